@@ -1,0 +1,88 @@
+# How a folder says what it is made of. One library per folder; its DEPS line is its permission:
+# tools/dev/lint refuses an #include of a folder that the line does not reach.
+#
+#   cairn_library(cairn_journal SRCS a.cc b.cc DEPS cairn_common [PRIVATE_DEPS x] [ASIO])
+#   cairn_program(cairn-namenode SRCS main.cc DEPS cairn_namenode)
+#   cairn_test(journal_test SRCS journal_test.cc DEPS cairn_journal [LABELS slow])
+#   cairn_fuzz(journal_fuzz SRCS journal_fuzz.cc DEPS cairn_journal CORPUS dir)
+#
+# ASIO reuses the precompiled header that holds Boost.Asio; without it, the light one is reused.
+
+# GCC refuses a precompiled header whose options differ from its user's in a way that defines other
+# macros, as -Wpedantic does; and one built for a library (-fPIC) in a program (-fPIE). The later
+# option wins, so programs take -fPIC too.
+target_compile_options(cairn_warnings INTERFACE -fPIC)
+
+# One precompiled header for what nearly every file includes, and one that adds Asio.
+file(WRITE "${CMAKE_BINARY_DIR}/pch_dummy.cc" "")
+add_library(cairn_pch STATIC "${CMAKE_BINARY_DIR}/pch_dummy.cc")
+target_precompile_headers(cairn_pch PRIVATE <algorithm> <cstdint> <functional> <map> <memory> <mutex>
+  <optional> <span> <string> <string_view> <thread> <utility> <vector>
+  <absl/container/flat_hash_map.h> <absl/status/statusor.h> <absl/strings/str_cat.h> <absl/time/time.h>)
+target_link_libraries(cairn_pch PRIVATE absl::statusor absl::strings absl::time absl::flat_hash_map Threads::Threads
+  cairn_warnings)
+
+add_library(cairn_pch_asio STATIC "${CMAKE_BINARY_DIR}/pch_dummy.cc")
+target_precompile_headers(cairn_pch_asio PRIVATE <algorithm> <cstdint> <functional> <map> <memory> <mutex>
+  <optional> <span> <string> <string_view> <thread> <utility> <vector>
+  <absl/container/flat_hash_map.h> <absl/status/statusor.h> <absl/strings/str_cat.h> <absl/time/time.h>
+  <boost/asio.hpp>)
+target_link_libraries(cairn_pch_asio PRIVATE absl::statusor absl::strings absl::time absl::flat_hash_map
+  cairn_asio_headers cairn_warnings)
+
+function(cairn_target_ target)
+  cmake_parse_arguments(ARG "ASIO" "" "SRCS;DEPS;PRIVATE_DEPS;LABELS;CORPUS" ${ARGN})
+  target_include_directories(${target} PUBLIC "${CMAKE_SOURCE_DIR}")
+  target_link_libraries(${target} PUBLIC ${ARG_DEPS} PRIVATE ${ARG_PRIVATE_DEPS} cairn_warnings)
+  if(ARG_ASIO)
+    target_precompile_headers(${target} REUSE_FROM cairn_pch_asio)
+    target_link_libraries(${target} PUBLIC cairn_asio_headers)
+  else()
+    target_precompile_headers(${target} REUSE_FROM cairn_pch)
+  endif()
+endfunction()
+
+function(cairn_library target)
+  cmake_parse_arguments(ARG "ASIO" "" "SRCS;DEPS;PRIVATE_DEPS" ${ARGN})
+  add_library(${target} STATIC ${ARG_SRCS})
+  cairn_target_(${target} ${ARGN})
+endfunction()
+
+function(cairn_program target)
+  cmake_parse_arguments(ARG "ASIO" "" "SRCS;DEPS;PRIVATE_DEPS" ${ARGN})
+  add_executable(${target} ${ARG_SRCS})
+  cairn_target_(${target} ${ARGN})
+endfunction()
+
+function(cairn_test target)
+  cmake_parse_arguments(ARG "ASIO" "TIMEOUT" "SRCS;DEPS;PRIVATE_DEPS;LABELS" ${ARGN})
+  foreach(src ${ARG_SRCS})  # TEMP-PARALLEL
+    if(NOT EXISTS "${CMAKE_CURRENT_SOURCE_DIR}/${src}")  # TEMP-PARALLEL
+      list(REMOVE_ITEM ARG_SRCS ${src})  # TEMP-PARALLEL
+    endif()  # TEMP-PARALLEL
+  endforeach()  # TEMP-PARALLEL
+  if(NOT ARG_SRCS)  # TEMP-PARALLEL
+    return()  # TEMP-PARALLEL
+  endif()  # TEMP-PARALLEL
+  add_executable(${target} ${ARG_SRCS})
+  cairn_target_(${target} ${ARGN})
+  target_link_libraries(${target} PRIVATE cairn_common_testing GTest::gtest GTest::gmock GTest::gtest_main)
+  add_test(NAME ${target} COMMAND ${target})
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 300)
+  endif()
+  set_tests_properties(${target} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}"
+    ENVIRONMENT "TSAN_OPTIONS=ignore_noninstrumented_modules=1;CAIRN_BIN=${CMAKE_BINARY_DIR}/bin;CAIRN_SOURCE=${CMAKE_SOURCE_DIR}")
+endfunction()
+
+# A fuzz target beside its parser. Without CAIRN_FUZZ nothing is built: the corpus is then run by
+# the parser's unit test.
+function(cairn_fuzz target)
+  if(NOT CAIRN_FUZZ)
+    return()
+  endif()
+  cmake_parse_arguments(ARG "ASIO" "CORPUS" "SRCS;DEPS;PRIVATE_DEPS" ${ARGN})
+  add_executable(${target} ${ARG_SRCS})
+  cairn_target_(${target} ${ARGN})
+  target_link_options(${target} PRIVATE -fsanitize=fuzzer)
+endfunction()
