@@ -1,0 +1,239 @@
+// namenode/service/rpc/admin.cc - reports, safe mode, policies, and the features that are off.
+
+#include <array>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "namenode/service/rpc/client_protocol_methods.h"
+
+namespace cairn::namenode::client_protocol {
+namespace {
+
+constexpr uint64_t kNotKnown = ~uint64_t{0};  // -1 in the eyes of a Java client
+
+absl::Status CheckSuperuser(const Call& call) {
+  if (call.namenode().IsSuperuser(call.caller)) return absl::OkStatus();
+  return MakeFsError(FsError::kAccessControl,
+                     absl::StrCat("Access denied for user ", call.caller.user,
+                                  ". Superuser privilege is required"));
+}
+
+void GetFsStats(const Call& call) {
+  const ClusterTotals totals = call.namenode().cluster().Totals();
+  hdfs::GetFsStatsResponseProto response;
+  response.set_capacity(totals.capacity_bytes);
+  response.set_used(totals.used_bytes);
+  response.set_remaining(totals.remaining_bytes);
+  if (const auto& block_counts = call.edge().options.block_counts) {
+    const BlockCounts counts = block_counts();
+    response.set_under_replicated(counts.under_replicated);
+    response.set_corrupt_blocks(counts.corrupt);
+    response.set_missing_blocks(counts.missing);
+    response.set_missing_repl_one_blocks(counts.missing_single_replica);
+    response.set_blocks_in_future(0);  // a stamp from the future is refused when it is reported
+    response.set_pending_deletion_blocks(counts.pending_deletion);
+  } else {
+    response.set_under_replicated(kNotKnown);
+    response.set_corrupt_blocks(kNotKnown);
+    response.set_missing_blocks(kNotKnown);
+  }
+  call.reply.Send(response);
+}
+
+void GetFsReplicatedBlockStats(const Call& call) {
+  hdfs::GetFsReplicatedBlockStatsResponseProto response;
+  const auto& block_counts = call.edge().options.block_counts;
+  const uint64_t unknown = block_counts ? 0 : kNotKnown;
+  const BlockCounts counts =
+      block_counts ? block_counts() : BlockCounts{unknown, unknown, unknown, unknown, unknown};
+  response.set_low_redundancy(counts.under_replicated);
+  response.set_corrupt_blocks(counts.corrupt);
+  response.set_missing_blocks(counts.missing);
+  response.set_missing_repl_one_blocks(counts.missing_single_replica);
+  response.set_blocks_in_future(unknown);
+  response.set_pending_deletion_blocks(counts.pending_deletion);
+  call.reply.Send(response);
+}
+
+// All zero, and rightly: there are no block groups.
+void GetFsEcBlockGroupStats(const Call& call) {
+  hdfs::GetFsECBlockGroupStatsResponseProto response;
+  response.set_low_redundancy(0);
+  response.set_corrupt_blocks(0);
+  response.set_missing_blocks(0);
+  response.set_blocks_in_future(0);
+  response.set_pending_deletion_blocks(0);
+  call.reply.Send(response);
+}
+
+bool InReport(const DatanodeInfo& node, hdfs::DatanodeReportTypeProto type) {
+  switch (type) {
+    case hdfs::DATANODE_REPORT_ALL:
+      return true;
+    case hdfs::DATANODE_REPORT_LIVE:
+      return node.liveness != Liveness::kDead;
+    case hdfs::DATANODE_REPORT_DEAD:
+      return node.liveness == Liveness::kDead;
+    case hdfs::DATANODE_REPORT_DECOMMISSIONING:
+    case hdfs::DATANODE_REPORT_ENTERING_MAINTENANCE:
+    case hdfs::DATANODE_REPORT_IN_MAINTENANCE:
+      return false;  // no node is ever in such a state
+  }
+  return false;
+}
+
+void GetDatanodeReport(const Call& call) {
+  WithRequest<hdfs::GetDatanodeReportRequestProto>(call, [&](const auto& request) {
+    if (const absl::Status bad = CheckSuperuser(call); !bad.ok()) return call.reply.Fail(bad);
+    hdfs::GetDatanodeReportResponseProto response;
+    for (const DatanodeInfo& node : call.namenode().cluster().Nodes()) {
+      if (InReport(node, request.type())) FillDatanodeInfo(node, *response.add_di());
+    }
+    call.reply.Send(response);
+  });
+}
+
+void GetDatanodeStorageReport(const Call& call) {
+  WithRequest<hdfs::GetDatanodeStorageReportRequestProto>(call, [&](const auto& request) {
+    if (const absl::Status bad = CheckSuperuser(call); !bad.ok()) return call.reply.Fail(bad);
+    hdfs::GetDatanodeStorageReportResponseProto response;
+    for (const DatanodeInfo& node : call.namenode().cluster().Nodes()) {
+      if (InReport(node, request.type())) {
+        FillStorageReports(node, *response.add_datanodestoragereports());
+      }
+    }
+    call.reply.Send(response);
+  });
+}
+
+void GetSlowDatanodeReport(const Call& call) {
+  if (const absl::Status bad = CheckSuperuser(call); !bad.ok()) return call.reply.Fail(bad);
+  call.reply.SendBytesAt(0, "");  // none is known to be slow
+}
+
+SafeModeAction ToAction(hdfs::SafeModeActionProto action) {
+  switch (action) {
+    case hdfs::SAFEMODE_LEAVE:
+      return SafeModeAction::kLeave;
+    case hdfs::SAFEMODE_ENTER:
+      return SafeModeAction::kEnter;
+    case hdfs::SAFEMODE_GET:
+      return SafeModeAction::kGet;
+    case hdfs::SAFEMODE_FORCE_EXIT:
+      return SafeModeAction::kForceExit;
+  }
+  return SafeModeAction::kGet;  // the parser lets no other number through
+}
+
+void SetSafeMode(const Call& call) {
+  WithRequest<hdfs::SetSafeModeRequestProto>(call, [&](const auto& request) {
+    const auto outcome = call.namenode().SafeMode(call.caller, ToAction(request.action()));
+    if (!Succeeded(call, outcome)) return;
+    AnswerBool(call, {.value = outcome.value->on, .ticket = outcome.ticket});
+  });
+}
+
+void GetStoragePolicies(const Call& call) {
+  hdfs::GetStoragePoliciesResponseProto response;
+  for (const StoragePolicy& policy : StoragePolicies()) {
+    hdfs::BlockStoragePolicyProto proto;
+    if (FillStoragePolicy(policy, proto)) *response.add_policies() = std::move(proto);
+  }
+  call.reply.Send(response);
+}
+
+void SetStoragePolicy(const Call& call) {
+  WithRequest<hdfs::SetStoragePolicyRequestProto>(call, [&](const auto& request) {
+    AnswerNothing(
+        call, call.namenode().SetStoragePolicy(call.caller, request.src(), request.policyname()));
+  });
+}
+
+void GetStoragePolicy(const Call& call) {
+  WithRequest<hdfs::GetStoragePolicyRequestProto>(call, [&](const auto& request) {
+    const auto outcome = call.namenode().GetStoragePolicy(call.caller, request.path());
+    if (!Succeeded(call, outcome)) return;
+    const uint32_t id = *outcome.value == kUnspecifiedPolicy ? kHotPolicy : *outcome.value;
+    const StoragePolicy* const policy = FindStoragePolicy(id);
+    hdfs::GetStoragePolicyResponseProto response;
+    if (policy == nullptr || !FillStoragePolicy(*policy, *response.mutable_storagepolicy())) {
+      return call.reply.FailAt(
+          outcome.ticket,
+          MakeFsError(FsError::kIo, absl::StrCat("storage policy ", id, " of ", request.path(),
+                                                 " cannot be told to clients")));
+    }
+    call.reply.SendAt(outcome.ticket, response);
+  });
+}
+
+// No file is erasure-coded, but a path that is not there is an error all the same.
+void GetErasureCodingPolicy(const Call& call) {
+  WithRequest<hdfs::GetErasureCodingPolicyRequestProto>(call, [&](const auto& request) {
+    const auto outcome = call.namenode().GetFileInfo(call.caller, request.src());
+    if (!Succeeded(call, outcome)) return;
+    if (!outcome.value->has_value()) {
+      return call.reply.FailAt(
+          outcome.ticket,
+          MakeFsError(FsError::kFileNotFound, absl::StrCat("Path not found: ", request.src())));
+    }
+    call.reply.SendBytesAt(outcome.ticket, "");
+  });
+}
+
+// For features that are off and whose answer is then an absent or empty list or message: no erasure
+// coding policies, no encryption zone, no delegation token, no data encryption key.
+void AnswerEmpty(const Call& call) { call.reply.SendBytesAt(0, ""); }
+
+void ListEncryptionZones(const Call& call) {
+  if (const absl::Status bad = CheckSuperuser(call); !bad.ok()) return call.reply.Fail(bad);
+  hdfs::ListEncryptionZonesResponseProto response;
+  response.set_hasmore(false);
+  call.reply.Send(response);
+}
+
+void GetHaServiceState(const Call& call) {
+  hdfs::GetHAServiceStateResponseProto response;
+  response.set_state(hdfs::HA_STATE_ACTIVE);
+  call.reply.Send(response);
+}
+
+// Word for word what HDFS says: `cp -p` and distcp look for this exception and go on without.
+void RefuseAcl(const Call& call) {
+  call.reply.Fail(MakeFsError(
+      FsError::kAcl,
+      "The ACL operation has been rejected.  Support for ACLs has been disabled by setting "
+      "dfs.namenode.acls.enabled to false."));
+}
+
+constexpr std::array kMethods = {
+    Method{"getFsStats", GetFsStats},
+    Method{"getFsReplicatedBlockStats", GetFsReplicatedBlockStats},
+    Method{"getFsECBlockGroupStats", GetFsEcBlockGroupStats},
+    Method{"getDatanodeReport", GetDatanodeReport},
+    Method{"getDatanodeStorageReport", GetDatanodeStorageReport},
+    Method{"getSlowDatanodeReport", GetSlowDatanodeReport},
+    Method{"setSafeMode", SetSafeMode},
+    Method{"getStoragePolicies", GetStoragePolicies},
+    Method{"setStoragePolicy", SetStoragePolicy},
+    Method{"getStoragePolicy", GetStoragePolicy},
+    Method{"getErasureCodingPolicy", GetErasureCodingPolicy},
+    Method{"getErasureCodingPolicies", AnswerEmpty},
+    Method{"getEZForPath", AnswerEmpty},
+    Method{"listEncryptionZones", ListEncryptionZones},
+    Method{"getDelegationToken", AnswerEmpty},
+    Method{"getDataEncryptionKey", AnswerEmpty},
+    Method{"getHAServiceState", GetHaServiceState},
+    Method{"getAclStatus", RefuseAcl},
+    Method{"modifyAclEntries", RefuseAcl},
+    Method{"removeAclEntries", RefuseAcl},
+    Method{"removeDefaultAcl", RefuseAcl},
+    Method{"removeAcl", RefuseAcl},
+    Method{"setAcl", RefuseAcl},
+};
+
+}  // namespace
+
+absl::Span<const Method> AdminMethods() { return kMethods; }
+
+}  // namespace cairn::namenode::client_protocol

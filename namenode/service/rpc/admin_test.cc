@@ -1,0 +1,169 @@
+#include <string>
+
+#include "namenode/service/rpc/testing/edge_fixture.h"
+
+namespace cairn::namenode {
+namespace {
+
+using ::testing::StartsWith;
+
+class AdminTest : public EdgeTest {
+ protected:
+  template <typename Response>
+  Response Get(absl::string_view method) {
+    return Parse<Response>(CallBytes(method, ""));
+  }
+  hdfs::GetDatanodeReportResponseProto Report(hdfs::DatanodeReportTypeProto type) {
+    hdfs::GetDatanodeReportRequestProto request;
+    request.set_type(type);
+    return Ask<hdfs::GetDatanodeReportResponseProto>("getDatanodeReport", request);
+  }
+};
+
+TEST_F(AdminTest, FsStatsAreForEverybody) {
+  AddDatanodes();
+  namenode_.superuser = false;
+  MakeService({.block_counts = [] {
+    return BlockCounts{.under_replicated = 1,
+                       .corrupt = 2,
+                       .missing = 3,
+                       .missing_single_replica = 4,
+                       .pending_deletion = 5};
+  }});
+  const auto stats = Get<hdfs::GetFsStatsResponseProto>("getFsStats");
+  EXPECT_EQ(stats.capacity(), 3000u);
+  EXPECT_EQ(stats.used(), 30u);
+  EXPECT_EQ(stats.remaining(), 2700u);
+  EXPECT_EQ(stats.under_replicated(), 1u);
+  EXPECT_EQ(stats.missing_repl_one_blocks(), 4u);
+  const auto blocks =
+      Get<hdfs::GetFsReplicatedBlockStatsResponseProto>("getFsReplicatedBlockStats");
+  EXPECT_EQ(blocks.corrupt_blocks(), 2u);
+  EXPECT_EQ(blocks.pending_deletion_blocks(), 5u);
+  const auto groups = Get<hdfs::GetFsECBlockGroupStatsResponseProto>("getFsECBlockGroupStats");
+  EXPECT_EQ(groups.missing_blocks(), 0u);
+}
+
+TEST_F(AdminTest, BlockCountsThatNobodyKeepsAreNotKnown) {
+  const auto stats = Get<hdfs::GetFsStatsResponseProto>("getFsStats");
+  EXPECT_EQ(static_cast<int64_t>(stats.missing_blocks()), -1);
+  EXPECT_FALSE(stats.has_pending_deletion_blocks());
+  const auto blocks =
+      Get<hdfs::GetFsReplicatedBlockStatsResponseProto>("getFsReplicatedBlockStats");
+  EXPECT_EQ(static_cast<int64_t>(blocks.low_redundancy()), -1);
+}
+
+TEST_F(AdminTest, DatanodeReport) {
+  AddDatanodes();
+  const auto live = Report(hdfs::DATANODE_REPORT_LIVE);
+  ASSERT_EQ(live.di_size(), 2);
+  EXPECT_EQ(live.di(1).id().datanodeuuid(), "dn-2");
+  EXPECT_EQ(live.di(1).capacity(), 2000u);
+  EXPECT_EQ(live.di(1).xceivercount(), 2u);
+  EXPECT_EQ(live.di(1).location(), "/default-rack");
+  EXPECT_GT(live.di(1).lastupdate(), 0u);
+  EXPECT_EQ(Report(hdfs::DATANODE_REPORT_ALL).di_size(), 2);
+  EXPECT_EQ(Report(hdfs::DATANODE_REPORT_DEAD).di_size(), 0);
+  EXPECT_EQ(Report(hdfs::DATANODE_REPORT_DECOMMISSIONING).di_size(), 0);
+  namenode_.PassTime(absl::Minutes(6));
+  EXPECT_EQ(Report(hdfs::DATANODE_REPORT_LIVE).di_size(), 0);
+  EXPECT_EQ(Report(hdfs::DATANODE_REPORT_DEAD).di_size(), 2);
+}
+
+TEST_F(AdminTest, DatanodeStorageReport) {
+  AddDatanodes();
+  hdfs::GetDatanodeStorageReportRequestProto request;
+  request.set_type(hdfs::DATANODE_REPORT_LIVE);
+  const auto report =
+      Ask<hdfs::GetDatanodeStorageReportResponseProto>("getDatanodeStorageReport", request);
+  ASSERT_EQ(report.datanodestoragereports_size(), 2);
+  EXPECT_EQ(report.datanodestoragereports(1).storagereports(0).storageuuid(), "DS-2");
+}
+
+TEST_F(AdminTest, ReportsAreForTheSuperuser) {
+  namenode_.superuser = false;
+  hdfs::GetDatanodeReportRequestProto report;
+  report.set_type(hdfs::DATANODE_REPORT_ALL);
+  const FakeAnswer answer = Call("getDatanodeReport", report);
+  EXPECT_THAT(answer.status, IsFsError(FsError::kAccessControl));
+  EXPECT_EQ(answer.status.message(),
+            "Access denied for user alice. Superuser privilege is required");
+  EXPECT_THAT(Call("getDatanodeStorageReport", report).status, IsFsError(FsError::kAccessControl));
+  EXPECT_THAT(CallBytes("getSlowDatanodeReport", "").status, IsFsError(FsError::kAccessControl));
+  EXPECT_THAT(CallBytes("listEncryptionZones", "").status, IsFsError(FsError::kAccessControl));
+}
+
+TEST_F(AdminTest, SafeModeAsksTheNamenodeAndTellsTheState) {
+  namenode_.safe_mode.on = true;
+  hdfs::SetSafeModeRequestProto request;
+  request.set_action(hdfs::SAFEMODE_GET);
+  EXPECT_TRUE(Ask<hdfs::SetSafeModeResponseProto>("setSafeMode", request).result());
+  EXPECT_EQ(namenode_.last_call(),
+            absl::StrCat("SafeMode(", static_cast<int>(SafeModeAction::kGet), ")"));
+  namenode_.safe_mode.on = false;
+  request.set_action(hdfs::SAFEMODE_FORCE_EXIT);
+  EXPECT_FALSE(Ask<hdfs::SetSafeModeResponseProto>("setSafeMode", request).result());
+  EXPECT_EQ(namenode_.last_call(),
+            absl::StrCat("SafeMode(", static_cast<int>(SafeModeAction::kForceExit), ")"));
+}
+
+TEST_F(AdminTest, StoragePoliciesAreThoseThatEveryClientCanDecode) {
+  const auto answer = Get<hdfs::GetStoragePoliciesResponseProto>("getStoragePolicies");
+  std::string names;
+  for (const auto& policy : answer.policies()) {
+    absl::StrAppend(&names, policy.policyid(), ":", policy.name(), " ");
+    EXPECT_GT(policy.creationpolicy().storagetypes_size(), 0);
+  }
+  EXPECT_EQ(names, "1:PROVIDED 2:COLD 5:WARM 7:HOT 10:ONE_SSD 12:ALL_SSD 15:LAZY_PERSIST ");
+}
+
+TEST_F(AdminTest, StoragePolicyOfAPath) {
+  hdfs::GetStoragePolicyRequestProto request;
+  request.set_path("/d");
+  const auto none = Ask<hdfs::GetStoragePolicyResponseProto>("getStoragePolicy", request);
+  EXPECT_EQ(none.storagepolicy().name(), "HOT");
+  EXPECT_FALSE(none.storagepolicy().has_creationfallbackpolicy());
+  namenode_.policy = 10;
+  const auto ssd = Ask<hdfs::GetStoragePolicyResponseProto>("getStoragePolicy", request);
+  EXPECT_EQ(ssd.storagepolicy().name(), "ONE_SSD");
+  hdfs::SetStoragePolicyRequestProto set;
+  set.set_src("/d");
+  set.set_policyname("COLD");
+  EXPECT_OK(Call("setStoragePolicy", set).status);
+  EXPECT_EQ(namenode_.last_call(), "SetStoragePolicy(/d, COLD)");
+}
+
+TEST_F(AdminTest, FeaturesThatAreOffAreEmptyAnswers) {
+  namenode_.status = SomeFile();
+  for (const char* method : {"getErasureCodingPolicies", "getEZForPath", "getDelegationToken",
+                             "getDataEncryptionKey", "getSlowDatanodeReport"}) {
+    const FakeAnswer answer = CallBytes(method, "\x0a\x01/");
+    EXPECT_OK(answer.status) << method;
+    EXPECT_EQ(answer.bytes, "") << method;
+  }
+  EXPECT_FALSE(Get<hdfs::ListEncryptionZonesResponseProto>("listEncryptionZones").hasmore());
+  EXPECT_EQ(Get<hdfs::GetHAServiceStateResponseProto>("getHAServiceState").state(),
+            hdfs::HA_STATE_ACTIVE);
+}
+
+TEST_F(AdminTest, ErasureCodingPolicyIsNoneOfAPathAndAnErrorWithoutOne) {
+  hdfs::GetErasureCodingPolicyRequestProto request;
+  request.set_src("/f");
+  EXPECT_THAT(Call("getErasureCodingPolicy", request).status, IsFsError(FsError::kFileNotFound));
+  namenode_.status = SomeFile();
+  EXPECT_FALSE(Ask<hdfs::GetErasureCodingPolicyResponseProto>("getErasureCodingPolicy", request)
+                   .has_ecpolicy());
+}
+
+TEST_F(AdminTest, AclsAreOffInHdfsOwnWords) {
+  for (const char* method : {"getAclStatus", "setAcl", "removeAcl", "removeDefaultAcl",
+                             "modifyAclEntries", "removeAclEntries"}) {
+    const FakeAnswer answer = CallBytes(method, "");
+    EXPECT_THAT(answer.status, IsFsError(FsError::kAcl)) << method;
+    EXPECT_THAT(std::string(answer.status.message()),
+                StartsWith("The ACL operation has been rejected.  Support for ACLs has been"));
+  }
+}
+
+}  // namespace
+}  // namespace cairn::namenode

@@ -1,0 +1,77 @@
+// namenode/service/rpc/client_protocol_service.h -
+// "org.apache.hadoop.hdfs.protocol.ClientProtocol": HDFS's client calls on one side,
+// namenode/namenode.h on the other.
+//
+// A front end: it translates, checks what only the wire can get wrong (counts, signs, missing
+// parts) and decides nothing about the namespace. Each method is a row of a table in one of
+// read.cc, namespace.cc, write.cc and admin.cc; what is in no table is answered with kNoSuchMethod,
+// which tells clients to do without.
+//
+// Every answer, errors too, waits for the ticket of the outcome it tells of. Calls that HDFS marks
+// at-most-once carry the client's id to the namenode, so that a resend is answered as the first
+// was.
+//
+// Threads: Handle from every I/O thread at once. complete() may answer up to `complete_wait` later,
+// on a thread of `schedule`.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "namenode/namenode.h"
+#include "wire/rpc/service.h"
+
+namespace cairn::namenode {
+
+// Runs the function on some other thread, or later on this one, once the time has passed; never
+// from within the call, since it may be made under the namenode's locks.
+using Scheduler = std::function<void(absl::Duration, std::function<void()>)>;
+
+// Blocks in trouble, for `hdfs dfsadmin -report`.
+struct BlockCounts {
+  uint64_t under_replicated = 0;
+  uint64_t corrupt = 0;
+  uint64_t missing = 0;
+  uint64_t missing_single_replica = 0;  // missing, and meant to have one replica only
+  uint64_t pending_deletion = 0;
+};
+
+struct ClientProtocolOptions {
+  // How long complete() waits for replicas before it answers false. The Go client turns one false
+  // into an error, and Java sleeps 400 ms after it.
+  absl::Duration complete_wait = absl::Seconds(2);
+  // complete() calls that wait at one time, each counted for the whole of `complete_wait` even if
+  // it is answered sooner: this bounds their memory, timers included. Further ones are answered
+  // false at once.
+  int max_waiting_completes = 65536;
+  // Null: clients are told -1, which to them means "not known".
+  std::function<BlockCounts()> block_counts;
+};
+
+namespace client_protocol {
+struct Edge;
+struct Method;
+}  // namespace client_protocol
+
+class ClientProtocolService final : public rpc::RpcService {
+ public:
+  // `namenode` outlives this and every function handed to `schedule`.
+  ClientProtocolService(Namenode& namenode, Scheduler schedule, ClientProtocolOptions options = {});
+  ~ClientProtocolService() override;
+
+  absl::string_view protocol() const override;
+  // kNoSuchMethod: as above. kInvalidArgument: the request does not parse. kIllegalArgument: it is
+  // larger than the method allows, or one of its numbers is out of range. Nothing has changed then.
+  void Handle(const rpc::CallInfo& call, absl::string_view method, absl::string_view request,
+              rpc::RpcReply& reply) override;
+
+ private:
+  const std::shared_ptr<const client_protocol::Edge> edge_;
+  const absl::flat_hash_map<absl::string_view, const client_protocol::Method*> methods_;
+};
+
+}  // namespace cairn::namenode

@@ -1,0 +1,133 @@
+#include "namenode/service/rpc/complete_call.h"
+
+#include <string>
+
+#include "namenode/service/rpc/testing/edge_fixture.h"
+
+namespace cairn::namenode {
+namespace {
+
+class CompleteCallTest : public EdgeTest {
+ protected:
+  // As EdgeTest::Call, but the answer may come later.
+  std::unique_ptr<FakeReply> Complete(bool with_last = true) {
+    hdfs::CompleteRequestProto request;
+    request.set_src("/f");
+    request.set_clientname("c");
+    request.set_fileid(16390);
+    if (with_last) SetBlock(*request.mutable_last(), 7, 1001, 10);
+    auto reply = std::make_unique<FakeReply>();
+    service_->Handle({.principal = principal_, .remote_ip = "10.1.2.3", .call_id = 1}, "complete",
+                     request.SerializeAsString(), *reply);
+    return reply;
+  }
+  static bool Result(const FakeReply& reply) {
+    return Parse<hdfs::CompleteResponseProto>(reply.answer()).result();
+  }
+  // Runs what is scheduled with `delay`, and forgets it.
+  void Run(absl::Duration delay) {
+    std::vector<Delayed> all;
+    all.swap(scheduled_);
+    for (Delayed& delayed : all) {
+      if (delayed.delay == delay) {
+        delayed.run();
+      } else {
+        scheduled_.push_back(std::move(delayed));
+      }
+    }
+  }
+};
+
+TEST_F(CompleteCallTest, AnswersAtOnceWhenTheReplicasAreThere) {
+  namenode_.ticket = 3;
+  const auto reply = Complete();
+  EXPECT_FALSE(reply->answer().deferred);
+  EXPECT_TRUE(Result(*reply));
+  EXPECT_EQ(reply->answer().ticket, 3u);
+  EXPECT_EQ(namenode_.last_call(), "Complete(/f, 16390, c, 7_1001:10)");
+  EXPECT_TRUE(scheduled_.empty());
+}
+
+// Trap 10: Go asks again without the last block after a false.
+TEST_F(CompleteCallTest, Trap10TheLastBlockMayBeLeftOut) {
+  EXPECT_TRUE(Result(*Complete(/*with_last=*/false)));
+  EXPECT_EQ(namenode_.last_call(), "Complete(/f, 16390, c, -)");
+}
+
+TEST_F(CompleteCallTest, WaitsForTheReplicaAndThenAnswersTrue) {
+  namenode_.result = false;
+  namenode_.ticket = 3;
+  const auto reply = Complete();
+  EXPECT_TRUE(reply->answer().deferred);
+  EXPECT_FALSE(reply->answer().given);
+
+  namenode_.result = true;
+  namenode_.ticket = 8;
+  namenode_.on_replica();  // perhaps under the namenode's lock: only schedules
+  EXPECT_FALSE(reply->answer().given);
+  Run(absl::ZeroDuration());
+  EXPECT_TRUE(Result(*reply));
+  EXPECT_EQ(reply->answer().ticket, 8u);
+  EXPECT_EQ(namenode_.user, "alice");
+  EXPECT_EQ(namenode_.remote_ip, "10.1.2.3");
+
+  Run(absl::Seconds(2));  // the timer comes too late and does nothing
+}
+
+TEST_F(CompleteCallTest, AnswersFalseWhenTheTimeIsUp) {
+  namenode_.result = false;
+  namenode_.ticket = 3;
+  const auto reply = Complete();
+  namenode_.on_replica();
+  Run(absl::ZeroDuration());  // one replica more, but not the last that is needed
+  EXPECT_FALSE(reply->answer().given);
+  namenode_.ticket = 0;
+  Run(absl::Seconds(2));
+  EXPECT_FALSE(Result(*reply));
+  EXPECT_EQ(reply->answer().ticket, 3u);  // the block was committed by that edit
+
+  const size_t calls = namenode_.calls.size();
+  namenode_.on_replica();  // later ones find nobody
+  Run(absl::ZeroDuration());
+  EXPECT_EQ(namenode_.calls.size(), calls);
+}
+
+TEST_F(CompleteCallTest, AnErrorAtTheSecondTryIsTheAnswer) {
+  namenode_.result = false;
+  const auto reply = Complete();
+  namenode_.error = MakeFsError(FsError::kLeaseExpired, "gone");
+  namenode_.on_replica();
+  Run(absl::ZeroDuration());
+  EXPECT_THAT(reply->answer().status, IsFsError(FsError::kLeaseExpired));
+}
+
+TEST_F(CompleteCallTest, ErrorsAtTheFirstTryAreAnsweredAtOnce) {
+  namenode_.error = MakeFsError(FsError::kLeaseExpired, "not yours");
+  const auto reply = Complete();
+  EXPECT_FALSE(reply->answer().deferred);
+  EXPECT_THAT(reply->answer().status, IsFsError(FsError::kLeaseExpired));
+}
+
+TEST_F(CompleteCallTest, BeyondTheLimitNobodyWaits) {
+  MakeService({.max_waiting_completes = 1});
+  namenode_.result = false;
+  const auto first = Complete();
+  const auto second = Complete();
+  EXPECT_TRUE(first->answer().deferred);
+  EXPECT_FALSE(second->answer().deferred);
+  EXPECT_FALSE(Result(*second));
+  Run(absl::Seconds(2));  // the first has its answer: there is room again
+  EXPECT_FALSE(Result(*first));
+  EXPECT_TRUE(Complete()->answer().deferred);
+}
+
+TEST_F(CompleteCallTest, WaitersMayOutliveTheService) {
+  namenode_.result = false;
+  const auto reply = Complete();
+  service_.reset();
+  Run(absl::Seconds(2));
+  EXPECT_FALSE(Result(*reply));
+}
+
+}  // namespace
+}  // namespace cairn::namenode

@@ -1,0 +1,64 @@
+// namenode/service/rpc/encode.h - the namenode's types as the messages of the client protocol.
+//
+// Two ways. What is answered hundreds of thousands of times a second (file status, listings,
+// located blocks) is written straight to bytes; encode_test.cc compares each with the generated
+// code, byte for byte. Reports for administrators go through generated messages.
+//
+// What clients insist on, and what every function here keeps:
+//   - required fields are always there, and so are numBytes, the empty token, childrenNum, fileId
+//   - locs, isCached, storageTypes and storageIDs of a located block have the same count: a storage
+//     that the cluster does not know is left out of all four
+//   - ecPolicy, fileEncryptionInfo and symlink are absent: their presence changes how clients read
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "absl/strings/string_view.h"
+#include "namenode/cluster/cluster_view.h"
+#include "namenode/cluster/datanode_info.h"
+#include "namenode/cluster/storage_policy.h"
+#include "namenode/namespace/types.h"
+#include "namenode/service/rpc/backward_writer.h"
+#include "proto/hdfs/client_namenode.pb.h"
+
+namespace cairn::namenode {
+
+// What located blocks are told with.
+struct BlockContext {
+  absl::string_view pool_id;
+  std::shared_ptr<const ClusterView> cluster;  // never null
+};
+
+// Each writes one field of number `field` that holds the message.
+// HdfsFileStatusProto. `name` is the entry's name in a listing and empty elsewhere.
+void PutFileStatus(BackwardWriter& w, uint32_t field, absl::string_view name,
+                   const FileStatus& status);
+// The same with the locations of its blocks; of a directory none are told.
+void PutLocatedFileStatus(BackwardWriter& w, uint32_t field, absl::string_view name,
+                          const FileStatus& status, const LocatedBlocks& located,
+                          const BlockContext& context);
+void PutLocatedBlock(BackwardWriter& w, uint32_t field, const LocatedBlock& block,
+                     const BlockContext& context);
+void PutLocatedBlocks(BackwardWriter& w, uint32_t field, const LocatedBlocks& blocks,
+                      const BlockContext& context);
+// DirectoryListingProto. `context` is used for entries with locations only, else it may be null.
+void PutListing(BackwardWriter& w, uint32_t field, const Listing& listing,
+                const BlockContext* context);
+
+// For reports: capacity, use and last heartbeat as well as the address.
+void FillDatanodeInfo(const DatanodeInfo& node, hdfs::DatanodeInfoProto& out);
+void FillStorageReports(const DatanodeInfo& node, hdfs::DatanodeStorageReportProto& out);
+
+void FillServerDefaults(const ServerDefaults& defaults, hdfs::FsServerDefaultsProto& out);
+// False, and nothing is filled: the policy wants a storage type that not every client can decode.
+bool FillStoragePolicy(const StoragePolicy& policy, hdfs::BlockStoragePolicyProto& out);
+void FillContentSummary(const ContentSummary& summary, hdfs::ContentSummaryProto& out);
+void FillQuotaUsage(const ContentSummary& summary, hdfs::QuotaUsageProto& out);
+
+// A storage type that every client can decode. The lists beside the locations are parallel, and a
+// client that drops an unknown enum value would see lists of different lengths: types newer than
+// the first five are told as DISK.
+hdfs::StorageTypeProto ClientStorageType(uint32_t type);
+
+}  // namespace cairn::namenode

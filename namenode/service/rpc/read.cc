@@ -1,0 +1,201 @@
+// namenode/service/rpc/read.cc - calls that look and change nothing.
+
+#include <algorithm>
+#include <array>
+#include <string>
+
+#include "namenode/service/rpc/client_protocol_methods.h"
+
+namespace cairn::namenode::client_protocol {
+namespace {
+
+// A missing path is an empty answer, not an error: clients make their own exception of it.
+void AnswerFound(const Call& call, const Outcome<std::optional<FileStatus>>& outcome) {
+  if (!Succeeded(call, outcome)) return;
+  if (outcome.value->has_value()) {
+    AnswerFileStatus(call, outcome.ticket, **outcome.value);
+  } else {
+    call.reply.SendBytesAt(outcome.ticket, "");
+  }
+}
+
+template <typename Request>
+void FileInfo(const Call& call) {
+  // The most frequent call of all is a single string: no message is needed to read it.
+  if (const auto path = OnlyString(call.request)) {
+    AnswerFound(call, call.namenode().GetFileInfo(call.caller, *path));
+    return;
+  }
+  WithRequest<Request>(call, [&](const Request& request) {
+    AnswerFound(call, call.namenode().GetFileInfo(call.caller, request.src()));
+  });
+}
+
+// File status and, of a file, the locations of all its blocks. Two looks at the namespace: when the
+// file goes in between, the answer is that of a missing path.
+void GetLocatedFileInfo(const Call& call) {
+  WithRequest<hdfs::GetLocatedFileInfoRequestProto>(call, [&](const auto& request) {
+    if (!request.has_src()) {
+      return call.reply.Fail(MakeFsError(FsError::kIllegalArgument, "the path is missing"));
+    }
+    const auto info = call.namenode().GetFileInfo(call.caller, request.src());
+    if (!Succeeded(call, info)) return;
+    if (!info.value->has_value() || (*info.value)->directory) return AnswerFound(call, info);
+
+    const auto located =
+        call.namenode().GetBlockLocations(call.caller, request.src(), 0, kMaxSigned);
+    const uint64_t ticket = std::max(info.ticket, located.ticket);
+    if (!located.value.ok()) {
+      if (GetFsError(located.value.status()) == FsError::kFileNotFound) {
+        return call.reply.SendBytesAt(ticket, "");
+      }
+      return call.reply.FailAt(ticket, located.value.status());
+    }
+    BackwardWriter& w = Answer();
+    PutLocatedFileStatus(w, 1, "", **info.value, *located.value, call.edge().blocks());
+    SendAnswer(call, ticket, w);
+  });
+}
+
+void GetListing(const Call& call) {
+  WithRequest<hdfs::GetListingRequestProto>(call, [&](const auto& request) {
+    // A name holds no slash: this is a place given as /.reserved/.inodes/ID. Compared as a name it
+    // would sort before nearly all others, and the client would be given the same page for ever.
+    if (!request.startafter().empty() && request.startafter().front() == '/') {
+      return call.reply.Fail(
+          MakeFsError(FsError::kListingStartGone,
+                      absl::StrCat("cannot list ", request.src(), " from ", request.startafter())));
+    }
+    const auto outcome = call.namenode().GetListing(call.caller, request.src(),
+                                                    request.startafter(), request.needlocation());
+    if (!Succeeded(call, outcome)) return;
+    if (!outcome.value->has_value()) return call.reply.SendBytesAt(outcome.ticket, "");
+    const Listing& listing = **outcome.value;
+    if (listing.entries.empty() && listing.remaining > 0) {
+      // Clients would ask for the same page without end.
+      return call.reply.FailAt(
+          outcome.ticket, MakeFsError(FsError::kIo, absl::StrCat("the listing of ", request.src(),
+                                                                 " makes no progress")));
+    }
+    BackwardWriter& w = Answer();
+    if (request.needlocation()) {
+      const BlockContext context = call.edge().blocks();
+      PutListing(w, 1, listing, &context);
+    } else {
+      PutListing(w, 1, listing, nullptr);
+    }
+    SendAnswer(call, outcome.ticket, w);
+  });
+}
+
+void GetBlockLocations(const Call& call) {
+  WithRequest<hdfs::GetBlockLocationsRequestProto>(call, [&](const auto& request) {
+    if (request.offset() > kMaxSigned) {
+      return call.reply.Fail(
+          MakeFsError(FsError::kIllegalArgument,
+                      absl::StrCat("Negative offset is not supported. File: ", request.src())));
+    }
+    if (request.length() > kMaxSigned) {
+      return call.reply.Fail(
+          MakeFsError(FsError::kIllegalArgument,
+                      absl::StrCat("Negative length is not supported. File: ", request.src())));
+    }
+    const auto outcome = call.namenode().GetBlockLocations(call.caller, request.src(),
+                                                           request.offset(), request.length());
+    if (!Succeeded(call, outcome)) return;
+    BackwardWriter& w = Answer();
+    PutLocatedBlocks(w, 1, *outcome.value, call.edge().blocks());
+    SendAnswer(call, outcome.ticket, w);
+  });
+}
+
+void GetContentSummary(const Call& call) {
+  WithRequest<hdfs::GetContentSummaryRequestProto>(call, [&](const auto& request) {
+    const auto outcome = call.namenode().GetContentSummary(call.caller, request.path());
+    if (!Succeeded(call, outcome)) return;
+    hdfs::GetContentSummaryResponseProto response;
+    FillContentSummary(*outcome.value, *response.mutable_summary());
+    call.reply.SendAt(outcome.ticket, response);
+  });
+}
+
+void GetQuotaUsage(const Call& call) {
+  WithRequest<hdfs::GetQuotaUsageRequestProto>(call, [&](const auto& request) {
+    const auto outcome = call.namenode().GetContentSummary(call.caller, request.path());
+    if (!Succeeded(call, outcome)) return;
+    hdfs::GetQuotaUsageResponseProto response;
+    FillQuotaUsage(*outcome.value, *response.mutable_usage());
+    call.reply.SendAt(outcome.ticket, response);
+  });
+}
+
+void GetPreferredBlockSize(const Call& call) {
+  WithRequest<hdfs::GetPreferredBlockSizeRequestProto>(call, [&](const auto& request) {
+    const auto outcome = call.namenode().GetFileInfo(call.caller, request.filename());
+    if (!Succeeded(call, outcome)) return;
+    if (!outcome.value->has_value()) {
+      return call.reply.FailAt(outcome.ticket, NoSuchFile(request.filename()));
+    }
+    if ((*outcome.value)->directory) {
+      return call.reply.FailAt(
+          outcome.ticket, MakeFsError(FsError::kFileNotFound,
+                                      absl::StrCat("Path is not a file: ", request.filename())));
+    }
+    hdfs::GetPreferredBlockSizeResponseProto response;
+    response.set_bsize((*outcome.value)->block_bytes);
+    call.reply.SendAt(outcome.ticket, response);
+  });
+}
+
+void IsFileClosed(const Call& call) {
+  WithRequest<hdfs::IsFileClosedRequestProto>(call, [&](const auto& request) {
+    AnswerBool(call, call.namenode().IsFileClosed(call.caller, request.src()));
+  });
+}
+
+void CheckAccess(const Call& call) {
+  WithRequest<hdfs::CheckAccessRequestProto>(call, [&](const auto& request) {
+    AnswerNothing(call, call.namenode().CheckAccess(call.caller, request.path(),
+                                                    static_cast<uint32_t>(request.mode())));
+  });
+}
+
+void GetServerDefaults(const Call& call) { call.reply.SendBytesAt(0, call.edge().server_defaults); }
+
+void GetLinkTarget(const Call& call) {
+  WithRequest<hdfs::GetLinkTargetRequestProto>(call, [&](const auto& request) {
+    const auto outcome = call.namenode().GetFileInfo(call.caller, request.path());
+    if (!Succeeded(call, outcome)) return;
+    call.reply.FailAt(outcome.ticket,
+                      outcome.value->has_value()
+                          ? MakeFsError(FsError::kIo, absl::StrCat("Path ", request.path(),
+                                                                   " is not a symbolic link"))
+                          : NoSuchFile(request.path()));
+  });
+}
+
+// Nothing to wait for: the answers of this namenode are never behind.
+void Msync(const Call& call) { call.reply.SendBytesAt(0, ""); }
+
+constexpr std::array kMethods = {
+    Method{"getFileInfo", FileInfo<hdfs::GetFileInfoRequestProto>},
+    // There are no symlinks: what does not follow them sees the same.
+    Method{"getFileLinkInfo", FileInfo<hdfs::GetFileLinkInfoRequestProto>},
+    Method{"getLocatedFileInfo", GetLocatedFileInfo},
+    Method{"getListing", GetListing},
+    Method{"getBlockLocations", GetBlockLocations},
+    Method{"getContentSummary", GetContentSummary},
+    Method{"getQuotaUsage", GetQuotaUsage},
+    Method{"getPreferredBlockSize", GetPreferredBlockSize},
+    Method{"isFileClosed", IsFileClosed},
+    Method{"checkAccess", CheckAccess},
+    Method{"getServerDefaults", GetServerDefaults},
+    Method{"getLinkTarget", GetLinkTarget},
+    Method{"msync", Msync},
+};
+
+}  // namespace
+
+absl::Span<const Method> ReadMethods() { return kMethods; }
+
+}  // namespace cairn::namenode::client_protocol
