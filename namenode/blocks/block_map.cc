@@ -1,0 +1,488 @@
+#include "namenode/blocks/block_map.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/check.h"
+#include "namenode/store/keys.h"
+
+namespace cairn::namenode {
+namespace {
+
+// What an entry costs beside itself: allocator, slot in the clock, slot in the hash table.
+constexpr uint64_t kOverheadBytes = 56;
+// Steps of the clock's hand after one insertion: bounds the time under the lock.
+constexpr int kEvictionSteps = 64;
+
+bool Contains(std::span<const uint32_t> storages, uint32_t storage) {
+  return std::find(storages.begin(), storages.end(), storage) != storages.end();
+}
+
+template <typename Container>
+bool RemoveValue(Container& storages, uint32_t storage) {
+  const auto at = std::find(storages.begin(), storages.end(), storage);
+  if (at == storages.end()) return false;
+  storages.erase(at);
+  return true;
+}
+
+void AddOnce(std::vector<uint32_t>& to, std::span<const uint32_t> storages) {
+  for (const uint32_t storage : storages) {
+    if (!Contains(to, storage)) to.push_back(storage);
+  }
+}
+
+}  // namespace
+
+std::span<const uint32_t> BlockMap::Entry::expected() const {
+  if (writing_ == nullptr) return {};
+  return writing_->expected;
+}
+
+BlockMap::BlockMap(Options options, Store& store) : options_(options), store_(store) {}
+BlockMap::~BlockMap() = default;
+
+// ---- residence
+
+uint64_t BlockMap::Cost(const Entry& entry) {
+  const uint64_t heap = entry.replicas_.capacity() > Storages().capacity()
+                            ? entry.replicas_.capacity() * sizeof(uint32_t)
+                            : 0;
+  return sizeof(Entry) + kOverheadBytes + heap;
+}
+
+const BlockMap::Entry* BlockMap::Find(BlockId block) const {
+  const auto found = slots_.find(block);
+  if (found == slots_.end()) return nullptr;
+  const Entry& entry = *entries_[found->second];
+  // Looked at first: writing it anew from every reader would bounce the cache line between cores.
+  if (!entry.used_.load(std::memory_order_relaxed)) {
+    entry.used_.store(true, std::memory_order_relaxed);
+  }
+  return &entry;
+}
+
+BlockMap::Entry* BlockMap::FindMutable(BlockId block) { return const_cast<Entry*>(Find(block)); }
+
+// Not pinned yet.
+BlockMap::Entry& BlockMap::Emplace(BlockId block) {
+  auto entry = std::make_unique<Entry>();
+  entry->id_ = block;
+  if (free_slots_.empty()) {
+    free_slots_.push_back(static_cast<uint32_t>(entries_.size()));
+    entries_.push_back(nullptr);
+  }
+  entry->slot_ = free_slots_.back();
+  free_slots_.pop_back();
+  slots_[block] = entry->slot_;
+  bytes_ += Cost(*entry);
+  Entry& emplaced = *entry;
+  entries_[entry->slot_] = std::move(entry);
+  return emplaced;
+}
+
+void BlockMap::Erase(Entry& entry) {
+  if (entry.writing_ != nullptr) {
+    --pinned_;
+  } else {
+    bytes_ -= Cost(entry);
+  }
+  slots_.erase(entry.id_);
+  const uint32_t slot = entry.slot_;
+  free_slots_.push_back(slot);
+  entries_[slot].reset();
+}
+
+// `keep`: the entry at hand, whatever the bound.
+void BlockMap::Evict(const Entry* keep, int most) {
+  for (int step = 0; step < most && bytes_ > options_.cache_bytes; ++step) {
+    if (hand_ >= entries_.size()) hand_ = 0;
+    Entry* const entry = entries_[hand_++].get();
+    if (entry == nullptr || entry == keep || entry->writing_ != nullptr) continue;
+    if (entry->used_.exchange(false, std::memory_order_relaxed)) continue;
+    Erase(*entry);
+    ++evictions_;
+  }
+}
+
+void BlockMap::Insert(BlockId block, const std::optional<store::Replicas>& record) {
+  if (slots_.contains(block)) return;
+  Entry& entry = Emplace(block);
+  if (record.has_value()) {
+    bytes_ -= Cost(entry);
+    entry.stamp_ = GenerationStamp{record->generation_stamp()};
+    entry.length_ = record->length();
+    for (const uint32_t storage : record->storages()) {
+      if (!Contains(entry.replicas_, storage)) entry.replicas_.push_back(storage);
+    }
+    bytes_ += Cost(entry);
+  }
+  Evict(&entry, kEvictionSteps);
+}
+
+void BlockMap::Trim(int most) { Evict(nullptr, most); }
+
+BlockMap::Entry::Writing& BlockMap::Pin(Entry& entry) {
+  if (entry.writing_ == nullptr) {
+    bytes_ -= Cost(entry);
+    ++pinned_;
+    entry.writing_ = std::make_unique<Entry::Writing>();
+  }
+  return *entry.writing_;
+}
+
+// ---- records
+
+void BlockMap::PersistReplicas(const Entry& entry) {
+  const std::string key = keys::Replicas(entry.id_);
+  if (entry.replicas_.empty()) {
+    store_.DeleteUnjournalled(key);
+    return;
+  }
+  store::Replicas record;
+  record.set_generation_stamp(ToInt(entry.stamp_));
+  record.set_length(entry.length_);
+  for (const uint32_t storage : entry.replicas_) record.add_storages(storage);
+  store_.PutUnjournalled(key, record.SerializeAsString());
+}
+
+bool BlockMap::AddReplica(Entry& entry, uint32_t storage) {
+  if (Contains(entry.replicas_, storage)) return false;
+  const uint64_t before = Cost(entry);
+  entry.replicas_.push_back(storage);
+  if (entry.writing_ == nullptr) bytes_ += Cost(entry) - before;
+  store_.PutUnjournalled(keys::StorageBlock(storage, entry.id_), "");
+  PersistReplicas(entry);
+  return true;
+}
+
+bool BlockMap::DropReplica(Entry& entry, uint32_t storage) {
+  if (entry.writing_ != nullptr) {
+    RemoveValue(entry.writing_->expected, storage);
+    std::erase_if(entry.writing_->reported,
+                  [&](const Entry::Early& early) { return early.storage == storage; });
+  }
+  // Whatever is counted: the record may be left from an older version of the block.
+  store_.DeleteUnjournalled(keys::StorageBlock(storage, entry.id_));
+  if (!RemoveValue(entry.replicas_, storage)) return false;
+  PersistReplicas(entry);
+  return true;
+}
+
+// ---- marks
+
+void BlockMap::Mark(BlockId block, uint32_t storage) {
+  Storages& marked = corrupt_[block];
+  if (!Contains(marked, storage)) marked.push_back(storage);
+}
+
+void BlockMap::Unmark(BlockId block, uint32_t storage) {
+  const auto found = corrupt_.find(block);
+  if (found == corrupt_.end()) return;
+  RemoveValue(found->second, storage);
+  if (found->second.empty()) corrupt_.erase(found);
+}
+
+bool BlockMap::IsMarked(BlockId block, uint32_t storage) const {
+  const auto found = corrupt_.find(block);
+  return found != corrupt_.end() && Contains(found->second, storage);
+}
+
+bool BlockMap::MarkCorrupt(uint32_t storage, BlockId block) {
+  Entry* const entry = FindMutable(block);
+  if (entry == nullptr || !Contains(entry->replicas_, storage)) return false;
+  DropReplica(*entry, storage);
+  Mark(block, storage);
+  return true;
+}
+
+// ---- the writer's side
+
+void BlockMap::AddUnderConstruction(const BlockVersion& block,
+                                    std::span<const uint32_t> expected) {
+  if (Entry* const old = FindMutable(block.id)) Erase(*old);
+  Entry& entry = Emplace(block.id);
+  Entry::Writing& writing = Pin(entry);
+  entry.state_ = State::kUnderConstruction;
+  entry.stamp_ = block.stamp;
+  entry.length_ = block.length;
+  writing.expected.assign(expected.begin(), expected.end());
+}
+
+// What counted so far becomes an early report: the commit will judge it like any other.
+void BlockMap::OpenAgain(Entry& entry, const BlockVersion& block) {
+  Entry::Writing& writing = Pin(entry);
+  writing.reopened |= !entry.replicas_.empty();
+  for (const uint32_t storage : entry.replicas_) {
+    if (!Contains(writing.expected, storage)) writing.expected.push_back(storage);
+    std::erase_if(writing.reported,
+                  [&](const Entry::Early& early) { return early.storage == storage; });
+    writing.reported.push_back({storage, ReplicaState::kFinalized, entry.stamp_, entry.length_});
+  }
+  entry.replicas_.clear();
+  entry.state_ = State::kUnderConstruction;
+  entry.stamp_ = block.stamp;
+  entry.length_ = block.length;
+}
+
+void BlockMap::Reopen(const BlockVersion& block) {
+  Entry* entry = FindMutable(block.id);
+  if (entry == nullptr) entry = &Emplace(block.id);
+  OpenAgain(*entry, block);
+}
+
+void BlockMap::SetPipeline(const BlockVersion& block, std::span<const uint32_t> expected) {
+  Entry* const entry = FindMutable(block.id);
+  if (entry == nullptr || entry->state_ != State::kUnderConstruction) return;
+  entry->stamp_ = block.stamp;
+  entry->length_ = block.length;
+  entry->writing_->expected.assign(expected.begin(), expected.end());
+}
+
+BlockMap::CommitResult BlockMap::Commit(const BlockVersion& final_version) {
+  Entry* entry = FindMutable(final_version.id);
+  if (entry == nullptr) {
+    entry = &Emplace(final_version.id);
+    Pin(*entry);
+    entry->state_ = State::kUnderConstruction;
+  }
+  return CommitEntry(*entry, final_version);
+}
+
+BlockMap::CommitResult BlockMap::CommitEntry(Entry& entry, const BlockVersion& final_version) {
+  const bool same =
+      entry.stamp_ == final_version.stamp && entry.length_ == final_version.length;
+  if (entry.state_ != State::kUnderConstruction) {
+    if (same) return {.live = static_cast<uint32_t>(entry.replicas_.size()), .bad = {}};
+    OpenAgain(entry, final_version);
+  }
+  entry.state_ = State::kCommitted;
+  entry.stamp_ = final_version.stamp;
+  entry.length_ = final_version.length;
+
+  CommitResult result;
+  const std::vector<Entry::Early> reported = std::exchange(entry.writing_->reported, {});
+  for (const Entry::Early& early : reported) {
+    if (IsMarked(entry.id_, early.storage)) continue;
+    const ReplicaMeaning meaning = JudgeReplica(
+        ExpectedBlock{final_version, false},
+        ReportedReplica{{entry.id_, early.stamp, early.length}, early.state});
+    if (meaning == ReplicaMeaning::kCounts) {
+      entry.replicas_.push_back(early.storage);
+      store_.PutUnjournalled(keys::StorageBlock(early.storage, entry.id_), "");
+      continue;
+    }
+    if (entry.writing_->reopened) {
+      store_.DeleteUnjournalled(keys::StorageBlock(early.storage, entry.id_));
+    }
+    // One that was being written when last heard of, with an older stamp, is in here as well.
+    if (!IsBad(meaning)) continue;
+    RemoveValue(entry.writing_->expected, early.storage);
+    Mark(entry.id_, early.storage);
+    result.bad.push_back(early.storage);
+  }
+  // A new block of which nothing was reported yet has no record, and needs none.
+  if (!entry.replicas_.empty() || entry.writing_->reopened) PersistReplicas(entry);
+  entry.writing_->reopened = false;
+  result.live = static_cast<uint32_t>(entry.replicas_.size());
+  return result;
+}
+
+void BlockMap::Complete(BlockId block) {
+  Entry* const entry = FindMutable(block);
+  if (entry == nullptr || entry->writing_ == nullptr) return;
+  entry->writing_.reset();
+  entry->state_ = State::kComplete;
+  --pinned_;
+  bytes_ += Cost(*entry);
+  Evict(entry, kEvictionSteps);
+}
+
+// ---- the datanodes' side
+
+void BlockMap::TakeEarly(Entry& entry, uint32_t storage, const ReportedReplica& reported,
+                         std::span<const uint32_t> same_node) {
+  Entry::Writing& writing = *entry.writing_;
+  std::erase_if(writing.reported,
+                [&](const Entry::Early& early) { return early.storage == storage; });
+  writing.reported.push_back(
+      {storage, reported.state, reported.block.stamp, reported.block.length});
+  if (reported.block.stamp < entry.stamp_ || Contains(writing.expected, storage)) return;
+  // The datanode chose another of its volumes than it was told.
+  for (uint32_t& expected : writing.expected) {
+    if (Contains(same_node, expected)) {
+      expected = storage;
+      return;
+    }
+  }
+  writing.expected.push_back(storage);
+}
+
+// A record that a crash left behind may be of an older version than the namespace has: nothing of
+// it counts any more.
+void BlockMap::AlignVersion(Entry& entry, const BlockVersion& version) {
+  if (entry.stamp_ == version.stamp && entry.length_ == version.length) return;
+  const Storages old = entry.replicas_;
+  for (const uint32_t storage : old) {
+    store_.DeleteUnjournalled(keys::StorageBlock(storage, entry.id_));
+  }
+  entry.replicas_.clear();
+  entry.stamp_ = version.stamp;
+  entry.length_ = version.length;
+  if (!old.empty()) PersistReplicas(entry);
+}
+
+BlockMap::ReportResult BlockMap::ReplicaReported(uint32_t storage,
+                                                 const std::optional<ExpectedBlock>& expected,
+                                                 const ReportedReplica& reported,
+                                                 std::span<const uint32_t> same_node) {
+  ReportResult result{.meaning = JudgeReplica(expected, reported)};
+  if (!expected.has_value()) return result;
+  Entry* const entry = FindMutable(reported.block.id);
+  CHECK(entry != nullptr) << "the block of a report was not loaded";
+
+  if (!expected->under_construction) {
+    if (entry->state_ == State::kUnderConstruction) {
+      CommitEntry(*entry, expected->version);
+    } else {
+      AlignVersion(*entry, expected->version);
+    }
+  } else if (entry->state_ == State::kComplete) {
+    // After a restart nothing but the reports tells where the pipeline is.
+    OpenAgain(*entry, expected->version);
+  } else if (entry->state_ == State::kCommitted) {
+    // The file is still open, and the namespace does not record that its last block is final.
+    result.meaning = JudgeReplica(
+        ExpectedBlock{{entry->id_, entry->stamp_, entry->length_}, false}, reported);
+  }
+
+  const bool committed = entry->state_ != State::kUnderConstruction;
+  const uint32_t before = static_cast<uint32_t>(entry->replicas_.size());
+  switch (result.meaning) {
+    case ReplicaMeaning::kCounts:
+      // A marked replica does not get better by being reported again, only by being deleted.
+      if (IsMarked(entry->id_, storage)) {
+        result.meaning = ReplicaMeaning::kCorrupt;
+      } else {
+        result.added = AddReplica(*entry, storage);
+      }
+      break;
+    case ReplicaMeaning::kBeingWritten:
+    case ReplicaMeaning::kFinalizedEarly:
+      TakeEarly(*entry, storage, reported, same_node);
+      break;
+    case ReplicaMeaning::kStaleStamp:
+      if (!committed) {
+        // Kept for the commit: until then it may be all that is left of the block.
+        TakeEarly(*entry, storage, reported, same_node);
+        break;
+      }
+      result.removed = DropReplica(*entry, storage);
+      break;
+    case ReplicaMeaning::kWrongLength:
+    case ReplicaMeaning::kUnfinished:
+    case ReplicaMeaning::kCorrupt:
+      result.removed = DropReplica(*entry, storage);
+      Mark(entry->id_, storage);
+      break;
+    case ReplicaMeaning::kNewerStamp:
+      result.removed = DropReplica(*entry, storage);
+      break;
+    case ReplicaMeaning::kGone:
+      result.removed = ReplicaGone(storage, entry->id_);
+      break;
+    case ReplicaMeaning::kLate:
+    case ReplicaMeaning::kUnknownBlock:
+      break;
+  }
+  result.live = committed ? static_cast<uint32_t>(entry->replicas_.size()) : 0;
+  result.reached_minimum = committed && before < options_.min_replication &&
+                           result.live >= options_.min_replication;
+  return result;
+}
+
+bool BlockMap::ReplicaGone(uint32_t storage, BlockId block) {
+  Unmark(block, storage);
+  Entry* const entry = FindMutable(block);
+  if (entry == nullptr) {
+    store_.DeleteUnjournalled(keys::StorageBlock(storage, block));
+    return false;
+  }
+  return DropReplica(*entry, storage);
+}
+
+std::vector<uint32_t> BlockMap::Remove(BlockId block) {
+  store_.DeleteUnjournalled(keys::Replicas(block));
+  std::vector<uint32_t> storages;
+  if (const auto marked = corrupt_.find(block); marked != corrupt_.end()) {
+    AddOnce(storages, marked->second);
+    corrupt_.erase(marked);
+  }
+  Entry* const entry = FindMutable(block);
+  if (entry == nullptr) return storages;
+  AddOnce(storages, entry->replicas_);
+  AddOnce(storages, entry->expected());
+  if (entry->writing_ != nullptr) {
+    for (const Entry::Early& early : entry->writing_->reported) {
+      AddOnce(storages, std::span(&early.storage, 1));
+    }
+  }
+  for (const uint32_t storage : storages) {
+    store_.DeleteUnjournalled(keys::StorageBlock(storage, block));
+  }
+  Erase(*entry);
+  return storages;
+}
+
+// ---- reads
+
+uint32_t BlockMap::LiveCount(BlockId block) const {
+  const Entry* const entry = Find(block);
+  if (entry == nullptr || entry->state_ == State::kUnderConstruction) return 0;
+  return static_cast<uint32_t>(entry->replicas_.size());
+}
+
+std::vector<uint32_t> BlockMap::Locations(BlockId block, bool* all_corrupt) const {
+  *all_corrupt = false;
+  std::vector<uint32_t> storages;
+  const Entry* const entry = Find(block);
+  if (entry != nullptr) {
+    storages.assign(entry->replicas_.begin(), entry->replicas_.end());
+    AddOnce(storages, entry->expected());
+  }
+  if (storages.empty()) {
+    storages = CorruptReplicas(block);
+    *all_corrupt = !storages.empty();
+  }
+  return storages;
+}
+
+std::vector<uint32_t> BlockMap::CorruptReplicas(BlockId block) const {
+  const auto found = corrupt_.find(block);
+  if (found == corrupt_.end()) return {};
+  return {found->second.begin(), found->second.end()};
+}
+
+BlockMap::Stats BlockMap::stats() const {
+  return {.entries = slots_.size(),
+          .pinned = pinned_,
+          .bytes = bytes_,
+          .evictions = evictions_,
+          .corrupt = corrupt_.size()};
+}
+
+uint32_t BlockMap::CountMatching(const BlockVersion& version) const {
+  const Entry* const entry = Find(version.id);
+  if (entry == nullptr) return 0;
+  if (entry->writing_ == nullptr || entry->state_ != State::kUnderConstruction) {
+    return LiveCount(version.id);
+  }
+  uint32_t count = 0;
+  for (const Entry::Early& early : entry->writing_->reported) {
+    count += early.state == ReplicaState::kFinalized && early.stamp == version.stamp &&
+             early.length == version.length && !IsMarked(version.id, early.storage);
+  }
+  return count;
+}
+
+}  // namespace cairn::namenode

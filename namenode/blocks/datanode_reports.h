@@ -1,0 +1,116 @@
+// namenode/blocks/datanode_reports.h - what datanodes tell the namenode and what it answers, free
+// of any protocol. service/grpc calls it, ops/report_replicas.cc implements it.
+//
+// Contract with the datanode, on top of proto/cairn/datanode.proto:
+// - Reports (changes and full) of a session carry 1, 2, 3, ... and are sent one at a time, each
+//   again with its number until it is answered. A number left out means "register again".
+// - A full report begins right after its list was taken: no report of changes goes between the
+//   taking and part 0. Changes that happen later may be reported between the parts; the namenode
+//   does not judge by the list any block that was reported since part 0.
+//
+// Threads: any. A call may wait for the journal (Register, for a storage that is new).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "namenode/blocks/replica.h"
+#include "namenode/cluster/datanode_info.h"
+#include "namenode/namespace/types.h"
+
+namespace cairn::namenode {
+
+// The layout of a datanode's directories that this namenode works with.
+inline constexpr uint32_t kDatanodeLayoutVersion = 1;
+
+struct DatanodeRegistration {
+  std::string cluster_id, block_pool_id;  // empty: a new datanode, takes the namenode's
+  uint32_t layout_version = 0;
+  std::string software_version;
+  std::string datanode_uuid;
+  DatanodeAddress address;
+  std::vector<StorageInfo> storages;
+};
+
+struct DatanodeWelcome {
+  std::string cluster_id, block_pool_id;
+  uint64_t session = 0;
+  absl::Duration heartbeat_interval;
+  bool full_report = true;
+};
+
+// Orders, carried by the answers to heartbeats.
+struct InvalidateCommand {
+  std::vector<BlockVersion> blocks;  // replicas with this stamp or an older one
+};
+struct ReplicaTarget {
+  DatanodeAddress address;
+  std::string datanode_uuid, storage_uuid;
+  uint32_t storage_type = 1;
+};
+struct ReplicateCommand {
+  BlockVersion block;
+  std::vector<ReplicaTarget> targets;
+};
+struct RecoverCommand {
+  BlockVersion block;
+  GenerationStamp new_stamp{};
+  std::vector<ReplicaTarget> replicas;
+};
+struct FullReportCommand {};
+struct TruncateCommand {
+  BlockVersion block;
+  GenerationStamp new_stamp{};
+  uint64_t new_length = 0;
+};
+using DatanodeCommand = std::variant<InvalidateCommand, ReplicateCommand, RecoverCommand,
+                                     FullReportCommand, TruncateCommand>;
+
+struct DatanodeHeartbeat {
+  std::string datanode_uuid;
+  uint64_t session = 0;
+  std::vector<StorageInfo> storages;
+  uint32_t transfers = 0;
+};
+
+struct StorageChanges {
+  std::string storage_uuid;
+  std::vector<ReportedReplica> replicas;  // in the order in which they happened
+};
+
+struct ChangesReport {
+  std::string datanode_uuid;
+  uint64_t session = 0, sequence = 0;
+  std::vector<StorageChanges> storages;
+};
+
+struct ReplicasReport {
+  std::string datanode_uuid;
+  uint64_t session = 0, sequence = 0;
+  std::string storage_uuid;
+  uint64_t report_id = 0;
+  uint32_t part = 0;
+  bool last = false;
+  std::vector<ReportedReplica> replicas;  // ascending block ids over all parts
+};
+
+// Every call: kAborted means "register again", kUnavailable "try the same again".
+class DatanodeReports {
+ public:
+  virtual ~DatanodeReports() = default;
+  // kFailedPrecondition: another cluster's datanode, or another layout; names both values.
+  // kAlreadyExists: a live datanode has this uuid or one of these storages; names both.
+  virtual absl::StatusOr<DatanodeWelcome> Register(const DatanodeRegistration& node) = 0;
+  virtual absl::StatusOr<std::vector<DatanodeCommand>> Heartbeat(
+      const DatanodeHeartbeat& heartbeat) = 0;
+  virtual absl::Status ReportChanges(const ChangesReport& report) = 0;
+  // kInvalidArgument: ids are not ascending. kAborted: a part is missing.
+  virtual absl::Status ReportReplicas(const ReplicasReport& report) = 0;
+};
+
+}  // namespace cairn::namenode

@@ -1,0 +1,439 @@
+#include "namenode/cluster/cluster_state.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/container/flat_hash_set.h"
+#include "absl/strings/str_cat.h"
+#include "common/check.h"
+#include "common/status_macros.h"
+
+namespace cairn::namenode {
+namespace {
+
+bool SameAddress(const DatanodeAddress& a, const DatanodeAddress& b) {
+  return a.ip == b.ip && a.transfer_port == b.transfer_port;
+}
+
+std::string Name(const DatanodeAddress& address) {
+  return absl::StrCat(address.ip, ":", address.transfer_port);
+}
+
+void CopyNumbers(const StorageInfo& from, StorageInfo* to) {
+  to->capacity_bytes = from.capacity_bytes;
+  to->used_bytes = from.used_bytes;
+  to->remaining_bytes = from.remaining_bytes;
+  to->blocks = from.blocks;
+  to->failed = from.failed;
+}
+
+uint64_t ToMillis(absl::Time time) {
+  return static_cast<uint64_t>(std::max<int64_t>(0, absl::ToUnixMillis(time)));
+}
+
+absl::Status RegisterAgain(absl::string_view uuid, absl::string_view why) {
+  return absl::AbortedError(absl::StrCat("datanode ", uuid, ": ", why, "; register again"));
+}
+
+}  // namespace
+
+ClusterState::ClusterState(Options options, Clock& clock)
+    : options_([&] {
+        if (options.racks == nullptr) options.racks = std::make_shared<RackTable>();
+        return std::move(options);
+      }()),
+      clock_(clock),
+      // A datanode that outlives a restart of the namenode must not hit upon a valid session.
+      next_session_(static_cast<uint64_t>(absl::ToUnixMicros(clock.Now()))),
+      next_roll_(clock.Monotonic() + options_.scheduled_window),
+      view_(std::make_shared<ClusterView>(std::vector<ClusterView::Input>(), options_.racks)),
+      view_made_(clock.Monotonic()),
+      view_expires_(absl::InfiniteDuration()) {}
+
+// ---- storages
+
+const ClusterState::Storage* ClusterState::FindStorage(absl::string_view uuid) const {
+  const auto found = storage_numbers_.find(uuid);
+  return found == storage_numbers_.end() ? nullptr : &storages_[found->second];
+}
+
+ClusterState::Node* ClusterState::OwnerOf(uint32_t storage) const {
+  if (storage >= storages_.size() || !storages_[storage].known) return nullptr;
+  const auto found = nodes_.find(storages_[storage].datanode_uuid);
+  return found == nodes_.end() ? nullptr : found->second.get();
+}
+
+std::optional<uint32_t> ClusterState::NumberOf(absl::string_view storage_uuid) const {
+  MutexLock lock(mu_);
+  const auto found = storage_numbers_.find(storage_uuid);
+  if (found == storage_numbers_.end()) return std::nullopt;
+  return found->second;
+}
+
+bool ClusterState::IsStorageOf(absl::string_view storage_uuid,
+                               absl::string_view datanode_uuid) const {
+  MutexLock lock(mu_);
+  const Storage* const storage = FindStorage(storage_uuid);
+  return storage != nullptr && storage->datanode_uuid == datanode_uuid;
+}
+
+void ClusterState::AddStorage(uint32_t number, absl::string_view storage_uuid,
+                              absl::string_view datanode_uuid, uint32_t type) {
+  MutexLock lock(mu_);
+  if (number >= storages_.size()) storages_.resize(number + 1);
+  // The former owner, if there is one, must not go on showing a disk that has moved.
+  if (Node* const former = OwnerOf(number);
+      former != nullptr && former->info.uuid != datanode_uuid) {
+    std::erase_if(former->info.storages,
+                  [&](const StorageInfo& storage) { return storage.number == number; });
+    former->published = nullptr;
+    view_expires_ = -absl::InfiniteDuration();
+  }
+  storages_[number] = {std::string(storage_uuid), std::string(datanode_uuid), type, true};
+  storage_numbers_[std::string(storage_uuid)] = number;
+}
+
+std::vector<uint32_t> ClusterState::StoragesOf(absl::string_view datanode_uuid) const {
+  std::vector<uint32_t> numbers;
+  MutexLock lock(mu_);
+  for (uint32_t number = 0; number < storages_.size(); ++number) {
+    if (storages_[number].known && storages_[number].datanode_uuid == datanode_uuid) {
+      numbers.push_back(number);
+    }
+  }
+  return numbers;
+}
+
+int ClusterState::KnownDatanodes() const {
+  absl::flat_hash_set<absl::string_view> uuids;
+  MutexLock lock(mu_);
+  for (const Storage& storage : storages_) {
+    if (storage.known) uuids.insert(storage.datanode_uuid);
+  }
+  return static_cast<int>(uuids.size());
+}
+
+// ---- what datanodes say
+
+Liveness ClusterState::LivenessOf(const Node& node, absl::Duration now) const {
+  const absl::Duration silent = now - node.last_heartbeat;
+  if (node.declared_dead || silent >= options_.dead_interval) return Liveness::kDead;
+  return silent >= options_.stale_interval ? Liveness::kStale : Liveness::kLive;
+}
+
+absl::Status ClusterState::CheckRegistrationLocked(const NodeRegistration& node) const {
+  const absl::Duration now = clock_.Monotonic();
+  if (const auto found = nodes_.find(node.uuid); found != nodes_.end()) {
+    const Node& known = *found->second;
+    if (!SameAddress(known.info.address, node.address) &&
+        LivenessOf(known, now) == Liveness::kLive) {
+      return absl::AlreadyExistsError(
+          absl::StrCat("datanode uuid ", node.uuid, " at ", Name(node.address),
+                       ": a live datanode has this uuid at ", Name(known.info.address),
+                       "; is its directory a copy?"));
+    }
+  }
+  absl::flat_hash_set<absl::string_view> seen;
+  for (const StorageInfo& storage : node.storages) {
+    if (!seen.insert(storage.uuid).second) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("datanode ", node.uuid, " names storage ", storage.uuid, " twice"));
+    }
+    const auto known = storage_numbers_.find(storage.uuid);
+    if (known == storage_numbers_.end()) continue;
+    const Node* const owner = OwnerOf(known->second);
+    if (owner != nullptr && owner->info.uuid != node.uuid &&
+        LivenessOf(*owner, now) == Liveness::kLive) {
+      return absl::AlreadyExistsError(
+          absl::StrCat("storage ", storage.uuid, " of datanode ", node.uuid, " at ",
+                       Name(node.address), " belongs to the live datanode ", owner->info.uuid,
+                       " at ", Name(owner->info.address), "; is its directory a copy?"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ClusterState::CheckRegistration(const NodeRegistration& node) const {
+  MutexLock lock(mu_);
+  return CheckRegistrationLocked(node);
+}
+
+absl::StatusOr<uint64_t> ClusterState::Register(const NodeRegistration& registration) {
+  const absl::Time wall = clock_.Now();
+  MutexLock lock(mu_);
+  RETURN_IF_ERROR(CheckRegistrationLocked(registration));
+  std::vector<StorageInfo> storages = registration.storages;
+  for (StorageInfo& storage : storages) {
+    const auto number = storage_numbers_.find(storage.uuid);
+    if (number == storage_numbers_.end() ||
+        storages_[number->second].datanode_uuid != registration.uuid) {
+      return absl::FailedPreconditionError(absl::StrCat(
+          "storage ", storage.uuid, " has no number as one of datanode ", registration.uuid));
+    }
+    storage.number = number->second;
+  }
+  if (nodes_.size() >= kMaxNodes && !nodes_.contains(registration.uuid)) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("datanode ", registration.uuid, ": ", kMaxNodes, " datanodes are known"));
+  }
+  std::unique_ptr<Node>& node = nodes_[registration.uuid];
+  if (node == nullptr) {
+    node = std::make_unique<Node>();
+    node->scheduled = std::make_shared<ScheduledBlocks>();
+  }
+  node->info.uuid = registration.uuid;
+  node->info.address = registration.address;
+  node->info.rack =
+      options_.racks->RackOf(registration.address.ip, registration.address.host_name);
+  node->info.storages = std::move(storages);
+  node->info.session = next_session_++;
+  node->info.transfers = 0;
+  node->info.last_heartbeat_ms = ToMillis(wall);
+  node->last_heartbeat = clock_.Monotonic();
+  node->declared_dead = false;
+  node->last_sequence = 0;
+  node->report_running = false;
+  node->published = nullptr;
+  view_expires_ = -absl::InfiniteDuration();
+  return node->info.session;
+}
+
+absl::StatusOr<ClusterState::Node*> ClusterState::FindSession(absl::string_view uuid,
+                                                              uint64_t session) const {
+  const auto found = nodes_.find(uuid);
+  if (found == nodes_.end()) return RegisterAgain(uuid, "not registered since the namenode started");
+  Node* const node = found->second.get();
+  if (node->info.session != session) {
+    return RegisterAgain(uuid, absl::StrCat("session ", session, " is not the current one (",
+                                            node->info.session, ")"));
+  }
+  if (LivenessOf(*node, clock_.Monotonic()) == Liveness::kDead) {
+    return RegisterAgain(uuid, "silent for too long, declared dead");
+  }
+  return node;
+}
+
+absl::Status ClusterState::Heartbeat(absl::string_view uuid, uint64_t session,
+                                     std::span<const StorageInfo> storages, uint32_t transfers) {
+  const absl::Time wall = clock_.Now();
+  MutexLock lock(mu_);
+  ASSIGN_OR_RETURN(Node* const node, FindSession(uuid, session));
+  const absl::Duration now = clock_.Monotonic();
+  RollScheduled(now);
+  for (const StorageInfo& reported : storages) {
+    const bool known =
+        std::any_of(node->info.storages.begin(), node->info.storages.end(),
+                    [&](const StorageInfo& storage) { return storage.uuid == reported.uuid; });
+    if (!known) {
+      return RegisterAgain(uuid, absl::StrCat("storage ", reported.uuid, " is not registered"));
+    }
+  }
+  bool placement_changed = LivenessOf(*node, now) != Liveness::kLive;
+  for (StorageInfo& storage : node->info.storages) {
+    const auto reported =
+        std::find_if(storages.begin(), storages.end(),
+                     [&](const StorageInfo& candidate) { return candidate.uuid == storage.uuid; });
+    const bool had_failed = storage.failed;
+    if (reported != storages.end()) {
+      CopyNumbers(*reported, &storage);
+    } else {
+      storage.failed = true;
+    }
+    placement_changed |= storage.failed != had_failed;
+  }
+  node->info.transfers = transfers;
+  node->info.last_heartbeat_ms = ToMillis(wall);
+  node->last_heartbeat = now;
+  node->published = nullptr;
+  numbers_changed_ = true;
+  if (placement_changed) view_expires_ = -absl::InfiniteDuration();
+  return absl::OkStatus();
+}
+
+// ---- reports
+
+ClusterState::ReportTurn::ReportTurn(ClusterState* cluster, std::string uuid, uint64_t session,
+                                     uint64_t sequence, bool is_new)
+    : cluster_(is_new ? cluster : nullptr),
+      uuid_(std::move(uuid)),
+      session_(session),
+      sequence_(sequence),
+      is_new_(is_new) {}
+
+ClusterState::ReportTurn::ReportTurn(ReportTurn&& other) noexcept
+    : cluster_(std::exchange(other.cluster_, nullptr)),
+      uuid_(std::move(other.uuid_)),
+      session_(other.session_),
+      sequence_(other.sequence_),
+      is_new_(other.is_new_) {}
+
+ClusterState::ReportTurn::~ReportTurn() { Finish(false); }
+
+void ClusterState::ReportTurn::Done() { Finish(true); }
+
+void ClusterState::ReportTurn::Finish(bool done) {
+  if (cluster_ == nullptr) return;
+  std::exchange(cluster_, nullptr)->FinishReport(uuid_, session_, sequence_, done);
+}
+
+absl::StatusOr<ClusterState::ReportTurn> ClusterState::BeginReport(absl::string_view uuid,
+                                                                   uint64_t session,
+                                                                   uint64_t sequence) {
+  MutexLock lock(mu_);
+  ASSIGN_OR_RETURN(Node* const node, FindSession(uuid, session));
+  if (sequence <= node->last_sequence) {
+    return ReportTurn(this, std::string(uuid), session, sequence, /*is_new=*/false);
+  }
+  if (sequence != node->last_sequence + 1) {
+    return RegisterAgain(uuid, absl::StrCat("report ", sequence, " came, ",
+                                            node->last_sequence + 1, " is missing"));
+  }
+  if (node->report_running) {
+    return absl::UnavailableError(
+        absl::StrCat("datanode ", uuid, ": report ", sequence, " is being processed"));
+  }
+  node->report_running = true;
+  return ReportTurn(this, std::string(uuid), session, sequence, /*is_new=*/true);
+}
+
+void ClusterState::FinishReport(absl::string_view uuid, uint64_t session, uint64_t sequence,
+                                bool done) {
+  MutexLock lock(mu_);
+  const auto found = nodes_.find(uuid);
+  // A turn of a former session says nothing about the present one.
+  if (found == nodes_.end() || found->second->info.session != session) return;
+  found->second->report_running = false;
+  if (done) found->second->last_sequence = sequence;
+}
+
+// ---- reads
+
+DatanodeInfo ClusterState::Describe(const Node& node, absl::Duration now) const {
+  DatanodeInfo info = node.info;
+  info.liveness = LivenessOf(node, now);
+  info.silent_for = now - node.last_heartbeat;
+  return info;
+}
+
+void ClusterState::RebuildView(absl::Duration now) const {
+  std::vector<ClusterView::Input> inputs;
+  inputs.reserve(nodes_.size());
+  absl::Duration expires = absl::InfiniteDuration();
+  for (const auto& [uuid, node] : nodes_) {
+    const Liveness liveness = LivenessOf(*node, now);
+    if (node->published == nullptr || node->published->liveness != liveness) {
+      node->published = std::make_shared<const DatanodeInfo>(Describe(*node, now));
+    }
+    if (liveness == Liveness::kLive) {
+      expires = std::min(expires, node->last_heartbeat + options_.stale_interval);
+    } else if (liveness == Liveness::kStale) {
+      expires = std::min(expires, node->last_heartbeat + options_.dead_interval);
+    }
+    inputs.push_back({node->published, node->scheduled});
+  }
+  view_ = std::make_shared<const ClusterView>(std::move(inputs), options_.racks);
+  view_made_ = now;
+  view_expires_ = expires;
+  numbers_changed_ = false;
+}
+
+std::shared_ptr<const ClusterView> ClusterState::View() const {
+  MutexLock lock(mu_);
+  const absl::Duration now = clock_.Monotonic();
+  if (now >= view_expires_ || (numbers_changed_ && now - view_made_ >= options_.view_age)) {
+    RebuildView(now);
+  }
+  return view_;
+}
+
+std::optional<StorageLocation> ClusterState::Locate(uint32_t storage) const {
+  const std::shared_ptr<const ClusterView> view = View();
+  const StorageLocation* const location = view->Find(storage);
+  if (location == nullptr) return std::nullopt;
+  return *location;
+}
+
+ClusterTotals ClusterState::Totals() const {
+  ClusterTotals totals;
+  MutexLock lock(mu_);
+  const absl::Duration now = clock_.Monotonic();
+  for (const auto& [uuid, node] : nodes_) {
+    switch (LivenessOf(*node, now)) {
+      case Liveness::kLive:
+        ++totals.live;
+        break;
+      case Liveness::kStale:
+        ++totals.stale;
+        break;
+      case Liveness::kDead:
+        ++totals.dead;
+        continue;
+    }
+    for (const StorageInfo& storage : node->info.storages) {
+      if (storage.failed) continue;
+      totals.capacity_bytes += storage.capacity_bytes;
+      totals.used_bytes += storage.used_bytes;
+      totals.remaining_bytes += storage.remaining_bytes;
+    }
+  }
+  absl::flat_hash_set<absl::string_view> unregistered;
+  for (const Storage& storage : storages_) {
+    if (storage.known && !nodes_.contains(storage.datanode_uuid)) {
+      unregistered.insert(storage.datanode_uuid);
+    }
+  }
+  totals.unregistered = static_cast<int>(unregistered.size());
+  return totals;
+}
+
+std::vector<DatanodeInfo> ClusterState::Nodes() const {
+  std::vector<DatanodeInfo> infos;
+  {
+    MutexLock lock(mu_);
+    const absl::Duration now = clock_.Monotonic();
+    infos.reserve(nodes_.size());
+    for (const auto& [uuid, node] : nodes_) infos.push_back(Describe(*node, now));
+  }
+  std::sort(infos.begin(), infos.end(),
+            [](const DatanodeInfo& a, const DatanodeInfo& b) { return a.uuid < b.uuid; });
+  return infos;
+}
+
+// ---- scheduled blocks
+
+void ClusterState::RollScheduled(absl::Duration now) const {
+  if (now < next_roll_) return;
+  next_roll_ = now + options_.scheduled_window;
+  for (const auto& [uuid, node] : nodes_) node->scheduled->Roll();
+}
+
+void ClusterState::Schedule(std::span<const uint32_t> storages) {
+  MutexLock lock(mu_);
+  for (const uint32_t storage : storages) {
+    if (Node* const node = OwnerOf(storage)) node->scheduled->Add(1);
+  }
+}
+
+void ClusterState::Unschedule(uint32_t storage) {
+  MutexLock lock(mu_);
+  if (Node* const node = OwnerOf(storage)) node->scheduled->RemoveOne();
+}
+
+// ---- for repair
+
+std::vector<ClusterState::DeadNode> ClusterState::TakeNewlyDead() {
+  std::vector<DeadNode> dead;
+  MutexLock lock(mu_);
+  const absl::Duration now = clock_.Monotonic();
+  for (const auto& [uuid, node] : nodes_) {
+    if (node->declared_dead || LivenessOf(*node, now) != Liveness::kDead) continue;
+    node->declared_dead = true;
+    dead.push_back({uuid, {}});
+    for (const StorageInfo& storage : node->info.storages) {
+      dead.back().storages.push_back(storage.number);
+    }
+  }
+  return dead;
+}
+
+}  // namespace cairn::namenode

@@ -1,0 +1,307 @@
+#include "namenode/cluster/cluster_state.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "absl/strings/str_cat.h"
+#include "common/testing/fake_clock.h"
+#include "common/testing/status_matchers.h"
+
+namespace cairn::namenode {
+namespace {
+
+using absl::StatusCode;
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+constexpr uint64_t kGiB = uint64_t{1} << 30;
+
+StorageInfo Disk(absl::string_view uuid, uint64_t remaining_bytes = 50 * kGiB) {
+  StorageInfo storage;
+  storage.uuid = std::string(uuid);
+  storage.capacity_bytes = 100 * kGiB;
+  storage.used_bytes = 100 * kGiB - remaining_bytes;
+  storage.remaining_bytes = remaining_bytes;
+  return storage;
+}
+
+class ClusterStateTest : public ::testing::Test {
+ protected:
+  static NodeRegistration Node(int n) {
+    NodeRegistration node;
+    node.uuid = absl::StrCat("node-", n);
+    node.address = {absl::StrCat("10.0.0.", n), absl::StrCat("host-", n), 9866, 9867, 0};
+    node.storages = {Disk(absl::StrCat("disk-", n))};
+    return node;
+  }
+
+  // Numbers its storage with `n` and registers it.
+  uint64_t Join(int n) {
+    cluster_.AddStorage(static_cast<uint32_t>(n), absl::StrCat("disk-", n),
+                        absl::StrCat("node-", n), 1);
+    const auto session = cluster_.Register(Node(n));
+    EXPECT_OK(session);
+    return session.value_or(0);
+  }
+
+  absl::Status Beat(int n, uint64_t session, uint32_t transfers = 0) {
+    const StorageInfo disk = Disk(absl::StrCat("disk-", n));
+    return cluster_.Heartbeat(absl::StrCat("node-", n), session, std::span(&disk, 1), transfers);
+  }
+
+  Liveness LivenessOf(int n) {
+    return cluster_.View()->FindByUuid(absl::StrCat("node-", n))->info->liveness;
+  }
+
+  FakeClock clock_;
+  ClusterState cluster_{{}, clock_};
+};
+
+TEST_F(ClusterStateTest, AStorageIsFoundByItsNumberOnceItsDatanodeHasRegistered) {
+  cluster_.AddStorage(7, "disk-7", "node-7", 2);
+  EXPECT_EQ(cluster_.NumberOf("disk-7"), 7u);
+  EXPECT_EQ(cluster_.NumberOf("disk-8"), std::nullopt);
+  EXPECT_FALSE(cluster_.Locate(7).has_value());
+  EXPECT_EQ(cluster_.Totals().unregistered, 1);
+  EXPECT_EQ(cluster_.KnownDatanodes(), 1);
+
+  ASSERT_OK(cluster_.Register(Node(7)));
+  const auto location = cluster_.Locate(7);
+  ASSERT_TRUE(location.has_value());
+  EXPECT_EQ(location->node->address.ip, "10.0.0.7");
+  EXPECT_EQ(location->storage_uuid, "disk-7");
+  EXPECT_FALSE(cluster_.Locate(6).has_value());
+  EXPECT_FALSE(cluster_.Locate(1'000'000'000).has_value());
+  EXPECT_EQ(cluster_.Totals().unregistered, 0);
+  EXPECT_THAT(cluster_.StoragesOf("node-7"), ElementsAre(7));
+}
+
+TEST_F(ClusterStateTest, AStorageWithoutANumberIsRefused) {
+  EXPECT_THAT(cluster_.Register(Node(1)), StatusIs(StatusCode::kFailedPrecondition));
+  cluster_.AddStorage(1, "disk-1", "node-2", 1);
+  EXPECT_FALSE(cluster_.IsStorageOf("disk-1", "node-1"));
+  EXPECT_THAT(cluster_.Register(Node(1)), StatusIs(StatusCode::kFailedPrecondition));
+}
+
+TEST_F(ClusterStateTest, ASecondLiveDatanodeWithTheSameUuidIsRefusedAndBothAreNamed) {
+  Join(1);
+  NodeRegistration copy = Node(1);
+  copy.address.ip = "10.0.0.66";
+  const auto both = AllOf(HasSubstr("node-1"), HasSubstr("10.0.0.66:9866"),
+                          HasSubstr("10.0.0.1:9866"));
+  EXPECT_THAT(cluster_.CheckRegistration(copy), StatusIs(StatusCode::kAlreadyExists, both));
+  EXPECT_THAT(cluster_.Register(copy), StatusIs(StatusCode::kAlreadyExists, both));
+
+  // Another port on the same host is another process.
+  NodeRegistration beside = Node(1);
+  beside.address.transfer_port = 9966;
+  EXPECT_THAT(cluster_.Register(beside), StatusIs(StatusCode::kAlreadyExists));
+}
+
+TEST_F(ClusterStateTest, ADatanodeMayMoveOnceItsOldAddressHasBeenSilent) {
+  const uint64_t session = Join(1);
+  NodeRegistration moved = Node(1);
+  moved.address.ip = "10.0.0.66";
+  clock_.Advance(absl::Seconds(15) - absl::Nanoseconds(1));
+  EXPECT_THAT(cluster_.Register(moved), StatusIs(StatusCode::kAlreadyExists));
+  clock_.Advance(absl::Nanoseconds(1));
+  ASSERT_OK(cluster_.Register(moved));
+  EXPECT_EQ(cluster_.Locate(1)->node->address.ip, "10.0.0.66");
+  EXPECT_THAT(Beat(1, session), StatusIs(StatusCode::kAborted));
+}
+
+TEST_F(ClusterStateTest, ACopiedStorageIsRefusedWhileItsOwnerLives) {
+  Join(1);
+  NodeRegistration thief = Node(2);
+  thief.storages = {Disk("disk-1")};
+  EXPECT_THAT(cluster_.CheckRegistration(thief),
+              StatusIs(StatusCode::kAlreadyExists, AllOf(HasSubstr("node-1"), HasSubstr("node-2"),
+                                                         HasSubstr("disk-1"))));
+  NodeRegistration twice = Node(3);
+  twice.storages = {Disk("disk-3"), Disk("disk-3")};
+  EXPECT_THAT(cluster_.CheckRegistration(twice), StatusIs(StatusCode::kInvalidArgument));
+}
+
+TEST_F(ClusterStateTest, ADiskThatMovedToAnotherDatanodeKeepsItsNumber) {
+  Join(1);
+  clock_.Advance(absl::Minutes(1));
+  cluster_.AddStorage(1, "disk-1", "node-2", 1);
+  NodeRegistration heir = Node(2);
+  heir.storages = {Disk("disk-1")};
+  ASSERT_OK(cluster_.Register(heir));
+  EXPECT_EQ(cluster_.Locate(1)->node->uuid, "node-2");
+  EXPECT_THAT(cluster_.View()->FindByUuid("node-1")->info->storages, IsEmpty());
+}
+
+TEST_F(ClusterStateTest, OnlyTheCurrentSessionIsHeard) {
+  const uint64_t first = Join(1);
+  EXPECT_OK(Beat(1, first));
+  ASSERT_OK_AND_ASSIGN(const uint64_t second, cluster_.Register(Node(1)));
+  EXPECT_NE(first, second);
+  EXPECT_THAT(Beat(1, first), StatusIs(StatusCode::kAborted, HasSubstr("register again")));
+  EXPECT_OK(Beat(1, second));
+  EXPECT_THAT(Beat(2, second), StatusIs(StatusCode::kAborted));
+}
+
+TEST_F(ClusterStateTest, ASilentDatanodeIsStaleAfterOneIntervalAndDeadAfterTheOther) {
+  const uint64_t session = Join(1);
+  clock_.Advance(absl::Seconds(15) - absl::Nanoseconds(1));
+  EXPECT_EQ(LivenessOf(1), Liveness::kLive);
+  clock_.Advance(absl::Nanoseconds(1));
+  EXPECT_EQ(LivenessOf(1), Liveness::kStale);
+  EXPECT_TRUE(cluster_.View()->IsReadable(1));
+  ASSERT_OK(Beat(1, session));
+  EXPECT_EQ(LivenessOf(1), Liveness::kLive);
+
+  clock_.Advance(absl::Minutes(5) - absl::Nanoseconds(1));
+  EXPECT_EQ(LivenessOf(1), Liveness::kStale);
+  EXPECT_THAT(cluster_.TakeNewlyDead(), IsEmpty());
+  clock_.Advance(absl::Nanoseconds(1));
+  EXPECT_EQ(LivenessOf(1), Liveness::kDead);
+  EXPECT_FALSE(cluster_.View()->IsReadable(1));
+  EXPECT_EQ(cluster_.Totals().dead, 1);
+  EXPECT_EQ(cluster_.Totals().capacity_bytes, 0u);
+}
+
+TEST_F(ClusterStateTest, ADeadDatanodeComesBackOnlyByRegisteringAgain) {
+  const uint64_t session = Join(1);
+  Join(2);
+  clock_.Advance(absl::Minutes(5));
+  EXPECT_THAT(Beat(1, session), StatusIs(StatusCode::kAborted, HasSubstr("dead")));
+  const auto dead = cluster_.TakeNewlyDead();
+  ASSERT_EQ(dead.size(), 2u);
+  EXPECT_THAT(cluster_.TakeNewlyDead(), IsEmpty());
+  EXPECT_THAT(Beat(1, session), StatusIs(StatusCode::kAborted));
+  ASSERT_OK_AND_ASSIGN(const uint64_t again, cluster_.Register(Node(1)));
+  EXPECT_OK(Beat(1, again));
+  EXPECT_EQ(LivenessOf(1), Liveness::kLive);
+  EXPECT_EQ(LivenessOf(2), Liveness::kDead);
+}
+
+TEST_F(ClusterStateTest, SettingTheWallClockKillsNobody) {
+  Join(1);
+  clock_.SetWallTime(clock_.Now() + absl::Hours(1000));
+  EXPECT_EQ(LivenessOf(1), Liveness::kLive);
+}
+
+TEST_F(ClusterStateTest, HeartbeatsBringNumbersIntoTotalsAndSoonIntoTheView) {
+  const uint64_t session = Join(1);
+  ASSERT_EQ(cluster_.View()->live_nodes(), 1);
+  StorageInfo disk = Disk("disk-1", 10 * kGiB);
+  disk.blocks = 17;
+  ASSERT_OK(cluster_.Heartbeat("node-1", session, std::span(&disk, 1), 5));
+  EXPECT_EQ(cluster_.Totals().remaining_bytes, 10 * kGiB);
+  clock_.Advance(absl::Milliseconds(100));
+  const auto view = cluster_.View();
+  EXPECT_EQ(view->FindByUuid("node-1")->info->transfers, 5u);
+  EXPECT_EQ(view->FindByUuid("node-1")->info->storages[0].blocks, 17u);
+  EXPECT_EQ(cluster_.View(), view) << "nothing changed since";
+}
+
+TEST_F(ClusterStateTest, AFailedOrMissingStorageIsNotReadAndAnUnknownOneMeansRegisterAgain) {
+  const uint64_t session = Join(1);
+  StorageInfo disk = Disk("disk-1");
+  disk.failed = true;
+  ASSERT_OK(cluster_.Heartbeat("node-1", session, std::span(&disk, 1), 0));
+  EXPECT_FALSE(cluster_.View()->IsReadable(1));
+  ASSERT_OK(Beat(1, session));
+  EXPECT_TRUE(cluster_.View()->IsReadable(1));
+  ASSERT_OK(cluster_.Heartbeat("node-1", session, {}, 0));
+  EXPECT_FALSE(cluster_.View()->IsReadable(1));
+
+  const StorageInfo added = Disk("disk-added");
+  EXPECT_THAT(cluster_.Heartbeat("node-1", session, std::span(&added, 1), 0),
+              StatusIs(StatusCode::kAborted, HasSubstr("disk-added")));
+}
+
+TEST_F(ClusterStateTest, ReportsAreTakenOnceAndInOrder) {
+  const uint64_t session = Join(1);
+  {
+    ASSERT_OK_AND_ASSIGN(auto turn, cluster_.BeginReport("node-1", session, 1));
+    EXPECT_TRUE(turn.is_new());
+    EXPECT_THAT(cluster_.BeginReport("node-1", session, 1), StatusIs(StatusCode::kUnavailable));
+    turn.Done();
+  }
+  {
+    ASSERT_OK_AND_ASSIGN(auto repeated, cluster_.BeginReport("node-1", session, 1));
+    EXPECT_FALSE(repeated.is_new());
+  }
+  EXPECT_THAT(cluster_.BeginReport("node-1", session, 3), StatusIs(StatusCode::kAborted));
+  EXPECT_THAT(cluster_.BeginReport("node-1", session - 1, 2), StatusIs(StatusCode::kAborted));
+  ASSERT_OK_AND_ASSIGN(auto next, cluster_.BeginReport("node-1", session, 2));
+  EXPECT_TRUE(next.is_new());
+}
+
+TEST_F(ClusterStateTest, AReportThatFailedIsTakenAgain) {
+  const uint64_t session = Join(1);
+  {
+    ASSERT_OK_AND_ASSIGN(auto turn, cluster_.BeginReport("node-1", session, 1));
+  }
+  ASSERT_OK_AND_ASSIGN(auto again, cluster_.BeginReport("node-1", session, 1));
+  EXPECT_TRUE(again.is_new());
+}
+
+TEST_F(ClusterStateTest, ATurnThatOutlivesItsSessionChangesNothing) {
+  const uint64_t session = Join(1);
+  ASSERT_OK_AND_ASSIGN(auto old_turn, cluster_.BeginReport("node-1", session, 1));
+  ASSERT_OK_AND_ASSIGN(const uint64_t next, cluster_.Register(Node(1)));
+  old_turn.Done();
+  ASSERT_OK_AND_ASSIGN(auto turn, cluster_.BeginReport("node-1", next, 1));
+  EXPECT_TRUE(turn.is_new());
+}
+
+TEST_F(ClusterStateTest, ScheduledBlocksAreSeenAtOnceAndForgottenAfterTwoWindows) {
+  uint64_t session = Join(1);
+  const auto view = cluster_.View();
+  const uint32_t storages[] = {1, 1, 99};
+  cluster_.Schedule(storages);
+  EXPECT_EQ(view->FindByUuid("node-1")->scheduled->count(), 2u);
+  cluster_.Unschedule(1);
+  EXPECT_EQ(view->FindByUuid("node-1")->scheduled->count(), 1u);
+
+  const auto roll = [&] {
+    clock_.Advance(absl::Minutes(10));
+    session = Join(1);
+    ASSERT_OK(Beat(1, session));
+  };
+  roll();
+  EXPECT_EQ(view->FindByUuid("node-1")->scheduled->count(), 1u);
+  roll();
+  EXPECT_EQ(view->FindByUuid("node-1")->scheduled->count(), 0u);
+  cluster_.Unschedule(1);
+  EXPECT_EQ(view->FindByUuid("node-1")->scheduled->count(), 0u) << "never below zero";
+}
+
+TEST_F(ClusterStateTest, NodesAreDescribedInOrderWithTheirSilence) {
+  Join(2);
+  clock_.Advance(absl::Seconds(20));
+  Join(1);
+  const auto nodes = cluster_.Nodes();
+  ASSERT_EQ(nodes.size(), 2u);
+  EXPECT_EQ(nodes[0].uuid, "node-1");
+  EXPECT_EQ(nodes[0].liveness, Liveness::kLive);
+  EXPECT_EQ(nodes[1].silent_for, absl::Seconds(20));
+  EXPECT_EQ(nodes[1].liveness, Liveness::kStale);
+}
+
+TEST_F(ClusterStateTest, RacksComeFromTheTable) {
+  ClusterState::Options options;
+  options.racks = std::make_shared<RackTable>(
+      absl::flat_hash_map<std::string, std::string>{{"10.0.0.1", "/a"}, {"host-2", "/b"}});
+  ClusterState cluster(options, clock_);
+  for (const int n : {1, 2, 3}) {
+    cluster.AddStorage(static_cast<uint32_t>(n), absl::StrCat("disk-", n),
+                       absl::StrCat("node-", n), 1);
+    ASSERT_OK(cluster.Register(Node(n)));
+  }
+  EXPECT_EQ(cluster.Locate(1)->node->rack, "/a");
+  EXPECT_EQ(cluster.Locate(2)->node->rack, "/b");
+  EXPECT_EQ(cluster.Locate(3)->node->rack, "/default-rack");
+  EXPECT_EQ(cluster.View()->RackOfHost("10.0.0.1"), "/a");
+  EXPECT_EQ(cluster.View()->live_racks(), 3);
+}
+
+}  // namespace
+}  // namespace cairn::namenode

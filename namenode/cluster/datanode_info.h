@@ -1,0 +1,59 @@
+// namenode/cluster/datanode_info.h - what is known of one datanode and its storages, as values.
+//
+// A datanode has storages (volumes); each storage has a small number, given by a RegisterStorage
+// edit and never reused, by which replica lists name it. Nodes are known by uuid, never by name.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+
+namespace cairn::namenode {
+
+struct DatanodeAddress {
+  std::string ip, host_name;
+  uint32_t transfer_port = 0, ipc_port = 0, http_port = 0;
+};
+
+struct StorageInfo {
+  uint32_t number = 0;
+  std::string uuid;
+  uint32_t type = 1;  // StorageTypeProto
+  uint64_t capacity_bytes = 0, used_bytes = 0, remaining_bytes = 0, blocks = 0;
+  bool failed = false;
+};
+
+// Two clocks for a silent datanode: a stale one gets no new blocks and is read last; a dead one is
+// neither written nor read, and its blocks are copied elsewhere.
+enum class Liveness { kLive, kStale, kDead };
+
+struct DatanodeInfo {
+  std::string uuid;
+  DatanodeAddress address;
+  std::string rack = "/default-rack";
+  std::vector<StorageInfo> storages;
+  Liveness liveness = Liveness::kDead;
+  uint64_t session = 0;
+  uint32_t transfers = 0;          // running reads and writes, as of the last heartbeat
+  uint64_t last_heartbeat_ms = 0;  // wall clock, for reports
+  absl::Duration silent_for;       // on the monotonic clock
+};
+
+// A replica's place as clients are told it.
+struct StorageLocation {
+  std::shared_ptr<const DatanodeInfo> node;
+  uint32_t number = 0;
+  std::string storage_uuid;
+  uint32_t storage_type = 1;
+};
+
+struct ClusterTotals {
+  uint64_t capacity_bytes = 0, used_bytes = 0, remaining_bytes = 0;  // live and stale nodes'
+  int live = 0, stale = 0, dead = 0;
+  int unregistered = 0;  // known from an earlier run of the namenode, not heard of since its start
+};
+
+}  // namespace cairn::namenode

@@ -1,0 +1,73 @@
+// namenode/cluster/placement.h - where the replicas of a block go, and from where a reader is best
+// served. Pure functions of a view, a request and a source of random numbers.
+//
+// The rule is HDFS's (BlockPlacementPolicyDefault), so that a cluster spreads as its operators
+// expect:
+//   1st  the writer's own node, if it is one, else any node
+//   2nd  a node of another rack
+//   3rd  another node of the second's rack
+//   4th… any node, with at most (n - 1) / racks + 2 replicas in one rack
+// One replica per node, always. Among the nodes that a rule allows, two are drawn at random and the
+// less loaded is taken; of two equally loaded ones, the emptier (Mitzenmacher, "The Power of Two
+// Choices in Randomized Load Balancing", IEEE TPDS 12(10), 2001).
+//
+// What a node must offer: it is live, it and the wanted storage are not excluded or failed, there
+// is room for the blocks already scheduled there and this one, and it runs at most twice the mean
+// number of transfers. Where that leaves no node, in this order: transfers and scheduled blocks are
+// overlooked, then the rack rule, then the limit per rack, then the storage policy's fall-back
+// types are taken; and if not one replica could be placed, stale nodes are (after a pause of the
+// namenode all nodes look stale). Room for one block is never overlooked.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/random/bit_gen_ref.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "namenode/cluster/cluster_view.h"
+#include "namenode/cluster/storage_policy.h"
+
+namespace cairn::namenode {
+
+using Random = absl::BitGenRef;  // std::mt19937_64 with a seed in tests, absl::InsecureBitGen else
+
+inline constexpr double kLoadFactor = 2.0;  // dfs.namenode.redundancy.considerLoad.factor
+// Up to here a node is never "too busy": means over an idle cluster say nothing.
+inline constexpr uint32_t kNegligibleTransfers = 8;
+
+struct PlacementRequest {
+  uint32_t replicas = 3;  // wanted besides `existing`
+  uint64_t block_bytes = 128 << 20;
+  uint32_t storage_policy = kUnspecifiedPolicy;
+  absl::string_view writer_ip;
+  absl::string_view writer_uuid;           // wins over writer_ip: a datanode that writes (repair)
+  bool no_local_write = false;             // addBlock flag 1
+  bool ignore_locality = false;            // addBlock flag 2
+  bool new_block = true;                   // false: a further replica of an old block
+  std::span<const uint32_t> existing;      // storages that hold it; none is returned
+  std::span<const std::string> excluded;   // datanode uuids
+  std::span<const std::string> favored;    // "host:port"; taken first where they qualify
+  // For the message alone.
+  absl::string_view path;
+  uint32_t min_replication = 1;
+};
+
+// Storage numbers, in pipeline order (each node the nearest to the one before, the first to the
+// writer). Fewer than asked for when the cluster has no more; at least one.
+// FsError::kIo with HDFS's text ("could only be written to 0 of the 1 minReplication nodes..."):
+// no node qualifies.
+absl::StatusOr<std::vector<uint32_t>> ChooseTargets(const ClusterView& view,
+                                                    const PlacementRequest& request, Random random);
+
+// The readable ones of `storages`, best for a reader at `reader_ip` first: on its own host, in its
+// rack, elsewhere; equally good ones in random order; those of stale nodes last.
+std::vector<uint32_t> OrderForReader(const ClusterView& view, std::span<const uint32_t> storages,
+                                     absl::string_view reader_ip, Random random);
+
+// How many racks `storages` span, of those that the view knows.
+int CountRacks(const ClusterView& view, std::span<const uint32_t> storages);
+
+}  // namespace cairn::namenode

@@ -1,0 +1,59 @@
+#include "namenode/cluster/rack_table.h"
+
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+
+namespace cairn::namenode {
+namespace {
+
+const std::string& DefaultRack() {
+  static const std::string& rack = *new std::string(kDefaultRack);  // never destroyed
+  return rack;
+}
+
+absl::Status BadLine(absl::string_view source, int line, absl::string_view what) {
+  return absl::InvalidArgumentError(absl::StrCat(source, ":", line, ": ", what));
+}
+
+}  // namespace
+
+RackTable::RackTable(absl::flat_hash_map<std::string, std::string> racks)
+    : racks_(std::move(racks)) {}
+
+absl::StatusOr<RackTable> RackTable::Parse(absl::string_view text, absl::string_view source) {
+  absl::flat_hash_map<std::string, std::string> racks;
+  int number = 0;
+  for (absl::string_view line : absl::StrSplit(text, '\n')) {
+    ++number;
+    line = absl::StripAsciiWhitespace(line);
+    if (line.empty() || line[0] == '#') continue;
+    const std::vector<absl::string_view> columns =
+        absl::StrSplit(line, absl::ByAnyChar(" \t\r\f\v"), absl::SkipEmpty());
+    if (columns.size() != 2) return BadLine(source, number, "expected a host and its rack");
+    if (!absl::StartsWith(columns[1], "/")) {
+      return BadLine(source, number, absl::StrCat("rack ", columns[1], " does not begin with /"));
+    }
+    const auto [known, added] = racks.try_emplace(columns[0], columns[1]);
+    if (!added && known->second != columns[1]) {
+      return BadLine(source, number,
+                     absl::StrCat(columns[0], " is in ", known->second, " and in ", columns[1]));
+    }
+  }
+  return RackTable(std::move(racks));
+}
+
+const std::string& RackTable::RackOf(absl::string_view ip, absl::string_view host_name) const {
+  for (const absl::string_view name : {ip, host_name}) {
+    if (name.empty()) continue;
+    if (const auto found = racks_.find(name); found != racks_.end()) return found->second;
+  }
+  return DefaultRack();
+}
+
+}  // namespace cairn::namenode

@@ -1,0 +1,308 @@
+#include "namenode/core/namenode_impl.h"
+
+#include "common/check.h"
+#include "common/crash_point.h"
+#include "common/logging.h"
+#include "common/status_macros.h"
+#include "namenode/store/keys.h"
+
+namespace cairn::namenode {
+namespace {
+
+// Ids taken from the counters at a time. A restart skips what is left of them: 64-bit ids last.
+constexpr uint64_t kReserve = 1 << 20;
+
+// Flushes that may overtake one load before the caller is told to come back.
+constexpr int kMaxLoadRounds = 100;
+
+}  // namespace
+
+NamenodeImpl::NamenodeImpl(NamenodeOptions options, Clock& clock, Store& store,
+                           ClusterState& cluster)
+    : options_(std::move(options)),
+      clock_(clock),
+      store_(store),
+      cluster_(cluster),
+      identities_(options_.identities, clock),
+      tree_(std::make_unique<Tree>(options_.tree, store, *this)),
+      blocks_(std::make_unique<BlockMap>(options_.blocks, store)),
+      leases_(options_.leases, clock),
+      invalidations_(options_.invalidations),
+      retry_(options_.retry_cache_entries, options_.retry_cache_life) {}
+
+void NamenodeImpl::WithLock(const std::function<void()>& body) {
+  WriterLock lock(mu_);
+  body();
+}
+
+// ---- one attempt
+
+edit::Edit& NamenodeImpl::Attempt::NewEdit() {
+  // Reused: edits are made under the exclusive lock, one at a time per thread.
+  thread_local edit::Edit edit;
+  edit.Clear();
+  now_ms_ = namenode_.NowMs();
+  edit.set_time_ms(now_ms_);
+  edit_ = &edit;
+  return edit;
+}
+
+void NamenodeImpl::Attempt::Commit(InodeId retry_inode) {
+  CHECK(edit_ != nullptr) << "Commit without NewEdit";
+  CHECK(wanted().empty()) << "Commit although a record was missing";
+  if (caller_.client_id != nullptr) {
+    edit_->set_client_id(reinterpret_cast<const char*>(caller_.client_id), 16);
+    edit_->set_call_id(caller_.call_id);
+  }
+  if (retry_inode != kNoInode) edit_->set_retry_inode(ToInt(retry_inode));
+  const TxId txid = namenode_.AppendAndApply(*edit_);
+  SawTx(txid);
+  edit_ = nullptr;
+}
+
+TxId NamenodeImpl::AppendAndApply(const edit::Edit& edit) {
+  thread_local std::string bytes;
+  bytes.clear();
+  CHECK(edit.AppendToString(&bytes));
+  const TxId txid{ToInt(last_txid_) + 1};
+  journal_->Append(txid, bytes);
+  last_txid_ = txid;
+  // The edit was validated: one that does not apply is a bug, and going on would spread it.
+  CHECK_OK(tree_->Apply(edit, txid));
+  RememberForRetry(edit, txid);
+  return txid;
+}
+
+void NamenodeImpl::RememberForRetry(const edit::Edit& edit, TxId txid) {
+  if (edit.client_id().size() != 16) return;
+  const auto key = RetryCache::MakeKey(
+      reinterpret_cast<const uint8_t*>(edit.client_id().data()), edit.call_id());
+  retry_.Add(key, {txid, InodeId{edit.retry_inode()}}, clock_.Monotonic());
+}
+
+absl::Status NamenodeImpl::ReadyToWrite(absl::string_view what) const {
+  if (journal_ == nullptr) {
+    return MakeFsError(FsError::kRetriable, "the namenode is still starting");
+  }
+  if (safe_mode_.on()) {
+    return MakeFsError(FsError::kSafeMode, absl::StrCat("Cannot ", what,
+                                                        ". Name node is in safe mode.\n",
+                                                        safe_mode_.Describe(clock_.Monotonic())));
+  }
+  if (absl::Status status = journal_->Ready(); !status.ok()) return status;
+  return store_.Ready();
+}
+
+// ---- ids
+
+template <typename Id>
+static Id Take(uint64_t& counter) {
+  return Id{counter++};
+}
+
+InodeId NamenodeImpl::TakeInodeId() {
+  ReserveIdsIfLow();
+  return Take<InodeId>(next_.inode_id);
+}
+
+BlockId NamenodeImpl::TakeBlockId() {
+  ReserveIdsIfLow();
+  return Take<BlockId>(next_.block_id);
+}
+
+GenerationStamp NamenodeImpl::TakeStamp() {
+  ReserveIdsIfLow();
+  return Take<GenerationStamp>(next_.generation_stamp);
+}
+
+void NamenodeImpl::ReserveIdsIfLow() {
+  // A whole mkdirs may take a thousand inode ids within one edit.
+  constexpr uint64_t kLow = 4096;
+  const Tree::Counters& reserved = tree_->reserved();
+  if (next_.inode_id + kLow < reserved.inode_id && next_.block_id + kLow < reserved.block_id &&
+      next_.generation_stamp + kLow < reserved.generation_stamp) {
+    return;
+  }
+  edit::Edit edit;
+  edit.set_time_ms(NowMs());
+  edit::ReserveIds& reserve = *edit.mutable_reserve_ids();
+  reserve.set_inode_id(next_.inode_id + kReserve);
+  reserve.set_block_id(next_.block_id + kReserve);
+  reserve.set_generation_stamp(next_.generation_stamp + kReserve);
+  AppendAndApply(edit);
+}
+
+// ---- loading
+
+absl::Status NamenodeImpl::Load(const Wanted& wanted) {
+  for (const auto& [parent, name] : wanted.entries) RETURN_IF_ERROR(LoadEntry(parent, name));
+  for (const InodeId id : wanted.inodes) RETURN_IF_ERROR(LoadInode(id));
+  for (const BlockId id : wanted.blocks) RETURN_IF_ERROR(LoadBlock(id));
+  return absl::OkStatus();
+}
+
+// Reads `key` from the store without the lock and hands the newest value to `use` under it.
+// `still_wanted`, under the lock, tells whether there is anything left to do.
+absl::Status NamenodeImpl::Fetch(const std::string& key,
+                                 const std::function<bool()>& still_wanted,
+                                 const std::function<absl::Status(std::optional<std::string>)>& use) {
+  for (;;) {
+    uint64_t flushes;
+    {
+      WriterLock lock(mu_);
+      if (!still_wanted()) return absl::OkStatus();
+      absl::string_view value;
+      switch (store_.Peek(key, &value)) {
+        case Store::Found::kValue:
+          return use(std::string(value));
+        case Store::Found::kDeleted:
+          return use(std::nullopt);
+        case Store::Found::kUnknown:
+          break;
+      }
+      flushes = store_.flush_count();
+    }
+    ASSIGN_OR_RETURN(std::optional<std::string> loaded, store_.Load(key));
+    WriterLock lock(mu_);
+    if (!still_wanted()) return absl::OkStatus();
+    // Unchanged count and nothing in the tails: what LevelDB said is still the newest.
+    absl::string_view newer;
+    if (store_.flush_count() == flushes && store_.Peek(key, &newer) == Store::Found::kUnknown) {
+      return use(std::move(loaded));
+    }
+  }
+}
+
+absl::Status NamenodeImpl::LoadEntry(InodeId parent_id, const std::string& name) {
+  const std::string key = keys::Entry(parent_id, name);
+  std::optional<store::Inode> record;
+  const auto parent_of = [&]() -> Inode* {
+    Inode* const parent = tree_->FindById(parent_id);
+    return parent != nullptr && parent->is_directory() ? parent : nullptr;
+  };
+  const auto wanted = [&] {
+    Inode* const parent = parent_of();
+    return parent != nullptr && !tree_->FindChild(*parent, name).known;
+  };
+  RETURN_IF_ERROR(Fetch(key, wanted, [&](std::optional<std::string> bytes) -> absl::Status {
+    if (!bytes) {
+      tree_->Insert(*parent_of(), name, nullptr, nullptr);
+      return absl::OkStatus();
+    }
+    record.emplace();
+    if (!record->ParseFromString(*bytes)) {
+      return absl::DataLossError(
+          absl::StrCat("store: the record of \"", name, "\" in ", PathOf(*parent_of()),
+                       " does not parse"));
+    }
+    if (!record->directory()) {
+      tree_->Insert(*parent_of(), name, &*record, nullptr);
+      record.reset();
+    }
+    return absl::OkStatus();
+  }));
+  if (!record) return absl::OkStatus();
+  return LoadDirectory(parent_id, name, InodeId{record->id()});
+}
+
+// A directory has two records. They are taken under one lock once neither needs a disk, so that
+// they are of the same moment.
+absl::Status NamenodeImpl::LoadDirectory(InodeId parent_id, const std::string& name, InodeId id) {
+  const std::string entry_key = keys::Entry(parent_id, name);
+  const std::string sums_key = keys::Sums(id);
+  for (int round = 0; round < kMaxLoadRounds; ++round) {
+    uint64_t flushes;
+    {
+      ReaderLock lock(mu_);
+      flushes = store_.flush_count();
+    }
+    ASSIGN_OR_RETURN(const std::optional<std::string> old_entry, store_.Load(entry_key));
+    ASSIGN_OR_RETURN(const std::optional<std::string> old_sums, store_.Load(sums_key));
+    WriterLock lock(mu_);
+    Inode* const parent = tree_->FindById(parent_id);
+    if (parent == nullptr || tree_->FindChild(*parent, name).known) return absl::OkStatus();
+    if (store_.flush_count() != flushes) continue;
+    std::optional<std::string> entry = Newest(entry_key, old_entry);
+    std::optional<std::string> sums = Newest(sums_key, old_sums);
+    if (!entry) return absl::OkStatus();  // gone meanwhile: the attempt will see
+    store::Inode record;
+    store::Sums sums_record;
+    if (!record.ParseFromString(*entry)) {
+      return absl::DataLossError(absl::StrCat("store: the record of \"", name, "\" does not parse"));
+    }
+    if (record.directory() && InodeId{record.id()} != id) return absl::OkStatus();  // replaced
+    if (record.directory() && (!sums || !sums_record.ParseFromString(*sums))) {
+      return absl::DataLossError(
+          absl::StrCat("store: the sums of directory ", ToInt(id), " are missing or damaged"));
+    }
+    tree_->Insert(*parent, name, &record, &sums_record);
+    return absl::OkStatus();
+  }
+  return MakeFsError(FsError::kRetriable, "the store is flushed faster than it is read: retry");
+}
+
+std::optional<std::string> NamenodeImpl::Newest(const std::string& key,
+                                                const std::optional<std::string>& in_leveldb) const {
+  absl::string_view value;
+  switch (store_.Peek(key, &value)) {
+    case Store::Found::kValue:
+      return std::string(value);
+    case Store::Found::kDeleted:
+      return std::nullopt;
+    case Store::Found::kUnknown:
+      break;
+  }
+  return in_leveldb;
+}
+
+absl::Status NamenodeImpl::LoadInode(InodeId id) {
+  std::optional<store::Location> location;
+  bool found = false;
+  RETURN_IF_ERROR(Fetch(
+      keys::Location(id), [&] { return tree_->FindById(id) == nullptr; },
+      [&](std::optional<std::string> bytes) -> absl::Status {
+        if (!bytes) return absl::OkStatus();
+        location.emplace();
+        found = location->ParseFromString(*bytes);
+        return found ? absl::OkStatus()
+                     : absl::DataLossError(absl::StrCat("store: location of inode ", ToInt(id)));
+      }));
+  {
+    ReaderLock lock(mu_);
+    if (tree_->FindById(id) != nullptr) return absl::OkStatus();
+  }
+  if (!location) {
+    return MakeFsError(FsError::kFileNotFound,
+                       absl::StrCat("File does not exist: (inode ", ToInt(id), ")"));
+  }
+  if (location->parent() == 0) {
+    WriterLock lock(mu_);
+    return tree_->Require(id).status();  // detached roots: rare, one record
+  }
+  RETURN_IF_ERROR(LoadInode(InodeId{location->parent()}));
+  RETURN_IF_ERROR(LoadEntry(InodeId{location->parent()}, location->name()));
+  return absl::OkStatus();
+}
+
+absl::Status NamenodeImpl::LoadBlock(BlockId id) {
+  return Fetch(
+      keys::Replicas(id), [&] { return blocks_->Find(id) == nullptr; },
+      [&](std::optional<std::string> bytes) -> absl::Status {
+        if (!bytes) {
+          blocks_->Insert(id, std::nullopt);
+          return absl::OkStatus();
+        }
+        store::Replicas record;
+        if (!record.ParseFromString(*bytes)) {
+          return absl::DataLossError(absl::StrCat("store: replicas of block ", ToInt(id)));
+        }
+        blocks_->Insert(id, record);
+        return absl::OkStatus();
+      });
+}
+
+bool NamenodeImpl::IsSuperuser(const Caller& caller) {
+  return identities_.Get(caller.user)->superuser;
+}
+
+}  // namespace cairn::namenode

@@ -1,0 +1,325 @@
+// namenode/core/namenode_impl.h - the namenode's state and how an operation runs on it.
+//
+//   Read(caller, body)    shared lock; body looks, gives a value
+//   Write(caller, body)   exclusive lock; body validates, calls Commit(edit) once, gives a value
+//
+// A body that misses a record returns View::NotLoaded(); the lock is then released, LevelDB is read,
+// and the body runs again from the start. So a body has no effect before Commit.
+//
+// Lock order: mu_ -> ClusterState -> journal, store (each their own). Nothing waits for a disk or a
+// socket under mu_.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/random/random.h"
+#include "common/clock.h"
+#include "common/fs_error.h"
+#include "common/mutex.h"
+#include "namenode/blocks/block_map.h"
+#include "namenode/blocks/datanode_reports.h"
+#include "namenode/blocks/full_report_tracker.h"
+#include "namenode/blocks/invalidation_queue.h"
+#include "namenode/blocks/order_board.h"
+#include "namenode/blocks/replica_waiters.h"
+#include "namenode/cluster/cluster_state.h"
+#include "namenode/core/identity.h"
+#include "namenode/core/retry_cache.h"
+#include "namenode/core/safe_mode.h"
+#include "namenode/core/view.h"
+#include "namenode/journal/journal.h"
+#include "namenode/lease/lease_manager.h"
+#include "namenode/namenode.h"
+#include "namenode/namespace/tree.h"
+#include "namenode/store/store.h"
+
+namespace cairn::namenode {
+
+struct NamenodeOptions {
+  ServerDefaults defaults;
+  Tree::Options tree;
+  IdentityCache::Options identities;
+  LeaseManager::Options leases;
+  BlockMap::Options blocks;
+  InvalidationQueue::Options invalidations;
+  absl::Duration heartbeat_interval = absl::Seconds(3);  // dfs.heartbeat.interval
+  size_t retry_cache_entries = 300000;
+  absl::Duration retry_cache_life = absl::Minutes(10);
+  uint64_t min_block_bytes = 1 << 20;      // dfs.namenode.fs-limits.min-block-size
+  size_t max_blocks_per_file = 10000;      // dfs.namenode.fs-limits.max-blocks-per-file
+  uint64_t max_directory_items = 1048576;  // dfs.namenode.fs-limits.max-directory-items
+  uint32_t min_replication = 1;            // dfs.namenode.replication.min
+  uint32_t max_replication = 512;          // dfs.replication.max
+  size_t listing_limit = 1000;             // dfs.ls.limit
+  bool permissions = true;                 // dfs.permissions.enabled
+};
+
+class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeListener {
+ public:
+  // All references outlive this. Call Open before anything else.
+  NamenodeImpl(NamenodeOptions options, Clock& clock, Store& store, ClusterState& cluster);
+
+  // Start-up: the store's state, then the journal's edits one by one, then StartServing.
+  absl::Status OpenStore();
+  absl::Status Replay(TxId txid, absl::string_view edit);
+  void StartServing(Journal& journal);
+  // Until the datanodes that the store knows have come back, at most for `longest`.
+  void StartSafeMode(absl::Duration longest);
+
+  // The namespace lock, for the store's flusher.
+  void WithLock(const std::function<void()>& body) ABSL_LOCKS_EXCLUDED(mu_);
+
+  // What background work does in one step; the daemon calls it in a loop, tests as they need.
+  void RunMaintenance();
+  // Whether RunMaintenance left deletions to work off.
+  bool HasBackgroundWork() const ABSL_LOCKS_EXCLUDED(mu_);
+
+  // Namenode
+  Outcome<std::optional<FileStatus>> GetFileInfo(const Caller&, absl::string_view path) override;
+  Outcome<std::optional<Listing>> GetListing(const Caller&, absl::string_view path,
+                                             absl::string_view after, bool locations) override;
+  Outcome<LocatedBlocks> GetBlockLocations(const Caller&, absl::string_view path, uint64_t offset,
+                                           uint64_t length) override;
+  Outcome<ContentSummary> GetContentSummary(const Caller&, absl::string_view path) override;
+  Outcome<Nothing> CheckAccess(const Caller&, absl::string_view path, uint32_t rwx) override;
+  Outcome<bool> IsFileClosed(const Caller&, absl::string_view path) override;
+  Outcome<bool> Mkdirs(const Caller&, absl::string_view path, uint32_t mode,
+                       bool create_parent) override;
+  Outcome<bool> Delete(const Caller&, absl::string_view path, bool recursive) override;
+  Outcome<bool> Rename(const Caller&, absl::string_view from, absl::string_view to) override;
+  Outcome<Nothing> Rename2(const Caller&, absl::string_view from, absl::string_view to,
+                           bool overwrite, bool to_trash) override;
+  Outcome<Nothing> SetPermission(const Caller&, absl::string_view path, uint32_t mode) override;
+  Outcome<Nothing> SetOwner(const Caller&, absl::string_view path, absl::string_view owner,
+                            absl::string_view group) override;
+  Outcome<Nothing> SetTimes(const Caller&, absl::string_view path, std::optional<uint64_t> mtime_ms,
+                            std::optional<uint64_t> atime_ms) override;
+  Outcome<bool> SetReplication(const Caller&, absl::string_view path,
+                               uint32_t replication) override;
+  Outcome<Nothing> SetStoragePolicy(const Caller&, absl::string_view path,
+                                    absl::string_view policy) override;
+  Outcome<uint32_t> GetStoragePolicy(const Caller&, absl::string_view path) override;
+  Outcome<Nothing> Concat(const Caller&, absl::string_view target,
+                          const std::vector<std::string>& sources) override;
+  Outcome<bool> Truncate(const Caller&, absl::string_view path, uint64_t new_length,
+                         absl::string_view client_name) override;
+  Outcome<FileStatus> Create(const Caller&, absl::string_view path, const CreateOptions&) override;
+  Outcome<AppendResult> Append(const Caller&, absl::string_view path,
+                               absl::string_view client_name, bool new_block) override;
+  Outcome<LocatedBlock> AddBlock(const Caller&, const AddBlockRequest&) override;
+  Outcome<Nothing> AbandonBlock(const Caller&, absl::string_view path, InodeId file,
+                                absl::string_view client_name, const BlockVersion&) override;
+  Outcome<bool> Complete(const Caller&, absl::string_view path, InodeId file,
+                         absl::string_view client_name, const std::optional<BlockVersion>& last,
+                         std::function<void()> on_replica) override;
+  Outcome<Nothing> Fsync(const Caller&, absl::string_view path, InodeId file,
+                         absl::string_view client_name,
+                         std::optional<uint64_t> last_block_length) override;
+  Outcome<LocatedBlock> UpdateBlockForPipeline(const Caller&, const BlockVersion&,
+                                               absl::string_view client_name) override;
+  Outcome<Nothing> UpdatePipeline(const Caller&, absl::string_view client_name,
+                                  const BlockVersion& old_block, const BlockVersion& new_block,
+                                  const std::vector<std::string>& datanode_uuids,
+                                  const std::vector<std::string>& storage_uuids) override;
+  Outcome<LocatedBlock> GetAdditionalDatanode(
+      const Caller&, absl::string_view path, InodeId file, const BlockVersion&,
+      const std::vector<std::string>& existing_storage_uuids,
+      const std::vector<std::string>& excluded_datanode_uuids, uint32_t count,
+      absl::string_view client_name) override;
+  Outcome<Nothing> RenewLease(const Caller&, absl::string_view client_name) override;
+  Outcome<bool> RecoverLease(const Caller&, absl::string_view path,
+                             absl::string_view client_name) override;
+  Outcome<Nothing> ReportBadBlock(const Caller&, const BlockVersion&,
+                                  const std::vector<std::string>& storage_uuids) override;
+  Outcome<SafeModeStatus> SafeMode(const Caller&, SafeModeAction) override;
+  bool IsSuperuser(const Caller&) override;
+
+  // DatanodeReports: ops/report_replicas.cc
+  absl::StatusOr<DatanodeWelcome> Register(const DatanodeRegistration& node) override;
+  absl::StatusOr<std::vector<DatanodeCommand>> Heartbeat(const DatanodeHeartbeat&) override;
+  absl::Status ReportChanges(const ChangesReport& report) override;
+  absl::Status ReportReplicas(const ReplicasReport& report) override;
+
+  const ServerDefaults& defaults() const override { return options_.defaults; }
+  const std::string& block_pool_id() const override { return block_pool_id_; }
+  const std::string& cluster_id() const override { return cluster_id_; }
+  ClusterState& cluster() override { return cluster_; }
+
+ private:
+  // ---- running an operation
+  template <typename T, typename Body>
+  Outcome<T> Read(const Caller& caller, Body body);
+  // `retried(answer, view)` makes the value of an earlier, equal call from what the cache kept.
+  template <typename T, typename Body, typename Retried>
+  Outcome<T> Write(const Caller& caller, absl::string_view what, Body body, Retried retried);
+  template <typename T, typename Body>
+  Outcome<T> Write(const Caller& caller, absl::string_view what, Body body);
+
+  // One attempt of a write. `Commit` may be called once, after all checks.
+  class Attempt : public View {
+   public:
+    Attempt(NamenodeImpl& namenode, const Caller& caller, const Identity& who, Wanted& wanted)
+        : View(*namenode.tree_, who, wanted), namenode_(namenode), caller_(caller) {}
+    // An empty edit with the time set.
+    edit::Edit& NewEdit();
+    void Commit(InodeId retry_inode = kNoInode);
+    uint64_t now_ms() const { return now_ms_; }
+
+   private:
+    NamenodeImpl& namenode_;
+    const Caller& caller_;
+    edit::Edit* edit_ = nullptr;
+    uint64_t now_ms_ = 0;
+  };
+
+  absl::Status Load(const Wanted& wanted);
+  absl::Status LoadEntry(InodeId parent, const std::string& name);
+  absl::Status LoadInode(InodeId id);
+  absl::Status LoadBlock(BlockId id);
+  absl::Status LoadDirectory(InodeId parent, const std::string& name, InodeId id);
+  absl::Status Fetch(const std::string& key, const std::function<bool()>& still_wanted,
+                     const std::function<absl::Status(std::optional<std::string>)>& use);
+  std::optional<std::string> Newest(const std::string& key,
+                                    const std::optional<std::string>& in_leveldb) const;
+  void RequireBlock(BlockId block) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void ForgetBlock(const BlockVersion& block, TxId txid) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void CompleteBlock(BlockId block) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void ReclaimSlice();
+  absl::Status FillReclaim(edit::Reclaim* reclaim);
+  static void AddReclaimed(InodeId parent, absl::string_view name, InodeId inode,
+                           edit::Reclaim* reclaim);
+  absl::Status ForEachRecord(
+      const std::string& prefix,
+      const std::function<absl::Status(absl::string_view, absl::string_view)>& use);
+  void ReleaseRemovedBlocks();
+  void RecoverExpiredLeases();
+  absl::Status ReadyToWrite(absl::string_view what) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  TxId AppendAndApply(const edit::Edit& edit) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void RememberForRetry(const edit::Edit& edit, TxId txid) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void ReserveIdsIfLow() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  InodeId TakeInodeId() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  BlockId TakeBlockId() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  GenerationStamp TakeStamp() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  uint64_t NowMs() { return static_cast<uint64_t>(absl::ToUnixMillis(clock_.Now())); }
+
+  // ---- shared by operations
+  void FillMissing(const Path& path, size_t first, size_t count, uint32_t mode, const Inode& parent,
+                   const View& view, edit::MakeDirectories* out);
+  void FillNewInode(absl::string_view name, uint32_t mode, const Inode& parent, const View& view,
+                    edit::NewInode* out);
+  absl::Status CheckNewNames(const Path& path, size_t first) const;
+  absl::Status CheckRoom(const Inode& directory) const;
+  // The file that a writer's call is about, and its lease checked.
+  absl::StatusOr<Inode*> ResolveWritten(Attempt& attempt, absl::string_view path, InodeId file,
+                                        absl::string_view client_name);
+  absl::Status CheckLease(const Inode& file, absl::string_view client_name,
+                          absl::string_view path) const;
+  absl::Status CheckTakeOver(const Inode& file, absl::string_view client_name,
+                             absl::string_view what, absl::string_view path) const;
+  absl::Status CheckCreateOptions(absl::string_view path, const CreateOptions& options) const;
+  absl::Status CheckCommit(const Inode& file, const BlockVersion& last) const;
+  absl::StatusOr<bool> IsRepeatedComplete(Attempt& attempt, absl::string_view path, InodeId file,
+                                          const std::optional<BlockVersion>& last);
+  // True: closed now. False: block recovery is under way, or replicas are missing.
+  absl::StatusOr<bool> CloseAbandoned(Attempt& attempt, Inode& file);
+  absl::StatusOr<bool> StartBlockRecovery(Attempt& attempt, Inode& file);
+  // Closes a file whose recovery or truncation a datanode's report has finished.
+  void FinishRecovery(const BlockVersion& reported) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void SendRecoveries();
+  absl::StatusOr<Inode*> FindOpenByBlock(Attempt& attempt, BlockId block,
+                                         absl::string_view client_name);
+  // The file that has `block`; kNoInode: none.
+  absl::StatusOr<InodeId> FindOwner(BlockId block);
+  static uint32_t EffectivePolicy(const Inode& inode);
+  static std::string BlockName(const BlockVersion& block);
+  static void FillBlock(const BlockVersion& block, edit::Block* out);
+  LocatedBlock DescribeNewBlock(const Inode& file, View& view);
+  bool IsUnderConstruction(const BlockVersion& block, View& view);
+  absl::Status CommitRename(Attempt& attempt, const Inode& source, const Inode& to_parent,
+                            absl::string_view to_name, const Inode* overwritten);
+  LocatedBlock Locate(const BlockVersion& block, uint64_t offset, absl::string_view reader_ip,
+                      const ClusterView& cluster, View& view) ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  LocatedBlocks LocateAll(const Inode& file, uint64_t offset, uint64_t length,
+                          absl::string_view reader_ip, View& view) ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  Outcome<LocatedBlocks> LocateById(const Caller& caller, InodeId id);
+  bool IsCommitted(const BlockVersion& block, View& view) ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  std::unique_ptr<Store::Range> ScanDirectory(InodeId directory, absl::string_view after,
+                                              size_t limit) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  NameTable& names() { return tree_->names(); }
+  std::vector<uint32_t> NumbersOf(const std::vector<std::string>& storage_uuids) const;
+  class Reporter;  // takes one storage's report in; ops/report_replicas.cc
+  absl::StatusOr<uint32_t> NumberForReport(absl::string_view storage_uuid,
+                                           absl::string_view datanode_uuid) const;
+
+  // TreeListener: under mu_, exclusively.
+  void OnBlockAdded(const Inode& file, const BlockVersion& block) override;
+  void OnBlockChanged(const Inode& file, const BlockVersion& block, bool committed) override;
+  void OnBlockRemoved(const BlockVersion& block) override;
+  void OnOpened(const Inode& file) override;
+  void OnClosed(const Inode& file) override;
+  void OnDetached(InodeId directory) override;
+  void OnStorageRegistered(const edit::RegisterStorage& storage) override;
+
+  const NamenodeOptions options_;
+  std::string cluster_id_, block_pool_id_;  // set by OpenStore
+  Clock& clock_;
+  Store& store_;
+  ClusterState& cluster_;
+  Journal* journal_ = nullptr;  // set by StartServing
+  IdentityCache identities_;
+
+  mutable SharedMutex mu_;
+  std::unique_ptr<Tree> tree_;      // its contents: guarded by mu_
+  std::unique_ptr<BlockMap> blocks_;
+  // These synchronize themselves.
+  LeaseManager leases_;
+  InvalidationQueue invalidations_;
+  ReplicaWaiters waiters_;
+  OrderBoard orders_;  // for single datanodes, until their next heartbeats
+  FullReportTracker full_reports_;
+  RetryCache retry_ ABSL_GUARDED_BY(mu_);
+  TxId last_txid_ ABSL_GUARDED_BY(mu_) = kNoTx;
+  Tree::Counters next_ ABSL_GUARDED_BY(mu_){};
+  std::deque<InodeId> detached_ ABSL_GUARDED_BY(mu_);
+  // Blocks that no file has any more and whose replicas are not resident: told to their storages
+  // by maintenance, once the edit that removed them is durable.
+  struct RemovedBlock {
+    BlockVersion block;
+    TxId txid;
+  };
+  std::deque<RemovedBlock> removed_blocks_ ABSL_GUARDED_BY(mu_);
+  // Where the block of the edit being applied is to be written; set by the operation.
+  std::vector<uint32_t> targets_ ABSL_GUARDED_BY(mu_);
+  SafeModeState safe_mode_ ABSL_GUARDED_BY(mu_);
+  absl::flat_hash_set<std::string> known_datanodes_;  // as of OpenStore
+
+  // Last blocks of files that datanodes are bringing to one length: after a writer's death, or a
+  // truncate inside a block. Ordered again until a replica reports in under the new stamp.
+  struct Recovering {
+    InodeId file;
+    BlockVersion block;    // with the new stamp; for a truncate, the length to cut to
+    GenerationStamp before{};
+    bool truncate = false;
+    absl::Duration next_order;
+  };
+  absl::flat_hash_map<BlockId, Recovering> recovering_ ABSL_GUARDED_BY(mu_);
+
+  // The walk through the subtree being reclaimed, root first. Only maintenance touches it.
+  struct ReclaimLevel {
+    InodeId directory;
+    std::string name;
+    std::string after;  // key: entries up to here are gone or in hand
+  };
+  std::vector<ReclaimLevel> reclaiming_;
+};
+
+}  // namespace cairn::namenode

@@ -1,0 +1,70 @@
+// namenode/daemon/server.h - the parts of a namenode put together, from configuration to ports.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "common/config.h"
+#include "common/daemon.h"
+#include "common/io/file_system.h"
+#include "common/mutex.h"
+#include "common/net/io_threads.h"
+#include "common/user_groups.h"
+#include "namenode/cluster/cluster_state.h"
+#include "namenode/core/namenode_impl.h"
+#include "namenode/journal/journal.h"
+#include "namenode/service/grpc/datanode_service.h"
+#include "namenode/store/store.h"
+#include "wire/rpc/server.h"
+#include "wire/rpc/service.h"
+
+namespace cairn::namenode {
+
+class NamenodeServer {
+ public:
+  // Opens the storage, replays, and serves. kFailedPrecondition and kInvalidArgument tell what to
+  // mend; kDataLoss names the damage, and nothing was changed.
+  static absl::StatusOr<std::unique_ptr<NamenodeServer>> Start(const Config& config);
+  ~NamenodeServer();
+
+  DaemonFacts facts() const;
+  // Stops taking calls, answers those in hand, and flushes the store, so that the next start has
+  // nothing to replay.
+  absl::Status Drain();
+
+ private:
+  class JournalGate;
+
+  NamenodeServer() = default;
+  absl::Status OpenStorage(const Config& config, NamenodeOptions options);
+  absl::Status Serve(const Config& config);
+  void Maintain();
+  void StopMaintenance();
+
+  std::unique_ptr<File> lock_;
+  std::unique_ptr<UserGroups> groups_;
+  std::unique_ptr<ClusterState> cluster_;
+  std::atomic<Journal*> journal_view_{nullptr};  // for the store's flusher
+  std::atomic<NamenodeImpl*> namenode_view_{nullptr};
+  // Destroyed in reverse: the servers first; then the store, whose flusher calls into the namenode
+  // and asks the journal; then those.
+  std::unique_ptr<Journal> journal_;
+  std::unique_ptr<NamenodeImpl> namenode_;
+  std::unique_ptr<Store> store_;
+  std::unique_ptr<JournalGate> gate_;
+  std::vector<std::unique_ptr<rpc::RpcService>> services_;
+  std::unique_ptr<IoThreads> io_;
+  std::unique_ptr<rpc::RpcServer> rpc_;
+  std::unique_ptr<DatanodeServer> datanodes_;
+
+  Mutex mu_;
+  CondVar wake_;
+  bool stopping_ ABSL_GUARDED_BY(mu_) = false;
+  std::thread maintenance_;
+  std::string host_;
+};
+
+}  // namespace cairn::namenode

@@ -1,0 +1,155 @@
+#include "namenode/daemon/storage.h"
+
+#include <filesystem>
+#include <system_error>
+
+#include "absl/random/random.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "common/status_macros.h"
+#include "namenode/journal/journal.h"
+#include "namenode/namespace/inode.h"
+#include "namenode/store/keys.h"
+#include "namenode/store/store.h"
+
+namespace cairn::namenode {
+namespace {
+
+constexpr uint64_t kMaxVersionBytes = 64 << 10;
+constexpr uint64_t kFirstBlockId = (uint64_t{1} << 30) + 1;  // as HDFS begins
+constexpr uint64_t kFirstStamp = 1001;
+
+std::string RandomHex(int bytes) {
+  absl::BitGen random;
+  std::string text;
+  for (int i = 0; i < bytes; ++i) absl::StrAppendFormat(&text, "%02x", absl::Uniform(random, 0, 256));
+  return text;
+}
+
+std::string VersionPath(const std::string& directory) { return directory + "/VERSION"; }
+
+Store::Records FirstRecords(const FormatOptions& options, const StorageVersion& version,
+                            uint64_t now_ms) {
+  store::Namespace identity;
+  identity.set_cluster_id(version.cluster_id);
+  identity.set_block_pool_id(version.block_pool_id);
+  identity.set_layout_version(kLayoutVersion);
+  identity.set_created_ms(now_ms);
+  identity.set_next_inode_id(ToInt(kRootInode) + 1);
+  identity.set_next_block_id(kFirstBlockId);
+  identity.set_next_generation_stamp(kFirstStamp);
+  store::Inode root;
+  root.set_id(ToInt(kRootInode));
+  root.set_directory(true);
+  root.set_mode(0755);
+  root.set_owner(options.superuser);
+  root.set_group(options.supergroup);
+  root.set_mtime_ms(now_ms);
+  store::Sums sums;
+  sums.set_directories(1);
+  store::Location location;
+  return {{keys::Namespace(), identity.SerializeAsString()},
+          {keys::Entry(kNoInode, ""), root.SerializeAsString()},
+          {keys::Sums(kRootInode), sums.SerializeAsString()},
+          {keys::Location(kRootInode), location.SerializeAsString()}};
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> StorageDirectory(absl::string_view name_dir) {
+  if (absl::StrContains(name_dir, ',')) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("dfs.namenode.name.dir: one directory is supported, got ", name_dir));
+  }
+  if (absl::ConsumePrefix(&name_dir, "file:")) {
+    while (absl::StartsWith(name_dir, "//")) name_dir.remove_prefix(1);
+  }
+  if (name_dir.empty() || name_dir[0] != '/') {
+    return absl::InvalidArgumentError(
+        absl::StrCat("dfs.namenode.name.dir: expected an absolute path or file: URI, got \"",
+                     name_dir, "\""));
+  }
+  return std::string(name_dir);
+}
+
+absl::StatusOr<StorageVersion> FormatStorage(FileSystem& fs, Clock& clock,
+                                             const FormatOptions& options) {
+  const std::string& directory = options.directory;
+  RETURN_IF_ERROR(fs.MakeDirectories(directory));
+  ASSIGN_OR_RETURN(const std::vector<std::string> names, fs.List(directory));
+  if (!names.empty() && !options.force) {
+    return absl::AlreadyExistsError(
+        absl::StrCat(directory, " is not empty (it holds ", names[0],
+                     "): refusing to format it. Use -force to delete what is there."));
+  }
+  ASSIGN_OR_RETURN(const std::unique_ptr<File> lock, fs.Lock(LockFile(directory)));
+  // VERSION goes first and comes last: in between the directory counts as not formatted.
+  if (fs.Exists(VersionPath(directory))) {
+    RETURN_IF_ERROR(fs.Remove(VersionPath(directory)));
+    RETURN_IF_ERROR(fs.SyncDirectory(directory));
+  }
+  for (const std::string& old : {StoreDirectory(directory), JournalDirectory(directory)}) {
+    std::error_code error;
+    std::filesystem::remove_all(old, error);
+    if (error) {
+      return absl::InternalError(absl::StrCat("cannot remove ", old, ": ", error.message()));
+    }
+  }
+
+  const auto now_ms = static_cast<uint64_t>(absl::ToUnixMillis(clock.Now()));
+  StorageVersion version;
+  version.layout = kLayoutVersion;
+  version.cluster_id =
+      options.cluster_id.empty() ? absl::StrCat("CID-", RandomHex(16)) : options.cluster_id;
+  absl::BitGen random;
+  version.block_pool_id = absl::StrCat("BP-", absl::Uniform<uint32_t>(random, 1, 1u << 31),
+                                       "-127.0.0.1-", now_ms);
+  StoreOptions store;
+  store.directory = StoreDirectory(directory);
+  RETURN_IF_ERROR(Store::Format(store, FirstRecords(options, version, now_ms)));
+  JournalOptions journal;
+  journal.directory = JournalDirectory(directory);
+  journal.cluster_id = version.cluster_id;
+  journal.segment_bytes = options.journal_segment_bytes;
+  RETURN_IF_ERROR(FormatFileJournal(fs, clock, journal));
+  RETURN_IF_ERROR(fs.WriteDurably(
+      VersionPath(directory),
+      absl::StrCat("layoutVersion=", version.layout, "\nclusterID=", version.cluster_id,
+                   "\nblockpoolID=", version.block_pool_id, "\ncTime=", now_ms, "\n")));
+  return version;
+}
+
+absl::StatusOr<StorageVersion> ReadVersion(FileSystem& fs, const std::string& directory) {
+  const absl::StatusOr<std::string> text = fs.ReadAll(VersionPath(directory), kMaxVersionBytes);
+  if (absl::IsNotFound(text.status())) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(directory, " is not formatted. Run: cairn namenode -format"));
+  }
+  if (!text.ok()) return text.status();
+  StorageVersion version;
+  for (const absl::string_view line : absl::StrSplit(*text, '\n', absl::SkipEmpty())) {
+    const std::pair<absl::string_view, absl::string_view> pair =
+        absl::StrSplit(line, absl::MaxSplits('=', 1));
+    if (pair.first == "layoutVersion" && !absl::SimpleAtoi(pair.second, &version.layout)) {
+      return absl::FailedPreconditionError(
+          absl::StrCat(VersionPath(directory), ": not a number: ", line));
+    }
+    if (pair.first == "clusterID") version.cluster_id = std::string(pair.second);
+    if (pair.first == "blockpoolID") version.block_pool_id = std::string(pair.second);
+  }
+  if (version.layout != kLayoutVersion) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(VersionPath(directory), ": layout ", version.layout, ", this version reads ",
+                     kLayoutVersion));
+  }
+  if (version.cluster_id.empty() || version.block_pool_id.empty()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(VersionPath(directory), ": clusterID or blockpoolID is missing"));
+  }
+  return version;
+}
+
+}  // namespace cairn::namenode

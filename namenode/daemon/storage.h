@@ -1,0 +1,50 @@
+// namenode/daemon/storage.h - the namenode's directory on disk.
+//
+//   VERSION       key=value lines: layout, clusterID, blockPoolID, cTime; written last by a format
+//   in_use.lock   held by the running namenode
+//   store/        LevelDB
+//   journal/      segments
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "common/clock.h"
+#include "common/io/file_system.h"
+
+namespace cairn::namenode {
+
+inline constexpr uint32_t kLayoutVersion = 1;
+
+struct FormatOptions {
+  std::string directory;
+  std::string cluster_id;      // empty: a new one
+  std::string superuser;       // owner of the root directory
+  std::string supergroup = "supergroup";
+  uint64_t journal_segment_bytes = uint64_t{64} << 20;
+  bool force = false;          // remove an older store and journal
+};
+
+struct StorageVersion {
+  uint32_t layout = 0;
+  std::string cluster_id, block_pool_id;
+};
+
+// Makes an empty namespace. kAlreadyExists: the directory is not empty and `force` is not set;
+// nothing was changed. An interrupted format leaves no VERSION, and the namenode does not start.
+absl::StatusOr<StorageVersion> FormatStorage(FileSystem& fs, Clock& clock,
+                                             const FormatOptions& options);
+
+// kFailedPrecondition: not formatted, or of a newer layout; says what to do.
+absl::StatusOr<StorageVersion> ReadVersion(FileSystem& fs, const std::string& directory);
+
+// "file:///a/b" and "/a/b" alike. kInvalidArgument: several directories, or another scheme.
+absl::StatusOr<std::string> StorageDirectory(absl::string_view name_dir);
+
+inline std::string StoreDirectory(const std::string& directory) { return directory + "/store"; }
+inline std::string JournalDirectory(const std::string& directory) { return directory + "/journal"; }
+inline std::string LockFile(const std::string& directory) { return directory + "/in_use.lock"; }
+
+}  // namespace cairn::namenode

@@ -1,0 +1,148 @@
+// namenode/namenode.h - the namenode's operations, free of any protocol.
+//
+// The one object that front ends (service/rpc, service/grpc) call. Every method is one operation,
+// implemented in the file of its name under ops/: it validates, writes one edit, applies it, and
+// returns with the ticket to wait for. Nothing here blocks on the journal; a method may read LevelDB
+// when a record is not in memory, without holding a lock.
+//
+// Threads: all methods from any thread. Lock order: mu_ (namespace) before ClusterState's, before
+// the journal's and the store's own.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/clock.h"
+#include "common/mutex.h"
+#include "namenode/namespace/types.h"
+
+namespace cairn::namenode {
+
+class ClusterState;
+class Journal;
+class NamenodeImpl;
+class Store;
+
+struct CreateOptions {
+  absl::string_view client_name;  // lease holder
+  uint32_t mode = 0644;
+  bool create = true;             // flags of HDFS's create call
+  bool overwrite = false;
+  bool create_parent = true;
+  uint32_t replication = 3;
+  uint64_t block_bytes = 128 << 20;
+  bool should_replicate = false;
+  absl::string_view storage_policy;  // name; empty: inherited
+};
+
+struct AppendResult {
+  FileStatus status;
+  std::optional<LocatedBlock> block;  // partial last block to go on with
+};
+
+struct AddBlockRequest {
+  absl::string_view path, client_name;
+  InodeId file = kNoInode;               // kNoInode: by path
+  std::optional<BlockVersion> previous;  // with its final length
+  std::vector<std::string> excluded;     // datanode uuids
+  std::vector<std::string> favored;      // "host:port"
+  bool no_local_write = false;
+};
+
+struct SafeModeStatus {
+  bool on = false;
+  std::string reason;  // one line: what is known, what is missing, when it will end
+};
+
+enum class SafeModeAction { kLeave, kEnter, kGet, kForceExit };
+
+class Namenode {
+ public:
+  virtual ~Namenode() = default;
+
+  // ---- reads
+  virtual Outcome<std::optional<FileStatus>> GetFileInfo(const Caller&, absl::string_view path) = 0;
+  // nullopt: no such path. `after`: names greater than this (raw bytes).
+  virtual Outcome<std::optional<Listing>> GetListing(const Caller&, absl::string_view path,
+                                                     absl::string_view after, bool locations) = 0;
+  virtual Outcome<LocatedBlocks> GetBlockLocations(const Caller&, absl::string_view path,
+                                                   uint64_t offset, uint64_t length) = 0;
+  virtual Outcome<ContentSummary> GetContentSummary(const Caller&, absl::string_view path) = 0;
+  virtual Outcome<Nothing> CheckAccess(const Caller&, absl::string_view path, uint32_t rwx) = 0;
+  virtual Outcome<bool> IsFileClosed(const Caller&, absl::string_view path) = 0;
+
+  // ---- namespace
+  virtual Outcome<bool> Mkdirs(const Caller&, absl::string_view path, uint32_t mode,
+                               bool create_parent) = 0;
+  virtual Outcome<bool> Delete(const Caller&, absl::string_view path, bool recursive) = 0;
+  virtual Outcome<bool> Rename(const Caller&, absl::string_view from, absl::string_view to) = 0;
+  virtual Outcome<Nothing> Rename2(const Caller&, absl::string_view from, absl::string_view to,
+                                   bool overwrite, bool to_trash) = 0;
+  virtual Outcome<Nothing> SetPermission(const Caller&, absl::string_view path, uint32_t mode) = 0;
+  // An empty name leaves that side as it is.
+  virtual Outcome<Nothing> SetOwner(const Caller&, absl::string_view path, absl::string_view owner,
+                                    absl::string_view group) = 0;
+  virtual Outcome<Nothing> SetTimes(const Caller&, absl::string_view path,
+                                    std::optional<uint64_t> mtime_ms,
+                                    std::optional<uint64_t> atime_ms) = 0;
+  virtual Outcome<bool> SetReplication(const Caller&, absl::string_view path,
+                                       uint32_t replication) = 0;
+  virtual Outcome<Nothing> SetStoragePolicy(const Caller&, absl::string_view path,
+                                            absl::string_view policy) = 0;
+  virtual Outcome<uint32_t> GetStoragePolicy(const Caller&, absl::string_view path) = 0;
+  virtual Outcome<Nothing> Concat(const Caller&, absl::string_view target,
+                                  const std::vector<std::string>& sources) = 0;
+  // True: the bytes are gone. False: recovery of the last block has begun.
+  virtual Outcome<bool> Truncate(const Caller&, absl::string_view path, uint64_t new_length,
+                                 absl::string_view client_name) = 0;
+
+  // ---- writing files
+  virtual Outcome<FileStatus> Create(const Caller&, absl::string_view path,
+                                     const CreateOptions&) = 0;
+  virtual Outcome<AppendResult> Append(const Caller&, absl::string_view path,
+                                       absl::string_view client_name, bool new_block) = 0;
+  virtual Outcome<LocatedBlock> AddBlock(const Caller&, const AddBlockRequest&) = 0;
+  virtual Outcome<Nothing> AbandonBlock(const Caller&, absl::string_view path, InodeId file,
+                                        absl::string_view client_name, const BlockVersion&) = 0;
+  // False: the last block lacks its minimum of replicas; ask again. `on_replica`, when not null and
+  // the answer would be false, is called once (any thread) as soon as a repeat may succeed.
+  virtual Outcome<bool> Complete(const Caller&, absl::string_view path, InodeId file,
+                                 absl::string_view client_name,
+                                 const std::optional<BlockVersion>& last,
+                                 std::function<void()> on_replica) = 0;
+  virtual Outcome<Nothing> Fsync(const Caller&, absl::string_view path, InodeId file,
+                                 absl::string_view client_name,
+                                 std::optional<uint64_t> last_block_length) = 0;
+  virtual Outcome<LocatedBlock> UpdateBlockForPipeline(const Caller&, const BlockVersion&,
+                                                       absl::string_view client_name) = 0;
+  virtual Outcome<Nothing> UpdatePipeline(const Caller&, absl::string_view client_name,
+                                          const BlockVersion& old_block,
+                                          const BlockVersion& new_block,
+                                          const std::vector<std::string>& datanode_uuids,
+                                          const std::vector<std::string>& storage_uuids) = 0;
+  virtual Outcome<LocatedBlock> GetAdditionalDatanode(
+      const Caller&, absl::string_view path, InodeId file, const BlockVersion&,
+      const std::vector<std::string>& existing_storage_uuids,
+      const std::vector<std::string>& excluded_datanode_uuids, uint32_t count,
+      absl::string_view client_name) = 0;
+  virtual Outcome<Nothing> RenewLease(const Caller&, absl::string_view client_name) = 0;
+  virtual Outcome<bool> RecoverLease(const Caller&, absl::string_view path,
+                                     absl::string_view client_name) = 0;
+  virtual Outcome<Nothing> ReportBadBlock(const Caller&, const BlockVersion&,
+                                          const std::vector<std::string>& storage_uuids) = 0;
+
+  // ---- admin
+  virtual Outcome<SafeModeStatus> SafeMode(const Caller&, SafeModeAction) = 0;
+  virtual bool IsSuperuser(const Caller&) = 0;
+
+  // ---- facts that never change, or that synchronize themselves
+  virtual const ServerDefaults& defaults() const = 0;
+  virtual const std::string& block_pool_id() const = 0;
+  virtual const std::string& cluster_id() const = 0;
+  virtual ClusterState& cluster() = 0;
+};
+
+}  // namespace cairn::namenode

@@ -1,0 +1,517 @@
+// Tree::Apply: the one place where the namespace changes.
+#include "absl/strings/str_cat.h"
+#include "common/check.h"
+#include "common/status_macros.h"
+#include "namenode/namespace/tree.h"
+#include "namenode/store/keys.h"
+
+namespace cairn::namenode {
+namespace {
+
+BlockVersion VersionOf(const edit::Block& block) {
+  return {BlockId{block.id()}, GenerationStamp{block.generation_stamp()}, block.length()};
+}
+
+std::string EncodeLocation(InodeId parent, absl::string_view name) {
+  store::Location location;
+  location.set_parent(ToInt(parent));
+  location.set_name(std::string(name));
+  return location.SerializeAsString();
+}
+
+absl::Status DoesNotFit(absl::string_view what) {
+  return absl::DataLossError(absl::StrCat("edit does not fit the namespace: ", what));
+}
+
+}  // namespace
+
+absl::Status Tree::Apply(const edit::Edit& edit, TxId txid) {
+  if (absl::Status status = ApplyChange(edit, txid); !status.ok()) {
+    return absl::DataLossError(absl::StrCat("edit ", ToInt(txid), ": ", status.message()));
+  }
+  store_.EndEdit(txid);
+  return absl::OkStatus();
+}
+
+absl::Status Tree::ApplyChange(const edit::Edit& edit, TxId txid) {
+  const uint64_t time_ms = edit.time_ms();
+  switch (edit.change_case()) {
+    case edit::Edit::kMakeDirectories:
+      return ApplyMakeDirectories(edit.make_directories(), time_ms, txid, nullptr);
+    case edit::Edit::kCreateFile:
+      return ApplyCreate(edit.create_file(), time_ms, txid);
+    case edit::Edit::kDelete:
+      return ApplyDelete(edit.delete_(), time_ms, txid);
+    case edit::Edit::kReclaim:
+      return ApplyReclaim(edit.reclaim());
+    case edit::Edit::kRename:
+      return ApplyRename(edit.rename(), time_ms, txid);
+    case edit::Edit::kSetPermission: {
+      ASSIGN_OR_RETURN(Inode* const inode, Require(InodeId{edit.set_permission().inode()}));
+      inode->mode = edit.set_permission().mode() & kModeMask;
+      Save(*inode, txid);
+      return absl::OkStatus();
+    }
+    case edit::Edit::kSetOwner: {
+      ASSIGN_OR_RETURN(Inode* const inode, Require(InodeId{edit.set_owner().inode()}));
+      const auto& change = edit.set_owner();
+      if (!change.owner().empty()) inode->owner = names_.Intern(change.owner());
+      if (!change.group().empty()) inode->group = names_.Intern(change.group());
+      Save(*inode, txid);
+      return absl::OkStatus();
+    }
+    case edit::Edit::kSetTimes: {
+      ASSIGN_OR_RETURN(Inode* const inode, Require(InodeId{edit.set_times().inode()}));
+      const auto& change = edit.set_times();
+      if (change.has_mtime_ms()) inode->mtime_ms = change.mtime_ms();
+      if (change.has_atime_ms()) inode->atime_ms = change.atime_ms();
+      Save(*inode, txid);
+      return absl::OkStatus();
+    }
+    case edit::Edit::kSetReplication: {
+      ASSIGN_OR_RETURN(Inode* const file, RequireFile(InodeId{edit.set_replication().inode()}));
+      const SubtreeSums before = file->Contribution();
+      file->file->replication = edit.set_replication().replication();
+      ReplaceContribution(*file, before);
+      Save(*file, txid);
+      return absl::OkStatus();
+    }
+    case edit::Edit::kAddBlock:
+      return ApplyAddBlock(edit.add_block(), txid);
+    case edit::Edit::kAbandonBlock:
+      return ApplyAbandonBlock(edit.abandon_block(), txid);
+    case edit::Edit::kUpdateLastBlock:
+      return ApplyUpdateLastBlock(edit.update_last_block(), txid);
+    case edit::Edit::kCloseFile:
+      return ApplyClose(edit.close_file(), time_ms, txid);
+    case edit::Edit::kReopenFile:
+      return ApplyReopen(edit.reopen_file(), time_ms, txid);
+    case edit::Edit::kTruncate:
+      return ApplyTruncate(edit.truncate(), time_ms, txid);
+    case edit::Edit::kConcat:
+      return ApplyConcat(edit.concat(), time_ms, txid);
+    case edit::Edit::kReserveIds: {
+      const auto& change = edit.reserve_ids();
+      reserved_ = {change.inode_id(), change.block_id(), change.generation_stamp()};
+      identity_.set_next_inode_id(reserved_.inode_id);
+      identity_.set_next_block_id(reserved_.block_id);
+      identity_.set_next_generation_stamp(reserved_.generation_stamp);
+      store_.Put(keys::Namespace(), identity_.SerializeAsString());
+      return absl::OkStatus();
+    }
+    case edit::Edit::kReassignLease: {
+      ASSIGN_OR_RETURN(Inode* const file, RequireFile(InodeId{edit.reassign_lease().inode()}));
+      if (!file->is_open()) return DoesNotFit("lease of a closed file");
+      file->file->writer->holder = edit.reassign_lease().lease_holder();
+      Save(*file, txid);
+      listener_.OnOpened(*file);
+      return absl::OkStatus();
+    }
+    case edit::Edit::kRegisterStorage: {
+      const auto& change = edit.register_storage();
+      store::Storage record;
+      record.set_number(change.number());
+      record.set_storage_uuid(change.storage_uuid());
+      record.set_datanode_uuid(change.datanode_uuid());
+      record.set_storage_type(change.storage_type());
+      store_.Put(keys::Storage(change.number()), record.SerializeAsString());
+      identity_.set_next_storage_number(
+          std::max(identity_.next_storage_number(), change.number() + 1));
+      store_.Put(keys::Namespace(), identity_.SerializeAsString());
+      listener_.OnStorageRegistered(change);
+      return absl::OkStatus();
+    }
+    case edit::Edit::kSetStoragePolicy: {
+      ASSIGN_OR_RETURN(Inode* const inode, Require(InodeId{edit.set_storage_policy().inode()}));
+      inode->storage_policy = edit.set_storage_policy().policy();
+      Save(*inode, txid);
+      return absl::OkStatus();
+    }
+    case edit::Edit::CHANGE_NOT_SET:
+      break;
+  }
+  return absl::UnimplementedError("an edit of a kind that this version does not know");
+}
+
+absl::StatusOr<Inode*> Tree::RequireFile(InodeId id) {
+  ASSIGN_OR_RETURN(Inode* const inode, Require(id));
+  if (inode->is_directory()) return DoesNotFit(absl::StrCat("inode ", ToInt(id), " is a directory"));
+  return inode;
+}
+
+absl::StatusOr<Inode*> Tree::RequireDirectory(InodeId id) {
+  ASSIGN_OR_RETURN(Inode* const inode, Require(id));
+  if (!inode->is_directory()) return DoesNotFit(absl::StrCat("inode ", ToInt(id), " is a file"));
+  return inode;
+}
+
+// ---- records
+
+void Tree::Save(Inode& inode, TxId txid) {
+  inode.txid = txid;
+  if (inode.parent == nullptr) {
+    const std::string key =
+        &inode == root_ ? keys::Entry(kNoInode, "") : keys::Detached(inode.id);
+    store_.Put(key, EncodeInode(inode));
+    return;
+  }
+  store_.Put(keys::Entry(inode.parent->id, inode.name), EncodeInode(inode));
+}
+
+void Tree::SaveSums(const Inode& directory) {
+  store_.Put(keys::Sums(directory.id), EncodeSums(directory.directory->sums));
+}
+
+void Tree::AddToSums(Inode* directory, const SubtreeSums& change, int sign) {
+  for (; directory != nullptr; directory = directory->parent) {
+    directory->directory->sums.Add(change, sign);
+    SaveSums(*directory);
+  }
+}
+
+void Tree::ReplaceContribution(Inode& file, const SubtreeSums& before) {
+  SubtreeSums change = file.Contribution();
+  change.Add(before, -1);
+  if (change.length == 0 && change.space == 0) return;
+  AddToSums(file.parent, change, +1);
+}
+
+void Tree::ChangeChildren(Inode& directory, int change, uint64_t time_ms, TxId txid) {
+  directory.directory->children += static_cast<uint64_t>(static_cast<int64_t>(change));
+  directory.mtime_ms = time_ms;
+  Save(directory, txid);
+}
+
+Inode* Tree::NewInode(const edit::NewInode& from, Inode& parent, uint64_t time_ms, TxId txid) {
+  auto* const inode = new Inode;
+  inode->id = InodeId{from.id()};
+  inode->name = from.name();
+  inode->txid = txid;
+  inode->mode = from.mode() & kModeMask;
+  inode->owner = names_.Intern(from.owner());
+  inode->group = names_.Intern(from.group());
+  inode->mtime_ms = time_ms;
+  Link(inode, parent);
+  store_.Put(keys::Location(inode->id), EncodeLocation(parent.id, inode->name));
+  return inode;
+}
+
+// ---- names
+
+absl::Status Tree::ApplyMakeDirectories(const edit::MakeDirectories& change, uint64_t time_ms,
+                                        TxId txid, Inode** last) {
+  ASSIGN_OR_RETURN(Inode * parent, RequireDirectory(InodeId{change.parent()}));
+  // The sums above grow once, by all the new directories; each new one holds those below it.
+  const auto count = static_cast<uint64_t>(change.directories_size());
+  AddToSums(parent, {.directories = count}, +1);
+  for (uint64_t i = 0; i < count; ++i) {
+    const edit::NewInode& from = change.directories(static_cast<int>(i));
+    Inode* const inode = NewInode(from, *parent, time_ms, txid);
+    inode->directory = std::make_unique<DirectoryData>();
+    inode->directory->complete = true;
+    inode->directory->sums.directories = count - i;
+    AddResident(inode);
+    ChangeChildren(*parent, +1, time_ms, txid);
+    SaveSums(*inode);
+    parent = inode;
+  }
+  Save(*parent, txid);
+  if (last != nullptr) *last = parent;
+  return absl::OkStatus();
+}
+
+absl::Status Tree::ApplyCreate(const edit::CreateFile& change, uint64_t time_ms, TxId txid) {
+  ASSIGN_OR_RETURN(Inode * parent, RequireDirectory(InodeId{change.parent()}));
+  if (change.has_missing_parents()) {
+    RETURN_IF_ERROR(ApplyMakeDirectories(change.missing_parents(), time_ms, txid, &parent));
+  }
+  if (change.overwritten() != 0) {
+    edit::Delete overwritten;
+    overwritten.set_inode(change.overwritten());
+    RETURN_IF_ERROR(ApplyDelete(overwritten, time_ms, txid));
+  }
+  Inode* const inode = NewInode(change.inode(), *parent, time_ms, txid);
+  inode->atime_ms = time_ms;
+  inode->storage_policy = change.storage_policy();
+  inode->file = std::make_unique<FileData>();
+  inode->file->replication = change.replication();
+  inode->file->block_bytes = change.block_bytes();
+  inode->file->should_replicate = change.should_replicate();
+  inode->file->writer =
+      std::make_unique<Writer>(Writer{change.lease_holder(), change.client_machine()});
+  AddResident(inode);
+  Save(*inode, txid);
+  store_.Put(keys::OpenFile(inode->id), "");
+  ChangeChildren(*parent, +1, time_ms, txid);
+  AddToSums(parent, inode->Contribution(), +1);
+  listener_.OnOpened(*inode);
+  return absl::OkStatus();
+}
+
+void Tree::DropFile(Inode* file) {
+  for (const BlockVersion& block : file->file->blocks) {
+    store_.Delete(keys::BlockOwner(block.id));
+    listener_.OnBlockRemoved(block);
+  }
+  if (file->is_open()) {
+    store_.Delete(keys::OpenFile(file->id));
+    listener_.OnClosed(*file);
+  }
+  store_.Delete(keys::Location(file->id));
+}
+
+absl::Status Tree::ApplyDelete(const edit::Delete& change, uint64_t time_ms, TxId txid) {
+  ASSIGN_OR_RETURN(Inode* const inode, Require(InodeId{change.inode()}));
+  Inode* const parent = inode->parent;
+  if (parent == nullptr) return DoesNotFit("delete of a root");
+  AddToSums(parent, inode->Contribution(), -1);
+  store_.Delete(keys::Entry(parent->id, inode->name));
+  Unlink(inode);
+  ChangeChildren(*parent, -1, time_ms, txid);
+  if (!inode->is_directory()) {
+    DropFile(inode);
+    RemoveResident(inode);
+    return absl::OkStatus();
+  }
+  if (inode->directory->children == 0) {
+    store_.Delete(keys::Location(inode->id));
+    store_.Delete(keys::Sums(inode->id));
+    RemoveResident(inode);
+    return absl::OkStatus();
+  }
+  inode->parent = nullptr;
+  inode->detached = true;
+  inode->name.clear();
+  Save(*inode, txid);
+  store_.Put(keys::Location(inode->id), EncodeLocation(kNoInode, ""));
+  listener_.OnDetached(inode->id);
+  return absl::OkStatus();
+}
+
+absl::Status Tree::ApplyReclaim(const edit::Reclaim& change) {
+  for (const auto& entry : change.removed()) {
+    ASSIGN_OR_RETURN(Inode* const inode, Require(InodeId{entry.inode()}));
+    if (inode->parent == nullptr) return DoesNotFit("reclaim of a root");
+    if (inode->resident_children != 0) return DoesNotFit("reclaim of a directory in use");
+    store_.Delete(keys::Entry(inode->parent->id, inode->name));
+    Inode* const parent = inode->parent;
+    --parent->directory->children;
+    Save(*parent, parent->txid);  // the next slice asks whether it is empty
+    if (inode->is_directory()) {
+      store_.Delete(keys::Location(inode->id));
+      store_.Delete(keys::Sums(inode->id));
+    } else {
+      DropFile(inode);
+    }
+    Unlink(inode);
+    RemoveResident(inode);
+  }
+  if (!change.root_removed()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(Inode* const root, Require(InodeId{change.root()}));
+  if (!root->detached || root->resident_children != 0) return DoesNotFit("reclaim of a live root");
+  store_.Delete(keys::Detached(root->id));
+  store_.Delete(keys::Location(root->id));
+  store_.Delete(keys::Sums(root->id));
+  RemoveResident(root);
+  return absl::OkStatus();
+}
+
+absl::Status Tree::ApplyRename(const edit::Rename& change, uint64_t time_ms, TxId txid) {
+  ASSIGN_OR_RETURN(Inode* const inode, Require(InodeId{change.inode()}));
+  ASSIGN_OR_RETURN(Inode* const to, RequireDirectory(InodeId{change.to_parent()}));
+  if (inode->parent == nullptr) return DoesNotFit("rename of a root");
+  if (change.overwritten() != 0) {
+    edit::Delete overwritten;
+    overwritten.set_inode(change.overwritten());
+    RETURN_IF_ERROR(ApplyDelete(overwritten, time_ms, txid));
+  }
+  Inode* const from = inode->parent;
+  const SubtreeSums moved = inode->Contribution();
+  store_.Delete(keys::Entry(from->id, inode->name));
+  Unlink(inode);
+  inode->name = change.to_name();
+  Link(inode, *to);
+  Save(*inode, txid);
+  store_.Put(keys::Location(inode->id), EncodeLocation(to->id, inode->name));
+  if (from == to) {
+    ChangeChildren(*from, 0, time_ms, txid);
+    return absl::OkStatus();
+  }
+  AddToSums(from, moved, -1);
+  AddToSums(to, moved, +1);
+  ChangeChildren(*from, -1, time_ms, txid);
+  ChangeChildren(*to, +1, time_ms, txid);
+  return absl::OkStatus();
+}
+
+// ---- blocks
+
+void Tree::SetLastBlock(Inode& file, const edit::Block& block, bool committed) {
+  FileData& data = *file.file;
+  BlockVersion& last = data.blocks.back();
+  data.length += block.length() - last.length;
+  last = VersionOf(block);
+  listener_.OnBlockChanged(file, last, committed);
+}
+
+absl::Status Tree::ApplyAddBlock(const edit::AddBlock& change, TxId txid) {
+  ASSIGN_OR_RETURN(Inode* const file, RequireFile(InodeId{change.inode()}));
+  const SubtreeSums before = file->Contribution();
+  FileData& data = *file->file;
+  if (change.has_commit_previous()) {
+    if (data.blocks.empty() || ToInt(data.blocks.back().id) != change.commit_previous().id()) {
+      return DoesNotFit("commit of another block than the last");
+    }
+    SetLastBlock(*file, change.commit_previous(), /*committed=*/true);
+  }
+  const BlockVersion block = VersionOf(change.block());
+  data.blocks.push_back(block);
+  store::BlockOwner owner;
+  owner.set_inode(ToInt(file->id));
+  store_.Put(keys::BlockOwner(block.id), owner.SerializeAsString());
+  ReplaceContribution(*file, before);
+  Save(*file, txid);
+  listener_.OnBlockAdded(*file, block);
+  return absl::OkStatus();
+}
+
+absl::Status Tree::ApplyAbandonBlock(const edit::AbandonBlock& change, TxId txid) {
+  ASSIGN_OR_RETURN(Inode* const file, RequireFile(InodeId{change.inode()}));
+  FileData& data = *file->file;
+  if (data.blocks.empty() || ToInt(data.blocks.back().id) != change.block_id()) {
+    return DoesNotFit("abandon of another block than the last");
+  }
+  const SubtreeSums before = file->Contribution();
+  const BlockVersion block = data.blocks.back();
+  data.blocks.pop_back();
+  data.length -= block.length;
+  store_.Delete(keys::BlockOwner(block.id));
+  ReplaceContribution(*file, before);
+  Save(*file, txid);
+  listener_.OnBlockRemoved(block);
+  return absl::OkStatus();
+}
+
+absl::Status Tree::ApplyUpdateLastBlock(const edit::UpdateLastBlock& change, TxId txid) {
+  ASSIGN_OR_RETURN(Inode* const file, RequireFile(InodeId{change.inode()}));
+  if (file->file->blocks.empty() ||
+      ToInt(file->file->blocks.back().id) != change.block().id()) {
+    return DoesNotFit("update of another block than the last");
+  }
+  const SubtreeSums before = file->Contribution();
+  SetLastBlock(*file, change.block(), change.committed());
+  ReplaceContribution(*file, before);
+  Save(*file, txid);
+  return absl::OkStatus();
+}
+
+absl::Status Tree::ApplyClose(const edit::CloseFile& change, uint64_t time_ms, TxId txid) {
+  ASSIGN_OR_RETURN(Inode* const file, RequireFile(InodeId{change.inode()}));
+  FileData& data = *file->file;
+  const SubtreeSums before = file->Contribution();
+  if (change.drop_last_block()) {
+    if (data.blocks.empty()) return DoesNotFit("drop of a block that is not there");
+    const BlockVersion block = data.blocks.back();
+    data.blocks.pop_back();
+    data.length -= block.length;
+    store_.Delete(keys::BlockOwner(block.id));
+    listener_.OnBlockRemoved(block);
+  } else if (change.has_commit_last()) {
+    if (data.blocks.empty() || ToInt(data.blocks.back().id) != change.commit_last().id()) {
+      return DoesNotFit("commit of another block than the last");
+    }
+    SetLastBlock(*file, change.commit_last(), /*committed=*/true);
+  }
+  data.writer.reset();
+  data.truncating = false;
+  file->mtime_ms = time_ms;
+  ReplaceContribution(*file, before);
+  Save(*file, txid);
+  store_.Delete(keys::OpenFile(file->id));
+  listener_.OnClosed(*file);
+  return absl::OkStatus();
+}
+
+absl::Status Tree::ApplyReopen(const edit::ReopenFile& change, uint64_t time_ms, TxId txid) {
+  (void)time_ms;  // as in HDFS, mtime moves when the file is closed
+  ASSIGN_OR_RETURN(Inode* const file, RequireFile(InodeId{change.inode()}));
+  if (file->is_open()) return DoesNotFit("append to an open file");
+  file->file->writer =
+      std::make_unique<Writer>(Writer{change.lease_holder(), change.client_machine()});
+  if (change.has_last_block()) {
+    if (file->file->blocks.empty()) return DoesNotFit("append to a block that is not there");
+    SetLastBlock(*file, change.last_block(), /*committed=*/false);
+  }
+  Save(*file, txid);
+  store_.Put(keys::OpenFile(file->id), "");
+  listener_.OnOpened(*file);
+  return absl::OkStatus();
+}
+
+absl::Status Tree::ApplyTruncate(const edit::Truncate& change, uint64_t time_ms, TxId txid) {
+  ASSIGN_OR_RETURN(Inode* const file, RequireFile(InodeId{change.inode()}));
+  const SubtreeSums before = file->Contribution();
+  FileData& data = *file->file;
+  // Whole blocks past the cut go; the one that the cut crosses goes on under its new stamp.
+  uint64_t kept = 0;
+  size_t keep = 0;
+  while (keep < data.blocks.size() && kept + data.blocks[keep].length <= change.new_length() &&
+         kept < change.new_length()) {
+    kept += data.blocks[keep++].length;
+  }
+  if (change.has_last_block()) ++keep;
+  if (keep > data.blocks.size()) return DoesNotFit("truncate past the end");
+  while (data.blocks.size() > keep) {
+    const BlockVersion block = data.blocks.back();
+    data.blocks.pop_back();
+    data.length -= block.length;
+    store_.Delete(keys::BlockOwner(block.id));
+    listener_.OnBlockRemoved(block);
+  }
+  if (change.has_last_block()) {
+    if (ToInt(data.blocks.back().id) != change.last_block().id()) {
+      return DoesNotFit("truncate names another block than the one it cuts");
+    }
+    data.writer = std::make_unique<Writer>(Writer{change.lease_holder(), ""});
+    data.truncating = true;
+    SetLastBlock(*file, change.last_block(), /*committed=*/false);
+    store_.Put(keys::OpenFile(file->id), "");
+    listener_.OnOpened(*file);
+  }
+  if (data.length != change.new_length()) return DoesNotFit("truncate leaves another length");
+  file->mtime_ms = time_ms;
+  ReplaceContribution(*file, before);
+  Save(*file, txid);
+  return absl::OkStatus();
+}
+
+absl::Status Tree::ApplyConcat(const edit::Concat& change, uint64_t time_ms, TxId txid) {
+  ASSIGN_OR_RETURN(Inode* const target, RequireFile(InodeId{change.target()}));
+  const SubtreeSums before = target->Contribution();
+  FileData& data = *target->file;
+  store::BlockOwner owner;
+  owner.set_inode(ToInt(target->id));
+  const std::string owner_bytes = owner.SerializeAsString();
+  for (const uint64_t id : change.sources()) {
+    ASSIGN_OR_RETURN(Inode* const source, RequireFile(InodeId{id}));
+    Inode* const parent = source->parent;
+    if (parent == nullptr || source == target) return DoesNotFit("concat of a detached file");
+    AddToSums(parent, source->Contribution(), -1);
+    for (const BlockVersion& block : source->file->blocks) {
+      data.blocks.push_back(block);
+      data.length += block.length;
+      store_.Put(keys::BlockOwner(block.id), owner_bytes);
+    }
+    store_.Delete(keys::Entry(parent->id, source->name));
+    store_.Delete(keys::Location(source->id));
+    Unlink(source);
+    RemoveResident(source);
+    ChangeChildren(*parent, -1, time_ms, txid);
+  }
+  target->mtime_ms = time_ms;
+  ReplaceContribution(*target, before);
+  Save(*target, txid);
+  return absl::OkStatus();
+}
+
+}  // namespace cairn::namenode

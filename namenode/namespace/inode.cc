@@ -1,0 +1,129 @@
+#include "namenode/namespace/inode.h"
+
+#include "absl/strings/str_cat.h"
+
+namespace cairn::namenode {
+
+void SubtreeSums::Add(const SubtreeSums& other, int sign) {
+  const uint64_t factor = sign < 0 ? ~uint64_t{0} : 1;  // unsigned arithmetic wraps to the difference
+  directories += factor * other.directories;
+  files += factor * other.files;
+  length += factor * other.length;
+  space += factor * other.space;
+}
+
+SubtreeSums Inode::Contribution() const {
+  if (directory) return directory->sums;
+  return {.directories = 0, .files = 1, .length = file->length, .space = Space()};
+}
+
+FileStatus StatusOf(const Inode& inode) {
+  FileStatus status;
+  status.id = inode.id;
+  status.directory = inode.is_directory();
+  status.mode = inode.mode;
+  status.mtime_ms = inode.mtime_ms;
+  status.owner = *inode.owner;
+  status.group = *inode.group;
+  status.storage_policy = inode.storage_policy;
+  if (inode.directory) {
+    status.children = inode.directory->children;
+  } else {
+    status.atime_ms = inode.atime_ms;
+    status.length = inode.file->length;
+    status.replication = inode.file->replication;
+    status.block_bytes = inode.file->block_bytes;
+  }
+  return status;
+}
+
+std::string PathOf(const Inode& inode) {
+  std::vector<const Inode*> chain;
+  const Inode* at = &inode;
+  for (; at->parent != nullptr; at = at->parent) chain.push_back(at);
+  std::string path = at->id == kRootInode ? "" : "(deleted)";
+  for (auto it = chain.rbegin(); it != chain.rend(); ++it) absl::StrAppend(&path, "/", (*it)->name);
+  return path.empty() ? "/" : path;
+}
+
+std::string EncodeInode(const Inode& inode) {
+  // Reused: an edit encodes a few records and allocating a message for each is a third of its cost.
+  thread_local store::Inode record;
+  record.Clear();
+  record.set_id(ToInt(inode.id));
+  record.set_txid(ToInt(inode.txid));
+  record.set_mode(inode.mode);
+  record.set_owner(*inode.owner);
+  record.set_group(*inode.group);
+  record.set_mtime_ms(inode.mtime_ms);
+  record.set_storage_policy(inode.storage_policy);
+  if (inode.directory) {
+    record.set_directory(true);
+    record.set_children(inode.directory->children);
+  } else {
+    const FileData& file = *inode.file;
+    record.set_atime_ms(inode.atime_ms);
+    record.set_replication(file.replication);
+    record.set_block_bytes(file.block_bytes);
+    record.set_should_replicate(file.should_replicate);
+    record.set_truncating(file.truncating);
+    for (const BlockVersion& block : file.blocks) {
+      store::Block* out = record.add_blocks();
+      out->set_id(ToInt(block.id));
+      out->set_generation_stamp(ToInt(block.stamp));
+      out->set_length(block.length);
+    }
+    if (file.writer) {
+      record.set_lease_holder(file.writer->holder);
+      record.set_client_machine(file.writer->machine);
+    }
+  }
+  return record.SerializeAsString();
+}
+
+void DecodeInode(const store::Inode& record, NameTable& names, Inode* inode) {
+  inode->id = InodeId{record.id()};
+  inode->txid = TxId{record.txid()};
+  inode->mode = record.mode();
+  inode->owner = names.Intern(record.owner());
+  inode->group = names.Intern(record.group());
+  inode->mtime_ms = record.mtime_ms();
+  inode->atime_ms = record.atime_ms();
+  inode->storage_policy = record.storage_policy();
+  if (record.directory()) {
+    inode->directory = std::make_unique<DirectoryData>();
+    inode->directory->children = record.children();
+    return;
+  }
+  inode->file = std::make_unique<FileData>();
+  FileData& file = *inode->file;
+  file.replication = record.replication();
+  file.block_bytes = record.block_bytes();
+  file.should_replicate = record.should_replicate();
+  file.truncating = record.truncating();
+  file.blocks.reserve(record.blocks_size());
+  for (const store::Block& block : record.blocks()) {
+    file.blocks.push_back(
+        {BlockId{block.id()}, GenerationStamp{block.generation_stamp()}, block.length()});
+    file.length += block.length();
+  }
+  if (!record.lease_holder().empty()) {
+    file.writer =
+        std::make_unique<Writer>(Writer{record.lease_holder(), record.client_machine()});
+  }
+}
+
+std::string EncodeSums(const SubtreeSums& sums) {
+  thread_local store::Sums record;
+  record.set_directories(sums.directories);
+  record.set_files(sums.files);
+  record.set_length(sums.length);
+  record.set_space(sums.space);
+  return record.SerializeAsString();
+}
+
+SubtreeSums DecodeSums(const store::Sums& record) {
+  return {record.directories(), record.files(), record.length(), record.space()};
+}
+
+}  // namespace cairn::namenode

@@ -1,0 +1,89 @@
+// namenode/namespace/inode.h - an inode in memory, and its record in the store.
+//
+// Inodes in memory form a tree: whoever is resident has its parent resident too, so a path is made
+// by climbing. Guarded by the namespace lock: readers hold it shared, Apply exclusively. Only
+// `referenced`, the eviction clock's bit, is written under the shared lock.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "common/ids.h"
+#include "namenode/namespace/name_table.h"
+#include "namenode/namespace/types.h"
+#include "proto/store.pb.h"
+
+namespace cairn::namenode {
+
+// Who is writing a file.
+struct Writer {
+  std::string holder;   // client name: the lease's owner
+  std::string machine;  // numeric address, for placement
+};
+
+struct FileData {
+  uint64_t length = 0;  // sum over blocks
+  uint64_t block_bytes = 0;
+  std::vector<BlockVersion> blocks;
+  std::unique_ptr<Writer> writer;  // null: closed
+  uint32_t replication = 0;
+  bool should_replicate = false;
+  bool truncating = false;  // open until the last block's replicas are cut to its length
+};
+
+// Sums over a subtree, the directory itself included.
+struct SubtreeSums {
+  uint64_t directories = 0, files = 0, length = 0, space = 0;
+
+  void Add(const SubtreeSums& other, int sign);
+};
+
+struct DirectoryData {
+  SubtreeSums sums;
+  uint64_t children = 0;
+  // Every child is resident, so a name that is not found does not exist. True for a directory made
+  // in this process until a child is evicted.
+  bool complete = false;
+};
+
+struct Inode {
+  InodeId id = kNoInode;
+  Inode* parent = nullptr;  // null: the root, or the root of a detached subtree
+  std::string name;
+  TxId txid = kNoTx;  // last change of the record
+  const std::string* owner = nullptr;
+  const std::string* group = nullptr;
+  uint64_t mtime_ms = 0;
+  uint64_t atime_ms = 0;
+  uint32_t mode = 0;
+  uint32_t storage_policy = 0;
+  uint32_t resident_children = 0;  // while not zero, this inode cannot be evicted
+  uint32_t clock_slot = 0;         // place in the eviction clock
+  mutable std::atomic<bool> referenced{true};
+  bool detached = false;  // root of a detached subtree
+  std::unique_ptr<FileData> file;
+  std::unique_ptr<DirectoryData> directory;
+
+  bool is_directory() const { return directory != nullptr; }
+  bool is_open() const { return file != nullptr && file->writer != nullptr; }
+  uint64_t Space() const { return file ? file->length * file->replication : 0; }
+  // What this inode adds to the sums of its ancestors.
+  SubtreeSums Contribution() const;
+};
+
+FileStatus StatusOf(const Inode& inode);
+
+// Full path, "/" for the root. For a detached subtree it starts with "(deleted)".
+std::string PathOf(const Inode& inode);
+
+std::string EncodeInode(const Inode& inode);
+std::string EncodeSums(const SubtreeSums& sums);
+// Fills all but parent, name, sums and the residence bookkeeping.
+void DecodeInode(const store::Inode& record, NameTable& names, Inode* inode);
+SubtreeSums DecodeSums(const store::Sums& record);
+
+}  // namespace cairn::namenode

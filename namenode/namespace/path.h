@@ -1,0 +1,38 @@
+// namenode/namespace/path.h - absolute paths as clients send them, checked and split once.
+//
+// Rules are HDFS's: absolute, no empty, "." or ".." component, no ':' or NUL in a component; one
+// trailing '/' is tolerated. Names are raw bytes; '/' separates. Limits are HDFS's too.
+#pragma once
+
+#include <cstddef>
+
+#include "absl/container/inlined_vector.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace cairn::namenode {
+
+inline constexpr size_t kMaxPathBytes = 8000;
+inline constexpr size_t kMaxPathComponents = 1000;
+inline constexpr size_t kMaxNameBytes = 255;
+
+// Views into the text it was parsed from.
+struct Path {
+  absl::string_view text;
+  absl::InlinedVector<absl::string_view, 16> components;  // empty: the root
+
+  bool is_root() const { return components.empty(); }
+  absl::string_view leaf() const { return components.back(); }
+};
+
+// FsError::kInvalidPath names the path (shortened if it is long) and the rule. A component longer
+// than kMaxNameBytes parses: only making such a name is an error (CheckNewName).
+absl::StatusOr<Path> ParsePath(absl::string_view text);
+
+// FsError::kNameTooLong, as HDFS words it; kInvalidPath for reserved names.
+absl::Status CheckNewName(absl::string_view name, absl::string_view parent_path);
+
+// `text` cut to a printable length for messages and logs.
+absl::string_view ForMessage(absl::string_view text);
+
+}  // namespace cairn::namenode

@@ -1,0 +1,104 @@
+// namenode/namespace/types.h - what the namenode's operations take and give, without a protocol.
+//
+// Times are milliseconds since the epoch, lengths bytes. Owner and group views point into the
+// namenode's table of names, which never forgets one: they stay valid for the process' life.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "common/ids.h"
+
+namespace cairn::namenode {
+
+inline constexpr uint32_t kModeMask = 01777;  // rwxrwxrwx and sticky; setuid and setgid are dropped
+
+// An operation's outcome and the transaction that must be durable before anyone hears of it: its
+// own edit, or the newest edit among the records it looked at. Errors have a ticket as well.
+template <typename T>
+struct Outcome {
+  absl::StatusOr<T> value;
+  uint64_t ticket = 0;
+};
+
+struct Nothing {};  // for operations that answer only "done"
+
+// Who asks. `user` came from the connection's authentication.
+struct Caller {
+  absl::string_view user;
+  absl::string_view remote_ip;
+  // Set for calls that a client may send twice and that must take effect once.
+  const uint8_t* client_id = nullptr;  // 16 bytes
+  int32_t call_id = 0;
+};
+
+struct FileStatus {
+  InodeId id = kNoInode;
+  bool directory = false;
+  uint32_t mode = 0;
+  uint64_t length = 0;  // of an open file: completed blocks plus what the writer told of the last
+  uint64_t mtime_ms = 0;
+  uint64_t atime_ms = 0;
+  absl::string_view owner;
+  absl::string_view group;
+  uint32_t replication = 0;
+  uint64_t block_bytes = 0;
+  uint32_t storage_policy = 0;  // 0: not set here
+  uint64_t children = 0;
+};
+
+struct BlockVersion {
+  BlockId id{};
+  GenerationStamp stamp{};
+  uint64_t length = 0;
+};
+
+// Where a replica is, as a client needs it: filled from the cluster's view.
+struct ReplicaLocation {
+  uint32_t storage = 0;  // the namenode's number for a datanode's volume
+};
+
+struct LocatedBlock {
+  BlockVersion block;
+  uint64_t offset = 0;              // in the file
+  std::vector<uint32_t> storages;   // storage numbers, best for the caller first
+  bool corrupt = false;             // every replica is known to be bad
+};
+
+struct LocatedBlocks {
+  uint64_t file_length = 0;  // without a last block that is still being written
+  bool under_construction = false;
+  std::vector<LocatedBlock> blocks;
+  std::optional<LocatedBlock> last;
+  bool last_complete = false;
+};
+
+struct ListingEntry {
+  std::string name;  // raw bytes; empty for the entry of a listed file
+  FileStatus status;
+  std::optional<LocatedBlocks> located;
+};
+
+struct Listing {
+  std::vector<ListingEntry> entries;
+  uint64_t remaining = 0;
+};
+
+struct ContentSummary {
+  uint64_t length = 0, files = 0, directories = 0, space = 0;
+};
+
+struct ServerDefaults {
+  uint64_t block_bytes = 128 << 20;
+  uint32_t bytes_per_checksum = 512;
+  uint32_t write_packet_bytes = 65536;
+  uint32_t replication = 3;
+  uint32_t file_buffer_bytes = 4096;
+  uint64_t trash_interval_minutes = 0;
+};
+
+}  // namespace cairn::namenode

@@ -1,0 +1,212 @@
+#include "namenode/cluster/placement.h"
+#include "namenode/core/run.h"
+
+namespace cairn::namenode {
+
+// The last block of `file` as the writer is told it: still empty, on its pipeline.
+LocatedBlock NamenodeImpl::DescribeNewBlock(const Inode& file, View& view) {
+  const BlockVersion& last = file.file->blocks.back();
+  LocatedBlock out;
+  out.block = last;
+  out.offset = file.file->length - last.length;
+  const BlockMap::Entry* const entry = blocks_->Find(last.id);
+  if (entry == nullptr) {
+    view.wanted().blocks.push_back(last.id);
+    return out;
+  }
+  out.storages.assign(entry->expected().begin(), entry->expected().end());
+  return out;
+}
+
+Outcome<LocatedBlock> NamenodeImpl::AddBlock(const Caller& caller, const AddBlockRequest& request) {
+  const std::shared_ptr<const ClusterView> cluster = cluster_.View();
+  Outcome<LocatedBlock> outcome = Write<LocatedBlock>(
+      caller, absl::StrCat("add block to ", ForMessage(request.path)),
+      [&](Attempt& attempt) -> absl::StatusOr<LocatedBlock> {
+        ASSIGN_OR_RETURN(Inode* const file, ResolveWritten(attempt, request.path, request.file,
+                                                           request.client_name));
+        const FileData& data = *file->file;
+        const std::vector<BlockVersion>& blocks = data.blocks;
+        const size_t count = blocks.size();
+        bool commit = false;
+        if (!request.previous) {
+          // The first block, its repetition, or an append that begins with a new block.
+          const bool repeated = count != 0 && blocks[count - 1].length == 0 &&
+                                IsUnderConstruction(blocks[count - 1], attempt);
+          if (!attempt.wanted().empty()) return View::NotLoaded();
+          if (repeated && count == 1) return DescribeNewBlock(*file, attempt);
+          if (count != 0) {
+            const bool open = IsUnderConstruction(blocks[count - 1], attempt);
+            if (!attempt.wanted().empty()) return View::NotLoaded();
+            if (open) {
+              return MakeFsError(FsError::kIo,
+                                 absl::StrCat("Request looks like a retry to allocate block ",
+                                              BlockName(blocks[count - 1]),
+                                              " but the previous block was not given"));
+            }
+          }
+        } else if (count != 0 && blocks[count - 1].id == request.previous->id) {
+          commit = true;
+          RETURN_IF_ERROR(CheckCommit(*file, *request.previous));
+        } else if (count >= 2 && blocks[count - 2].id == request.previous->id &&
+                   blocks[count - 1].length == 0) {
+          // The answer to the first such call was lost.
+          LocatedBlock again = DescribeNewBlock(*file, attempt);
+          if (!attempt.wanted().empty()) return View::NotLoaded();
+          return again;
+        } else {
+          return MakeFsError(
+              FsError::kIo,
+              absl::StrCat("Cannot allocate block in ", ForMessage(request.path), ": passed "
+                           "'previous' block ", BlockName(*request.previous),
+                           " does not match actual last block in file ",
+                           count == 0 ? "null" : BlockName(blocks[count - 1])));
+        }
+        // All blocks but the one just finished must have reached their minimum.
+        if (commit && count >= 2) {
+          const BlockVersion& before = blocks[count - 2];
+          if (blocks_->Find(before.id) == nullptr) {
+            attempt.wanted().blocks.push_back(before.id);
+            return View::NotLoaded();
+          }
+          if (!blocks_->HasMinimum(before.id)) {
+            return MakeFsError(FsError::kNotReplicatedYet,
+                               absl::StrCat("Not replicated yet: ", ForMessage(request.path)));
+          }
+        }
+        if (commit && blocks_->Find(blocks[count - 1].id) == nullptr) {
+          attempt.wanted().blocks.push_back(blocks[count - 1].id);
+          return View::NotLoaded();
+        }
+        if (count >= options_.max_blocks_per_file) {
+          return MakeFsError(FsError::kIo,
+                             absl::StrCat("File has reached the limit on maximum number of blocks "
+                                          "(dfs.namenode.fs-limits.max-blocks-per-file): ",
+                                          count, " >= ", options_.max_blocks_per_file));
+        }
+        thread_local absl::BitGen random;
+        PlacementRequest place;
+        place.replicas = data.replication;
+        place.block_bytes = data.block_bytes;
+        place.storage_policy = EffectivePolicy(*file);
+        place.writer_ip = data.writer->machine;
+        place.no_local_write = request.no_local_write;
+        place.excluded = request.excluded;
+        place.favored = request.favored;
+        place.path = request.path;
+        ASSIGN_OR_RETURN(std::vector<uint32_t> targets, ChooseTargets(*cluster, place, random));
+
+        const BlockVersion block{TakeBlockId(), TakeStamp(), 0};
+        edit::AddBlock& add = *attempt.NewEdit().mutable_add_block();
+        add.set_inode(ToInt(file->id));
+        if (commit) FillBlock(*request.previous, add.mutable_commit_previous());
+        FillBlock(block, add.mutable_block());
+        targets_ = targets;
+        attempt.Commit();
+        targets_.clear();
+        LocatedBlock out;
+        out.block = block;
+        out.offset = data.length;
+        out.storages = std::move(targets);
+        cluster_.Schedule(out.storages);
+        return out;
+      });
+  leases_.Renew(request.client_name);
+  return outcome;
+}
+
+bool NamenodeImpl::IsUnderConstruction(const BlockVersion& block, View& view) {
+  const BlockMap::Entry* const entry = blocks_->Find(block.id);
+  if (entry == nullptr) {
+    view.wanted().blocks.push_back(block.id);
+    return false;
+  }
+  return entry->state() == BlockMap::State::kUnderConstruction;
+}
+
+// May the last block of `file` be committed as `last`?
+absl::Status NamenodeImpl::CheckCommit(const Inode& file, const BlockVersion& last) const {
+  const BlockVersion& stored = file.file->blocks.back();
+  if (last.stamp != stored.stamp) {
+    return MakeFsError(FsError::kIo,
+                       absl::StrCat("Commit block with mismatching generation stamp: stored ",
+                                    BlockName(stored), ", given ", BlockName(last)));
+  }
+  if (last.length < stored.length) {
+    return MakeFsError(FsError::kIo,
+                       absl::StrCat("Commit block with a length smaller than what was flushed: "
+                                    "stored ", stored.length, ", given ", last.length, " for ",
+                                    BlockName(stored)));
+  }
+  if (last.length > file.file->block_bytes) {
+    return MakeFsError(FsError::kIo,
+                       absl::StrCat("Commit block of ", last.length,
+                                    " bytes, more than the file's block size ",
+                                    file.file->block_bytes, ": ", BlockName(stored)));
+  }
+  return absl::OkStatus();
+}
+
+Outcome<Nothing> NamenodeImpl::AbandonBlock(const Caller& caller, absl::string_view path,
+                                            InodeId id, absl::string_view client_name,
+                                            const BlockVersion& block) {
+  return Write<Nothing>(
+      caller, absl::StrCat("abandon block of ", ForMessage(path)),
+      [&](Attempt& attempt) -> absl::StatusOr<Nothing> {
+        ASSIGN_OR_RETURN(Inode* const file, ResolveWritten(attempt, path, id, client_name));
+        const auto& blocks = file->file->blocks;
+        if (blocks.empty() || blocks.back().id != block.id) return Nothing{};  // gone already
+        const bool open = IsUnderConstruction(blocks.back(), attempt);
+        if (!attempt.wanted().empty()) return View::NotLoaded();
+        if (!open) {
+          return MakeFsError(FsError::kIo,
+                             absl::StrCat("block ", BlockName(block), " is finished: it cannot be "
+                                          "abandoned"));
+        }
+        auto& change = *attempt.NewEdit().mutable_abandon_block();
+        change.set_inode(ToInt(file->id));
+        change.set_block_id(ToInt(block.id));
+        attempt.Commit();
+        return Nothing{};
+      });
+}
+
+Outcome<LocatedBlock> NamenodeImpl::GetAdditionalDatanode(
+    const Caller& caller, absl::string_view path, InodeId id, const BlockVersion& block,
+    const std::vector<std::string>& existing_storage_uuids,
+    const std::vector<std::string>& excluded_datanode_uuids, uint32_t count,
+    absl::string_view client_name) {
+  const std::shared_ptr<const ClusterView> cluster = cluster_.View();
+  return Write<LocatedBlock>(
+      caller, absl::StrCat("find another datanode for ", ForMessage(path)),
+      [&](Attempt& attempt) -> absl::StatusOr<LocatedBlock> {
+        ASSIGN_OR_RETURN(Inode* const file, ResolveWritten(attempt, path, id, client_name));
+        LocatedBlock out;
+        out.block = block;
+        out.storages = NumbersOf(existing_storage_uuids);
+        const std::vector<uint32_t> existing = out.storages;
+        thread_local absl::BitGen random;
+        PlacementRequest place;
+        place.replicas = std::min<uint32_t>(count, 16);
+        place.block_bytes = file->file->block_bytes;
+        place.storage_policy = EffectivePolicy(*file);
+        place.writer_ip = file->file->writer->machine;
+        place.existing = existing;
+        place.excluded = excluded_datanode_uuids;
+        place.path = path;
+        ASSIGN_OR_RETURN(const std::vector<uint32_t> added, ChooseTargets(*cluster, place, random));
+        out.storages.insert(out.storages.end(), added.begin(), added.end());
+        return out;
+      });
+}
+
+std::vector<uint32_t> NamenodeImpl::NumbersOf(
+    const std::vector<std::string>& storage_uuids) const {
+  std::vector<uint32_t> numbers;
+  for (const std::string& uuid : storage_uuids) {
+    if (const std::optional<uint32_t> number = cluster_.NumberOf(uuid)) numbers.push_back(*number);
+  }
+  return numbers;
+}
+
+}  // namespace cairn::namenode

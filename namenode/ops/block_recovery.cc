@@ -1,0 +1,207 @@
+// Bringing the last block of a file to one length and stamp: after its writer died, and when a file
+// is truncated inside a block. The namenode chooses the stamp and tells the datanodes; what they
+// report under that stamp closes the file.
+#include "common/logging.h"
+#include "namenode/core/run.h"
+#include "namenode/store/keys.h"
+
+namespace cairn::namenode {
+namespace {
+
+// An order that was not carried out is given again.
+constexpr absl::Duration kOrderAgain = absl::Seconds(10);
+
+}  // namespace
+
+std::string NamenodeImpl::BlockName(const BlockVersion& block) {
+  return absl::StrCat("blk_", ToInt(block.id), "_", ToInt(block.stamp));
+}
+
+void NamenodeImpl::FillBlock(const BlockVersion& block, edit::Block* out) {
+  out->set_id(ToInt(block.id));
+  out->set_generation_stamp(ToInt(block.stamp));
+  out->set_length(block.length);
+}
+
+absl::StatusOr<bool> NamenodeImpl::StartBlockRecovery(Attempt& attempt, Inode& file) {
+  const BlockVersion last = file.file->blocks.back();
+  if (recovering_.contains(last.id)) return false;
+  const BlockMap::Entry* const entry = blocks_->Find(last.id);
+  if (entry->expected().empty() && last.length == 0 && !safe_mode_.on()) {
+    // No datanode ever heard of it, and no reader was told of a byte: the block goes.
+    edit::CloseFile& close = *attempt.NewEdit().mutable_close_file();
+    close.set_inode(ToInt(file.id));
+    close.set_drop_last_block(true);
+    attempt.Commit();
+    return true;
+  }
+  const GenerationStamp stamp = TakeStamp();
+  // The old writer is shut out first: whatever it says from now on, it does not hold the lease.
+  edit::ReassignLease& lease = *attempt.NewEdit().mutable_reassign_lease();
+  lease.set_inode(ToInt(file.id));
+  lease.set_lease_holder(std::string(kNamenodeHolder));
+  attempt.Commit();
+  recovering_[last.id] = {file.id, {last.id, stamp, last.length}, last.stamp, false,
+                          clock_.Monotonic()};
+  return false;
+}
+
+void NamenodeImpl::SendRecoveries() {
+  const std::shared_ptr<const ClusterView> cluster = cluster_.View();
+  const absl::Duration now = clock_.Monotonic();
+  WriterLock lock(mu_);
+  for (auto& [id, recovering] : recovering_) {
+    if (now < recovering.next_order) continue;
+    const BlockMap::Entry* const entry = blocks_->Find(id);
+    if (entry == nullptr) continue;
+    recovering.next_order = now + kOrderAgain;
+    std::vector<ReplicaTarget> replicas;
+    for (const uint32_t storage : entry->expected()) {
+      const StorageLocation* const at = cluster->Find(storage);
+      if (at == nullptr || !cluster->IsReadable(storage)) continue;
+      replicas.push_back({at->node->address, at->node->uuid, at->storage_uuid, at->storage_type});
+    }
+    const BlockVersion before{id, recovering.before, recovering.block.length};
+    if (recovering.truncate) {
+      for (const ReplicaTarget& replica : replicas) {
+        orders_.Add(replica.datanode_uuid,
+                    TruncateCommand{before, recovering.block.stamp, recovering.block.length});
+      }
+    } else if (!replicas.empty()) {
+      const std::string primary = replicas.front().datanode_uuid;
+      orders_.Add(primary, RecoverCommand{before, recovering.block.stamp, std::move(replicas)});
+    }
+  }
+}
+
+void NamenodeImpl::FinishRecovery(const BlockVersion& reported) {
+  const auto it = recovering_.find(reported.id);
+  if (it == recovering_.end() || it->second.block.stamp != reported.stamp) return;
+  const Recovering recovering = it->second;
+  if (recovering.truncate && reported.length != recovering.block.length) return;
+  Inode* const file = tree_->FindById(recovering.file);  // open files are never evicted
+  if (file == nullptr || !file->is_open() || file->file->blocks.empty() ||
+      file->file->blocks.back().id != reported.id) {
+    recovering_.erase(it);
+    return;
+  }
+  if (!journal_->Ready().ok()) return;  // the next report, or the next order, tries again
+  recovering_.erase(it);
+  edit::Edit edit;
+  edit.set_time_ms(NowMs());
+  edit.mutable_close_file()->set_inode(ToInt(recovering.file));
+  FillBlock(reported, edit.mutable_close_file()->mutable_commit_last());
+  AppendAndApply(edit);
+  LOG_INFO("{}: {} at {} bytes under stamp {}", PathOf(*file),
+           recovering.truncate ? "truncated" : "recovered", reported.length,
+           ToInt(reported.stamp));
+}
+
+Outcome<LocatedBlock> NamenodeImpl::UpdateBlockForPipeline(const Caller& caller,
+                                                           const BlockVersion& block,
+                                                           absl::string_view client_name) {
+  return Write<LocatedBlock>(
+      caller, "get a new generation stamp", [&](Attempt& attempt) -> absl::StatusOr<LocatedBlock> {
+        ASSIGN_OR_RETURN(Inode* const file, FindOpenByBlock(attempt, block.id, client_name));
+        const BlockVersion& last = file->file->blocks.back();
+        if (last.id != block.id || !IsUnderConstruction(last, attempt)) {
+          if (!attempt.wanted().empty()) return View::NotLoaded();
+          return MakeFsError(FsError::kIo,
+                             absl::StrCat(BlockName(block), " is not under construction"));
+        }
+        LocatedBlock out;
+        out.block = last;
+        out.block.length = block.length;
+        // The stored stamp stays: some clients ask and never come back with updatePipeline.
+        out.block.stamp = TakeStamp();
+        out.offset = file->file->length - last.length;
+        return out;
+      });
+}
+
+Outcome<Nothing> NamenodeImpl::UpdatePipeline(const Caller& caller, absl::string_view client_name,
+                                              const BlockVersion& old_block,
+                                              const BlockVersion& new_block,
+                                              const std::vector<std::string>& datanode_uuids,
+                                              const std::vector<std::string>& storage_uuids) {
+  (void)datanode_uuids;  // a storage belongs to one datanode
+  return Write<Nothing>(
+      caller, "update pipeline", [&](Attempt& attempt) -> absl::StatusOr<Nothing> {
+        ASSIGN_OR_RETURN(Inode* const file, FindOpenByBlock(attempt, old_block.id, client_name));
+        const BlockVersion& last = file->file->blocks.back();
+        if (last.id != old_block.id || last.stamp != old_block.stamp ||
+            new_block.id != old_block.id || ToInt(new_block.stamp) <= ToInt(last.stamp) ||
+            ToInt(new_block.stamp) >= next_.generation_stamp || new_block.length < last.length ||
+            new_block.length > file->file->block_bytes) {
+          return MakeFsError(FsError::kIo,
+                             absl::StrCat("Update ", BlockName(old_block), " to ",
+                                          BlockName(new_block), " (", new_block.length,
+                                          " bytes): the file has ", BlockName(last), " (",
+                                          last.length, " bytes)"));
+        }
+        if (!IsUnderConstruction(last, attempt)) {
+          if (!attempt.wanted().empty()) return View::NotLoaded();
+          return MakeFsError(FsError::kIo,
+                             absl::StrCat(BlockName(last), " is not under construction"));
+        }
+        edit::UpdateLastBlock& update = *attempt.NewEdit().mutable_update_last_block();
+        update.set_inode(ToInt(file->id));
+        FillBlock(new_block, update.mutable_block());
+        targets_ = NumbersOf(storage_uuids);
+        attempt.Commit();
+        targets_.clear();
+        return Nothing{};
+      });
+}
+
+// The file whose last block is `block`, if `client_name` is writing it.
+absl::StatusOr<Inode*> NamenodeImpl::FindOpenByBlock(Attempt& attempt, BlockId block,
+                                                     absl::string_view client_name) {
+  ASSIGN_OR_RETURN(const InodeId owner, FindOwner(block));
+  if (owner == kNoInode) {
+    return MakeFsError(FsError::kIo, absl::StrCat("blk_", ToInt(block), " does not exist"));
+  }
+  ASSIGN_OR_RETURN(Inode* const file, attempt.FindById(owner));
+  if (file == nullptr) {
+    return MakeFsError(FsError::kFileNotFound,
+                       absl::StrCat("the file of blk_", ToInt(block), " is deleted"));
+  }
+  RETURN_IF_ERROR(CheckLease(*file, client_name, PathOf(*file)));
+  if (file->file->blocks.empty()) {
+    return MakeFsError(FsError::kIo, absl::StrCat("blk_", ToInt(block), " is abandoned"));
+  }
+  return file;
+}
+
+// The owner's record is in the tails as long as the block is young; an older one (an append after a
+// long time) costs one read of LevelDB under the lock, once per reopened block.
+absl::StatusOr<InodeId> NamenodeImpl::FindOwner(BlockId block) {
+  absl::StatusOr<std::string> bytes = tree_->FetchLocked(keys::BlockOwner(block));
+  if (absl::IsNotFound(bytes.status())) return kNoInode;
+  if (!bytes.ok()) return bytes.status();
+  store::BlockOwner owner;
+  if (!owner.ParseFromString(*bytes)) {
+    return absl::DataLossError(absl::StrCat("store: the owner of blk_", ToInt(block)));
+  }
+  return InodeId{owner.inode()};
+}
+
+Outcome<Nothing> NamenodeImpl::ReportBadBlock(const Caller& caller, const BlockVersion& block,
+                                              const std::vector<std::string>& storage_uuids) {
+  return Write<Nothing>(caller, "report a bad block",
+                        [&](Attempt& attempt) -> absl::StatusOr<Nothing> {
+                          if (blocks_->Find(block.id) == nullptr) {
+                            attempt.wanted().blocks.push_back(block.id);
+                            return View::NotLoaded();
+                          }
+                          for (const uint32_t storage : NumbersOf(storage_uuids)) {
+                            if (!blocks_->MarkCorrupt(storage, block.id)) continue;
+                            LOG_WARN("{} on storage {} is corrupt, says a client at {}",
+                                        BlockName(block), storage,
+                                        std::string(caller.remote_ip));
+                          }
+                          return Nothing{};
+                        });
+}
+
+}  // namespace cairn::namenode

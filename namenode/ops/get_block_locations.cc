@@ -1,0 +1,85 @@
+#include "namenode/cluster/placement.h"
+#include "namenode/core/run.h"
+
+namespace cairn::namenode {
+
+LocatedBlock NamenodeImpl::Locate(const BlockVersion& block, uint64_t offset,
+                                  absl::string_view reader_ip, const ClusterView& cluster,
+                                  View& view) {
+  LocatedBlock out;
+  out.block = block;
+  out.offset = offset;
+  if (blocks_->Find(block.id) == nullptr) {
+    view.wanted().blocks.push_back(block.id);
+    return out;
+  }
+  const std::vector<uint32_t> storages = blocks_->Locations(block.id, &out.corrupt);
+  thread_local absl::InsecureBitGen random;
+  out.storages = OrderForReader(cluster, storages, reader_ip, random);
+  return out;
+}
+
+LocatedBlocks NamenodeImpl::LocateAll(const Inode& file, uint64_t offset, uint64_t length,
+                                      absl::string_view reader_ip, View& view) {
+  const FileData& data = *file.file;
+  const std::shared_ptr<const ClusterView> cluster = cluster_.View();
+  LocatedBlocks out;
+  out.under_construction = file.is_open();
+  out.file_length = data.length;
+  const uint64_t end = length > UINT64_MAX - offset ? UINT64_MAX : offset + length;
+  uint64_t at = 0;
+  for (size_t i = 0; i < data.blocks.size(); ++i) {
+    const BlockVersion& block = data.blocks[i];
+    const bool last = i + 1 == data.blocks.size();
+    const bool open = last && file.is_open() && !IsCommitted(block, view);
+    if (open) out.file_length -= block.length;
+    const bool overlaps = at < end && at + block.length > offset && !open;
+    if (overlaps || last) {
+      LocatedBlock located = Locate(block, at, reader_ip, *cluster, view);
+      if (last) {
+        out.last = located;
+        out.last_complete = !open;
+      }
+      if (overlaps) out.blocks.push_back(std::move(located));
+    }
+    at += block.length;
+  }
+  return out;
+}
+
+// Its final length is known: nothing is added to it any more.
+bool NamenodeImpl::IsCommitted(const BlockVersion& block, View& view) {
+  const BlockMap::Entry* const entry = blocks_->Find(block.id);
+  if (entry == nullptr) {
+    view.wanted().blocks.push_back(block.id);
+    return false;
+  }
+  return entry->state() != BlockMap::State::kUnderConstruction;
+}
+
+Outcome<LocatedBlocks> NamenodeImpl::GetBlockLocations(const Caller& caller, absl::string_view text,
+                                                       uint64_t offset, uint64_t length) {
+  absl::StatusOr<Path> path = ParsePath(text);
+  if (!path.ok()) return {path.status()};
+  return Read<LocatedBlocks>(caller, [&](View& view) -> absl::StatusOr<LocatedBlocks> {
+    ASSIGN_OR_RETURN(const Resolved at, view.ResolveExisting(*path));
+    if (at.target()->is_directory()) {
+      return MakeFsError(FsError::kFileNotFound,
+                         absl::StrCat("Path is not a file: ", ForMessage(text)));
+    }
+    RETURN_IF_ERROR(view.Check(*at.target(), kRead));
+    return LocateAll(*at.target(), offset, length, caller.remote_ip, view);
+  });
+}
+
+Outcome<LocatedBlocks> NamenodeImpl::LocateById(const Caller& caller, InodeId id) {
+  return Read<LocatedBlocks>(caller, [&](View& view) -> absl::StatusOr<LocatedBlocks> {
+    ASSIGN_OR_RETURN(const Inode* const file, view.FindById(id));
+    if (file == nullptr || file->is_directory()) {
+      return MakeFsError(FsError::kFileNotFound, absl::StrCat("inode ", ToInt(id)));
+    }
+    return LocateAll(*file, 0, UINT64_MAX, caller.remote_ip, view);
+  });
+}
+
+}  // namespace cairn::namenode

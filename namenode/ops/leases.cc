@@ -1,0 +1,139 @@
+// Who may write a file: what every writer's call checks, and how a file changes hands.
+#include "common/logging.h"
+#include "namenode/core/run.h"
+
+namespace cairn::namenode {
+
+absl::Status NamenodeImpl::CheckLease(const Inode& file, absl::string_view client_name,
+                                      absl::string_view path) const {
+  if (file.is_directory()) {
+    return MakeFsError(FsError::kLeaseExpired,
+                       absl::StrCat("INode is not a regular file: ", ForMessage(path)));
+  }
+  if (!file.is_open()) {
+    return MakeFsError(FsError::kLeaseExpired,
+                       absl::StrCat("File is not open for writing: ", ForMessage(path), " (inode ",
+                                    ToInt(file.id), "). Holder ", client_name,
+                                    " does not have any open files."));
+  }
+  if (file.file->writer->holder != client_name) {
+    return MakeFsError(FsError::kLeaseExpired,
+                       absl::StrCat("Client (=", client_name, ") is not the lease owner (=",
+                                    file.file->writer->holder, ": ", ForMessage(path), " (inode ",
+                                    ToInt(file.id), ")"));
+  }
+  return absl::OkStatus();
+}
+
+// The id wins over the path: the file may have been renamed since it was opened.
+absl::StatusOr<Inode*> NamenodeImpl::ResolveWritten(Attempt& attempt, absl::string_view text,
+                                                    InodeId id, absl::string_view client_name) {
+  Inode* file = nullptr;
+  if (id != kNoInode) {
+    ASSIGN_OR_RETURN(file, attempt.FindById(id));
+  } else {
+    ASSIGN_OR_RETURN(const Path path, ParsePath(text));
+    ASSIGN_OR_RETURN(const Resolved at, attempt.Resolve(path, View::IfBlocked::kAccessControl));
+    file = at.target();
+  }
+  if (file == nullptr) {
+    return MakeFsError(FsError::kFileNotFound,
+                       absl::StrCat("File does not exist: ", ForMessage(text), " (inode ",
+                                    ToInt(id), ") Holder ", client_name,
+                                    " does not have any open files."));
+  }
+  RETURN_IF_ERROR(CheckLease(*file, client_name, text));
+  return file;
+}
+
+// create and append over a file that somebody is writing.
+absl::Status NamenodeImpl::CheckTakeOver(const Inode& file, absl::string_view client_name,
+                                         absl::string_view what, absl::string_view path) const {
+  if (!file.is_open()) return absl::OkStatus();
+  const std::string& holder = file.file->writer->holder;
+  if (holder == client_name) {
+    return MakeFsError(FsError::kAlreadyBeingCreated,
+                       absl::StrCat("Failed to ", what, " ", ForMessage(path), " for ", client_name,
+                                    " because this file lease is currently owned by itself"));
+  }
+  if (holder == kNamenodeHolder || leases_.IsSoftExpired(holder)) {
+    return MakeFsError(FsError::kRecoveryInProgress,
+                       absl::StrCat("Failed to ", what, " ", ForMessage(path), " for ", client_name,
+                                    ": lease recovery is in progress. Try again later."));
+  }
+  return MakeFsError(FsError::kAlreadyBeingCreated,
+                     absl::StrCat("Failed to ", what, " ", ForMessage(path), " for ", client_name,
+                                  " because this file is already being created by ", holder,
+                                  " on ", file.file->writer->machine));
+}
+
+Outcome<Nothing> NamenodeImpl::RenewLease(const Caller& caller, absl::string_view client_name) {
+  (void)caller;
+  leases_.Renew(client_name);
+  return {Nothing{}};
+}
+
+// Closes a file whose writer is gone, if nothing of its last block is in doubt: it has none, or it
+// is committed, or no datanode has a replica of it. What is in doubt needs block recovery.
+absl::StatusOr<bool> NamenodeImpl::CloseAbandoned(Attempt& attempt, Inode& file) {
+  FileData& data = *file.file;
+  if (data.blocks.empty()) {
+    attempt.NewEdit().mutable_close_file()->set_inode(ToInt(file.id));
+    attempt.Commit();
+    return true;
+  }
+  const BlockVersion& last = data.blocks.back();
+  const BlockMap::Entry* const entry = blocks_->Find(last.id);
+  if (entry == nullptr) {
+    attempt.wanted().blocks.push_back(last.id);
+    return View::NotLoaded();
+  }
+  if (entry->state() != BlockMap::State::kUnderConstruction) {
+    if (!blocks_->HasMinimum(last.id)) return false;
+    attempt.NewEdit().mutable_close_file()->set_inode(ToInt(file.id));
+    attempt.Commit();
+    return true;
+  }
+  return StartBlockRecovery(attempt, file);
+}
+
+Outcome<bool> NamenodeImpl::RecoverLease(const Caller& caller, absl::string_view text,
+                                         absl::string_view client_name) {
+  absl::StatusOr<Path> path = ParsePath(text);
+  if (!path.ok()) return {path.status()};
+  return Write<bool>(
+      caller, absl::StrCat("recover the lease of ", ForMessage(text)),
+      [&](Attempt& attempt) -> absl::StatusOr<bool> {
+        ASSIGN_OR_RETURN(const Resolved at, attempt.ResolveExisting(*path));
+        Inode& file = *at.target();
+        if (file.is_directory()) {
+          return MakeFsError(FsError::kFileNotFound,
+                             absl::StrCat("Path is not a file: ", ForMessage(text)));
+        }
+        RETURN_IF_ERROR(attempt.Check(file, kWrite));
+        if (!file.is_open()) return true;
+        LOG_INFO("recoverLease: {} held by {}, asked by {}", ForMessage(text),
+                 file.file->writer->holder, std::string(client_name));
+        return CloseAbandoned(attempt, file);
+      });
+}
+
+void NamenodeImpl::RecoverExpiredLeases() {
+  const Caller nobody{.user = options_.identities.superuser};
+  for (const InodeId id : leases_.TakeExpired(100)) {
+    Outcome<bool> closed = Write<bool>(
+        nobody, "recover an expired lease", [&](Attempt& attempt) -> absl::StatusOr<bool> {
+          ASSIGN_OR_RETURN(Inode* const file, attempt.FindById(id));
+          if (file == nullptr || !file->is_open()) return true;
+          return CloseAbandoned(attempt, *file);
+        });
+    if (!closed.value.ok()) {
+      LOG_WARN("lease recovery of inode {}: {}", ToInt(id), closed.value.status().ToString());
+    }
+    if (!closed.value.ok() || !*closed.value) {
+      leases_.Restore(id, kNamenodeHolder);  // tried again when this one expires
+    }
+  }
+}
+
+}  // namespace cairn::namenode

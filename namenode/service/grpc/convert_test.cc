@@ -1,0 +1,196 @@
+#include "namenode/service/grpc/convert.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+
+#include "common/fs_error.h"
+#include "common/testing/status_matchers.h"
+#include "namenode/service/grpc/status.h"
+
+namespace cairn::namenode {
+namespace {
+
+using absl::StatusCode;
+using ::testing::HasSubstr;
+
+internal::RegisterRequest Registration() {
+  internal::RegisterRequest request;
+  request.set_cluster_id("CID-1");
+  request.set_block_pool_id("BP-1");
+  request.set_layout_version(1);
+  request.set_datanode_uuid("node-1");
+  auto& address = *request.mutable_address();
+  address.set_ip("10.0.0.1");
+  address.set_host_name("worker-1");
+  address.set_transfer_port(9866);
+  address.set_ipc_port(9867);
+  auto& storage = *request.add_storages();
+  storage.set_storage_uuid("DS-1");
+  storage.set_type(2);
+  storage.set_capacity_bytes(100);
+  storage.set_used_bytes(30);
+  storage.set_remaining_bytes(60);
+  storage.set_blocks(3);
+  return request;
+}
+
+TEST(ConvertTest, ARegistrationPassesWholly) {
+  ASSERT_OK_AND_ASSIGN(const DatanodeRegistration node, FromProto(Registration(), ""));
+  EXPECT_EQ(node.cluster_id, "CID-1");
+  EXPECT_EQ(node.block_pool_id, "BP-1");
+  EXPECT_EQ(node.layout_version, 1u);
+  EXPECT_EQ(node.datanode_uuid, "node-1");
+  EXPECT_EQ(node.address.host_name, "worker-1");
+  EXPECT_EQ(node.address.ipc_port, 9867u);
+  ASSERT_EQ(node.storages.size(), 1u);
+  EXPECT_EQ(node.storages[0].type, 2u);
+  EXPECT_EQ(node.storages[0].remaining_bytes, 60u);
+  EXPECT_EQ(node.storages[0].blocks, 3u);
+}
+
+TEST(ConvertTest, AnAddressWithoutAnIpTakesThePeers) {
+  internal::RegisterRequest request = Registration();
+  request.mutable_address()->clear_ip();
+  request.mutable_address()->clear_host_name();
+  ASSERT_OK_AND_ASSIGN(const DatanodeRegistration node, FromProto(request, "10.9.9.9"));
+  EXPECT_EQ(node.address.ip, "10.9.9.9");
+  EXPECT_EQ(node.address.host_name, "10.9.9.9");
+  EXPECT_THAT(FromProto(request, ""), StatusIs(StatusCode::kInvalidArgument, HasSubstr("ip")));
+}
+
+TEST(ConvertTest, ABadRegistrationIsRefusedAndTheFieldNamed) {
+  using Change = std::function<void(internal::RegisterRequest&)>;
+  const std::pair<const char*, Change> cases[] = {
+      {"datanode_uuid: missing", [](auto& r) { r.clear_datanode_uuid(); }},
+      {"datanode_uuid: longer", [](auto& r) { r.set_datanode_uuid(std::string(129, 'x')); }},
+      {"datanode_uuid: has", [](auto& r) { r.set_datanode_uuid("a\nb"); }},
+      {"cluster_id", [](auto& r) { r.set_cluster_id("a b"); }},
+      {"address.ip", [](auto& r) { r.mutable_address()->set_ip("worker-1"); }},
+      {"address.ip", [](auto& r) { r.mutable_address()->set_ip(std::string("1.2.3.4\0", 8)); }},
+      {"address.transfer_port", [](auto& r) { r.mutable_address()->set_transfer_port(0); }},
+      {"address.transfer_port", [](auto& r) { r.mutable_address()->set_transfer_port(65536); }},
+      {"address: ipc_port", [](auto& r) { r.mutable_address()->set_ipc_port(70000); }},
+      {"storage_uuid", [](auto& r) { r.mutable_storages(0)->clear_storage_uuid(); }},
+      {"storage type", [](auto& r) { r.mutable_storages(0)->set_type(0); }},
+      {"storage type", [](auto& r) { r.mutable_storages(0)->set_type(7); }},
+      {"remaining_bytes",
+       [](auto& r) { r.mutable_storages(0)->set_remaining_bytes(~uint64_t{0}); }},
+      {"storages: 257",
+       [](auto& r) {
+         while (r.storages_size() < 257) *r.add_storages() = r.storages(0);
+       }},
+  };
+  for (const auto& [what, change] : cases) {
+    internal::RegisterRequest request = Registration();
+    change(request);
+    EXPECT_THAT(FromProto(request, ""), StatusIs(StatusCode::kInvalidArgument, HasSubstr(what)));
+  }
+}
+
+TEST(ConvertTest, ChangesKeepTheirOrder) {
+  internal::ReportChangesRequest request;
+  request.set_datanode_uuid("node-1");
+  request.set_session(5);
+  request.set_sequence(9);
+  auto& storage = *request.add_storages();
+  storage.set_storage_uuid("DS-1");
+  for (const uint64_t id : {7, 3, 7}) {
+    auto& replica = *storage.add_replicas();
+    replica.mutable_block()->set_block_id(id);
+    replica.mutable_block()->set_generation_stamp(1001);
+    replica.mutable_block()->set_length(10 * id);
+    replica.set_state(internal::DELETED);
+  }
+  ASSERT_OK_AND_ASSIGN(const ChangesReport report, FromProto(request));
+  EXPECT_EQ(report.session, 5u);
+  EXPECT_EQ(report.sequence, 9u);
+  ASSERT_EQ(report.storages[0].replicas.size(), 3u);
+  EXPECT_EQ(report.storages[0].replicas[1].block.id, BlockId{3});
+  EXPECT_EQ(report.storages[0].replicas[1].block.length, 30u);
+  EXPECT_EQ(report.storages[0].replicas[2].state, ReplicaState::kDeleted);
+
+  storage.mutable_replicas(0)->set_state(static_cast<internal::ReplicaState>(77));
+  EXPECT_THAT(FromProto(request), StatusIs(StatusCode::kInvalidArgument, HasSubstr("77")));
+  storage.mutable_replicas(0)->set_state(static_cast<internal::ReplicaState>(-1));
+  EXPECT_THAT(FromProto(request), StatusIs(StatusCode::kInvalidArgument));
+  storage.mutable_replicas(0)->set_state(internal::FINALIZED);
+  storage.mutable_replicas(0)->mutable_block()->set_block_id(0);
+  EXPECT_THAT(FromProto(request), StatusIs(StatusCode::kInvalidArgument, HasSubstr("block_id")));
+  request.clear_sequence();
+  EXPECT_THAT(FromProto(request), StatusIs(StatusCode::kInvalidArgument, HasSubstr("sequence")));
+}
+
+TEST(ConvertTest, AFullReportAscendsAndHoldsNothingDeleted) {
+  internal::ReportReplicasRequest request;
+  request.set_datanode_uuid("node-1");
+  request.set_sequence(1);
+  request.set_storage_uuid("DS-1");
+  request.set_part(2);
+  request.set_last(true);
+  for (const uint64_t id : {3, 4}) request.add_replicas()->mutable_block()->set_block_id(id);
+  ASSERT_OK_AND_ASSIGN(const ReplicasReport report, FromProto(request));
+  EXPECT_EQ(report.part, 2u);
+  EXPECT_TRUE(report.last);
+  EXPECT_EQ(report.replicas.size(), 2u);
+
+  request.mutable_replicas(1)->set_state(internal::DELETED);
+  EXPECT_THAT(FromProto(request), StatusIs(StatusCode::kInvalidArgument, HasSubstr("DELETED")));
+  request.mutable_replicas(1)->set_state(internal::FINALIZED);
+  request.mutable_replicas(1)->mutable_block()->set_block_id(3);
+  EXPECT_THAT(FromProto(request), StatusIs(StatusCode::kInvalidArgument, HasSubstr("ascending")));
+}
+
+TEST(ConvertTest, EveryOrderIsTranslated) {
+  const BlockVersion block{BlockId{7}, GenerationStamp{1001}, 100};
+  const ReplicaTarget target{{"10.0.0.2", "w2", 9866, 9867, 0}, "node-2", "DS-2", 2};
+
+  const auto invalidate = ToProto(DatanodeCommand(InvalidateCommand{{block}}));
+  EXPECT_EQ(invalidate.invalidate().blocks(0).block_id(), 7u);
+  EXPECT_EQ(invalidate.invalidate().blocks(0).generation_stamp(), 1001u);
+
+  const auto replicate = ToProto(DatanodeCommand(ReplicateCommand{block, {target}}));
+  EXPECT_EQ(replicate.replicate().block().length(), 100u);
+  EXPECT_EQ(replicate.replicate().targets(0).address().ip(), "10.0.0.2");
+  EXPECT_EQ(replicate.replicate().targets(0).storage_uuid(), "DS-2");
+
+  const auto recover =
+      ToProto(DatanodeCommand(RecoverCommand{block, GenerationStamp{1009}, {target}}));
+  EXPECT_EQ(recover.recover().new_generation_stamp(), 1009u);
+  EXPECT_EQ(recover.recover().replicas(0).datanode_uuid(), "node-2");
+
+  const auto truncate =
+      ToProto(DatanodeCommand(TruncateCommand{block, GenerationStamp{1009}, 40}));
+  EXPECT_EQ(truncate.truncate().new_length(), 40u);
+  EXPECT_TRUE(ToProto(DatanodeCommand(FullReportCommand{})).has_full_report());
+}
+
+TEST(ConvertTest, KnowsTheAddressOfAPeer) {
+  EXPECT_EQ(IpOfPeer("ipv4:10.0.0.1:5000"), "10.0.0.1");
+  EXPECT_EQ(IpOfPeer("ipv6:%5B::1%5D:5000"), "::1");
+  EXPECT_EQ(IpOfPeer("ipv6:[fe80::2]:5000"), "fe80::2");
+  EXPECT_EQ(IpOfPeer("unix:/tmp/socket"), "");
+  EXPECT_EQ(IpOfPeer("ipv4:"), "");
+  EXPECT_EQ(IpOfPeer(""), "");
+}
+
+TEST(GrpcStatusTest, CodesAndFsErrorsSurviveTheWay) {
+  EXPECT_OK(FromGrpc(ToGrpc(absl::OkStatus())));
+  EXPECT_EQ(ToGrpc(absl::AbortedError("stale")).error_code(), grpc::StatusCode::ABORTED);
+  EXPECT_THAT(FromGrpc(ToGrpc(absl::AbortedError("stale"))),
+              StatusIs(StatusCode::kAborted, HasSubstr("stale")));
+  const absl::Status mode = FromGrpc(ToGrpc(MakeFsError(FsError::kSafeMode, "wait")));
+  EXPECT_THAT(mode, IsFsError(FsError::kSafeMode));
+  EXPECT_EQ(mode.message(), "wait");
+
+  // Details that contradict the code, or make no sense, are not believed.
+  const grpc::Status liar(grpc::StatusCode::ABORTED, "m",
+                          std::string(1, static_cast<char>(FsError::kSafeMode)));
+  EXPECT_EQ(GetFsError(FromGrpc(liar)), FsError::kNone);
+  EXPECT_EQ(GetFsError(FromGrpc({grpc::StatusCode::ABORTED, "m", "\xff"})), FsError::kNone);
+  EXPECT_EQ(GetFsError(FromGrpc({grpc::StatusCode::ABORTED, "m", "long"})), FsError::kNone);
+}
+
+}  // namespace
+}  // namespace cairn::namenode

@@ -1,0 +1,125 @@
+#include "namenode/service/grpc/datanode_service.h"
+
+#include <grpcpp/resource_quota.h>
+#include <grpcpp/server.h>
+#include <grpcpp/server_builder.h>
+#include <grpcpp/server_context.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "namenode/service/grpc/convert.h"
+#include "namenode/service/grpc/status.h"
+#include "proto/cairn/datanode.grpc.pb.h"
+
+namespace cairn::namenode {
+namespace {
+
+// A caller that is not one of our datanodes may not ping faster than this.
+constexpr absl::Duration kFastestPing = absl::Seconds(5);
+
+class Service final : public internal::DatanodeService::Service {
+ public:
+  explicit Service(DatanodeReports& reports) : reports_(reports) {}
+
+  grpc::Status Register(grpc::ServerContext* context, const internal::RegisterRequest* request,
+                        internal::RegisterReply* reply) override {
+    const auto node = FromProto(*request, IpOfPeer(context->peer()));
+    if (!node.ok()) return ToGrpc(node.status());
+    const auto welcome = reports_.Register(*node);
+    if (!welcome.ok()) return ToGrpc(welcome.status());
+    *reply = ToProto(*welcome);
+    return grpc::Status::OK;
+  }
+
+  grpc::Status Heartbeat(grpc::ServerContext*, const internal::HeartbeatRequest* request,
+                         internal::HeartbeatReply* reply) override {
+    const auto heartbeat = FromProto(*request);
+    if (!heartbeat.ok()) return ToGrpc(heartbeat.status());
+    const auto commands = reports_.Heartbeat(*heartbeat);
+    if (!commands.ok()) return ToGrpc(commands.status());
+    for (const DatanodeCommand& command : *commands) *reply->add_commands() = ToProto(command);
+    return grpc::Status::OK;
+  }
+
+  grpc::Status ReportChanges(grpc::ServerContext*, const internal::ReportChangesRequest* request,
+                             internal::ReportChangesReply*) override {
+    const auto report = FromProto(*request);
+    return ToGrpc(report.ok() ? reports_.ReportChanges(*report) : report.status());
+  }
+
+  grpc::Status ReportReplicas(grpc::ServerContext*, const internal::ReportReplicasRequest* request,
+                              internal::ReportReplicasReply*) override {
+    const auto report = FromProto(*request);
+    return ToGrpc(report.ok() ? reports_.ReportReplicas(*report) : report.status());
+  }
+
+ private:
+  DatanodeReports& reports_;
+};
+
+int Millis(absl::Duration duration) {
+  return static_cast<int>(
+      std::clamp<int64_t>(absl::ToInt64Milliseconds(duration), 1, 24 * 3600 * 1000));
+}
+
+class ServerImpl final : public DatanodeServer {
+ public:
+  explicit ServerImpl(DatanodeReports& reports) : service_(reports) {}
+  ~ServerImpl() override { Stop(absl::ZeroDuration()); }
+
+  absl::Status Listen(const Options& options) {
+    grpc::ServerBuilder builder;
+    grpc::ResourceQuota quota("datanodes");
+    quota.SetMaxThreads(std::max(options.threads, 2));  // one of them waits for calls
+    builder.SetResourceQuota(quota);
+    builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
+    builder.SetSyncServerOption(grpc::ServerBuilder::MIN_POLLERS, 1);
+    builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, 2);
+    builder.SetMaxReceiveMessageSize(kMaxMessageBytes);
+    builder.SetMaxSendMessageSize(kMaxMessageBytes);
+    builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, Millis(options.keepalive));
+    builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, Millis(options.keepalive_timeout));
+    builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+    builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
+                               Millis(kFastestPing));
+    // Two namenodes on one port would each get some of the datanodes' calls.
+    builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+    int port = 0;
+    builder.AddListeningPort(options.address, grpc::InsecureServerCredentials(), &port);
+    builder.RegisterService(&service_);
+    server_ = builder.BuildAndStart();
+    if (server_ == nullptr || port == 0) {
+      return absl::UnavailableError(
+          absl::StrCat("cannot listen for datanodes on ", options.address,
+                       " (cairn.namenode.internal.address): is the port taken?"));
+    }
+    port_ = static_cast<uint16_t>(port);
+    return absl::OkStatus();
+  }
+
+  uint16_t port() const override { return port_; }
+
+  void Stop(absl::Duration grace) override {
+    if (server_ == nullptr) return;
+    server_->Shutdown(std::chrono::system_clock::now() + absl::ToChronoMilliseconds(grace));
+    server_->Wait();
+  }
+
+ private:
+  Service service_;
+  std::unique_ptr<grpc::Server> server_;
+  uint16_t port_ = 0;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<DatanodeServer>> DatanodeServer::Start(const Options& options,
+                                                                      DatanodeReports& reports) {
+  auto server = std::make_unique<ServerImpl>(reports);
+  if (absl::Status status = server->Listen(options); !status.ok()) return status;
+  return server;
+}
+
+}  // namespace cairn::namenode

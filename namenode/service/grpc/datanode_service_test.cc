@@ -1,0 +1,201 @@
+#include "namenode/service/grpc/datanode_service.h"
+
+#include <gmock/gmock.h>
+#include <grpcpp/create_channel.h>
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "common/mutex.h"
+#include "common/testing/eventually.h"
+#include "common/testing/status_matchers.h"
+#include "namenode/service/grpc/status.h"
+#include "proto/cairn/datanode.grpc.pb.h"
+
+namespace cairn::namenode {
+namespace {
+
+using absl::StatusCode;
+using ::testing::HasSubstr;
+
+// Remembers what came and answers as it is told.
+class FakeReports final : public DatanodeReports {
+ public:
+  absl::StatusOr<DatanodeWelcome> Register(const DatanodeRegistration& node) override {
+    MutexLock lock(mu_);
+    registered_ip_ = node.address.ip;
+    if (!answer_.ok()) return answer_;
+    return DatanodeWelcome{"CID-1", "BP-1", 42, absl::Milliseconds(500), true};
+  }
+  absl::StatusOr<std::vector<DatanodeCommand>> Heartbeat(const DatanodeHeartbeat&) override {
+    MutexLock lock(mu_);
+    ++running_;
+    while (hold_) freed_.Wait(mu_);
+    --running_;
+    if (!answer_.ok()) return answer_;
+    return std::vector<DatanodeCommand>{
+        InvalidateCommand{{{BlockId{7}, GenerationStamp{1001}, 0}}}, FullReportCommand{}};
+  }
+  absl::Status ReportChanges(const ChangesReport&) override {
+    MutexLock lock(mu_);
+    ++reports_;
+    return answer_;
+  }
+  absl::Status ReportReplicas(const ReplicasReport&) override {
+    MutexLock lock(mu_);
+    ++reports_;
+    return answer_;
+  }
+
+  void Answer(absl::Status answer) {
+    MutexLock lock(mu_);
+    answer_ = std::move(answer);
+  }
+  void Hold(bool hold) {
+    MutexLock lock(mu_);
+    hold_ = hold;
+    freed_.NotifyAll();
+  }
+  int running() {
+    MutexLock lock(mu_);
+    return running_;
+  }
+  int reports() {
+    MutexLock lock(mu_);
+    return reports_;
+  }
+  std::string registered_ip() {
+    MutexLock lock(mu_);
+    return registered_ip_;
+  }
+
+ private:
+  Mutex mu_;
+  CondVar freed_;
+  absl::Status answer_ ABSL_GUARDED_BY(mu_);
+  bool hold_ ABSL_GUARDED_BY(mu_) = false;
+  int running_ ABSL_GUARDED_BY(mu_) = 0;
+  int reports_ ABSL_GUARDED_BY(mu_) = 0;
+  std::string registered_ip_ ABSL_GUARDED_BY(mu_);
+};
+
+class DatanodeServiceTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_OK_AND_ASSIGN(server_, DatanodeServer::Start({.address = "127.0.0.1:0"}, reports_));
+    grpc::ChannelArguments arguments;
+    arguments.SetMaxReceiveMessageSize(-1);
+    stub_ = internal::DatanodeService::NewStub(grpc::CreateCustomChannel(
+        absl::StrCat("127.0.0.1:", server_->port()), grpc::InsecureChannelCredentials(),
+        arguments));
+  }
+
+  absl::Status Beat(internal::HeartbeatReply* reply) {
+    grpc::ClientContext context;
+    internal::HeartbeatRequest request;
+    request.set_datanode_uuid("node-1");
+    return FromGrpc(stub_->Heartbeat(&context, request, reply));
+  }
+
+  FakeReports reports_;
+  std::unique_ptr<DatanodeServer> server_;
+  std::unique_ptr<internal::DatanodeService::Stub> stub_;
+};
+
+TEST_F(DatanodeServiceTest, ARegistrationIsPassedOnWithThePeersAddress) {
+  grpc::ClientContext context;
+  internal::RegisterRequest request;
+  request.set_datanode_uuid("node-1");
+  request.mutable_address()->set_transfer_port(9866);
+  internal::RegisterReply reply;
+  ASSERT_OK(FromGrpc(stub_->Register(&context, request, &reply)));
+  EXPECT_EQ(reports_.registered_ip(), "127.0.0.1");
+  EXPECT_EQ(reply.session(), 42u);
+  EXPECT_EQ(reply.cluster_id(), "CID-1");
+  EXPECT_EQ(reply.heartbeat_interval_ms(), 500u);
+  EXPECT_TRUE(reply.full_report());
+}
+
+TEST_F(DatanodeServiceTest, AHeartbeatBringsOrders) {
+  internal::HeartbeatReply reply;
+  ASSERT_OK(Beat(&reply));
+  ASSERT_EQ(reply.commands_size(), 2);
+  EXPECT_EQ(reply.commands(0).invalidate().blocks(0).block_id(), 7u);
+  EXPECT_TRUE(reply.commands(1).has_full_report());
+}
+
+TEST_F(DatanodeServiceTest, ErrorsKeepTheirCodeAndText) {
+  reports_.Answer(absl::AbortedError("register again"));
+  internal::HeartbeatReply reply;
+  EXPECT_THAT(Beat(&reply), StatusIs(StatusCode::kAborted, HasSubstr("register again")));
+}
+
+TEST_F(DatanodeServiceTest, ABadMessageNeverReachesTheNamenode) {
+  grpc::ClientContext context;
+  internal::ReportChangesRequest request;
+  request.set_datanode_uuid("node-1");
+  internal::ReportChangesReply reply;
+  EXPECT_THAT(FromGrpc(stub_->ReportChanges(&context, request, &reply)),
+              StatusIs(StatusCode::kInvalidArgument, HasSubstr("sequence")));
+  EXPECT_EQ(reports_.reports(), 0);
+}
+
+TEST_F(DatanodeServiceTest, AMessageBeyondTheLimitIsRefused) {
+  internal::ReportReplicasRequest request;
+  request.set_datanode_uuid("node-1");
+  request.set_sequence(1);
+  request.set_storage_uuid("DS-1");
+  for (uint64_t id = 1; id <= 100'000; ++id) {
+    auto& block = *request.add_replicas()->mutable_block();
+    block.set_block_id((uint64_t{1} << 30) + id);
+    block.set_generation_stamp(1001);
+  }
+  internal::ReportReplicasReply reply;
+  {
+    grpc::ClientContext context;
+    EXPECT_OK(FromGrpc(stub_->ReportReplicas(&context, request, &reply)));
+  }
+  while (request.ByteSizeLong() <= size_t{kMaxMessageBytes}) {
+    request.MergeFrom(internal::ReportReplicasRequest(request));
+  }
+  grpc::ClientContext context;
+  EXPECT_THAT(FromGrpc(stub_->ReportReplicas(&context, request, &reply)),
+              StatusIs(StatusCode::kResourceExhausted));
+  EXPECT_EQ(reports_.reports(), 1);
+}
+
+TEST_F(DatanodeServiceTest, StoppingLetsRunningCallsFinishAndTakesNoMore) {
+  reports_.Hold(true);
+  absl::Status answer = absl::UnknownError("not yet");
+  std::thread caller([&] {
+    internal::HeartbeatReply reply;
+    answer = Beat(&reply);
+  });
+  EVENTUALLY(reports_.running() == 1);
+  std::thread stopper([&] { server_->Stop(absl::Minutes(5)); });
+  // A new call is refused as soon as the stop has begun.
+  const bool refused = Eventually([&] {
+    grpc::ClientContext context;
+    internal::ReportChangesRequest request;
+    request.set_datanode_uuid("node-1");
+    request.set_sequence(1);
+    internal::ReportChangesReply reply;
+    return absl::IsUnavailable(FromGrpc(stub_->ReportChanges(&context, request, &reply)));
+  });
+  EXPECT_TRUE(refused);
+  reports_.Hold(false);
+  stopper.join();
+  caller.join();
+  EXPECT_OK(answer);
+  server_->Stop(absl::ZeroDuration());
+}
+
+TEST_F(DatanodeServiceTest, ATakenPortIsAnErrorThatNamesIt) {
+  const std::string address = absl::StrCat("127.0.0.1:", server_->port());
+  EXPECT_THAT(DatanodeServer::Start({.address = address}, reports_),
+              StatusIs(StatusCode::kUnavailable, HasSubstr(address)));
+}
+
+}  // namespace
+}  // namespace cairn::namenode

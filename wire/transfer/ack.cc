@@ -1,0 +1,64 @@
+#include "wire/transfer/ack.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "common/status_macros.h"
+#include "wire/transfer/op.h"
+
+namespace cairn::transfer {
+namespace {
+
+constexpr uint32_t kFlagStatusMask = 0xf;
+
+hdfs::Status ToStatus(uint32_t number) {
+  return hdfs::Status_IsValid(static_cast<int>(number)) ? static_cast<hdfs::Status>(number)
+                                                        : hdfs::STATUS_ERROR;
+}
+
+}  // namespace
+
+std::optional<size_t> PipelineAck::FirstFailure() const {
+  const auto bad = std::find_if(statuses.begin(), statuses.end(),
+                                [](hdfs::Status s) { return s != hdfs::STATUS_SUCCESS; });
+  if (bad == statuses.end()) return std::nullopt;
+  return static_cast<size_t>(bad - statuses.begin());
+}
+
+bool PipelineAck::AllSucceeded() const { return !FirstFailure().has_value(); }
+
+void AppendAck(const PipelineAck& ack, std::string& out) {
+  hdfs::PipelineAckProto message;
+  message.set_seqno(ack.seqno);
+  for (const hdfs::Status status : ack.statuses) {
+    message.add_reply(status);
+    message.add_flag(static_cast<uint32_t>(status));
+  }
+  // Written even when 0: it keeps the shortest acknowledgement above the minimum.
+  message.set_downstreamacktimenanos(ack.downstream_nanos);
+  out += EncodeDelimited(message);
+}
+
+absl::StatusOr<std::optional<TakenAck>> TakeAck(std::span<const std::byte> buffered) {
+  ASSIGN_OR_RETURN(const std::optional<Delimited> frame, TakeDelimited(buffered, kMaxAckBytes));
+  if (!frame.has_value()) return std::nullopt;
+  hdfs::PipelineAckProto message;
+  if (!message.ParseFromArray(frame->body.data(), static_cast<int>(frame->body.size()))) {
+    return absl::InvalidArgumentError("acknowledgement: not a PipelineAckProto");
+  }
+  const bool by_flag = message.flag_size() > 0;
+  const int nodes = by_flag ? message.flag_size() : message.reply_size();
+  if (nodes > static_cast<int>(kMaxPipelineNodes)) {
+    return absl::InvalidArgumentError(absl::StrCat("acknowledgement of ", nodes, " nodes"));
+  }
+  TakenAck taken{.ack = {.seqno = message.seqno(),
+                         .downstream_nanos = message.downstreamacktimenanos()},
+                 .consumed = frame->consumed};
+  for (int i = 0; i < nodes; ++i) {
+    taken.ack.statuses.push_back(by_flag ? ToStatus(message.flag(i) & kFlagStatusMask)
+                                         : message.reply(i));
+  }
+  return taken;
+}
+
+}  // namespace cairn::transfer
