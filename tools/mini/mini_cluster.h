@@ -1,4 +1,4 @@
-// tools/mini_cluster.h - a whole cluster of real processes under one directory, for trying out and
+// tools/mini/mini_cluster.h - a whole cluster of real processes under one directory, for trying out and
 // for tests.
 //
 //   D/conf/core-site.xml, hdfs-site.xml   for any Hadoop client, and for the daemons
@@ -28,6 +28,9 @@ struct MiniOptions {
   std::vector<std::string> overrides;  // key=value, into hdfs-site.xml
   std::vector<std::string> racks;      // of datanode 1, 2, ...; the last one for all that follow
 };
+
+// The program `name` in the directory of this one; `name` itself (found by PATH) if it is not there.
+std::string ProgramBeside(const std::string& name);
 
 class MiniCluster {
  public:

@@ -1,4 +1,4 @@
-#include "tools/mini_cluster.h"
+#include "tools/mini/mini_cluster.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -66,13 +66,6 @@ absl::StatusOr<int> FreePort(const std::string& ip) {
   return ntohs(address.sin_port);
 }
 
-std::string ProgramBeside(const std::string& name) {
-  std::error_code error;
-  const fs::path self = fs::read_symlink("/proc/self/exe", error);
-  const fs::path beside = self.parent_path() / name;
-  return fs::exists(beside) ? beside.string() : name;
-}
-
 std::string XmlEscape(const std::string& text) {
   return absl::StrReplaceAll(text, {{"&", "&amp;"}, {"<", "&lt;"}, {">", "&gt;"}});
 }
@@ -122,6 +115,13 @@ std::string EndOf(const std::string& path) {
 }
 
 }  // namespace
+
+std::string ProgramBeside(const std::string& name) {
+  std::error_code error;
+  const fs::path self = fs::read_symlink("/proc/self/exe", error);
+  const fs::path beside = self.parent_path() / name;
+  return fs::exists(beside) ? beside.string() : name;
+}
 
 std::string MiniCluster::RunFile(const std::string& name, const std::string& suffix) const {
   return absl::StrCat(directory_, "/run/", name, ".", suffix);

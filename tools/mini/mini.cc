@@ -5,18 +5,20 @@
 //   cairn mini --dir D status
 //
 // Exit status: 0; 1 if a process did not start or none is there; 2 for bad usage.
-#include "tools/mini.h"
+#include "tools/mini/mini.h"
 
 #include <signal.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstring>
 #include <iostream>
 
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "common/status_macros.h"
-#include "tools/mini_cluster.h"
+#include "tools/mini/mini_cluster.h"
 
 namespace cairn::tools {
 namespace {
@@ -66,7 +68,7 @@ absl::Status Dispatch(const std::string& action, const MiniOptions& options, boo
 
 }  // namespace
 
-int RunMini(const std::vector<std::string>& arguments) {
+int RunMini(CommandContext& ctx) {
   MiniOptions options;
   std::string racks;
   std::vector<std::string> words;
@@ -79,7 +81,7 @@ int RunMini(const std::vector<std::string>& arguments) {
   app.add_option("--racks", racks, "racks of datanode 1, 2, ..., with commas");
   app.add_flag("--detach", detach, "go on in the background");
   app.add_option("action", words, "start, stop, kill, pause, resume, status, and names");
-  std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
+  std::vector<std::string> reversed(ctx.args.rbegin(), ctx.args.rend());
   try {
     app.parse(reversed);
   } catch (const CLI::ParseError& error) {
@@ -94,5 +96,23 @@ int RunMini(const std::vector<std::string>& arguments) {
   std::cerr << "cairn mini: " << status.message() << "\n";
   return absl::IsInvalidArgument(status) ? 2 : 1;
 }
+
+namespace {
+
+int Exec(const std::string& program, CommandContext& ctx) {
+  const std::string path = ProgramBeside(program);
+  std::vector<char*> argv = {const_cast<char*>(program.c_str())};
+  for (std::string& argument : ctx.args) argv.push_back(argument.data());
+  argv.push_back(nullptr);
+  ctx.out.flush();
+  execvp(path.c_str(), argv.data());
+  ctx.err << "cairn: cannot run " << path << ": " << std::strerror(errno) << "\n";
+  return kExitFailed;
+}
+
+}  // namespace
+
+int RunNamenode(CommandContext& ctx) { return Exec("cairn-namenode", ctx); }
+int RunDatanode(CommandContext& ctx) { return Exec("cairn-datanode", ctx); }
 
 }  // namespace cairn::tools

@@ -1,0 +1,74 @@
+#include "tools/cluster_options.h"
+
+#include <sys/stat.h>
+
+#include <fstream>
+#include <sstream>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "client/config_keys.h"
+#include "common/config.h"
+#include "common/status_macros.h"
+
+namespace cairn::tools {
+namespace {
+
+constexpr absl::string_view kDaemonPrefixes[] = {"cairn.namenode.", "cairn.datanode.",
+                                                 "cairn.journal.",  "cairn.store.",
+                                                 "cairn.cluster.",  "cairn.fuse."};
+
+absl::StatusOr<Config> LoadConfig(const std::string& conf,
+                                  const std::vector<std::string>& overrides) {
+  KnownKeys keys(client::ClientConfigKeys());
+  for (absl::string_view prefix : kDaemonPrefixes) keys.LeaveToOthers(prefix);
+  const std::string path = ResolveConfDir(conf);
+  struct stat info {};
+  if (path.empty() || ::stat(path.c_str(), &info) != 0 || S_ISDIR(info.st_mode)) {
+    return Config::Load(path, overrides, std::move(keys));
+  }
+  std::ifstream file(path);
+  std::stringstream text;
+  text << file.rdbuf();
+  if (!file) return absl::NotFoundError(absl::StrCat(path, ": cannot be read"));
+  ASSIGN_OR_RETURN(auto properties, ParseConfigXml(text.str(), path));
+  return Config::FromProperties({properties}, overrides, std::move(keys));
+}
+
+}  // namespace
+
+absl::StatusOr<client::ClientOptions> TakeClusterOptions(std::vector<std::string>& args) {
+  std::string conf;
+  std::string fs;
+  std::vector<std::string> overrides;
+  size_t used = 0;
+  while (used < args.size()) {
+    const std::string& arg = args[used];
+    std::string value;
+    if (absl::StartsWith(arg, "-D") && arg.size() > 2) {
+      overrides.push_back(arg.substr(2));
+      ++used;
+      continue;
+    }
+    if (arg != "-conf" && arg != "--conf" && arg != "-fs" && arg != "-D") break;
+    if (used + 1 == args.size()) {
+      return absl::InvalidArgumentError(absl::StrCat("Missing argument for option: ", arg));
+    }
+    value = args[used + 1];
+    if (arg == "-fs") {
+      fs = value;
+    } else if (arg == "-D") {
+      overrides.push_back(value);
+    } else {
+      conf = value;
+    }
+    used += 2;
+  }
+  args.erase(args.begin(), args.begin() + static_cast<ptrdiff_t>(used));
+  ASSIGN_OR_RETURN(const Config config, LoadConfig(conf, overrides));
+  ASSIGN_OR_RETURN(client::ClientOptions options, client::LoadClientOptions(config));
+  if (!fs.empty()) options.default_uri = fs;
+  return options;
+}
+
+}  // namespace cairn::tools

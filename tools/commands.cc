@@ -1,0 +1,44 @@
+#include "tools/command.h"
+
+#include "tools/dfs/dfs.h"
+#include "tools/dfsadmin/dfsadmin.h"
+#include "tools/mini/mini.h"
+
+namespace cairn::tools {
+namespace {
+
+constexpr Command kCommands[] = {
+    {.name = "dfs",
+     .summary = "work with files, with the options and output of `hdfs dfs`",
+     .usage = "[-conf DIR] [-fs URI] [-D KEY=VALUE]... -COMMAND [ARGUMENT]...",
+     .run = &RunDfs},
+    {.name = "dfsadmin",
+     .summary = "look at the cluster and its safe mode, as `hdfs dfsadmin` does",
+     .usage = "[-conf DIR] [-fs URI] [-D KEY=VALUE]... -report|-safemode [ARGUMENT]...",
+     .run = &RunDfsAdmin},
+    {.name = "mini",
+     .summary = "a whole cluster of real processes under one directory",
+     .usage = "--dir D [--datanodes N] [--port P] [-D key=value]... [--racks a,b,...] [--detach] | "
+              "--dir D start|stop|kill|pause|resume|status [NAME]...",
+     .run = &RunMini},
+    {.name = "namenode",
+     .summary = "run a namenode, or format one",
+     .usage = "[-format [-force] [-clusterid ID]] [--conf DIR] [-D key=value]...",
+     .run = &RunNamenode},
+    {.name = "datanode",
+     .summary = "run a datanode",
+     .usage = "[--conf DIR] [-D key=value]...",
+     .run = &RunDatanode},
+};
+
+}  // namespace
+
+std::span<const Command> Commands() { return kCommands; }
+
+int UsageError(const CommandContext& ctx, const Command& command, const std::string& why) {
+  ctx.err << "cairn " << command.name << ": " << why << "\n"
+          << "usage: cairn " << command.name << " " << command.usage << "\n";
+  return kExitUsage;
+}
+
+}  // namespace cairn::tools

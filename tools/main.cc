@@ -1,0 +1,62 @@
+// The `cairn` program: finds the command in the table and runs it.
+#include <csignal>
+#include <iomanip>
+#include <iostream>
+#include <string>
+
+#include "tools/command.h"
+
+namespace cairn::tools {
+namespace {
+
+void PrintHelp(std::ostream& out) {
+  out << "usage: cairn COMMAND [ARGUMENT]...\n\ncommands:\n";
+  for (const Command& command : Commands()) {
+    out << "  " << std::left << std::setw(12) << command.name << command.summary << "\n";
+  }
+  out << "\n`cairn help COMMAND` shows how a command is called.\n";
+}
+
+const Command* Find(const std::string& name) {
+  for (const Command& command : Commands()) {
+    if (name == command.name) return &command;
+  }
+  return nullptr;
+}
+
+int Main(int argc, char** argv) {
+  if (argc < 2) {
+    PrintHelp(std::cerr);
+    return kExitUsage;
+  }
+  const std::string name = argv[1];
+  if (name == "help" || name == "--help" || name == "-h") {
+    const Command* command = argc > 2 ? Find(argv[2]) : nullptr;
+    if (command == nullptr) {
+      PrintHelp(std::cout);
+    } else {
+      std::cout << "usage: cairn " << command->name << " " << command->usage << "\n"
+                << command->summary << "\n";
+    }
+    return kExitOk;
+  }
+  const Command* command = Find(name);
+  if (command == nullptr) {
+    std::cerr << "cairn: no command '" << name << "'\n";
+    PrintHelp(std::cerr);
+    return kExitUsage;
+  }
+  CommandContext ctx{.args = {argv + 2, argv + argc}, .out = std::cout, .err = std::cerr};
+  const int code = command->run(ctx);
+  std::cout.flush();
+  return code;
+}
+
+}  // namespace
+}  // namespace cairn::tools
+
+int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);  // a reader that went away is an error of writing, not our end
+  std::ios::sync_with_stdio(false);
+  return cairn::tools::Main(argc, argv);
+}
