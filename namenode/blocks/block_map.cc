@@ -171,35 +171,45 @@ bool BlockMap::DropReplica(Entry& entry, uint32_t storage) {
 
 // ---- marks
 
-void BlockMap::Mark(BlockId block, uint32_t storage) {
-  Storages& marked = corrupt_[block];
-  if (!Contains(marked, storage)) marked.push_back(storage);
+void BlockMap::Mark(BlockId block, uint32_t storage, bool certain) {
+  auto& marks = corrupt_[block];
+  for (CorruptMark& mark : marks) {
+    if (mark.storage != storage) continue;
+    mark.certain |= certain;
+    return;
+  }
+  marks.push_back({storage, certain});
 }
 
 void BlockMap::Unmark(BlockId block, uint32_t storage) {
   const auto found = corrupt_.find(block);
   if (found == corrupt_.end()) return;
-  RemoveValue(found->second, storage);
-  if (found->second.empty()) corrupt_.erase(found);
+  auto& marks = found->second;
+  marks.erase(std::remove_if(marks.begin(), marks.end(),
+                             [&](const CorruptMark& mark) { return mark.storage == storage; }),
+              marks.end());
+  if (marks.empty()) corrupt_.erase(found);
 }
 
-bool BlockMap::IsMarked(BlockId block, uint32_t storage) const {
+bool BlockMap::IsCertainlyCorrupt(BlockId block, uint32_t storage) const {
   const auto found = corrupt_.find(block);
-  return found != corrupt_.end() && Contains(found->second, storage);
+  if (found == corrupt_.end()) return false;
+  return std::any_of(found->second.begin(), found->second.end(), [&](const CorruptMark& mark) {
+    return mark.storage == storage && mark.certain;
+  });
 }
 
 bool BlockMap::MarkCorrupt(uint32_t storage, BlockId block) {
   Entry* const entry = FindMutable(block);
   if (entry == nullptr || !Contains(entry->replicas_, storage)) return false;
   DropReplica(*entry, storage);
-  Mark(block, storage);
+  Mark(block, storage, /*certain=*/true);
   return true;
 }
 
 // ---- the writer's side
 
-void BlockMap::AddUnderConstruction(const BlockVersion& block,
-                                    std::span<const uint32_t> expected) {
+void BlockMap::AddUnderConstruction(const BlockVersion& block, std::span<const uint32_t> expected) {
   if (Entry* const old = FindMutable(block.id)) Erase(*old);
   Entry& entry = Emplace(block.id);
   Entry::Writing& writing = Pin(entry);
@@ -217,7 +227,8 @@ void BlockMap::OpenAgain(Entry& entry, const BlockVersion& block) {
     if (!Contains(writing.expected, storage)) writing.expected.push_back(storage);
     std::erase_if(writing.reported,
                   [&](const Entry::Early& early) { return early.storage == storage; });
-    writing.reported.push_back({storage, ReplicaState::kFinalized, entry.stamp_, entry.length_});
+    writing.reported.push_back(
+        {storage, ReplicaState::kFinalized, entry.stamp_, entry.length_, /*assumed=*/true});
   }
   entry.replicas_.clear();
   entry.state_ = State::kUnderConstruction;
@@ -250,8 +261,7 @@ BlockMap::CommitResult BlockMap::Commit(const BlockVersion& final_version) {
 }
 
 BlockMap::CommitResult BlockMap::CommitEntry(Entry& entry, const BlockVersion& final_version) {
-  const bool same =
-      entry.stamp_ == final_version.stamp && entry.length_ == final_version.length;
+  const bool same = entry.stamp_ == final_version.stamp && entry.length_ == final_version.length;
   if (entry.state_ != State::kUnderConstruction) {
     if (same) return {.live = static_cast<uint32_t>(entry.replicas_.size()), .bad = {}};
     OpenAgain(entry, final_version);
@@ -263,11 +273,12 @@ BlockMap::CommitResult BlockMap::CommitEntry(Entry& entry, const BlockVersion& f
   CommitResult result;
   const std::vector<Entry::Early> reported = std::exchange(entry.writing_->reported, {});
   for (const Entry::Early& early : reported) {
-    if (IsMarked(entry.id_, early.storage)) continue;
-    const ReplicaMeaning meaning = JudgeReplica(
-        ExpectedBlock{final_version, false},
-        ReportedReplica{{entry.id_, early.stamp, early.length}, early.state});
+    if (IsCertainlyCorrupt(entry.id_, early.storage)) continue;
+    const ReplicaMeaning meaning =
+        JudgeReplica(ExpectedBlock{final_version, false},
+                     ReportedReplica{{entry.id_, early.stamp, early.length}, early.state});
     if (meaning == ReplicaMeaning::kCounts) {
+      Unmark(entry.id_, early.storage);
       entry.replicas_.push_back(early.storage);
       store_.PutUnjournalled(keys::StorageBlock(early.storage, entry.id_), "");
       continue;
@@ -275,10 +286,13 @@ BlockMap::CommitResult BlockMap::CommitEntry(Entry& entry, const BlockVersion& f
     if (entry.writing_->reopened) {
       store_.DeleteUnjournalled(keys::StorageBlock(early.storage, entry.id_));
     }
-    // One that was being written when last heard of, with an older stamp, is in here as well.
-    if (!IsBad(meaning)) continue;
+    // A member of the pipeline may have gone on since: its last word is still to come.
+    const bool outdated = early.assumed || meaning == ReplicaMeaning::kStaleStamp;
+    if (!IsBad(meaning) || (outdated && Contains(entry.writing_->expected, early.storage))) {
+      continue;
+    }
     RemoveValue(entry.writing_->expected, early.storage);
-    Mark(entry.id_, early.storage);
+    Mark(entry.id_, early.storage, /*certain=*/false);
     result.bad.push_back(early.storage);
   }
   // A new block of which nothing was reported yet has no record, and needs none.
@@ -306,7 +320,7 @@ void BlockMap::TakeEarly(Entry& entry, uint32_t storage, const ReportedReplica& 
   std::erase_if(writing.reported,
                 [&](const Entry::Early& early) { return early.storage == storage; });
   writing.reported.push_back(
-      {storage, reported.state, reported.block.stamp, reported.block.length});
+      {storage, reported.state, reported.block.stamp, reported.block.length, /*assumed=*/false});
   if (reported.block.stamp < entry.stamp_ || Contains(writing.expected, storage)) return;
   // The datanode chose another of its volumes than it was told.
   for (uint32_t& expected : writing.expected) {
@@ -352,18 +366,19 @@ BlockMap::ReportResult BlockMap::ReplicaReported(uint32_t storage,
     OpenAgain(*entry, expected->version);
   } else if (entry->state_ == State::kCommitted) {
     // The file is still open, and the namespace does not record that its last block is final.
-    result.meaning = JudgeReplica(
-        ExpectedBlock{{entry->id_, entry->stamp_, entry->length_}, false}, reported);
+    result.meaning =
+        JudgeReplica(ExpectedBlock{{entry->id_, entry->stamp_, entry->length_}, false}, reported);
   }
 
   const bool committed = entry->state_ != State::kUnderConstruction;
   const uint32_t before = static_cast<uint32_t>(entry->replicas_.size());
   switch (result.meaning) {
     case ReplicaMeaning::kCounts:
-      // A marked replica does not get better by being reported again, only by being deleted.
-      if (IsMarked(entry->id_, storage)) {
+      // Bad bytes do not get better by being reported again, only by being deleted.
+      if (IsCertainlyCorrupt(entry->id_, storage)) {
         result.meaning = ReplicaMeaning::kCorrupt;
       } else {
+        Unmark(entry->id_, storage);
         result.added = AddReplica(*entry, storage);
       }
       break;
@@ -383,7 +398,7 @@ BlockMap::ReportResult BlockMap::ReplicaReported(uint32_t storage,
     case ReplicaMeaning::kUnfinished:
     case ReplicaMeaning::kCorrupt:
       result.removed = DropReplica(*entry, storage);
-      Mark(entry->id_, storage);
+      Mark(entry->id_, storage, result.meaning == ReplicaMeaning::kCorrupt);
       break;
     case ReplicaMeaning::kNewerStamp:
       result.removed = DropReplica(*entry, storage);
@@ -396,8 +411,8 @@ BlockMap::ReportResult BlockMap::ReplicaReported(uint32_t storage,
       break;
   }
   result.live = committed ? static_cast<uint32_t>(entry->replicas_.size()) : 0;
-  result.reached_minimum = committed && before < options_.min_replication &&
-                           result.live >= options_.min_replication;
+  result.reached_minimum =
+      committed && before < options_.min_replication && result.live >= options_.min_replication;
   return result;
 }
 
@@ -415,7 +430,7 @@ std::vector<uint32_t> BlockMap::Remove(BlockId block) {
   store_.DeleteUnjournalled(keys::Replicas(block));
   std::vector<uint32_t> storages;
   if (const auto marked = corrupt_.find(block); marked != corrupt_.end()) {
-    AddOnce(storages, marked->second);
+    for (const CorruptMark& mark : marked->second) storages.push_back(mark.storage);
     corrupt_.erase(marked);
   }
   Entry* const entry = FindMutable(block);
@@ -460,7 +475,9 @@ std::vector<uint32_t> BlockMap::Locations(BlockId block, bool* all_corrupt) cons
 std::vector<uint32_t> BlockMap::CorruptReplicas(BlockId block) const {
   const auto found = corrupt_.find(block);
   if (found == corrupt_.end()) return {};
-  return {found->second.begin(), found->second.end()};
+  std::vector<uint32_t> storages;
+  for (const CorruptMark& mark : found->second) storages.push_back(mark.storage);
+  return storages;
 }
 
 BlockMap::Stats BlockMap::stats() const {
@@ -480,7 +497,7 @@ uint32_t BlockMap::CountMatching(const BlockVersion& version) const {
   uint32_t count = 0;
   for (const Entry::Early& early : entry->writing_->reported) {
     count += early.state == ReplicaState::kFinalized && early.stamp == version.stamp &&
-             early.length == version.length && !IsMarked(version.id, early.storage);
+             early.length == version.length && !IsCertainlyCorrupt(version.id, early.storage);
   }
   return count;
 }

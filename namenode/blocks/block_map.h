@@ -70,6 +70,7 @@ class BlockMap {
       ReplicaState state;
       GenerationStamp stamp;
       uint64_t length;
+      bool assumed;  // counted before the block was opened again; not heard of since
     };
     struct Writing {
       Storages expected;
@@ -82,21 +83,21 @@ class BlockMap {
     Storages replicas_;
     std::unique_ptr<Writing> writing_;  // while not complete
     State state_ = State::kComplete;
-    uint32_t slot_ = 0;                      // in the clock
-    mutable std::atomic<bool> used_{true};   // the clock's bit, set by readers
+    uint32_t slot_ = 0;                     // in the clock
+    mutable std::atomic<bool> used_{true};  // the clock's bit, set by readers
   };
 
   struct CommitResult {
-    uint32_t live = 0;           // good replicas so far
-    // Reported in with another stamp or length. They are marked corrupt, and may be deleted once
-    // enough good ones exist.
+    uint32_t live = 0;  // good replicas so far
+    // Reported in with another stamp or length, and not expected to report again. May be deleted
+    // once enough good ones exist; those with an old stamp at once.
     std::vector<uint32_t> bad;
   };
 
   struct ReportResult {
     ReplicaMeaning meaning;
-    uint32_t live = 0;               // good replicas of the block now
-    bool reached_minimum = false;    // by this report: wake those who wait for it
+    uint32_t live = 0;                    // good replicas of the block now
+    bool reached_minimum = false;         // by this report: wake those who wait for it
     bool added = false, removed = false;  // this storage's good replica is new, or no more
   };
 
@@ -121,10 +122,10 @@ class BlockMap {
   // ---- the writer's side, all [W]
   // addBlock: `expected` is the pipeline. A block that is resident (replay, retry) starts anew.
   void AddUnderConstruction(const BlockVersion& block, std::span<const uint32_t> expected);
-  // append, truncate and recovery: the block is opened again under `block`'s stamp (which may be the
-  // old one). Its replicas become the expected pipeline; at the commit they count if they have the
-  // final version, as they do when the writer wrote nothing. Should be resident, else nothing is
-  // expected until the datanodes report.
+  // append, truncate and recovery: the block is opened again under `block`'s stamp (which may be
+  // the old one). Its replicas become the expected pipeline; at the commit they count if they have
+  // the final version, as they do when the writer wrote nothing. Should be resident, else nothing
+  // is expected until the datanodes report.
   void Reopen(const BlockVersion& block);
   // updatePipeline: from now on only replicas with this stamp count. No effect unless the block is
   // under construction.
@@ -144,8 +145,8 @@ class BlockMap {
                                const ReportedReplica& reported,
                                std::span<const uint32_t> same_node);
   // The replica is not there any more (deleted, or missing from a full report).
-  // True: it was counted before. Of a block that is not resident only record 'n' goes: load it first
-  // unless no file has it.
+  // True: it was counted before. Of a block that is not resident only record 'n' goes: load it
+  // first unless no file has it.
   bool ReplicaGone(uint32_t storage, BlockId block);
   // A reader found it bad. False: no good replica of a resident block is there (any more). The last
   // good one is marked as well; Locations still lists it.
@@ -181,20 +182,26 @@ class BlockMap {
                  std::span<const uint32_t> same_node);
   bool AddReplica(Entry& entry, uint32_t storage);
   bool DropReplica(Entry& entry, uint32_t storage);  // also from the pipeline and record 'n'
-  void Mark(BlockId block, uint32_t storage);
+  // `certain`: found bad by its bytes. Otherwise only its length or state was wrong, and a good
+  // report takes the mark away: the report that was judged may have been a late one.
+  void Mark(BlockId block, uint32_t storage, bool certain);
   void Unmark(BlockId block, uint32_t storage);
-  bool IsMarked(BlockId block, uint32_t storage) const;
+  bool IsCertainlyCorrupt(BlockId block, uint32_t storage) const;
   void PersistReplicas(const Entry& entry);
   static uint64_t Cost(const Entry& entry);
 
   const Options options_;
   Store& store_;
-  absl::flat_hash_map<BlockId, uint32_t> slots_;   // index into entries_
-  std::vector<std::unique_ptr<Entry>> entries_;    // CLOCK's circle; freed slots are null
+  absl::flat_hash_map<BlockId, uint32_t> slots_;  // index into entries_
+  std::vector<std::unique_ptr<Entry>> entries_;   // CLOCK's circle; freed slots are null
   std::vector<uint32_t> free_slots_;
-  absl::flat_hash_map<BlockId, Storages> corrupt_;
+  struct CorruptMark {
+    uint32_t storage;
+    bool certain;
+  };
+  absl::flat_hash_map<BlockId, absl::InlinedVector<CorruptMark, 2>> corrupt_;
   uint32_t hand_ = 0;
-  uint64_t bytes_ = 0;   // of entries that are not pinned
+  uint64_t bytes_ = 0;  // of entries that are not pinned
   uint64_t pinned_ = 0;
   uint64_t evictions_ = 0;
 };

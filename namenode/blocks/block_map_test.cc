@@ -117,8 +117,7 @@ TEST_F(BlockMapTest, TheMinimumIsConfigurable) {
   BlockMap blocks({.min_replication = 2}, store_);
   blocks.AddUnderConstruction(Version(1001, 0), {});
   blocks.Commit(Version(1001, 5));
-  EXPECT_FALSE(
-      blocks.ReplicaReported(1, Closed(1001, 5), Finalized(1001, 5), {}).reached_minimum);
+  EXPECT_FALSE(blocks.ReplicaReported(1, Closed(1001, 5), Finalized(1001, 5), {}).reached_minimum);
   EXPECT_FALSE(blocks.HasMinimum(kBlock));
   EXPECT_TRUE(blocks.ReplicaReported(2, Closed(1001, 5), Finalized(1001, 5), {}).reached_minimum);
 }
@@ -186,6 +185,44 @@ TEST_F(BlockMapTest, AnAppendCountsOnlyWhatWasWrittenByIt) {
   EXPECT_THAT(commit.bad, ElementsAre(3));
   EXPECT_THAT(Recorded(), UnorderedElementsAre(1, 2));
   EXPECT_FALSE(RecordedOn(3));
+}
+
+// Some clients append without a new stamp; the commit may come before the datanodes' reports.
+TEST_F(BlockMapTest, AnAppendUnderTheSameStampCountsWhoReportsAfterTheCommit) {
+  AddComplete({1, 2});
+  blocks_.Reopen(Version(1001, 100));
+  const auto commit = blocks_.Commit(Version(1001, 150));
+  EXPECT_EQ(commit.live, 0u);
+  EXPECT_THAT(commit.bad, IsEmpty());
+  EXPECT_THAT(Locations(), UnorderedElementsAre(1, 2));
+  EXPECT_TRUE(Report(1, Closed(1001, 150), Finalized(1001, 150)).reached_minimum);
+  EXPECT_EQ(Report(2, Closed(1001, 150), Finalized(1001, 150)).live, 2u);
+  EXPECT_THAT(Recorded(), UnorderedElementsAre(1, 2));
+}
+
+// A datanode says once that it writes, and not again when the pipeline gets a new stamp.
+TEST_F(BlockMapTest, AMemberOfTheNewPipelineIsNotJudgedByWhatItSaidInTheOldOne) {
+  AddOpen({1, 2, 3});
+  for (const uint32_t storage : {1, 2, 3}) {
+    Report(storage, Open(1001), {Version(1001, 0), ReplicaState::kBeingWritten});
+  }
+  blocks_.SetPipeline(Version(1002, 50), std::vector<uint32_t>{1, 2});
+  const auto commit = blocks_.Commit(Version(1002, 100));
+  EXPECT_THAT(commit.bad, ElementsAre(3));
+  EXPECT_EQ(Report(1, Closed(1002, 100), Finalized(1002, 100)).live, 1u);
+  EXPECT_EQ(Report(2, Closed(1002, 100), Finalized(1002, 100)).live, 2u);
+  EXPECT_THAT(Locations(), UnorderedElementsAre(1, 2));
+}
+
+TEST_F(BlockMapTest, AWrongLengthIsForgivenWhenTheRightOneIsReported) {
+  AddOpen({1, 2});
+  Report(1, Open(1001), Finalized(1001, 100));
+  blocks_.Commit(Version(1001, 100));
+  EXPECT_EQ(Report(2, Closed(1001, 100), Finalized(1001, 90)).meaning,
+            ReplicaMeaning::kWrongLength);
+  EXPECT_THAT(blocks_.CorruptReplicas(kBlock), ElementsAre(2));
+  EXPECT_EQ(Report(2, Closed(1001, 100), Finalized(1001, 100)).live, 2u);
+  EXPECT_THAT(blocks_.CorruptReplicas(kBlock), IsEmpty());
 }
 
 TEST_F(BlockMapTest, CommittingAgainIsHarmless) {

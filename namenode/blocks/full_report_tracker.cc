@@ -10,8 +10,7 @@ absl::StatusOr<BlockId> FullReportTracker::Begin(uint32_t storage, uint64_t sess
   if (part == 0) {
     Progress& progress = storages_[storage];
     // Part 0 sent again keeps what changed since it came first.
-    if (progress.session != session || progress.report_id != report_id ||
-        progress.next_part != 0) {
+    if (progress.session != session || progress.report_id != report_id || progress.next_part != 0) {
       progress = Progress();
     }
     progress.session = session;

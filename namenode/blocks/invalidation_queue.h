@@ -31,8 +31,8 @@ struct InvalidationOrder {
 class InvalidationQueue {
  public:
   struct Options {
-    uint32_t batch = 1000;            // dfs.block.invalidate.limit: per heartbeat
-    uint64_t full_at = 4'000'000;     // orders in all queues
+    uint32_t batch = 1000;         // dfs.block.invalidate.limit: per heartbeat
+    uint64_t full_at = 4'000'000;  // orders in all queues
   };
 
   explicit InvalidationQueue(Options options) : options_(options) {}

@@ -35,8 +35,8 @@ struct ExpectedBlock {
 };
 
 enum class ReplicaMeaning {
-  kCounts,        // a good, finalized replica
-  kBeingWritten,  // of a block under construction: a place where it can be read and recovered
+  kCounts,          // a good, finalized replica
+  kBeingWritten,    // of a block under construction: a place where it can be read and recovered
   kFinalizedEarly,  // finalized, and the block not yet committed: the commit judges it
   kUnknownBlock,  // no file has it: delete, once the namenode is sure (never in start-up safe mode)
   kStaleStamp,    // a writer's pipeline went on without it: delete

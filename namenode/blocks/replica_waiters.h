@@ -10,8 +10,8 @@
 //   for (auto& wake : ready) wake();
 //
 // Each callback is taken at most once. The front end gives up by time-out on its own; its callback
-// then runs later or never, and must bear both. A block keeps at most kMaxPerBlock of them: a client
-// that repeats complete() again and again pushes out its own older ones.
+// then runs later or never, and must bear both. A block keeps at most kMaxPerBlock of them: a
+// client that repeats complete() again and again pushes out its own older ones.
 //
 // Threads: any; own mutex, a leaf of the lock order.
 #pragma once

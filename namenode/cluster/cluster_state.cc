@@ -183,8 +183,7 @@ absl::StatusOr<uint64_t> ClusterState::Register(const NodeRegistration& registra
   }
   node->info.uuid = registration.uuid;
   node->info.address = registration.address;
-  node->info.rack =
-      options_.racks->RackOf(registration.address.ip, registration.address.host_name);
+  node->info.rack = options_.racks->RackOf(registration.address.ip, registration.address.host_name);
   node->info.storages = std::move(storages);
   node->info.session = next_session_++;
   node->info.transfers = 0;
@@ -201,7 +200,8 @@ absl::StatusOr<uint64_t> ClusterState::Register(const NodeRegistration& registra
 absl::StatusOr<ClusterState::Node*> ClusterState::FindSession(absl::string_view uuid,
                                                               uint64_t session) const {
   const auto found = nodes_.find(uuid);
-  if (found == nodes_.end()) return RegisterAgain(uuid, "not registered since the namenode started");
+  if (found == nodes_.end())
+    return RegisterAgain(uuid, "not registered since the namenode started");
   Node* const node = found->second.get();
   if (node->info.session != session) {
     return RegisterAgain(uuid, absl::StrCat("session ", session, " is not the current one (",
@@ -285,8 +285,8 @@ absl::StatusOr<ClusterState::ReportTurn> ClusterState::BeginReport(absl::string_
     return ReportTurn(this, std::string(uuid), session, sequence, /*is_new=*/false);
   }
   if (sequence != node->last_sequence + 1) {
-    return RegisterAgain(uuid, absl::StrCat("report ", sequence, " came, ",
-                                            node->last_sequence + 1, " is missing"));
+    return RegisterAgain(
+        uuid, absl::StrCat("report ", sequence, " came, ", node->last_sequence + 1, " is missing"));
   }
   if (node->report_running) {
     return absl::UnavailableError(

@@ -89,8 +89,8 @@ TEST_F(ClusterStateTest, ASecondLiveDatanodeWithTheSameUuidIsRefusedAndBothAreNa
   Join(1);
   NodeRegistration copy = Node(1);
   copy.address.ip = "10.0.0.66";
-  const auto both = AllOf(HasSubstr("node-1"), HasSubstr("10.0.0.66:9866"),
-                          HasSubstr("10.0.0.1:9866"));
+  const auto both =
+      AllOf(HasSubstr("node-1"), HasSubstr("10.0.0.66:9866"), HasSubstr("10.0.0.1:9866"));
   EXPECT_THAT(cluster_.CheckRegistration(copy), StatusIs(StatusCode::kAlreadyExists, both));
   EXPECT_THAT(cluster_.Register(copy), StatusIs(StatusCode::kAlreadyExists, both));
 
@@ -117,8 +117,8 @@ TEST_F(ClusterStateTest, ACopiedStorageIsRefusedWhileItsOwnerLives) {
   NodeRegistration thief = Node(2);
   thief.storages = {Disk("disk-1")};
   EXPECT_THAT(cluster_.CheckRegistration(thief),
-              StatusIs(StatusCode::kAlreadyExists, AllOf(HasSubstr("node-1"), HasSubstr("node-2"),
-                                                         HasSubstr("disk-1"))));
+              StatusIs(StatusCode::kAlreadyExists,
+                       AllOf(HasSubstr("node-1"), HasSubstr("node-2"), HasSubstr("disk-1"))));
   NodeRegistration twice = Node(3);
   twice.storages = {Disk("disk-3"), Disk("disk-3")};
   EXPECT_THAT(cluster_.CheckRegistration(twice), StatusIs(StatusCode::kInvalidArgument));
@@ -236,9 +236,7 @@ TEST_F(ClusterStateTest, ReportsAreTakenOnceAndInOrder) {
 
 TEST_F(ClusterStateTest, AReportThatFailedIsTakenAgain) {
   const uint64_t session = Join(1);
-  {
-    ASSERT_OK_AND_ASSIGN(auto turn, cluster_.BeginReport("node-1", session, 1));
-  }
+  { ASSERT_OK_AND_ASSIGN(auto turn, cluster_.BeginReport("node-1", session, 1)); }
   ASSERT_OK_AND_ASSIGN(auto again, cluster_.BeginReport("node-1", session, 1));
   EXPECT_TRUE(again.is_new());
 }
@@ -292,8 +290,8 @@ TEST_F(ClusterStateTest, RacksComeFromTheTable) {
       absl::flat_hash_map<std::string, std::string>{{"10.0.0.1", "/a"}, {"host-2", "/b"}});
   ClusterState cluster(options, clock_);
   for (const int n : {1, 2, 3}) {
-    cluster.AddStorage(static_cast<uint32_t>(n), absl::StrCat("disk-", n),
-                       absl::StrCat("node-", n), 1);
+    cluster.AddStorage(static_cast<uint32_t>(n), absl::StrCat("disk-", n), absl::StrCat("node-", n),
+                       1);
     ASSERT_OK(cluster.Register(Node(n)));
   }
   EXPECT_EQ(cluster.Locate(1)->node->rack, "/a");

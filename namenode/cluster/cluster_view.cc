@@ -33,8 +33,8 @@ ClusterView::ClusterView(std::vector<Input> nodes, std::shared_ptr<const RackTab
   nodes_.reserve(nodes.size());
   for (Input& input : nodes) {
     const uint32_t index = static_cast<uint32_t>(nodes_.size());
-    nodes_.push_back({std::move(input.info),
-                      input.scheduled != nullptr ? std::move(input.scheduled) : none, 0});
+    nodes_.push_back(
+        {std::move(input.info), input.scheduled != nullptr ? std::move(input.scheduled) : none, 0});
     Node& node = nodes_.back();
     const DatanodeInfo& info = *node.info;
     const auto [rack, added] =

@@ -49,8 +49,8 @@ uint32_t MostPerRack(size_t replicas, int live_nodes, int live_racks) {
 
 // What a try demands of a node.
 struct Demands {
-  bool spare = true;      // not busy, and room for the scheduled blocks too
-  bool rack_cap = true;   // at most so many replicas in one rack
+  bool spare = true;     // not busy, and room for the scheduled blocks too
+  bool rack_cap = true;  // at most so many replicas in one rack
 };
 
 class Chooser {
@@ -69,8 +69,8 @@ class Chooser {
       if (node == nullptr) continue;
       Take(IndexOf(*node), view.Find(storage)->storage_type);
     }
-    most_per_rack_ = MostPerRack(request.replicas + chain_.size(), view.live_nodes(),
-                                 view.live_racks());
+    most_per_rack_ =
+        MostPerRack(request.replicas + chain_.size(), view.live_nodes(), view.live_racks());
   }
 
   std::vector<uint32_t> Run() {
@@ -137,7 +137,9 @@ class Chooser {
       }
     } else if (place == 1 || (place == 2 && RackOf(chain_[0]) == RackOf(chain_[1]))) {
       const uint32_t avoid = RackOf(chain_[0]);
-      if (TryAll(avoid, strict) || TryAll(avoid, lenient)) return true;
+      if (view_.racks().size() > 1 && (TryAll(avoid, strict) || TryAll(avoid, lenient))) {
+        return true;
+      }
     } else if (place == 2) {
       const std::vector<uint32_t>& rack = view_.nodes_of_rack(RackOf(chain_[1]));
       if (TryPool(rack, strict) || TryPool(rack, lenient)) return true;
@@ -210,9 +212,8 @@ class Chooser {
       return false;
     }
     if (demands.rack_cap) {
-      const auto in_rack = std::count_if(chain_.begin(), chain_.end(), [&](uint32_t other) {
-        return RackOf(other) == node.rack;
-      });
+      const auto in_rack = std::count_if(
+          chain_.begin(), chain_.end(), [&](uint32_t other) { return RackOf(other) == node.rack; });
       if (in_rack >= most_per_rack_) return false;
     }
     for (const StorageType type : Types()) {
@@ -263,10 +264,10 @@ class Chooser {
       if (std::find(local_.begin(), local_.end(), choice.node) != local_.end()) at = choice.node;
     }
     for (size_t i = 0; i < chosen_.size(); ++i) {
-      const auto nearest = std::min_element(
-          chosen_.begin() + i, chosen_.end(), [&](const Chosen& a, const Chosen& b) {
-            return Distance(at, a.node) < Distance(at, b.node);
-          });
+      const auto nearest = std::min_element(chosen_.begin() + i, chosen_.end(),
+                                            [&](const Chosen& a, const Chosen& b) {
+                                              return Distance(at, a.node) < Distance(at, b.node);
+                                            });
       std::rotate(chosen_.begin() + i, nearest, nearest + 1);
       at = chosen_[i].node;
       storages.push_back(chosen_[i].storage);
@@ -298,18 +299,16 @@ class Chooser {
 };
 
 absl::Status NoTarget(const ClusterView& view, const PlacementRequest& request) {
-  const auto running =
-      std::count_if(view.nodes().begin(), view.nodes().end(), [](const ClusterView::Node& node) {
-        return node.info->liveness != Liveness::kDead;
-      });
+  const auto running = std::count_if(
+      view.nodes().begin(), view.nodes().end(),
+      [](const ClusterView::Node& node) { return node.info->liveness != Liveness::kDead; });
   const std::string excluded =
       request.excluded.empty() ? "no" : absl::StrCat(request.excluded.size());
-  return MakeFsError(
-      FsError::kIo,
-      absl::StrCat("File ", request.path, " could only be written to 0 of the ",
-                   request.min_replication, " minReplication nodes. There are ", running,
-                   " datanode(s) running and ", excluded,
-                   " node(s) are excluded in this operation."));
+  return MakeFsError(FsError::kIo,
+                     absl::StrCat("File ", request.path, " could only be written to 0 of the ",
+                                  request.min_replication, " minReplication nodes. There are ",
+                                  running, " datanode(s) running and ", excluded,
+                                  " node(s) are excluded in this operation."));
 }
 
 }  // namespace

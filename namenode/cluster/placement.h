@@ -43,13 +43,13 @@ struct PlacementRequest {
   uint64_t block_bytes = 128 << 20;
   uint32_t storage_policy = kUnspecifiedPolicy;
   absl::string_view writer_ip;
-  absl::string_view writer_uuid;           // wins over writer_ip: a datanode that writes (repair)
-  bool no_local_write = false;             // addBlock flag 1
-  bool ignore_locality = false;            // addBlock flag 2
-  bool new_block = true;                   // false: a further replica of an old block
-  std::span<const uint32_t> existing;      // storages that hold it; none is returned
-  std::span<const std::string> excluded;   // datanode uuids
-  std::span<const std::string> favored;    // "host:port"; taken first where they qualify
+  absl::string_view writer_uuid;          // wins over writer_ip: a datanode that writes (repair)
+  bool no_local_write = false;            // addBlock flag 1
+  bool ignore_locality = false;           // addBlock flag 2
+  bool new_block = true;                  // false: a further replica of an old block
+  std::span<const uint32_t> existing;     // storages that hold it; none is returned
+  std::span<const std::string> excluded;  // datanode uuids
+  std::span<const std::string> favored;   // "host:port"; taken first where they qualify
   // For the message alone.
   absl::string_view path;
   uint32_t min_replication = 1;

@@ -130,8 +130,8 @@ TEST_F(PlacementTest, NoNodeIsAnErrorWithHdfsText) {
   cluster_.Add("/a");
   cluster_.Add("/a").liveness = Liveness::kDead;
   const std::vector<std::string> excluded = {"node-1"};
-  const auto targets = ChooseTargets(
-      cluster_.View(), {.excluded = excluded, .path = "/data/f"}, random_);
+  const auto targets =
+      ChooseTargets(cluster_.View(), {.excluded = excluded, .path = "/data/f"}, random_);
   EXPECT_THAT(targets, IsFsError(FsError::kIo));
   EXPECT_EQ(targets.status().message(),
             "File /data/f could only be written to 0 of the 1 minReplication nodes. There are 1 "
@@ -350,8 +350,8 @@ TEST(PlacementPropertyTest, HoldsOnRandomClusters) {
       if (below(5) == 0) node.storages[0].remaining_bytes = below(2 * kBlock);
       if (below(6) == 0) node.liveness = below(2) ? Liveness::kStale : Liveness::kDead;
       if (below(8) == 0) excluded.push_back(node.uuid);
-      const bool room = std::any_of(
-          node.storages.begin(), node.storages.end(), [](const StorageInfo& storage) {
+      const bool room =
+          std::any_of(node.storages.begin(), node.storages.end(), [](const StorageInfo& storage) {
             return !storage.failed && storage.remaining_bytes >= kBlock;
           });
       if (room && node.liveness == Liveness::kLive &&

@@ -23,6 +23,7 @@ std::shared_ptr<const Identity> IdentityCache::Get(absl::string_view user) {
   identity->user = std::string(user);
   identity->groups = options_.groups_of(identity->user);
   identity->superuser = user == options_.superuser || identity->IsIn(options_.supergroup);
+  identity->unchecked = !options_.permissions;
   MutexLock lock(mu_);
   if (entries_.size() >= options_.most) entries_.clear();
   entries_[identity->user] = {identity, now + options_.time_to_live};

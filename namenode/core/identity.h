@@ -22,6 +22,7 @@ struct Identity {
   std::string user;
   std::vector<std::string> groups;
   bool superuser = false;
+  bool unchecked = false;  // dfs.permissions.enabled is off: may do what its owner may
 
   bool IsIn(absl::string_view group) const;
 };
@@ -31,6 +32,7 @@ class IdentityCache {
   struct Options {
     std::string superuser;                       // who runs the namenode
     std::string supergroup = "supergroup";
+    bool permissions = true;                     // dfs.permissions.enabled
     absl::Duration time_to_live = absl::Minutes(5);
     size_t most = 10000;                         // users remembered
     std::function<std::vector<std::string>(const std::string&)> groups_of;  // may be slow

@@ -60,7 +60,6 @@ struct NamenodeOptions {
   uint32_t min_replication = 1;            // dfs.namenode.replication.min
   uint32_t max_replication = 512;          // dfs.replication.max
   size_t listing_limit = 1000;             // dfs.ls.limit
-  bool permissions = true;                 // dfs.permissions.enabled
 };
 
 class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeListener {

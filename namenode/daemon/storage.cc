@@ -11,16 +11,13 @@
 #include "absl/strings/strip.h"
 #include "common/status_macros.h"
 #include "namenode/journal/journal.h"
-#include "namenode/namespace/inode.h"
-#include "namenode/store/keys.h"
+#include "namenode/namespace/first_records.h"
 #include "namenode/store/store.h"
 
 namespace cairn::namenode {
 namespace {
 
 constexpr uint64_t kMaxVersionBytes = 64 << 10;
-constexpr uint64_t kFirstBlockId = (uint64_t{1} << 30) + 1;  // as HDFS begins
-constexpr uint64_t kFirstStamp = 1001;
 
 std::string RandomHex(int bytes) {
   absl::BitGen random;
@@ -30,32 +27,6 @@ std::string RandomHex(int bytes) {
 }
 
 std::string VersionPath(const std::string& directory) { return directory + "/VERSION"; }
-
-Store::Records FirstRecords(const FormatOptions& options, const StorageVersion& version,
-                            uint64_t now_ms) {
-  store::Namespace identity;
-  identity.set_cluster_id(version.cluster_id);
-  identity.set_block_pool_id(version.block_pool_id);
-  identity.set_layout_version(kLayoutVersion);
-  identity.set_created_ms(now_ms);
-  identity.set_next_inode_id(ToInt(kRootInode) + 1);
-  identity.set_next_block_id(kFirstBlockId);
-  identity.set_next_generation_stamp(kFirstStamp);
-  store::Inode root;
-  root.set_id(ToInt(kRootInode));
-  root.set_directory(true);
-  root.set_mode(0755);
-  root.set_owner(options.superuser);
-  root.set_group(options.supergroup);
-  root.set_mtime_ms(now_ms);
-  store::Sums sums;
-  sums.set_directories(1);
-  store::Location location;
-  return {{keys::Namespace(), identity.SerializeAsString()},
-          {keys::Entry(kNoInode, ""), root.SerializeAsString()},
-          {keys::Sums(kRootInode), sums.SerializeAsString()},
-          {keys::Location(kRootInode), location.SerializeAsString()}};
-}
 
 }  // namespace
 
@@ -109,7 +80,9 @@ absl::StatusOr<StorageVersion> FormatStorage(FileSystem& fs, Clock& clock,
                                        "-127.0.0.1-", now_ms);
   StoreOptions store;
   store.directory = StoreDirectory(directory);
-  RETURN_IF_ERROR(Store::Format(store, FirstRecords(options, version, now_ms)));
+  RETURN_IF_ERROR(Store::Format(
+      store, FirstRecords({version.cluster_id, version.block_pool_id, kLayoutVersion,
+                           options.superuser, options.supergroup, now_ms})));
   JournalOptions journal;
   journal.directory = JournalDirectory(directory);
   journal.cluster_id = version.cluster_id;

@@ -42,9 +42,9 @@ absl::Status LeaseManager::Grant(InodeId file, absl::string_view holder) {
   MutexLock lock(mu_);
   const auto found = by_file_.find(file);
   if (found != by_file_.end() && found->second->holder != holder) {
-    return MakeFsError(FsError::kAlreadyBeingCreated,
-                       absl::StrCat("inode ", ToInt(file), " is being written by ",
-                                    found->second->holder));
+    return MakeFsError(
+        FsError::kAlreadyBeingCreated,
+        absl::StrCat("inode ", ToInt(file), " is being written by ", found->second->holder));
   }
   GrantLocked(file, holder, now);
   return absl::OkStatus();

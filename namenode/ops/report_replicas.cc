@@ -85,10 +85,9 @@ class NamenodeImpl::Reporter {
   bool IsUnchanged(const ReportedReplica& reported, const Record& record) const
       ABSL_SHARED_LOCKS_REQUIRED(namenode_.mu_);
   void Judge(const Item& item) ABSL_EXCLUSIVE_LOCKS_REQUIRED(namenode_.mu_);
-  void Act(const Inode& file, const ReportedReplica& reported,
-           const BlockMap::ReportResult& result) ABSL_EXCLUSIVE_LOCKS_REQUIRED(namenode_.mu_);
-  void DeleteUnknown(const ReportedReplica& reported)
+  void Act(const Inode& file, const ReportedReplica& reported, const BlockMap::ReportResult& result)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(namenode_.mu_);
+  void DeleteUnknown(const ReportedReplica& reported) ABSL_EXCLUSIVE_LOCKS_REQUIRED(namenode_.mu_);
   void MakeResident(BlockId block, const Record& record)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(namenode_.mu_);
   std::optional<InodeId> OwnerIn(BlockId block, const Record& owner) const;
@@ -286,8 +285,8 @@ void NamenodeImpl::Reporter::Act(const Inode& file, const ReportedReplica& repor
                                 ? namenode_.blocks_->min_replication()
                                 : replication;
     LOG_WARN("{} on storage {} is bad ({} bytes, state {}); {} good replicas",
-                BlockName(reported.block), storage_, reported.block.length,
-                static_cast<int>(reported.state), result.live);
+             BlockName(reported.block), storage_, reported.block.length,
+             static_cast<int>(reported.state), result.live);
     if (result.live >= enough) {
       namenode_.invalidations_.Add(storage_, {block, reported.block.stamp}, ticket);
     }
@@ -406,8 +405,8 @@ absl::StatusOr<DatanodeWelcome> NamenodeImpl::Register(const DatanodeRegistratio
 
 absl::StatusOr<std::vector<DatanodeCommand>> NamenodeImpl::Heartbeat(
     const DatanodeHeartbeat& heartbeat) {
-  RETURN_IF_ERROR(cluster_.Heartbeat(heartbeat.datanode_uuid, heartbeat.session,
-                                     heartbeat.storages, heartbeat.transfers));
+  RETURN_IF_ERROR(cluster_.Heartbeat(heartbeat.datanode_uuid, heartbeat.session, heartbeat.storages,
+                                     heartbeat.transfers));
   std::vector<DatanodeCommand> commands = orders_.Take(heartbeat.datanode_uuid);
   TxId durable;
   {
@@ -433,8 +432,8 @@ absl::StatusOr<uint32_t> NamenodeImpl::NumberForReport(absl::string_view storage
                                                        absl::string_view datanode_uuid) const {
   const std::optional<uint32_t> number = cluster_.NumberOf(storage_uuid);
   if (!number || !cluster_.IsStorageOf(storage_uuid, datanode_uuid)) {
-    return absl::AbortedError(absl::StrCat("storage ", storage_uuid, " of datanode ",
-                                           datanode_uuid, " is not registered; register again"));
+    return absl::AbortedError(absl::StrCat("storage ", storage_uuid, " of datanode ", datanode_uuid,
+                                           " is not registered; register again"));
   }
   return *number;
 }
@@ -468,12 +467,12 @@ absl::Status NamenodeImpl::ReportReplicas(const ReplicasReport& report) {
   if (node == nullptr) return absl::AbortedError("register again");
   ASSIGN_OR_RETURN(const uint32_t storage,
                    NumberForReport(report.storage_uuid, report.datanode_uuid));
-  ASSIGN_OR_RETURN(const BlockId after, full_reports_.Begin(storage, report.session,
-                                                            report.report_id, report.part));
+  ASSIGN_OR_RETURN(const BlockId after,
+                   full_reports_.Begin(storage, report.session, report.report_id, report.part));
   if (!report.replicas.empty() && report.part != 0 && report.replicas.front().block.id <= after) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("full report of storage ", report.storage_uuid, ": part ", report.part,
-                     " goes back to block ", ToInt(report.replicas.front().block.id)));
+    return absl::InvalidArgumentError(absl::StrCat("full report of storage ", report.storage_uuid,
+                                                   ": part ", report.part, " goes back to block ",
+                                                   ToInt(report.replicas.front().block.id)));
   }
   const absl::flat_hash_set<BlockId> changed = full_reports_.Changed(storage);
   std::vector<ReportedReplica> unchanged;

@@ -1,5 +1,6 @@
-// namenode/blocks/testing/memory_store.h - a Store that is one ordered map, for tests of what is
-// kept in it. Every record is in the tail: Peek knows all, Load nothing.
+// namenode/blocks/testing/memory_store.h - a Store of two ordered maps, for tests of what is kept
+// in it: a tail that Peek sees, and below it what Load sees once Flush() has moved the tail there.
+// One thread at a time, but for what the namespace lock orders.
 #pragma once
 
 #include <map>
@@ -17,20 +18,24 @@ namespace cairn::namenode {
 class MemoryStore final : public Store {
  public:
   Found Peek(absl::string_view key, absl::string_view* value) const override {
-    const auto found = records_.find(std::string(key));
-    if (found == records_.end()) return Found::kDeleted;
-    *value = found->second;
+    const auto found = tail_.find(std::string(key));
+    if (found == tail_.end()) return Found::kUnknown;
+    if (!found->second) return Found::kDeleted;
+    *value = *found->second;
     return Found::kValue;
   }
-  absl::StatusOr<std::optional<std::string>> Load(absl::string_view) const override {
-    return std::nullopt;
+  absl::StatusOr<std::optional<std::string>> Load(absl::string_view key) const override {
+    ++loads;
+    const auto found = flushed_.find(std::string(key));
+    if (found == flushed_.end()) return std::nullopt;
+    return found->second;
   }
-  uint64_t flush_count() const override { return 0; }
+  uint64_t flush_count() const override { return flushes_; }
   void Put(absl::string_view key, absl::string_view value) override {
-    records_[std::string(key)] = std::string(value);
+    tail_[std::string(key)] = std::string(value);
   }
-  void Delete(absl::string_view key) override { records_.erase(std::string(key)); }
-  void EndEdit(TxId) override {}
+  void Delete(absl::string_view key) override { tail_[std::string(key)] = std::nullopt; }
+  void EndEdit(TxId txid) override { last_ = txid; }
   void PutUnjournalled(absl::string_view key, absl::string_view value) override {
     ++unjournalled_writes;
     Put(key, value);
@@ -43,7 +48,7 @@ class MemoryStore final : public Store {
   std::unique_ptr<Range> Scan(absl::string_view prefix, absl::string_view after,
                               size_t limit) const override {
     auto range = std::make_unique<CopiedRange>();
-    for (const auto& [key, value] : records_) {
+    for (const auto& [key, value] : All()) {
       if (!absl::StartsWith(key, prefix) || (!after.empty() && key <= after)) continue;
       if (range->records.size() == limit) {
         range->cut = true;
@@ -53,20 +58,29 @@ class MemoryStore final : public Store {
     }
     return range;
   }
-  TxId applied() const override { return kNoTx; }
+  TxId applied() const override { return applied_; }
   Stats stats() const override { return {}; }
   void Freeze() override {}
   absl::Status WaitFlushed() override { return absl::OkStatus(); }
-  absl::Status Flush() override { return absl::OkStatus(); }
+  absl::Status Flush() override {
+    flushed_ = All();
+    tail_.clear();
+    applied_ = last_;
+    ++flushes_;
+    return absl::OkStatus();
+  }
 
-  bool Has(const std::string& key) const { return records_.contains(key); }
+  // The newest record.
   std::optional<std::string> Get(const std::string& key) const {
-    const auto found = records_.find(key);
-    if (found == records_.end()) return std::nullopt;
+    const std::map<std::string, std::string> all = All();
+    const auto found = all.find(key);
+    if (found == all.end()) return std::nullopt;
     return found->second;
   }
-  size_t size() const { return records_.size(); }
+  bool Has(const std::string& key) const { return Get(key).has_value(); }
+  size_t size() const { return All().size(); }
   int unjournalled_writes = 0;
+  mutable int loads = 0;
 
  private:
   class CopiedRange final : public Range {
@@ -84,7 +98,22 @@ class MemoryStore final : public Store {
     bool cut = false;
   };
 
-  std::map<std::string, std::string> records_;
+  std::map<std::string, std::string> All() const {
+    std::map<std::string, std::string> all = flushed_;
+    for (const auto& [key, value] : tail_) {
+      if (value) {
+        all[key] = *value;
+      } else {
+        all.erase(key);
+      }
+    }
+    return all;
+  }
+
+  std::map<std::string, std::optional<std::string>> tail_;  // nullopt: deleted
+  std::map<std::string, std::string> flushed_;
+  TxId last_ = kNoTx, applied_ = kNoTx;
+  uint64_t flushes_ = 0;
 };
 
 }  // namespace cairn::namenode

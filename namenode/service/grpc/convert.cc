@@ -104,9 +104,9 @@ absl::StatusOr<ReportedReplica> ReplicaFrom(const internal::ReplicaReport& from)
   if (from.state() < 0 || from.state() > kMaxReplicaState) {
     return Bad("replica state", absl::StrCat(static_cast<int>(from.state()), " is unknown"));
   }
-  return ReportedReplica{{BlockId{block.block_id()}, GenerationStamp{block.generation_stamp()},
-                          block.length()},
-                         static_cast<ReplicaState>(from.state())};
+  return ReportedReplica{
+      {BlockId{block.block_id()}, GenerationStamp{block.generation_stamp()}, block.length()},
+      static_cast<ReplicaState>(from.state())};
 }
 
 template <typename Request>

@@ -160,8 +160,7 @@ TEST(ConvertTest, EveryOrderIsTranslated) {
   EXPECT_EQ(recover.recover().new_generation_stamp(), 1009u);
   EXPECT_EQ(recover.recover().replicas(0).datanode_uuid(), "node-2");
 
-  const auto truncate =
-      ToProto(DatanodeCommand(TruncateCommand{block, GenerationStamp{1009}, 40}));
+  const auto truncate = ToProto(DatanodeCommand(TruncateCommand{block, GenerationStamp{1009}, 40}));
   EXPECT_EQ(truncate.truncate().new_length(), 40u);
   EXPECT_TRUE(ToProto(DatanodeCommand(FullReportCommand{})).has_full_report());
 }

@@ -1,9 +1,9 @@
 // namenode/service/grpc/datanode_service.h - the datanodes' door to the namenode: gRPC on
 // cairn.namenode.internal.address.
 //
-// Checks and translates messages (convert.h), calls DatanodeReports, translates back. No rule of the
-// namenode is here. The port is for the cluster's inside: it has no authentication of its own, so
-// bind it to an address that only datanodes reach.
+// Checks and translates messages (convert.h), calls DatanodeReports, translates back. No rule of
+// the namenode is here. The port is for the cluster's inside: it has no authentication of its own,
+// so bind it to an address that only datanodes reach.
 //
 // Bounded: messages of kMaxMessageBytes, `threads` calls at once and no more threads than that
 // (gRPC's synchronous server: a further call waits), connections that are silent are probed and

@@ -34,8 +34,8 @@ class FakeReports final : public DatanodeReports {
     while (hold_) freed_.Wait(mu_);
     --running_;
     if (!answer_.ok()) return answer_;
-    return std::vector<DatanodeCommand>{
-        InvalidateCommand{{{BlockId{7}, GenerationStamp{1001}, 0}}}, FullReportCommand{}};
+    return std::vector<DatanodeCommand>{InvalidateCommand{{{BlockId{7}, GenerationStamp{1001}, 0}}},
+                                        FullReportCommand{}};
   }
   absl::Status ReportChanges(const ChangesReport&) override {
     MutexLock lock(mu_);
@@ -86,9 +86,9 @@ class DatanodeServiceTest : public ::testing::Test {
     ASSERT_OK_AND_ASSIGN(server_, DatanodeServer::Start({.address = "127.0.0.1:0"}, reports_));
     grpc::ChannelArguments arguments;
     arguments.SetMaxReceiveMessageSize(-1);
-    stub_ = internal::DatanodeService::NewStub(grpc::CreateCustomChannel(
-        absl::StrCat("127.0.0.1:", server_->port()), grpc::InsecureChannelCredentials(),
-        arguments));
+    stub_ = internal::DatanodeService::NewStub(
+        grpc::CreateCustomChannel(absl::StrCat("127.0.0.1:", server_->port()),
+                                  grpc::InsecureChannelCredentials(), arguments));
   }
 
   absl::Status Beat(internal::HeartbeatReply* reply) {

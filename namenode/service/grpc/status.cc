@@ -28,8 +28,7 @@ absl::Status FromGrpc(const grpc::Status& status) {
     const int value = static_cast<unsigned char>(details[0]);
     // The code comes from the error: one that contradicts it is not believed.
     if (value > 0 && value <= kLastFsError &&
-        CodeOf(static_cast<FsError>(value)) ==
-            static_cast<absl::StatusCode>(status.error_code())) {
+        CodeOf(static_cast<FsError>(value)) == static_cast<absl::StatusCode>(status.error_code())) {
       return MakeFsError(static_cast<FsError>(value), status.error_message());
     }
   }

@@ -48,6 +48,9 @@ struct ClientProtocolOptions {
   // it is answered sooner: this bounds their memory, timers included. Further ones are answered
   // false at once.
   int max_waiting_completes = 65536;
+  // How long truncate() inside a block waits for the datanodes before it answers false. Those that
+  // wait count as waiting completes.
+  absl::Duration truncate_wait = absl::Seconds(20);
   // Null: clients are told -1, which to them means "not known".
   std::function<BlockCounts()> block_counts;
 };

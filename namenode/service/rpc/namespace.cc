@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "namenode/service/rpc/client_protocol_methods.h"
+#include "namenode/service/rpc/truncate_call.h"
 
 namespace cairn::namenode::client_protocol {
 namespace {
@@ -45,21 +46,6 @@ void Concat(const Call& call) {
     }
     const std::vector<std::string> sources(request.srcs().begin(), request.srcs().end());
     AnswerNothing(call, call.namenode().Concat(call.caller, request.trg(), sources));
-  });
-}
-
-void Truncate(const Call& call) {
-  WithRequest<hdfs::TruncateRequestProto>(call, [&](const auto& request) {
-    if (const absl::Status bad = CheckClientName(request.clientname()); !bad.ok()) {
-      return call.reply.Fail(bad);
-    }
-    if (request.newlength() > kMaxSigned) {
-      return call.reply.Fail(MakeFsError(
-          FsError::kIllegalArgument, absl::StrCat("Cannot truncate to a negative file size: ",
-                                                  static_cast<int64_t>(request.newlength()), ".")));
-    }
-    AnswerBool(call, call.namenode().Truncate(call.caller, request.src(), request.newlength(),
-                                              request.clientname()));
   });
 }
 

@@ -82,6 +82,31 @@ TEST_F(NamespaceCallsTest, Truncate) {
   EXPECT_EQ(namenode_.calls.size(), 1u);
 }
 
+// A cut inside a block: the answer comes when the datanodes have made it.
+TEST_F(NamespaceCallsTest, TruncateAnswersWhenTheFileIsClosedAgain) {
+  namenode_.result = false;
+  hdfs::TruncateRequestProto request;
+  request.set_src("/f");
+  request.set_newlength(7);
+  request.set_clientname("c");
+  FakeReply reply;
+  service_->Handle({.principal = principal_, .remote_ip = "10.1.2.3", .call_id = 1}, "truncate",
+                   request.SerializeAsString(), reply);
+  const auto look = [&] {
+    ASSERT_EQ(scheduled_.size(), 1u);
+    const auto run = std::move(scheduled_[0].run);
+    scheduled_.clear();
+    run();
+  };
+  look();
+  EXPECT_EQ(namenode_.last_call(), "IsFileClosed(/f)");
+  EXPECT_FALSE(reply.answer().given);
+  namenode_.result = true;
+  look();
+  EXPECT_TRUE(Parse<hdfs::TruncateResponseProto>(reply.answer()).result());
+  EXPECT_TRUE(scheduled_.empty());
+}
+
 TEST_F(NamespaceCallsTest, SymlinksAreRefused) {
   const FakeAnswer answer = CallBytes("createSymlink", "");
   EXPECT_THAT(answer.status, IsFsError(FsError::kUnsupported));
