@@ -68,6 +68,18 @@ class Namenode {
   // nullopt: no such path. `after`: names greater than this (raw bytes).
   virtual Outcome<std::optional<Listing>> GetListing(const Caller&, absl::string_view path,
                                                      absl::string_view after, bool locations) = 0;
+  // The same without locations, as `encode` writes it; null: no such path. The bytes may be those
+  // of an earlier call, so `encode` depends on nothing but the listing.
+  using EncodeListing = std::string (*)(const Listing&);
+  virtual Outcome<std::shared_ptr<const std::string>> GetEncodedListing(const Caller& caller,
+                                                                        absl::string_view path,
+                                                                        absl::string_view after,
+                                                                        EncodeListing encode) {
+    const Outcome<std::optional<Listing>> listing = GetListing(caller, path, after, false);
+    if (!listing.value.ok()) return {listing.value.status(), listing.ticket};
+    if (!listing.value->has_value()) return {nullptr, listing.ticket};
+    return {std::make_shared<const std::string>(encode(**listing.value)), listing.ticket};
+  }
   virtual Outcome<LocatedBlocks> GetBlockLocations(const Caller&, absl::string_view path,
                                                    uint64_t offset, uint64_t length) = 0;
   virtual Outcome<ContentSummary> GetContentSummary(const Caller&, absl::string_view path) = 0;

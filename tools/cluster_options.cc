@@ -14,9 +14,9 @@
 namespace cairn::tools {
 namespace {
 
-constexpr absl::string_view kDaemonPrefixes[] = {"cairn.namenode.", "cairn.datanode.",
-                                                 "cairn.journal.",  "cairn.store.",
-                                                 "cairn.cluster.",  "cairn.fuse."};
+constexpr absl::string_view kDaemonPrefixes[] = {
+    "cairn.namenode.", "cairn.datanode.", "cairn.journal.", "cairn.store.",
+    "cairn.cluster.",  "cairn.fuse.",     "cairn.log.",     "cairn.mini."};
 
 absl::StatusOr<Config> LoadConfig(const std::string& conf,
                                   const std::vector<std::string>& overrides) {
@@ -68,6 +68,8 @@ absl::StatusOr<client::ClientOptions> TakeClusterOptions(std::vector<std::string
   ASSIGN_OR_RETURN(const Config config, LoadConfig(conf, overrides));
   ASSIGN_OR_RETURN(client::ClientOptions options, client::LoadClientOptions(config));
   if (!fs.empty()) options.default_uri = fs;
+  // Somebody waits at a terminal; HDFS's shell gives up after as long.
+  if (!config.IsSet("cairn.client.rpc.retry")) options.rpc_retry_time = absl::Seconds(10);
   return options;
 }
 

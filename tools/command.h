@@ -1,8 +1,8 @@
 // tools/command.h - one command of the `cairn` program: a function and a row of the table.
 //
 // The table is in commands.cc; help and usage texts come from it. A command exits 0 when all went
-// well, 1 when something failed (said on `err`), 2 for bad usage, unless it has the exit codes of the
-// Hadoop tool whose place it takes.
+// well, 1 when something failed (said on `err`), 2 for bad usage, unless it has the exit codes of
+// the Hadoop tool whose place it takes.
 #pragma once
 
 #include <ostream>

@@ -5,7 +5,9 @@
 namespace cairn::namenode {
 
 void InvalidationQueue::AddLocked(uint32_t storage, InvalidationOrder order, TxId ticket) {
-  queues_[storage].push_back({order, ticket});
+  const auto found = queues_.find(storage);
+  if (found == queues_.end()) return;
+  found->second.push_back({order, ticket});
   ++pending_;
 }
 
@@ -36,12 +38,17 @@ std::vector<InvalidationOrder> InvalidationQueue::Take(std::span<const uint32_t>
       queue.pop_front();
       --pending_;
     }
-    if (queue.empty()) queues_.erase(found);
+    if (queue.empty()) queue.shrink_to_fit();
   }
   return taken;
 }
 
-void InvalidationQueue::Drop(std::span<const uint32_t> storages) {
+void InvalidationQueue::Open(std::span<const uint32_t> storages) {
+  MutexLock lock(mu_);
+  for (const uint32_t storage : storages) queues_.try_emplace(storage);
+}
+
+void InvalidationQueue::Close(std::span<const uint32_t> storages) {
   MutexLock lock(mu_);
   for (const uint32_t storage : storages) {
     const auto found = queues_.find(storage);

@@ -5,6 +5,10 @@
 // so that a datanode is never flooded. The queue is not stored: after a crash, or when an order is
 // lost on its way, the next full report shows the replica again as unknown and it is queued anew.
 //
+// Only storages of registered, living datanodes have a queue (Open, Close): orders for one that
+// does not come would wait for ever, and hold up those who wait for room. When it comes back, its
+// full report tells what is still there.
+//
 // Bounded: callers that make orders in bulk (reclaiming a deleted directory) pause while
 // IsFull(); 24 bytes an order.
 //
@@ -37,8 +41,14 @@ class InvalidationQueue {
 
   explicit InvalidationQueue(Options options) : options_(options) {}
 
-  // `ticket`: the edit that must be durable first. Tickets do not decrease, as they are taken under
-  // the namespace lock; an order waits for those queued before it on its storage.
+  // Their datanode has registered: orders for these storages are kept from now on.
+  void Open(std::span<const uint32_t> storages) ABSL_LOCKS_EXCLUDED(mu_);
+  // It died: its orders are dropped.
+  void Close(std::span<const uint32_t> storages) ABSL_LOCKS_EXCLUDED(mu_);
+
+  // No effect for a storage that is not open. `ticket`: the edit that must be durable first.
+  // Tickets do not decrease, as they are taken under the namespace lock; an order waits for those
+  // queued before it on its storage.
   void Add(uint32_t storage, InvalidationOrder order, TxId ticket) ABSL_LOCKS_EXCLUDED(mu_);
   void Add(std::span<const uint32_t> storages, InvalidationOrder order, TxId ticket)
       ABSL_LOCKS_EXCLUDED(mu_);
@@ -47,9 +57,6 @@ class InvalidationQueue {
   // storage gets its share of the batch. `durable`: the journal's position.
   std::vector<InvalidationOrder> Take(std::span<const uint32_t> storages, TxId durable)
       ABSL_LOCKS_EXCLUDED(mu_);
-
-  // The datanode died: when it comes back, its full report tells what is still there.
-  void Drop(std::span<const uint32_t> storages) ABSL_LOCKS_EXCLUDED(mu_);
 
   uint64_t pending() const ABSL_LOCKS_EXCLUDED(mu_);
   bool IsFull() const ABSL_LOCKS_EXCLUDED(mu_) { return pending() >= options_.full_at; }

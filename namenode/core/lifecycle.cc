@@ -43,10 +43,13 @@ absl::Status NamenodeImpl::OpenStore() {
         ASSIGN_OR_RETURN(const Inode* const file, tree_->Require(InodeId{id}));
         if (!file->is_open()) return absl::DataLossError("store: an open file is not open");
         OnOpened(*file);
-        // Which datanodes were writing is not stored: their reports tell.
-        if (!file->file->blocks.empty()) {
+        // Which datanodes were writing is not stored: their reports tell. A full block is finished; one
+        // that was not gets its known replicas back as the places where it may go on.
+        if (!file->file->blocks.empty() &&
+            file->file->blocks.back().length < file->file->block_bytes) {
           const BlockVersion& last = file->file->blocks.back();
-          blocks_->AddUnderConstruction(last, {});
+          RequireBlock(last.id);
+          blocks_->Reopen(last);
         }
         return absl::OkStatus();
       }));
@@ -116,12 +119,21 @@ void NamenodeImpl::RunMaintenance() {
     safe_mode_.Update(cluster_.Totals().live, clock_.Monotonic());
     tree_->Trim(1000);
   }
+  for (const ClusterState::DeadNode& node : cluster_.TakeNewlyDead()) {
+    LOG_WARN("datanode {} has been silent for too long: dead", node.uuid);
+    invalidations_.Close(node.storages);
+  }
   if (journal_ == nullptr) return;
   journal_->Release(store_.applied());
   ReleaseRemovedBlocks();
   ReclaimSlice();
   RecoverExpiredLeases();
   SendRecoveries();
+}
+
+NamenodeImpl::ReplicaCounts NamenodeImpl::CountReplicas() const {
+  ReaderLock lock(mu_);
+  return {blocks_->stats().corrupt, invalidations_.pending()};
 }
 
 bool NamenodeImpl::HasBackgroundWork() const {
@@ -191,7 +203,11 @@ absl::Status NamenodeImpl::FillReclaim(edit::Reclaim* reclaim) {
     ReclaimLevel& level = reclaiming_.back();
     std::unique_ptr<Store::Range> range;
     {
-      ReaderLock lock(mu_);
+      WriterLock lock(mu_);
+      // Not resident: then none of its children is, and the store has all of them.
+      if (const Inode* const directory = tree_->FindById(level.directory)) {
+        tree_->SaveChildren(*directory);
+      }
       range = store_.Scan(keys::EntryPrefix(level.directory), level.after, kReclaimSlice);
     }
     bool deeper = false;
@@ -252,6 +268,7 @@ void NamenodeImpl::RequireBlock(BlockId block) {
 }
 
 void NamenodeImpl::ForgetBlock(const BlockVersion& block, TxId txid) {
+  waiters_.Take(block.id);  // whoever waits learns by its time-out; the call-backs are dropped
   invalidations_.Add(blocks_->Remove(block.id), {block.id, block.stamp}, txid);
 }
 

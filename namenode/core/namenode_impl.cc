@@ -28,6 +28,7 @@ NamenodeImpl::NamenodeImpl(NamenodeOptions options, Clock& clock, Store& store,
       blocks_(std::make_unique<BlockMap>(options_.blocks, store)),
       leases_(options_.leases, clock),
       invalidations_(options_.invalidations),
+      listings_(options_.listing_cache_bytes),
       retry_(options_.retry_cache_entries, options_.retry_cache_life) {}
 
 void NamenodeImpl::WithLock(const std::function<void()>& body) {
@@ -49,12 +50,17 @@ edit::Edit& NamenodeImpl::Attempt::NewEdit() {
 
 void NamenodeImpl::Attempt::Commit(InodeId retry_inode) {
   CHECK(edit_ != nullptr) << "Commit without NewEdit";
-  CHECK(wanted().empty()) << "Commit although a record was missing";
   if (caller_.client_id != nullptr) {
     edit_->set_client_id(reinterpret_cast<const char*>(caller_.client_id), 16);
     edit_->set_call_id(caller_.call_id);
   }
   if (retry_inode != kNoInode) edit_->set_retry_inode(ToInt(retry_inode));
+  CommitAside();
+}
+
+void NamenodeImpl::Attempt::CommitAside() {
+  CHECK(edit_ != nullptr) << "Commit without NewEdit";
+  CHECK(wanted().empty()) << "Commit although a record was missing";
   const TxId txid = namenode_.AppendAndApply(*edit_);
   SawTx(txid);
   edit_ = nullptr;
@@ -80,12 +86,12 @@ void NamenodeImpl::RememberForRetry(const edit::Edit& edit, TxId txid) {
   retry_.Add(key, {txid, InodeId{edit.retry_inode()}}, clock_.Monotonic());
 }
 
-absl::Status NamenodeImpl::ReadyToWrite(absl::string_view what) const {
+absl::Status NamenodeImpl::ReadyToWrite(const What& what) const {
   if (journal_ == nullptr) {
     return MakeFsError(FsError::kRetriable, "the namenode is still starting");
   }
   if (safe_mode_.on()) {
-    return MakeFsError(FsError::kSafeMode, absl::StrCat("Cannot ", what,
+    return MakeFsError(FsError::kSafeMode, absl::StrCat("Cannot ", what.act, ForMessage(what.path),
                                                         ". Name node is in safe mode.\n",
                                                         safe_mode_.Describe(clock_.Monotonic())));
   }
@@ -134,10 +140,19 @@ void NamenodeImpl::ReserveIdsIfLow() {
 
 // ---- loading
 
-absl::Status NamenodeImpl::Load(const Wanted& wanted) {
-  for (const auto& [parent, name] : wanted.entries) RETURN_IF_ERROR(LoadEntry(parent, name));
-  for (const InodeId id : wanted.inodes) RETURN_IF_ERROR(LoadInode(id));
-  for (const BlockId id : wanted.blocks) RETURN_IF_ERROR(LoadBlock(id));
+absl::Status NamenodeImpl::Load(Wanted* wanted) {
+  for (const auto& [parent, name] : wanted->entries) RETURN_IF_ERROR(LoadEntry(parent, name));
+  for (const InodeId id : wanted->inodes) {
+    const absl::Status status = LoadInode(id);
+    if (GetFsError(status) == FsError::kFileNotFound) {
+      ReaderLock lock(mu_);
+      wanted->gone.push_back(id);
+      wanted->gone_as_of = last_txid_;  // not before the edit that removed it
+    } else if (!status.ok()) {
+      return status;
+    }
+  }
+  for (const BlockId id : wanted->blocks) RETURN_IF_ERROR(LoadBlock(id));
   return absl::OkStatus();
 }
 

@@ -33,6 +33,7 @@
 #include "namenode/blocks/replica_waiters.h"
 #include "namenode/cluster/cluster_state.h"
 #include "namenode/core/identity.h"
+#include "namenode/core/listing_cache.h"
 #include "namenode/core/retry_cache.h"
 #include "namenode/core/safe_mode.h"
 #include "namenode/core/view.h"
@@ -60,6 +61,7 @@ struct NamenodeOptions {
   uint32_t min_replication = 1;            // dfs.namenode.replication.min
   uint32_t max_replication = 512;          // dfs.replication.max
   size_t listing_limit = 1000;             // dfs.ls.limit
+  uint64_t listing_cache_bytes = 16 << 20;  // encoded pages
 };
 
 class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeListener {
@@ -79,6 +81,11 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
 
   // What background work does in one step; the daemon calls it in a loop, tests as they need.
   void RunMaintenance();
+  // What is known to be wrong with replicas, and what is to be deleted.
+  struct ReplicaCounts {
+    uint64_t corrupt_blocks = 0, pending_deletions = 0;
+  };
+  ReplicaCounts CountReplicas() const ABSL_LOCKS_EXCLUDED(mu_);
   // Whether RunMaintenance left deletions to work off.
   bool HasBackgroundWork() const ABSL_LOCKS_EXCLUDED(mu_);
 
@@ -86,6 +93,10 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
   Outcome<std::optional<FileStatus>> GetFileInfo(const Caller&, absl::string_view path) override;
   Outcome<std::optional<Listing>> GetListing(const Caller&, absl::string_view path,
                                              absl::string_view after, bool locations) override;
+  Outcome<std::shared_ptr<const std::string>> GetEncodedListing(const Caller&,
+                                                                absl::string_view path,
+                                                                absl::string_view after,
+                                                                EncodeListing encode) override;
   Outcome<LocatedBlocks> GetBlockLocations(const Caller&, absl::string_view path, uint64_t offset,
                                            uint64_t length) override;
   Outcome<ContentSummary> GetContentSummary(const Caller&, absl::string_view path) override;
@@ -157,11 +168,16 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
   // ---- running an operation
   template <typename T, typename Body>
   Outcome<T> Read(const Caller& caller, Body body);
+  // What an operation is about, for the error of one that may not run; put together only then.
+  struct What {
+    What(const char* act_in, absl::string_view path_in = {}) : act(act_in), path(path_in) {}
+    absl::string_view act, path;
+  };
   // `retried(answer, view)` makes the value of an earlier, equal call from what the cache kept.
   template <typename T, typename Body, typename Retried>
-  Outcome<T> Write(const Caller& caller, absl::string_view what, Body body, Retried retried);
+  Outcome<T> Write(const Caller& caller, const What& what, Body body, Retried retried);
   template <typename T, typename Body>
-  Outcome<T> Write(const Caller& caller, absl::string_view what, Body body);
+  Outcome<T> Write(const Caller& caller, const What& what, Body body);
 
   // One attempt of a write. `Commit` may be called once, after all checks.
   class Attempt : public View {
@@ -171,6 +187,9 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
     // An empty edit with the time set.
     edit::Edit& NewEdit();
     void Commit(InodeId retry_inode = kNoInode);
+    // The same for an edit that is not what the caller asked for, such as closing a dead writer's
+    // file: a repetition of the call is not answered by it, and another Commit may follow.
+    void CommitAside();
     uint64_t now_ms() const { return now_ms_; }
 
    private:
@@ -180,7 +199,8 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
     uint64_t now_ms_ = 0;
   };
 
-  absl::Status Load(const Wanted& wanted);
+  // Brings what is wanted into memory. Inodes that do not exist are no error: wanted->gone.
+  absl::Status Load(Wanted* wanted);
   absl::Status LoadEntry(InodeId parent, const std::string& name);
   absl::Status LoadInode(InodeId id);
   absl::Status LoadBlock(BlockId id);
@@ -201,7 +221,7 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
       const std::function<absl::Status(absl::string_view, absl::string_view)>& use);
   void ReleaseRemovedBlocks();
   void RecoverExpiredLeases();
-  absl::Status ReadyToWrite(absl::string_view what) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  absl::Status ReadyToWrite(const What& what) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
   TxId AppendAndApply(const edit::Edit& edit) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void RememberForRetry(const edit::Edit& edit, TxId txid) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ReserveIdsIfLow() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -251,8 +271,24 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
                           absl::string_view reader_ip, View& view) ABSL_SHARED_LOCKS_REQUIRED(mu_);
   Outcome<LocatedBlocks> LocateById(const Caller& caller, InodeId id);
   bool IsCommitted(const BlockVersion& block, View& view) ABSL_SHARED_LOCKS_REQUIRED(mu_);
-  std::unique_ptr<Store::Range> ScanDirectory(InodeId directory, absl::string_view after,
-                                              size_t limit) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  // A page about to be read.
+  struct PageStart {
+    bool exists = false;
+    InodeId directory = kNoInode;
+    uint64_t children = 0;
+    uint64_t version = 0;  // 0: not all of one moment
+    uint64_t ticket = 0;
+    std::optional<ListingEntry> file;  // the path is one
+    std::unique_ptr<Store::Range> range;
+    std::optional<ListingCache::Page> known;
+  };
+  // `encoder` is not null: the page may be in the cache.
+  Outcome<PageStart> StartPage(const Caller& caller, absl::string_view path,
+                               absl::string_view after, bool locations, const void* encoder);
+  Outcome<Listing> ReadPage(const Caller& caller, absl::string_view path, bool locations,
+                            PageStart& page);
+  // Makes page->range anew: what edits put off is put first. `after` is a key, or empty.
+  void ScanUpToDate(const std::string& after, PageStart* page) ABSL_LOCKS_EXCLUDED(mu_);
   NameTable& names() { return tree_->names(); }
   std::vector<uint32_t> NumbersOf(const std::vector<std::string>& storage_uuids) const;
   class Reporter;  // takes one storage's report in; ops/report_replicas.cc
@@ -283,6 +319,7 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
   LeaseManager leases_;
   InvalidationQueue invalidations_;
   ReplicaWaiters waiters_;
+  ListingCache listings_;
   OrderBoard orders_;  // for single datanodes, until their next heartbeats
   FullReportTracker full_reports_;
   RetryCache retry_ ABSL_GUARDED_BY(mu_);

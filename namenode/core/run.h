@@ -19,25 +19,27 @@ inline absl::Status TooManyAttempts() {
 template <typename T, typename Body>
 Outcome<T> NamenodeImpl::Read(const Caller& caller, Body body) {
   const std::shared_ptr<const Identity> who = identities_.Get(caller.user);
+  Wanted wanted;
   for (int attempt = 0; attempt < kMaxAttempts; ++attempt) {
-    Wanted wanted;
+    wanted.BeginAttempt();
     {
       ReaderLock lock(mu_);
       View view(*tree_, *who, wanted);
       absl::StatusOr<T> value = body(view);
       if (wanted.empty()) return {std::move(value), view.ticket()};
     }
-    if (absl::Status loaded = Load(wanted); !loaded.ok()) return {std::move(loaded)};
+    if (absl::Status loaded = Load(&wanted); !loaded.ok()) return {std::move(loaded)};
   }
   return {TooManyAttempts()};
 }
 
 template <typename T, typename Body, typename Retried>
-Outcome<T> NamenodeImpl::Write(const Caller& caller, absl::string_view what, Body body,
+Outcome<T> NamenodeImpl::Write(const Caller& caller, const What& what, Body body,
                                Retried retried) {
   const std::shared_ptr<const Identity> who = identities_.Get(caller.user);
+  Wanted wanted;
   for (int attempt = 0; attempt < kMaxAttempts; ++attempt) {
-    Wanted wanted;
+    wanted.BeginAttempt();
     {
       WriterLock lock(mu_);
       Attempt view(*this, caller, *who, wanted);
@@ -60,13 +62,13 @@ Outcome<T> NamenodeImpl::Write(const Caller& caller, absl::string_view what, Bod
         }
       }
     }
-    if (absl::Status loaded = Load(wanted); !loaded.ok()) return {std::move(loaded)};
+    if (absl::Status loaded = Load(&wanted); !loaded.ok()) return {std::move(loaded)};
   }
   return {TooManyAttempts()};
 }
 
 template <typename T, typename Body>
-Outcome<T> NamenodeImpl::Write(const Caller& caller, absl::string_view what, Body body) {
+Outcome<T> NamenodeImpl::Write(const Caller& caller, const What& what, Body body) {
   return Write<T>(caller, what, std::move(body),
                   [](const RetryCache::Answer&, View&) -> absl::StatusOr<T> {
                     // "Done".

@@ -1,5 +1,7 @@
 #include "namenode/core/view.h"
 
+#include <algorithm>
+
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "common/fs_error.h"
@@ -76,12 +78,19 @@ absl::Status View::CheckSuperuser() const {
 absl::StatusOr<Inode*> View::FindById(InodeId id) {
   Inode* const inode = tree_.FindById(id);
   if (inode == nullptr) {
+    if (std::find(wanted_.gone.begin(), wanted_.gone.end(), id) != wanted_.gone.end()) {
+      SawTx(wanted_.gone_as_of);
+      return nullptr;
+    }
     wanted_.inodes.push_back(id);
     return NotLoaded();
   }
   const Inode* top = inode;
   while (top->parent != nullptr) top = top->parent;
-  if (top != &tree_.root()) return nullptr;  // below something deleted
+  if (top != &tree_.root()) {  // below something deleted, or that itself
+    Saw(*top);
+    return nullptr;
+  }
   Saw(*inode);
   return inode;
 }
@@ -111,7 +120,10 @@ absl::StatusOr<Resolved> View::Resolve(const Path& path, IfBlocked if_blocked) {
   Resolved out;
   ASSIGN_OR_RETURN(const size_t first, ResolveStart(path, &out));
   // A path that begins at an inode passes its ancestors as well.
-  for (size_t i = 0; i + 1 < out.chain.size(); ++i) RETURN_IF_ERROR(Check(*out.chain[i], kExecute));
+  for (size_t i = 0; i + 1 < out.chain.size(); ++i) {
+    Saw(*out.chain[i]);
+    RETURN_IF_ERROR(Check(*out.chain[i], kExecute));
+  }
   for (size_t i = first; i < path.components.size(); ++i) {
     Inode* const at = out.chain.back();
     Saw(*at);

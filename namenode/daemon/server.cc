@@ -206,7 +206,19 @@ absl::Status NamenodeServer::Serve(const Config& config) {
       if (!error) run();
     });
   };
-  services_.push_back(std::make_unique<ClientProtocolService>(*namenode_, schedule));
+  ClientProtocolOptions protocol;
+  protocol.block_counts = [this] {
+    const NamenodeImpl::ReplicaCounts counts = namenode_->CountReplicas();
+    // Blocks below their replication, or without any replica, are not counted yet: not known.
+    constexpr uint64_t kNotKnown = ~uint64_t{0};
+    return BlockCounts{.under_replicated = kNotKnown,
+                       .corrupt = counts.corrupt_blocks,
+                       .missing = kNotKnown,
+                       .missing_single_replica = kNotKnown,
+                       .pending_deletion = counts.pending_deletions};
+  };
+  services_.push_back(
+      std::make_unique<ClientProtocolService>(*namenode_, schedule, std::move(protocol)));
   services_.push_back(std::make_unique<HaProtocolService>());
   services_.push_back(std::make_unique<UserMappingsService>(
       [this](absl::string_view user) { return *groups_->GroupsOf(user); }));

@@ -12,13 +12,6 @@ BlockVersion VersionOf(const edit::Block& block) {
   return {BlockId{block.id()}, GenerationStamp{block.generation_stamp()}, block.length()};
 }
 
-std::string EncodeLocation(InodeId parent, absl::string_view name) {
-  store::Location location;
-  location.set_parent(ToInt(parent));
-  location.set_name(std::string(name));
-  return location.SerializeAsString();
-}
-
 absl::Status DoesNotFit(absl::string_view what) {
   return absl::DataLossError(absl::StrCat("edit does not fit the namespace: ", what));
 }
@@ -28,6 +21,10 @@ absl::Status DoesNotFit(absl::string_view what) {
 absl::Status Tree::Apply(const edit::Edit& edit, TxId txid) {
   if (absl::Status status = ApplyChange(edit, txid); !status.ok()) {
     return absl::DataLossError(absl::StrCat("edit ", ToInt(txid), ": ", status.message()));
+  }
+  while (!unsaved_.empty() &&
+         (unsaved_.size() > kMaxUnsaved || unsaved_.front() == nullptr)) {
+    SaveOldest();
   }
   store_.EndEdit(txid);
   return absl::OkStatus();
@@ -147,25 +144,10 @@ absl::StatusOr<Inode*> Tree::RequireDirectory(InodeId id) {
 
 // ---- records
 
-void Tree::Save(Inode& inode, TxId txid) {
-  inode.txid = txid;
-  if (inode.parent == nullptr) {
-    const std::string key =
-        &inode == root_ ? keys::Entry(kNoInode, "") : keys::Detached(inode.id);
-    store_.Put(key, EncodeInode(inode));
-    return;
-  }
-  store_.Put(keys::Entry(inode.parent->id, inode.name), EncodeInode(inode));
-}
-
-void Tree::SaveSums(const Inode& directory) {
-  store_.Put(keys::Sums(directory.id), EncodeSums(directory.directory->sums));
-}
-
 void Tree::AddToSums(Inode* directory, const SubtreeSums& change, int sign) {
   for (; directory != nullptr; directory = directory->parent) {
     directory->directory->sums.Add(change, sign);
-    SaveSums(*directory);
+    PutOff(*directory, kUnsavedSums);
   }
 }
 
@@ -192,7 +174,7 @@ Inode* Tree::NewInode(const edit::NewInode& from, Inode& parent, uint64_t time_m
   inode->group = names_.Intern(from.group());
   inode->mtime_ms = time_ms;
   Link(inode, parent);
-  store_.Put(keys::Location(inode->id), EncodeLocation(parent.id, inode->name));
+  PutOff(*inode, kUnsavedLocation);
   return inode;
 }
 
@@ -212,7 +194,7 @@ absl::Status Tree::ApplyMakeDirectories(const edit::MakeDirectories& change, uin
     inode->directory->sums.directories = count - i;
     AddResident(inode);
     ChangeChildren(*parent, +1, time_ms, txid);
-    SaveSums(*inode);
+    PutOff(*inode, kUnsavedSums);
     parent = inode;
   }
   Save(*parent, txid);
@@ -241,7 +223,6 @@ absl::Status Tree::ApplyCreate(const edit::CreateFile& change, uint64_t time_ms,
       std::make_unique<Writer>(Writer{change.lease_holder(), change.client_machine()});
   AddResident(inode);
   Save(*inode, txid);
-  store_.Put(keys::OpenFile(inode->id), "");
   ChangeChildren(*parent, +1, time_ms, txid);
   AddToSums(parent, inode->Contribution(), +1);
   listener_.OnOpened(*inode);
@@ -253,10 +234,8 @@ void Tree::DropFile(Inode* file) {
     store_.Delete(keys::BlockOwner(block.id));
     listener_.OnBlockRemoved(block);
   }
-  if (file->is_open()) {
-    store_.Delete(keys::OpenFile(file->id));
-    listener_.OnClosed(*file);
-  }
+  if (file->listed_open) store_.Delete(keys::OpenFile(file->id));
+  if (file->is_open()) listener_.OnClosed(*file);
   store_.Delete(keys::Location(file->id));
 }
 
@@ -283,7 +262,7 @@ absl::Status Tree::ApplyDelete(const edit::Delete& change, uint64_t time_ms, TxI
   inode->detached = true;
   inode->name.clear();
   Save(*inode, txid);
-  store_.Put(keys::Location(inode->id), EncodeLocation(kNoInode, ""));
+  PutOff(*inode, kUnsavedLocation);
   listener_.OnDetached(inode->id);
   return absl::OkStatus();
 }
@@ -332,7 +311,7 @@ absl::Status Tree::ApplyRename(const edit::Rename& change, uint64_t time_ms, TxI
   inode->name = change.to_name();
   Link(inode, *to);
   Save(*inode, txid);
-  store_.Put(keys::Location(inode->id), EncodeLocation(to->id, inode->name));
+  PutOff(*inode, kUnsavedLocation);
   if (from == to) {
     ChangeChildren(*from, 0, time_ms, txid);
     return absl::OkStatus();
@@ -427,7 +406,6 @@ absl::Status Tree::ApplyClose(const edit::CloseFile& change, uint64_t time_ms, T
   file->mtime_ms = time_ms;
   ReplaceContribution(*file, before);
   Save(*file, txid);
-  store_.Delete(keys::OpenFile(file->id));
   listener_.OnClosed(*file);
   return absl::OkStatus();
 }
@@ -443,7 +421,6 @@ absl::Status Tree::ApplyReopen(const edit::ReopenFile& change, uint64_t time_ms,
     SetLastBlock(*file, change.last_block(), /*committed=*/false);
   }
   Save(*file, txid);
-  store_.Put(keys::OpenFile(file->id), "");
   listener_.OnOpened(*file);
   return absl::OkStatus();
 }
@@ -475,7 +452,6 @@ absl::Status Tree::ApplyTruncate(const edit::Truncate& change, uint64_t time_ms,
     data.writer = std::make_unique<Writer>(Writer{change.lease_holder(), ""});
     data.truncating = true;
     SetLastBlock(*file, change.last_block(), /*committed=*/false);
-    store_.Put(keys::OpenFile(file->id), "");
     listener_.OnOpened(*file);
   }
   if (data.length != change.new_length()) return DoesNotFit("truncate leaves another length");
@@ -504,6 +480,7 @@ absl::Status Tree::ApplyConcat(const edit::Concat& change, uint64_t time_ms, TxI
     }
     store_.Delete(keys::Entry(parent->id, source->name));
     store_.Delete(keys::Location(source->id));
+    if (source->listed_open) store_.Delete(keys::OpenFile(source->id));
     Unlink(source);
     RemoveResident(source);
     ChangeChildren(*parent, -1, time_ms, txid);

@@ -110,6 +110,7 @@ void DecodeInode(const store::Inode& record, NameTable& names, Inode* inode) {
   if (!record.lease_holder().empty()) {
     file.writer =
         std::make_unique<Writer>(Writer{record.lease_holder(), record.client_machine()});
+    inode->listed_open = true;
   }
 }
 

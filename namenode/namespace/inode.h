@@ -45,6 +45,9 @@ struct SubtreeSums {
 struct DirectoryData {
   SubtreeSums sums;
   uint64_t children = 0;
+  uint32_t unsaved_children = 0;  // whose entries in the store are behind
+  // Grows with each change of what a listing shows; no value comes twice, whatever the directory.
+  uint64_t version = 0;
   // Every child is resident, so a name that is not found does not exist. True for a directory made
   // in this process until a child is evicted.
   bool complete = false;
@@ -53,6 +56,11 @@ struct DirectoryData {
 struct Inode {
   InodeId id = kNoInode;
   Inode* parent = nullptr;  // null: the root, or the root of a detached subtree
+  // Links and hashes of the two tables.
+  Inode* next_by_name = nullptr;
+  Inode* next_by_id = nullptr;
+  uint32_t name_hash = 0;
+  uint32_t id_hash = 0;
   std::string name;
   TxId txid = kNoTx;  // last change of the record
   const std::string* owner = nullptr;
@@ -65,6 +73,11 @@ struct Inode {
   uint32_t clock_slot = 0;         // place in the eviction clock
   mutable std::atomic<bool> referenced{true};
   bool detached = false;  // root of a detached subtree
+  // Which of its records in the store are behind: bits of Tree::Unsaved. While not zero, it cannot
+  // be evicted.
+  uint8_t unsaved = 0;
+  bool listed_open = false;   // the store lists it among the open files
+  uint32_t unsaved_slot = 0;  // place among the unsaved ones
   std::unique_ptr<FileData> file;
   std::unique_ptr<DirectoryData> directory;
 

@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/fs_error.h"
+#include "common/utf8.h"
 
 namespace cairn::namenode {
 namespace {
@@ -20,6 +21,7 @@ absl::StatusOr<Path> ParsePath(absl::string_view text) {
   if (text.size() > kMaxPathBytes) {
     return Invalid(text, absl::StrCat("longer than ", kMaxPathBytes, " bytes"));
   }
+  if (!IsUtf8(text)) return Invalid(text, "it is not UTF-8");
   Path path;
   path.text = text;
   size_t begin = 1;

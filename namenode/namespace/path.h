@@ -1,7 +1,8 @@
 // namenode/namespace/path.h - absolute paths as clients send them, checked and split once.
 //
 // Rules are HDFS's: absolute, no empty, "." or ".." component, no ':' or NUL in a component; one
-// trailing '/' is tolerated. Names are raw bytes; '/' separates. Limits are HDFS's too.
+// trailing '/' is tolerated. Limits are HDFS's too. Names are UTF-8: where HDFS silently stores
+// something else for bytes that are not, they are refused here.
 #pragma once
 
 #include <cstddef>

@@ -10,23 +10,25 @@ namespace {
 
 // Names remembered as absent. Enough for every name that the requests in flight can be probing.
 constexpr size_t kMaxAbsent = 65536;
+// What a resident inode costs at the least, to size the tables.
+constexpr uint64_t kLeastInodeBytes = 256;
 
 }  // namespace
 
-size_t Tree::NameHash::operator()(const NameKey& key) const {
-  return absl::HashOf(key.parent, key.name);
-}
-size_t Tree::NameHash::operator()(const Inode* inode) const {
-  return absl::HashOf(ToInt(inode->parent->id), absl::string_view(inode->name));
-}
-bool Tree::NameEqual::operator()(const NameKey& a, const Inode* b) const {
-  return a.parent == ToInt(b->parent->id) && a.name == b->name;
-}
-
 Tree::Tree(const Options& options, Store& store, TreeListener& listener)
-    : options_(options), store_(store), listener_(listener) {}
+    : options_(options),
+      store_(store),
+      listener_(listener),
+      by_name_(options.cache_bytes / kLeastInodeBytes),
+      by_id_(options.cache_bytes / kLeastInodeBytes),
+      self_(std::make_shared<Tree*>(this)) {
+  puts_off_ = store_.BeforeFreeze([self = self_] {
+    if (*self != nullptr) (*self)->SaveAll();
+  });
+}
 
 Tree::~Tree() {
+  *self_ = nullptr;
   for (Inode* inode : clock_) delete inode;
 }
 
@@ -53,9 +55,11 @@ absl::Status Tree::Open() {
 }
 
 Tree::Found Tree::FindChild(const Inode& directory, absl::string_view name) const {
-  const NameKey key{ToInt(directory.id), name};
-  if (const auto it = by_name_.find(key); it != by_name_.end()) {
-    Inode* const inode = *it;
+  Inode* const inode =
+      by_name_.Find(HashName(directory.id, name), [&](const Inode& candidate) {
+        return candidate.parent == &directory && candidate.name == name;
+      });
+  if (inode != nullptr) {
     // Written only when clear: readers on other cores would share the line otherwise.
     if (!inode->referenced.load(std::memory_order_relaxed)) {
       inode->referenced.store(true, std::memory_order_relaxed);
@@ -63,15 +67,14 @@ Tree::Found Tree::FindChild(const Inode& directory, absl::string_view name) cons
     return {inode, true};
   }
   if (directory.directory->complete) return {nullptr, true};
-  if (!absent_.empty() && absent_.contains(AbsentName{key.parent, std::string(name)})) {
+  if (!absent_.empty() && absent_.contains(AbsentName{ToInt(directory.id), std::string(name)})) {
     return {nullptr, true};
   }
   return {};
 }
 
 Inode* Tree::FindById(InodeId id) const {
-  const auto it = by_id_.find(id);
-  return it == by_id_.end() ? nullptr : *it;
+  return by_id_.Find(HashId(id), [id](const Inode& inode) { return inode.id == id; });
 }
 
 void Tree::Insert(Inode& parent, absl::string_view name, const store::Inode* record,
@@ -164,10 +167,90 @@ absl::StatusOr<Inode*> Tree::LoadById(InodeId id) {
   return inode;
 }
 
+// ---- records
+
+void Tree::Save(Inode& inode, TxId txid) {
+  inode.txid = txid;
+  if (inode.parent != nullptr) inode.parent->directory->version = ++versions_;
+  PutOff(inode, kUnsavedEntry);
+}
+
+void Tree::PutOff(Inode& inode, uint8_t records) {
+  const uint8_t fresh = records & static_cast<uint8_t>(~inode.unsaved);
+  if (fresh == 0) return;
+  if ((fresh & kUnsavedEntry) != 0 && inode.parent != nullptr) {
+    ++inode.parent->directory->unsaved_children;
+  }
+  if (inode.unsaved == 0) {
+    inode.unsaved_slot = unsaved_base_ + static_cast<uint32_t>(unsaved_.size());
+    unsaved_.push_back(&inode);
+  }
+  inode.unsaved |= fresh;
+  if (!puts_off_) PutRecords(inode);
+}
+
+void Tree::PutRecords(Inode& inode) {
+  const uint8_t records = inode.unsaved;
+  if ((records & kUnsavedEntry) != 0) {
+    const bool in_tree = inode.parent != nullptr;
+    store_.Put(in_tree          ? keys::Entry(inode.parent->id, inode.name)
+               : inode.detached ? keys::Detached(inode.id)
+                                : keys::Entry(kNoInode, ""),
+               EncodeInode(inode));
+    if (in_tree) --inode.parent->directory->unsaved_children;
+    // A file that was opened and closed in between never was in the list.
+    if (inode.is_open() != inode.listed_open) {
+      if (inode.is_open()) {
+        store_.Put(keys::OpenFile(inode.id), "");
+      } else {
+        store_.Delete(keys::OpenFile(inode.id));
+      }
+      inode.listed_open = inode.is_open();
+    }
+  }
+  if ((records & kUnsavedLocation) != 0) {
+    store::Location location;
+    location.set_parent(inode.parent == nullptr ? 0 : ToInt(inode.parent->id));
+    location.set_name(inode.name);
+    store_.Put(keys::Location(inode.id), location.SerializeAsString());
+  }
+  if ((records & kUnsavedSums) != 0) {
+    store_.Put(keys::Sums(inode.id), EncodeSums(inode.directory->sums));
+  }
+  ForgetUnsaved(inode);
+}
+
+// Its parent's count has been seen to.
+void Tree::ForgetUnsaved(Inode& inode) {
+  if (inode.unsaved == 0) return;
+  inode.unsaved = 0;
+  unsaved_[inode.unsaved_slot - unsaved_base_] = nullptr;
+}
+
+void Tree::SaveOldest() {
+  if (unsaved_.front() != nullptr) PutRecords(*unsaved_.front());
+  unsaved_.pop_front();
+  ++unsaved_base_;
+}
+
+void Tree::SaveAll() {
+  while (!unsaved_.empty()) SaveOldest();
+  store_.EndRest();
+}
+
+void Tree::SaveChildren(const Inode& directory) {
+  for (size_t i = 0; directory.directory->unsaved_children != 0; ++i) {
+    CHECK_LT(i, unsaved_.size()) << "an unsaved child is not among the unsaved";
+    Inode* const inode = unsaved_[i];
+    if (inode != nullptr && inode->parent == &directory) PutRecords(*inode);
+  }
+  store_.EndRest();
+}
+
 // ---- residence
 
 uint64_t Tree::Footprint(const Inode& inode) {
-  constexpr uint64_t kTables = 40;  // slots in two hash tables and the clock, malloc's headers
+  constexpr uint64_t kTables = 40;  // buckets of two hash tables, the clock, malloc's headers
   uint64_t bytes = sizeof(Inode) + kTables + (inode.name.size() > 15 ? inode.name.size() + 16 : 0);
   if (inode.directory) return bytes + sizeof(DirectoryData) + 16;
   // Capacity, not size, would change behind our back: the count is taken at AddResident and again
@@ -176,15 +259,17 @@ uint64_t Tree::Footprint(const Inode& inode) {
 }
 
 void Tree::AddResident(Inode* inode) {
-  by_id_.insert(inode);
+  by_id_.Insert(inode, HashId(inode->id));
+  if (inode->directory) inode->directory->version = ++versions_;
   inode->clock_slot = static_cast<uint32_t>(clock_.size());
   clock_.push_back(inode);
   bytes_ += Footprint(*inode);
 }
 
 void Tree::RemoveResident(Inode* inode) {
+  ForgetUnsaved(*inode);
   bytes_ -= Footprint(*inode);
-  by_id_.erase(inode);
+  by_id_.Erase(inode);
   clock_[inode->clock_slot] = clock_.back();
   clock_[inode->clock_slot]->clock_slot = inode->clock_slot;
   clock_.pop_back();
@@ -193,14 +278,17 @@ void Tree::RemoveResident(Inode* inode) {
 
 void Tree::Link(Inode* inode, Inode& parent) {
   inode->parent = &parent;
-  by_name_.insert(inode);
+  if (inode->unsaved & kUnsavedEntry) ++parent.directory->unsaved_children;
+  by_name_.Insert(inode, HashName(parent.id, inode->name));
   ++parent.resident_children;
   if (!absent_.empty()) absent_.erase({ToInt(parent.id), inode->name});
 }
 
 void Tree::Unlink(Inode* inode) {
-  by_name_.erase(inode);
+  by_name_.Erase(inode);
   --inode->parent->resident_children;
+  inode->parent->directory->version = ++versions_;
+  if (inode->unsaved & kUnsavedEntry) --inode->parent->directory->unsaved_children;
 }
 
 void Tree::Trim(int most) {
@@ -210,6 +298,7 @@ void Tree::Trim(int most) {
     if (hand_ >= clock_.size()) hand_ = 0;
     Inode* const inode = clock_[hand_];
     if (inode == root_ || inode->resident_children != 0 || inode->is_open() ||
+        inode->unsaved != 0 ||
         inode->referenced.exchange(false, std::memory_order_relaxed)) {
       ++hand_;
       continue;
@@ -223,6 +312,7 @@ void Tree::Trim(int most) {
 }
 
 void Tree::EvictAll() {
+  SaveAll();
   absent_.clear();
   for (bool progress = true; progress;) {
     progress = false;

@@ -8,13 +8,18 @@
 //
 // A lookup never reads LevelDB: when it cannot answer from memory it says so and notes what is
 // wanted; the caller releases the lock, loads, and starts again (namenode/core/). What is resident
-// is always the newest: Apply changes the inode and its record together, so an inode can be evicted
-// at any time. Running, replaying after a crash and following use the same Apply.
+// is always the newest. Running, replaying after a crash and following use the same Apply.
+//
+// An inode's records are put off: a directory changes with each of its children, and a small file
+// three times before it is closed. The last kMaxUnsaved changed inodes are written when others take
+// their place, before the tail is frozen, and before they are evicted, so a frozen tail is the state
+// after its last edit. Who reads entries from the store calls SaveChildren first.
 //
 // Guarded by the namespace lock from outside: [R] shared or exclusive, [W] exclusive.
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
@@ -25,6 +30,7 @@
 #include "absl/status/status.h"
 #include "common/ids.h"
 #include "namenode/namespace/inode.h"
+#include "namenode/namespace/inode_table.h"
 #include "namenode/store/store.h"
 #include "proto/edit.pb.h"
 
@@ -35,8 +41,16 @@ struct Wanted {
   std::vector<std::pair<InodeId, std::string>> entries;  // parent (resident), name
   std::vector<InodeId> inodes;
   std::vector<BlockId> blocks;  // replica lists
+  // What loading found out: inodes that do not exist, as of the edit `gone_as_of`.
+  std::vector<InodeId> gone;
+  TxId gone_as_of = kNoTx;
 
   bool empty() const { return entries.empty() && inodes.empty() && blocks.empty(); }
+  void BeginAttempt() {
+    entries.clear();
+    inodes.clear();
+    blocks.clear();
+  }
 };
 
 // Told of what Apply does outside the tree. Called under the exclusive lock.
@@ -55,6 +69,10 @@ class TreeListener {
 
 class Tree {
  public:
+  // Saving them all under the lock takes about a millisecond.
+  static constexpr size_t kMaxUnsaved = 1024;
+  enum Unsaved : uint8_t { kUnsavedEntry = 1, kUnsavedLocation = 2, kUnsavedSums = 4 };
+
   struct Options {
     uint64_t cache_bytes = 256 << 20;  // resident inodes, estimated
   };
@@ -102,6 +120,15 @@ class Tree {
   const Counters& reserved() const { return reserved_; }
   NameTable& names() { return names_; }  // synchronizes itself
 
+  // [R] Whether entries of `directory` in the store are behind.
+  static bool HasUnsavedChildren(const Inode& directory) {
+    return directory.directory->unsaved_children != 0;
+  }
+  // [W] Brings them up to date.
+  void SaveChildren(const Inode& directory);
+  // [W] Brings all records up to date.
+  void SaveAll();
+
   // [W] Evicts a few unused inodes while over the bound.
   void Trim(int most);
   // [W] Drops all that can be dropped; for tests.
@@ -110,32 +137,10 @@ class Tree {
   uint64_t resident_bytes() const { return bytes_; }
 
  private:
-  struct NameKey {
-    uint64_t parent;
-    absl::string_view name;
-  };
-  struct NameHash {
-    using is_transparent = void;
-    size_t operator()(const NameKey& key) const;
-    size_t operator()(const Inode* inode) const;
-  };
-  struct NameEqual {
-    using is_transparent = void;
-    bool operator()(const NameKey& a, const Inode* b) const;
-    bool operator()(const Inode* a, const NameKey& b) const { return (*this)(b, a); }
-    bool operator()(const Inode* a, const Inode* b) const { return a == b; }
-  };
-  struct IdHash {
-    using is_transparent = void;
-    size_t operator()(InodeId id) const { return absl::Hash<uint64_t>()(ToInt(id)); }
-    size_t operator()(const Inode* inode) const { return (*this)(inode->id); }
-  };
-  struct IdEqual {
-    using is_transparent = void;
-    bool operator()(InodeId a, const Inode* b) const { return a == b->id; }
-    bool operator()(const Inode* a, InodeId b) const { return a->id == b; }
-    bool operator()(const Inode* a, const Inode* b) const { return a == b; }
-  };
+  static uint32_t HashName(InodeId parent, absl::string_view name) {
+    return static_cast<uint32_t>(absl::HashOf(ToInt(parent), name));
+  }
+  static uint32_t HashId(InodeId id) { return static_cast<uint32_t>(absl::HashOf(ToInt(id))); }
   struct AbsentName {
     uint64_t parent;
     std::string name;
@@ -170,7 +175,10 @@ class Tree {
   void AddResident(Inode* inode);
   void RemoveResident(Inode* inode);  // deletes it
   void Save(Inode& inode, TxId txid);
-  void SaveSums(const Inode& directory);
+  void PutOff(Inode& inode, uint8_t records);
+  void PutRecords(Inode& inode);  // those that are behind
+  void ForgetUnsaved(Inode& inode);
+  void SaveOldest();
   // Adds `change` to the sums of `directory` and all above it.
   void AddToSums(Inode* directory, const SubtreeSums& change, int sign);
   void ReplaceContribution(Inode& file, const SubtreeSums& before);
@@ -186,8 +194,16 @@ class Tree {
   store::Namespace identity_;
   Counters reserved_{};
   Inode* root_ = nullptr;
-  absl::flat_hash_set<Inode*, NameHash, NameEqual> by_name_;
-  absl::flat_hash_set<Inode*, IdHash, IdEqual> by_id_;
+  InodeTable<&Inode::next_by_name, &Inode::name_hash> by_name_;
+  InodeTable<&Inode::next_by_id, &Inode::id_hash> by_id_;
+  // In the order of their first unsaved change; null: saved meanwhile. An inode's slot is its index
+  // plus unsaved_base_.
+  std::deque<Inode*> unsaved_;
+  uint64_t versions_ = 0;  // the last one given to a directory
+  uint32_t unsaved_base_ = 0;
+  bool puts_off_ = false;  // the store says when it freezes
+  // Known to the store's flusher, which may outlive this.
+  const std::shared_ptr<Tree*> self_;
   absl::flat_hash_set<AbsentName> absent_;  // looked up and not found; bounded
   std::vector<Inode*> clock_;
   size_t hand_ = 0;

@@ -64,7 +64,7 @@ class TreeTest : public StoreTestBase, public ::testing::WithParamInterface<Cach
   }
   void OpenTree() {
     Tree::Options options;
-    options.cache_bytes = GetParam() == Cache::kNone ? 0 : 1 << 20;
+    options.cache_bytes = cache_bytes_;
     tree_ = std::make_unique<Tree>(options, *store_, listener_);
     WriterLock lock(namespace_lock_);
     ASSERT_OK(tree_->Open());
@@ -95,7 +95,8 @@ class TreeTest : public StoreTestBase, public ::testing::WithParamInterface<Cach
     CheckRecords();
   }
   void CheckRecords() {
-    ReaderLock lock(namespace_lock_);
+    WriterLock lock(namespace_lock_);
+    store_->PutRest();
     const Dump dump = DumpRecords(*store_);
     ASSERT_EQ(Audit(dump), "");
     for (const auto& [key, value] : dump) {
@@ -210,6 +211,7 @@ class TreeTest : public StoreTestBase, public ::testing::WithParamInterface<Cach
   }
 
   RecordingListener listener_;
+  uint64_t cache_bytes_ = GetParam() == Cache::kNone ? 0 : 1 << 20;
   std::unique_ptr<Tree> tree_;
 };
 
@@ -617,11 +619,9 @@ TEST_P(TrimTest, EvictsWhatIsUnusedUntilTheBoundIsKept) {
     if (HasFatalFailure()) return;
   }
   Create(20000, 30000, "open");
-  Tree::Options options;
-  options.cache_bytes = 0;
-  tree_ = std::make_unique<Tree>(options, *store_, listener_);
+  cache_bytes_ = 0;
+  Restart();
   WriterLock lock(namespace_lock_);
-  ASSERT_OK(tree_->Open());
   for (int i = 0; i < 300; ++i) ASSERT_OK(tree_->Require(InodeId{20000u + i}));
   ASSERT_OK(tree_->Require(InodeId{30000}));
   EXPECT_EQ(tree_->resident(), 302u);

@@ -21,7 +21,7 @@ LocatedBlock NamenodeImpl::DescribeNewBlock(const Inode& file, View& view) {
 Outcome<LocatedBlock> NamenodeImpl::AddBlock(const Caller& caller, const AddBlockRequest& request) {
   const std::shared_ptr<const ClusterView> cluster = cluster_.View();
   Outcome<LocatedBlock> outcome = Write<LocatedBlock>(
-      caller, absl::StrCat("add block to ", ForMessage(request.path)),
+      caller, What{"add block to ", request.path},
       [&](Attempt& attempt) -> absl::StatusOr<LocatedBlock> {
         ASSIGN_OR_RETURN(Inode* const file, ResolveWritten(attempt, request.path, request.file,
                                                            request.client_name));
@@ -151,7 +151,7 @@ Outcome<Nothing> NamenodeImpl::AbandonBlock(const Caller& caller, absl::string_v
                                             InodeId id, absl::string_view client_name,
                                             const BlockVersion& block) {
   return Write<Nothing>(
-      caller, absl::StrCat("abandon block of ", ForMessage(path)),
+      caller, What{"abandon block of ", path},
       [&](Attempt& attempt) -> absl::StatusOr<Nothing> {
         ASSIGN_OR_RETURN(Inode* const file, ResolveWritten(attempt, path, id, client_name));
         const auto& blocks = file->file->blocks;
@@ -178,7 +178,7 @@ Outcome<LocatedBlock> NamenodeImpl::GetAdditionalDatanode(
     absl::string_view client_name) {
   const std::shared_ptr<const ClusterView> cluster = cluster_.View();
   return Write<LocatedBlock>(
-      caller, absl::StrCat("find another datanode for ", ForMessage(path)),
+      caller, What{"find another datanode for ", path},
       [&](Attempt& attempt) -> absl::StatusOr<LocatedBlock> {
         ASSIGN_OR_RETURN(Inode* const file, ResolveWritten(attempt, path, id, client_name));
         LocatedBlock out;

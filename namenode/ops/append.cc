@@ -63,7 +63,7 @@ Outcome<AppendResult> NamenodeImpl::Append(const Caller& caller, absl::string_vi
     }
     return result_of(*file, view);
   };
-  return Write<AppendResult>(caller, absl::StrCat("append to file ", ForMessage(text)), body,
+  return Write<AppendResult>(caller, What{"append to file ", text}, body,
                              retried);
 }
 

@@ -7,7 +7,7 @@ Outcome<bool> NamenodeImpl::Complete(const Caller& caller, absl::string_view tex
                                      const std::optional<BlockVersion>& last,
                                      std::function<void()> on_replica) {
   return Write<bool>(
-      caller, absl::StrCat("complete file ", ForMessage(text)),
+      caller, What{"complete file ", text},
       [&](Attempt& attempt) -> absl::StatusOr<bool> {
         ASSIGN_OR_RETURN(const bool repeated, IsRepeatedComplete(attempt, text, id, last));
         if (repeated) return true;
@@ -85,7 +85,7 @@ Outcome<Nothing> NamenodeImpl::Fsync(const Caller& caller, absl::string_view tex
                                      absl::string_view client_name,
                                      std::optional<uint64_t> last_block_length) {
   Outcome<Nothing> outcome = Write<Nothing>(
-      caller, absl::StrCat("fsync file ", ForMessage(text)),
+      caller, What{"fsync file ", text},
       [&](Attempt& attempt) -> absl::StatusOr<Nothing> {
         ASSIGN_OR_RETURN(Inode* const file, ResolveWritten(attempt, text, id, client_name));
         const auto& blocks = file->file->blocks;

@@ -116,7 +116,7 @@ Outcome<FileStatus> NamenodeImpl::Create(const Caller& caller, absl::string_view
     }
     return StatusOf(*file);
   };
-  return Write<FileStatus>(caller, absl::StrCat("create file ", ForMessage(text)), body, retried);
+  return Write<FileStatus>(caller, What{"create file ", text}, body, retried);
 }
 
 }  // namespace cairn::namenode

@@ -6,7 +6,7 @@ Outcome<bool> NamenodeImpl::Delete(const Caller& caller, absl::string_view text,
   absl::StatusOr<Path> path = ParsePath(text);
   if (!path.ok()) return {path.status()};
   return Write<bool>(
-      caller, absl::StrCat("delete ", ForMessage(text)),
+      caller, What{"delete ", text},
       [&](Attempt& attempt) -> absl::StatusOr<bool> {
         ASSIGN_OR_RETURN(const Resolved at,
                          attempt.Resolve(*path, View::IfBlocked::kAccessControl));

@@ -1,37 +1,25 @@
 // Listing a directory: one page by one range scan. The range is taken under the lock and read
 // without it, so that a page of a thousand entries holds up nobody.
 #include "namenode/core/run.h"
+#include "namenode/namespace/inode_record.h"
 #include "namenode/store/keys.h"
 
 namespace cairn::namenode {
-namespace {
 
-// The status that a record in a listing shows: no inode is made for it.
-FileStatus StatusOfRecord(const store::Inode& record, NameTable& names) {
-  Inode inode;
-  DecodeInode(record, names, &inode);
-  return StatusOf(inode);
-}
-
-}  // namespace
-
-Outcome<std::optional<Listing>> NamenodeImpl::GetListing(const Caller& caller,
+Outcome<NamenodeImpl::PageStart> NamenodeImpl::StartPage(const Caller& caller,
                                                          absl::string_view text,
-                                                         absl::string_view after, bool locations) {
+                                                         absl::string_view after, bool locations,
+                                                         const void* encoder) {
   absl::StatusOr<Path> path = ParsePath(text);
   if (!path.ok()) return {path.status()};
-
-  struct Start {
-    bool exists = false;
-    InodeId directory = kNoInode;
-    uint64_t children = 0;
-    std::optional<ListingEntry> file;
-    std::unique_ptr<Store::Range> range;
-  };
   const size_t limit = options_.listing_limit;
-  Outcome<Start> start = Read<Start>(caller, [&](View& view) -> absl::StatusOr<Start> {
+  bool behind = false;
+  const auto key_of = [&](InodeId directory) {
+    return after.empty() ? std::string() : keys::Entry(directory, after);
+  };
+  Outcome<PageStart> start = Read<PageStart>(caller, [&](View& view) -> absl::StatusOr<PageStart> {
     ASSIGN_OR_RETURN(const Resolved at, view.Resolve(*path, View::IfBlocked::kMissing));
-    Start out;
+    PageStart out;
     if (!at.exists()) return out;
     out.exists = true;
     const Inode& target = *at.target();
@@ -46,46 +34,75 @@ Outcome<std::optional<Listing>> NamenodeImpl::GetListing(const Caller& caller,
     RETURN_IF_ERROR(view.Check(target, kRead | kExecute));
     out.directory = target.id;
     out.children = target.directory->children;
-    out.range = ScanDirectory(target.id, after, limit);
+    out.version = target.directory->version;
+    if (encoder != nullptr) out.known = listings_.Find(target.id, after, out.version, encoder);
+    if (out.known) return out;
+    behind = Tree::HasUnsavedChildren(target);
+    if (!behind) out.range = store_.Scan(keys::EntryPrefix(target.id), key_of(target.id), limit);
     return out;
   });
-  if (!start.value.ok()) return {start.value.status(), start.ticket};
-  if (!start.value->exists) return {std::optional<Listing>(), start.ticket};
-  Listing listing;
-  if (start.value->file) {
-    listing.entries.push_back(*std::move(start.value->file));
-    return {std::optional<Listing>(std::move(listing)), start.ticket};
+  if (start.value.ok()) {
+    PageStart& page = *start.value;
+    page.ticket = start.ticket;
+    if (behind) ScanUpToDate(key_of(page.directory), &page);
   }
+  return start;
+}
 
-  uint64_t ticket = start.ticket;
-  std::unique_ptr<Store::Range> range = std::move(start.value->range);
-  bool more = false;
-  store::Inode record;
+void NamenodeImpl::ScanUpToDate(const std::string& after, PageStart* page) {
+  WriterLock lock(mu_);
+  const Inode* const directory = tree_->FindById(page->directory);
+  if (directory != nullptr && directory->is_directory()) {
+    tree_->SaveChildren(*directory);
+    page->children = directory->directory->children;
+    page->version = directory->directory->version;
+    page->ticket = std::max(page->ticket, ToInt(directory->txid));
+  } else {
+    page->version = 0;  // evicted or deleted: what is in the store is all there is
+  }
+  page->range = store_.Scan(keys::EntryPrefix(page->directory), after, options_.listing_limit);
+}
+
+Outcome<Listing> NamenodeImpl::ReadPage(const Caller& caller, absl::string_view text,
+                                        bool locations, PageStart& page) {
+  Listing listing;
+  if (page.file) {
+    listing.entries.push_back(*std::move(page.file));
+    return {std::move(listing), page.ticket};
+  }
+  const size_t limit = options_.listing_limit;
+  listing.entries.reserve(std::min<uint64_t>(limit, page.children));
+  bool more = false, one_moment = true;
+  InodeRecordReader reader(names());
   for (;;) {
-    for (; range->Valid() && listing.entries.size() < limit; range->Next()) {
+    Store::Range& range = *page.range;
+    for (; range.Valid() && listing.entries.size() < limit; range.Next()) {
+      ListingEntry& entry = listing.entries.emplace_back();
       absl::string_view name;
-      if (!keys::ParseEntryName(range->key(), &name) ||
-          !record.ParseFromArray(range->value().data(), static_cast<int>(range->value().size()))) {
+      uint64_t txid;
+      if (!keys::ParseEntryName(range.key(), &name) ||
+          !reader.Read(range.value(), &entry.status, &txid)) {
         return {absl::DataLossError(
             absl::StrCat("store: an entry of ", ForMessage(text), " is damaged"))};
       }
-      ticket = std::max(ticket, record.txid());
-      listing.entries.push_back({std::string(name), StatusOfRecord(record, names()), {}});
+      page.ticket = std::max(page.ticket, txid);
+      entry.name.assign(name.data(), name.size());
     }
-    if (!range->status().ok()) return {range->status()};
-    more = range->Valid() || range->more();
+    if (!range.status().ok()) return {range.status()};
+    more = range.Valid() || range.more();
     if (listing.entries.size() >= limit || !more) break;
     // The tails had more changes here than one scan copies: go on behind them.
-    const std::string resume(range->resume_after());
-    ReaderLock lock(mu_);
-    range = store_.Scan(keys::EntryPrefix(start.value->directory), resume, limit);
+    const std::string resume(range.resume_after());
+    ScanUpToDate(resume, &page);
+    one_moment = false;
   }
+  page.range.reset();
+  if (!one_moment) page.version = 0;
   if (more) {
     // How many names are left is not counted: the client only asks whether to come again. Never
     // zero while there are more, never more than the directory can hold.
     listing.remaining = std::max<uint64_t>(
-        1, start.value->children - std::min<uint64_t>(start.value->children,
-                                                      listing.entries.size()));
+        1, page.children - std::min<uint64_t>(page.children, listing.entries.size()));
   }
   if (locations) {
     for (ListingEntry& entry : listing.entries) {
@@ -93,18 +110,41 @@ Outcome<std::optional<Listing>> NamenodeImpl::GetListing(const Caller& caller,
       Outcome<LocatedBlocks> located = LocateById(caller, entry.status.id);
       // Deleted since: listed as it was, with no locations to go to.
       if (!located.value.ok()) continue;
-      ticket = std::max(ticket, located.ticket);
+      page.ticket = std::max(page.ticket, located.ticket);
       entry.located = *std::move(located.value);
     }
   }
-  return {std::optional<Listing>(std::move(listing)), ticket};
+  return {std::move(listing), page.ticket};
 }
 
-std::unique_ptr<Store::Range> NamenodeImpl::ScanDirectory(InodeId directory,
-                                                          absl::string_view after,
-                                                          size_t limit) const {
-  return store_.Scan(keys::EntryPrefix(directory), after.empty() ? "" : keys::Entry(directory, after),
-                     limit);
+Outcome<std::optional<Listing>> NamenodeImpl::GetListing(const Caller& caller,
+                                                         absl::string_view text,
+                                                         absl::string_view after, bool locations) {
+  Outcome<PageStart> start = StartPage(caller, text, after, locations, nullptr);
+  if (!start.value.ok()) return {start.value.status(), start.ticket};
+  if (!start.value->exists) return {std::optional<Listing>(), start.ticket};
+  Outcome<Listing> page = ReadPage(caller, text, locations, *start.value);
+  if (!page.value.ok()) return {page.value.status(), page.ticket};
+  return {std::optional<Listing>(*std::move(page.value)), page.ticket};
+}
+
+Outcome<std::shared_ptr<const std::string>> NamenodeImpl::GetEncodedListing(
+    const Caller& caller, absl::string_view text, absl::string_view after, EncodeListing encode) {
+  const void* const encoder = reinterpret_cast<const void*>(encode);
+  Outcome<PageStart> start = StartPage(caller, text, after, false, encoder);
+  if (!start.value.ok()) return {start.value.status(), start.ticket};
+  if (!start.value->exists) return {nullptr, start.ticket};
+  if (const auto& known = start.value->known) {
+    return {known->bytes, std::max(start.ticket, known->ticket)};
+  }
+  Outcome<Listing> page = ReadPage(caller, text, false, *start.value);
+  if (!page.value.ok()) return {page.value.status(), page.ticket};
+  auto bytes = std::make_shared<const std::string>(encode(*page.value));
+  if (start.value->version != 0) {
+    listings_.Insert(start.value->directory, after,
+                     {start.value->version, page.ticket, encoder, bytes});
+  }
+  return {std::move(bytes), page.ticket};
 }
 
 }  // namespace cairn::namenode

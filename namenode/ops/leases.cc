@@ -102,7 +102,7 @@ Outcome<bool> NamenodeImpl::RecoverLease(const Caller& caller, absl::string_view
   absl::StatusOr<Path> path = ParsePath(text);
   if (!path.ok()) return {path.status()};
   return Write<bool>(
-      caller, absl::StrCat("recover the lease of ", ForMessage(text)),
+      caller, What{"recover the lease of ", text},
       [&](Attempt& attempt) -> absl::StatusOr<bool> {
         ASSIGN_OR_RETURN(const Resolved at, attempt.ResolveExisting(*path));
         Inode& file = *at.target();

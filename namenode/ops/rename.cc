@@ -41,7 +41,7 @@ Outcome<bool> NamenodeImpl::Rename(const Caller& caller, absl::string_view from_
   absl::StatusOr<Path> to = ParsePath(to_text);
   if (!to.ok()) return {to.status()};
   return Write<bool>(
-      caller, absl::StrCat("rename ", ForMessage(from_text)),
+      caller, What{"rename ", from_text},
       [&](Attempt& attempt) -> absl::StatusOr<bool> {
         ASSIGN_OR_RETURN(const Resolved source,
                          attempt.Resolve(*from, View::IfBlocked::kAccessControl));
@@ -82,7 +82,7 @@ Outcome<Nothing> NamenodeImpl::Rename2(const Caller& caller, absl::string_view f
   absl::StatusOr<Path> to = ParsePath(to_text);
   if (!to.ok()) return {to.status()};
   return Write<Nothing>(
-      caller, absl::StrCat("rename ", ForMessage(from_text)),
+      caller, What{"rename ", from_text},
       [&](Attempt& attempt) -> absl::StatusOr<Nothing> {
         ASSIGN_OR_RETURN(const Resolved source,
                          attempt.Resolve(*from, View::IfBlocked::kAccessControl));

@@ -258,8 +258,9 @@ void NamenodeImpl::Reporter::Judge(const Item& item) {
     if (found != of_file.rend()) version = &*found;
   }
   if (version == nullptr) {
-    LOG_ERROR("blk_{} on storage {}: its owner, inode {}, does not have it; left alone",
-              ToInt(block), storage_, ToInt(*owner));
+    LOG_EVERY_SECONDS(kError, 1,
+                      "blk_{} on storage {}: its owner, inode {}, does not have it; left alone",
+                      ToInt(block), storage_, ToInt(*owner));
     return;
   }
   MakeResident(block, record);
@@ -284,9 +285,9 @@ void NamenodeImpl::Reporter::Act(const Inode& file, const ReportedReplica& repor
     const uint32_t enough = result.meaning == ReplicaMeaning::kStaleStamp
                                 ? namenode_.blocks_->min_replication()
                                 : replication;
-    LOG_WARN("{} on storage {} is bad ({} bytes, state {}); {} good replicas",
-             BlockName(reported.block), storage_, reported.block.length,
-             static_cast<int>(reported.state), result.live);
+    LOG_EVERY_SECONDS(kWarn, 1, "{} on storage {} is bad ({} bytes, state {}); {} good replicas",
+                      BlockName(reported.block), storage_, reported.block.length,
+                      static_cast<int>(reported.state), result.live);
     if (result.live >= enough) {
       namenode_.invalidations_.Add(storage_, {block, reported.block.stamp}, ticket);
     }
@@ -302,8 +303,8 @@ void NamenodeImpl::Reporter::Act(const Inode& file, const ReportedReplica& repor
 void NamenodeImpl::Reporter::DeleteUnknown(const ReportedReplica& reported) {
   if (ToInt(reported.block.id) >= namenode_.next_.block_id) {
     // From the future: this namespace is older than the datanode, say restored from a copy.
-    LOG_ERROR("{} on storage {} has an id that was never given out; left alone",
-              BlockName(reported.block), storage_);
+    LOG_EVERY_SECONDS(kError, 1, "{} on storage {} has an id that was never given out; left alone",
+                      BlockName(reported.block), storage_);
     return;
   }
   if (namenode_.invalidations_.IsFull()) return;  // the next full report finds it again
@@ -393,9 +394,9 @@ absl::StatusOr<DatanodeWelcome> NamenodeImpl::Register(const DatanodeRegistratio
     }
   }
   ASSIGN_OR_RETURN(const uint64_t session, cluster_.Register(registration));
-  for (const uint32_t storage : cluster_.StoragesOf(node.datanode_uuid)) {
-    full_reports_.End(storage);
-  }
+  const std::vector<uint32_t> storages = cluster_.StoragesOf(node.datanode_uuid);
+  for (const uint32_t storage : storages) full_reports_.End(storage);
+  invalidations_.Open(storages);
   LOG_INFO("datanode {} registered: {} ({}:{}), {} storages, software {}", node.datanode_uuid,
            node.address.host_name, node.address.ip, node.address.transfer_port,
            node.storages.size(), node.software_version);

@@ -335,6 +335,18 @@ TEST_F(ReportReplicasTest, AnUnknownBlockIsDeletedAfterARestart) {
   EXPECT_THAT(Deletions(1), ElementsAre(block.id));
 }
 
+TEST_F(ReportReplicasTest, ADeadDatanodeHearsOfItsDeletionsWhenItIsBack) {
+  JoinAll(1);
+  const BlockVersion block = CreateClosed(1);
+  clock_.Advance(absl::Minutes(6));
+  namenode_->RunMaintenance();
+  Delete();
+  Join(1);
+  EXPECT_THAT(Deletions(1), IsEmpty());
+  ReportAll(1, {{block, State::kFinalized}});
+  EXPECT_THAT(Deletions(1), ElementsAre(block.id));
+}
+
 TEST_F(ReportReplicasTest, NothingIsDeletedInSafeMode) {
   JoinAll(1);
   const BlockVersion block = CreateClosed(1);

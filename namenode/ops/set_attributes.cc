@@ -9,7 +9,7 @@ Outcome<Nothing> NamenodeImpl::SetPermission(const Caller& caller, absl::string_
   absl::StatusOr<Path> path = ParsePath(text);
   if (!path.ok()) return {path.status()};
   return Write<Nothing>(
-      caller, absl::StrCat("set permission for ", ForMessage(text)),
+      caller, What{"set permission for ", text},
       [&](Attempt& attempt) -> absl::StatusOr<Nothing> {
         ASSIGN_OR_RETURN(const Resolved at, attempt.ResolveExisting(*path));
         RETURN_IF_ERROR(attempt.CheckOwner(*at.target()));
@@ -26,7 +26,7 @@ Outcome<Nothing> NamenodeImpl::SetOwner(const Caller& caller, absl::string_view 
   absl::StatusOr<Path> path = ParsePath(text);
   if (!path.ok()) return {path.status()};
   return Write<Nothing>(
-      caller, absl::StrCat("set owner for ", ForMessage(text)),
+      caller, What{"set owner for ", text},
       [&](Attempt& attempt) -> absl::StatusOr<Nothing> {
         ASSIGN_OR_RETURN(const Resolved at, attempt.ResolveExisting(*path));
         const Inode& target = *at.target();
@@ -59,7 +59,7 @@ Outcome<Nothing> NamenodeImpl::SetTimes(const Caller& caller, absl::string_view 
   absl::StatusOr<Path> path = ParsePath(text);
   if (!path.ok()) return {path.status()};
   return Write<Nothing>(
-      caller, absl::StrCat("set times ", ForMessage(text)),
+      caller, What{"set times ", text},
       [&](Attempt& attempt) -> absl::StatusOr<Nothing> {
         ASSIGN_OR_RETURN(const Resolved at, attempt.ResolveExisting(*path));
         const Inode& target = *at.target();
@@ -78,7 +78,7 @@ Outcome<bool> NamenodeImpl::SetReplication(const Caller& caller, absl::string_vi
   absl::StatusOr<Path> path = ParsePath(text);
   if (!path.ok()) return {path.status()};
   return Write<bool>(
-      caller, absl::StrCat("set replication for ", ForMessage(text)),
+      caller, What{"set replication for ", text},
       [&](Attempt& attempt) -> absl::StatusOr<bool> {
         if (replication < options_.min_replication || replication > options_.max_replication) {
           return MakeFsError(
@@ -105,7 +105,7 @@ Outcome<Nothing> NamenodeImpl::SetStoragePolicy(const Caller& caller, absl::stri
   absl::StatusOr<Path> path = ParsePath(text);
   if (!path.ok()) return {path.status()};
   return Write<Nothing>(
-      caller, absl::StrCat("set storage policy for ", ForMessage(text)),
+      caller, What{"set storage policy for ", text},
       [&](Attempt& attempt) -> absl::StatusOr<Nothing> {
         const StoragePolicy* const found = policy.empty() ? nullptr : FindStoragePolicy(policy);
         if (!policy.empty() && found == nullptr) {

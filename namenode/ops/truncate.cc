@@ -7,7 +7,7 @@ Outcome<bool> NamenodeImpl::Truncate(const Caller& caller, absl::string_view tex
   absl::StatusOr<Path> path = ParsePath(text);
   if (!path.ok()) return {path.status()};
   return Write<bool>(
-      caller, absl::StrCat("truncate for ", ForMessage(text)),
+      caller, What{"truncate for ", text},
       [&](Attempt& attempt) -> absl::StatusOr<bool> {
         ASSIGN_OR_RETURN(const Resolved at, attempt.ResolveExisting(*path));
         Inode& file = *at.target();
@@ -62,7 +62,7 @@ Outcome<Nothing> NamenodeImpl::Concat(const Caller& caller, absl::string_view ta
     paths.push_back(*std::move(path));
   }
   return Write<Nothing>(
-      caller, absl::StrCat("concat ", ForMessage(target_text)),
+      caller, What{"concat ", target_text},
       [&](Attempt& attempt) -> absl::StatusOr<Nothing> {
         const auto refuse = [](absl::string_view why) {
           return MakeFsError(FsError::kIllegalArgument, why);

@@ -131,6 +131,16 @@ class LevelDbStore final : public Store {
     NoteFirst();
     active_->tail.Delete(key);
   }
+  bool BeforeFreeze(std::function<void()> put_rest) override {
+    put_rest_ = std::move(put_rest);
+    return true;
+  }
+  void PutRest() override {
+    CHECK(!inside_edit_) << "in the middle of an edit";
+    if (put_rest_ != nullptr && active_->last_edit != kNoTx) put_rest_();
+    CHECK(!inside_edit_) << "what was put off did not end";
+  }
+  void EndRest() override { inside_edit_ = false; }
   void EndEdit(TxId txid) override;
   void PutUnjournalled(absl::string_view key, absl::string_view value) override {
     NoteFirst();
@@ -160,9 +170,13 @@ class LevelDbStore final : public Store {
     TxId last_edit = kNoTx;  // of the edits in it; kNoTx: only unjournalled records
   };
 
+  // With records put off, an edit alone makes the tail worth a flush.
+  bool IsActiveEmpty() const {
+    return active_->tail.empty() && (put_rest_ == nullptr || active_->last_edit == kNoTx);
+  }
   // The age of a tail counts from its first record.
   void NoteFirst() {
-    if (ABSL_PREDICT_FALSE(active_->tail.empty())) {
+    if (ABSL_PREDICT_FALSE(IsActiveEmpty())) {
       active_since_ns_.store(absl::ToInt64Nanoseconds(SystemClock().Monotonic()),
                              std::memory_order_relaxed);
     }
@@ -191,6 +205,7 @@ class LevelDbStore final : public Store {
   // Guarded by the namespace lock, which the compiler does not see from here.
   TxId last_edit_;
   bool inside_edit_ = false;  // something was put and EndEdit has not come yet
+  std::function<void()> put_rest_;
   std::unique_ptr<Layer> active_;
   std::shared_ptr<const Layer> frozen_;
   uint64_t flush_count_ = 0;
@@ -226,6 +241,7 @@ Store::Found LevelDbStore::Peek(absl::string_view key, absl::string_view* value)
 
 void LevelDbStore::EndEdit(TxId txid) {
   CHECK_LT(ToInt(last_edit_), ToInt(txid)) << "edits out of order";
+  if (put_rest_ != nullptr) NoteFirst();
   last_edit_ = txid;
   active_->last_edit = txid;
   inside_edit_ = false;
@@ -240,13 +256,15 @@ void LevelDbStore::MaybeFreeze() {
 
 void LevelDbStore::PublishSizes() {
   active_bytes_.store(active_->tail.bytes(), std::memory_order_relaxed);
-  active_records_.store(active_->tail.records(), std::memory_order_relaxed);
+  const uint64_t records = active_->tail.records();
+  active_records_.store(records == 0 && !IsActiveEmpty() ? 1 : records, std::memory_order_relaxed);
 }
 
 void LevelDbStore::Freeze() {
   CHECK(!inside_edit_) << "freeze in the middle of an edit";
   // An edit may have changed nothing: its txid alone is worth no flush.
-  if (frozen_ != nullptr || active_->tail.empty()) return;
+  if (frozen_ != nullptr || IsActiveEmpty()) return;
+  PutRest();
   frozen_ = std::move(active_);
   active_ = std::make_unique<Layer>(pool_);
   frozen_bytes_.store(frozen_->tail.bytes(), std::memory_order_relaxed);

@@ -97,6 +97,19 @@ class Store {
   // [W] One record of the edit being applied. Both views are copied.
   virtual void Put(absl::string_view key, absl::string_view value) = 0;
   virtual void Delete(absl::string_view key) = 0;
+  // Registers what puts the records that were put off: edits change an inode many times, and its
+  // record need be encoded only when the tail is about to be frozen. Called with the lock held
+  // exclusively, between edits, just before an active tail that saw an edit is frozen; it may Put
+  // and Delete, and ends with EndRest(). From then on an edit that put nothing counts as a change
+  // too. Call once, before the first edit. False: this store has no such moment, put at once.
+  virtual bool BeforeFreeze(std::function<void()> put_rest) {
+    (void)put_rest;
+    return false;
+  }
+  // [W] Calls it now, for a caller who is about to read records; between edits.
+  virtual void PutRest() {}
+  // [W] What was put since the last EndEdit completes edits that have ended.
+  virtual void EndRest() {}
   // [W] The edit `txid` is complete; may freeze the active tail (O(1)) and wake the flusher. Txids
   // grow, and the lock is held from an edit's first Put to its EndEdit.
   virtual void EndEdit(TxId txid) = 0;

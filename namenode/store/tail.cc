@@ -85,7 +85,9 @@ void Tail::Write(absl::string_view key, absl::string_view value, bool deleted) {
   const Probe probe = MakeProbe(key);
   const auto at = slots_.lower_bound(probe);
   Record* record;
-  if (at != slots_.end() && at->record->key() == key) {
+  // The heads first: most often the place is another key's, whose record is not in the cache.
+  if (at != slots_.end() && at->head[0] == probe.head[0] && at->head[1] == probe.head[1] &&
+      at->record->key() == key) {
     record = const_cast<Record*>(at->record);  // the order depends on the key alone
     if (value.size() > record->value_capacity) {
       // Room to grow: a file's block list gets longer again and again, and what it leaves behind

@@ -61,7 +61,8 @@ absl::Status PrintAcl(Shell& shell, const PathItem& item) {
   ASSIGN_OR_RETURN(const client::AclStatus acl, cluster->GetAcl(item.path));
   const uint16_t mode = acl.mode.value_or(item.status->mode);
   std::ostream& out = shell.out();
-  out << "# file: " << item.text << "\n# owner: " << acl.owner << "\n# group: " << acl.group << "\n";
+  out << "# file: " << item.text << "\n# owner: " << acl.owner << "\n# group: " << acl.group
+      << "\n";
   if (acl.sticky) out << "# flags: --" << ((mode & 1) != 0 ? "t" : "T") << "\n";
   const std::vector<AclEntry> entries = WholeAcl(acl, mode);
   for (const AclEntry& e : entries) {
@@ -72,7 +73,7 @@ absl::Status PrintAcl(Shell& shell, const PathItem& item) {
 }
 
 absl::StatusOr<std::vector<AclEntry>> TakeSpec(Shell& shell, bool with_permissions) {
-  if (shell.args().size() < 2) return UsageStatus("Missing arguments: <acl_spec> <path>");
+  if (shell.args().size() < 2) return UsageStatus("Missing either <acl_spec> or <path>");
   auto entries = ParseAclSpec(shell.args()[0], with_permissions);
   if (!entries.ok()) return UsageStatus(entries.status().message());
   shell.args().erase(shell.args().begin());
@@ -82,7 +83,8 @@ absl::StatusOr<std::vector<AclEntry>> TakeSpec(Shell& shell, bool with_permissio
 }  // namespace
 
 absl::Status RunGetfacl(Shell& shell) {
-  RETURN_IF_ERROR(shell.TakeOptions({"R"}, {}, 1, 1));
+  RETURN_IF_ERROR(shell.TakeOptions({"R"}, {}, 0, 1));
+  if (shell.args().empty()) return UsageStatus("<path> is missing");
   return shell.ForEach(shell.args(), [&](PathItem& item) {
     return Walk(shell, item, shell.Has("R"),
                 [&](const PathItem& found, int) { return PrintAcl(shell, found); });
@@ -90,10 +92,12 @@ absl::Status RunGetfacl(Shell& shell) {
 }
 
 absl::Status RunSetfacl(Shell& shell) {
-  RETURN_IF_ERROR(shell.TakeOptions({"b", "k", "R", "m", "x", "-set"}, {}, 1, 2));
-  const int chosen = shell.Has("b") + shell.Has("k") + shell.Has("m") + shell.Has("x") +
-                     shell.Has("-set");
-  if (chosen != 1) return UsageStatus("Specify exactly one of -b, -k, -m, -x, --set");
+  RETURN_IF_ERROR(shell.TakeOptions({"b", "k", "R", "m", "x", "-set"}, {}, 0, 2));
+  if (shell.args().empty()) return UsageStatus("<path> is missing");
+  const int chosen =
+      shell.Has("b") + shell.Has("k") + shell.Has("m") + shell.Has("x") + shell.Has("-set");
+  if (chosen > 1) return UsageStatus("Specified flags contains both remove and modify flags");
+  if (chosen == 0) return UsageStatus("Specify one of -b, -k, -m, -x, --set");
   std::vector<AclEntry> entries;
   if (!shell.Has("b") && !shell.Has("k")) {
     ASSIGN_OR_RETURN(entries, TakeSpec(shell, /*with_permissions=*/!shell.Has("x")));

@@ -106,7 +106,8 @@ absl::Status RunSetrep(Shell& shell) {
       if (!item.is_file()) return absl::OkStatus();
       ASSIGN_OR_RETURN(client::FileSystem* const cluster, Cluster(item));
       ASSIGN_OR_RETURN(const bool done, cluster->SetReplication(item.path, replication));
-      if (!done) return absl::InternalError(absl::StrCat("Could not set replication for: ", item.text));
+      if (!done)
+        return absl::InternalError(absl::StrCat("Could not set replication for: ", item.text));
       shell.out() << "Replication " << replication << " set: " << item.text << "\n";
       changed.push_back(item);
       return absl::OkStatus();
@@ -147,6 +148,10 @@ absl::Status RunConcat(Shell& shell) {
   }
   std::vector<std::string> sources;
   ASSIGN_OR_RETURN(const PathItem target, shell.Resolve(shell.args()[0]));
+  if (!target.is_file()) {
+    return absl::NotFoundError(absl::StrCat("Target path ", target.volume->Qualify(target.path),
+                                            " does not exist or is not file."));
+  }
   ASSIGN_OR_RETURN(client::FileSystem* const cluster, Cluster(target));
   for (const PathItem& item : shell.ExpandAll(absl::MakeSpan(shell.args()).subspan(1))) {
     if (!item.exists()) return NotFound(item);

@@ -55,8 +55,7 @@ absl::Status CheckDestination(const PathItem& destination, size_t sources, bool 
     return destination.is_directory() ? absl::OkStatus() : NotADirectory(destination);
   }
   if (destination.exists()) {
-    return destination.is_directory() || overwrite ? absl::OkStatus()
-                                                   : AlreadyExists(destination);
+    return destination.is_directory() || overwrite ? absl::OkStatus() : AlreadyExists(destination);
   }
   PathItem parent{.volume = destination.volume, .path = client::ParentPath(destination.path)};
   if (!absl::StrContains(destination.path, '/')) parent.path = ".";
@@ -122,7 +121,7 @@ absl::Status Copier::Copy(const PathItem& source, const PathItem& destination) {
     if (source.path == target.path) {
       return ToItself(source, target.volume->Qualify(target.path), "are identical");
     }
-    if (absl::StartsWith(target.path, client::JoinPath(source.path, ""))  &&
+    if (absl::StartsWith(target.path, client::JoinPath(source.path, "")) &&
         target.path[source.path.size()] == '/') {
       return ToItself(source, target.text, "is a subdirectory of itself");
     }
@@ -173,9 +172,8 @@ absl::Status Copier::CopyStream(Reader& reader, const PathItem& target) {
   const std::string written =
       options_.direct ? target.path : absl::StrCat(target.path, kTemporarySuffix);
   absl::Status status = [&]() -> absl::Status {
-    ASSIGN_OR_RETURN(auto writer,
-                     volume.Create(written, {.overwrite = true,
-                                             .lazy_persist = options_.lazy_persist}));
+    ASSIGN_OR_RETURN(auto writer, volume.Create(written, {.overwrite = true,
+                                                          .lazy_persist = options_.lazy_persist}));
     RETURN_IF_ERROR(CopyAll(reader, [&](std::span<const std::byte> piece) {
       progress_.Add(piece.size());
       return writer->Write(piece);
@@ -193,7 +191,8 @@ absl::Status Copier::CopyStream(Reader& reader, const PathItem& target) {
       }
     }
   }
-  // What is half there under the temporary name helps nobody; the first error is the one that counts.
+  // What is half there under the temporary name helps nobody; the first error is the one that
+  // counts.
   if (!status.ok() && !options_.direct) volume.Delete(written, false).IgnoreError();
   return status;
 }

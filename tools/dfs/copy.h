@@ -2,8 +2,8 @@
 //
 // A file is written under NAME._COPYING_ and renamed when complete, so that nobody sees half of it
 // under its name. Directories are made before what is in them. With several threads, each copies
-// whole files; the tree is walked by the caller's thread. Errors of single files are reported to the
-// shell and the copy goes on.
+// whole files; the tree is walked by the caller's thread. Errors of single files are reported to
+// the shell and the copy goes on.
 #pragma once
 
 #include <atomic>

@@ -58,8 +58,9 @@ constexpr ShellCommand kCommands[] = {
      "  -q  With quotas.   -u  Quotas alone.   -h  Sizes for people.   -v  With a header.\n"
      "  -x  Without snapshots.   -s  With the snapshots' counts.   -e  With the coding policy.",
      &RunCount},
-    {"cp", "[-f] [-p | -p[topax]] [-d] [-t <thread count>] [-q <thread pool queue size>] <src> ... "
-           "<dst>",
+    {"cp",
+     "[-f] [-p | -p[topax]] [-d] [-t <thread count>] [-q <thread pool queue size>] <src> ... "
+     "<dst>",
      "Copy files and directories.\n"
      "  -f  Replace files that exist.   -d  No temporary name.   -t  So many files at a time.\n"
      "  -p  Keep times, owner and mode, or those of: t(imes) o(wner) p(ermission).",
@@ -67,7 +68,8 @@ constexpr ShellCommand kCommands[] = {
     {"df", "[-h] [<path> ...]", "Show capacity, used and free space; -h for people.", &RunDf},
     {"du", "[-s] [-h] [-v] [-x] <path> ...",
      "Show bytes, and bytes with all replicas, of each entry of a directory.\n"
-     "  -s  One sum per path.   -h  Sizes for people.   -v  With a header.   -x  Without snapshots.",
+     "  -s  One sum per path.   -h  Sizes for people.   -v  With a header.   -x  Without "
+     "snapshots.",
      &RunDu},
     {"expunge", "[-immediate] [-fs <path>]",
      "Delete what has been in the trash for longer than its interval; -immediate: all of it.",
@@ -148,7 +150,7 @@ int Finish(Shell& shell, const absl::Status& status, std::ostream& err) {
   }
   if (!status.ok()) shell.Error(status);
   shell.out().flush();
-  if (!shell.out()) {
+  if (!shell.out() && shell.errors() == 0) {
     shell.Error(absl::UnavailableError("Unable to write to output stream."));
   }
   return shell.errors() == 0 ? shell.exit_code : kExitFailed;

@@ -36,9 +36,8 @@ absl::StatusOr<std::vector<Term>> ParseExpression(absl::Span<const std::string> 
       const bool ignore_case = word == "-iname";
       const std::string text = ignore_case ? absl::AsciiStrToLower(words[i + 1]) : words[i + 1];
       ASSIGN_OR_RETURN(client::GlobPattern pattern, client::GlobPattern::Compile(text));
-      terms.push_back({.kind = Term::kName,
-                       .ignore_case = ignore_case,
-                       .pattern = std::move(pattern)});
+      terms.push_back(
+          {.kind = Term::kName, .ignore_case = ignore_case, .pattern = std::move(pattern)});
       ++i;
     } else {
       return absl::InvalidArgumentError(absl::StrCat("Unexpected argument: ", word));
@@ -53,7 +52,8 @@ void Apply(Shell& shell, const std::vector<Term>& terms, const PathItem& item) {
     switch (term.kind) {
       case Term::kName: {
         const absl::string_view name = client::BaseName(item.path);
-        const std::string folded = term.ignore_case ? absl::AsciiStrToLower(name) : std::string(name);
+        const std::string folded =
+            term.ignore_case ? absl::AsciiStrToLower(name) : std::string(name);
         if (!term.pattern->Matches(folded)) return;
         break;
       }
@@ -76,6 +76,9 @@ absl::Status RunFind(Shell& shell) {
   while (at < shell.args().size() && (shell.args()[at] == "-L" || shell.args()[at] == "-H")) ++at;
   while (at < shell.args().size() && !absl::StartsWith(shell.args()[at], "-")) {
     paths.push_back(shell.args()[at++]);
+  }
+  if (shell.args().empty()) {
+    return UsageStatus("Not enough arguments: expected 1 but got 0");
   }
   if (paths.empty()) paths.push_back(".");
   ASSIGN_OR_RETURN(const std::vector<Term> terms,

@@ -14,8 +14,9 @@ std::string HumanSize(uint64_t bytes, absl::string_view unit, int decimals) {
   size_t prefix = 0;
   while (prefix + 1 < kPrefixes.size() && bytes >> (10 * (prefix + 2)) != 0) ++prefix;
   const auto scaled = [&](size_t p) {
-    return absl::StrFormat("%.*f", decimals,
-                           static_cast<double>(bytes) / static_cast<double>(uint64_t{1} << (10 * (p + 1))));
+    return absl::StrFormat(
+        "%.*f", decimals,
+        static_cast<double>(bytes) / static_cast<double>(uint64_t{1} << (10 * (p + 1))));
   };
   std::string number;
   if (bytes % (uint64_t{1} << (10 * (prefix + 1))) == 0) {

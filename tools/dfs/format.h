@@ -36,6 +36,7 @@ class TextTable {
   // `right_aligned[i]`: column i. The last column is not padded on the right.
   explicit TextTable(std::vector<bool> right_aligned) : right_aligned_(std::move(right_aligned)) {}
   void AddRow(std::vector<std::string> cells) { rows_.push_back(std::move(cells)); }
+  size_t row_count() const { return rows_.size(); }
   void Print(std::ostream& out) const;
 
  private:

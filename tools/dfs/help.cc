@@ -9,7 +9,8 @@ namespace cairn::tools {
 namespace {
 
 absl::StatusOr<const ShellCommand*> Lookup(const std::string& word) {
-  const absl::string_view name = absl::StartsWith(word, "-") ? word.substr(1) : word;
+  absl::string_view name = word;
+  if (absl::StartsWith(name, "-")) name.remove_prefix(1);
   if (const ShellCommand* command = FindShellCommand(name)) return command;
   return UsageStatus(absl::StrCat("`", name, "': Unknown command"));
 }

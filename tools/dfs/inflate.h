@@ -1,10 +1,13 @@
 // tools/dfs/inflate.h - unpacking gzip and zlib data while it streams by.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <span>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 
 namespace cairn::tools {
 

@@ -212,8 +212,8 @@ std::unique_ptr<Reader> NewStdinReader() {
 absl::Status CopyAll(Reader& reader,
                      const std::function<absl::Status(std::span<const std::byte>)>& write) {
   // Large buffers come from fresh pages; a small file needs few of them.
-  const size_t size = reader.length() == 0 ? kCopyBytes / 16
-                                           : std::min<uint64_t>(kCopyBytes, reader.length());
+  const size_t size =
+      reader.length() == 0 ? kCopyBytes / 16 : std::min<uint64_t>(kCopyBytes, reader.length());
   const std::unique_ptr<std::byte[]> buffer(new std::byte[size]);
   while (true) {
     ASSIGN_OR_RETURN(const size_t bytes, reader.Read(std::span(buffer.get(), size)));

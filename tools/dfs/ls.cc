@@ -102,7 +102,8 @@ class Lister {
     const char* type = s.is_directory() ? "d" : s.type == client::FileType::kSymlink ? "l" : "-";
     shell_.out() << type << client::ModeText(s.mode) << (s.has_acl ? "+" : " ")
                  << PadLeft(Replication(s), replication_width_) << " "
-                 << PadRight(s.owner, owner_width_) << " " << PadRight(s.group, group_width_) << " ";
+                 << PadRight(s.owner, owner_width_) << " " << PadRight(s.group, group_width_)
+                 << " ";
     if (shell_.Has("e")) shell_.out() << PadRight(EcPolicy(s), ec_width_) << " ";
     shell_.out() << PadLeft(Size(s), size_width_) << " " << MinuteText(Time(s)) << " " << name
                  << "\n";

@@ -25,12 +25,7 @@ absl::Status MakeDirectory(Shell& shell, PathItem& item) {
 absl::Status CheckParent(const PathItem& item) {
   PathItem parent{.volume = item.volume, .path = client::ParentPath(item.path)};
   RETURN_IF_ERROR(parent.Refresh());
-  if (!parent.exists()) return ParentNotFound(item);
-  if (!parent.is_directory()) {
-    parent.text = item.volume->Qualify(parent.path);
-    return NotADirectory(parent);
-  }
-  return absl::OkStatus();
+  return parent.exists() ? absl::OkStatus() : ParentNotFound(item);
 }
 
 absl::Status CreateEmpty(const PathItem& item) {

@@ -24,7 +24,7 @@ absl::Status AppendOne(Reader& reader, client::OutputStream& out) {
 }  // namespace
 
 absl::Status RunAppendToFile(Shell& shell) {
-  RETURN_IF_ERROR(shell.TakeOptions({}, {}, 1, SIZE_MAX));
+  RETURN_IF_ERROR(shell.TakeOptions({}, {}, 0, SIZE_MAX));
   std::vector<std::string> sources = shell.args();
   if (sources.size() < 2) return absl::InvalidArgumentError("missing destination argument");
   ASSIGN_OR_RETURN(const PathItem target, shell.Resolve(sources.back()));
@@ -46,7 +46,7 @@ absl::Status RunAppendToFile(Shell& shell) {
     readers.push_back(*std::move(reader));
   }
   if (!target.exists()) {
-    ASSIGN_OR_RETURN(auto created, cluster->Create(target.path, {.create_parents = false}));
+    ASSIGN_OR_RETURN(auto created, cluster->Create(target.path));
     RETURN_IF_ERROR(created->Close());
   }
   ASSIGN_OR_RETURN(auto out, cluster->Append(target.path));

@@ -26,8 +26,8 @@ absl::Status Explain(const absl::Status& status, absl::string_view what, const P
 
 absl::Status ForTree(Shell& shell, const std::function<absl::Status(const PathItem&, int)>& visit) {
   const std::vector<std::string> paths(shell.args().begin() + 1, shell.args().end());
-  return shell.ForEach(
-      paths, [&](PathItem& item) { return Walk(shell, item, shell.Has("R"), visit); });
+  return shell.ForEach(paths,
+                       [&](PathItem& item) { return Walk(shell, item, shell.Has("R"), visit); });
 }
 
 absl::Status ChangeOwner(Shell& shell, const std::string& owner, const std::string& group) {
@@ -69,8 +69,8 @@ absl::Status RunChown(Shell& shell) {
   const std::string owner = text.substr(0, colon);
   const std::string group = colon == std::string::npos ? "" : text.substr(colon + 1);
   if (text.empty() || !IsName(owner) || !IsName(group)) {
-    return UsageStatus(absl::StrCat("'", text, "' does not match expected pattern for ",
-                                    "[owner][:group]."));
+    return UsageStatus(
+        absl::StrCat("'", text, "' does not match expected pattern for ", "[owner][:group]."));
   }
   if (owner.empty() && group.empty()) {
     return UsageStatus(absl::StrCat("'", text, "' does not specify owner or group."));

@@ -53,9 +53,9 @@ void Progress::Draw() {
       name_.size() <= kNameWidth ? name_ : "..." + name_.substr(name_.size() - kNameWidth + 3);
   std::cerr << "\r\033[K" << name << "  " << HumanSize(done, "B");
   if (expected_bytes_ >= done && expected_bytes_ > 0) {
-    std::cerr << absl::StreamFormat(" of %s (%d%%)", HumanSize(expected_bytes_, "B"),
-                                    static_cast<int>(100.0 * static_cast<double>(done) /
-                                                     static_cast<double>(expected_bytes_)));
+    std::cerr << absl::StreamFormat(
+        " of %s (%d%%)", HumanSize(expected_bytes_, "B"),
+        static_cast<int>(100.0 * static_cast<double>(done) / static_cast<double>(expected_bytes_)));
   }
   std::cerr << "  " << HumanSize(static_cast<uint64_t>(static_cast<double>(done) / seconds), "B")
             << "/s" << std::flush;

@@ -35,10 +35,8 @@ absl::StatusOr<bool> MoveToTrash(Shell& shell, const PathItem& item) {
   if (!trash.enabled()) return false;
   absl::StatusOr<std::string> moved = trash.Move(item.path);
   if (!moved.ok()) {
-    return absl::Status(moved.status().code(),
-                        absl::StrCat("Failed to move to trash: ", item.volume->Qualify(item.path),
-                                     ": ", moved.status().message(),
-                                     ". Consider using -skipTrash option"));
+    return absl::Status(moved.status().code(), absl::StrCat(moved.status().message(),
+                                                            ". Consider using -skipTrash option"));
   }
   if (moved->empty()) return false;
   shell.err() << "Moved: '" << item.volume->Qualify(item.path)

@@ -146,8 +146,8 @@ namespace {
 // Where a path's text leads, before anything is looked up.
 struct Located {
   Volume* volume = nullptr;
-  std::string path;  // absolute and normalized for a cluster
-  std::string home;  // what a relative path is relative to; empty for an absolute one
+  std::string path;    // absolute and normalized for a cluster
+  std::string home;    // what a relative path is relative to; empty for an absolute one
   std::string prefix;  // "hdfs://host:port" if the user wrote it
 };
 
@@ -202,8 +202,7 @@ absl::StatusOr<std::vector<PathItem>> Shell::Expand(const std::string& text) {
   ASSIGN_OR_RETURN(const Located located, Locate(volumes_, text));
   std::vector<PathItem> items;
   if (!client::HasGlob(located.path) || located.volume->cluster() == nullptr) {
-    PathItem item{
-        .text = text, .volume = located.volume, .path = Unescape(located.path)};
+    PathItem item{.text = text, .volume = located.volume, .path = Unescape(located.path)};
     RETURN_IF_ERROR(item.Refresh());
     item.text = item.exists() ? TextLike(located, item.path) : Unescape(text);
     items.push_back(std::move(item));
@@ -226,6 +225,10 @@ std::vector<PathItem> Shell::ExpandAll(absl::Span<const std::string> texts) {
   std::vector<PathItem> all;
   for (const std::string& text : texts) {
     absl::StatusOr<std::vector<PathItem>> items = Expand(text);
+    if (IsUsage(items.status())) {
+      usage_ = items.status();
+      return {};
+    }
     if (!items.ok()) {
       Error(items.status());
       continue;
@@ -237,7 +240,9 @@ std::vector<PathItem> Shell::ExpandAll(absl::Span<const std::string> texts) {
 
 absl::Status Shell::ForEach(absl::Span<const std::string> texts,
                             const std::function<absl::Status(PathItem&)>& visit) {
-  for (PathItem& item : ExpandAll(texts)) {
+  std::vector<PathItem> items = ExpandAll(texts);
+  RETURN_IF_ERROR(usage_);
+  for (PathItem& item : items) {
     const absl::Status status = item.exists() ? visit(item) : NotFound(item);
     if (IsUsage(status)) return status;
     if (!status.ok()) Error(status);

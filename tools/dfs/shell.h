@@ -1,9 +1,9 @@
 // tools/dfs/shell.h - what one `cairn dfs` command works with: its arguments, the paths they name,
 // and the way it tells what went wrong.
 //
-// A path that fails does not stop the command: Error() says so and counts, and the exit code is 1 at
-// the end. Bad usage is a status made by UsageStatus: it stops the command with its usage text and
-// 255.
+// A path that fails does not stop the command: Error() says so and counts, and the exit code is 1
+// at the end. Bad usage is a status made by UsageStatus: it stops the command with its usage text
+// and 255.
 #pragma once
 
 #include <functional>
@@ -81,8 +81,9 @@ class Shell {
 
   // ---- Arguments ----
 
-  // Takes the options off the front of args(): `flags` are letters or words without a dash, `valued`
-  // those that take a value. The rest must be `min` to `max` arguments. Usage status otherwise.
+  // Takes the options off the front of args(): `flags` are letters or words without a dash,
+  // `valued` those that take a value. The rest must be `min` to `max` arguments. Usage status
+  // otherwise.
   absl::Status TakeOptions(const std::vector<std::string>& flags,
                            const std::vector<std::string>& valued, size_t min, size_t max);
   bool Has(const std::string& flag) const { return flags_.contains(flag); }
@@ -120,6 +121,7 @@ class Shell {
   std::ostream& out_;
   std::ostream& err_;
   std::map<std::string, std::string> flags_;
+  absl::Status usage_;  // what is wrong with an argument that was to be expanded
   mutable Mutex mu_;
   int errors_ ABSL_GUARDED_BY(mu_) = 0;
 };
@@ -134,7 +136,7 @@ struct ShellCommand {
 
 std::span<const ShellCommand> ShellCommands();
 const ShellCommand* FindShellCommand(absl::string_view name);
-void PrintShellUsage(std::ostream& out);                      // of all commands
+void PrintShellUsage(std::ostream& out);  // of all commands
 void PrintShellUsage(std::ostream& out, const ShellCommand& command);
 
 }  // namespace cairn::tools

@@ -20,7 +20,8 @@ constexpr absl::Duration kFollowPause = absl::Seconds(5);
 absl::Status WriteOut(Shell& shell, std::span<const std::byte> bytes) {
   shell.out().write(reinterpret_cast<const char*>(bytes.data()),
                     static_cast<std::streamsize>(bytes.size()));
-  return shell.out() ? absl::OkStatus() : absl::UnavailableError("Unable to write to output stream.");
+  return shell.out() ? absl::OkStatus()
+                     : absl::UnavailableError("Unable to write to output stream.");
 }
 
 absl::StatusOr<std::unique_ptr<Reader>> OpenFile(const PathItem& item) {
@@ -98,8 +99,7 @@ absl::Status RunCat(Shell& shell) {
 
 absl::Status RunText(Shell& shell) {
   RETURN_IF_ERROR(shell.TakeOptions({"ignoreCrc"}, {}, 1, SIZE_MAX));
-  return shell.ForEach(shell.args(),
-                       [&](PathItem& item) { return ShowText(shell, item); });
+  return shell.ForEach(shell.args(), [&](PathItem& item) { return ShowText(shell, item); });
 }
 
 absl::Status RunHead(Shell& shell) {

@@ -19,30 +19,44 @@ std::string TypeName(const client::FileStatus& s) {
 std::string Field(char letter, const PathItem& item) {
   const client::FileStatus& s = *item.status;
   switch (letter) {
-    case 'a': return absl::StrFormat("%o", s.mode);
-    case 'A': return client::ModeText(s.mode);
-    case 'b': return absl::StrCat(s.length);
-    case 'F': return TypeName(s);
-    case 'g': return s.group;
-    case 'n': return std::string(client::BaseName(s.path));
-    case 'o': return absl::StrCat(s.block_bytes);
-    case 'r': return absl::StrCat(s.replication);
-    case 'u': return s.owner;
-    case 'x': return SecondTextUtc(s.accessed);
-    case 'X': return absl::StrCat(absl::ToUnixMillis(s.accessed));
-    case 'y': return SecondTextUtc(s.modified);
-    case 'Y': return absl::StrCat(absl::ToUnixMillis(s.modified));
-    default: return std::string(1, letter);
+    case 'a':
+      return absl::StrFormat("%o", s.mode);
+    case 'A':
+      return client::ModeText(s.mode);
+    case 'b':
+      return absl::StrCat(s.length);
+    case 'F':
+      return TypeName(s);
+    case 'g':
+      return s.group;
+    case 'n':
+      return std::string(client::BaseName(s.path));
+    case 'o':
+      return absl::StrCat(s.block_bytes);
+    case 'r':
+      return absl::StrCat(s.replication);
+    case 'u':
+      return s.owner;
+    case 'x':
+      return SecondTextUtc(s.accessed);
+    case 'X':
+      return absl::StrCat(absl::ToUnixMillis(s.accessed));
+    case 'y':
+      return SecondTextUtc(s.modified);
+    case 'Y':
+      return absl::StrCat(absl::ToUnixMillis(s.modified));
+    default:
+      return std::string(1, letter);
   }
 }
 
 std::string FormatStat(absl::string_view format, const PathItem& item) {
   std::string text;
   for (size_t i = 0; i < format.size(); ++i) {
-    if (format[i] == '%' && i + 1 < format.size()) {
-      text += Field(format[++i], item);
-    } else {
+    if (format[i] != '%') {
       text += format[i];
+    } else if (i + 1 < format.size()) {
+      text += Field(format[++i], item);
     }
   }
   return text;

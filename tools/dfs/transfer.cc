@@ -52,12 +52,12 @@ absl::Status PutAll(Shell& shell, CopyOptions options) {
     sources.push_back(std::move(item));
   }
   RETURN_IF_ERROR(CheckDestination(destination, sources.size(), options.overwrite));
-  if (options.delete_source) {
-    for (const PathItem& source : sources) {
-      if (source.is_directory()) return IsADirectory(source);
-    }
-  }
   CopyEach(shell, options, sources, destination);
+  // The files are gone by now; their directories go when all of them have arrived.
+  for (const PathItem& source : sources) {
+    if (!options.delete_source || !source.is_directory() || shell.errors() > 0) continue;
+    RETURN_IF_ERROR(source.volume->Delete(source.path, /*recursive=*/true));
+  }
   return absl::OkStatus();
 }
 
@@ -144,10 +144,12 @@ absl::Status RunGet(Shell& shell) {
 }
 
 absl::Status RunCp(Shell& shell) {
-  // -p may carry letters for what to keep: t(ime) o(wnership) p(ermission); a and x are not kept here.
+  // -p may carry letters for what to keep: t(ime) o(wnership) p(ermission); a and x are not kept
+  // here.
   std::string keep;
   for (std::string& arg : shell.args()) {
-    if (absl::StartsWith(arg, "-p") && arg.size() > 2 && arg.find_first_not_of("topax", 2) == std::string::npos) {
+    if (absl::StartsWith(arg, "-p") && arg.size() > 2 &&
+        arg.find_first_not_of("topax", 2) == std::string::npos) {
       keep = arg.substr(2);
       arg = "-p";
     }

@@ -28,15 +28,14 @@ absl::StatusOr<Trash> Trash::Open(client::FileSystem& fs) {
 absl::StatusOr<std::string> Trash::Move(const std::string& path) {
   if (path == root_ || absl::StartsWith(path, root_ + "/")) return std::string();
   if (absl::StartsWith(root_ + "/", path == "/" ? path : path + "/")) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("Cannot move \"", path, "\" to the trash, as it contains the trash"));
+    return absl::InvalidArgumentError(absl::StrCat("Cannot move \"hdfs://", fs_.authority(), path,
+                                                   "\" to the trash, as it contains the trash"));
   }
   std::string target = absl::StrCat(root_, "/", kCurrent, path);
   RETURN_IF_ERROR(fs_.Mkdirs(client::ParentPath(target), kTrashMode));
   ASSIGN_OR_RETURN(const bool taken, fs_.Exists(target));
   if (taken) absl::StrAppend(&target, absl::ToUnixMillis(absl::Now()));
-  RETURN_IF_ERROR(
-      fs_.Rename2(path, target, client::RenameOption::kNoOverwrite, /*to_trash=*/true));
+  RETURN_IF_ERROR(fs_.Rename2(path, target, client::RenameOption::kNoOverwrite, /*to_trash=*/true));
   return target;
 }
 
@@ -64,8 +63,9 @@ absl::Status Trash::Expunge(bool immediate) {
       absl::StrCat(root_, "/", absl::FormatTime(kCheckpointFormat, now, absl::LocalTimeZone()));
   absl::Status renamed;
   for (int attempt = 0; attempt < 1000; ++attempt) {
-    renamed = fs_.Rename2(current, attempt == 0 ? checkpoint : absl::StrCat(checkpoint, "-", attempt),
-                          client::RenameOption::kNoOverwrite);
+    renamed =
+        fs_.Rename2(current, attempt == 0 ? checkpoint : absl::StrCat(checkpoint, "-", attempt),
+                    client::RenameOption::kNoOverwrite);
     if (GetFsError(renamed) != FsError::kFileAlreadyExists) break;
   }
   return renamed;

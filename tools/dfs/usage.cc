@@ -20,8 +20,7 @@ absl::Status AddUsage(Shell& shell, const PathItem& item, TextTable& table) {
   ASSIGN_OR_RETURN(const ContentSummary sum, Summarize(item));
   const bool without_snapshots = shell.Has("x");
   const uint64_t length = sum.length - (without_snapshots ? sum.snapshot_length : 0);
-  const uint64_t space =
-      sum.space_consumed - (without_snapshots ? sum.snapshot_space_consumed : 0);
+  const uint64_t space = sum.space_consumed - (without_snapshots ? sum.snapshot_space_consumed : 0);
   table.AddRow({SizeText(length, shell.Has("h")), SizeText(space, shell.Has("h")), item.text});
   return absl::OkStatus();
 }
@@ -39,10 +38,10 @@ std::string RemainingText(int64_t quota, uint64_t used, bool human) {
 }
 
 std::string QuotaColumns(const ContentSummary& sum, bool human) {
-  return absl::StrFormat(
-      "%12s %15s %15s %15s ", QuotaText(sum.quota, human),
-      RemainingText(sum.quota, sum.file_count + sum.directory_count, human),
-      QuotaText(sum.space_quota, human), RemainingText(sum.space_quota, sum.space_consumed, human));
+  return absl::StrFormat("%12s %15s %15s %15s ", QuotaText(sum.quota, human),
+                         RemainingText(sum.quota, sum.file_count + sum.directory_count, human),
+                         QuotaText(sum.space_quota, human),
+                         RemainingText(sum.space_quota, sum.space_consumed, human));
 }
 
 std::string CountColumns(const ContentSummary& sum, bool human) {
@@ -104,7 +103,8 @@ absl::Status CountItem(Shell& shell, const PathItem& item) {
 }
 
 std::string UsePercent(uint64_t used, uint64_t capacity) {
-  const double share = capacity == 0 ? 0 : static_cast<double>(used) / static_cast<double>(capacity);
+  const double share =
+      capacity == 0 ? 0 : static_cast<double>(used) / static_cast<double>(capacity);
   return absl::StrFormat("%.0f%%", 100 * share);
 }
 
@@ -114,6 +114,7 @@ absl::Status RunDu(Shell& shell) {
   RETURN_IF_ERROR(shell.TakeOptions({"s", "h", "v", "x"}, {}, 0, SIZE_MAX));
   if (shell.args().empty()) shell.args().push_back(".");
   TextTable table({false, false, false});
+  const size_t headers = shell.Has("v") ? 1 : 0;
   if (shell.Has("v")) {
     table.AddRow({"SIZE", "DISK_SPACE_CONSUMED_WITH_ALL_REPLICAS", "FULL_PATH_NAME"});
   }
@@ -125,7 +126,7 @@ absl::Status RunDu(Shell& shell) {
       return absl::OkStatus();
     });
   });
-  table.Print(shell.out());
+  if (table.row_count() > headers) table.Print(shell.out());
   return status;
 }
 
@@ -133,6 +134,7 @@ absl::Status RunDf(Shell& shell) {
   RETURN_IF_ERROR(shell.TakeOptions({"h"}, {}, 0, SIZE_MAX));
   if (shell.args().empty()) shell.args().push_back("/");
   TextTable table({false, true, true, true, true});
+  constexpr size_t headers = 1;
   table.AddRow({"Filesystem", "Size", "Used", "Available", "Use%"});
   const absl::Status status = shell.ForEach(shell.args(), [&](PathItem& item) -> absl::Status {
     client::FileSystem* const cluster = item.volume->cluster();
@@ -144,13 +146,12 @@ absl::Status RunDf(Shell& shell) {
                   UsePercent(stats.used, stats.capacity)});
     return absl::OkStatus();
   });
-  table.Print(shell.out());
+  if (table.row_count() > headers) table.Print(shell.out());
   return status;
 }
 
 absl::Status RunCount(Shell& shell) {
-  RETURN_IF_ERROR(shell.TakeOptions({"q", "h", "v", "u", "x", "e", "s"}, {}, 0, SIZE_MAX));
-  if (shell.args().empty()) shell.args().push_back(".");
+  RETURN_IF_ERROR(shell.TakeOptions({"q", "h", "v", "u", "x", "e", "s"}, {}, 1, SIZE_MAX));
   if (shell.Has("v")) PrintCountHeader(shell);
   return shell.ForEach(shell.args(), [&](PathItem& item) { return CountItem(shell, item); });
 }

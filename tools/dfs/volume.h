@@ -1,7 +1,7 @@
 // tools/dfs/volume.h - what the shell needs of a file system: a cluster, or this machine's files.
 //
-// Copying, listing and reading work on either; what only a cluster has (replication, checksums, space
-// sums) is reached through cluster(). Thread-safe; readers and writers belong to one thread.
+// Copying, listing and reading work on either; what only a cluster has (replication, checksums,
+// space sums) is reached through cluster(). Thread-safe; readers and writers belong to one thread.
 #pragma once
 
 #include <cstddef>
@@ -73,7 +73,8 @@ std::unique_ptr<Reader> NewStdinReader();
 // Memory for copying, aligned to pages.
 inline constexpr size_t kCopyBytes = 1 << 20;
 
-// Everything from the reader's position to `write`, which is called with pieces of up to kCopyBytes.
+// Everything from the reader's position to `write`, which is called with pieces of up to
+// kCopyBytes.
 absl::Status CopyAll(Reader& reader,
                      const std::function<absl::Status(std::span<const std::byte>)>& write);
 

@@ -51,12 +51,18 @@ absl::Status Report(client::FileSystem& fs, const ReportFilter& filter, std::ost
 // False: a word that is no filter.
 bool ParseFilter(const std::vector<std::string>& words, ReportFilter& filter) {
   for (const std::string& word : words) {
-    if (word == "-live") filter.live = true;
-    else if (word == "-dead") filter.dead = true;
-    else if (word == "-decommissioning") filter.decommissioning = true;
-    else if (word == "-enteringmaintenance") filter.entering_maintenance = true;
-    else if (word == "-inmaintenance") filter.in_maintenance = true;
-    else return false;
+    if (word == "-live")
+      filter.live = true;
+    else if (word == "-dead")
+      filter.dead = true;
+    else if (word == "-decommissioning")
+      filter.decommissioning = true;
+    else if (word == "-enteringmaintenance")
+      filter.entering_maintenance = true;
+    else if (word == "-inmaintenance")
+      filter.in_maintenance = true;
+    else
+      return false;
   }
   return true;
 }
@@ -94,7 +100,8 @@ int RunDfsAdmin(CommandContext& ctx) {
       client::FileSystem::Connect(uri.empty() ? "hdfs://" : uri, *std::move(options));
   absl::Status status = fs.status();
   if (status.ok()) {
-    status = command == "-report" ? Report(**fs, filter, ctx.out) : SafeMode(**fs, args[0], ctx.out);
+    status =
+        command == "-report" ? Report(**fs, filter, ctx.out) : SafeMode(**fs, args[0], ctx.out);
   }
   if (status.ok()) return kExitOk;
   ctx.err << command.substr(1) << ": " << status.message() << "\n";

@@ -29,11 +29,16 @@ std::string DateText(absl::Time time) {
 
 const char* StateText(DatanodeAdminState state) {
   switch (state) {
-    case DatanodeAdminState::kNormal: return "Normal";
-    case DatanodeAdminState::kDecommissioning: return "Decommission in progress";
-    case DatanodeAdminState::kDecommissioned: return "Decommissioned";
-    case DatanodeAdminState::kEnteringMaintenance: return "Entering Maintenance";
-    case DatanodeAdminState::kInMaintenance: return "In Maintenance";
+    case DatanodeAdminState::kNormal:
+      return "Normal";
+    case DatanodeAdminState::kDecommissioning:
+      return "Decommission in progress";
+    case DatanodeAdminState::kDecommissioned:
+      return "Decommissioned";
+    case DatanodeAdminState::kEnteringMaintenance:
+      return "Entering Maintenance";
+    case DatanodeAdminState::kInMaintenance:
+      return "In Maintenance";
   }
   return "Normal";
 }
@@ -43,8 +48,7 @@ void PrintNode(const DatanodeReport& n, std::ostream& out) {
   out << "Name: " << address << (n.host.empty() ? "" : absl::StrCat(" (", n.host, ")")) << "\n"
       << "Hostname: " << n.host << "\n";
   if (!n.rack.empty() && n.rack != "/default-rack") out << "Rack: " << n.rack << "\n";
-  const uint64_t cache_left =
-      n.cache_capacity > n.cache_used ? n.cache_capacity - n.cache_used : 0;
+  const uint64_t cache_left = n.cache_capacity > n.cache_used ? n.cache_capacity - n.cache_used : 0;
   out << "Decommission Status : " << StateText(n.admin_state) << "\n"
       << "Configured Capacity: " << Bytes(n.capacity) << "\n"
       << "DFS Used: " << Bytes(n.dfs_used) << "\n"
@@ -67,31 +71,35 @@ void PrintNode(const DatanodeReport& n, std::ostream& out) {
   out << "Num of Blocks: " << n.block_count << "\n\n\n";
 }
 
+// A server that cannot tell sends -1.
+int64_t Count(uint64_t count) { return static_cast<int64_t>(count); }
+
 void PrintBlockStats(const ClusterReport& report, std::ostream& out) {
   if (report.replicated.has_value()) {
     const BlockStats& s = *report.replicated;
     out << "Replicated Blocks:\n"
-        << "\tUnder replicated blocks: " << s.low_redundancy << "\n"
-        << "\tBlocks with corrupt replicas: " << s.corrupt << "\n"
-        << "\tMissing blocks: " << s.missing << "\n"
-        << "\tMissing blocks (with replication factor 1): " << s.missing_single_replica << "\n";
+        << "\tUnder replicated blocks: " << Count(s.low_redundancy) << "\n"
+        << "\tBlocks with corrupt replicas: " << Count(s.corrupt) << "\n"
+        << "\tMissing blocks: " << Count(s.missing) << "\n"
+        << "\tMissing blocks (with replication factor 1): " << Count(s.missing_single_replica)
+        << "\n";
     if (s.highest_priority_low_redundancy.has_value()) {
       out << "\tLow redundancy blocks with highest priority to recover: "
-          << *s.highest_priority_low_redundancy << "\n";
+          << Count(*s.highest_priority_low_redundancy) << "\n";
     }
-    out << "\tPending deletion blocks: " << s.pending_deletion << "\n";
+    out << "\tPending deletion blocks: " << Count(s.pending_deletion) << "\n";
   }
   if (report.block_groups.has_value()) {
     const BlockStats& s = *report.block_groups;
     out << "Erasure Coded Block Groups: \n"
-        << "\tLow redundancy block groups: " << s.low_redundancy << "\n"
-        << "\tBlock groups with corrupt internal blocks: " << s.corrupt << "\n"
-        << "\tMissing block groups: " << s.missing << "\n";
+        << "\tLow redundancy block groups: " << Count(s.low_redundancy) << "\n"
+        << "\tBlock groups with corrupt internal blocks: " << Count(s.corrupt) << "\n"
+        << "\tMissing block groups: " << Count(s.missing) << "\n";
     if (s.highest_priority_low_redundancy.has_value()) {
       out << "\tLow redundancy blocks with highest priority to recover: "
-          << *s.highest_priority_low_redundancy << "\n";
+          << Count(*s.highest_priority_low_redundancy) << "\n";
     }
-    out << "\tPending deletion blocks: " << s.pending_deletion << "\n";
+    out << "\tPending deletion blocks: " << Count(s.pending_deletion) << "\n";
   }
 }
 
@@ -119,8 +127,8 @@ absl::StatusOr<ClusterReport> FetchReport(client::FileSystem& fs, const ReportFi
   RETURN_IF_ERROR(add(filter.live, "Live", DatanodeKind::kLive));
   RETURN_IF_ERROR(add(filter.dead, "Dead", DatanodeKind::kDead));
   RETURN_IF_ERROR(add(filter.decommissioning, "Decommissioning", DatanodeKind::kDecommissioning));
-  RETURN_IF_ERROR(add(filter.entering_maintenance, "Entering maintenance",
-                      DatanodeKind::kEnteringMaintenance));
+  RETURN_IF_ERROR(
+      add(filter.entering_maintenance, "Entering maintenance", DatanodeKind::kEnteringMaintenance));
   RETURN_IF_ERROR(add(filter.in_maintenance, "In maintenance", DatanodeKind::kInMaintenance));
   return report;
 }

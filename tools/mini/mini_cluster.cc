@@ -21,6 +21,7 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
+#include "client/file_system.h"
 #include "common/status_macros.h"
 #include "nlohmann/json.hpp"
 
@@ -341,7 +342,30 @@ absl::Status MiniCluster::Start(const std::vector<std::string>& wanted) {
   ASSIGN_OR_RETURN(const std::vector<std::string> selected, Select(wanted));
   for (const std::string& name : selected) RETURN_IF_ERROR(StartOne(name));
   for (const std::string& name : selected) RETURN_IF_ERROR(AwaitReady(name));
-  return absl::OkStatus();
+  return PidOf("namenode") == 0 ? absl::OkStatus() : AwaitRegistered();
+}
+
+absl::Status MiniCluster::AwaitRegistered() const {
+  size_t running = 0;
+  for (const Node& node : datanodes_) running += PidOf(node.name) != 0;
+  client::ClientOptions options;
+  options.user = client::LoginUser();
+  ASSIGN_OR_RETURN(const auto cluster, client::FileSystem::Connect(uri_, options));
+  const absl::Time until = absl::Now() + kStartLimit;
+  for (;;) {
+    ASSIGN_OR_RETURN(const std::vector<client::DatanodeReport> live,
+                     cluster->GetDatanodeReport(client::DatanodeKind::kLive));
+    ASSIGN_OR_RETURN(const bool safe_mode, cluster->SetSafeMode(client::SafeModeAction::kGet));
+    // Safe mode may wait for datanodes that were not started now: that is not ours to wait for.
+    const bool all = running == datanodes_.size();
+    if (live.size() >= running && !(safe_mode && all)) return absl::OkStatus();
+    if (absl::Now() > until) {
+      return absl::DeadlineExceededError(
+          absl::StrCat(live.size(), " of ", running, " datanodes registered within ",
+                       absl::FormatDuration(kStartLimit), "; see ", directory_, "/log"));
+    }
+    absl::SleepFor(kPoll);
+  }
 }
 
 absl::Status MiniCluster::Signal(const std::vector<std::string>& wanted, int signal) {

@@ -43,7 +43,8 @@ class MiniCluster {
   const std::string& uri() const { return uri_; }
   const std::string& directory() const { return directory_; }
 
-  // Starts those of `names` (empty: all) that do not run, and waits until each is ready.
+  // Starts those of `names` (empty: all) that do not run, and waits until each is ready: the datanodes
+  // registered and safe mode left, if the namenode runs.
   // kDeadlineExceeded, kUnavailable: one did not come up; names it and the end of its log.
   absl::Status Start(const std::vector<std::string>& names);
   // SIGTERM, and waits for the end; SIGKILL after `patience`.
@@ -64,6 +65,7 @@ class MiniCluster {
   absl::Status FormatIfEmpty() const;
   absl::Status StartOne(const std::string& name) const;
   absl::Status AwaitReady(const std::string& name) const;
+  absl::Status AwaitRegistered() const;
   absl::StatusOr<std::vector<std::string>> Select(const std::vector<std::string>& names) const;
   std::vector<std::string> CommandOf(const std::string& name) const;
   std::string RunFile(const std::string& name, const std::string& suffix) const;

@@ -7,7 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "common/check.h"
-#include "wire/rpc/utf8.h"
+#include "common/utf8.h"
 
 namespace cairn::rpc {
 namespace {

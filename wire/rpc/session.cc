@@ -3,9 +3,9 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "common/utf8.h"
 #include "proto/hdfs/ipc.pb.h"
 #include "wire/rpc/remote_exception.h"
-#include "wire/rpc/utf8.h"
 
 namespace cairn::rpc {
 namespace {

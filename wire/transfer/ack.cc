@@ -51,9 +51,9 @@ absl::StatusOr<std::optional<TakenAck>> TakeAck(std::span<const std::byte> buffe
   if (nodes > static_cast<int>(kMaxPipelineNodes)) {
     return absl::InvalidArgumentError(absl::StrCat("acknowledgement of ", nodes, " nodes"));
   }
-  TakenAck taken{.ack = {.seqno = message.seqno(),
-                         .downstream_nanos = message.downstreamacktimenanos()},
-                 .consumed = frame->consumed};
+  TakenAck taken{
+      .ack = {.seqno = message.seqno(), .downstream_nanos = message.downstreamacktimenanos()},
+      .consumed = frame->consumed};
   for (int i = 0; i < nodes; ++i) {
     taken.ack.statuses.push_back(by_flag ? ToStatus(message.flag(i) & kFlagStatusMask)
                                          : message.reply(i));

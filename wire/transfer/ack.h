@@ -22,9 +22,9 @@ inline constexpr size_t kMaxPipelineNodes = 64;
 inline constexpr size_t kMaxAckBytes = 4096;
 
 struct PipelineAck {
-  int64_t seqno = 0;                                // kHeartbeatSeqno, kUnknownSeqno are legal
-  absl::InlinedVector<hdfs::Status, 4> statuses;    // the sender first, then the nodes after it
-  uint64_t downstream_nanos = 0;                    // how long the nodes after the sender took
+  int64_t seqno = 0;                              // kHeartbeatSeqno, kUnknownSeqno are legal
+  absl::InlinedVector<hdfs::Status, 4> statuses;  // the sender first, then the nodes after it
+  uint64_t downstream_nanos = 0;                  // how long the nodes after the sender took
 
   bool AllSucceeded() const;
   // Index of the first status that is not SUCCESS; nullopt if there is none.

@@ -27,8 +27,7 @@ TEST(AckTest, AcknowledgementsComeBackInOrder) {
   ASSERT_OK_AND_ASSIGN(const auto first, TakeAck(Span(out)));
   ASSERT_TRUE(first.has_value());
   EXPECT_EQ(first->ack.seqno, 7);
-  EXPECT_THAT(first->ack.statuses,
-              ElementsAre(hdfs::STATUS_SUCCESS, hdfs::STATUS_ERROR_CHECKSUM));
+  EXPECT_THAT(first->ack.statuses, ElementsAre(hdfs::STATUS_SUCCESS, hdfs::STATUS_ERROR_CHECKSUM));
   EXPECT_THAT(first->ack.FirstFailure(), Eq(1u));
   ASSERT_OK_AND_ASSIGN(const auto second, TakeAck(Span(out).subspan(first->consumed)));
   ASSERT_TRUE(second.has_value());

@@ -88,7 +88,7 @@ class CompositeCrc final : public BlockChecksummer {
   }
 
   const DataChecksum checksum_;
-  uint64_t left_;  // covered bytes whose CRCs are still to come
+  uint64_t left_;                // covered bytes whose CRCs are still to come
   const uint64_t stripe_bytes_;  // 0: one for all
   uint32_t crc_ = 0;             // of in_stripe_ bytes
   uint64_t in_stripe_ = 0;
@@ -130,8 +130,8 @@ absl::StatusOr<std::unique_ptr<BlockChecksummer>> NewCompositeCrc(const DataChec
   }
   constexpr uint64_t kMaxStripes = kMaxReplyBytes / (2 * kCrcBytes);
   if (stripe_bytes > 0 && covered_bytes / stripe_bytes > kMaxStripes) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("stripe length ", stripe_bytes, " is too small for ", covered_bytes, " bytes"));
+    return absl::InvalidArgumentError(absl::StrCat("stripe length ", stripe_bytes,
+                                                   " is too small for ", covered_bytes, " bytes"));
   }
   return std::make_unique<CompositeCrc>(checksum, covered_bytes, stripe_bytes);
 }

@@ -21,7 +21,8 @@ void ForEachBatch(const DataChecksum& checksum, std::span<const std::byte> data,
   std::array<uint32_t, kBatchChunks> crcs;
   size_t first = 0;
   while (!data.empty()) {
-    const std::span<const std::byte> batch = data.first(std::min(data.size(), kBatchChunks * chunk));
+    const std::span<const std::byte> batch =
+        data.first(std::min(data.size(), kBatchChunks * chunk));
     if (checksum.type() == ChecksumType::kCrc32c) {
       Crc32cChunks(batch, chunk, crcs.data());
     } else {

@@ -22,7 +22,7 @@ inline constexpr uint32_t kMaxBytesPerChecksum = uint32_t{8} << 20;  // must fit
 
 class DataChecksum {
  public:
-  DataChecksum() = default;  // CRC32C of 512 bytes
+  DataChecksum() = default;                                      // CRC32C of 512 bytes
   DataChecksum(ChecksumType type, uint32_t bytes_per_checksum);  // CHECKs what Create refuses
 
   // kInvalidArgument: an unknown type, or bytes_per_checksum of 0 or above the maximum.
@@ -64,8 +64,8 @@ class DataChecksum {
   uint32_t bytes_per_checksum_ = kDefaultBytesPerChecksum;
 };
 
-// A packet's checksums are all there: one for each started chunk of its data, or none when it has no
-// data. kInvalidArgument otherwise.
+// A packet's checksums are all there: one for each started chunk of its data, or none when it has
+// no data. kInvalidArgument otherwise.
 absl::Status CheckChecksumCount(const DataChecksum& checksum, uint32_t data_bytes,
                                 uint32_t checksum_bytes);
 

@@ -19,8 +19,7 @@ absl::StatusOr<DataChecksum> DecodeMetaHeader(std::span<const std::byte> in) {
   if (version != kMetaVersion) {
     return absl::UnimplementedError(absl::StrCat("meta file version ", version, ", known is 1"));
   }
-  const auto checksum =
-      DataChecksum::Create(std::to_integer<uint32_t>(in[2]), LoadBig32(&in[3]));
+  const auto checksum = DataChecksum::Create(std::to_integer<uint32_t>(in[2]), LoadBig32(&in[3]));
   if (!checksum.ok()) {
     return absl::DataLossError(absl::StrCat("meta file header: ", checksum.status().message()));
   }

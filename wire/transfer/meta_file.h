@@ -35,8 +35,7 @@ inline uint64_t MetaFileBytes(const DataChecksum& checksum, uint64_t data_bytes)
 
 // Where in the meta file the CRC of the chunk that holds `data_offset` is.
 inline uint64_t MetaOffset(const DataChecksum& checksum, uint64_t data_offset) {
-  return kMetaHeaderBytes +
-         data_offset / checksum.bytes_per_checksum() * checksum.checksum_size();
+  return kMetaHeaderBytes + data_offset / checksum.bytes_per_checksum() * checksum.checksum_size();
 }
 
 }  // namespace cairn::transfer

@@ -37,7 +37,9 @@ TEST(MetaFileTest, GoldenFileIsWhatIsWrittenForItsReplica) {
 }
 
 TEST(MetaFileTest, HeadersThatNoWriterMakesAreRefused) {
-  const auto decode = [](absl::string_view bytes) { return DecodeMetaHeader(Span(bytes)).status(); };
+  const auto decode = [](absl::string_view bytes) {
+    return DecodeMetaHeader(Span(bytes)).status();
+  };
   EXPECT_OK(decode(absl::string_view("\0\1\2\0\0\2\0", 7)));
   EXPECT_THAT(decode(absl::string_view("\0\1\2\0\0\2", 6)), StatusIs(absl::StatusCode::kDataLoss));
   EXPECT_THAT(decode(absl::string_view("\0\2\2\0\0\2\0", 7)),

@@ -61,9 +61,8 @@ absl::StatusOr<std::optional<Delimited>> TakeDelimited(std::span<const std::byte
 
 absl::StatusOr<std::optional<Op>> TakeOp(std::span<const std::byte> buffered) {
   if (buffered.size() >= 2 && LoadBig16(buffered.data()) != kProtocolVersion) {
-    return absl::InvalidArgumentError(absl::StrCat("data transfer version ",
-                                                   LoadBig16(buffered.data()), ", expected ",
-                                                   kProtocolVersion));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "data transfer version ", LoadBig16(buffered.data()), ", expected ", kProtocolVersion));
   }
   if (buffered.size() <= kOpPrefixBytes) return std::nullopt;
   ASSIGN_OR_RETURN(const std::optional<Delimited> message,

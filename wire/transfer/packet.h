@@ -36,7 +36,8 @@ inline constexpr int64_t kHeartbeatSeqno = -1;  // an empty packet that keeps a 
 inline constexpr int64_t kUnknownSeqno = -2;    // acknowledgements only, with OOB_RESTART
 
 struct PacketHeader {
-  int64_t offset_in_block = 0;  // of the first data byte, or where the block ends in an empty packet
+  int64_t offset_in_block =
+      0;  // of the first data byte, or where the block ends in an empty packet
   int64_t seqno = 0;
   bool last_in_block = false;  // then there is no data
   uint32_t data_bytes = 0;

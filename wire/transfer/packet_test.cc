@@ -35,11 +35,11 @@ absl::StatusOr<PacketHeader> Decoded(const std::vector<std::byte>& packet) {
 // The two packets that the protocol's description works out in bytes.
 TEST(PacketTest, WorkedExamplesEncodeByteForByte) {
   EXPECT_THAT(Encoded({.offset_in_block = 1024, .seqno = 2, .data_bytes = 512}, 4),
-              ElementsAreArray(Bytes({0, 0, 2, 8, 0,    0x19, 9, 0, 4, 0, 0,    0, 0, 0, 0, 0x11,
-                                      2, 0, 0, 0, 0,    0,    0, 0, 0x18, 0, 0x25, 0, 2, 0, 0})));
+              ElementsAreArray(Bytes({0, 0, 2, 8, 0, 0x19, 9, 0, 4,    0, 0,    0, 0, 0, 0, 0x11,
+                                      2, 0, 0, 0, 0, 0,    0, 0, 0x18, 0, 0x25, 0, 2, 0, 0})));
   EXPECT_THAT(Encoded({.offset_in_block = 1536, .seqno = 3, .last_in_block = true}, 0),
-              ElementsAreArray(Bytes({0, 0, 0, 4, 0,    0x19, 9, 0, 6, 0, 0,    0, 0, 0, 0, 0x11,
-                                      3, 0, 0, 0, 0,    0,    0, 0, 0x18, 1, 0x25, 0, 0, 0, 0})));
+              ElementsAreArray(Bytes({0, 0, 0, 4, 0, 0x19, 9, 0, 6,    0, 0,    0, 0, 0, 0, 0x11,
+                                      3, 0, 0, 0, 0, 0,    0, 0, 0x18, 1, 0x25, 0, 0, 0, 0})));
 }
 
 TEST(PacketTest, HeadersComeBackAsTheyWent) {
@@ -57,8 +57,8 @@ TEST(PacketTest, HeadersComeBackAsTheyWent) {
 // A peer's protobuf library may write the fields in any order, and new fields beside them.
 TEST(PacketTest, FieldsInAnotherOrderAreUnderstood) {
   const std::vector<std::byte> packet =
-      Bytes({0, 0, 0, 14, 0, 27, 0x25, 10, 0, 0, 0, 0x18, 0, 0x28, 1, 0x11, 5, 0, 0, 0, 0, 0,
-             0, 0, 9,  0, 2,  0,    0,  0, 0, 0, 0});
+      Bytes({0, 0, 0, 14, 0, 27, 0x25, 10, 0, 0, 0, 0x18, 0, 0x28, 1, 0x11, 5,
+             0, 0, 0, 0,  0, 0,  0,    9,  0, 2, 0, 0,    0, 0,    0, 0});
   EXPECT_THAT(Decoded(packet),
               IsOkAndHolds(PacketHeader{
                   .offset_in_block = 512, .seqno = 5, .data_bytes = 10, .sync_block = true}));

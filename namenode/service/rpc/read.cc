@@ -57,6 +57,32 @@ void GetLocatedFileInfo(const Call& call) {
   });
 }
 
+// Empty for a page that makes no progress: clients would ask for the same one without end.
+// Depends on nothing but the listing: it may be kept for later calls.
+std::string EncodeListing(const Listing& listing, const BlockContext* context) {
+  if (listing.entries.empty() && listing.remaining > 0) return std::string();
+  BackwardWriter& w = Answer();
+  PutListing(w, 1, listing, context);
+  return std::string(w.view());
+}
+
+// Null: no such path.
+Outcome<std::shared_ptr<const std::string>> EncodedListing(
+    const Call& call, const hdfs::GetListingRequestProto& request) {
+  if (!request.needlocation()) {
+    return call.namenode().GetEncodedListing(
+        call.caller, request.src(), request.startafter(),
+        [](const Listing& listing) { return EncodeListing(listing, nullptr); });
+  }
+  const auto listing =
+      call.namenode().GetListing(call.caller, request.src(), request.startafter(), true);
+  if (!listing.value.ok()) return {listing.value.status(), listing.ticket};
+  if (!listing.value->has_value()) return {nullptr, listing.ticket};
+  const BlockContext context = call.edge().blocks();
+  return {std::make_shared<const std::string>(EncodeListing(**listing.value, &context)),
+          listing.ticket};
+}
+
 void GetListing(const Call& call) {
   WithRequest<hdfs::GetListingRequestProto>(call, [&](const auto& request) {
     // A name holds no slash: this is a place given as /.reserved/.inodes/ID. Compared as a name it
@@ -66,25 +92,16 @@ void GetListing(const Call& call) {
           MakeFsError(FsError::kListingStartGone,
                       absl::StrCat("cannot list ", request.src(), " from ", request.startafter())));
     }
-    const auto outcome = call.namenode().GetListing(call.caller, request.src(),
-                                                    request.startafter(), request.needlocation());
+    const auto outcome = EncodedListing(call, request);
     if (!Succeeded(call, outcome)) return;
-    if (!outcome.value->has_value()) return call.reply.SendBytesAt(outcome.ticket, "");
-    const Listing& listing = **outcome.value;
-    if (listing.entries.empty() && listing.remaining > 0) {
-      // Clients would ask for the same page without end.
+    const std::shared_ptr<const std::string>& page = *outcome.value;
+    if (page == nullptr) return call.reply.SendBytesAt(outcome.ticket, "");
+    if (page->empty()) {
       return call.reply.FailAt(
           outcome.ticket, MakeFsError(FsError::kIo, absl::StrCat("the listing of ", request.src(),
                                                                  " makes no progress")));
     }
-    BackwardWriter& w = Answer();
-    if (request.needlocation()) {
-      const BlockContext context = call.edge().blocks();
-      PutListing(w, 1, listing, &context);
-    } else {
-      PutListing(w, 1, listing, nullptr);
-    }
-    SendAnswer(call, outcome.ticket, w);
+    call.reply.SendBytesAt(outcome.ticket, *page);
   });
 }
 

@@ -1,9 +1,10 @@
-#include "wire/rpc/utf8.h"
+#include "common/utf8.h"
 
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
 
-namespace cairn::rpc {
+namespace cairn {
 namespace {
 
 // Bytes of the valid UTF-8 sequence at the front of `text`, or 0.
@@ -28,6 +29,14 @@ size_t Utf8SequenceBytes(absl::string_view text) {
 
 bool IsUtf8(absl::string_view text) {
   while (!text.empty()) {
+    uint64_t word = 0;  // most names are ASCII
+    if (text.size() >= sizeof word) {
+      std::memcpy(&word, text.data(), sizeof word);
+      if ((word & 0x8080808080808080) == 0) {
+        text.remove_prefix(sizeof word);
+        continue;
+      }
+    }
     const size_t bytes = Utf8SequenceBytes(text);
     if (bytes == 0) return false;
     text.remove_prefix(bytes);
@@ -50,4 +59,4 @@ std::string ToUtf8(absl::string_view text) {
   return out;
 }
 
-}  // namespace cairn::rpc
+}  // namespace cairn

@@ -1,0 +1,339 @@
+#include "client/block_writer.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "common/status_macros.h"
+#include "wire/transfer/ack.h"
+
+namespace cairn::client {
+namespace {
+
+constexpr int kMaxRecoveries = 5;  // without an acknowledgement in between
+constexpr size_t kPacketsPerSend = 8;
+constexpr size_t kAckReadBytes = 4096;
+// How often a wait looks whether the stream was aborted.
+constexpr absl::Duration kWaitSlice = absl::Seconds(2);
+constexpr absl::Duration kHeartbeatAfter = absl::Seconds(30);
+constexpr absl::Duration kExtraPerNode = absl::Seconds(5);
+
+std::string NodeName(const hdfs::DatanodeInfoProto& node) {
+  return absl::StrCat(node.id().ipaddr(), ":", node.id().xferport());
+}
+
+}  // namespace
+
+BlockWriter::BlockWriter(const OpenFile& file, const Settings& settings, OutPacketPool& pool,
+                         const std::atomic<bool>& aborted)
+    : file_(file), settings_(settings), pool_(pool), aborted_(aborted) {}
+
+hdfs::ExtendedBlockProto BlockWriter::block() const {
+  hdfs::ExtendedBlockProto block = target_.block;
+  block.set_numbytes(acked_bytes_);
+  return block;
+}
+
+// ---- Opening ----
+
+absl::Status BlockWriter::Create(const hdfs::ExtendedBlockProto* previous,
+                                 std::vector<hdfs::DatanodeInfoProto>& excluded) {
+  if (previous != nullptr) previous_ = *previous;
+  excluded_ = &excluded;
+  can_write_anew_ = true;
+  ASSIGN_OR_RETURN(target_, AddBlock(file_, previous, excluded));
+  PipelineFailure failure;
+  std::optional<Socket> socket =
+      SetUpPipeline(*file_.context, target_,
+                    {.stage = hdfs::OpWriteBlockProto::PIPELINE_SETUP_CREATE,
+                     .generation_stamp = target_.block.generationstamp(),
+                     .block_bytes = settings_.block_bytes},
+                    settings_.checksum, failure);
+  if (!socket.has_value()) return WriteAnew(failure);
+  socket_ = *std::move(socket);
+  RestartSending();
+  return absl::OkStatus();
+}
+
+absl::Status BlockWriter::Append(const hdfs::LocatedBlockProto& block,
+                                 std::vector<hdfs::DatanodeInfoProto>& excluded) {
+  excluded_ = &excluded;
+  ASSIGN_OR_RETURN(target_, ToTarget(block));
+  put_bytes_ = acked_bytes_ = sent_bytes_ = block.b().numbytes();
+  return Reopen(hdfs::OpWriteBlockProto::PIPELINE_SETUP_APPEND);
+}
+
+void BlockWriter::RestartSending() {
+  acked_ = sent_ = sent_of_next_ = 0;
+  acks_.clear();
+  last_progress_ = file_.context->clock.Monotonic();
+}
+
+// ---- Moving bytes ----
+
+absl::Status BlockWriter::Put(std::unique_ptr<OutPacket> packet, bool sync) {
+  packet->Seal(next_seqno_++, /*last=*/false, sync, settings_.checksum);
+  put_bytes_ = std::max(put_bytes_, packet->end());
+  kept_bytes_ += packet->size();
+  packets_.push_back(std::move(packet));
+  RETURN_IF_ERROR(PumpOnce(/*wait=*/false));
+  while (kept_bytes_ > settings_.window_bytes && !packets_.empty()) {
+    if (acked_ > 0) {
+      can_write_anew_ = false;
+      ReleaseAcked();
+    } else {
+      RETURN_IF_ERROR(PumpOnce(/*wait=*/true));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status BlockWriter::PumpOnce(bool wait) {
+  std::optional<PipelineFailure> failure = Pump(wait);
+  if (aborted_.load(std::memory_order_relaxed)) {
+    return absl::AbortedError(absl::StrCat(file_.path, ": the lease is lost"));
+  }
+  if (failure.has_value()) return Recover(*std::move(failure));
+  if (!can_write_anew_) ReleaseAcked();
+  return absl::OkStatus();
+}
+
+std::optional<PipelineFailure> BlockWriter::Pump(bool wait) {
+  const size_t acked = acked_;
+  Clock& clock = file_.context->clock;
+  absl::Duration idle_since = clock.Monotonic();
+  while (true) {
+    const size_t sent = sent_ + sent_of_next_;
+    if (auto failure = SendSome()) return failure;
+    if (auto failure = TakeAcks()) return failure;
+    if (!wait || acked_ != acked || aborted_.load(std::memory_order_relaxed)) return std::nullopt;
+    if (sent_ + sent_of_next_ != sent) {
+      // The time of a transfer begins when its bytes have gone.
+      last_progress_ = idle_since = clock.Monotonic();
+    }
+    absl::StatusOr<bool> ready = socket_.Wait(/*or_writable=*/!AllSent(), kWaitSlice);
+    if (!ready.ok()) return Blame(ready.status());
+    const absl::Duration now = clock.Monotonic();
+    const absl::Duration limit =
+        file_.context->options.read_timeout + kExtraPerNode * target_.nodes.size();
+    if (now - last_progress_ > limit) {
+      return Blame(absl::UnavailableError(
+          absl::StrCat(socket_.peer(), ": no acknowledgement in ", absl::FormatDuration(limit))));
+    }
+    if (!*ready && now - idle_since > kHeartbeatAfter) {
+      SendHeartbeat();
+      idle_since = now;
+    }
+  }
+}
+
+std::optional<PipelineFailure> BlockWriter::SendSome() {
+  while (!AllSent()) {
+    std::array<iovec, 3 * kPacketsPerSend> pieces;
+    size_t count = 0;
+    size_t skip = sent_of_next_;
+    const size_t until = std::min(packets_.size(), sent_ + kPacketsPerSend);
+    for (size_t i = sent_; i < until; ++i, skip = 0) {
+      count += packets_[i]->Pieces(skip, std::span(pieces).subspan(count).first<3>());
+    }
+    absl::StatusOr<size_t> taken = socket_.SendNow(std::span(pieces).first(count));
+    if (!taken.ok()) return Blame(taken.status());
+    if (*taken == 0) return std::nullopt;
+    sent_of_next_ += *taken;
+    while (!AllSent() && sent_of_next_ >= packets_[sent_]->wire_bytes()) {
+      sent_of_next_ -= packets_[sent_]->wire_bytes();
+      sent_bytes_ = std::max(sent_bytes_, packets_[sent_]->end());
+      ++sent_;
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<PipelineFailure> BlockWriter::TakeAcks() {
+  while (true) {
+    const size_t had = acks_.size();
+    acks_.resize(had + kAckReadBytes);
+    absl::StatusOr<size_t> got = socket_.ReceiveNow(std::span(acks_).subspan(had));
+    acks_.resize(had + (got.ok() ? *got : 0));
+    if (!got.ok()) return PipelineFailure{.status = got.status(), .bad_node = 0};
+    if (*got == 0) return std::nullopt;
+    size_t used = 0;
+    while (true) {
+      absl::StatusOr<std::optional<transfer::TakenAck>> taken =
+          transfer::TakeAck(std::span<const std::byte>(acks_).subspan(used));
+      if (!taken.ok()) return PipelineFailure{.status = taken.status(), .bad_node = 0};
+      if (!taken->has_value()) break;
+      used += (*taken)->consumed;
+      const transfer::PipelineAck& ack = (*taken)->ack;
+      last_progress_ = file_.context->clock.Monotonic();
+      if (const std::optional<size_t> bad = ack.FirstFailure()) {
+        const size_t node = std::min(*bad, target_.nodes.size() - 1);
+        return PipelineFailure{.status = absl::UnavailableError(
+                                   absl::StrCat(NodeName(target_.nodes[node]), ": transfer status ",
+                                                ack.statuses[*bad], " for packet ", ack.seqno)),
+                               .bad_node = node};
+      }
+      if (ack.seqno == transfer::kHeartbeatSeqno) continue;
+      // Acknowledgements come in the order of the packets, and for what was sent only.
+      if (acked_ >= sent_ || ack.seqno != packets_[acked_]->seqno() ||
+          ack.statuses.size() != target_.nodes.size()) {
+        return PipelineFailure{.status = absl::UnavailableError(absl::StrCat(
+                                   socket_.peer(), ": acknowledged packet ", ack.seqno, " for ",
+                                   ack.statuses.size(), " nodes out of turn")),
+                               .bad_node = 0};
+      }
+      acked_bytes_ = std::max(acked_bytes_, packets_[acked_]->end());
+      ++acked_;
+      recoveries_ = 0;
+    }
+    acks_.erase(acks_.begin(), acks_.begin() + static_cast<ptrdiff_t>(used));
+    // After the last acknowledgement the datanode closes the connection.
+    if (AllAcked() && !packets_.empty() && packets_.back()->is_last()) return std::nullopt;
+  }
+}
+
+PipelineFailure BlockWriter::Blame(absl::Status status) {
+  // A node may have said who failed before the connection went down.
+  if (std::optional<PipelineFailure> told = TakeAcks()) {
+    if (told->bad_node != 0) return *std::move(told);
+  }
+  return {.status = std::move(status), .bad_node = 0};
+}
+
+void BlockWriter::ReleaseAcked() {
+  for (; acked_ > 0; --acked_, --sent_) {
+    kept_bytes_ -= packets_.front()->size();
+    pool_.Give(std::move(packets_.front()));
+    packets_.pop_front();
+  }
+}
+
+void BlockWriter::SendHeartbeat() {
+  if (!socket_.is_open() || sent_of_next_ != 0) return;
+  std::array<std::byte, transfer::kMaxEncodedHeaderBytes> bytes;
+  const size_t size = transfer::EncodePacketHeader({.seqno = transfer::kHeartbeatSeqno}, 0, bytes);
+  // A dead connection shows at the next packet.
+  socket_.Send(std::span(bytes).first(size)).IgnoreError();
+}
+
+void BlockWriter::KeepAlive() {
+  // A failure is met, and cured, by the next call of the writer.
+  if (!AllSent()) return;
+  SendHeartbeat();
+}
+
+absl::Status BlockWriter::PumpUntilAcked() {
+  while (!AllAcked()) RETURN_IF_ERROR(PumpOnce(/*wait=*/true));
+  return absl::OkStatus();
+}
+
+absl::Status BlockWriter::Flush() {
+  // While packets are on their way the block can still go elsewhere; what has been promised cannot.
+  RETURN_IF_ERROR(PumpUntilAcked());
+  can_write_anew_ = false;
+  ReleaseAcked();
+  return absl::OkStatus();
+}
+
+absl::Status BlockWriter::Finish(bool sync) {
+  if (!can_write_anew_) RETURN_IF_ERROR(PumpUntilAcked());
+  std::unique_ptr<OutPacket> last = pool_.Take(put_bytes_, 0);
+  last->Seal(next_seqno_++, /*last=*/true, sync, settings_.checksum);
+  packets_.push_back(std::move(last));
+  RETURN_IF_ERROR(PumpUntilAcked());
+  ReleaseAcked();
+  kept_bytes_ = 0;
+  socket_.Close();
+  return absl::OkStatus();
+}
+
+// ---- When a node fails ----
+
+absl::Status BlockWriter::Recover(PipelineFailure failure) {
+  socket_.Close();
+  if (++recoveries_ > kMaxRecoveries) {
+    return absl::UnavailableError(absl::StrCat(file_.path, ": no progress after ", kMaxRecoveries,
+                                               " recoveries: ", failure.status.message()));
+  }
+  return can_write_anew_ ? WriteAnew(std::move(failure)) : GoOnWithout(std::move(failure));
+}
+
+absl::Status BlockWriter::WriteAnew(PipelineFailure failure) {
+  for (int attempt = 0;; ++attempt) {
+    excluded_->push_back(target_.nodes[failure.bad_node]);
+    RETURN_IF_ERROR(AbandonBlock(file_, target_.block));
+    if (attempt == file_.context->options.block_write_retries) break;
+    const hdfs::ExtendedBlockProto* previous = previous_.has_value() ? &*previous_ : nullptr;
+    ASSIGN_OR_RETURN(target_, AddBlock(file_, previous, *excluded_));
+    std::optional<Socket> socket =
+        SetUpPipeline(*file_.context, target_,
+                      {.stage = hdfs::OpWriteBlockProto::PIPELINE_SETUP_CREATE,
+                       .generation_stamp = target_.block.generationstamp(),
+                       .block_bytes = settings_.block_bytes},
+                      settings_.checksum, failure);
+    if (socket.has_value()) {
+      socket_ = *std::move(socket);
+      acked_bytes_ = sent_bytes_ = 0;
+      RestartSending();
+      return absl::OkStatus();
+    }
+  }
+  return absl::UnavailableError(
+      absl::StrCat(file_.path, ": Unable to create new block: ", failure.status.message()));
+}
+
+absl::Status BlockWriter::GoOnWithout(PipelineFailure failure) {
+  excluded_->push_back(target_.nodes[failure.bad_node]);
+  if (target_.nodes.size() == 1) {
+    return absl::UnavailableError(absl::StrCat(file_.path, ": All datanodes [",
+                                               NodeName(target_.nodes[0]),
+                                               "] are bad. Aborting: ", failure.status.message()));
+  }
+  target_.RemoveNode(failure.bad_node);
+  const bool closing = packets_.size() == acked_ + 1 && packets_.back()->is_last();
+  return Reopen(closing ? hdfs::OpWriteBlockProto::PIPELINE_CLOSE_RECOVERY
+                        : hdfs::OpWriteBlockProto::PIPELINE_SETUP_STREAMING_RECOVERY);
+}
+
+absl::Status BlockWriter::Reopen(Stage stage) {
+  ReleaseAcked();
+  PipelineFailure failure;
+  while (true) {
+    ASSIGN_OR_RETURN(const uint64_t stamp, RenewStamp(file_, target_));
+    std::optional<Socket> socket = SetUpPipeline(*file_.context, target_,
+                                                 {.stage = stage,
+                                                  .generation_stamp = stamp,
+                                                  .min_bytes = acked_bytes_,
+                                                  .max_bytes = sent_bytes_,
+                                                  .block_bytes = settings_.block_bytes},
+                                                 settings_.checksum, failure);
+    if (socket.has_value()) {
+      hdfs::ExtendedBlockProto renewed = block();
+      renewed.set_generationstamp(stamp);
+      RETURN_IF_ERROR(UpdatePipeline(file_, target_, renewed));
+      target_.block = renewed;
+      socket_ = *std::move(socket);
+      RestartSending();
+      break;
+    }
+    excluded_->push_back(target_.nodes[failure.bad_node]);
+    if (target_.nodes.size() == 1) {
+      return absl::UnavailableError(
+          absl::StrCat(file_.path, ": All datanodes [", NodeName(target_.nodes[0]),
+                       "] are bad. Aborting: ", failure.status.message()));
+    }
+    target_.RemoveNode(failure.bad_node);
+    if (stage == hdfs::OpWriteBlockProto::PIPELINE_SETUP_APPEND) {
+      stage = hdfs::OpWriteBlockProto::PIPELINE_SETUP_APPEND_RECOVERY;
+    }
+  }
+  if (stage == hdfs::OpWriteBlockProto::PIPELINE_CLOSE_RECOVERY) {
+    // The nodes have finished the block by that; the closing packet is not sent again.
+    sent_ = acked_ = packets_.size();
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace cairn::client

@@ -1,0 +1,113 @@
+// client/block_writer.h - one block being written through a pipeline, failures included.
+//
+// There is no thread: whoever writes also sends what the socket takes and reads the
+// acknowledgements that have come. Packets are kept in one queue:
+//
+//   packets_   [ acknowledged, kept | sent | partly sent | waiting ]
+//                0 .. acked_          acked_ .. sent_      sent_ .. end
+//
+// As long as all of a new block's packets are kept and nothing was flushed, a failed pipeline is
+// cured by abandoning the block and writing it again elsewhere, with all its replicas. After that
+// (more data than the window, an hflush, an append) the failed node is dropped, the rest get a new
+// generation stamp, and what is not acknowledged is sent again: HDFS's pipeline recovery.
+//
+// The closing packet of a block that can be written again follows the data at once. Otherwise it
+// waits until all data is acknowledged, so that a recovery finds every replica in the same state.
+//
+// Not thread-safe; the stream serializes.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "client/out_packet.h"
+#include "client/pipeline.h"
+#include "client/socket.h"
+
+namespace cairn::client {
+
+class BlockWriter {
+ public:
+  struct Settings {
+    uint64_t block_bytes = 0;  // length at which the block is full
+    uint64_t window_bytes = 0;
+    transfer::DataChecksum checksum;
+  };
+
+  // `file`, `pool` and `aborted` outlive this. When *aborted becomes true, waits end with kAborted.
+  BlockWriter(const OpenFile& file, const Settings& settings, OutPacketPool& pool,
+              const std::atomic<bool>& aborted);
+
+  // A new block after `previous`. Nodes that fail are added to `excluded` for the file's next
+  // blocks.
+  absl::Status Create(const hdfs::ExtendedBlockProto* previous,
+                      std::vector<hdfs::DatanodeInfoProto>& excluded);
+  // Goes on with the file's last block, of block.b().numBytes so far.
+  absl::Status Append(const hdfs::LocatedBlockProto& block,
+                      std::vector<hdfs::DatanodeInfoProto>& excluded);
+
+  // Takes a filled packet, numbers it, and sends. Returns when it fits the window; it need not have
+  // left. Any error is final for the block and the file.
+  absl::Status Put(std::unique_ptr<OutPacket> packet, bool sync);
+  // Returns when every packet is acknowledged. From now on the block is not written anew.
+  absl::Status Flush();
+  // Sends the closing packet and waits until the block is finished on all its nodes.
+  absl::Status Finish(bool sync);
+
+  // A sign of life, if nothing is on its way.
+  void KeepAlive();
+
+  // The block at its present acknowledged length; after Finish its final one.
+  hdfs::ExtendedBlockProto block() const;
+  uint64_t bytes_put() const { return put_bytes_; }
+
+ private:
+  // Moves bytes both ways; with `wait`, until at least something has moved.
+  std::optional<PipelineFailure> Pump(bool wait);
+  std::optional<PipelineFailure> SendSome();
+  std::optional<PipelineFailure> TakeAcks();
+  PipelineFailure Blame(absl::Status status);
+  bool AllSent() const { return sent_ == packets_.size(); }
+  bool AllAcked() const { return acked_ == packets_.size(); }
+  absl::Status PumpUntilAcked();
+  absl::Status PumpOnce(bool wait);
+  void ReleaseAcked();
+  void SendHeartbeat();
+
+  absl::Status Recover(PipelineFailure failure);
+  absl::Status WriteAnew(PipelineFailure failure);
+  absl::Status GoOnWithout(PipelineFailure failure);
+  absl::Status Reopen(Stage stage);
+  void RestartSending();
+
+  const OpenFile& file_;
+  const Settings settings_;
+  OutPacketPool& pool_;
+  const std::atomic<bool>& aborted_;
+
+  PipelineTarget target_;
+  std::optional<hdfs::ExtendedBlockProto> previous_;
+  std::vector<hdfs::DatanodeInfoProto>* excluded_ = nullptr;
+  Socket socket_;
+  std::deque<std::unique_ptr<OutPacket>> packets_;
+  size_t acked_ = 0;
+  size_t sent_ = 0;
+  size_t sent_of_next_ = 0;  // bytes of packets_[sent_]
+  uint64_t kept_bytes_ = 0;  // data in packets_
+  int64_t next_seqno_ = 0;
+  uint64_t put_bytes_ = 0;    // length of the block if all packets arrive
+  uint64_t acked_bytes_ = 0;  // length that every node has confirmed
+  uint64_t sent_bytes_ = 0;
+  bool can_write_anew_ = false;
+  int recoveries_ = 0;  // since the last acknowledgement
+  absl::Duration last_progress_;
+  std::vector<std::byte> acks_;  // bytes received, not yet a whole acknowledgement
+};
+
+}  // namespace cairn::client

@@ -1,0 +1,69 @@
+#include "client/context.h"
+
+#include <unistd.h>
+
+#include <utility>
+
+#include "absl/random/random.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "client/path.h"
+
+namespace cairn::client {
+namespace {
+
+// The form that HDFS's own clients use, so that server-side tools recognize it.
+std::string MakeClientName() {
+  absl::BitGen random;
+  return absl::StrCat("DFSClient_NONMAPREDUCE_", absl::Uniform<uint32_t>(random), "_",
+                      absl::Uniform<uint32_t>(random), "_", ::getpid());
+}
+
+}  // namespace
+
+ClientContext::ClientContext(ClientOptions client_options, std::string user_name,
+                             std::string namenode_authority,
+                             std::unique_ptr<RpcChannel> namenode_rpc,
+                             std::unique_ptr<DatanodeRpc> datanodes, Clock& system_clock)
+    : options(std::move(client_options)),
+      user(std::move(user_name)),
+      authority(std::move(namenode_authority)),
+      client_name(MakeClientName()),
+      socket_options{.connect_timeout = options.connect_timeout,
+                     .read_timeout = options.read_timeout,
+                     .write_timeout = options.write_timeout,
+                     .congestion_control = options.congestion_control},
+      clock(system_clock),
+      namenode(std::move(namenode_rpc)),
+      datanode_rpc(std::move(datanodes)),
+      peers(options.peer_cache_capacity, options.peer_cache_expiry, system_clock),
+      leases(options.lease_renewal, options.lease_hard_limit, *namenode, client_name,
+             system_clock) {}
+
+absl::Status ClientContext::NamingPath(const absl::Status& status, absl::string_view method,
+                                       absl::string_view path) {
+  // Servers name the path, or the ancestor that is at fault, themselves as a rule.
+  for (std::string part(path); part.size() > 1; part = ParentPath(part)) {
+    if (absl::StrContains(status.message(), part)) return status;
+  }
+  // Refusals name the inode, which may be the root.
+  if (path.empty() || absl::StrContains(status.message(), "inode=")) return status;
+  absl::Status named(status.code(), absl::StrCat(method, " ", path, ": ", status.message()));
+  status.ForEachPayload(
+      [&](absl::string_view url, const absl::Cord& payload) { named.SetPayload(url, payload); });
+  return named;
+}
+
+std::string ClientContext::TransferHost(const hdfs::DatanodeIDProto& node) const {
+  return options.use_datanode_hostname ? node.hostname() : node.ipaddr();
+}
+
+absl::StatusOr<Socket> ClientContext::ConnectTransfer(const hdfs::DatanodeIDProto& node) const {
+  if (node.xferport() == 0 || node.xferport() > 65535) {
+    return absl::UnavailableError(absl::StrCat(node.ipaddr(), ": no valid transfer port"));
+  }
+  return Socket::Connect(TransferHost(node), static_cast<uint16_t>(node.xferport()),
+                         socket_options);
+}
+
+}  // namespace cairn::client

@@ -1,0 +1,60 @@
+// client/context.h - what a FileSystem and its streams share.
+//
+// Constant after Connect, or synchronizing itself: any thread may use it. Streams hold it alive.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "client/lease_renewer.h"
+#include "client/options.h"
+#include "client/peer_cache.h"
+#include "client/rpc_channel.h"
+#include "client/socket.h"
+#include "common/clock.h"
+#include "common/mutex.h"
+#include "proto/hdfs/types.pb.h"
+
+namespace cairn::client {
+
+struct ClientContext {
+  ClientContext(ClientOptions client_options, std::string user_name, std::string namenode_authority,
+                std::unique_ptr<RpcChannel> namenode_rpc, std::unique_ptr<DatanodeRpc> datanodes,
+                Clock& system_clock);
+
+  // The namenode's answer to `method`; on an error the message names `path`.
+  template <typename Response>
+  absl::StatusOr<Response> Call(absl::string_view method, absl::string_view path,
+                                const google::protobuf::MessageLite& request) {
+    Response response;
+    absl::Status status = namenode->Call(method, request, response);
+    if (!status.ok()) return NamingPath(status, method, path);
+    return response;
+  }
+
+  static absl::Status NamingPath(const absl::Status& status, absl::string_view method,
+                                 absl::string_view path);
+
+  // Where to dial a datanode's transfer port: by address, or by name if so configured.
+  std::string TransferHost(const hdfs::DatanodeIDProto& node) const;
+  absl::StatusOr<Socket> ConnectTransfer(const hdfs::DatanodeIDProto& node) const;
+
+  const ClientOptions options;
+  const std::string user;
+  const std::string authority;    // host:port of the namenode
+  const std::string client_name;  // as holder of leases; unique to this object
+  const SocketOptions socket_options;
+  Clock& clock;
+  const std::unique_ptr<RpcChannel> namenode;
+  const std::unique_ptr<DatanodeRpc> datanode_rpc;
+  PeerCache peers;
+
+  Mutex defaults_mu;
+  std::optional<ServerDefaults> defaults ABSL_GUARDED_BY(defaults_mu);
+  absl::Duration defaults_at ABSL_GUARDED_BY(defaults_mu);
+
+  LeaseRenewer leases;  // last: its thread uses the others
+};
+
+}  // namespace cairn::client

@@ -1,0 +1,61 @@
+// client/glob.h - HDFS's file name patterns.
+//
+//   ?       one character          [abc] [a-c] [^a]   one of, a range, none of
+//   *       any number, no slash   {ab,c{d,e}}        one of the words, nested too
+//   \c      the character itself
+//
+// Braces are expanded first, so that a word may hold a slash; each component is then matched by
+// itself. Source: Hadoop's FileSystem.globStatus documentation (GlobPattern, GlobExpander).
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "client/types.h"
+
+namespace cairn::client {
+
+class FileSystem;
+
+// One component's pattern, ready to match. Immutable: thread-safe.
+class GlobPattern {
+ public:
+  // kInvalidArgument: an unclosed '[' or '{', or an escape at the end.
+  static absl::StatusOr<GlobPattern> Compile(absl::string_view pattern);
+
+  bool Matches(absl::string_view name) const;
+  bool has_wildcard() const { return has_wildcard_; }
+  // The name itself, escapes taken away; only without a wildcard.
+  const std::string& literal() const { return literal_; }
+
+ private:
+  struct Node {
+    enum Kind { kChar, kAny, kStar, kSet, kAlternatives } kind;
+    uint32_t character = 0;
+    bool negated = false;
+    std::vector<std::pair<uint32_t, uint32_t>> ranges;
+    std::vector<std::vector<Node>> alternatives;
+  };
+  using Nodes = std::vector<Node>;
+  class Parser;
+  static bool MatchNodes(const Nodes& nodes, size_t node, absl::Span<const uint32_t> text,
+                         absl::FunctionRef<bool(absl::Span<const uint32_t>)> rest);
+
+  Nodes nodes_;
+  bool has_wildcard_ = false;
+  std::string literal_;
+};
+
+// Expands only braces that hold a slash, as HDFS does: "/a/{b/c,d}" gives "/a/b/c" and "/a/d".
+absl::StatusOr<std::vector<std::string>> ExpandBraces(absl::string_view pattern);
+
+// True when `path` holds a pattern character that is not escaped.
+bool HasGlob(absl::string_view path);
+
+// The existing files that match the absolute `pattern`, in order of path. Empty: none does.
+absl::StatusOr<std::vector<FileStatus>> Glob(FileSystem& fs, absl::string_view pattern);
+
+}  // namespace cairn::client

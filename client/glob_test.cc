@@ -1,0 +1,70 @@
+#include "client/glob.h"
+
+#include "common/testing/status_matchers.h"
+
+namespace cairn::client {
+namespace {
+
+using ::testing::ElementsAre;
+
+bool Matches(absl::string_view pattern, absl::string_view name) {
+  absl::StatusOr<GlobPattern> compiled = GlobPattern::Compile(pattern);
+  EXPECT_OK(compiled);
+  return compiled.ok() && compiled->Matches(name);
+}
+
+TEST(GlobPatternTest, StarAndQuestionMarkMatchCharacters) {
+  EXPECT_TRUE(Matches("*", ""));
+  EXPECT_TRUE(Matches("a*c", "abbbc"));
+  EXPECT_FALSE(Matches("a*c", "abbb"));
+  EXPECT_TRUE(Matches("a?c",
+                      "a\xC3\xA9"  // one character of two bytes
+                      "c"));
+  EXPECT_FALSE(Matches("a?c", "ac"));
+}
+
+TEST(GlobPatternTest, SetsKnowRangesAndNegation) {
+  EXPECT_TRUE(Matches("[a-c]x", "bx"));
+  EXPECT_FALSE(Matches("[a-c]x", "dx"));
+  EXPECT_TRUE(Matches("[^a-c]x", "dx"));
+  EXPECT_TRUE(Matches("[!a]x", "bx"));
+  EXPECT_TRUE(Matches("[-a]", "-"));
+}
+
+TEST(GlobPatternTest, BracesAreWordsAndNest) {
+  EXPECT_TRUE(Matches("{ab,c{d,e}}f", "cef"));
+  EXPECT_TRUE(Matches("{ab,c{d,e}}f", "abf"));
+  EXPECT_FALSE(Matches("{ab,c{d,e}}f", "cf"));
+  EXPECT_TRUE(Matches("{a*,b}z", "axyz"));
+}
+
+TEST(GlobPatternTest, ABackslashTakesTheMeaningAway) {
+  EXPECT_TRUE(Matches("a\\*", "a*"));
+  EXPECT_FALSE(Matches("a\\*", "ab"));
+  ASSERT_OK_AND_ASSIGN(const GlobPattern literal, GlobPattern::Compile("a\\{b"));
+  EXPECT_FALSE(literal.has_wildcard());
+  EXPECT_EQ(literal.literal(), "a{b");
+}
+
+TEST(GlobPatternTest, MalformedPatternsAreRefused) {
+  for (const char* bad : {"[a", "{a,b", "a\\", "[b-a]"}) {
+    EXPECT_THAT(GlobPattern::Compile(bad).status(), StatusIs(absl::StatusCode::kInvalidArgument))
+        << bad;
+  }
+  EXPECT_FALSE(GlobPattern::Compile(std::string(100, '{')).ok());
+}
+
+TEST(ExpandBracesTest, OnlyBracesWithASlashAreExpanded) {
+  EXPECT_THAT(ExpandBraces("/a/{b/c,d}/e"), IsOkAndHolds(ElementsAre("/a/b/c/e", "/a/d/e")));
+  EXPECT_THAT(ExpandBraces("/a/{b,c}"), IsOkAndHolds(ElementsAre("/a/{b,c}")));
+  EXPECT_FALSE(ExpandBraces("/a/{b/c").ok());
+}
+
+TEST(HasGlobTest, EscapedCharactersDoNotCount) {
+  EXPECT_TRUE(HasGlob("/a/*"));
+  EXPECT_FALSE(HasGlob("/a/\\*"));
+  EXPECT_FALSE(HasGlob("/a/b"));
+}
+
+}  // namespace
+}  // namespace cairn::client

@@ -1,0 +1,224 @@
+#include "client/input_stream.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/random/random.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "client/input_stream_impl.h"
+#include "common/status_macros.h"
+#include "proto/hdfs/client_namenode.pb.h"
+
+namespace cairn::client {
+namespace {
+
+// Reading this much to no use is cheaper than a new request.
+constexpr uint64_t kSkipBytes = 256 << 10;
+
+}  // namespace
+
+InputStream::Impl::Impl(std::shared_ptr<ClientContext> context, std::string path)
+    : context_(std::move(context)), path_(std::move(path)), file_(context_, path_) {}
+
+absl::StatusOr<std::unique_ptr<InputStream::Impl>> InputStream::Impl::Open(
+    std::shared_ptr<ClientContext> context, std::string path) {
+  std::unique_ptr<Impl> impl(new Impl(std::move(context), std::move(path)));
+  RETURN_IF_ERROR(impl->file_.Refresh());
+  return impl;
+}
+
+absl::StatusOr<std::unique_ptr<BlockReader>> InputStream::Impl::OpenOn(
+    const hdfs::DatanodeInfoProto& node, const BlockReader::Request& request) {
+  const std::string peer =
+      absl::StrCat(context_->TransferHost(node.id()), ":", node.id().xferport());
+  // The datanode may close an idle connection at any moment: that is no fault of the replica.
+  while (std::optional<Socket> idle = context_->peers.Take(peer)) {
+    absl::StatusOr<std::unique_ptr<BlockReader>> reader =
+        BlockReader::Open(*std::move(idle), request);
+    if (reader.ok()) return reader;
+  }
+  ASSIGN_OR_RETURN(Socket fresh, context_->ConnectTransfer(node.id()));
+  return BlockReader::Open(std::move(fresh), request);
+}
+
+absl::Status InputStream::Impl::NextRound(Rounds& rounds, uint64_t offset) {
+  if (rounds.failed >= context_->options.read_rounds) {
+    const absl::StatusCode code = absl::IsDataLoss(rounds.last) ? absl::StatusCode::kDataLoss
+                                                                : absl::StatusCode::kUnavailable;
+    return absl::Status(code, absl::StrCat("Could not obtain block at offset ", offset, " of ",
+                                           path_, ": ", rounds.last.message()));
+  }
+  // The pause grows, and differs between the readers that saw the same failure.
+  absl::BitGen random;
+  const absl::Duration window = context_->options.read_retry_window;
+  absl::SleepFor(window * rounds.failed +
+                 window * (rounds.failed + 1) * absl::Uniform(random, 0.0, 1.0));
+  ++rounds.failed;
+  rounds.fresh = true;
+  file_.ForgetDead();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<InputStream::Impl::Attached> InputStream::Impl::Attach(uint64_t offset,
+                                                                      uint64_t length,
+                                                                      Rounds& rounds) {
+  while (true) {
+    ASSIGN_OR_RETURN(BlockPtr block, file_.BlockAt(offset, std::exchange(rounds.fresh, false)));
+    const hdfs::DatanodeInfoProto* node = block->corrupt() ? nullptr : file_.ChooseNode(*block);
+    if (node == nullptr) {
+      if (rounds.last.ok()) {
+        rounds.last = absl::UnavailableError(block->corrupt() ? "all replicas are corrupt"
+                                                              : "no live replica is known");
+      }
+      RETURN_IF_ERROR(NextRound(rounds, offset));
+      continue;
+    }
+    const uint64_t in_block = offset - block->offset();
+    Attached attached{.block = block, .node = *node};
+    absl::StatusOr<std::unique_ptr<BlockReader>> reader =
+        OpenOn(*node, {.block = block->b(),
+                       .token = block->blocktoken(),
+                       .offset = in_block,
+                       .length = std::min(length, block->b().numbytes() - in_block),
+                       .client_name = context_->client_name,
+                       .verify = context_->options.verify_checksums});
+    if (reader.ok()) {
+      attached.reader = *std::move(reader);
+      return attached;
+    }
+    rounds.last = reader.status();
+    if (absl::IsUnauthenticated(rounds.last) && !rounds.token_renewed) {
+      rounds.token_renewed = rounds.fresh = true;
+      continue;
+    }
+    Blame(attached, rounds.last);
+  }
+}
+
+void InputStream::Impl::Blame(const Attached& attached, const absl::Status& status) {
+  file_.NoteDead(attached.node.id());
+  if (!absl::IsDataLoss(status)) return;
+  hdfs::ReportBadBlocksRequestProto report;
+  hdfs::LocatedBlockProto& bad = *report.add_blocks();
+  *bad.mutable_b() = attached.block->b();
+  *bad.mutable_blocktoken() = attached.block->blocktoken();
+  bad.set_offset(attached.block->offset());
+  bad.set_corrupt(false);
+  *bad.add_locs() = attached.node;
+  for (int i = 0; i < attached.block->locs_size() && i < attached.block->storageids_size(); ++i) {
+    if (attached.block->locs(i).id().datanodeuuid() == attached.node.id().datanodeuuid()) {
+      bad.add_storageids(attached.block->storageids(i));
+      if (i < attached.block->storagetypes_size()) {
+        bad.add_storagetypes(attached.block->storagetypes(i));
+      }
+    }
+  }
+  // The datanodes' own scans find it too; the read goes on with another replica.
+  context_->Call<hdfs::ReportBadBlocksResponseProto>("reportBadBlocks", path_, report)
+      .status()
+      .IgnoreError();
+}
+
+void InputStream::Impl::GiveBack(BlockReader& reader) {
+  if (std::optional<Socket> socket = reader.Release()) context_->peers.Put(*std::move(socket));
+}
+
+absl::StatusOr<size_t> InputStream::Impl::Read(std::span<std::byte> out) {
+  const uint64_t length = file_.length();
+  if (out.empty() || position_ >= length) return 0;
+  Rounds rounds;
+  while (true) {
+    if (current_.reader == nullptr) {
+      ASSIGN_OR_RETURN(current_, Attach(position_, length - position_, rounds));
+    }
+    absl::StatusOr<size_t> bytes = current_.reader->Read(out);
+    if (bytes.ok()) {
+      position_ += *bytes;
+      if (current_.reader->remaining() == 0) {
+        GiveBack(*current_.reader);
+        current_.reader = nullptr;
+      }
+      return bytes;
+    }
+    rounds.last = bytes.status();
+    Blame(current_, rounds.last);
+    current_.reader = nullptr;
+  }
+}
+
+absl::StatusOr<size_t> InputStream::Impl::ReadAt(uint64_t offset, std::span<std::byte> out) {
+  const uint64_t length = file_.length();
+  if (offset >= length) return 0;
+  out = out.first(std::min<uint64_t>(out.size(), length - offset));
+  size_t done = 0;
+  Rounds rounds;
+  while (done < out.size()) {
+    ASSIGN_OR_RETURN(Attached attached, Attach(offset + done, out.size() - done, rounds));
+    while (attached.reader->remaining() > 0) {
+      absl::StatusOr<size_t> bytes = attached.reader->Read(out.subspan(done));
+      if (!bytes.ok()) {
+        rounds.last = bytes.status();
+        Blame(attached, rounds.last);
+        break;
+      }
+      done += *bytes;
+    }
+    GiveBack(*attached.reader);
+  }
+  return done;
+}
+
+absl::Status InputStream::Impl::Seek(uint64_t position) {
+  if (position > file_.length()) {
+    return absl::OutOfRangeError(
+        absl::StrCat(path_, ": cannot seek to ", position, ", the file ends at ", file_.length()));
+  }
+  if (current_.reader != nullptr && position != position_) {
+    // A little further on in the same block: read past it, the bytes are on their way.
+    const uint64_t ahead = position > position_ ? position - position_ : UINT64_MAX;
+    bool skipped = ahead <= kSkipBytes && ahead < current_.reader->remaining();
+    std::byte scratch[4096];
+    for (uint64_t left = ahead; skipped && left > 0;) {
+      const auto bytes = current_.reader->Read(
+          std::span(scratch).first(std::min<uint64_t>(left, sizeof(scratch))));
+      skipped = bytes.ok();
+      if (skipped) left -= *bytes;
+    }
+    if (!skipped) current_.reader = nullptr;
+  }
+  position_ = position;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<uint64_t> InputStream::Impl::RefreshLength() {
+  RETURN_IF_ERROR(file_.Refresh());
+  return file_.length();
+}
+
+InputStream::InputStream(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+InputStream::~InputStream() = default;
+
+absl::StatusOr<size_t> InputStream::Read(std::span<std::byte> out) { return impl_->Read(out); }
+
+absl::StatusOr<size_t> InputStream::ReadFully(std::span<std::byte> out) {
+  size_t done = 0;
+  while (done < out.size()) {
+    ASSIGN_OR_RETURN(const size_t bytes, impl_->Read(out.subspan(done)));
+    if (bytes == 0) break;
+    done += bytes;
+  }
+  return done;
+}
+
+absl::StatusOr<size_t> InputStream::ReadAt(uint64_t offset, std::span<std::byte> out) {
+  return impl_->ReadAt(offset, out);
+}
+
+absl::Status InputStream::Seek(uint64_t position) { return impl_->Seek(position); }
+absl::StatusOr<uint64_t> InputStream::RefreshLength() { return impl_->RefreshLength(); }
+uint64_t InputStream::position() const { return impl_->position(); }
+uint64_t InputStream::length() const { return impl_->length(); }
+const std::string& InputStream::path() const { return impl_->path(); }
+
+}  // namespace cairn::client

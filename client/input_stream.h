@@ -1,0 +1,57 @@
+// client/input_stream.h - reading one file.
+//
+// Bytes are checked against their CRC32C before the caller sees them, and go from the socket
+// straight into the caller's memory when it asks for a packet's worth or more. A replica that fails
+// (connection, error reply, checksum) is left for the next one; a bad checksum is reported to the
+// namenode. When all replicas of a block have failed, the locations are asked for again, three
+// times with growing pauses, before the read fails.
+//
+// The length is that of the moment of opening. For a file still being written it includes what its
+// writer has flushed; RefreshLength() looks again.
+//
+// Threads: ReadAt may be called from several threads at once, also beside one that calls Read. Read
+// and Seek share a position and belong to one thread at a time.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace cairn::client {
+
+class InputStream {
+ public:
+  class Impl;
+  explicit InputStream(std::unique_ptr<Impl> impl);
+  ~InputStream();
+  InputStream(const InputStream&) = delete;
+  InputStream& operator=(const InputStream&) = delete;
+
+  // Reads up to out.size() bytes at the position and moves it. 0 only at the end of the file or for
+  // an empty `out`; fewer than asked for is normal. The datanode sends ahead of the reader.
+  // kDataLoss: every replica failed its checksums. kUnavailable: no replica could be read; the
+  // message names the last datanode's trouble. The position stands after the bytes delivered.
+  absl::StatusOr<size_t> Read(std::span<std::byte> out);
+  // Fills `out` from the position; returns less than out.size() only at the end of the file.
+  absl::StatusOr<size_t> ReadFully(std::span<std::byte> out);
+  // Reads out.size() bytes at `offset`, fewer only at the end of the file. Leaves the position.
+  absl::StatusOr<size_t> ReadAt(uint64_t offset, std::span<std::byte> out);
+  // kOutOfRange: beyond the length.
+  absl::Status Seek(uint64_t position);
+
+  uint64_t position() const;
+  uint64_t length() const;
+  // Asks namenode and, for an open file, a datanode for the present length, and returns it.
+  absl::StatusOr<uint64_t> RefreshLength();
+  const std::string& path() const;
+
+ private:
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace cairn::client

@@ -1,0 +1,165 @@
+#include "client/located_file.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "client/convert.h"
+#include "common/fs_error.h"
+#include "common/status_macros.h"
+#include "proto/hdfs/client_datanode.pb.h"
+#include "proto/hdfs/client_namenode.pb.h"
+
+namespace cairn::client {
+namespace {
+
+// A writer whose block has bytes but no reported location yet is about to have one.
+constexpr int kLastBlockTries = 3;
+constexpr absl::Duration kLastBlockPause = absl::Seconds(4);
+
+}  // namespace
+
+LocatedFile::LocatedFile(std::shared_ptr<ClientContext> context, std::string path)
+    : context_(std::move(context)), path_(std::move(path)) {}
+
+absl::StatusOr<hdfs::LocatedBlocksProto> LocatedFile::Fetch(uint64_t offset) {
+  hdfs::GetBlockLocationsRequestProto request;
+  request.set_src(path_);
+  request.set_offset(offset);
+  request.set_length(context_->options.prefetch_bytes);
+  ASSIGN_OR_RETURN(const auto response, context_->Call<hdfs::GetBlockLocationsResponseProto>(
+                                            "getBlockLocations", path_, request));
+  if (!response.has_locations()) {
+    return MakeFsError(FsError::kFileNotFound, absl::StrCat("File does not exist: ", path_));
+  }
+  RETURN_IF_ERROR(CheckLocatedBlocks(response.locations(), path_));
+  if (response.locations().has_ecpolicy()) {
+    return absl::UnimplementedError(absl::StrCat(path_, ": is erasure-coded"));
+  }
+  if (response.locations().has_fileencryptioninfo()) {
+    return absl::UnimplementedError(absl::StrCat(path_, ": is encrypted"));
+  }
+  return response.locations();
+}
+
+absl::StatusOr<uint64_t> LocatedFile::VisibleLength(const hdfs::LocatedBlockProto& block) {
+  hdfs::GetReplicaVisibleLengthRequestProto request;
+  *request.mutable_block() = block.b();
+  absl::Status last;
+  int without_replica = 0;
+  for (const hdfs::DatanodeInfoProto& node : block.locs()) {
+    const uint32_t port = node.id().ipcport();
+    if (port == 0 || port > 65535) continue;
+    absl::StatusOr<std::unique_ptr<RpcChannel>> channel = context_->datanode_rpc->Connect(
+        context_->TransferHost(node.id()), static_cast<uint16_t>(port));
+    hdfs::GetReplicaVisibleLengthResponseProto response;
+    last = channel.ok() ? (*channel)->Call("getReplicaVisibleLength", request, response)
+                        : channel.status();
+    if (last.ok()) {
+      if (response.length() <= kMaxLength - block.offset()) return response.length();
+      last = absl::InternalError("a datanode sent a negative length");
+    }
+    if (GetFsError(last) == FsError::kReplicaNotFound) ++without_replica;
+  }
+  // The pipeline has not been set up anywhere: nothing was written.
+  if (without_replica == block.locs_size()) return 0;
+  return absl::UnavailableError(
+      absl::StrCat("Cannot obtain block length for ", path_, ": ", last.message()));
+}
+
+absl::Status LocatedFile::Refresh() {
+  for (int attempt = 1;; ++attempt) {
+    ASSIGN_OR_RETURN(const hdfs::LocatedBlocksProto found, Fetch(0));
+    uint64_t length = found.filelength();
+    hdfs::LocatedBlockProto last;
+    const bool open_tail = found.has_lastblock() && !found.islastblockcomplete();
+    if (open_tail) {
+      last = found.lastblock();
+      if (last.locs().empty() && last.b().numbytes() > 0) {
+        if (attempt == kLastBlockTries) {
+          return absl::UnavailableError(
+              absl::StrCat(path_, ": Could not obtain the last block locations."));
+        }
+        absl::SleepFor(kLastBlockPause);
+        continue;
+      }
+      if (!last.locs().empty()) {
+        ASSIGN_OR_RETURN(const uint64_t visible, VisibleLength(last));
+        last.mutable_b()->set_numbytes(visible);
+      }
+      if (last.offset() != length) {
+        return absl::InternalError(absl::StrCat(path_, ": the server sent a gap before the tail"));
+      }
+      length += last.b().numbytes();
+    }
+    MutexLock lock(mu_);
+    blocks_.clear();
+    Keep(found);
+    if (open_tail) blocks_[last.offset()] = std::make_shared<hdfs::LocatedBlockProto>(last);
+    length_ = length;
+    return absl::OkStatus();
+  }
+}
+
+void LocatedFile::Keep(const hdfs::LocatedBlocksProto& found) {
+  for (const hdfs::LocatedBlockProto& block : found.blocks()) {
+    // The tail of an open file is kept with the length that its datanodes told.
+    if (block.offset() >= found.filelength()) continue;
+    blocks_[block.offset()] = std::make_shared<hdfs::LocatedBlockProto>(block);
+  }
+}
+
+uint64_t LocatedFile::length() const {
+  MutexLock lock(mu_);
+  return length_;
+}
+
+absl::StatusOr<BlockPtr> LocatedFile::BlockAt(uint64_t offset, bool fresh) {
+  for (bool asked = false;; asked = true) {
+    if (asked || !fresh) {
+      MutexLock lock(mu_);
+      auto after = blocks_.upper_bound(offset);
+      if (after != blocks_.begin()) {
+        const BlockPtr& block = std::prev(after)->second;
+        if (offset - block->offset() < block->b().numbytes()) return block;
+      }
+    }
+    if (asked) {
+      return absl::UnavailableError(
+          absl::StrCat(path_, ": the namenode names no block at offset ", offset));
+    }
+    ASSIGN_OR_RETURN(const hdfs::LocatedBlocksProto found, Fetch(offset));
+    MutexLock lock(mu_);
+    Keep(found);
+    // What was the open tail may have new locations or a new stamp; its length here stays.
+    if (found.has_lastblock()) {
+      auto kept = blocks_.find(found.lastblock().offset());
+      if (kept != blocks_.end() && kept->second->b().blockid() == found.lastblock().b().blockid()) {
+        auto renewed = std::make_shared<hdfs::LocatedBlockProto>(found.lastblock());
+        renewed->mutable_b()->set_numbytes(
+            std::max(kept->second->b().numbytes(), renewed->b().numbytes()));
+        kept->second = std::move(renewed);
+      }
+    }
+  }
+}
+
+const hdfs::DatanodeInfoProto* LocatedFile::ChooseNode(const hdfs::LocatedBlockProto& block) const {
+  MutexLock lock(mu_);
+  for (const hdfs::DatanodeInfoProto& node : block.locs()) {
+    if (!dead_.contains(node.id().datanodeuuid())) return &node;
+  }
+  return nullptr;
+}
+
+void LocatedFile::NoteDead(const hdfs::DatanodeIDProto& node) {
+  MutexLock lock(mu_);
+  dead_.insert(node.datanodeuuid());
+}
+
+void LocatedFile::ForgetDead() {
+  MutexLock lock(mu_);
+  dead_.clear();
+}
+
+}  // namespace cairn::client

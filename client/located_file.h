@@ -1,0 +1,53 @@
+// client/located_file.h - where the blocks of one file are, as far as a reader has asked.
+//
+// Locations are fetched a stretch at a time and kept; a range is asked for again when its replicas
+// have failed. Also remembers which datanodes failed this reader. Thread-safe; calls the namenode
+// without its lock held.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "absl/container/flat_hash_set.h"
+#include "absl/status/statusor.h"
+#include "client/context.h"
+#include "common/mutex.h"
+#include "proto/hdfs/types.pb.h"
+
+namespace cairn::client {
+
+using BlockPtr = std::shared_ptr<const hdfs::LocatedBlockProto>;
+
+class LocatedFile {
+ public:
+  LocatedFile(std::shared_ptr<ClientContext> context, std::string path);
+
+  // Asks for the first stretch of blocks and the length; again: for what has changed.
+  absl::Status Refresh() ABSL_LOCKS_EXCLUDED(mu_);
+  uint64_t length() const ABSL_LOCKS_EXCLUDED(mu_);
+
+  // The block that holds the byte at `offset` < length(); `fresh`: as the namenode knows it now.
+  absl::StatusOr<BlockPtr> BlockAt(uint64_t offset, bool fresh) ABSL_LOCKS_EXCLUDED(mu_);
+
+  // The first location that has not failed, or null.
+  const hdfs::DatanodeInfoProto* ChooseNode(const hdfs::LocatedBlockProto& block) const
+      ABSL_LOCKS_EXCLUDED(mu_);
+  void NoteDead(const hdfs::DatanodeIDProto& node) ABSL_LOCKS_EXCLUDED(mu_);
+  void ForgetDead() ABSL_LOCKS_EXCLUDED(mu_);
+
+ private:
+  absl::StatusOr<hdfs::LocatedBlocksProto> Fetch(uint64_t offset);
+  // Length of a last block that is still being written: what all its replicas have.
+  absl::StatusOr<uint64_t> VisibleLength(const hdfs::LocatedBlockProto& block);
+  void Keep(const hdfs::LocatedBlocksProto& blocks) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  const std::shared_ptr<ClientContext> context_;
+  const std::string path_;
+  mutable Mutex mu_;
+  uint64_t length_ ABSL_GUARDED_BY(mu_) = 0;
+  std::map<uint64_t, BlockPtr> blocks_ ABSL_GUARDED_BY(mu_);    // by offset in the file
+  absl::flat_hash_set<std::string> dead_ ABSL_GUARDED_BY(mu_);  // datanode uuids
+};
+
+}  // namespace cairn::client

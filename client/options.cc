@@ -1,0 +1,122 @@
+#include "client/options.h"
+
+#include <pwd.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdlib>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "client/config_keys.h"
+#include "client/mode.h"
+#include "common/config.h"
+#include "common/status_macros.h"
+#include "common/user_groups.h"
+
+namespace cairn::client {
+namespace {
+
+constexpr int64_t kMaxReplication = 512;
+constexpr int64_t kMaxPacketBytes = 8 << 20;  // datanodes take whole packets of up to 16 MiB
+
+constexpr ConfigKey kKeys[] = {
+    {"fs.defaultFS", ConfigType::kString, "", "cluster that paths without a scheme mean"},
+    {"dfs.user", ConfigType::kString, "", "user name, before HADOOP_USER_NAME and the login"},
+    {"dfs.replication", ConfigType::kInt, "3", "replicas of a new file", absl::Seconds(1), 1,
+     kMaxReplication},
+    {"dfs.blocksize", ConfigType::kSize, "134217728", "block size of a new file", absl::Seconds(1),
+     512},
+    {"dfs.bytes-per-checksum", ConfigType::kInt, "512", "bytes under one checksum",
+     absl::Seconds(1), 16, 1 << 20},
+    {"dfs.client-write-packet-size", ConfigType::kSize, "65536", "data in one packet of a write",
+     absl::Seconds(1), 512, kMaxPacketBytes},
+    {"fs.permissions.umask-mode", ConfigType::kString, "022", "octal or symbolic umask"},
+    {"dfs.client.use.datanode.hostname", ConfigType::kBool, "false",
+     "dial datanodes by name instead of address"},
+    {"dfs.checksum.combine.mode", ConfigType::kString, "MD5MD5CRC",
+     "MD5MD5CRC or COMPOSITE_CRC: how -checksum sums up a file"},
+    {"dfs.client.socket-timeout", ConfigType::kDuration, "60s", "wait for a datanode's bytes",
+     absl::Milliseconds(1), 1},
+    {"dfs.datanode.socket.write.timeout", ConfigType::kDuration, "480s",
+     "wait for a datanode to take bytes", absl::Milliseconds(1), 1},
+    {"ipc.client.rpc-timeout.ms", ConfigType::kDuration, "120s", "wait for a namenode's answer",
+     absl::Milliseconds(1), 0},
+    {"ipc.client.connect.timeout", ConfigType::kDuration, "20s", "wait for a connection",
+     absl::Milliseconds(1), 1},
+    {"dfs.client.retry.window.base", ConfigType::kDuration, "3s",
+     "first pause when no replica could be read", absl::Milliseconds(1), 0},
+    {"dfs.client.max.block.acquire.failures", ConfigType::kInt, "3",
+     "rounds over all replicas before a read fails", absl::Seconds(1), 0, 1000},
+    {"dfs.client.block.write.retries", ConfigType::kInt, "3",
+     "new blocks tried when a pipeline cannot be set up", absl::Seconds(1), 0, 1000},
+    {"dfs.client.socketcache.capacity", ConfigType::kInt, "16", "idle connections kept",
+     absl::Seconds(1), 0, 100'000},
+    {"dfs.client.socketcache.expiryMsec", ConfigType::kDuration, "3s", "life of an idle connection",
+     absl::Milliseconds(1), 0},
+    {"fs.trash.interval", ConfigType::kDuration, "0",
+     "minutes that deleted files stay in the trash, unless the server says", absl::Minutes(1), 0},
+    {"cairn.client.rpc.retry", ConfigType::kDuration, "60s",
+     "how long a call goes on being tried while no namenode can be reached", absl::Seconds(1), 0},
+    {"cairn.client.tcp.congestion", ConfigType::kString, "",
+     "TCP congestion control of data connections; empty: the system's"},
+    {"cairn.client.write.packet.max", ConfigType::kSize, "1m",
+     "data in a packet of a long write, unless dfs.client-write-packet-size is set",
+     absl::Seconds(1), 512, kMaxPacketBytes},
+    {"cairn.client.write.window", ConfigType::kSize, "8m",
+     "data of a stream that may be sent without acknowledgement", absl::Seconds(1), 64 << 10,
+     int64_t{1} << 30},
+};
+
+}  // namespace
+
+std::span<const ConfigKey> ClientConfigKeys() { return kKeys; }
+
+absl::StatusOr<ClientOptions> LoadClientOptions(const Config& config) {
+  ClientOptions o;
+  ASSIGN_OR_RETURN(o.default_uri, config.GetString("fs.defaultFS"));
+  ASSIGN_OR_RETURN(o.user, config.GetString("dfs.user"));
+  ASSIGN_OR_RETURN(o.replication, config.GetInt("dfs.replication"));
+  ASSIGN_OR_RETURN(o.block_bytes, config.GetSize("dfs.blocksize"));
+  ASSIGN_OR_RETURN(o.bytes_per_checksum, config.GetInt("dfs.bytes-per-checksum"));
+  ASSIGN_OR_RETURN(o.write_packet_bytes, config.GetSize("dfs.client-write-packet-size"));
+  ASSIGN_OR_RETURN(o.large_packet_bytes, config.GetSize("cairn.client.write.packet.max"));
+  if (config.IsSet("dfs.client-write-packet-size") &&
+      !config.IsSet("cairn.client.write.packet.max")) {
+    o.large_packet_bytes = o.write_packet_bytes;
+  }
+  ASSIGN_OR_RETURN(const std::string umask, config.GetString("fs.permissions.umask-mode"));
+  ASSIGN_OR_RETURN(o.umask, ParseUmask(umask));
+  ASSIGN_OR_RETURN(o.use_datanode_hostname, config.GetBool("dfs.client.use.datanode.hostname"));
+  ASSIGN_OR_RETURN(const std::string combine, config.GetString("dfs.checksum.combine.mode"));
+  if (combine == "COMPOSITE_CRC") {
+    o.checksum_combine = ChecksumCombine::kComposite;
+  } else if (combine != "MD5MD5CRC") {
+    return absl::InvalidArgumentError(
+        absl::StrCat("dfs.checksum.combine.mode: ", combine, " is not MD5MD5CRC or COMPOSITE_CRC"));
+  }
+  ASSIGN_OR_RETURN(o.read_timeout, config.GetDuration("dfs.client.socket-timeout"));
+  ASSIGN_OR_RETURN(o.write_timeout, config.GetDuration("dfs.datanode.socket.write.timeout"));
+  ASSIGN_OR_RETURN(o.rpc_timeout, config.GetDuration("ipc.client.rpc-timeout.ms"));
+  ASSIGN_OR_RETURN(o.rpc_retry_time, config.GetDuration("cairn.client.rpc.retry"));
+  ASSIGN_OR_RETURN(o.connect_timeout, config.GetDuration("ipc.client.connect.timeout"));
+  ASSIGN_OR_RETURN(o.read_retry_window, config.GetDuration("dfs.client.retry.window.base"));
+  ASSIGN_OR_RETURN(o.read_rounds, config.GetInt("dfs.client.max.block.acquire.failures"));
+  ASSIGN_OR_RETURN(o.block_write_retries, config.GetInt("dfs.client.block.write.retries"));
+  ASSIGN_OR_RETURN(o.peer_cache_capacity, config.GetInt("dfs.client.socketcache.capacity"));
+  ASSIGN_OR_RETURN(o.peer_cache_expiry, config.GetDuration("dfs.client.socketcache.expiryMsec"));
+  ASSIGN_OR_RETURN(o.trash_interval, config.GetDuration("fs.trash.interval"));
+  ASSIGN_OR_RETURN(o.congestion_control, config.GetString("cairn.client.tcp.congestion"));
+  ASSIGN_OR_RETURN(o.write_window_bytes, config.GetSize("cairn.client.write.window"));
+  o.prefetch_bytes = 10 * o.block_bytes;
+  return o;
+}
+
+std::string LoginUser() {
+  const char* forced = std::getenv("HADOOP_USER_NAME");
+  if (forced != nullptr && *forced != '\0') return forced;
+  return ProcessUserName();
+}
+
+}  // namespace cairn::client

@@ -1,0 +1,65 @@
+// client/options.h - how libcairn behaves: the dfs.* keys of Hadoop's configuration that matter to
+// a client, under names of their own.
+//
+// Every field has HDFS's default. LoadClientOptions fills them from core-site.xml and
+// hdfs-site.xml.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "client/types.h"
+
+namespace cairn {
+class Config;
+}
+
+namespace cairn::client {
+
+struct ClientOptions {
+  std::string user;         // empty: HADOOP_USER_NAME, else the login name
+  std::string default_uri;  // fs.defaultFS
+
+  uint32_t replication = 3;                // dfs.replication
+  uint64_t block_bytes = 128ull << 20;     // dfs.blocksize
+  uint32_t bytes_per_checksum = 512;       // dfs.bytes-per-checksum
+  uint32_t write_packet_bytes = 64 << 10;  // dfs.client-write-packet-size: data in one packet
+  // Packets grow to this once a stream has sent a megabyte without flushing: half the CPU per byte.
+  uint32_t large_packet_bytes = 1 << 20;  // cairn.client.write.packet.max
+  uint64_t write_window_bytes = 8 << 20;  // data sent and not yet acknowledged, per stream
+  uint16_t umask = 022;                   // fs.permissions.umask-mode
+  bool use_datanode_hostname = false;     // dfs.client.use.datanode.hostname
+  bool verify_checksums = true;           // off: no checksum is sent or checked on reads
+  ChecksumCombine checksum_combine = ChecksumCombine::kMd5OfMd5;  // dfs.checksum.combine.mode
+
+  absl::Duration connect_timeout = absl::Seconds(20);
+  absl::Duration read_timeout = absl::Seconds(60);    // dfs.client.socket-timeout
+  absl::Duration write_timeout = absl::Seconds(480);  // dfs.datanode.socket.write.timeout
+  absl::Duration rpc_timeout = absl::Seconds(120);    // ipc.client.rpc-timeout.ms; zero: none
+  // cairn.client.rpc.retry: how long a call goes on without a namenode. Outlasts its restart.
+  absl::Duration rpc_retry_time = absl::Seconds(60);
+  absl::Duration lease_renewal = absl::Seconds(30);  // half of the soft limit
+  absl::Duration lease_hard_limit = absl::Minutes(20);
+  absl::Duration read_retry_window = absl::Seconds(3);   // dfs.client.retry.window.base
+  int read_rounds = 3;                                   // dfs.client.max.block.acquire.failures
+  int block_write_retries = 3;                           // dfs.client.block.write.retries
+  absl::Duration complete_patience = absl::Seconds(30);  // waiting for the last block's replicas
+  uint64_t prefetch_bytes = 10 * (128ull << 20);         // dfs.client.read.prefetch.size
+  absl::Duration peer_cache_expiry = absl::Seconds(3);   // dfs.client.socketcache.expiryMsec
+  int peer_cache_capacity = 16;                          // dfs.client.socketcache.capacity
+  std::string congestion_control;  // cairn.client.tcp.congestion: tried; empty: the system's choice
+
+  absl::Duration trash_interval = absl::ZeroDuration();  // fs.trash.interval (minutes)
+};
+
+// Reads the keys named above. kInvalidArgument: a value is malformed or out of range; the message
+// names the key.
+absl::StatusOr<ClientOptions> LoadClientOptions(const Config& config);
+
+// HADOOP_USER_NAME, else the login's name, else its number.
+std::string LoginUser();
+
+}  // namespace cairn::client

@@ -1,0 +1,62 @@
+// client/out_packet.h - a packet on its way to a pipeline, kept until it can no longer be needed.
+#pragma once
+
+#include <sys/uio.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "wire/transfer/checksum.h"
+#include "wire/transfer/packet.h"
+
+namespace cairn::client {
+
+class OutPacket {
+ public:
+  // Starts over, at `offset_in_block`, for up to `capacity` bytes. The memory is kept.
+  void Reset(uint64_t offset_in_block, size_t capacity);
+
+  size_t room() const { return capacity_ - data_.size(); }
+  size_t size() const { return data_.size(); }
+  uint64_t offset() const { return offset_; }
+  uint64_t end() const { return offset_ + data_.size(); }
+  std::span<const std::byte> data() const { return data_; }
+  int64_t seqno() const { return seqno_; }
+  bool is_last() const { return last_; }
+
+  void Append(std::span<const std::byte> bytes);  // no more than room()
+
+  // Fixes number and flags, and computes the checksums: the packet is ready to send.
+  void Seal(int64_t seqno, bool last, bool sync, const transfer::DataChecksum& checksum);
+
+  // Bytes on the wire, and those of them after the first `skip`, in at most 3 pieces.
+  size_t wire_bytes() const { return header_bytes_ + checksums_.size() + data_.size(); }
+  size_t Pieces(size_t skip, std::span<iovec, 3> out);
+
+ private:
+  uint64_t offset_ = 0;
+  size_t capacity_ = 0;
+  int64_t seqno_ = 0;
+  bool last_ = false;
+  std::array<std::byte, transfer::kMaxEncodedHeaderBytes> header_;
+  size_t header_bytes_ = 0;
+  std::vector<std::byte> checksums_;
+  // Grows with what is written: a small file touches no more memory than it needs.
+  std::vector<std::byte> data_;
+};
+
+// Packets to use again: fresh memory costs more than the copy into it. Not thread-safe.
+class OutPacketPool {
+ public:
+  std::unique_ptr<OutPacket> Take(uint64_t offset_in_block, size_t capacity);
+  void Give(std::unique_ptr<OutPacket> packet);
+
+ private:
+  std::vector<std::unique_ptr<OutPacket>> free_;
+};
+
+}  // namespace cairn::client

@@ -1,0 +1,54 @@
+// client/output_stream.h - writing one file.
+//
+// Bytes are gathered into packets, checksummed while in cache, and sent down a pipeline of
+// datanodes without waiting for each acknowledgement (at most ClientOptions::write_window_bytes are
+// on their way). When a datanode fails, the writer goes on with the rest of the pipeline: nothing
+// that was written is lost while one datanode of the block lives.
+//
+// What is promised:
+//   Write   the bytes will be written; an error may show in a later call
+//   Hflush  every datanode of the pipeline has them in memory; new readers see them
+//   Hsync   every datanode has them on stable media
+//   Close   the namenode has the file complete, with its minimum of replicas confirmed
+// After an error every further call returns the same error; what had been flushed remains. A stream
+// that is destroyed without Close is abandoned: the namenode closes the file when the lease runs
+// out.
+//
+// Threads: calls are serialized inside; writers of one stream should be one thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+
+namespace cairn::client {
+
+class OutputStream {
+ public:
+  class Impl;
+  explicit OutputStream(std::shared_ptr<Impl> impl);
+  ~OutputStream();
+  OutputStream(const OutputStream&) = delete;
+  OutputStream& operator=(const OutputStream&) = delete;
+
+  absl::Status Write(std::span<const std::byte> data);
+  absl::Status Write(absl::string_view data) { return Write(std::as_bytes(std::span(data))); }
+  absl::Status Hflush();
+  absl::Status Hsync();
+  // Idempotent: a second call returns what the first did.
+  absl::Status Close();
+
+  // Bytes in the file if all that was written arrives.
+  uint64_t position() const;
+  const std::string& path() const;
+
+ private:
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace cairn::client

@@ -1,0 +1,69 @@
+// client/output_stream_impl.h - see output_stream.h for what is promised.
+//
+// Cuts the bytes into packets and the packets into blocks; block_writer.h moves them.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "client/block_writer.h"
+#include "client/context.h"
+#include "client/lease_renewer.h"
+#include "client/output_stream.h"
+#include "common/mutex.h"
+
+namespace cairn::client {
+
+class OutputStream::Impl final : public LeaseHolder {
+ public:
+  // A file that create() has made, or append() has opened with `status`.
+  Impl(OpenFile file, const hdfs::HdfsFileStatusProto& status);
+  ~Impl() override;
+
+  // For an append: goes on with `block`, the file's last one, unless it is full.
+  absl::Status Continue(const hdfs::LocatedBlockProto& block) ABSL_LOCKS_EXCLUDED(mu_);
+
+  absl::Status Write(std::span<const std::byte> data) ABSL_LOCKS_EXCLUDED(mu_);
+  absl::Status Flush(bool sync) ABSL_LOCKS_EXCLUDED(mu_);
+  absl::Status Close() ABSL_LOCKS_EXCLUDED(mu_);
+  uint64_t position() const { return position_.load(std::memory_order_relaxed); }
+  const std::string& path() const { return file_.path; }
+
+  void KeepAlive() override ABSL_LOCKS_EXCLUDED(mu_);
+  void Abort(absl::Status why) override;
+
+ private:
+  absl::Status DoWrite(std::span<const std::byte> data) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status DoFlush(bool sync) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status DoClose() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status StartBlock() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status EndBlock() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Sends what of packet_ has not been sent yet.
+  absl::Status PutPacket(bool sync) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  size_t Capacity(uint64_t offset_in_block) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status Remember(absl::Status status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  const OpenFile file_;
+  BlockWriter::Settings settings_;  // constant once constructed
+  size_t packet_bytes_ = 0;         // the same: a multiple of the checksum chunk
+  size_t large_packet_bytes_ = 0;   // the same
+  std::atomic<bool> aborted_ = false;
+  std::atomic<uint64_t> position_ = 0;
+
+  Mutex mu_;
+  OutPacketPool pool_ ABSL_GUARDED_BY(mu_);
+  std::unique_ptr<BlockWriter> writer_ ABSL_GUARDED_BY(mu_);  // null: no block is open
+  std::unique_ptr<OutPacket> packet_ ABSL_GUARDED_BY(mu_);    // being filled; may be null
+  std::optional<hdfs::ExtendedBlockProto> previous_ ABSL_GUARDED_BY(mu_);
+  std::vector<hdfs::DatanodeInfoProto> excluded_ ABSL_GUARDED_BY(mu_);
+  bool block_persisted_ ABSL_GUARDED_BY(mu_) = false;  // the namenode has journalled this block
+  bool syncing_ ABSL_GUARDED_BY(mu_) = false;  // Hsync was called: later blocks are synced too
+  bool closed_ ABSL_GUARDED_BY(mu_) = false;
+  uint64_t unflushed_bytes_ ABSL_GUARDED_BY(mu_) = 0;  // written since the last flush
+  absl::Status error_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace cairn::client

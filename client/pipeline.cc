@@ -1,0 +1,193 @@
+#include "client/pipeline.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "client/block_reader.h"
+#include "common/fs_error.h"
+#include "common/status_macros.h"
+#include "proto/hdfs/client_namenode.pb.h"
+#include "wire/transfer/ack.h"
+#include "wire/transfer/op.h"
+
+namespace cairn::client {
+namespace {
+
+constexpr absl::Duration kFirstPause = absl::Milliseconds(100);
+constexpr absl::Duration kLongestPause = absl::Seconds(3);
+constexpr int kAddBlockTries = 8;  // with doubling pauses about 12 s
+
+hdfs::OpWriteBlockProto MakeOp(const ClientContext& context, const PipelineTarget& target,
+                               const SetUpRequest& request,
+                               const transfer::DataChecksum& checksum) {
+  hdfs::OpWriteBlockProto op;
+  auto& base = *op.mutable_header()->mutable_baseheader();
+  *base.mutable_block() = target.block;
+  // Lets the datanode set that much aside; it is no length.
+  base.mutable_block()->set_numbytes(request.block_bytes);
+  *base.mutable_token() = target.token;
+  op.mutable_header()->set_clientname(context.client_name);
+  op.set_stage(request.stage);
+  op.set_pipelinesize(static_cast<uint32_t>(target.nodes.size()));
+  op.set_minbytesrcvd(request.min_bytes);
+  op.set_maxbytesrcvd(request.max_bytes);
+  op.set_latestgenerationstamp(request.generation_stamp);
+  *op.mutable_requestedchecksum() = checksum.ToProto();
+  op.set_storagetype(target.storage_types[0]);
+  op.set_storageid(target.storage_ids[0]);
+  for (size_t i = 1; i < target.nodes.size(); ++i) {
+    *op.add_targets() = target.nodes[i];
+    op.add_targetstoragetypes(target.storage_types[i]);
+    op.add_targetstorageids(target.storage_ids[i]);
+  }
+  return op;
+}
+
+}  // namespace
+
+void PipelineTarget::RemoveNode(size_t index) {
+  const auto at = static_cast<ptrdiff_t>(index);
+  nodes.erase(nodes.begin() + at);
+  storage_types.erase(storage_types.begin() + at);
+  storage_ids.erase(storage_ids.begin() + at);
+}
+
+absl::StatusOr<PipelineTarget> ToTarget(const hdfs::LocatedBlockProto& located) {
+  PipelineTarget target{.block = located.b(), .token = located.blocktoken()};
+  const int count = located.locs_size();
+  if (count == 0 || static_cast<size_t>(count) > transfer::kMaxPipelineNodes ||
+      (located.storageids_size() != 0 && located.storageids_size() != count) ||
+      (located.storagetypes_size() != 0 && located.storagetypes_size() != count)) {
+    return absl::InternalError(absl::StrCat("the server sent block ", located.b().blockid(),
+                                            " with ", count, " locations and ",
+                                            located.storageids_size(), " storages"));
+  }
+  for (int i = 0; i < count; ++i) {
+    target.nodes.push_back(located.locs(i));
+    target.storage_types.push_back(located.storagetypes_size() == 0 ? hdfs::STORAGE_TYPE_DISK
+                                                                    : located.storagetypes(i));
+    target.storage_ids.push_back(located.storageids_size() == 0 ? "" : located.storageids(i));
+  }
+  return target;
+}
+
+std::optional<Socket> SetUpPipeline(const ClientContext& context, const PipelineTarget& target,
+                                    const SetUpRequest& request,
+                                    const transfer::DataChecksum& checksum,
+                                    PipelineFailure& failure) {
+  failure = {};
+  absl::StatusOr<Socket> socket = context.ConnectTransfer(target.nodes[0].id());
+  if (!socket.ok()) {
+    failure.status = socket.status();
+    return std::nullopt;
+  }
+  const std::string bytes =
+      transfer::EncodeOp(transfer::Opcode::kWriteBlock, MakeOp(context, target, request, checksum));
+  hdfs::BlockOpResponseProto reply;
+  failure.status = socket->Send(std::as_bytes(std::span(bytes)));
+  if (failure.status.ok()) failure.status = ReceiveDelimited(*socket, reply);
+  if (!failure.status.ok()) return std::nullopt;
+  const std::string& bad = reply.firstbadlink();
+  if (reply.status() == hdfs::STATUS_SUCCESS && bad.empty()) return *std::move(socket);
+  for (size_t i = 0; i < target.nodes.size(); ++i) {
+    const hdfs::DatanodeIDProto& id = target.nodes[i].id();
+    if (bad == absl::StrCat(id.ipaddr(), ":", id.xferport())) failure.bad_node = i;
+  }
+  const hdfs::DatanodeIDProto& id = target.nodes[failure.bad_node].id();
+  failure.status = absl::UnavailableError(absl::StrCat(
+      id.ipaddr(), ":", id.xferport(), ": setting up a pipeline for block ", target.block.blockid(),
+      ": ", reply.message().empty() ? "refused" : reply.message()));
+  return std::nullopt;
+}
+
+absl::StatusOr<PipelineTarget> AddBlock(const OpenFile& file,
+                                        const hdfs::ExtendedBlockProto* previous,
+                                        const std::vector<hdfs::DatanodeInfoProto>& excluded) {
+  hdfs::AddBlockRequestProto request;
+  request.set_src(file.path);
+  request.set_clientname(file.context->client_name);
+  request.set_fileid(file.inode);
+  if (previous != nullptr) *request.mutable_previous() = *previous;
+  for (const hdfs::DatanodeInfoProto& node : excluded) *request.add_excludenodes() = node;
+  absl::Duration pause = kFirstPause;
+  for (int attempt = 1;; ++attempt) {
+    auto response = file.context->Call<hdfs::AddBlockResponseProto>("addBlock", file.path, request);
+    if (response.ok()) return ToTarget(response->block());
+    if (GetFsError(response.status()) != FsError::kNotReplicatedYet || attempt == kAddBlockTries) {
+      return response.status();
+    }
+    absl::SleepFor(pause);
+    pause = std::min(pause * 2, kLongestPause);
+  }
+}
+
+absl::Status AbandonBlock(const OpenFile& file, const hdfs::ExtendedBlockProto& block) {
+  hdfs::AbandonBlockRequestProto request;
+  *request.mutable_b() = block;
+  request.set_src(file.path);
+  request.set_holder(file.context->client_name);
+  request.set_fileid(file.inode);
+  return file.context->Call<hdfs::AbandonBlockResponseProto>("abandonBlock", file.path, request)
+      .status();
+}
+
+absl::StatusOr<uint64_t> RenewStamp(const OpenFile& file, PipelineTarget& target) {
+  hdfs::UpdateBlockForPipelineRequestProto request;
+  *request.mutable_block() = target.block;
+  request.set_clientname(file.context->client_name);
+  ASSIGN_OR_RETURN(const auto response,
+                   file.context->Call<hdfs::UpdateBlockForPipelineResponseProto>(
+                       "updateBlockForPipeline", file.path, request));
+  target.token = response.block().blocktoken();
+  return response.block().b().generationstamp();
+}
+
+absl::Status UpdatePipeline(const OpenFile& file, const PipelineTarget& target,
+                            const hdfs::ExtendedBlockProto& renewed) {
+  hdfs::UpdatePipelineRequestProto request;
+  request.set_clientname(file.context->client_name);
+  *request.mutable_oldblock() = target.block;
+  *request.mutable_newblock() = renewed;
+  for (size_t i = 0; i < target.nodes.size(); ++i) {
+    *request.add_newnodes() = target.nodes[i].id();
+    request.add_storageids(target.storage_ids[i]);
+  }
+  return file.context->Call<hdfs::UpdatePipelineResponseProto>("updatePipeline", file.path, request)
+      .status();
+}
+
+absl::Status Fsync(const OpenFile& file, int64_t last_block_bytes) {
+  hdfs::FsyncRequestProto request;
+  request.set_src(file.path);
+  request.set_client(file.context->client_name);
+  request.set_lastblocklength(last_block_bytes);
+  request.set_fileid(file.inode);
+  return file.context->Call<hdfs::FsyncResponseProto>("fsync", file.path, request).status();
+}
+
+absl::Status Complete(const OpenFile& file, const hdfs::ExtendedBlockProto* last) {
+  hdfs::CompleteRequestProto request;
+  request.set_src(file.path);
+  request.set_clientname(file.context->client_name);
+  request.set_fileid(file.inode);
+  if (last != nullptr) *request.mutable_last() = *last;
+  Clock& clock = file.context->clock;
+  const absl::Duration deadline = clock.Monotonic() + file.context->options.complete_patience;
+  absl::Duration pause = kFirstPause;
+  while (true) {
+    ASSIGN_OR_RETURN(const auto response, file.context->Call<hdfs::CompleteResponseProto>(
+                                              "complete", file.path, request));
+    if (response.result()) return absl::OkStatus();
+    if (clock.Monotonic() >= deadline) {
+      return absl::DeadlineExceededError(
+          absl::StrCat("Unable to close file because the last block does not have enough number "
+                       "of replicas: ",
+                       file.path));
+    }
+    absl::SleepFor(pause);
+    pause = std::min(pause * 2, kLongestPause);
+  }
+}
+
+}  // namespace cairn::client

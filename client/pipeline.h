@@ -1,0 +1,78 @@
+// client/pipeline.h - setting up a chain of datanodes for one block, and the namenode calls that go
+// with it. No state of its own: block_writer.h keeps it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "client/context.h"
+#include "client/socket.h"
+#include "proto/hdfs/data_transfer.pb.h"
+#include "proto/hdfs/types.pb.h"
+#include "wire/transfer/checksum.h"
+
+namespace cairn::client {
+
+using Stage = hdfs::OpWriteBlockProto::BlockConstructionStage;
+
+// A block and the nodes that are to hold it, the first being the one to talk to.
+struct PipelineTarget {
+  hdfs::ExtendedBlockProto block;
+  hdfs::TokenProto token;
+  std::vector<hdfs::DatanodeInfoProto> nodes;
+  std::vector<hdfs::StorageTypeProto> storage_types;  // parallel to nodes
+  std::vector<std::string> storage_ids;               // parallel to nodes
+
+  void RemoveNode(size_t index);
+};
+
+// kInternal: no node, or lists that are not parallel.
+absl::StatusOr<PipelineTarget> ToTarget(const hdfs::LocatedBlockProto& block);
+
+struct SetUpRequest {
+  Stage stage;
+  uint64_t generation_stamp = 0;  // the new one; of a new block its own
+  uint64_t min_bytes = 0;         // acknowledged, or the length before an append
+  uint64_t max_bytes = 0;         // sent
+  uint64_t block_bytes = 0;       // how large the block may become
+};
+
+// What failed and which node is to blame.
+struct PipelineFailure {
+  absl::Status status;
+  size_t bad_node = 0;  // index into nodes
+};
+
+// Connects to the first node, which connects the others. On failure fills `failure`.
+std::optional<Socket> SetUpPipeline(const ClientContext& context, const PipelineTarget& target,
+                                    const SetUpRequest& request,
+                                    const transfer::DataChecksum& checksum,
+                                    PipelineFailure& failure);
+
+// The file as the namenode knows it for the calls below.
+struct OpenFile {
+  std::shared_ptr<ClientContext> context;
+  std::string path;
+  uint64_t inode = 0;
+};
+
+// A new block after `previous` (absent for the first) on none of the `excluded` nodes. Waits and
+// asks again while the block before `previous` lacks replicas.
+absl::StatusOr<PipelineTarget> AddBlock(const OpenFile& file,
+                                        const hdfs::ExtendedBlockProto* previous,
+                                        const std::vector<hdfs::DatanodeInfoProto>& excluded);
+absl::Status AbandonBlock(const OpenFile& file, const hdfs::ExtendedBlockProto& block);
+// A new generation stamp and token for `target`'s block; the nodes stay. Returns the stamp.
+absl::StatusOr<uint64_t> RenewStamp(const OpenFile& file, PipelineTarget& target);
+// Tells the namenode that `target`'s nodes hold the block with the new stamp and length.
+absl::Status UpdatePipeline(const OpenFile& file, const PipelineTarget& target,
+                            const hdfs::ExtendedBlockProto& renewed);
+// Makes the file's blocks so far known to the namenode's journal.
+absl::Status Fsync(const OpenFile& file, int64_t last_block_bytes);
+// Closes the file, waiting for the last block's replicas as long as options say.
+absl::Status Complete(const OpenFile& file, const hdfs::ExtendedBlockProto* last);
+
+}  // namespace cairn::client

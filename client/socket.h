@@ -1,0 +1,73 @@
+// client/socket.h - one TCP connection to a datanode, used by one thread at a time.
+//
+// Blocking, because a stream is driven by the thread that reads or writes it: no queue, no wake-up
+// of another core. Waits are bounded by the time-outs given at connecting; an exceeded one is
+// kUnavailable, as is every failure of the peer, since the answer to all is to try another node.
+#pragma once
+
+#include <sys/uio.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+namespace cairn::client {
+
+struct SocketOptions {
+  absl::Duration connect_timeout = absl::Seconds(20);
+  absl::Duration read_timeout = absl::Seconds(60);
+  absl::Duration write_timeout = absl::Seconds(480);
+  std::string congestion_control;  // tried, never insisted on; empty: the system's
+};
+
+class Socket {
+ public:
+  Socket() = default;
+  Socket(int fd, std::string peer, const SocketOptions& options);  // takes a connected `fd`
+  Socket(Socket&& other) noexcept;
+  Socket& operator=(Socket&& other) noexcept;
+  ~Socket();
+
+  // `host` is an address or a name.
+  static absl::StatusOr<Socket> Connect(const std::string& host, uint16_t port,
+                                        const SocketOptions& options);
+
+  bool is_open() const { return fd_ >= 0; }
+  int fd() const { return fd_; }
+  const std::string& peer() const { return peer_; }  // host:port, for messages
+  void Close();
+  // Ends both directions: a thread inside a call here returns. May be called from another thread
+  // while the socket stays open.
+  void Shutdown();
+
+  // All of it, or an error and the connection is of no more use.
+  absl::Status Send(std::span<const std::byte> data);
+  absl::Status Receive(std::span<std::byte> out);
+  // Fills all buffers, in order, with as few calls as possible. Changes `buffers`.
+  absl::Status ReceiveAll(std::span<iovec> buffers);
+  // At least one byte; kUnavailable at the end of the stream.
+  absl::StatusOr<size_t> ReceiveSome(std::span<std::byte> out);
+
+  // Without waiting: how much was taken or was there; 0 when it would wait. ReceiveNow returns
+  // kUnavailable at the end of the stream.
+  absl::StatusOr<size_t> SendNow(std::span<iovec> buffers);
+  absl::StatusOr<size_t> ReceiveNow(std::span<std::byte> out);
+  // Waits until bytes can be received, or also until some can be sent. False: `timeout` passed.
+  absl::StatusOr<bool> Wait(bool or_writable, absl::Duration timeout);
+
+  // True when the peer has closed, or has sent what nobody asked for.
+  bool IsStale() const;
+
+ private:
+  absl::Status Error(const char* what, int error) const;
+
+  int fd_ = -1;
+  std::string peer_;
+};
+
+}  // namespace cairn::client

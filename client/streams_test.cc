@@ -1,0 +1,222 @@
+// Writing and reading against datanodes that fail on request.
+#include <random>
+
+#include "client/testing/fake_cluster.h"
+#include "common/testing/status_matchers.h"
+
+namespace cairn::client {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::Ge;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+constexpr uint64_t kBlockBytes = 1 << 20;
+
+std::string RandomBytes(size_t size) {
+  std::mt19937_64 random(size);
+  std::string bytes(size, '\0');
+  for (char& c : bytes) c = static_cast<char>(random());
+  return bytes;
+}
+
+class StreamsTest : public ::testing::Test {
+ protected:
+  static ClientOptions Options() {
+    ClientOptions options;
+    options.block_bytes = kBlockBytes;
+    options.write_window_bytes = 256 << 10;
+    options.read_retry_window = absl::ZeroDuration();
+    options.read_timeout = absl::Seconds(20);
+    return options;
+  }
+
+  absl::Status WriteFile(const std::string& path, const std::string& data) {
+    ASSIGN_OR_RETURN(auto out, fs_->Create(path));
+    RETURN_IF_ERROR(out->Write(data));
+    return out->Close();
+  }
+
+  absl::StatusOr<std::string> ReadFile(const std::string& path) {
+    ASSIGN_OR_RETURN(auto in, fs_->Open(path));
+    std::string data(in->length() + 1, '\0');
+    ASSIGN_OR_RETURN(const size_t bytes, in->ReadFully(std::as_writable_bytes(std::span(data))));
+    data.resize(bytes);
+    return data;
+  }
+
+  FakeCluster cluster_{4};
+  std::unique_ptr<FileSystem> fs_ = cluster_.Connect(Options());
+};
+
+TEST_F(StreamsTest, FilesOfEveryLengthComeBackAsTheyWere) {
+  for (size_t size : {size_t{0}, size_t{1}, size_t{511}, size_t{512}, size_t{513}, size_t{65536},
+                      kBlockBytes - 1, kBlockBytes, kBlockBytes + 1, kBlockBytes * 5 / 2}) {
+    const std::string data = RandomBytes(size);
+    ASSERT_OK(WriteFile("/f", data));
+    EXPECT_EQ(cluster_.Contents("/f"), data) << size;
+    EXPECT_THAT(ReadFile("/f"), IsOkAndHolds(data)) << size;
+  }
+}
+
+TEST_F(StreamsTest, AnHflushSendsAStartedChunkAgainWithWhatFollows) {
+  const std::string data = RandomBytes(3000);
+  ASSERT_OK_AND_ASSIGN(auto out, fs_->Create("/f"));
+  for (size_t at = 0; at < data.size(); at += 100) {
+    ASSERT_OK(out->Write(absl::string_view(data).substr(at, 100)));
+    ASSERT_OK(out->Hflush());
+  }
+  EXPECT_EQ(cluster_.Calls("fsync"), 1);
+  ASSERT_OK(out->Close());
+  EXPECT_EQ(cluster_.Contents("/f"), data);
+}
+
+TEST_F(StreamsTest, AnAppendInsideAChunkGoesOnThere) {
+  const std::string data = RandomBytes(5000);
+  ASSERT_OK(WriteFile("/f", data.substr(0, 700)));
+  ASSERT_OK_AND_ASSIGN(auto out, fs_->Append("/f"));
+  EXPECT_EQ(out->position(), 700);
+  ASSERT_OK(out->Write(data.substr(700, 50)));
+  ASSERT_OK(out->Hflush());
+  ASSERT_OK(out->Write(data.substr(750)));
+  ASSERT_OK(out->Close());
+  EXPECT_EQ(cluster_.Contents("/f"), data);
+}
+
+// A node that fails before anything was promised costs no replica: the block is written elsewhere.
+TEST_F(StreamsTest, ANodeThatRefusesIsReplacedByAnother) {
+  cluster_.RefuseSetUp(1);
+  const std::string data = RandomBytes(1000);
+  ASSERT_OK(WriteFile("/f", data));
+  EXPECT_EQ(cluster_.Contents("/f"), data);
+  EXPECT_EQ(cluster_.Replicas("/f", 0), 3);
+  EXPECT_EQ(cluster_.Calls("abandonBlock"), 1);
+  EXPECT_EQ(cluster_.Calls("updatePipeline"), 0);
+}
+
+TEST_F(StreamsTest, ANodeThatDiesEarlyInABlockIsReplacedByAnother) {
+  cluster_.DieAfterBytes(2, 100'000);
+  const std::string data = RandomBytes(200'000);
+  ASSERT_OK(WriteFile("/f", data));
+  EXPECT_EQ(cluster_.Contents("/f"), data);
+  EXPECT_EQ(cluster_.Replicas("/f", 0), 3);
+  EXPECT_EQ(cluster_.Calls("abandonBlock"), 1);
+}
+
+TEST_F(StreamsTest, ANodeThatDiesLaterIsDroppedAndTheRestGoOn) {
+  cluster_.DieAfterBytes(0, 900'000);
+  const std::string data = RandomBytes(kBlockBytes + 1000);
+  ASSERT_OK(WriteFile("/f", data));
+  EXPECT_EQ(cluster_.Contents("/f"), data);
+  EXPECT_EQ(cluster_.Replicas("/f", 0), 2);
+  EXPECT_EQ(cluster_.Replicas("/f", 1), 3);
+  EXPECT_EQ(cluster_.Calls("updatePipeline"), 1);
+}
+
+// What was flushed stays in the block that readers have seen.
+TEST_F(StreamsTest, AfterAnHflushTheBlockIsNotWrittenAnew) {
+  cluster_.DieAfterBytes(1, 2000);
+  const std::string data = RandomBytes(4000);
+  ASSERT_OK_AND_ASSIGN(auto out, fs_->Create("/f"));
+  ASSERT_OK(out->Write(data.substr(0, 1000)));
+  ASSERT_OK(out->Hflush());
+  ASSERT_OK(out->Write(data.substr(1000)));
+  ASSERT_OK(out->Close());
+  EXPECT_EQ(cluster_.Contents("/f"), data);
+  EXPECT_EQ(cluster_.Calls("abandonBlock"), 0);
+  EXPECT_EQ(cluster_.Calls("updatePipeline"), 1);
+}
+
+TEST_F(StreamsTest, WhenNoNodeIsLeftTheErrorNamesTheFileAndStays) {
+  for (int node = 0; node < 4; ++node) cluster_.RefuseSetUp(node);
+  ASSERT_OK_AND_ASSIGN(auto out, fs_->Create("/f"));
+  const absl::Status first = out->Write("x");
+  EXPECT_THAT(first.message(), HasSubstr("/f"));
+  EXPECT_EQ(out->Write("y"), first);
+  EXPECT_EQ(out->Close(), first);
+}
+
+TEST_F(StreamsTest, AnAcknowledgementOutOfTurnIsAFailureOfThatNode) {
+  cluster_.AckOutOfTurn(0);
+  const std::string data = RandomBytes(1000);
+  ASSERT_OK(WriteFile("/f", data));
+  EXPECT_EQ(cluster_.Contents("/f"), data);
+}
+
+TEST_F(StreamsTest, ABadChecksumIsReportedAndTheNextReplicaRead) {
+  const std::string data = RandomBytes(300'000);
+  ASSERT_OK(WriteFile("/f", data));
+  cluster_.CorruptReads(0);
+  EXPECT_THAT(ReadFile("/f"), IsOkAndHolds(data));
+  EXPECT_THAT(cluster_.BadReplicaReports(), ElementsAre(0));
+}
+
+TEST_F(StreamsTest, WhenEveryReplicaIsBadTheReadFailsWithDataLoss) {
+  ASSERT_OK(WriteFile("/f", RandomBytes(1000)));
+  for (int node = 0; node < 4; ++node) cluster_.CorruptReads(node);
+  EXPECT_THAT(ReadFile("/f").status(), StatusIs(absl::StatusCode::kDataLoss, HasSubstr("/f")));
+  EXPECT_THAT(cluster_.Calls("getBlockLocations"), Ge(3));
+}
+
+TEST_F(StreamsTest, GarbageFromADatanodeMakesTheNextReplicaBeRead) {
+  const std::string data = RandomBytes(1000);
+  const std::string header("\x09\0\0\0\0\0\0\0\0\x11\0\0\0\0\0\0\0\0\x18\0\x25\0\x02\0\0", 25);
+  const std::string cases[] = {
+      "",                                                         // hangs up
+      std::string(200, '\xff'),                                   // a packet of 4 GB
+      std::string("\0\0\0\x04\0\x05", 6) + std::string(40, 'x'),  // a short header
+      std::string("\0\0\0\x04\0\x19", 6) + header,  // data that is longer than its packet
+      std::string("\0\0\x02\x04\0\x19", 6) + header + std::string(600, 'x'),  // no checksum
+  };
+  for (const std::string& garbage : cases) {
+    ASSERT_OK(WriteFile("/f", data));
+    cluster_.SendInsteadOfPackets(0, garbage);
+    EXPECT_THAT(ReadFile("/f"), IsOkAndHolds(data)) << garbage.size();
+  }
+  EXPECT_THAT(cluster_.BadReplicaReports(), IsEmpty());
+}
+
+TEST_F(StreamsTest, SeveralThreadsReadAtDifferentPlaces) {
+  const std::string data = RandomBytes(2 * kBlockBytes + 5000);
+  ASSERT_OK(WriteFile("/f", data));
+  ASSERT_OK_AND_ASSIGN(auto in, fs_->Open("/f"));
+  std::vector<std::thread> threads;
+  std::atomic<int> wrong = 0;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      std::mt19937 random(static_cast<unsigned>(t));
+      for (int i = 0; i < 30; ++i) {
+        const size_t offset = random() % data.size();
+        std::string part(random() % 300'000, '\0');
+        const auto bytes = in->ReadAt(offset, std::as_writable_bytes(std::span(part)));
+        if (!bytes.ok() || part.substr(0, *bytes) != data.substr(offset, part.size())) ++wrong;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(wrong, 0);
+}
+
+TEST_F(StreamsTest, SeekGoesAnywhereUpToTheEnd) {
+  const std::string data = RandomBytes(kBlockBytes + 5000);
+  ASSERT_OK(WriteFile("/f", data));
+  ASSERT_OK_AND_ASSIGN(auto in, fs_->Open("/f"));
+  for (uint64_t offset :
+       {uint64_t{100}, uint64_t{5000}, kBlockBytes + 10, uint64_t{3}, uint64_t{data.size()}}) {
+    ASSERT_OK(in->Seek(offset));
+    std::string part(1000, '\0');
+    ASSERT_OK_AND_ASSIGN(const size_t bytes,
+                         in->ReadFully(std::as_writable_bytes(std::span(part))));
+    EXPECT_EQ(part.substr(0, bytes), data.substr(offset, 1000));
+  }
+  EXPECT_THAT(in->Seek(data.size() + 1), StatusIs(absl::StatusCode::kOutOfRange));
+}
+
+TEST_F(StreamsTest, AMissingFileIsNotFound) {
+  EXPECT_THAT(fs_->Open("/none").status(), StatusIs(absl::StatusCode::kNotFound));
+  EXPECT_THAT(fs_->Open("relative").status(), StatusIs(absl::StatusCode::kInvalidArgument));
+}
+
+}  // namespace
+}  // namespace cairn::client

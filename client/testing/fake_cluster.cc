@@ -1,0 +1,469 @@
+#include "client/testing/fake_cluster.h"
+
+#include <arpa/inet.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "client/block_reader.h"
+#include "client/socket.h"
+#include "common/check.h"
+#include "common/fs_error.h"
+#include "wire/transfer/ack.h"
+#include "wire/transfer/op.h"
+#include "wire/transfer/packet.h"
+
+namespace cairn::client {
+namespace {
+
+constexpr size_t kReadPacketBytes = 64 << 10;
+
+std::span<const std::byte> Bytes(const std::string& text) { return std::as_bytes(std::span(text)); }
+
+}  // namespace
+
+// ---- The namenode ----
+
+class FakeCluster::Namenode final : public RpcChannel {
+ public:
+  explicit Namenode(FakeCluster& cluster) : cluster_(cluster) {}
+  absl::Status Call(absl::string_view method, const google::protobuf::MessageLite& request,
+                    google::protobuf::MessageLite& response) override {
+    return cluster_.Handle(method, request.SerializeAsString(), response);
+  }
+
+ private:
+  FakeCluster& cluster_;
+};
+
+namespace {
+
+class NoDatanodeRpc final : public DatanodeRpc {
+ public:
+  absl::StatusOr<std::unique_ptr<RpcChannel>> Connect(const std::string&, uint16_t) override {
+    return absl::UnavailableError("no RPC in the fake cluster");
+  }
+};
+
+template <typename Request>
+Request Parse(const std::string& bytes) {
+  Request request;
+  CHECK(request.ParseFromString(bytes));
+  return request;
+}
+
+template <typename Response>
+Response& As(google::protobuf::MessageLite& response) {
+  return static_cast<Response&>(response);
+}
+
+}  // namespace
+
+absl::Status FakeCluster::Handle(absl::string_view method, const std::string& bytes,
+                                 google::protobuf::MessageLite& response) {
+  MutexLock lock(mu_);
+  ++calls_[std::string(method)];
+  const auto status_of = [](const FileState& file, hdfs::HdfsFileStatusProto& s, uint64_t length) {
+    s.set_filetype(hdfs::HdfsFileStatusProto::IS_FILE);
+    s.set_path("");
+    s.set_length(length);
+    s.mutable_permission()->set_perm(0644);
+    s.set_owner("u");
+    s.set_group("g");
+    s.set_modification_time(0);
+    s.set_access_time(0);
+    s.set_blocksize(file.block_bytes);
+    s.set_block_replication(file.replication);
+    s.set_fileid(17000);
+  };
+  const auto length_of = [this](const FileState& file) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    uint64_t length = 0;
+    for (uint64_t id : file.blocks) length += blocks_[id].id.numbytes();
+    return length;
+  };
+  if (method == "create") {
+    const auto r = Parse<hdfs::CreateRequestProto>(bytes);
+    FileState& file = files_[r.src()] = {
+        .block_bytes = r.blocksize(), .replication = r.replication(), .open = true};
+    status_of(file, *As<hdfs::CreateResponseProto>(response).mutable_fs(), 0);
+  } else if (method == "append") {
+    const auto r = Parse<hdfs::AppendRequestProto>(bytes);
+    FileState& file = files_[r.src()];
+    file.open = true;
+    auto& answer = As<hdfs::AppendResponseProto>(response);
+    status_of(file, *answer.mutable_stat(), length_of(file));
+    if (!file.blocks.empty() && blocks_[file.blocks.back()].id.numbytes() < file.block_bytes) {
+      *answer.mutable_block() = Locate(blocks_[file.blocks.back()], 0);
+    }
+  } else if (method == "addBlock") {
+    const auto r = Parse<hdfs::AddBlockRequestProto>(bytes);
+    FileState& file = files_[r.src()];
+    if (r.has_previous()) *&blocks_[r.previous().blockid()].id = r.previous();
+    std::set<int> excluded;
+    for (const auto& node : r.excludenodes()) excluded.insert(IndexOf(node.id()));
+    Block block;
+    for (int i = 0; i < static_cast<int>(nodes_.size()); ++i) {
+      if (!excluded.contains(i) && block.nodes.size() < file.replication) block.nodes.push_back(i);
+    }
+    if (block.nodes.empty()) return MakeFsError(FsError::kIo, "no datanode is left");
+    block.id.set_poolid("BP-1");
+    block.id.set_blockid(next_block_++);
+    block.id.set_generationstamp(next_stamp_++);
+    block.id.set_numbytes(0);
+    file.blocks.push_back(block.id.blockid());
+    *As<hdfs::AddBlockResponseProto>(response).mutable_block() = Locate(block, 0);
+    blocks_[block.id.blockid()] = std::move(block);
+  } else if (method == "abandonBlock") {
+    const auto r = Parse<hdfs::AbandonBlockRequestProto>(bytes);
+    FileState& file = files_[r.src()];
+    std::erase(file.blocks, r.b().blockid());
+    blocks_.erase(r.b().blockid());
+  } else if (method == "updateBlockForPipeline") {
+    const auto r = Parse<hdfs::UpdateBlockForPipelineRequestProto>(bytes);
+    Block renewed = blocks_[r.block().blockid()];
+    renewed.id.set_generationstamp(next_stamp_++);
+    *As<hdfs::UpdateBlockForPipelineResponseProto>(response).mutable_block() = Locate(renewed, 0);
+  } else if (method == "updatePipeline") {
+    const auto r = Parse<hdfs::UpdatePipelineRequestProto>(bytes);
+    Block& block = blocks_[r.newblock().blockid()];
+    CHECK_GT(r.newblock().generationstamp(), r.oldblock().generationstamp());
+    block.id = r.newblock();
+    block.nodes.clear();
+    for (const auto& id : r.newnodes()) block.nodes.push_back(IndexOf(id));
+  } else if (method == "complete") {
+    const auto r = Parse<hdfs::CompleteRequestProto>(bytes);
+    FileState& file = files_[r.src()];
+    if (r.has_last()) blocks_[r.last().blockid()].id = r.last();
+    file.open = false;
+    As<hdfs::CompleteResponseProto>(response).set_result(true);
+  } else if (method == "getBlockLocations") {
+    const auto r = Parse<hdfs::GetBlockLocationsRequestProto>(bytes);
+    const auto found = files_.find(r.src());
+    if (found == files_.end()) return MakeFsError(FsError::kFileNotFound, "no such file");
+    auto& located = *As<hdfs::GetBlockLocationsResponseProto>(response).mutable_locations();
+    uint64_t offset = 0;
+    for (uint64_t id : found->second.blocks) {
+      *located.add_blocks() = Locate(blocks_[id], offset);
+      offset += blocks_[id].id.numbytes();
+    }
+    located.set_filelength(offset);
+    located.set_underconstruction(false);
+    located.set_islastblockcomplete(true);
+  } else if (method == "reportBadBlocks") {
+    const auto r = Parse<hdfs::ReportBadBlocksRequestProto>(bytes);
+    for (const auto& block : r.blocks()) reported_.push_back(IndexOf(block.locs(0).id()));
+  } else if (method != "fsync" && method != "renewLease") {
+    return MakeFsError(FsError::kNoSuchMethod, absl::StrCat("Unknown method ", method));
+  }
+  return absl::OkStatus();
+}
+
+hdfs::LocatedBlockProto FakeCluster::Locate(const Block& block, uint64_t offset) const {
+  hdfs::LocatedBlockProto located;
+  *located.mutable_b() = block.id;
+  located.set_offset(offset);
+  located.set_corrupt(false);
+  auto& token = *located.mutable_blocktoken();
+  token.set_identifier("");
+  token.set_password("");
+  token.set_kind("");
+  token.set_service("");
+  for (int node : block.nodes) {
+    *located.add_locs() = Info(node);
+    located.add_storageids(absl::StrCat("DS-", node));
+    located.add_storagetypes(hdfs::STORAGE_TYPE_DISK);
+  }
+  return located;
+}
+
+// ---- A datanode ----
+
+class FakeCluster::Node {
+ public:
+  Node(FakeCluster& cluster, int index) : cluster_(cluster), index_(index) {
+    listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    CHECK(::bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0);
+    CHECK(::listen(listener_, 64) == 0);
+    socklen_t size = sizeof(address);
+    CHECK(::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size) == 0);
+    port_ = ntohs(address.sin_port);
+    thread_ = std::thread([this] { Accept(); });
+  }
+
+  ~Node() {
+    ::shutdown(listener_, SHUT_RDWR);
+    thread_.join();
+    {
+      MutexLock lock(mu_);
+      for (int fd : connections_) ::shutdown(fd, SHUT_RDWR);
+    }
+    for (std::thread& thread : serving_) thread.join();
+    ::close(listener_);
+  }
+
+  uint16_t port() const { return port_; }
+
+ private:
+  void Accept() {
+    while (true) {
+      const int fd = ::accept(listener_, nullptr, nullptr);
+      if (fd < 0) return;
+      {
+        MutexLock lock(mu_);
+        connections_.insert(fd);
+      }
+      serving_.emplace_back([this, fd] {
+        {
+          Socket socket(fd, "client", {});
+          while (ServeOne(socket)) {
+          }
+          MutexLock lock(mu_);
+          connections_.erase(fd);
+        }
+      });
+    }
+  }
+
+  // False: the connection is to be closed.
+  bool ServeOne(Socket& socket) {
+    std::string buffered;
+    absl::StatusOr<std::optional<transfer::Op>> op;
+    while (true) {
+      op = transfer::TakeOp(Bytes(buffered));
+      CHECK(op.ok()) << op.status();
+      if (op->has_value()) break;
+      std::byte byte;
+      if (!socket.Receive(std::span(&byte, 1)).ok()) return false;
+      buffered += static_cast<char>(byte);
+    }
+    const std::string body((*op)->body);
+    if ((*op)->opcode == transfer::Opcode::kWriteBlock) {
+      return Write(socket, Parse<hdfs::OpWriteBlockProto>(body));
+    }
+    CHECK((*op)->opcode == transfer::Opcode::kReadBlock);
+    return Read(socket, Parse<hdfs::OpReadBlockProto>(body));
+  }
+
+  void Reply(Socket& socket, const google::protobuf::MessageLite& message) {
+    const std::string bytes = transfer::EncodeDelimited(message);
+    socket.Send(Bytes(bytes)).IgnoreError();  // a client that is gone needs no answer
+  }
+
+  bool Write(Socket& socket, const hdfs::OpWriteBlockProto& op) {
+    std::vector<int> chain = {index_};
+    for (const auto& target : op.targets()) chain.push_back(cluster_.IndexOf(target.id()));
+    const uint64_t id = op.header().baseheader().block().blockid();
+    hdfs::BlockOpResponseProto reply;
+    reply.set_status(hdfs::STATUS_SUCCESS);
+    reply.set_firstbadlink("");
+    {
+      MutexLock lock(cluster_.mu_);
+      for (int node : chain) {
+        if (!cluster_.refusing_.contains(node)) continue;
+        reply.set_status(hdfs::STATUS_ERROR);
+        reply.set_message("refused for a test");
+        reply.set_firstbadlink(absl::StrCat("127.0.0.1:", cluster_.nodes_[node]->port()));
+        break;
+      }
+      if (op.stage() == hdfs::OpWriteBlockProto::PIPELINE_SETUP_STREAMING_RECOVERY) {
+        for (int node : chain) cluster_.blocks_[id].bytes[node].resize(op.minbytesrcvd());
+      }
+    }
+    Reply(socket, reply);
+    if (reply.status() != hdfs::STATUS_SUCCESS) return false;
+    if (op.stage() == hdfs::OpWriteBlockProto::PIPELINE_CLOSE_RECOVERY) return false;
+    while (TakePacket(socket, id, chain)) {
+    }
+    return false;
+  }
+
+  // False: that was the last packet, or the end.
+  bool TakePacket(Socket& socket, uint64_t id, const std::vector<int>& chain) {
+    std::array<std::byte, transfer::kPacketPrefixBytes> prefix_bytes;
+    if (!socket.Receive(prefix_bytes).ok()) return false;
+    const auto prefix = transfer::DecodePacketPrefix(prefix_bytes);
+    CHECK(prefix.ok());
+    std::vector<std::byte> header_bytes(prefix->header_bytes);
+    std::vector<std::byte> payload(prefix->payload_bytes);
+    if (!socket.Receive(header_bytes).ok() || !socket.Receive(payload).ok()) return false;
+    const auto header = transfer::DecodePacketHeader(header_bytes, *prefix);
+    CHECK(header.ok());
+    const std::span<const std::byte> all = payload;
+    const size_t checksum_bytes = payload.size() - header->data_bytes;
+    const auto data = all.subspan(checksum_bytes);
+    CHECK(!transfer::DataChecksum().FindMismatch(data, all.first(checksum_bytes)).has_value());
+    transfer::PipelineAck ack{.seqno = header->seqno};
+    {
+      MutexLock lock(cluster_.mu_);
+      if (cluster_.acking_wrong_.erase(index_) > 0) ack.seqno += 7;
+      for (int node : chain) {
+        const auto limit = cluster_.die_after_.find(node);
+        const bool dies = limit != cluster_.die_after_.end() &&
+                          static_cast<uint64_t>(header->end_offset()) > limit->second;
+        ack.statuses.push_back(dies ? hdfs::STATUS_ERROR : hdfs::STATUS_SUCCESS);
+        if (dies) {
+          cluster_.refusing_.insert(node);
+          continue;
+        }
+        std::string& bytes = cluster_.blocks_[id].bytes[node];
+        // Of a block that has been abandoned meanwhile.
+        if (static_cast<size_t>(header->offset_in_block) > bytes.size()) return false;
+        bytes.resize(header->offset_in_block);
+        bytes.append(reinterpret_cast<const char*>(data.data()), data.size());
+      }
+    }
+    std::string bytes;
+    transfer::AppendAck(ack, bytes);
+    if (!socket.Send(Bytes(bytes)).ok()) return false;
+    return ack.AllSucceeded() && !header->last_in_block;
+  }
+
+  bool Read(Socket& socket, const hdfs::OpReadBlockProto& op) {
+    std::string data;
+    std::optional<std::string> instead;
+    bool corrupt = false;
+    {
+      MutexLock lock(cluster_.mu_);
+      data = cluster_.blocks_[op.header().baseheader().block().blockid()].bytes[index_];
+      corrupt = cluster_.corrupting_.contains(index_);
+      const auto found = cluster_.instead_.find(index_);
+      if (found != cluster_.instead_.end()) instead = found->second;
+    }
+    const transfer::DataChecksum checksum;
+    uint64_t at = checksum.RoundDown(op.offset());
+    const uint64_t end = std::min<uint64_t>(data.size(), checksum.RoundUp(op.offset() + op.len()));
+    hdfs::BlockOpResponseProto reply;
+    reply.set_status(hdfs::STATUS_SUCCESS);
+    *reply.mutable_readopchecksuminfo()->mutable_checksum() = checksum.ToProto();
+    reply.mutable_readopchecksuminfo()->set_chunkoffset(at);
+    Reply(socket, reply);
+    if (instead.has_value()) {
+      socket.Send(Bytes(*instead)).IgnoreError();  // the client may hang up at the first bad byte
+      return false;
+    }
+    for (int64_t seqno = 0;; ++seqno) {
+      std::string piece = data.substr(at, std::min<uint64_t>(end - at, kReadPacketBytes));
+      std::string sums(checksum.ChecksumBytes(piece.size()), '\0');
+      checksum.Compute(Bytes(piece), std::as_writable_bytes(std::span(sums)));
+      if (corrupt && !piece.empty()) piece[piece.size() / 2] ^= 1;
+      std::array<std::byte, transfer::kMaxEncodedHeaderBytes> header;
+      const size_t size =
+          transfer::EncodePacketHeader({.offset_in_block = static_cast<int64_t>(at),
+                                        .seqno = seqno,
+                                        .last_in_block = piece.empty(),
+                                        .data_bytes = static_cast<uint32_t>(piece.size())},
+                                       static_cast<uint32_t>(sums.size()), header);
+      if (!socket.Send(std::span(header).first(size)).ok() || !socket.Send(Bytes(sums)).ok() ||
+          !socket.Send(Bytes(piece)).ok()) {
+        return false;
+      }
+      at += piece.size();
+      if (piece.empty()) break;
+    }
+    hdfs::ClientReadStatusProto status;
+    return ReceiveDelimited(socket, status).ok();
+  }
+
+  FakeCluster& cluster_;
+  const int index_;
+  int listener_ = -1;
+  uint16_t port_ = 0;
+  std::thread thread_;
+  std::vector<std::thread> serving_;  // of thread_ alone until it is joined
+  Mutex mu_;
+  std::set<int> connections_ ABSL_GUARDED_BY(mu_);
+};
+
+// ---- The cluster ----
+
+FakeCluster::FakeCluster(int nodes) {
+  for (int i = 0; i < nodes; ++i) nodes_.push_back(std::make_unique<Node>(*this, i));
+}
+
+FakeCluster::~FakeCluster() { nodes_.clear(); }
+
+std::unique_ptr<FileSystem> FakeCluster::Connect(ClientOptions options) {
+  return FileSystem::Over(std::make_shared<ClientContext>(
+      std::move(options), "tester", "fake:8020", std::make_unique<Namenode>(*this),
+      std::make_unique<NoDatanodeRpc>(), SystemClock()));
+}
+
+hdfs::DatanodeInfoProto FakeCluster::Info(int node) const {
+  hdfs::DatanodeInfoProto info;
+  info.mutable_id()->set_ipaddr("127.0.0.1");
+  info.mutable_id()->set_hostname("localhost");
+  info.mutable_id()->set_datanodeuuid(absl::StrCat("uuid-", node));
+  info.mutable_id()->set_xferport(nodes_[static_cast<size_t>(node)]->port());
+  info.mutable_id()->set_infoport(1);
+  info.mutable_id()->set_ipcport(1);
+  return info;
+}
+
+int FakeCluster::IndexOf(const hdfs::DatanodeIDProto& id) const {
+  for (size_t i = 0; i < nodes_.size(); ++i) {
+    if (id.datanodeuuid() == absl::StrCat("uuid-", i)) return static_cast<int>(i);
+  }
+  CHECK(false) << "unknown datanode " << id.datanodeuuid();
+  return -1;
+}
+
+void FakeCluster::RefuseSetUp(int node) {
+  MutexLock lock(mu_);
+  refusing_.insert(node);
+}
+void FakeCluster::DieAfterBytes(int node, uint64_t bytes) {
+  MutexLock lock(mu_);
+  die_after_[node] = bytes;
+}
+void FakeCluster::CorruptReads(int node) {
+  MutexLock lock(mu_);
+  corrupting_.insert(node);
+}
+void FakeCluster::SendInsteadOfPackets(int node, std::string bytes) {
+  MutexLock lock(mu_);
+  instead_[node] = std::move(bytes);
+}
+void FakeCluster::AckOutOfTurn(int node) {
+  MutexLock lock(mu_);
+  acking_wrong_.insert(node);
+}
+
+int FakeCluster::Calls(const std::string& method) const {
+  MutexLock lock(mu_);
+  const auto found = calls_.find(method);
+  return found == calls_.end() ? 0 : found->second;
+}
+
+std::vector<int> FakeCluster::BadReplicaReports() const {
+  MutexLock lock(mu_);
+  return reported_;
+}
+
+std::string FakeCluster::Contents(const std::string& path) const {
+  MutexLock lock(mu_);
+  std::string all;
+  for (uint64_t id : files_.at(path).blocks) {
+    const Block& block = blocks_.at(id);
+    all += block.bytes.at(block.nodes[0]).substr(0, block.id.numbytes());
+  }
+  return all;
+}
+
+int FakeCluster::Replicas(const std::string& path, size_t block) const {
+  MutexLock lock(mu_);
+  return static_cast<int>(blocks_.at(files_.at(path).blocks[block]).nodes.size());
+}
+
+size_t FakeCluster::BlockCount(const std::string& path) const {
+  MutexLock lock(mu_);
+  return files_.at(path).blocks.size();
+}
+
+}  // namespace cairn::client

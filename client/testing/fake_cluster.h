@@ -1,0 +1,85 @@
+// client/testing/fake_cluster.h - a namenode without a network and datanodes on real sockets, both
+// in memory, with the failures that a test asks for.
+//
+// One file system with one file at a time per path; a datanode that takes a WRITE_BLOCK stores the
+// bytes on itself and on the targets named in it, so that a pipeline of three is one connection.
+// Thread-safe.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "client/context.h"
+#include "client/file_system.h"
+#include "common/mutex.h"
+#include "proto/hdfs/client_namenode.pb.h"
+#include "proto/hdfs/data_transfer.pb.h"
+
+namespace cairn::client {
+
+class FakeCluster {
+ public:
+  explicit FakeCluster(int nodes);
+  ~FakeCluster();
+
+  // A client of this cluster.
+  std::unique_ptr<FileSystem> Connect(ClientOptions options);
+
+  // ---- Failures, by node index ----
+  void RefuseSetUp(int node);                    // every later pipeline with it fails
+  void DieAfterBytes(int node, uint64_t bytes);  // of any block: its ack is an error, then gone
+  void CorruptReads(int node);                   // one byte differs from its checksum
+  // What the node sends after its answer to READ_BLOCK, in place of packets.
+  void SendInsteadOfPackets(int node, std::string bytes);
+  void AckOutOfTurn(int node);  // acknowledges a packet that nobody sent
+
+  // ---- What happened ----
+  int Calls(const std::string& method) const;
+  std::vector<int> BadReplicaReports() const;           // node indices
+  std::string Contents(const std::string& path) const;  // by the blocks' first live replica
+  int Replicas(const std::string& path, size_t block) const;
+  size_t BlockCount(const std::string& path) const;
+
+ private:
+  class Namenode;
+  class Node;
+  struct Block {
+    hdfs::ExtendedBlockProto id;
+    std::vector<int> nodes;
+    std::map<int, std::string> bytes;  // by node
+    bool complete = false;
+  };
+  struct FileState {
+    uint64_t block_bytes = 0;
+    uint32_t replication = 0;
+    std::vector<uint64_t> blocks;  // ids
+    bool open = false;
+  };
+
+  absl::Status Handle(absl::string_view method, const std::string& request,
+                      google::protobuf::MessageLite& response);
+  hdfs::LocatedBlockProto Locate(const Block& block, uint64_t offset) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  hdfs::DatanodeInfoProto Info(int node) const;
+  int IndexOf(const hdfs::DatanodeIDProto& id) const;
+
+  mutable Mutex mu_;
+  uint64_t next_block_ ABSL_GUARDED_BY(mu_) = 1000;
+  uint64_t next_stamp_ ABSL_GUARDED_BY(mu_) = 2000;
+  std::map<std::string, FileState> files_ ABSL_GUARDED_BY(mu_);
+  std::map<uint64_t, Block> blocks_ ABSL_GUARDED_BY(mu_);
+  std::map<std::string, int> calls_ ABSL_GUARDED_BY(mu_);
+  std::vector<int> reported_ ABSL_GUARDED_BY(mu_);
+  std::set<int> refusing_ ABSL_GUARDED_BY(mu_);
+  std::set<int> corrupting_ ABSL_GUARDED_BY(mu_);
+  std::set<int> acking_wrong_ ABSL_GUARDED_BY(mu_);
+  std::map<int, uint64_t> die_after_ ABSL_GUARDED_BY(mu_);
+  std::map<int, std::string> instead_ ABSL_GUARDED_BY(mu_);
+  std::vector<std::unique_ptr<Node>> nodes_;
+};
+
+}  // namespace cairn::client

@@ -1,0 +1,202 @@
+#include "datanode/datanode.h"
+
+#include <unistd.h>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "common/logging.h"
+#include "common/status_macros.h"
+#include "datanode/pipeline/block_receiver.h"
+#include "datanode/recovery/block_recovery.h"
+
+namespace cairn::datanode {
+namespace {
+
+constexpr char kSoftwareVersion[] = "0.1.0";
+constexpr int kOrderThreads = 2;
+
+std::string HostName() {
+  char name[256] = {};
+  if (::gethostname(name, sizeof(name) - 1) != 0) return "localhost";
+  return name;
+}
+
+hdfs::DatanodeInfoProto ToDatanodeInfo(const internal::Replicate::Target& target) {
+  hdfs::DatanodeInfoProto info;
+  hdfs::DatanodeIDProto* const id = info.mutable_id();
+  id->set_ipaddr(target.address().ip());
+  id->set_hostname(target.address().host_name());
+  id->set_datanodeuuid(target.datanode_uuid());
+  id->set_xferport(target.address().transfer_port());
+  id->set_infoport(target.address().http_port());
+  id->set_ipcport(target.address().ipc_port());
+  return info;
+}
+
+}  // namespace
+
+Datanode::Datanode(DatanodeOptions options, NamenodeLink& link)
+    : options_(std::move(options)),
+      session_(link),
+      buffers_(kWriteBufferBytes, options_.write_buffers),
+      io_threads_(options_.io_threads, "io"),
+      disk_(options_.disk_threads),
+      orders_(kOrderThreads),
+      recoveries_(kOrderThreads),
+      answers_(kOrderThreads) {}
+
+absl::StatusOr<std::unique_ptr<Datanode>> Datanode::Start(FileSystem& fs, DatanodeOptions options,
+                                                          NamenodeLink& link,
+                                                          std::function<void()> shut_down) {
+  std::unique_ptr<Datanode> datanode(new Datanode(std::move(options), link));
+  RETURN_IF_ERROR(datanode->OpenStore(fs));
+  RETURN_IF_ERROR(datanode->StartPorts(std::move(shut_down)));
+  RETURN_IF_ERROR(datanode->StartSession());
+  return datanode;
+}
+
+Datanode::~Datanode() {
+  session_.Stop();
+  recoveries_.Stop();
+  orders_.Stop();
+  answers_.Stop();
+  rpc_.reset();
+  transfer_.reset();
+  disk_.Stop();
+  io_threads_.Stop();
+}
+
+absl::Status Datanode::OpenStore(FileSystem& fs) {
+  for (const VolumeSpec& spec : options_.volumes) {
+    ASSIGN_OR_RETURN(const std::string uuid, Volume::PeekDatanodeUuid(fs, spec));
+    if (datanode_uuid_.empty()) datanode_uuid_ = uuid;
+  }
+  if (datanode_uuid_.empty()) datanode_uuid_ = NewUuid();
+  std::vector<std::unique_ptr<Volume>> volumes;
+  for (const VolumeSpec& spec : options_.volumes) {
+    ASSIGN_OR_RETURN(auto volume, Volume::Open(fs, spec, options_.reserved_bytes, datanode_uuid_));
+    volumes.push_back(std::move(volume));
+  }
+  // A volume that was added, or formatted anew, belongs where the others do.
+  VolumeIdentity known;
+  for (const auto& volume : volumes) {
+    if (!volume->identity().cluster_id.empty()) known = volume->identity();
+  }
+  if (!known.cluster_id.empty()) {
+    for (const auto& volume : volumes) {
+      RETURN_IF_ERROR(volume->AdoptCluster(known.cluster_id, known.block_pool_id));
+    }
+  }
+  store_ = std::make_unique<ReplicaStore>(std::move(volumes), options_.store, session_);
+  return store_->Load();
+}
+
+absl::Status Datanode::StartPorts(std::function<void()> shut_down) {
+  context_.reset(new TransferContext{*store_, disk_, buffers_, options_.transfer});
+  ASSIGN_OR_RETURN(transfer_, TransferServer::Start(*context_, io_threads_));
+  client_service_ = std::make_unique<ClientDatanodeService>(
+      *store_, ClientDatanodeService::Hooks{
+                   .superuser = options_.superuser,
+                   .software_version = kSoftwareVersion,
+                   .started = absl::Now(),
+                   .trigger_report = [this](bool full) { session_.TriggerReport(full); },
+                   .shut_down = std::move(shut_down)});
+  inter_service_ = std::make_unique<InterDatanodeService>(*store_, answers_);
+  rpc::RpcServerOptions rpc_options;
+  rpc_options.bind_address = options_.ipc_bind_address;
+  rpc_options.port = options_.ipc_port;
+  ASSIGN_OR_RETURN(rpc_, rpc::RpcServer::Start(std::move(rpc_options), io_threads_, nullptr,
+                                               {client_service_.get(), inter_service_.get()}));
+  return absl::OkStatus();
+}
+
+absl::Status Datanode::StartSession() {
+  SessionOptions session{.datanode_uuid = datanode_uuid_,
+                         .software_version = kSoftwareVersion,
+                         .heartbeat_interval = options_.heartbeat_interval};
+  session.address.set_ip(options_.advertised_ip);
+  session.address.set_host_name(options_.advertised_host.empty() ? HostName()
+                                                                 : options_.advertised_host);
+  session.address.set_transfer_port(transfer_->port());
+  session.address.set_ipc_port(rpc_->port());
+  return session_.Start(
+      std::move(session), *store_, [this] { return transfer_->transfers(); },
+      [this](const internal::Command& command) { Obey(command); });
+}
+
+std::string Datanode::BlockPool() const {
+  return store_->volumes().front()->identity().block_pool_id;
+}
+
+void Datanode::Obey(const internal::Command& command) {
+  switch (command.order_case()) {
+    case internal::Command::kInvalidate:
+      orders_.Run([this, order = command.invalidate()] {
+        for (const internal::BlockRef& block : order.blocks()) {
+          const absl::Status status = store_->Invalidate(BlockId{block.block_id()},
+                                                         GenerationStamp{block.generation_stamp()});
+          if (!status.ok()) LOG_WARN("deleting block {}: {}", block.block_id(), status);
+        }
+      });
+      break;
+    case internal::Command::kReplicate: {
+      const internal::Replicate& order = command.replicate();
+      Push push{.block = BlockId{order.block().block_id()},
+                .stamp = GenerationStamp{order.block().generation_stamp()}};
+      for (const internal::Replicate::Target& target : order.targets()) {
+        push.targets.push_back(ToDatanodeInfo(target));
+        push.storage_ids.push_back(target.storage_uuid());
+        const int type = static_cast<int>(target.storage_type());
+        push.storage_types.push_back(hdfs::StorageTypeProto_IsValid(type)
+                                         ? static_cast<hdfs::StorageTypeProto>(type)
+                                         : hdfs::STORAGE_TYPE_DISK);
+      }
+      if (!push.targets.empty()) transfer_->Replicate(std::move(push));
+      break;
+    }
+    case internal::Command::kTruncate:
+      orders_.Run([this, order = command.truncate()] {
+        const BlockId block{order.block().block_id()};
+        StopWriterAndWait(*store_, block);
+        const absl::Status status =
+            store_->Truncate(block, GenerationStamp{order.block().generation_stamp()},
+                             GenerationStamp{order.new_generation_stamp()}, order.new_length());
+        if (!status.ok()) LOG_WARN("truncating block {}: {}", ToInt(block), status);
+      });
+      break;
+    case internal::Command::kRecover:
+      recoveries_.Run([this, order = command.recover()] { Recover(order); });
+      break;
+    default:
+      LOG_WARN("the namenode gave an order that this datanode does not know");
+      break;
+  }
+}
+
+void Datanode::Recover(const internal::RecoverBlock& order) {
+  const absl::Status status = RecoverBlock(
+      order,
+      [this](const internal::Replicate::Target& target) {
+        return target.datanode_uuid() == datanode_uuid_
+                   ? NewLocalPeer(*store_)
+                   : NewRemotePeer(target, BlockPool(), io_threads_);
+      },
+      [this, &order] { return CreateEmpty(order); });
+  if (!status.ok()) LOG_WARN("recovering block {}: {}", order.block().block_id(), status);
+}
+
+absl::Status Datanode::CreateEmpty(const internal::RecoverBlock& order) {
+  ASSIGN_OR_RETURN(const auto writer,
+                   store_->Create({.block = BlockId{order.block().block_id()},
+                                   .stamp = GenerationStamp{order.new_generation_stamp()}}));
+  return writer->Finalize();
+}
+
+absl::Status Datanode::Drain(absl::Duration limit) {
+  transfer_->Drain(limit);
+  rpc_->Drain(limit);
+  session_.Stop();
+  return absl::OkStatus();
+}
+
+}  // namespace cairn::datanode

@@ -1,0 +1,96 @@
+// datanode/datanode.h - a datanode: its volumes, its two ports, and its tie to the namenode.
+//
+//   transfer port (pipeline/)   RPC port (service/)   namenode (heartbeat/)
+//              \                       |                 /   orders
+//               +--------------- ReplicaStore ----------+
+//
+// Threads: I/O threads run both ports; disk threads wait for disks on behalf of transfers; order
+// threads carry out what the namenode says; one thread talks to the namenode.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/buffer_pool.h"
+#include "common/io/file_system.h"
+#include "common/net/io_threads.h"
+#include "datanode/heartbeat/namenode_session.h"
+#include "datanode/pipeline/disk_pool.h"
+#include "datanode/pipeline/transfer_server.h"
+#include "datanode/service/client_datanode.h"
+#include "datanode/service/inter_datanode.h"
+#include "datanode/volume/replica_store.h"
+#include "wire/rpc/server.h"
+
+namespace cairn::datanode {
+
+struct DatanodeOptions {
+  std::vector<VolumeSpec> volumes;  // at least one
+  uint64_t reserved_bytes = 0;      // on each volume, for others
+  StoreOptions store;
+  TransferOptions transfer;
+  std::string ipc_bind_address = "0.0.0.0";
+  uint16_t ipc_port = 0;
+  std::string advertised_ip;    // numeric; what clients dial
+  std::string advertised_host;  // "": the machine's name
+  std::string superuser;
+  absl::Duration heartbeat_interval = absl::Seconds(3);
+  int io_threads = 2;
+  int disk_threads = 16;
+  size_t write_buffers = 512;  // of 1 MiB, taken while a block is written
+};
+
+class Datanode {
+ public:
+  // Opens the volumes, finds their replicas, registers, and serves. `link` outlives the datanode.
+  // `shut_down` is called when an administrator's RPC asks for the end. The namenode being away is
+  // no error. kFailedPrecondition: a volume is in use or not ours, or the namenode refuses us.
+  static absl::StatusOr<std::unique_ptr<Datanode>> Start(FileSystem& fs, DatanodeOptions options,
+                                                         NamenodeLink& link,
+                                                         std::function<void()> shut_down);
+  ~Datanode();
+  Datanode(const Datanode&) = delete;
+  Datanode& operator=(const Datanode&) = delete;
+
+  uint16_t transfer_port() const { return transfer_->port(); }
+  uint16_t ipc_port() const { return rpc_->port(); }
+  ReplicaStore& store() { return *store_; }
+  NamenodeSession& session() { return session_; }
+
+  // Takes no new work, lets transfers end for `limit`, tells the namenode of their results.
+  absl::Status Drain(absl::Duration limit);
+
+ private:
+  Datanode(DatanodeOptions options, NamenodeLink& link);
+
+  absl::Status OpenStore(FileSystem& fs);
+  absl::Status StartPorts(std::function<void()> shut_down);
+  absl::Status StartSession();
+  void Obey(const internal::Command& command);
+  void Recover(const internal::RecoverBlock& order);
+  absl::Status CreateEmpty(const internal::RecoverBlock& order);
+  std::string BlockPool() const;
+
+  // In the order in which they are made; destroyed from the last to the first.
+  const DatanodeOptions options_;
+  std::string datanode_uuid_;
+  NamenodeSession session_;  // the store tells it of changes
+  std::unique_ptr<ReplicaStore> store_;
+  BufferPool buffers_;
+  IoThreads io_threads_;
+  DiskPool disk_;
+  DiskPool orders_;      // deletions, truncations
+  DiskPool recoveries_;  // as primary: wait for other datanodes
+  DiskPool
+      answers_;  // of other primaries: wait for writers; apart, so that none waits for the other
+  std::unique_ptr<TransferContext> context_;
+  std::unique_ptr<TransferServer> transfer_;
+  std::unique_ptr<ClientDatanodeService> client_service_;
+  std::unique_ptr<InterDatanodeService> inter_service_;
+  std::unique_ptr<rpc::RpcServer> rpc_;
+};
+
+}  // namespace cairn::datanode

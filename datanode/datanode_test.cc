@@ -1,0 +1,184 @@
+// A whole datanode between a client on its ports and a namenode that the test plays.
+#include "datanode/datanode.h"
+
+#include "common/testing/eventually.h"
+#include "common/testing/status_matchers.h"
+#include "common/testing/temp_dir.h"
+#include "datanode/testing/fake_namenode.h"
+#include "datanode/testing/transfer_client.h"
+#include "proto/hdfs/client_datanode.pb.h"
+#include "wire/rpc/client.h"
+
+namespace cairn::datanode {
+namespace {
+
+using ::testing::Eq;
+using testing::FakeNamenode;
+using ::testing::HasSubstr;
+using testing::NodeAt;
+using testing::Pattern;
+using ::testing::SizeIs;
+using testing::TestBlock;
+using testing::TransferClient;
+using testing::WriteOp;
+using transfer::Opcode;
+
+class DatanodeTest : public ::testing::Test {
+ protected:
+  absl::StatusOr<std::unique_ptr<Datanode>> StartAt(const std::string& name) {
+    DatanodeOptions options;
+    options.volumes = {{.path = dir_.Path(name)}};
+    options.transfer.bind_address = "127.0.0.1";
+    options.ipc_bind_address = "127.0.0.1";
+    options.advertised_ip = "127.0.0.1";
+    options.superuser = "root-of-tests";
+    options.heartbeat_interval = absl::Milliseconds(20);
+    options.disk_threads = 4;
+    return Datanode::Start(PosixFileSystem(), std::move(options), namenode_, [] {});
+  }
+  static absl::Status Write(uint16_t port, const TestBlock& block, absl::string_view data) {
+    TransferClient client(port);
+    client.SendOp(Opcode::kWriteBlock, WriteOp(block));
+    RETURN_IF_ERROR(client.ReadReply().status());
+    return client.WriteRest(0, data);
+  }
+  // A replica left behind by a writer that died after `data` was acknowledged.
+  static void LeaveOpen(Datanode& datanode, const TestBlock& block, absl::string_view data) {
+    {
+      TransferClient client(datanode.transfer_port());
+      client.SendOp(Opcode::kWriteBlock, WriteOp(block));
+      ASSERT_OK(client.ReadReply());
+      ASSERT_TRUE(client.SendPacket(0, 0, data));
+      ASSERT_OK(client.ReadAck());
+    }
+    EVENTUALLY(!datanode.store().FindOpen(BlockId{block.id})->has_writer());
+  }
+  internal::Replicate::Target TargetOf(Datanode& datanode, size_t registration) {
+    internal::Replicate::Target target;
+    target.mutable_address()->set_ip("127.0.0.1");
+    target.mutable_address()->set_transfer_port(datanode.transfer_port());
+    target.mutable_address()->set_ipc_port(datanode.ipc_port());
+    target.set_datanode_uuid(namenode_.registrations()[registration].datanode_uuid());
+    return target;
+  }
+
+  TempDir dir_;
+  FakeNamenode namenode_;
+};
+
+TEST_F(DatanodeTest, RegistersReportsEverythingAndThenWhatChanges) {
+  ASSERT_OK_AND_ASSIGN(const auto datanode, StartAt("n1"));
+  EVENTUALLY(namenode_.parts().size() == 1 && namenode_.heartbeats() > 0);
+  EXPECT_TRUE(namenode_.parts()[0].last());
+  ASSERT_OK(Write(datanode->transfer_port(), {}, Pattern(1000)));
+  EVENTUALLY(namenode_.Heard(TestBlock().id, internal::FINALIZED));
+  const auto registration = namenode_.registrations().front();
+  EXPECT_EQ(registration.address().transfer_port(), datanode->transfer_port());
+  EXPECT_EQ(registration.storages_size(), 1);
+}
+
+TEST_F(DatanodeTest, AReportWhoseAnswerWasLostComesAgainUnderItsNumber) {
+  ASSERT_OK_AND_ASSIGN(const auto datanode, StartAt("n1"));
+  EVENTUALLY(namenode_.heartbeats() > 0);
+  namenode_.LoseAnswer();
+  ASSERT_OK(Write(datanode->transfer_port(), {}, Pattern(1000)));
+  EVENTUALLY(namenode_.changes().size() >= 2);
+  EXPECT_EQ(namenode_.changes()[0].sequence(), namenode_.changes()[1].sequence());
+}
+
+TEST_F(DatanodeTest, WritesGoOnWhileTheNamenodeIsAwayAndAreReportedLater) {
+  ASSERT_OK_AND_ASSIGN(const auto datanode, StartAt("n1"));
+  namenode_.Fail(absl::UnavailableError("gone"));
+  ASSERT_OK(Write(datanode->transfer_port(), {}, Pattern(1000)));
+  EXPECT_FALSE(namenode_.Heard(TestBlock().id, internal::FINALIZED));
+  namenode_.ForgetSession();  // it comes back knowing nothing of us
+  namenode_.Fail(absl::OkStatus());
+  EVENTUALLY(namenode_.Heard(TestBlock().id, internal::FINALIZED));
+  EXPECT_THAT(namenode_.registrations(), SizeIs(2));
+}
+
+TEST_F(DatanodeTest, StartsWithoutANamenodeButNotWithOneThatRefuses) {
+  namenode_.Fail(absl::UnavailableError("gone"));
+  EXPECT_OK(StartAt("n1"));
+  namenode_.Fail(absl::FailedPreconditionError("cluster id A is not B"));
+  EXPECT_THAT(StartAt("n1"),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("cluster id")));
+}
+
+TEST_F(DatanodeTest, OrdersToDeleteAndTruncateAreCarriedOut) {
+  ASSERT_OK_AND_ASSIGN(const auto datanode, StartAt("n1"));
+  const std::string data = Pattern(5000);
+  ASSERT_OK(Write(datanode->transfer_port(), {.id = 1}, data));
+  ASSERT_OK(Write(datanode->transfer_port(), {.id = 2}, data));
+  internal::Command remove;
+  internal::BlockRef* const block = remove.mutable_invalidate()->add_blocks();
+  block->set_block_id(1);
+  block->set_generation_stamp(1001);
+  namenode_.Order(remove);
+  internal::Command cut;
+  cut.mutable_truncate()->mutable_block()->set_block_id(2);
+  cut.mutable_truncate()->mutable_block()->set_generation_stamp(1001);
+  cut.mutable_truncate()->set_new_generation_stamp(1002);
+  cut.mutable_truncate()->set_new_length(777);
+  namenode_.Order(cut);
+  EVENTUALLY(namenode_.Heard(1, internal::DELETED));
+  EVENTUALLY(datanode->store().Find(BlockId{2})->stamp == GenerationStamp{1002});
+  EXPECT_THAT(TransferClient(datanode->transfer_port()).ReadBlock({.id = 2, .stamp = 1002}, 0, 777),
+              IsOkAndHolds(Eq(data.substr(0, 777))));
+}
+
+TEST_F(DatanodeTest, BlockRecoveryMakesReplicasOfTwoNodesEqual) {
+  ASSERT_OK_AND_ASSIGN(const auto one, StartAt("n1"));
+  ASSERT_OK_AND_ASSIGN(const auto two, StartAt("n2"));
+  const TestBlock block;
+  const std::string data = Pattern(2000);
+  LeaveOpen(*one, block, data);
+  LeaveOpen(*two, block, absl::string_view(data).substr(0, 1500));
+  internal::RecoverBlock order;
+  order.mutable_block()->set_block_id(block.id);
+  order.mutable_block()->set_generation_stamp(block.stamp);
+  order.set_new_generation_stamp(1020);
+  *order.add_replicas() = TargetOf(*one, 0);
+  *order.add_replicas() = TargetOf(*two, 1);
+  internal::Command command;
+  *command.mutable_recover() = order;
+  // The fake gives it to whoever beats next, which thereby is the primary.
+  namenode_.Order(command);
+  for (Datanode* datanode : {one.get(), two.get()}) {
+    EVENTUALLY(datanode->store().Find(BlockId{block.id})->state == ReplicaState::kFinalized);
+    EXPECT_THAT(TransferClient(datanode->transfer_port())
+                    .ReadBlock({.id = block.id, .stamp = 1020}, 0, 1500),
+                IsOkAndHolds(Eq(data.substr(0, 1500))));
+  }
+}
+
+TEST_F(DatanodeTest, TheRpcPortTellsTheVisibleLength) {
+  ASSERT_OK_AND_ASSIGN(const auto datanode, StartAt("n1"));
+  LeaveOpen(*datanode, {}, Pattern(1234));
+  IoThreads threads(1, "client");
+  rpc::RpcClient client({.host = "127.0.0.1",
+                         .port = datanode->ipc_port(),
+                         .protocol = std::string(kClientDatanodeProtocol),
+                         .user = "reader"},
+                        threads);
+  hdfs::GetReplicaVisibleLengthRequestProto request;
+  *request.mutable_block() = TestBlock().ToProto();
+  hdfs::GetReplicaVisibleLengthResponseProto response;
+  ASSERT_OK(client.Call("getReplicaVisibleLength", request, &response));
+  EXPECT_EQ(response.length(), 1234u);
+  request.mutable_block()->set_blockid(99);
+  EXPECT_THAT(client.Call("getReplicaVisibleLength", request, &response),
+              IsFsError(FsError::kReplicaNotFound));
+  hdfs::GetDatanodeInfoResponseProto info;
+  EXPECT_OK(client.Call("getDatanodeInfo", hdfs::GetDatanodeInfoRequestProto(), &info));
+  hdfs::ShutdownDatanodeRequestProto shut_down;
+  shut_down.set_forupgrade(false);
+  hdfs::ShutdownDatanodeResponseProto ignored;
+  EXPECT_THAT(client.Call("shutdownDatanode", shut_down, &ignored),
+              IsFsError(FsError::kAccessControl));
+  EXPECT_THAT(client.Call("cancelDiskBalancerPlan", shut_down, &ignored),
+              IsFsError(FsError::kNoSuchMethod));
+}
+
+}  // namespace
+}  // namespace cairn::datanode

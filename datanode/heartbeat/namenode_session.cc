@@ -1,0 +1,289 @@
+#include "datanode/heartbeat/namenode_session.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "absl/strings/str_cat.h"
+#include "common/clock.h"
+#include "common/logging.h"
+#include "common/status_macros.h"
+#include "common/thread.h"
+
+namespace cairn::datanode {
+namespace {
+
+// Changes in one message; a message of gRPC is limited to a few megabytes.
+constexpr size_t kMaxChangesPerReport = 20'000;
+
+// Somebody may set the wall clock; heartbeats go on.
+absl::Duration Now() { return SystemClock().Monotonic(); }
+
+internal::ReplicaState StateOf(ReplicaEvents::Kind kind) {
+  switch (kind) {
+    case ReplicaEvents::Kind::kBeingWritten:
+      return internal::BEING_WRITTEN;
+    case ReplicaEvents::Kind::kFinalized:
+      return internal::FINALIZED;
+    case ReplicaEvents::Kind::kDeleted:
+      return internal::DELETED;
+    case ReplicaEvents::Kind::kCorrupt:
+      return internal::CORRUPT;
+  }
+  return internal::CORRUPT;
+}
+
+internal::ReplicaState StateOf(ReplicaState state) {
+  switch (state) {
+    case ReplicaState::kFinalized:
+      return internal::FINALIZED;
+    case ReplicaState::kBeingWritten:
+    case ReplicaState::kTemporary:
+      return internal::BEING_WRITTEN;
+    case ReplicaState::kWaitingRecovery:
+      return internal::WAITING_RECOVERY;
+    case ReplicaState::kCorrupt:
+      return internal::CORRUPT;
+  }
+  return internal::CORRUPT;
+}
+
+void FillBlock(const ReplicaInfo& replica, internal::BlockRef* out) {
+  out->set_block_id(ToInt(replica.block));
+  out->set_generation_stamp(ToInt(replica.stamp));
+  out->set_length(replica.length);
+}
+
+}  // namespace
+
+NamenodeSession::NamenodeSession(NamenodeLink& link) : link_(link) {}
+
+NamenodeSession::~NamenodeSession() { Stop(); }
+
+absl::Status NamenodeSession::Start(SessionOptions options, ReplicaStore& store,
+                                    std::function<int()> transfers, Obey obey) {
+  options_ = std::move(options);
+  store_ = &store;
+  transfers_ = std::move(transfers);
+  obey_ = std::move(obey);
+  interval_ = options_.heartbeat_interval;
+  const absl::Status status = RegisterNow();
+  if (absl::IsFailedPrecondition(status)) return status;
+  if (!status.ok()) LOG_WARN("the namenode is away, trying on: {}", status);
+  thread_ = std::thread([this] {
+    SetThreadName("heartbeat");
+    Run();
+  });
+  return absl::OkStatus();
+}
+
+void NamenodeSession::Stop() {
+  {
+    MutexLock lock(mu_);
+    stopping_ = true;
+  }
+  wake_.NotifyAll();
+  if (thread_.joinable()) thread_.join();
+}
+
+void NamenodeSession::Changed(Kind kind, const Volume& volume, const ReplicaInfo& replica) {
+  Change change{.storage_uuid = volume.identity().storage_uuid};
+  FillBlock(replica, change.report.mutable_block());
+  change.report.set_state(StateOf(kind));
+  {
+    MutexLock lock(mu_);
+    pending_.push_back(std::move(change));
+    if (kind == Kind::kBeingWritten) return;
+    urgent_ = true;
+  }
+  wake_.NotifyAll();
+}
+
+void NamenodeSession::TriggerReport(bool full) {
+  {
+    MutexLock lock(mu_);
+    if (full) full_report_ = true;
+    urgent_ = true;
+  }
+  wake_.NotifyAll();
+}
+
+void NamenodeSession::Run() {
+  absl::Duration retry = options_.retry_min;
+  while (true) {
+    const absl::Status status = Round();
+    absl::Duration pause;
+    if (status.ok()) {
+      retry = options_.retry_min;
+      pause = next_heartbeat_ - Now();
+    } else {
+      LOG_EVERY_SECONDS(kWarn, 30, "namenode: {}", status);
+      if (absl::IsAborted(status)) session_.reset();
+      pause = retry;
+      retry = std::min(retry * 2, options_.retry_max);
+    }
+    MutexLock lock(mu_);
+    if (stopping_) {
+      if (status.ok() && pending_.empty() && in_flight_.empty()) return;
+      if (!status.ok()) return;
+      continue;
+    }
+    if (status.ok() && urgent_) continue;
+    if (pause <= absl::ZeroDuration()) continue;
+    wake_.WaitFor(mu_, absl::ToChronoNanoseconds(pause));
+  }
+}
+
+absl::Status NamenodeSession::Round() {
+  if (!session_.has_value()) RETURN_IF_ERROR(RegisterNow());
+  RETURN_IF_ERROR(SendChanges());
+  RETURN_IF_ERROR(SendFullReport());
+  if (Now() >= next_heartbeat_) RETURN_IF_ERROR(SendHeartbeat());
+  return absl::OkStatus();
+}
+
+std::vector<internal::StorageState> NamenodeSession::Storages() const {
+  std::vector<internal::StorageState> storages;
+  for (const auto& volume : store_->volumes()) {
+    internal::StorageState& state = storages.emplace_back();
+    state.set_storage_uuid(volume->identity().storage_uuid);
+    state.set_type(static_cast<uint32_t>(volume->type()));
+    const auto space = volume->Space();
+    const uint64_t reserved = volume->reserved_bytes();
+    if (space.ok()) {
+      state.set_capacity_bytes(space->capacity_bytes > reserved ? space->capacity_bytes - reserved
+                                                                : 0);
+    }
+    state.set_used_bytes(volume->used_bytes());
+    state.set_remaining_bytes(volume->Available());
+    state.set_failed(volume->failed() || !space.ok());
+    state.set_blocks(volume->blocks());
+  }
+  return storages;
+}
+
+absl::Status NamenodeSession::RegisterNow() {
+  const VolumeIdentity identity = store_->volumes().front()->identity();
+  internal::RegisterRequest request;
+  request.set_cluster_id(identity.cluster_id);
+  request.set_block_pool_id(identity.block_pool_id);
+  request.set_layout_version(kLayoutVersion);
+  request.set_software_version(options_.software_version);
+  request.set_datanode_uuid(options_.datanode_uuid);
+  *request.mutable_address() = options_.address;
+  for (const auto& storage : Storages()) *request.add_storages() = storage;
+  ASSIGN_OR_RETURN(const internal::RegisterReply reply, link_.Register(request));
+  for (const auto& volume : store_->volumes()) {
+    RETURN_IF_ERROR(volume->AdoptCluster(reply.cluster_id(), reply.block_pool_id()));
+  }
+  LOG_INFO("registered with cluster {}, block pool {}, session {}{}", reply.cluster_id(),
+           reply.block_pool_id(), reply.session(),
+           reply.full_report() ? ", full report asked" : "");
+  session_ = reply.session();
+  sequence_ = in_flight_.empty() ? 0 : 1;
+  if (reply.heartbeat_interval_ms() > 0) {
+    interval_ = absl::Milliseconds(reply.heartbeat_interval_ms());
+  }
+  next_heartbeat_ = Now();
+  if (reply.full_report()) {
+    MutexLock lock(mu_);
+    full_report_ = true;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status NamenodeSession::SendChanges() {
+  while (true) {
+    if (in_flight_.empty()) {
+      MutexLock lock(mu_);
+      const bool due = urgent_ || stopping_ || pending_.size() >= kMaxChangesPerReport ||
+                       Now() >= next_heartbeat_;
+      if (pending_.empty()) urgent_ = false;
+      if (pending_.empty() || !due) return absl::OkStatus();
+      const size_t count = std::min(pending_.size(), kMaxChangesPerReport);
+      const auto end = pending_.begin() + static_cast<std::ptrdiff_t>(count);
+      in_flight_.assign(std::make_move_iterator(pending_.begin()), std::make_move_iterator(end));
+      pending_.erase(pending_.begin(), end);
+      if (pending_.empty()) urgent_ = false;
+      ++sequence_;
+    }
+    internal::ReportChangesRequest request;
+    request.set_datanode_uuid(options_.datanode_uuid);
+    request.set_session(*session_);
+    request.set_sequence(sequence_);
+    for (const Change& change : in_flight_) {
+      internal::ReportChangesRequest::StorageChanges* storage = nullptr;
+      for (auto& known : *request.mutable_storages()) {
+        if (known.storage_uuid() == change.storage_uuid) storage = &known;
+      }
+      if (storage == nullptr) {
+        storage = request.add_storages();
+        storage->set_storage_uuid(change.storage_uuid);
+      }
+      *storage->add_replicas() = change.report;
+    }
+    RETURN_IF_ERROR(link_.ReportChanges(request));
+    in_flight_.clear();
+  }
+}
+
+absl::Status NamenodeSession::SendFullReport() {
+  {
+    MutexLock lock(mu_);
+    if (!full_report_) return absl::OkStatus();
+    full_report_ = false;
+  }
+  const uint64_t report_id = next_report_id_++;
+  const auto part_size = static_cast<size_t>(options_.replicas_per_part);
+  const auto send = [&]() -> absl::Status {
+    for (size_t volume = 0; volume < store_->volumes().size(); ++volume) {
+      const std::vector<ReplicaInfo> replicas = store_->List(static_cast<int>(volume));
+      size_t next = 0;
+      uint32_t part = 0;
+      do {
+        internal::ReportReplicasRequest request;
+        request.set_datanode_uuid(options_.datanode_uuid);
+        request.set_session(*session_);
+        request.set_sequence(++sequence_);
+        request.set_storage_uuid(store_->volumes()[volume]->identity().storage_uuid);
+        request.set_report_id(report_id);
+        request.set_part(part++);
+        for (const size_t end = std::min(next + part_size, replicas.size()); next < end; ++next) {
+          internal::ReplicaReport* const report = request.add_replicas();
+          FillBlock(replicas[next], report->mutable_block());
+          report->set_state(StateOf(replicas[next].state));
+        }
+        request.set_last(next == replicas.size());
+        RETURN_IF_ERROR(link_.ReportReplicas(request));
+      } while (next < replicas.size());
+    }
+    return absl::OkStatus();
+  };
+  const absl::Status status = send();
+  if (!status.ok()) {  // the whole of it again, under a new number
+    MutexLock lock(mu_);
+    full_report_ = true;
+  }
+  return status;
+}
+
+absl::Status NamenodeSession::SendHeartbeat() {
+  internal::HeartbeatRequest request;
+  request.set_datanode_uuid(options_.datanode_uuid);
+  request.set_session(*session_);
+  for (const auto& storage : Storages()) *request.add_storages() = storage;
+  request.set_transfers(static_cast<uint32_t>(std::max(transfers_(), 0)));
+  ASSIGN_OR_RETURN(const internal::HeartbeatReply reply, link_.Heartbeat(request));
+  next_heartbeat_ = Now() + interval_;
+  for (const internal::Command& command : reply.commands()) {
+    if (command.has_full_report()) {
+      MutexLock lock(mu_);
+      full_report_ = true;
+      urgent_ = true;
+    } else {
+      obey_(command);
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace cairn::datanode

@@ -1,0 +1,100 @@
+// datanode/heartbeat/namenode_session.h - keeps the namenode informed, and carries its orders here.
+//
+//   register -> [full report] -> heartbeats, changes ... -> ABORTED: register again
+//
+// One thread makes all calls, so that reports leave in their order. A change of a replica that
+// somebody waits for (finalized, deleted, corrupt) leaves at once, together with all that piled up
+// while the last call was under way; "being written" waits for company until the next heartbeat. A
+// report is sent again under its number until it is answered, across any absence of the namenode;
+// only a new session numbers it anew. While the namenode is away, transfers go on.
+//
+// Threads: Changed from any thread; orders are given to `obey` on the session's thread, which must
+// not wait for disks or peers.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "common/mutex.h"
+#include "datanode/heartbeat/namenode_link.h"
+#include "datanode/volume/replica_store.h"
+
+namespace cairn::datanode {
+
+struct SessionOptions {
+  internal::Address address;  // where clients and other datanodes reach this one
+  std::string datanode_uuid;
+  std::string software_version = "0.1.0";
+  absl::Duration heartbeat_interval = absl::Seconds(3);
+  absl::Duration retry_min = absl::Milliseconds(100);  // while the namenode is away
+  absl::Duration retry_max = absl::Milliseconds(500);
+  int replicas_per_part = 10'000;  // of a full report
+};
+
+class NamenodeSession final : public ReplicaEvents {
+ public:
+  using Obey = std::function<void(const internal::Command&)>;
+
+  // `link` outlives the session.
+  explicit NamenodeSession(NamenodeLink& link);
+  ~NamenodeSession() override;  // Stop()
+
+  // Registers once and starts the thread. The namenode being away is no error: the thread goes on
+  // trying. kFailedPrecondition: the namenode refused us, or has other ids than our volumes;
+  // nothing was started. `store` outlives Stop.
+  absl::Status Start(SessionOptions options, ReplicaStore& store, std::function<int()> transfers,
+                     Obey obey);
+  // Sends what is pending, if the namenode is there, and ends the thread. Idempotent.
+  void Stop();
+
+  void Changed(Kind kind, const Volume& volume, const ReplicaInfo& replica) override
+      ABSL_LOCKS_EXCLUDED(mu_);
+
+  // Soon: a full report, or what has changed.
+  void TriggerReport(bool full) ABSL_LOCKS_EXCLUDED(mu_);
+
+ private:
+  struct Change {
+    std::string storage_uuid;
+    internal::ReplicaReport report;
+  };
+
+  void Run();
+  // One round: whatever is due. The error of the first call that failed.
+  absl::Status Round();
+  absl::Status RegisterNow();
+  absl::Status SendChanges();
+  absl::Status SendFullReport();
+  absl::Status SendHeartbeat();
+  std::vector<internal::StorageState> Storages() const;
+
+  NamenodeLink& link_;
+  SessionOptions options_;
+  ReplicaStore* store_ = nullptr;
+  std::function<int()> transfers_;
+  Obey obey_;
+  std::thread thread_;
+
+  // The thread's own.
+  std::optional<uint64_t> session_;
+  uint64_t sequence_ = 0;
+  uint64_t next_report_id_ = 1;
+  std::vector<Change> in_flight_;  // sent, or about to be, as number sequence_
+  absl::Duration interval_;
+  absl::Duration next_heartbeat_;  // by the monotonic clock
+
+  Mutex mu_;
+  CondVar wake_;
+  std::deque<Change> pending_ ABSL_GUARDED_BY(mu_);
+  bool urgent_ ABSL_GUARDED_BY(mu_) = false;
+  bool full_report_ ABSL_GUARDED_BY(mu_) = false;
+  bool stopping_ ABSL_GUARDED_BY(mu_) = false;
+};
+
+}  // namespace cairn::datanode

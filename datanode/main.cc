@@ -1,0 +1,77 @@
+// cairn-datanode: keeps replicas of blocks on this machine's disks.
+//
+//   cairn-datanode [--conf DIR] [-D key=value]... [--pid-file F] [--port-file F]
+//
+// Exit status: 0 after SIGTERM; 1 on any error, which is printed.
+#include <unistd.h>
+
+#include <csignal>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "CLI/CLI.hpp"
+#include "common/daemon.h"
+#include "common/logging.h"
+#include "common/status_macros.h"
+#include "datanode/config_keys.h"
+#include "datanode/datanode.h"
+
+namespace cairn::datanode {
+namespace {
+
+constexpr absl::Duration kNamenodeCallLimit = absl::Seconds(10);
+
+struct Flags {
+  std::string conf, pid_file, port_file;
+  std::vector<std::string> overrides;
+};
+
+absl::StatusOr<Config> LoadConfig(const Flags& flags) {
+  ASSIGN_OR_RETURN(Config config,
+                   Config::Load(ResolveConfDir(flags.conf), flags.overrides, DatanodeKnownKeys()));
+  LoggingOptions log;
+  log.program = "datanode";
+  ASSIGN_OR_RETURN(const std::string level, config.GetString("cairn.log.level"));
+  ASSIGN_OR_RETURN(log.level, ParseLogLevel(level));
+  ASSIGN_OR_RETURN(log.file, config.GetString("cairn.log.file"));
+  RETURN_IF_ERROR(InitLogging(log));
+  return config;
+}
+
+int Main(int argc, char** argv) {
+  Flags flags;
+  CLI::App app("Cairn datanode: keeps replicas of blocks on this machine's disks.");
+  app.add_option("--conf", flags.conf, "directory of core-site.xml and hdfs-site.xml");
+  app.add_option("-D", flags.overrides, "key=value, over what the files say")->take_all();
+  app.add_option("--pid-file", flags.pid_file, "written once it serves");
+  app.add_option("--port-file", flags.port_file, "written once it serves");
+  CLI11_PARSE(app, argc, argv);
+
+  std::unique_ptr<NamenodeLink> link;
+  std::unique_ptr<Datanode> datanode;
+  absl::Duration drain_limit;
+  return RunDaemon(
+      {.name = "datanode", .pid_file = flags.pid_file, .port_file = flags.port_file},
+      [&]() -> absl::StatusOr<DaemonFacts> {
+        ASSIGN_OR_RETURN(const Config config, LoadConfig(flags));
+        ASSIGN_OR_RETURN(drain_limit, config.GetDuration("cairn.datanode.drain.limit"));
+        ASSIGN_OR_RETURN(DatanodeOptions options, OptionsFrom(config));
+        ASSIGN_OR_RETURN(const std::string namenode, NamenodeAddress(config));
+        link = NewGrpcNamenodeLink(namenode, kNamenodeCallLimit);
+        ASSIGN_OR_RETURN(datanode, Datanode::Start(PosixFileSystem(), std::move(options), *link,
+                                                   [] { ::kill(::getpid(), SIGTERM); }));
+        return DaemonFacts{{"transfer", std::to_string(datanode->transfer_port())},
+                           {"ipc", std::to_string(datanode->ipc_port())}};
+      },
+      [&] {
+        const absl::Status status = datanode->Drain(drain_limit);
+        datanode.reset();
+        return status;
+      });
+}
+
+}  // namespace
+}  // namespace cairn::datanode
+
+int main(int argc, char** argv) { return cairn::datanode::Main(argc, argv); }

@@ -1,0 +1,550 @@
+#include "datanode/pipeline/block_receiver.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
+#include "boost/asio/co_spawn.hpp"
+#include "boost/asio/detached.hpp"
+#include "boost/asio/post.hpp"
+#include "common/check.h"
+#include "common/logging.h"
+#include "wire/transfer/big_endian.h"
+
+namespace cairn::datanode {
+namespace {
+
+namespace asio = boost::asio;
+using transfer::DataChecksum;
+using transfer::PacketHeader;
+using transfer::PipelineAck;
+
+constexpr size_t kScratchBytes = size_t{64} << 10;
+// Checksums of one packet: those of 16 MiB under 512-byte chunks are an eighth of this.
+constexpr uint32_t kMaxChecksumBytes = uint32_t{1} << 20;
+// Packets received and not yet acknowledged; a client has some tens in flight.
+constexpr size_t kMaxItems = 4096;
+constexpr size_t kMaxAcksPerSend = 256;
+constexpr uint32_t kSmallPacketBytes = uint32_t{32} << 10;
+constexpr absl::Duration kBufferRetry = absl::Milliseconds(5);
+
+iovec Area(std::span<const std::byte> bytes) {
+  return {.iov_base = const_cast<std::byte*>(bytes.data()), .iov_len = bytes.size()};
+}
+
+bool DividesBuffer(const DataChecksum& checksum) {
+  return kWriteBufferBytes % checksum.bytes_per_checksum() == 0;
+}
+
+}  // namespace
+
+absl::Status BlockReceiver::CheckChecksums(const DataChecksum& replica,
+                                           const DataChecksum& client) {
+  if (replica.bytes_per_checksum() > kWriteBufferBytes) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "bytes per checksum ", replica.bytes_per_checksum(), ": above ", kWriteBufferBytes));
+  }
+  if (replica.bytes_per_checksum() != client.bytes_per_checksum() &&
+      !(DividesBuffer(replica) && DividesBuffer(client))) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("bytes per checksum ", client.bytes_per_checksum(),
+                     " does not go with the replica's ", replica.bytes_per_checksum()));
+  }
+  return absl::OkStatus();
+}
+
+std::shared_ptr<BlockReceiver> BlockReceiver::Create(Setup setup) {
+  return std::shared_ptr<BlockReceiver>(new BlockReceiver(std::move(setup)));
+}
+
+BlockReceiver::BlockReceiver(Setup setup)
+    : disk_(*setup.disk),
+      buffers_(*setup.buffers),
+      upstream_(std::move(setup.upstream)),
+      mirror_(std::move(setup.mirror)),
+      writer_(std::move(setup.writer)),
+      client_checksum_(setup.client_checksum),
+      checksum_(writer_->checksum()),
+      translate_(client_checksum_ != checksum_),
+      send_acks_(setup.send_acks),
+      finalize_(setup.finalize),
+      flush_delay_(setup.flush_delay),
+      span_(kWriteBufferBytes / checksum_.bytes_per_checksum() * checksum_.bytes_per_checksum()),
+      buffer_start_(writer_->length() / span_ * span_),
+      crcs_(static_cast<size_t>(checksum_.ChecksumBytes(span_))),
+      start_length_(writer_->length()),
+      length_(start_length_),
+      disk_end_(length_),
+      disk_signal_(upstream_->executor()),
+      ack_signal_(upstream_->executor()),
+      end_signal_(upstream_->executor()),
+      flush_timer_(upstream_->executor()) {
+  // What came together with the operation.
+  fifo_ = std::move(upstream_->pending());
+  upstream_->pending().clear();
+  fifo_end_ = fifo_.size();
+}
+
+awaitable<absl::Status> BlockReceiver::Run() {
+  const auto self = shared_from_this();
+  writer_->open().SetStopper([upstream = upstream_] { upstream->Abort(); });
+  absl::Status status = co_await LoadPartialBuffer();
+  ++loops_running_;
+  asio::co_spawn(
+      upstream_->executor(), [self] { return self->AckLoop(); }, asio::detached);
+  if (mirror_ != nullptr && send_acks_) {
+    ++loops_running_;
+    asio::co_spawn(
+        upstream_->executor(), [self] { return self->MirrorAckLoop(); }, asio::detached);
+  }
+  if (status.ok()) status = co_await ReceiveAll();
+  receiving_ended_ = true;
+  ack_signal_.Notify();
+  // What was received stays, whatever happened to the connection.
+  if (!status.ok() && write_error_.ok() && length_ > disk_end_) FlushTail();
+  flush_timer_.cancel();
+  co_await WaitForDisk();
+  ack_signal_.Notify();
+  // The acknowledging loop ends by itself; the mirror's by its socket.
+  while (loops_running_ > (mirror_ != nullptr && send_acks_ ? 1 : 0)) co_await end_signal_.Wait();
+  if (mirror_ != nullptr) mirror_->Close();
+  while (loops_running_ > 0) co_await end_signal_.Wait();
+  if (status.ok() && !all_acked_) {
+    status = !write_error_.ok()    ? write_error_
+             : !mirror_error_.ok() ? mirror_error_
+                                   : absl::UnavailableError("not every packet was acknowledged");
+  }
+  const int unused = co_await OnDisk(disk_, [this] {
+    writer_.reset();  // may delete files
+    return 0;
+  });
+  (void)unused;
+  co_return status;
+}
+
+// ---- Receiving ----
+
+awaitable<absl::Status> BlockReceiver::TakeBuffer() {
+  while (!buffer_.has_value()) {
+    buffer_ = buffers_.TryTake();
+    if (buffer_.has_value()) break;
+    LOG_EVERY_SECONDS(kWarn, 60, "all {} write buffers are taken: writers wait", buffers_.taken());
+    asio::steady_timer timer(upstream_->executor(), absl::ToChronoNanoseconds(kBufferRetry));
+    boost::system::error_code ignored;
+    co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+    if (upstream_->closed()) co_return absl::UnavailableError("closed while waiting for memory");
+  }
+  co_return absl::OkStatus();
+}
+
+awaitable<absl::Status> BlockReceiver::LoadPartialBuffer() {
+  if (length_ == buffer_start_) co_return absl::OkStatus();
+  CO_RETURN_IF_ERROR(co_await TakeBuffer());
+  const auto bytes = buffer_->span().first(static_cast<size_t>(length_ - buffer_start_));
+  co_return co_await OnDisk(disk_, [this, bytes] { return writer_->Load(buffer_start_, bytes); });
+}
+
+awaitable<absl::Status> BlockReceiver::ReceiveAll() {
+  while (!last_received_) CO_RETURN_IF_ERROR(co_await ReceivePacket());
+  co_return absl::OkStatus();
+}
+
+awaitable<absl::Status> BlockReceiver::WaitForBytes() {
+  if (dirty() && !flush_running_) {
+    if (last_was_small_) {
+      FlushTail();
+    } else if (!flush_timer_armed_) {
+      flush_timer_armed_ = true;
+      flush_timer_.expires_after(absl::ToChronoNanoseconds(flush_delay_));
+      flush_timer_.async_wait([self = shared_from_this()](const boost::system::error_code& error) {
+        self->flush_timer_armed_ = false;
+        if (!error && self->dirty() && !self->receiving_ended_) self->FlushTail();
+      });
+    }
+  } else if (dirty()) {
+    flush_again_ = true;
+  }
+  co_return co_await upstream_->WaitReadable();
+}
+
+// Makes `wanted` bytes of fifo_ available, contiguous.
+awaitable<absl::Status> BlockReceiver::FillFifo(size_t wanted) {
+  while (fifo_end_ - fifo_begin_ < wanted) {
+    if (fifo_begin_ > 0) {
+      std::memmove(fifo_.data(), &fifo_[fifo_begin_], fifo_end_ - fifo_begin_);
+      fifo_end_ -= fifo_begin_;
+      fifo_begin_ = 0;
+    }
+    if (fifo_.size() < wanted) fifo_.resize(wanted);
+    // Not more than asked for: what follows is data, which belongs into the aligned buffer.
+    const iovec area = Area(std::span(fifo_).subspan(fifo_end_, wanted - fifo_end_));
+    const absl::StatusOr<size_t> count = upstream_->TryRead(std::span(&area, 1));
+    if (!count.ok()) co_return count.status();
+    fifo_end_ += *count;
+    if (*count == 0) CO_RETURN_IF_ERROR(co_await WaitForBytes());
+  }
+  co_return absl::OkStatus();
+}
+
+// Reads data, and behind it the next packet's header and checksums if they have the usual size.
+awaitable<absl::Status> BlockReceiver::ReadInto(std::span<std::byte> out, bool ends_packet) {
+  const size_t buffered = std::min(out.size(), fifo_end_ - fifo_begin_);
+  if (buffered > 0) {
+    std::memcpy(out.data(), &fifo_[fifo_begin_], buffered);
+    fifo_begin_ += buffered;
+    out = out.subspan(buffered);
+  }
+  while (!out.empty()) {
+    // The header of this packet has been dealt with, so the fifo's memory is free.
+    fifo_begin_ = fifo_end_ = 0;
+    if (fifo_.size() < usual_head_bytes_) fifo_.resize(usual_head_bytes_);
+    const iovec areas[] = {Area(out), Area(std::span(fifo_).first(usual_head_bytes_))};
+    const absl::StatusOr<size_t> count = upstream_->TryRead(std::span(areas, ends_packet ? 2 : 1));
+    if (!count.ok()) co_return count.status();
+    if (*count > out.size()) fifo_end_ = *count - out.size();
+    out = out.subspan(std::min(*count, out.size()));
+    if (*count == 0) CO_RETURN_IF_ERROR(co_await WaitForBytes());
+  }
+  co_return absl::OkStatus();
+}
+
+absl::Status BlockReceiver::CheckPacket(const PacketHeader& header, uint32_t checksum_bytes) const {
+  const auto offset = static_cast<uint64_t>(header.offset_in_block);
+  if (header.is_heartbeat()) return absl::OkStatus();
+  if (offset > length_) {
+    return absl::InvalidArgumentError(absl::StrCat("packet ", header.seqno, " at offset ", offset,
+                                                   ", but only ", length_, " bytes have come"));
+  }
+  if (checksum_bytes > kMaxChecksumBytes) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("packet with ", checksum_bytes, " bytes of checksums"));
+  }
+  const uint64_t into_chunk = offset % client_checksum_.bytes_per_checksum();
+  if (into_chunk != 0 && into_chunk + header.data_bytes > client_checksum_.bytes_per_checksum()) {
+    return absl::InvalidArgumentError(absl::StrCat("packet at offset ", offset, " of ",
+                                                   header.data_bytes,
+                                                   " bytes goes on beyond the chunk it completes"));
+  }
+  return transfer::CheckChecksumCount(client_checksum_, header.data_bytes, checksum_bytes);
+}
+
+awaitable<absl::Status> BlockReceiver::ReceivePacket() {
+  CO_RETURN_IF_ERROR(co_await FillFifo(transfer::kPacketPrefixBytes));
+  const auto prefix = transfer::DecodePacketPrefix(
+      std::span(fifo_).subspan(fifo_begin_).first<transfer::kPacketPrefixBytes>());
+  if (!prefix.ok()) co_return prefix.status();
+  const size_t header_end = transfer::kPacketPrefixBytes + prefix->header_bytes;
+  CO_RETURN_IF_ERROR(co_await FillFifo(header_end));
+  const auto header = transfer::DecodePacketHeader(
+      std::span(fifo_).subspan(fifo_begin_ + transfer::kPacketPrefixBytes, prefix->header_bytes),
+      *prefix);
+  if (!header.ok()) co_return header.status();
+  const uint32_t checksum_bytes = prefix->payload_bytes - header->data_bytes;
+  CO_RETURN_IF_ERROR(CheckPacket(*header, checksum_bytes));
+  const size_t head_bytes = header_end + checksum_bytes;
+  CO_RETURN_IF_ERROR(co_await FillFifo(head_bytes));
+  if (header->data_bytes > 0) usual_head_bytes_ = head_bytes;
+
+  // Out of the fifo, whose memory the data's reads use for the next header.
+  const auto head_begin = fifo_.begin() + static_cast<std::ptrdiff_t>(fifo_begin_);
+  head_.assign(head_begin, head_begin + static_cast<std::ptrdiff_t>(head_bytes));
+  fifo_begin_ += head_bytes;
+  if (header->data_bytes == 0) {
+    co_await Forward(head_, {});
+  } else {
+    const absl::Status status = co_await ReceiveData(*header, header_end);
+    if (bad_received_) {
+      items_.push_back({.seqno = header->seqno, .end = length_, .bad = true});
+      ++items_enqueued_;
+    }
+    CO_RETURN_IF_ERROR(status);
+  }
+  co_return co_await Enqueue(*header);
+}
+
+awaitable<absl::Status> BlockReceiver::SkipData(uint64_t count, bool ends_packet,
+                                                std::span<const std::byte>* head) {
+  scratch_.resize(kScratchBytes);
+  while (count > 0) {
+    const auto piece =
+        std::span(scratch_).first(static_cast<size_t>(std::min<uint64_t>(count, kScratchBytes)));
+    count -= piece.size();
+    CO_RETURN_IF_ERROR(co_await ReadInto(piece, ends_packet && count == 0));
+    co_await Forward(*head, piece);
+    *head = {};
+  }
+  co_return absl::OkStatus();
+}
+
+awaitable<absl::Status> BlockReceiver::ReceiveData(const PacketHeader& header, size_t header_end) {
+  const auto offset = static_cast<uint64_t>(header.offset_in_block);
+  const auto end = static_cast<uint64_t>(header.end_offset());
+  std::span<const std::byte> head = head_;  // goes out with the first piece
+  const auto checksums = std::span<const std::byte>(head_).subspan(header_end);
+  const uint64_t client_chunk = client_checksum_.bytes_per_checksum();
+  // Completing a chunk changes its checksum, which must not vouch for bytes nobody has checked.
+  const bool recompute = translate_ || offset % checksum_.bytes_per_checksum() != 0;
+  const bool verify = mirror_ == nullptr || recompute;
+
+  // hflush sends the beginning of the last chunk again; a recovered pipeline sends whole packets.
+  const uint64_t keep_from = end <= length_ ? end : std::max(offset, buffer_start_);
+  CO_RETURN_IF_ERROR(co_await SkipData(keep_from - offset, keep_from == end, &head));
+  if (keep_from < end && keep_from < length_) {
+    co_await WaitForDisk();  // a job may be reading the bytes that are about to be written again
+    disk_end_ = std::min(disk_end_, keep_from);
+  }
+  for (uint64_t position = keep_from; position < end;) {
+    CO_RETURN_IF_ERROR(co_await TakeBuffer());
+    const uint64_t piece_end = std::min(end, buffer_start_ + span_);
+    const auto data = buffer_->span().subspan(static_cast<size_t>(position - buffer_start_),
+                                              static_cast<size_t>(piece_end - position));
+    CO_RETURN_IF_ERROR(co_await ReadInto(data, piece_end == end));
+    std::span<const std::byte> piece_sums;
+    if (client_checksum_.checksum_size() != 0) {
+      piece_sums =
+          checksums.subspan(static_cast<size_t>((position - offset) / client_chunk * 4),
+                            static_cast<size_t>(client_checksum_.ChecksumBytes(data.size())));
+    }
+    if (verify) {
+      if (const auto bad = client_checksum_.FindMismatch(data, piece_sums)) {
+        bad_received_ = true;
+        co_return absl::DataLossError(absl::StrCat("block ", ToInt(writer_->block()), " from ",
+                                                   upstream_->PeerName(),
+                                                   ": checksum error at offset ", position + *bad));
+      }
+    }
+    StoreChecksums(position, piece_end, recompute ? std::span<const std::byte>() : piece_sums);
+    co_await Forward(head, data);
+    head = {};
+    length_ = std::max(length_, piece_end);
+    position = piece_end;
+    if (position == buffer_start_ + span_) {
+      co_await Rotate();
+      CO_RETURN_IF_ERROR(write_error_);  // the buffer was not rotated then
+    }
+  }
+  co_return absl::OkStatus();
+}
+
+void BlockReceiver::StoreChecksums(uint64_t offset, uint64_t end,
+                                   std::span<const std::byte> given) {
+  const uint64_t chunk = checksum_.bytes_per_checksum();
+  const uint64_t from = checksum_.RoundDown(offset);
+  const auto out =
+      std::span(crcs_).subspan(static_cast<size_t>((from - buffer_start_) / chunk * 4),
+                               static_cast<size_t>(checksum_.ChecksumBytes(end - from)));
+  if (!given.empty()) {
+    CHECK_EQ(given.size(), out.size());
+    std::memcpy(out.data(), given.data(), given.size());
+    return;
+  }
+  checksum_.Compute(buffer_->span().subspan(static_cast<size_t>(from - buffer_start_),
+                                            static_cast<size_t>(end - from)),
+                    out);
+}
+
+awaitable<void> BlockReceiver::Forward(std::span<const std::byte> head,
+                                       std::span<const std::byte> data) {
+  if (mirror_ == nullptr || !mirror_error_.ok()) co_return;
+  const iovec areas[] = {Area(head), Area(data)};
+  absl::Status status = co_await mirror_->Write(areas);
+  if (status.ok()) co_return;
+  mirror_error_ = std::move(status);
+  ack_signal_.Notify();
+}
+
+awaitable<absl::Status> BlockReceiver::Enqueue(const PacketHeader& header) {
+  items_.push_back({.seqno = header.seqno, .end = length_, .last = header.last_in_block});
+  ++items_enqueued_;
+  last_was_small_ = header.data_bytes < kSmallPacketBytes;
+  if (header.sync_block && !header.is_heartbeat()) sync_wanted_ = true;
+  if (header.last_in_block) last_received_ = finalize_wanted_ = true;
+  if (sync_wanted_ || finalize_wanted_) {
+    FlushTail();
+  } else if (!dirty() && !flush_running_) {
+    items_written_ = items_enqueued_;  // nothing to write: a heartbeat, or bytes sent again
+    ack_signal_.Notify();
+  }
+  while (items_.size() >= kMaxItems && write_error_.ok() && !upstream_->closed()) {
+    if (dirty()) FlushTail();
+    co_await disk_signal_.Wait();
+  }
+  co_return write_error_;
+}
+
+// ---- Writing ----
+
+awaitable<void> BlockReceiver::WaitForDisk() {
+  while (flush_running_) co_await disk_signal_.Wait();
+}
+
+awaitable<void> BlockReceiver::Rotate() {
+  co_await WaitForDisk();
+  StartFlush(/*rotate=*/true);
+}
+
+void BlockReceiver::FlushTail() {
+  if (flush_running_) {
+    flush_again_ = true;
+  } else {
+    StartFlush(/*rotate=*/false);
+  }
+}
+
+void BlockReceiver::StartFlush(bool rotate) {
+  CHECK(!flush_running_);
+  flush_again_ = false;
+  if (!write_error_.ok()) return;
+  flush_running_ = true;
+  const uint64_t start = buffer_start_;
+  const uint64_t from = disk_end_;
+  const uint64_t end = length_;
+  const bool sync = std::exchange(sync_wanted_, false);
+  const bool complete = std::exchange(finalize_wanted_, false);
+  std::span<const std::byte> data;
+  std::vector<std::byte> crcs;
+  const uint64_t crc_from = checksum_.RoundDown(from);
+  if (end > from) {
+    data = buffer_->span().first(static_cast<size_t>(end - start));
+    // Copied: the CRC of a partial chunk changes while the job runs.
+    const auto chunk = checksum_.bytes_per_checksum();
+    const auto first = crcs_.begin() + static_cast<std::ptrdiff_t>((crc_from - start) / chunk * 4);
+    crcs.assign(first,
+                first + static_cast<std::ptrdiff_t>(checksum_.ChecksumBytes(end - crc_from)));
+  }
+  std::optional<BufferPool::Buffer> buffer;  // keeps `data` alive when the receiver goes on
+  if (rotate) {
+    buffer.swap(buffer_);
+    buffer_start_ += span_;
+  }
+  disk_.Run([self = shared_from_this(), buffer = std::move(buffer), data, start, from, end,
+             crc_from, crcs = std::move(crcs), sync, complete, items = items_enqueued_]() mutable {
+    ReplicaWriter& writer = *self->writer_;
+    absl::Status status;
+    if (end > from) status = writer.Write(start, data, from, crc_from, crcs);
+    if (status.ok() && sync && !complete) status = writer.Sync();
+    if (status.ok() && complete) {
+      status = self->finalize_ ? writer.Finalize() : writer.BecomeBeingWritten();
+    }
+    buffer.reset();
+    const auto executor = self->upstream_->executor();
+    asio::post(executor, [self = std::move(self), status = std::move(status), end, items] {
+      self->OnFlushed(status, end, items);
+    });
+  });
+}
+
+void BlockReceiver::OnFlushed(absl::Status status, uint64_t end, uint64_t items) {
+  flush_running_ = false;
+  if (status.ok()) {
+    disk_end_ = end;
+    items_written_ = dirty() ? items : items_enqueued_;
+    if (flush_again_ && dirty()) StartFlush(/*rotate=*/false);
+  } else {
+    LOG_WARN("block {} stamp {}: {}", ToInt(writer_->block()), ToInt(writer_->stamp()), status);
+    write_error_ = std::move(status);
+  }
+  disk_signal_.Notify();
+  ack_signal_.Notify();
+}
+
+// ---- Acknowledging ----
+
+bool BlockReceiver::FrontIsReady() const {
+  const Item& item = items_.front();
+  const bool wrote = item.bad || !write_error_.ok() || items_written_ > items_acked_;
+  const bool mirrored =
+      mirror_ == nullptr || !send_acks_ || item.bad || !mirror_error_.ok() || !downstream_.empty();
+  return wrote && mirrored;
+}
+
+PipelineAck BlockReceiver::MakeAck(const Item& item) {
+  PipelineAck ack{.seqno = item.seqno};
+  if (item.bad) {
+    ack.statuses.push_back(hdfs::STATUS_ERROR_CHECKSUM);
+    return ack;
+  }
+  const bool wrote = write_error_.ok() || items_written_ > items_acked_;
+  ack.statuses.push_back(wrote ? hdfs::STATUS_SUCCESS : hdfs::STATUS_ERROR);
+  if (mirror_ == nullptr || !send_acks_) return ack;
+  if (downstream_.empty() || downstream_.front().seqno != item.seqno) {
+    if (mirror_error_.ok()) {
+      mirror_error_ = absl::UnavailableError(
+          absl::StrCat(mirror_->PeerName(), ": acknowledged another packet"));
+    }
+    ack.statuses.push_back(hdfs::STATUS_ERROR);
+    return ack;
+  }
+  const auto& statuses = downstream_.front().statuses;
+  ack.statuses.insert(ack.statuses.end(), statuses.begin(), statuses.end());
+  downstream_.pop_front();
+  return ack;
+}
+
+awaitable<void> BlockReceiver::AckLoop() {
+  const auto self = shared_from_this();
+  bool stop = false;
+  while (!stop) {
+    std::string out;
+    size_t count = 0;
+    for (; count < kMaxAcksPerSend && !stop && !items_.empty() && FrontIsReady(); ++count) {
+      const Item item = items_.front();
+      const PipelineAck ack = MakeAck(item);
+      items_.pop_front();
+      ++items_acked_;
+      if (ack.AllSucceeded()) {
+        // Before anybody can know of the acknowledgement and ask for the bytes.
+        writer_->open().SetAcked(std::max(item.end, writer_->open().acked()));
+        all_acked_ = item.last;
+      }
+      stop = item.last || !ack.AllSucceeded();
+      if (send_acks_) transfer::AppendAck(ack, out);
+    }
+    if (count > 0) {
+      const absl::Status status =
+          co_await upstream_->WriteBytes(std::as_bytes(std::span(out.data(), out.size())));
+      if (!status.ok()) {
+        all_acked_ = false;
+        break;
+      }
+      disk_signal_.Notify();  // there is room in items_
+      continue;
+    }
+    const bool nothing_comes = receiving_ended_ && !last_received_ && !bad_received_;
+    const bool cannot_write = receiving_ended_ && !write_error_.ok() && items_.empty();
+    if (stop || nothing_comes || cannot_write) break;
+    co_await ack_signal_.Wait();
+  }
+  if (!all_acked_) upstream_->Close();
+  disk_signal_.Notify();
+  --loops_running_;
+  end_signal_.Notify();
+}
+
+awaitable<void> BlockReceiver::MirrorAckLoop() {
+  const auto self = shared_from_this();
+  while (mirror_error_.ok()) {
+    auto taken = transfer::TakeAck(mirror_->pending());
+    if (!taken.ok()) {
+      mirror_error_ = taken.status();
+    } else if (taken->has_value()) {
+      auto& pending = mirror_->pending();
+      pending.erase(pending.begin(),
+                    pending.begin() + static_cast<std::ptrdiff_t>((*taken)->consumed));
+      downstream_.push_back(std::move((*taken)->ack));
+      if (downstream_.size() > kMaxItems) {
+        mirror_error_ = absl::UnavailableError("the next node acknowledges what it was not sent");
+      }
+    } else {
+      absl::Status status = co_await mirror_->ReadMore();
+      if (status.ok()) continue;
+      mirror_error_ = std::move(status);
+    }
+    ack_signal_.Notify();
+  }
+  ack_signal_.Notify();
+  --loops_running_;
+  end_signal_.Notify();
+}
+
+}  // namespace cairn::datanode

@@ -1,0 +1,174 @@
+// datanode/pipeline/block_receiver.h - the middle of a write: packets in, to the disk and to the
+// next node, acknowledgements back.
+//
+//   upstream ---packets---> buffer ---packets---> mirror (the next node, if any)
+//                             | disk thread: data, CRCs, sync, finalize; one job at a time
+//                             v
+//   upstream <---acks--- written here, and acknowledged by the mirror
+//
+// Data are received straight into an aligned buffer of 1 MiB that follows the block's offsets. A
+// full buffer goes to the disk while the next one fills. When the socket has no more, what is there
+// is written too: at once if the last packet was a small one (somebody waits for it), else after a
+// pause of flush_delay (a stream that only stutters is better written in whole buffers). No packet
+// is acknowledged before its bytes are in the file, so they survive the process; syncBlock and the
+// last packet wait for stable media besides. Several packets share one acknowledging send.
+//
+// The last node of a pipeline verifies checksums; others only where they have to compute some anew:
+// when the client's checksum is of another kind than the replica's, and when a packet continues a
+// partial chunk.
+//
+// All coroutines of one receiver run on one thread, that of the upstream's executor; only disk jobs
+// run elsewhere. A slow peer holds at most two buffers.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "boost/asio/steady_timer.hpp"
+#include "common/buffer_pool.h"
+#include "datanode/pipeline/async.h"
+#include "datanode/pipeline/channel.h"
+#include "datanode/pipeline/disk_pool.h"
+#include "datanode/volume/replica_writer.h"
+#include "wire/transfer/ack.h"
+#include "wire/transfer/checksum.h"
+#include "wire/transfer/packet.h"
+
+namespace cairn::datanode {
+
+inline constexpr size_t kWriteBufferBytes = size_t{1} << 20;
+
+class BlockReceiver : public std::enable_shared_from_this<BlockReceiver> {
+ public:
+  struct Setup {
+    DiskPool* disk = nullptr;
+    BufferPool* buffers = nullptr;  // of kWriteBufferBytes
+    std::shared_ptr<Channel> upstream;
+    std::shared_ptr<Channel> mirror;  // null: this is the last node
+    std::unique_ptr<ReplicaWriter> writer;
+    transfer::DataChecksum client_checksum;
+    bool send_acks = true;  // false: a copy from another datanode
+    bool finalize = true;   // false: the last packet leaves a replica being written
+    absl::Duration flush_delay = absl::Milliseconds(2);
+  };
+
+  // kInvalidArgument: chunk sizes that this node cannot take, or not translate into each other.
+  static absl::Status CheckChecksums(const transfer::DataChecksum& replica,
+                                     const transfer::DataChecksum& client);
+
+  // The checksums have passed CheckChecksums.
+  static std::shared_ptr<BlockReceiver> Create(Setup setup);
+
+  // OK: the last packet was dealt with and, with send_acks, acknowledged as good by every node.
+  // Otherwise the replica stays with the bytes it got, on disk. On return no job or coroutine of
+  // this receiver is left, and the replica is free for the next writer.
+  awaitable<absl::Status> Run();
+
+  // New bytes of the block that came.
+  uint64_t received_bytes() const { return length_ - start_length_; }
+
+ private:
+  struct Item {  // a packet that waits for its acknowledgement
+    int64_t seqno = 0;
+    uint64_t end = 0;  // block length with it
+    bool last = false;
+    bool bad = false;  // its checksums do not match; nothing comes after it
+  };
+
+  explicit BlockReceiver(Setup setup);
+
+  // ---- Receiving ----
+  awaitable<absl::Status> LoadPartialBuffer();
+  awaitable<absl::Status> ReceiveAll();
+  awaitable<absl::Status> ReceivePacket();
+  awaitable<absl::Status> ReceiveData(const transfer::PacketHeader& header, size_t header_end);
+  // Receives and passes on bytes that the file has already; `head` goes before them.
+  awaitable<absl::Status> SkipData(uint64_t count, bool ends_packet,
+                                   std::span<const std::byte>* head);
+  awaitable<absl::Status> FillFifo(size_t wanted);
+  awaitable<absl::Status> ReadInto(std::span<std::byte> out, bool ends_packet);
+  awaitable<absl::Status> WaitForBytes();
+  awaitable<absl::Status> TakeBuffer();
+  absl::Status CheckPacket(const transfer::PacketHeader& header, uint32_t checksum_bytes) const;
+  // Notes the checksums of block bytes [offset, end), which are in the buffer: the given ones, or
+  // computed from the buffer if there are none.
+  void StoreChecksums(uint64_t offset, uint64_t end, std::span<const std::byte> given);
+  awaitable<void> Forward(std::span<const std::byte> head, std::span<const std::byte> data);
+  awaitable<absl::Status> Enqueue(const transfer::PacketHeader& header);
+
+  // ---- Writing ----
+  bool dirty() const { return length_ > disk_end_ || sync_wanted_ || finalize_wanted_; }
+  void StartFlush(bool rotate);
+  awaitable<void> Rotate();  // gives a full buffer to the disk
+  void FlushTail();          // now, or when the running job ends
+  void OnFlushed(absl::Status status, uint64_t end, uint64_t items);
+  awaitable<void> WaitForDisk();
+
+  // ---- Acknowledging ----
+  awaitable<void> AckLoop();
+  awaitable<void> MirrorAckLoop();
+  bool FrontIsReady() const;
+  transfer::PipelineAck MakeAck(const Item& item);
+
+  DiskPool& disk_;
+  BufferPool& buffers_;
+  const std::shared_ptr<Channel> upstream_;
+  const std::shared_ptr<Channel> mirror_;
+  std::unique_ptr<ReplicaWriter> writer_;
+  const transfer::DataChecksum client_checksum_;
+  const transfer::DataChecksum checksum_;  // the replica's
+  const bool translate_;                   // client_checksum_ is another one
+  const bool send_acks_;
+  const bool finalize_;
+  const absl::Duration flush_delay_;
+  const uint64_t span_;  // block bytes per buffer: whole chunks
+
+  // Bytes read from upstream beyond the data asked for: headers and checksums.
+  std::vector<std::byte> fifo_;
+  size_t fifo_begin_ = 0;
+  size_t fifo_end_ = 0;
+  size_t usual_head_bytes_ = 0;  // of the last packet: what to read ahead
+
+  std::optional<BufferPool::Buffer> buffer_;
+  uint64_t buffer_start_ = 0;       // block offset of buffer_[0]
+  std::vector<std::byte> crcs_;     // of the chunks in buffer_
+  std::vector<std::byte> head_;     // header and checksums of the packet being received
+  std::vector<std::byte> scratch_;  // for bytes that are received only to be passed on
+  const uint64_t start_length_;     // bytes there were
+  uint64_t length_ = 0;             // bytes there are, here or on disk
+  uint64_t disk_end_ = 0;           // bytes in the file
+
+  bool flush_running_ = false;
+  bool flush_again_ = false;
+  bool sync_wanted_ = false;
+  bool finalize_wanted_ = false;
+  bool last_was_small_ = false;
+  absl::Status write_error_;
+
+  std::deque<Item> items_;
+  uint64_t items_enqueued_ = 0;
+  uint64_t items_written_ = 0;
+  uint64_t items_acked_ = 0;
+  std::deque<transfer::PipelineAck> downstream_;
+  absl::Status mirror_error_;
+  bool last_received_ = false;
+  bool bad_received_ = false;
+  bool receiving_ended_ = false;
+  bool all_acked_ = false;
+  int loops_running_ = 0;
+
+  Signal disk_signal_;
+  Signal ack_signal_;
+  Signal end_signal_;
+  boost::asio::steady_timer flush_timer_;
+  bool flush_timer_armed_ = false;
+};
+
+}  // namespace cairn::datanode

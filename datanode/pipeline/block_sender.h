@@ -1,0 +1,52 @@
+// datanode/pipeline/block_sender.h - a replica's bytes as packets.
+//
+//   header and checksums by send(MSG_MORE), data by sendfile from the page cache
+//
+// The range is widened to whole chunks. Where the page cache lacks the next bytes, a disk thread
+// fetches them and the disk is kept busy some megabytes ahead, so that sendfile, on the I/O thread,
+// rarely waits for a disk. The CRC of a partial last chunk never comes from the meta file, where a
+// writer may be changing it.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "datanode/pipeline/async.h"
+#include "datanode/pipeline/channel.h"
+#include "datanode/pipeline/disk_pool.h"
+#include "datanode/volume/replica_store.h"
+#include "wire/transfer/checksum.h"
+
+namespace cairn::datanode {
+
+class BlockSender {
+ public:
+  // Bytes [offset, end) of `reader`, end <= reader.visible(). `checksums` false: packets go
+  // without.
+  BlockSender(DiskPool& disk, ReplicaReader reader, uint64_t offset, uint64_t end, bool checksums);
+
+  // What the receiver is told: the kind of checksum in the packets, and where they begin.
+  const transfer::DataChecksum& checksum() const { return checksum_; }
+  uint64_t first_offset() const { return begin_; }
+
+  // Sends the packets and the empty last one. kDataLoss: the disk's fault; the connection is then
+  // in the middle of a packet and must be closed.
+  awaitable<absl::Status> Send(Channel& channel);
+
+ private:
+  awaitable<absl::Status> Fetch(uint64_t offset, uint64_t end);
+  absl::Status ReadWindowChecksums(uint64_t offset, uint64_t end);
+  absl::StatusOr<uint32_t> TailCrc(uint64_t chunk_start);
+
+  DiskPool& disk_;
+  const ReplicaReader reader_;
+  const transfer::DataChecksum checksum_;
+  const uint64_t begin_;
+  const uint64_t end_;
+  const uint64_t packet_bytes_;
+  uint64_t ahead_ = 0;           // the disk has been asked for bytes up to here
+  std::vector<std::byte> crcs_;  // of the window being sent
+};
+
+}  // namespace cairn::datanode

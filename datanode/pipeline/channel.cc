@@ -1,0 +1,277 @@
+#include "datanode/pipeline/channel.h"
+
+#include <netinet/tcp.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
+#include "boost/asio/connect.hpp"
+#include "boost/asio/ip/address.hpp"
+#include "boost/asio/post.hpp"
+#include "common/check.h"
+#include "wire/transfer/op.h"
+
+namespace cairn::datanode {
+namespace {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+
+constexpr size_t kReadMoreBytes = 4096;
+constexpr size_t kMaxAreas = 4;
+
+}  // namespace
+
+Channel::Channel(tcp::socket socket, absl::Duration idle_limit)
+    : socket_(std::move(socket)),
+      timer_(socket_.get_executor()),
+      idle_limit_(absl::ToChronoNanoseconds(idle_limit)) {
+  boost::system::error_code ignored;
+  socket_.non_blocking(true, ignored);
+  const auto endpoint = socket_.remote_endpoint(ignored);
+  peer_ = absl::StrCat(endpoint.address().to_string(), ":", endpoint.port());
+}
+
+awaitable<absl::StatusOr<std::shared_ptr<Channel>>> Channel::Connect(std::string ip, uint16_t port,
+                                                                     absl::Duration connect_limit,
+                                                                     absl::Duration idle_limit) {
+  boost::system::error_code error;
+  const auto address = asio::ip::make_address(ip, error);
+  if (error) {
+    co_return absl::InvalidArgumentError(absl::StrCat("\"", ip, "\" is no numeric address"));
+  }
+  const asio::any_io_executor executor = co_await asio::this_coro::executor;
+  tcp::socket socket(executor);
+  asio::steady_timer timer(executor, absl::ToChronoNanoseconds(connect_limit));
+  timer.async_wait([&socket](const boost::system::error_code& cancelled) {
+    boost::system::error_code ignored;
+    if (!cancelled) socket.close(ignored);
+  });
+  const tcp::endpoint endpoint(address, port);
+  co_await socket.async_connect(endpoint, asio::redirect_error(asio::use_awaitable, error));
+  timer.cancel();
+  // The handler of a timer that had just fired still refers to the socket: let it run first.
+  co_await asio::post(executor, asio::use_awaitable);
+  if (error || !socket.is_open()) {
+    co_return absl::UnavailableError(
+        absl::StrCat("connect to ", ip, ":", port, ": ", error ? error.message() : "timed out"));
+  }
+  co_return std::make_shared<Channel>(std::move(socket), idle_limit);
+}
+
+void Channel::SetIdleLimit(absl::Duration limit) {
+  idle_limit_ = absl::ToChronoNanoseconds(limit);
+  total_limit_ = false;
+  Progress();
+  // A timer that sleeps for the old limit would come too late for a shorter one.
+  if (timer_running_) timer_.cancel();
+}
+
+void Channel::SetTotalLimit(absl::Duration limit) {
+  SetIdleLimit(limit);
+  total_limit_ = true;
+}
+
+void Channel::Tune(const std::string& congestion_control) {
+  boost::system::error_code ignored;
+  socket_.set_option(tcp::no_delay(true), ignored);
+  if (!congestion_control.empty()) {
+    // May be refused without CAP_NET_ADMIN; the system's default is then as good as it gets.
+    (void)::setsockopt(socket_.native_handle(), IPPROTO_TCP, TCP_CONGESTION,
+                       congestion_control.data(),
+                       static_cast<socklen_t>(congestion_control.size()));
+  }
+}
+
+absl::Status Channel::Failure(const char* call, int error) const {
+  if (timed_out_) {
+    return absl::DeadlineExceededError(absl::StrCat(peer_, ": ", call, ": the peer was silent"));
+  }
+  return absl::UnavailableError(absl::StrCat(peer_, ": ", call, ": ", strerror(error)));
+}
+
+void Channel::Progress() {
+  if (!total_limit_) deadline_ = std::chrono::steady_clock::now() + idle_limit_;
+}
+
+// One timer serves all waits: it looks at the deadline when it fires, and sleeps on if that has
+// moved.
+void Channel::ArmTimer() {
+  if (timer_running_ || closed_) return;
+  timer_running_ = true;
+  timer_.expires_at(deadline_);
+  timer_.async_wait([weak = weak_from_this()](const boost::system::error_code&) {
+    const auto self = weak.lock();
+    if (self == nullptr) return;
+    self->timer_running_ = false;
+    if (self->closed_ || self->waiting_ == 0) return;
+    if (std::chrono::steady_clock::now() >= self->deadline_) {
+      self->timed_out_ = true;
+      self->Close();
+    } else {
+      self->ArmTimer();
+    }
+  });
+}
+
+awaitable<absl::Status> Channel::WaitReadable() {
+  if (closed_) co_return Failure("read", EPIPE);
+  Progress();
+  ++waiting_;
+  ArmTimer();
+  boost::system::error_code error;
+  co_await socket_.async_wait(tcp::socket::wait_read,
+                              asio::redirect_error(asio::use_awaitable, error));
+  --waiting_;
+  if (error || closed_) co_return Failure("read", error ? error.value() : EPIPE);
+  co_return absl::OkStatus();
+}
+
+awaitable<absl::Status> Channel::WaitWritable() {
+  if (closed_) co_return Failure("write", EPIPE);
+  Progress();
+  ++waiting_;
+  ArmTimer();
+  boost::system::error_code error;
+  co_await socket_.async_wait(tcp::socket::wait_write,
+                              asio::redirect_error(asio::use_awaitable, error));
+  --waiting_;
+  if (error || closed_) co_return Failure("write", error ? error.value() : EPIPE);
+  co_return absl::OkStatus();
+}
+
+absl::StatusOr<size_t> Channel::TryRead(std::span<const iovec> areas) {
+  if (closed_) return Failure("read", EPIPE);
+  msghdr message{};
+  message.msg_iov = const_cast<iovec*>(areas.data());
+  message.msg_iovlen = areas.size();
+  while (true) {
+    const ssize_t count = ::recvmsg(socket_.native_handle(), &message, MSG_DONTWAIT);
+    if (count > 0) return static_cast<size_t>(count);
+    if (count == 0) return absl::UnavailableError(absl::StrCat(peer_, ": closed by the peer"));
+    if (errno == EINTR) continue;
+    if (errno == EAGAIN || errno == EWOULDBLOCK) return size_t{0};
+    return Failure("read", errno);
+  }
+}
+
+awaitable<absl::StatusOr<size_t>> Channel::ReadSome(std::span<std::byte> out) {
+  const iovec area{.iov_base = out.data(), .iov_len = out.size()};
+  while (true) {
+    absl::StatusOr<size_t> count = TryRead(std::span(&area, 1));
+    if (!count.ok() || *count > 0) co_return count;
+    CO_RETURN_IF_ERROR(co_await WaitReadable());
+  }
+}
+
+awaitable<absl::Status> Channel::Write(std::span<const iovec> areas, bool more) {
+  iovec left[kMaxAreas];
+  CHECK(areas.size() <= kMaxAreas);
+  std::copy(areas.begin(), areas.end(), left);
+  size_t first = 0;
+  const size_t end = areas.size();
+  while (true) {
+    while (first < end && left[first].iov_len == 0) ++first;
+    if (first == end) co_return absl::OkStatus();
+    if (closed_) co_return Failure("write", EPIPE);
+    msghdr message{};
+    message.msg_iov = left + first;
+    message.msg_iovlen = end - first;
+    const ssize_t count = ::sendmsg(socket_.native_handle(), &message,
+                                    MSG_DONTWAIT | MSG_NOSIGNAL | (more ? MSG_MORE : 0));
+    if (count < 0) {
+      if (errno == EINTR) continue;
+      if (errno != EAGAIN && errno != EWOULDBLOCK) co_return Failure("write", errno);
+      CO_RETURN_IF_ERROR(co_await WaitWritable());
+      continue;
+    }
+    size_t sent = static_cast<size_t>(count);
+    while (first < end && sent >= left[first].iov_len) sent -= left[first++].iov_len;
+    if (first < end) {
+      left[first].iov_base = static_cast<char*>(left[first].iov_base) + sent;
+      left[first].iov_len -= sent;
+    }
+  }
+}
+
+awaitable<absl::Status> Channel::WriteBytes(std::span<const std::byte> bytes) {
+  const iovec area{.iov_base = const_cast<std::byte*>(bytes.data()), .iov_len = bytes.size()};
+  co_return co_await Write(std::span(&area, 1));
+}
+
+awaitable<absl::Status> Channel::SendFile(int fd, uint64_t offset, size_t count) {
+  auto position = static_cast<off_t>(offset);
+  while (count > 0) {
+    if (closed_) co_return Failure("write", EPIPE);
+    const ssize_t sent = ::sendfile(socket_.native_handle(), fd, &position, count);
+    if (sent > 0) {
+      count -= static_cast<size_t>(sent);
+    } else if (sent == 0) {
+      co_return absl::DataLossError("the data file ended early");
+    } else if (errno == EIO) {
+      co_return absl::DataLossError("the data file cannot be read");
+    } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+      CO_RETURN_IF_ERROR(co_await WaitWritable());
+    } else if (errno != EINTR) {
+      co_return Failure("write", errno);
+    }
+  }
+  co_return absl::OkStatus();
+}
+
+awaitable<absl::Status> Channel::ReadMore() {
+  const size_t old_size = pending_.size();
+  pending_.resize(old_size + kReadMoreBytes);
+  const absl::StatusOr<size_t> count = co_await ReadSome(std::span(pending_).subspan(old_size));
+  pending_.resize(old_size + (count.ok() ? *count : 0));
+  co_return count.status();
+}
+
+awaitable<absl::StatusOr<bool>> Channel::AtEnd() {
+  if (!pending_.empty()) co_return false;
+  std::byte first;
+  while (true) {
+    const ssize_t count =
+        closed_ ? 0 : ::recv(socket_.native_handle(), &first, 1, MSG_PEEK | MSG_DONTWAIT);
+    if (count == 0) co_return true;
+    if (count > 0) co_return false;
+    if (errno == EINTR) continue;
+    if (errno != EAGAIN && errno != EWOULDBLOCK) co_return Failure("read", errno);
+    CO_RETURN_IF_ERROR(co_await WaitReadable());
+  }
+}
+
+awaitable<absl::StatusOr<std::string>> Channel::ReadDelimited(size_t limit_bytes) {
+  while (true) {
+    const auto frame = transfer::TakeDelimited(pending_, limit_bytes);
+    if (!frame.ok()) co_return frame.status();
+    if (frame->has_value()) {
+      std::string body((*frame)->body);
+      pending_.erase(pending_.begin(),
+                     pending_.begin() + static_cast<std::ptrdiff_t>((*frame)->consumed));
+      co_return body;
+    }
+    CO_RETURN_IF_ERROR(co_await ReadMore());
+  }
+}
+
+void Channel::Close() {
+  if (closed_) return;
+  closed_ = true;
+  boost::system::error_code ignored;
+  socket_.shutdown(tcp::socket::shutdown_both, ignored);
+  socket_.close(ignored);
+  timer_.cancel();
+}
+
+void Channel::Abort() {
+  asio::post(socket_.get_executor(), [self = shared_from_this()] { self->Close(); });
+}
+
+std::string Channel::PeerName() const { return peer_; }
+
+}  // namespace cairn::datanode

@@ -1,0 +1,81 @@
+// datanode/pipeline/context.h - what every operation of the data transfer port has at hand.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "common/buffer_pool.h"
+#include "datanode/pipeline/async.h"
+#include "datanode/pipeline/channel.h"
+#include "datanode/pipeline/disk_pool.h"
+#include "datanode/volume/replica_store.h"
+#include "proto/hdfs/data_transfer.pb.h"
+
+namespace cairn::datanode {
+
+struct TransferOptions {
+  std::string bind_address = "0.0.0.0";  // numeric
+  uint16_t port = 0;                     // 0: any free one
+  int max_transfers = 4096;              // connections; more are closed at once
+  // An operation's header, from its first byte to its last.
+  absl::Duration header_limit = absl::Seconds(30);
+  // No byte moves in the middle of an operation. A writer that thinks sends heartbeats, or not.
+  absl::Duration idle_limit = absl::Minutes(10);
+  absl::Duration keepalive = absl::Seconds(4);  // between two operations
+  absl::Duration connect_limit = absl::Seconds(20);
+  absl::Duration visible_wait = absl::Seconds(3);  // for bytes that are on their way to all nodes
+  absl::Duration flush_delay = absl::Milliseconds(2);
+  std::string congestion_control;  // "": the system's
+};
+
+// All outlive the server and its connections. Thread-safe.
+struct TransferContext {
+  ReplicaStore& store;
+  DiskPool& disk;
+  BufferPool& buffers;  // of kWriteBufferBytes
+  TransferOptions options;
+  std::atomic<uint64_t> bytes_written{0};
+  std::atomic<uint64_t> bytes_read{0};
+};
+
+// Each runs one operation to its end. True: the connection may carry another.
+awaitable<bool> ReadBlock(TransferContext& context, std::shared_ptr<Channel> channel,
+                          hdfs::OpReadBlockProto op);
+awaitable<bool> WriteBlock(TransferContext& context, std::shared_ptr<Channel> channel,
+                           hdfs::OpWriteBlockProto op);
+awaitable<bool> TransferBlock(TransferContext& context, std::shared_ptr<Channel> channel,
+                              hdfs::OpTransferBlockProto op);
+awaitable<bool> BlockChecksum(TransferContext& context, std::shared_ptr<Channel> channel,
+                              hdfs::OpBlockChecksumProto op);
+
+// ---- Shared pieces ----
+
+// An error reply always has a text.
+awaitable<absl::Status> SendReply(Channel& channel, hdfs::BlockOpResponseProto reply);
+awaitable<absl::Status> SendError(Channel& channel, hdfs::Status status, absl::string_view message);
+// The status of a reply that tells a client of this error.
+hdfs::Status ToReplyStatus(const absl::Status& status);
+
+// kInvalidArgument: the block belongs to another pool than this datanode.
+absl::Status CheckPool(const TransferContext& context, const hdfs::ExtendedBlockProto& block);
+
+// Asks whoever writes the replica to stop, and waits until it has.
+awaitable<void> StopWriter(std::shared_ptr<OpenReplica> open);
+
+// Sends a replica to other datanodes: a client's pipeline recovery, or a copy that the namenode
+// ordered (`client_name` empty). Returns when they have it. The status says what failed.
+struct Push {
+  BlockId block{};
+  GenerationStamp stamp{};  // at least
+  std::string client_name;
+  std::vector<hdfs::DatanodeInfoProto> targets;  // at least one
+  std::vector<hdfs::StorageTypeProto> storage_types;
+  std::vector<std::string> storage_ids;
+};
+awaitable<absl::Status> PushReplica(TransferContext& context, Push push);
+
+}  // namespace cairn::datanode

@@ -1,0 +1,114 @@
+// Sending whole replicas to other datanodes: TRANSFER_BLOCK for a client's pipeline recovery, and
+// the namenode's orders to replicate.
+#include "absl/strings/str_cat.h"
+#include "common/logging.h"
+#include "datanode/pipeline/block_sender.h"
+#include "datanode/pipeline/context.h"
+#include "wire/transfer/op.h"
+
+namespace cairn::datanode {
+namespace {
+
+constexpr size_t kMaxCloseAckBytes = 4096;
+
+hdfs::OpWriteBlockProto MakeOp(const TransferContext& context, const Push& push,
+                               const ReplicaReader& reader, uint64_t length) {
+  hdfs::OpWriteBlockProto op;
+  auto* const header = op.mutable_header();
+  header->set_clientname(push.client_name);
+  auto* const block = header->mutable_baseheader()->mutable_block();
+  block->set_poolid(context.store.volumes().front()->identity().block_pool_id);
+  block->set_blockid(ToInt(push.block));
+  block->set_generationstamp(ToInt(reader.info.stamp));
+  block->set_numbytes(length);
+  const bool to_client = !push.client_name.empty();
+  const bool open = reader.info.state == ReplicaState::kBeingWritten;
+  op.set_stage(!to_client ? hdfs::OpWriteBlockProto::PIPELINE_SETUP_CREATE
+               : open     ? hdfs::OpWriteBlockProto::TRANSFER_RBW
+                          : hdfs::OpWriteBlockProto::TRANSFER_FINALIZED);
+  op.set_pipelinesize(static_cast<uint32_t>(push.targets.size()));
+  op.set_minbytesrcvd(0);
+  op.set_maxbytesrcvd(0);
+  op.set_latestgenerationstamp(0);
+  *op.mutable_requestedchecksum() = reader.checksum.ToProto();
+  if (!push.storage_types.empty()) op.set_storagetype(push.storage_types[0]);
+  if (!push.storage_ids.empty()) op.set_storageid(push.storage_ids[0]);
+  for (size_t i = 1; i < push.targets.size(); ++i) {
+    *op.add_targets() = push.targets[i];
+    if (i < push.storage_types.size()) op.add_targetstoragetypes(push.storage_types[i]);
+    if (i < push.storage_ids.size()) op.add_targetstorageids(push.storage_ids[i]);
+  }
+  return op;
+}
+
+}  // namespace
+
+awaitable<absl::Status> PushReplica(TransferContext& context, Push push) {
+  absl::StatusOr<ReplicaReader> reader = context.store.OpenForRead(push.block, push.stamp);
+  if (!reader.ok()) co_return reader.status();
+  const uint64_t length = reader->visible();
+  const std::string op =
+      transfer::EncodeOp(transfer::Opcode::kWriteBlock, MakeOp(context, push, *reader, length));
+  const auto& id = push.targets.front().id();
+  auto channel =
+      co_await Channel::Connect(id.ipaddr(), static_cast<uint16_t>(id.xferport()),
+                                context.options.connect_limit, context.options.idle_limit);
+  if (!channel.ok()) co_return channel.status();
+  (*channel)->Tune(context.options.congestion_control);
+  absl::Status status =
+      co_await (*channel)->WriteBytes(std::as_bytes(std::span(op.data(), op.size())));
+  BlockSender sender(context.disk, *std::move(reader), 0, length, /*checksums=*/true);
+  if (status.ok()) status = co_await sender.Send(**channel);
+  if (!status.ok()) {
+    (*channel)->Close();
+    co_return status;
+  }
+  context.bytes_read.fetch_add(length, std::memory_order_relaxed);
+  if (push.client_name.empty()) {
+    // No answer comes; the other side closes when it is done, and reports to the namenode itself.
+    const absl::StatusOr<bool> end = co_await (*channel)->AtEnd();
+    (*channel)->Close();
+    co_return end.status();
+  }
+  const absl::StatusOr<std::string> body = co_await (*channel)->ReadDelimited(kMaxCloseAckBytes);
+  (*channel)->Close();
+  hdfs::DNTransferAckProto ack;
+  if (!body.ok()) co_return body.status();
+  if (!ack.ParseFromString(*body) || ack.status() != hdfs::STATUS_SUCCESS) {
+    co_return absl::UnavailableError(
+        absl::StrCat(id.ipaddr(), ":", id.xferport(), ": did not confirm the replica"));
+  }
+  co_return absl::OkStatus();
+}
+
+awaitable<bool> TransferBlock(TransferContext& context, std::shared_ptr<Channel> channel,
+                              hdfs::OpTransferBlockProto op) {
+  const hdfs::ExtendedBlockProto& block = op.header().baseheader().block();
+  absl::Status status = CheckPool(context, block);
+  if (status.ok() && (op.targets_size() == 0 || op.header().clientname().empty())) {
+    status = absl::InvalidArgumentError("a transfer needs a client's name and a target");
+  }
+  if (status.ok()) {
+    Push push{.block = BlockId{block.blockid()},
+              .stamp = GenerationStamp{block.generationstamp()},
+              .client_name = op.header().clientname(),
+              .targets = {op.targets().begin(), op.targets().end()},
+              .storage_ids = {op.targetstorageids().begin(), op.targetstorageids().end()}};
+    for (const int type : op.targetstoragetypes()) {
+      push.storage_types.push_back(static_cast<hdfs::StorageTypeProto>(type));
+    }
+    status = co_await PushReplica(context, std::move(push));
+  }
+  if (!status.ok()) {
+    LOG_WARN("transfer of block {}: {}", block.blockid(), status);
+    (void)co_await SendError(*channel, ToReplyStatus(status), status.message());
+    co_return false;
+  }
+  hdfs::BlockOpResponseProto reply;
+  reply.set_status(hdfs::STATUS_SUCCESS);
+  reply.set_firstbadlink("");
+  (void)co_await SendReply(*channel, std::move(reply));
+  co_return false;
+}
+
+}  // namespace cairn::datanode

@@ -1,0 +1,265 @@
+// WRITE_BLOCK: setting up one node of a pipeline.
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "boost/asio/post.hpp"
+#include "common/logging.h"
+#include "datanode/pipeline/block_receiver.h"
+#include "datanode/pipeline/context.h"
+#include "wire/transfer/op.h"
+
+namespace cairn::datanode {
+namespace {
+
+using Op = hdfs::OpWriteBlockProto;
+using transfer::ChecksumType;
+using transfer::DataChecksum;
+using WriterOr = absl::StatusOr<std::unique_ptr<ReplicaWriter>>;
+
+bool IsTransfer(const Op& op) {
+  return op.stage() == Op::TRANSFER_RBW || op.stage() == Op::TRANSFER_FINALIZED;
+}
+bool IsFromClient(const Op& op) { return !op.header().clientname().empty(); }
+// Whether set-up and packets are answered.
+bool IsAnswered(const Op& op) { return IsFromClient(op) && !IsTransfer(op); }
+
+std::string AddressOf(const hdfs::DatanodeInfoProto& node) {
+  return absl::StrCat(node.id().ipaddr(), ":", node.id().xferport());
+}
+
+absl::Status CheckOp(const TransferContext& context, const Op& op) {
+  const hdfs::ExtendedBlockProto& block = op.header().baseheader().block();
+  if (absl::Status status = CheckPool(context, block); !status.ok()) return status;
+  if (static_cast<size_t>(op.targets_size()) >= transfer::kMaxPipelineNodes) {
+    return absl::InvalidArgumentError(absl::StrCat("pipeline of ", op.targets_size(), " nodes"));
+  }
+  for (const auto& target : op.targets()) {
+    if (target.id().xferport() == 0 || target.id().xferport() > 65535) {
+      return absl::InvalidArgumentError(absl::StrCat("target ", AddressOf(target)));
+    }
+  }
+  if (op.stage() == Op::DATA_STREAMING || op.stage() == Op::PIPELINE_CLOSE) {
+    return absl::InvalidArgumentError(absl::StrCat("stage ", op.stage(), " sets up no pipeline"));
+  }
+  return DataChecksum::FromProto(op.requestedchecksum()).status();
+}
+
+// What is stored is always CRC32C: readers exist that verify nothing else rightly.
+DataChecksum StoredChecksum(const Op& op) {
+  return DataChecksum(ChecksumType::kCrc32c, op.requestedchecksum().bytesperchecksum());
+}
+
+// On a disk thread.
+WriterOr OpenWriter(ReplicaStore& store, const Op& op) {
+  const hdfs::ExtendedBlockProto& block = op.header().baseheader().block();
+  const BlockId id{block.blockid()};
+  const GenerationStamp stamp{block.generationstamp()};
+  const GenerationStamp new_stamp{std::max(op.latestgenerationstamp(), block.generationstamp())};
+  switch (op.stage()) {
+    case Op::PIPELINE_SETUP_APPEND:
+      return store.OpenForAppend(id, stamp, new_stamp, op.minbytesrcvd(), /*recovery=*/false);
+    case Op::PIPELINE_SETUP_APPEND_RECOVERY:
+      return store.OpenForAppend(id, stamp, new_stamp, op.minbytesrcvd(), /*recovery=*/true);
+    case Op::PIPELINE_SETUP_STREAMING_RECOVERY:
+      return store.OpenForStreamingRecovery(id, stamp, new_stamp, op.minbytesrcvd(),
+                                            op.maxbytesrcvd());
+    default:
+      break;
+  }
+  ReplicaStore::NewReplica wanted{.block = id,
+                                  .stamp = stamp,
+                                  .temporary = IsTransfer(op) || !IsFromClient(op),
+                                  .checksum = StoredChecksum(op),
+                                  .size_hint = block.numbytes(),
+                                  .storage_uuid = op.storageid()};
+  if (op.has_storagetype()) wanted.type = static_cast<StorageType>(op.storagetype());
+  return store.Create(wanted);
+}
+
+// A client that has dropped a pipeline comes back with a newer stamp while the old connection may
+// still look alive. Whoever comes with no newer stamp is not worth stopping a writer for.
+awaitable<void> StopEarlierWriter(ReplicaStore& store, const Op& op) {
+  const hdfs::ExtendedBlockProto& block = op.header().baseheader().block();
+  const BlockId id{block.blockid()};
+  const auto info = store.Find(id);
+  const auto open = store.FindOpen(id);
+  if (!info.has_value() || open == nullptr) co_return;
+  const bool creates = op.stage() == Op::PIPELINE_SETUP_CREATE || IsTransfer(op);
+  const uint64_t new_stamp = creates ? block.generationstamp() : op.latestgenerationstamp();
+  if (ToInt(info->stamp) < new_stamp &&
+      ToInt(info->stamp) >= (creates ? 0 : block.generationstamp())) {
+    co_await StopWriter(open);
+  }
+}
+
+// The operation as the next node is to get it.
+Op ForNextNode(const Op& op) {
+  Op next = op;
+  const auto drop_first = [](auto* list) {
+    if (!list->empty()) list->erase(list->begin());
+  };
+  if (op.targetstoragetypes_size() > 0) next.set_storagetype(op.targetstoragetypes(0));
+  if (op.targetstorageids_size() > 0) next.set_storageid(op.targetstorageids(0));
+  if (op.targetpinnings_size() > 0) next.set_pinning(op.targetpinnings(0));
+  drop_first(next.mutable_targets());
+  drop_first(next.mutable_targetstoragetypes());
+  drop_first(next.mutable_targetstorageids());
+  drop_first(next.mutable_targetpinnings());
+  return next;
+}
+
+// What the nodes after this one said to the set-up.
+struct Downstream {
+  std::shared_ptr<Channel> channel;  // null: there is none, or it failed
+  hdfs::BlockOpResponseProto reply;
+};
+
+awaitable<Downstream> ConnectNext(TransferContext& context, const Op& op) {
+  Downstream next;
+  next.reply.set_status(hdfs::STATUS_SUCCESS);
+  next.reply.set_firstbadlink("");
+  if (op.targets_size() == 0) co_return next;
+  const auto& target = op.targets(0);
+  const auto fail = [&](const absl::Status& status) {
+    LOG_WARN("pipeline of block {}: next node {}: {}", op.header().baseheader().block().blockid(),
+             AddressOf(target), status);
+    next.channel = nullptr;
+    next.reply.set_status(hdfs::STATUS_ERROR);
+    next.reply.set_firstbadlink(AddressOf(target));
+    next.reply.set_message(std::string(status.message()));
+  };
+  auto channel =
+      co_await Channel::Connect(target.id().ipaddr(), static_cast<uint16_t>(target.id().xferport()),
+                                context.options.connect_limit, context.options.idle_limit);
+  if (!channel.ok()) {
+    fail(channel.status());
+    co_return next;
+  }
+  next.channel = *std::move(channel);
+  next.channel->Tune(context.options.congestion_control);
+  const std::string bytes = transfer::EncodeOp(transfer::Opcode::kWriteBlock, ForNextNode(op));
+  const absl::Status sent =
+      co_await next.channel->WriteBytes(std::as_bytes(std::span(bytes.data(), bytes.size())));
+  if (!sent.ok()) {
+    fail(sent);
+    co_return next;
+  }
+  if (!IsAnswered(op)) co_return next;
+  const absl::StatusOr<std::string> body =
+      co_await next.channel->ReadDelimited(transfer::kMaxReplyBytes);
+  hdfs::BlockOpResponseProto reply;
+  if (!body.ok() || !reply.ParseFromString(*body)) {
+    fail(body.ok() ? absl::UnavailableError("its reply is no BlockOpResponseProto")
+                   : body.status());
+    co_return next;
+  }
+  next.reply = std::move(reply);
+  if (next.reply.status() != hdfs::STATUS_SUCCESS) {
+    next.channel = nullptr;
+    if (next.reply.firstbadlink().empty()) next.reply.set_firstbadlink(AddressOf(target));
+    if (next.reply.message().empty()) next.reply.set_message("the next node refused the set-up");
+  } else {
+    next.reply.set_firstbadlink("");  // written even when empty: some clients count its bytes
+  }
+  co_return next;
+}
+
+// Stage 5: no packets; stamp and length are settled here and below.
+awaitable<void> CloseRecovery(TransferContext& context, Channel& channel, const Op& op) {
+  const hdfs::ExtendedBlockProto& block = op.header().baseheader().block();
+  const absl::Status closed = co_await OnDisk(context.disk, [&context, &op, &block] {
+    return context.store.RecoverClose(
+        BlockId{block.blockid()}, GenerationStamp{block.generationstamp()},
+        GenerationStamp{op.latestgenerationstamp()}, op.minbytesrcvd());
+  });
+  if (!closed.ok()) {
+    (void)co_await SendError(channel, ToReplyStatus(closed), closed.message());
+    co_return;
+  }
+  Downstream next = co_await ConnectNext(context, op);
+  (void)co_await SendReply(channel, std::move(next.reply));
+}
+
+}  // namespace
+
+awaitable<void> StopWriter(std::shared_ptr<OpenReplica> open) {
+  const auto executor = co_await boost::asio::this_coro::executor;
+  struct Wait {
+    explicit Wait(const boost::asio::any_io_executor& executor) : signal(executor) {}
+    Signal signal;
+    bool done = false;
+  };
+  const auto wait = std::make_shared<Wait>(executor);
+  open->StopWriter([executor, wait] {
+    boost::asio::post(executor, [wait] {
+      wait->done = true;
+      wait->signal.Notify();
+    });
+  });
+  while (!wait->done) co_await wait->signal.Wait();
+}
+
+awaitable<bool> WriteBlock(TransferContext& context, std::shared_ptr<Channel> channel, Op op) {
+  const bool answered = IsAnswered(op);
+  if (const absl::Status status = CheckOp(context, op); !status.ok()) {
+    if (answered) (void)co_await SendError(*channel, ToReplyStatus(status), status.message());
+    co_return false;
+  }
+  co_await StopEarlierWriter(context.store, op);
+  if (op.stage() == Op::PIPELINE_CLOSE_RECOVERY) {
+    co_await CloseRecovery(context, *channel, op);
+    co_return false;
+  }
+  const DataChecksum client_checksum = *DataChecksum::FromProto(op.requestedchecksum());
+  WriterOr writer = co_await OnDisk(context.disk, [&context, &op, &client_checksum]() -> WriterOr {
+    WriterOr opened = OpenWriter(context.store, op);
+    if (!opened.ok()) return opened;
+    const absl::Status fits = BlockReceiver::CheckChecksums((*opened)->checksum(), client_checksum);
+    if (fits.ok()) return opened;
+    if (op.stage() == Op::PIPELINE_SETUP_CREATE) (*opened)->Discard();
+    return fits;
+  });
+  if (!writer.ok()) {
+    LOG_WARN("write of block {} from {}: {}", op.header().baseheader().block().blockid(),
+             channel->PeerName(), writer.status());
+    if (answered) {
+      (void)co_await SendError(*channel, ToReplyStatus(writer.status()), writer.status().message());
+    }
+    co_return false;
+  }
+  Downstream next = co_await ConnectNext(context, op);
+  const bool good = next.reply.status() == hdfs::STATUS_SUCCESS;
+  absl::Status status;
+  if (answered) status = co_await SendReply(*channel, next.reply);
+  if (!status.ok() || (answered && !good)) {
+    if (op.stage() == Op::PIPELINE_SETUP_CREATE) (*writer)->Discard();
+    (void)co_await OnDisk(context.disk, [&writer] {
+      writer->reset();
+      return 0;
+    });
+    co_return false;
+  }
+  const auto receiver = BlockReceiver::Create({.disk = &context.disk,
+                                               .buffers = &context.buffers,
+                                               .upstream = channel,
+                                               .mirror = next.channel,
+                                               .writer = *std::move(writer),
+                                               .client_checksum = client_checksum,
+                                               .send_acks = answered,
+                                               .finalize = op.stage() != Op::TRANSFER_RBW,
+                                               .flush_delay = context.options.flush_delay});
+  status = co_await receiver->Run();
+  context.bytes_written.fetch_add(receiver->received_bytes(), std::memory_order_relaxed);
+  if (!status.ok()) {
+    LOG_INFO("write of block {} from {} ended: {}", op.header().baseheader().block().blockid(),
+             channel->PeerName(), status);
+  } else if (IsTransfer(op)) {
+    hdfs::BlockOpResponseProto close;
+    close.set_status(hdfs::STATUS_SUCCESS);
+    close.set_firstbadlink("");
+    (void)co_await SendReply(*channel, std::move(close));
+  }
+  co_return false;
+}
+
+}  // namespace cairn::datanode

@@ -1,0 +1,236 @@
+#include "datanode/pipeline/transfer_server.h"
+
+#include "absl/strings/str_cat.h"
+#include "boost/asio/co_spawn.hpp"
+#include "boost/asio/detached.hpp"
+#include "boost/asio/ip/address.hpp"
+#include "boost/asio/post.hpp"
+#include "common/logging.h"
+#include "wire/transfer/op.h"
+
+namespace cairn::datanode {
+namespace {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+using transfer::Opcode;
+
+constexpr absl::Duration kAcceptRetry = absl::Milliseconds(100);
+
+// Parses the operation and runs it; a body that does not parse ends the connection.
+template <typename Message>
+awaitable<bool> Dispatch(awaitable<bool> (*run)(TransferContext&, std::shared_ptr<Channel>,
+                                                Message),
+                         TransferContext& context, std::shared_ptr<Channel> channel,
+                         const std::string& body) {
+  Message message;
+  if (!message.ParseFromString(body)) {
+    LOG_EVERY_SECONDS(kWarn, 10, "{}: an operation that does not parse", channel->PeerName());
+    co_return false;
+  }
+  co_return co_await run(context, channel, std::move(message));
+}
+
+}  // namespace
+
+TransferServer::TransferServer(TransferContext& context, IoThreads& threads)
+    : context_(context), threads_(threads) {}
+
+absl::StatusOr<std::unique_ptr<TransferServer>> TransferServer::Start(TransferContext& context,
+                                                                      IoThreads& threads) {
+  boost::system::error_code error;
+  const auto address = asio::ip::make_address(context.options.bind_address, error);
+  if (error) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("\"", context.options.bind_address, "\" is no numeric address"));
+  }
+  std::unique_ptr<TransferServer> server(new TransferServer(context, threads));
+  const tcp::endpoint endpoint(address, context.options.port);
+  auto acceptor = std::make_shared<tcp::acceptor>(threads.context(0));
+  acceptor->open(endpoint.protocol(), error);
+  if (!error) acceptor->set_option(tcp::acceptor::reuse_address(true), error);
+  if (!error) acceptor->bind(endpoint, error);
+  if (!error) acceptor->listen(asio::socket_base::max_listen_connections, error);
+  if (error) {
+    return absl::UnavailableError(absl::StrCat("data transfer port ", context.options.bind_address,
+                                               ":", context.options.port, ": ", error.message()));
+  }
+  server->port_ = acceptor->local_endpoint().port();
+  server->acceptor_ = acceptor;
+  {
+    MutexLock lock(server->mu_);
+    ++server->running_;
+  }
+  asio::co_spawn(
+      threads.context(0), [self = server.get(), acceptor] { return self->AcceptLoop(acceptor); },
+      asio::detached);
+  return server;
+}
+
+TransferServer::~TransferServer() {
+  StopAccepting();
+  AbortAll();
+  WaitUntilIdle(absl::InfiniteDuration());
+}
+
+void TransferServer::StopAccepting() {
+  if (!accepting_.exchange(false)) return;
+  asio::post(threads_.context(0), [acceptor = acceptor_] {
+    boost::system::error_code ignored;
+    acceptor->close(ignored);
+  });
+}
+
+void TransferServer::Drain(absl::Duration limit) {
+  StopAccepting();
+  if (!WaitUntilIdle(limit)) AbortAll();
+  WaitUntilIdle(limit);
+}
+
+void TransferServer::AbortAll() {
+  MutexLock lock(mu_);
+  for (const auto& [id, weak] : channels_) {
+    if (const auto channel = weak.lock()) channel->Abort();
+  }
+}
+
+bool TransferServer::WaitUntilIdle(absl::Duration limit) {
+  const auto deadline = std::chrono::steady_clock::now() +
+                        std::min(absl::ToChronoSeconds(limit), std::chrono::seconds(86400));
+  MutexLock lock(mu_);
+  while (running_ > 0) {
+    const auto left = deadline - std::chrono::steady_clock::now();
+    if (left.count() <= 0 || !idle_.WaitFor(mu_, left)) return running_ == 0;
+  }
+  return true;
+}
+
+void TransferServer::Ended(uint64_t id) {
+  MutexLock lock(mu_);
+  channels_.erase(id);
+  --running_;
+  idle_.NotifyAll();
+}
+
+awaitable<void> TransferServer::AcceptLoop(std::shared_ptr<tcp::acceptor> acceptor) {
+  while (accepting_.load()) {
+    boost::system::error_code error;
+    asio::io_context& context = threads_.Next();
+    tcp::socket socket =
+        co_await acceptor->async_accept(context, asio::redirect_error(asio::use_awaitable, error));
+    if (!accepting_.load()) break;
+    if (error) {
+      // Out of descriptors, for one: others may be closed soon.
+      LOG_EVERY_SECONDS(kWarn, 10, "accept on the data transfer port: {}", error.message());
+      asio::steady_timer timer(acceptor->get_executor(), absl::ToChronoNanoseconds(kAcceptRetry));
+      co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, error));
+      continue;
+    }
+    if (transfers() >= context_.options.max_transfers) {
+      LOG_EVERY_SECONDS(kWarn, 10, "{} transfers are running: a connection is refused",
+                        transfers());
+      continue;  // closes it
+    }
+    auto channel = std::make_shared<Channel>(std::move(socket), context_.options.header_limit);
+    channel->Tune(context_.options.congestion_control);
+    active_.fetch_add(1);
+    uint64_t id = 0;
+    {
+      MutexLock lock(mu_);
+      id = next_id_++;
+      ++running_;
+      channels_.emplace(id, channel);
+    }
+    asio::co_spawn(
+        context, [this, channel, id] { return Serve(channel, id); }, asio::detached);
+  }
+  Ended(0);
+}
+
+awaitable<void> TransferServer::Serve(std::shared_ptr<Channel> channel, uint64_t id) {
+  co_await ServeOperations(channel);
+  channel->Close();
+  active_.fetch_sub(1);
+  Ended(id);
+}
+
+awaitable<void> TransferServer::ServeOperations(std::shared_ptr<Channel> channel) {
+  bool again = true;
+  absl::Duration wait = context_.options.header_limit;
+  while (again && accepting_.load()) {
+    channel->SetIdleLimit(wait);
+    const absl::StatusOr<bool> at_end = co_await channel->AtEnd();
+    if (!at_end.ok() || *at_end) co_return;
+    again = co_await ServeOne(channel);
+    wait = context_.options.keepalive;
+  }
+}
+
+awaitable<bool> TransferServer::ServeOne(std::shared_ptr<Channel> channel) {
+  channel->SetTotalLimit(context_.options.header_limit);
+  Opcode opcode{};
+  std::string body;
+  while (true) {
+    const auto op = transfer::TakeOp(channel->pending());
+    if (!op.ok()) {
+      LOG_EVERY_SECONDS(kWarn, 10, "{}: {}", channel->PeerName(), op.status());
+      co_return false;
+    }
+    if (op->has_value()) {
+      opcode = (*op)->opcode;
+      body = std::string((*op)->body);
+      auto& pending = channel->pending();
+      pending.erase(pending.begin(),
+                    pending.begin() + static_cast<std::ptrdiff_t>((*op)->consumed));
+      break;
+    }
+    if (!(co_await channel->ReadMore()).ok()) co_return false;
+  }
+  channel->SetIdleLimit(context_.options.idle_limit);
+  switch (opcode) {
+    case Opcode::kWriteBlock:
+      co_return co_await Dispatch(&WriteBlock, context_, channel, body);
+    case Opcode::kReadBlock:
+      co_return co_await Dispatch(&ReadBlock, context_, channel, body);
+    case Opcode::kTransferBlock:
+      co_return co_await Dispatch(&TransferBlock, context_, channel, body);
+    case Opcode::kBlockChecksum:
+      co_return co_await Dispatch(&BlockChecksum, context_, channel, body);
+    case Opcode::kCopyBlock:
+    case Opcode::kReplaceBlock:
+    case Opcode::kBlockGroupChecksum:
+      (void)co_await SendError(*channel, hdfs::STATUS_ERROR, "operation not supported");
+      co_return false;
+    case Opcode::kRequestShortCircuitFds:
+    case Opcode::kRequestShortCircuitShm:
+    case Opcode::kReleaseShortCircuitFds:
+      (void)co_await SendError(*channel, hdfs::STATUS_ERROR_UNSUPPORTED,
+                               "short-circuit reads need a UNIX socket");
+      co_return false;
+    default:
+      break;
+  }
+  LOG_EVERY_SECONDS(kWarn, 10, "{}: unknown operation {}", channel->PeerName(),
+                    static_cast<int>(opcode));
+  co_return false;
+}
+
+void TransferServer::Replicate(Push push) {
+  {
+    MutexLock lock(mu_);
+    ++running_;
+  }
+  active_.fetch_add(1);
+  asio::co_spawn(
+      threads_.Next(),
+      [this, push = std::move(push)]() mutable -> awaitable<void> {
+        const BlockId block = push.block;
+        const absl::Status status = co_await PushReplica(context_, std::move(push));
+        if (!status.ok()) LOG_WARN("replicating block {}: {}", ToInt(block), status);
+        active_.fetch_sub(1);
+        Ended(0);
+      },
+      asio::detached);
+}
+
+}  // namespace cairn::datanode

@@ -1,0 +1,69 @@
+// datanode/pipeline/transfer_server.h - the data transfer port.
+//
+// One coroutine per connection, on one of the I/O threads; an idle connection costs its socket and
+// a few hundred bytes. Bad input ends the connection it came on and nothing else.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/statusor.h"
+#include "boost/asio/ip/tcp.hpp"
+#include "common/mutex.h"
+#include "common/net/io_threads.h"
+#include "datanode/pipeline/async.h"
+#include "datanode/pipeline/channel.h"
+#include "datanode/pipeline/context.h"
+
+namespace cairn::datanode {
+
+class TransferServer {
+ public:
+  // Binds, listens and serves with context.options. `context` and `threads` outlive the server.
+  // kInvalidArgument: the address is not numeric. kUnavailable: it cannot be bound, with the
+  // reason.
+  static absl::StatusOr<std::unique_ptr<TransferServer>> Start(TransferContext& context,
+                                                               IoThreads& threads);
+  // Closes every connection, and waits until the last has ended. Not from an I/O thread.
+  ~TransferServer();
+  TransferServer(const TransferServer&) = delete;
+  TransferServer& operator=(const TransferServer&) = delete;
+
+  uint16_t port() const { return port_; }
+  // Connections open now, for placement by load.
+  int transfers() const { return active_.load(std::memory_order_relaxed); }
+
+  void StopAccepting();
+  // Lets operations finish for `limit`, then closes what is left. Any thread but the I/O threads.
+  void Drain(absl::Duration limit);
+
+  // Sends a replica to others, as the namenode ordered. Returns at once; failures are logged.
+  void Replicate(Push push);
+
+ private:
+  TransferServer(TransferContext& context, IoThreads& threads);
+
+  awaitable<void> AcceptLoop(std::shared_ptr<boost::asio::ip::tcp::acceptor> acceptor);
+  awaitable<void> Serve(std::shared_ptr<Channel> channel, uint64_t id);
+  awaitable<void> ServeOperations(std::shared_ptr<Channel> channel);
+  awaitable<bool> ServeOne(std::shared_ptr<Channel> channel);
+  void Ended(uint64_t id) ABSL_LOCKS_EXCLUDED(mu_);
+  void AbortAll() ABSL_LOCKS_EXCLUDED(mu_);
+  bool WaitUntilIdle(absl::Duration limit) ABSL_LOCKS_EXCLUDED(mu_);
+
+  TransferContext& context_;
+  IoThreads& threads_;
+  uint16_t port_ = 0;
+  std::shared_ptr<boost::asio::ip::tcp::acceptor> acceptor_;
+  std::atomic<int> active_{0};
+  std::atomic<bool> accepting_{true};
+  Mutex mu_;
+  CondVar idle_;
+  uint64_t next_id_ ABSL_GUARDED_BY(mu_) = 1;
+  absl::flat_hash_map<uint64_t, std::weak_ptr<Channel>> channels_ ABSL_GUARDED_BY(mu_);
+  int running_ ABSL_GUARDED_BY(mu_) = 0;  // coroutines that use this object
+};
+
+}  // namespace cairn::datanode

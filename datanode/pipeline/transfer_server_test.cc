@@ -1,0 +1,513 @@
+// The data transfer port, spoken to over real sockets.
+#include "datanode/pipeline/transfer_server.h"
+
+#include <fstream>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "common/crc32c.h"
+#include "common/testing/eventually.h"
+#include "common/testing/faulty_file_system.h"
+#include "common/testing/status_matchers.h"
+#include "common/testing/temp_dir.h"
+#include "datanode/testing/test_node.h"
+#include "wire/transfer/block_checksum.h"
+
+namespace cairn::datanode {
+namespace {
+
+using testing::NodeAt;
+using testing::Pattern;
+using testing::TestBlock;
+using testing::TestNode;
+using testing::TransferClient;
+using testing::WriteOp;
+using transfer::Opcode;
+using Op = hdfs::OpWriteBlockProto;
+using ::testing::ElementsAre;
+using ::testing::Eq;
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+
+class TransferTest : public ::testing::Test {
+ protected:
+  // Writes a whole new block through `nodes` in order.
+  static absl::Status Write(const std::vector<TestNode*>& nodes, const TestBlock& block,
+                            absl::string_view data, size_t packet_bytes = 65536) {
+    TransferClient client(nodes[0]->port());
+    std::vector<uint16_t> targets;
+    for (size_t i = 1; i < nodes.size(); ++i) targets.push_back(nodes[i]->port());
+    client.SendOp(Opcode::kWriteBlock, WriteOp(block, targets));
+    ASSIGN_OR_RETURN(const auto reply, client.ReadReply());
+    if (reply.status() != hdfs::STATUS_SUCCESS || !reply.has_firstbadlink()) {
+      return absl::FailedPreconditionError(reply.ShortDebugString());
+    }
+    return client.WriteRest(0, data, packet_bytes);
+  }
+  static absl::StatusOr<std::string> Read(TestNode& node, const TestBlock& block, uint64_t offset,
+                                          uint64_t length) {
+    return TransferClient(node.port()).ReadBlock(block, offset, length);
+  }
+
+  // Opens a pipeline and gets its good reply.
+  static void SetUp(TransferClient& client, const Op& op) {
+    ASSERT_TRUE(client.SendOp(Opcode::kWriteBlock, op));
+    ASSERT_OK_AND_ASSIGN(const auto reply, client.ReadReply());
+    ASSERT_EQ(reply.status(), hdfs::STATUS_SUCCESS) << reply.ShortDebugString();
+  }
+  static void ExpectAck(TransferClient& client, int64_t seqno) {
+    ASSERT_OK_AND_ASSIGN(const auto ack, client.ReadAck());
+    EXPECT_EQ(ack.seqno, seqno);
+    EXPECT_TRUE(ack.AllSucceeded());
+  }
+
+  TempDir dir_;
+};
+
+TEST_F(TransferTest, BlocksOfEverySizeComeBackAsTheyWereWritten) {
+  TestNode node(dir_.Path("n1"));
+  TestBlock block;
+  for (const size_t size :
+       {0u, 1u, 511u, 512u, 513u, 65535u, 65536u, 65537u, (1u << 20) + 7, (5u << 20) + 4097}) {
+    ++block.id;
+    const std::string data = Pattern(size);
+    ASSERT_OK(Write({&node}, block, data)) << size;
+    EXPECT_THAT(Read(node, block, 0, size), IsOkAndHolds(Eq(data))) << size;
+    const auto info = node.store->Find(BlockId{block.id});
+    ASSERT_TRUE(info.has_value());
+    EXPECT_EQ(info->state, ReplicaState::kFinalized);
+    EXPECT_EQ(info->length, size);
+  }
+}
+
+TEST_F(TransferTest, ReadsWithinABlockAreAlignedAndTrimmed) {
+  TestNode node(dir_.Path("n1"));
+  const TestBlock block;
+  const std::string data = Pattern(3'000'001);
+  ASSERT_OK(Write({&node}, block, data));
+  TransferClient client(node.port());  // one connection, kept alive
+  for (const auto& [offset, length] : std::vector<std::pair<size_t, size_t>>{
+           {0, 1}, {511, 2}, {512, 512}, {100, 1'500'000}, {2'999'999, 2}, {3'000'001, 0}}) {
+    EXPECT_THAT(client.ReadBlock(block, offset, length),
+                IsOkAndHolds(Eq(data.substr(offset, length))))
+        << offset;
+    EXPECT_THAT(client.ReadBlock(block, offset, length, /*checksums=*/false),
+                IsOkAndHolds(Eq(data.substr(offset, length))))
+        << offset;
+  }
+}
+
+TEST_F(TransferTest, ReadsThatCannotBeServedSayWhy) {
+  TestNode node(dir_.Path("n1"));
+  TestBlock block;
+  ASSERT_OK(Write({&node}, block, Pattern(1000)));
+  const auto refused = [&](const TestBlock& b, uint64_t offset, uint64_t length) {
+    return std::string(Read(node, b, offset, length).status().message());
+  };
+  EXPECT_THAT(refused(block, 0, 1001), HasSubstr("don't match block"));
+  EXPECT_THAT(refused(block, ~uint64_t{0}, 2), HasSubstr("don't match block"));
+  EXPECT_THAT(refused({.id = 1}, 0, 1), HasSubstr("not found"));
+  EXPECT_THAT(refused({.id = block.id, .stamp = 1002}, 0, 1), HasSubstr("older"));
+  EXPECT_THAT(Read(node, {.id = block.id, .stamp = 1}, 0, 1000), IsOk());
+}
+
+TEST_F(TransferTest, APipelineOfThreeHoldsTheBlockOnEachNode) {
+  TestNode one(dir_.Path("n1"));
+  TestNode two(dir_.Path("n2"));
+  TestNode three(dir_.Path("n3"));
+  const TestBlock block;
+  const std::string data = Pattern((3 << 20) + 777);
+  ASSERT_OK(Write({&one, &two, &three}, block, data));
+  for (TestNode* node : {&one, &two, &three}) {
+    EXPECT_THAT(Read(*node, block, 0, data.size()), IsOkAndHolds(Eq(data)));
+    EXPECT_THAT(node->events.Of(ReplicaEvents::Kind::kFinalized), SizeIs(1));
+  }
+}
+
+// Bigger packets than a buffer, and tiny ones, take the same way.
+TEST_F(TransferTest, PacketSizeDoesNotMatter) {
+  TestNode one(dir_.Path("n1"));
+  TestNode two(dir_.Path("n2"));
+  const std::string data = Pattern(2'500'000);
+  uint64_t id = 100;
+  for (const size_t packet_bytes : {512u * 3, 4096u, 1'000'000u / 512 * 512, 2'097'152u}) {
+    const TestBlock block{.id = id++};
+    ASSERT_OK(Write({&one, &two}, block, data, packet_bytes)) << packet_bytes;
+    EXPECT_THAT(Read(two, block, 0, data.size()), IsOkAndHolds(Eq(data))) << packet_bytes;
+  }
+}
+
+// hflush sends the partial last chunk; the next packet begins again at that chunk's boundary.
+TEST_F(TransferTest, TheOverlapAfterHflushOverwritesTheTailAndItsChecksum) {
+  TestNode one(dir_.Path("n1"));
+  TestNode two(dir_.Path("n2"));
+  const TestBlock block;
+  const std::string data = Pattern(3000);
+  const absl::string_view view = data;
+  TransferClient client(one.port());
+  SetUp(client, WriteOp(block, {two.port()}));
+  ASSERT_TRUE(client.SendPacket(0, 0, view.substr(0, 700)));
+  ExpectAck(client, 0);
+  EXPECT_THAT(Read(two, block, 0, 700), IsOkAndHolds(Eq(data.substr(0, 700))));
+  ASSERT_TRUE(client.SendPacket(1, 512, view.substr(512, 1000)));  // to 1512
+  ExpectAck(client, 1);
+  EXPECT_THAT(Read(one, block, 600, 912), IsOkAndHolds(Eq(data.substr(600, 912))));
+  ASSERT_TRUE(client.SendPacket(2, 512, view.substr(512, 1000)));  // a repeated packet
+  ExpectAck(client, 2);
+  ASSERT_OK(client.WriteRest(1024, view.substr(1024), 65536, 3));
+  for (TestNode* node : {&one, &two}) {
+    EXPECT_THAT(Read(*node, block, 0, 3000), IsOkAndHolds(Eq(data)));
+  }
+}
+
+TEST_F(TransferTest, HeartbeatsAndEmptySyncPacketsAreAcknowledgedInOrder) {
+  TestNode one(dir_.Path("n1"));
+  TestNode two(dir_.Path("n2"));
+  TransferClient client(one.port());
+  SetUp(client, WriteOp({}, {two.port()}));
+  const std::string data = Pattern(1000);
+  ASSERT_TRUE(client.SendPacket(5, 0, data, /*sync=*/true));  // any first number will do
+  ASSERT_TRUE(client.SendPacket(transfer::kHeartbeatSeqno, 0, ""));
+  ASSERT_TRUE(client.SendPacket(6, 1000, "", /*sync=*/true));
+  ASSERT_TRUE(client.SendLast(7, 1000));
+  for (const int64_t seqno : {5, -1, 6, 7}) ExpectAck(client, seqno);
+  EXPECT_TRUE(client.AtEnd());
+  EXPECT_THAT(Read(two, {}, 0, 1000), IsOkAndHolds(Eq(data)));
+}
+
+TEST_F(TransferTest, TheLastNodeFindsABadChecksumAndTheFirstSaysWho) {
+  TestNode one(dir_.Path("n1"));
+  TestNode two(dir_.Path("n2"));
+  TransferClient client(one.port());
+  SetUp(client, WriteOp({}, {two.port()}));
+  const std::string data = Pattern(1024);
+  ASSERT_TRUE(client.SendPacket(0, 0, data));
+  ASSERT_TRUE(client.SendPacket(1, 1024, data, false, /*flip=*/true));
+  ExpectAck(client, 0);
+  ASSERT_OK_AND_ASSIGN(const auto ack, client.ReadAck());
+  EXPECT_THAT(ack.statuses, ElementsAre(hdfs::STATUS_SUCCESS, hdfs::STATUS_ERROR_CHECKSUM));
+  EXPECT_TRUE(client.AtEnd());
+  EVENTUALLY(!two.store->FindOpen(BlockId{TestBlock().id})->has_writer());
+  EXPECT_EQ(two.store->Find(BlockId{TestBlock().id})->length, 1024u);
+}
+
+TEST_F(TransferTest, ANodeThatCannotBeReachedIsNamed) {
+  TestNode one(dir_.Path("n1"));
+  uint16_t nobody = 0;
+  {
+    TestNode gone(dir_.Path("n2"));
+    nobody = gone.port();
+  }
+  TransferClient client(one.port());
+  client.SendOp(Opcode::kWriteBlock, WriteOp({}, {nobody}));
+  ASSERT_OK_AND_ASSIGN(const auto reply, client.ReadReply());
+  EXPECT_EQ(reply.status(), hdfs::STATUS_ERROR);
+  EXPECT_EQ(reply.firstbadlink(), absl::StrCat("127.0.0.1:", nobody));
+  EVENTUALLY(!one.store->Find(BlockId{TestBlock().id}).has_value());
+}
+
+TEST_F(TransferTest, WhenTheNextNodeDiesTheAcknowledgementNamesIt) {
+  TestNode one(dir_.Path("n1"));
+  auto two = std::make_unique<TestNode>(dir_.Path("n2"));
+  TransferClient client(one.port());
+  SetUp(client, WriteOp({}, {two->port()}));
+  ASSERT_TRUE(client.SendPacket(0, 0, Pattern(512)));
+  ExpectAck(client, 0);
+  two.reset();
+  ASSERT_TRUE(client.SendPacket(1, 512, Pattern(512)));
+  ASSERT_OK_AND_ASSIGN(const auto ack, client.ReadAck());
+  EXPECT_THAT(ack.statuses, ElementsAre(hdfs::STATUS_SUCCESS, hdfs::STATUS_ERROR));
+}
+
+TEST_F(TransferTest, AGapInThePacketsClosesTheConnection) {
+  TestNode node(dir_.Path("n1"));
+  TransferClient client(node.port());
+  SetUp(client, WriteOp({}));
+  ASSERT_TRUE(client.SendPacket(0, 512, Pattern(512)));
+  EXPECT_TRUE(client.AtEnd());
+}
+
+TEST_F(TransferTest, StreamingRecoveryGoesOnAfterTheAcknowledgedBytes) {
+  TestNode node(dir_.Path("n1"));
+  const TestBlock block;
+  const std::string data = Pattern(200'000);
+  TransferClient old_client(node.port());
+  SetUp(old_client, WriteOp(block));
+  ASSERT_TRUE(old_client.SendPacket(0, 0, data.substr(0, 1000)));
+  ExpectAck(old_client, 0);
+
+  Op op = WriteOp(block);  // the old connection still looks alive
+  op.set_stage(Op::PIPELINE_SETUP_STREAMING_RECOVERY);
+  op.set_minbytesrcvd(1000);
+  op.set_maxbytesrcvd(1000);
+  op.set_latestgenerationstamp(1002);
+  TransferClient client(node.port());
+  SetUp(client, op);
+  EXPECT_TRUE(old_client.AtEnd());
+  ASSERT_OK(client.WriteRest(512, absl::string_view(data).substr(512), 65536, 1));
+  EXPECT_THAT(Read(node, {.stamp = 1002}, 0, data.size()), IsOkAndHolds(Eq(data)));
+
+  op.set_latestgenerationstamp(1003);  // finalized by now
+  TransferClient late(node.port());
+  late.SendOp(Opcode::kWriteBlock, op);
+  ASSERT_OK_AND_ASSIGN(const auto reply, late.ReadReply());
+  EXPECT_EQ(reply.status(), hdfs::STATUS_ERROR);
+  EXPECT_THAT(reply.message(), HasSubstr("not being written"));
+}
+
+TEST_F(TransferTest, AppendContinuesAPartialChunkUnderANewStamp) {
+  TestNode one(dir_.Path("n1"));
+  TestNode two(dir_.Path("n2"));
+  const TestBlock block;
+  const std::string data = Pattern(1'200'000);
+  const size_t first = 1'048'576 - 100;
+  ASSERT_OK(Write({&one, &two}, block, absl::string_view(data).substr(0, first)));
+  Op op = WriteOp(block, {two.port()});
+  op.set_stage(Op::PIPELINE_SETUP_APPEND);
+  op.set_minbytesrcvd(first);
+  op.set_latestgenerationstamp(1005);
+  TransferClient client(one.port());
+  SetUp(client, op);
+  ASSERT_OK(client.WriteRest(first, absl::string_view(data).substr(first)));
+  for (TestNode* node : {&one, &two}) {
+    EXPECT_THAT(Read(*node, {.stamp = 1005}, 0, data.size()), IsOkAndHolds(Eq(data)));
+    EXPECT_EQ(node->store->Find(BlockId{block.id})->stamp, GenerationStamp{1005});
+  }
+  op.set_latestgenerationstamp(1006);
+  TransferClient wrong(one.port());
+  wrong.SendOp(Opcode::kWriteBlock, op);
+  ASSERT_OK_AND_ASSIGN(const auto reply, wrong.ReadReply());
+  EXPECT_THAT(reply.message(), HasSubstr("append expects"));
+}
+
+TEST_F(TransferTest, CloseRecoveryFinalizesWithoutPackets) {
+  TestNode node(dir_.Path("n1"));
+  const TestBlock block;
+  const std::string data = Pattern(5000);
+  {
+    TransferClient client(node.port());
+    SetUp(client, WriteOp(block));
+    ASSERT_TRUE(client.SendPacket(0, 0, data));
+    ExpectAck(client, 0);
+  }
+  Op op = WriteOp(block);
+  op.set_stage(Op::PIPELINE_CLOSE_RECOVERY);
+  op.set_minbytesrcvd(5000);
+  op.set_maxbytesrcvd(5000);
+  op.set_latestgenerationstamp(1002);
+  for (int i = 0; i < 2; ++i) {  // a second one finds it done
+    TransferClient client(node.port());
+    SetUp(client, op);
+    EXPECT_TRUE(client.AtEnd());
+    op.set_latestgenerationstamp(1003);
+  }
+  EXPECT_EQ(node.store->Find(BlockId{block.id})->state, ReplicaState::kFinalized);
+  EXPECT_THAT(Read(node, {.stamp = 1003}, 0, 5000), IsOkAndHolds(Eq(data)));
+}
+
+TEST_F(TransferTest, AReplicaIsTransferredToANodeThatJoinsThePipeline) {
+  TestNode one(dir_.Path("n1"));
+  TestNode two(dir_.Path("n2"));
+  const TestBlock block;
+  const std::string data = Pattern(100'100);
+  TransferClient writer(one.port());
+  SetUp(writer, WriteOp(block));
+  ASSERT_TRUE(writer.SendPacket(0, 0, absl::string_view(data).substr(0, 65536)));
+  ASSERT_TRUE(writer.SendPacket(1, 65536, absl::string_view(data).substr(65536)));
+  ExpectAck(writer, 0);
+  ExpectAck(writer, 1);
+
+  hdfs::OpTransferBlockProto op;
+  *op.mutable_header()->mutable_baseheader()->mutable_block() = block.ToProto();
+  op.mutable_header()->set_clientname("test-client");
+  *op.add_targets() = NodeAt(two.port());
+  TransferClient client(one.port());
+  client.SendOp(Opcode::kTransferBlock, op);
+  ASSERT_OK_AND_ASSIGN(const auto reply, client.ReadReply());
+  EXPECT_EQ(reply.status(), hdfs::STATUS_SUCCESS) << reply.message();
+  EXPECT_EQ(two.store->Find(BlockId{block.id})->state, ReplicaState::kBeingWritten);
+  EXPECT_THAT(Read(two, block, 0, data.size()), IsOkAndHolds(Eq(data)));
+}
+
+TEST_F(TransferTest, ACopyOrderedByTheNamenodeArrivesFinalized) {
+  TestNode one(dir_.Path("n1"));
+  TestNode two(dir_.Path("n2"));
+  TestNode three(dir_.Path("n3"));
+  const TestBlock block;
+  const std::string data = Pattern(1'500'000);
+  ASSERT_OK(Write({&one}, block, data));
+  one.server->Replicate({.block = BlockId{block.id},
+                         .stamp = GenerationStamp{block.stamp},
+                         .targets = {NodeAt(two.port()), NodeAt(three.port())}});
+  for (TestNode* node : {&two, &three}) {
+    EVENTUALLY(node->events.Of(ReplicaEvents::Kind::kFinalized).size() == 1);
+    EXPECT_THAT(Read(*node, block, 0, data.size()), IsOkAndHolds(Eq(data)));
+  }
+}
+
+TEST_F(TransferTest, BlockChecksumsFollowFromTheBytes) {
+  TestNode node(dir_.Path("n1"));
+  TestBlock block;
+  const std::string data = Pattern(100'000);
+  ASSERT_OK(Write({&node}, block, data));
+  const auto ask = [&](uint64_t length, hdfs::BlockChecksumTypeProto type) {
+    block.length = length;
+    hdfs::OpBlockChecksumProto op;
+    *op.mutable_header()->mutable_block() = block.ToProto();
+    op.mutable_blockchecksumoptions()->set_blockchecksumtype(type);
+    TransferClient client(node.port());
+    client.SendOp(Opcode::kBlockChecksum, op);
+    return client.ReadReply();
+  };
+  for (const uint64_t length : {uint64_t{100'000}, uint64_t{1000}, uint64_t{512}}) {
+    const auto covered = std::as_bytes(std::span(data.data(), length));
+    std::vector<std::byte> sums(transfer::DataChecksum().ChecksumBytes(length));
+    transfer::DataChecksum().Compute(covered, sums);
+    const transfer::Md5Digest md5 = transfer::Md5(sums);
+    ASSERT_OK_AND_ASSIGN(const auto by_md5, ask(length, hdfs::MD5CRC));
+    EXPECT_EQ(by_md5.checksumresponse().blockchecksum(),
+              std::string(reinterpret_cast<const char*>(md5.data()), md5.size()));
+    EXPECT_EQ(by_md5.checksumresponse().crcperblock(), 196u);
+    EXPECT_EQ(by_md5.checksumresponse().crctype(), hdfs::CHECKSUM_CRC32C);
+    ASSERT_OK_AND_ASSIGN(const auto composite, ask(length, hdfs::COMPOSITE_CRC));
+    std::string expected(4, '\0');
+    const uint32_t crc = Crc32c(covered);
+    for (int i = 0; i < 4; ++i)
+      expected[static_cast<size_t>(i)] = static_cast<char>(crc >> (24 - 8 * i));
+    EXPECT_EQ(composite.checksumresponse().blockchecksum(), expected);
+  }
+  ASSERT_OK_AND_ASSIGN(const auto beyond, ask(100'001, hdfs::MD5CRC));
+  EXPECT_EQ(beyond.status(), hdfs::STATUS_ERROR_INVALID);
+}
+
+// Stored and served as CRC32C whatever the writer used.
+TEST_F(TransferTest, OtherChecksumsAreVerifiedAndTranslated) {
+  TestNode one(dir_.Path("n1"));
+  TestNode two(dir_.Path("n2"));
+  uint64_t id = 500;
+  for (const auto type : {transfer::ChecksumType::kCrc32, transfer::ChecksumType::kNull}) {
+    const TestBlock block{.id = id++};
+    const std::string data = Pattern(1'100'000);
+    TransferClient client(one.port());
+    client.checksum = transfer::DataChecksum(type, 512);
+    Op op = WriteOp(block, {two.port()});
+    *op.mutable_requestedchecksum() = client.checksum.ToProto();
+    SetUp(client, op);
+    ASSERT_OK(client.WriteRest(0, data));
+    EXPECT_THAT(Read(two, block, 0, data.size()), IsOkAndHolds(Eq(data)));
+    EXPECT_THAT(Read(one, block, 0, data.size()), IsOkAndHolds(Eq(data)));
+  }
+}
+
+TEST_F(TransferTest, ADamagedMetaFileMakesTheReplicaCorruptNotWrong) {
+  TestNode node(dir_.Path("n1"));
+  const TestBlock block;
+  ASSERT_OK(Write({&node}, block, Pattern(1000)));
+  const std::string meta =
+      absl::StrCat(node.store->volumes()[0]->FinalizedDirectory(BlockId{block.id}), "/",
+                   MetaFileName(BlockId{block.id}, GenerationStamp{block.stamp}));
+  std::ofstream(meta, std::ios::app) << "more";
+  EXPECT_FALSE(Read(node, block, 0, 1000).ok());
+  EXPECT_THAT(node.events.Of(ReplicaEvents::Kind::kCorrupt), SizeIs(1));
+  EXPECT_EQ(node.store->Find(BlockId{block.id})->state, ReplicaState::kCorrupt);
+}
+
+TEST_F(TransferTest, GarbageEndsItsOwnConnectionOnly) {
+  TestNode node(dir_.Path("n1"));
+  const std::string kinds[] = {"GET / HTTP/1.1\r\n\r\n", std::string("\x00\x1c\xff\x01\x00", 5),
+                               std::string("\x00\x1c\x50\xff\xff\xff\xff\xff\xff", 9),
+                               std::string("\x00\x1c\x51\x03\xff\xff\xff", 7),
+                               std::string("\xde\xad\xbe\xef\x00", 5)};
+  for (const std::string& garbage : kinds) {
+    TransferClient client(node.port());
+    client.Send(garbage);
+    EXPECT_TRUE(client.AtEnd());
+  }
+  TransferClient client(node.port());
+  SetUp(client, WriteOp({}));
+  client.Send(Pattern(100));  // in place of a packet
+  EXPECT_TRUE(client.AtEnd());
+  EXPECT_OK(Write({&node}, {.id = 77}, Pattern(10)));
+}
+
+TEST_F(TransferTest, APeerThatDripsIsCutOff) {
+  TransferOptions options;
+  options.header_limit = absl::Milliseconds(300);
+  TestNode node(dir_.Path("n1"), options);
+  TransferClient silent(node.port());
+  TransferClient dripping(node.port());
+  const std::string op = transfer::EncodeOp(Opcode::kWriteBlock, WriteOp({}));
+  for (const char byte : op.substr(0, op.size() - 1)) {
+    if (!dripping.Send(std::string(1, byte))) break;
+  }
+  EXPECT_TRUE(dripping.AtEnd());
+  EXPECT_TRUE(silent.AtEnd());
+  EVENTUALLY(node.server->transfers() == 0);
+}
+
+// The writer is told, or cut off; nothing half done looks finished, and there is room again later.
+TEST_F(TransferTest, AFullDiskEndsTheWriteWithAnError) {
+  FaultyFileSystem fs;
+  TestNode node("/n1", {}, fs);
+  const std::string data = Pattern(8 << 20);
+  fs.SetCapacity(3 << 20);
+  EXPECT_FALSE(Write({&node}, {.id = 1}, data).ok());
+  EVENTUALLY(!node.store->FindOpen(BlockId{1})->has_writer());
+  EXPECT_NE(node.store->Find(BlockId{1})->state, ReplicaState::kFinalized);
+  ASSERT_OK(node.store->Invalidate(BlockId{1}, GenerationStamp{1001}));
+  fs.SetCapacity(100 << 20);
+  EXPECT_OK(Write({&node}, {.id = 2}, data));
+}
+
+TEST_F(TransferTest, ADiskErrorIsAcknowledgedAsSuch) {
+  FaultyFileSystem fs;
+  TestNode node("/n1", {}, fs);
+  TransferClient client(node.port());
+  SetUp(client, WriteOp({}));
+  fs.FailCall(FileCall::kWrite, 1, absl::DataLossError("EIO"));
+  ASSERT_TRUE(client.SendPacket(0, 0, Pattern(1000)));
+  ASSERT_OK_AND_ASSIGN(const auto ack, client.ReadAck());
+  EXPECT_THAT(ack.statuses, ElementsAre(hdfs::STATUS_ERROR));
+  EXPECT_TRUE(client.AtEnd());
+  EXPECT_TRUE(node.store->volumes()[0]->failed());
+}
+
+TEST_F(TransferTest, ReadersSeeOfAnOpenReplicaWhatIsAcknowledged) {
+  TransferOptions options;
+  options.visible_wait = absl::Milliseconds(50);
+  TestNode node(dir_.Path("n1"), options);
+  TransferClient client(node.port());
+  SetUp(client, WriteOp({}));
+  const std::string data = Pattern(1300);
+  ASSERT_TRUE(client.SendPacket(0, 0, data));
+  ExpectAck(client, 0);
+  EXPECT_THAT(Read(node, {}, 0, 1300), IsOkAndHolds(Eq(data)));
+  EXPECT_THAT(Read(node, {}, 1000, 300), IsOkAndHolds(Eq(data.substr(1000))));
+  EXPECT_THAT(std::string(Read(node, {}, 0, 1301).status().message()),
+              HasSubstr("don't match block"));
+}
+
+TEST_F(TransferTest, AfterARestartReplicasAreFoundInTheirState) {
+  const TestBlock done{.id = 1};
+  const TestBlock open{.id = 2};
+  const std::string data = Pattern(100'000);
+  {
+    TestNode node(dir_.Path("n1"));
+    ASSERT_OK(Write({&node}, done, data));
+    TransferClient client(node.port());
+    SetUp(client, WriteOp(open));
+    ASSERT_TRUE(client.SendPacket(0, 0, absl::string_view(data).substr(0, 65536)));
+    ASSERT_TRUE(client.SendPacket(1, 65536, absl::string_view(data).substr(65536)));
+    ExpectAck(client, 0);
+    ExpectAck(client, 1);
+  }
+  TestNode node(dir_.Path("n1"));
+  EXPECT_EQ(node.store->Find(BlockId{1})->state, ReplicaState::kFinalized);
+  EXPECT_EQ(node.store->Find(BlockId{2})->state, ReplicaState::kWaitingRecovery);
+  EXPECT_EQ(node.store->Find(BlockId{2})->length, data.size());
+  EXPECT_THAT(Read(node, done, 0, data.size()), IsOkAndHolds(Eq(data)));
+  EXPECT_THAT(Read(node, open, 0, data.size()), IsOkAndHolds(Eq(data)));
+}
+
+}  // namespace
+}  // namespace cairn::datanode

@@ -1,0 +1,205 @@
+#include "datanode/recovery/block_recovery.h"
+
+#include <algorithm>
+#include <future>
+
+#include "absl/strings/str_cat.h"
+#include "common/fs_error.h"
+#include "common/logging.h"
+#include "common/status_macros.h"
+#include "datanode/service/inter_datanode.h"
+#include "proto/hdfs/client_datanode.pb.h"
+#include "wire/rpc/client.h"
+
+namespace cairn::datanode {
+namespace {
+
+constexpr absl::Duration kCallLimit = absl::Seconds(60);
+constexpr absl::Duration kRetryTime = absl::Seconds(5);
+
+class LocalPeer final : public RecoveryPeer {
+ public:
+  explicit LocalPeer(ReplicaStore& store) : store_(store) {}
+
+  absl::StatusOr<ReplicaInfo> Init(const internal::RecoverBlock& order) override {
+    const BlockId block{order.block().block_id()};
+    StopWriterAndWait(store_, block);
+    return store_.InitRecovery(block, GenerationStamp{order.new_generation_stamp()});
+  }
+  absl::Status Finish(const internal::RecoverBlock& order, uint64_t length) override {
+    return store_.FinishRecovery(BlockId{order.block().block_id()},
+                                 GenerationStamp{order.new_generation_stamp()}, length);
+  }
+
+ private:
+  ReplicaStore& store_;
+};
+
+class RemotePeer final : public RecoveryPeer {
+ public:
+  RemotePeer(const internal::Replicate::Target& target, const std::string& block_pool_id,
+             IoThreads& threads)
+      : block_pool_id_(block_pool_id),
+        client_({.host = target.address().ip(),
+                 .port = static_cast<uint16_t>(target.address().ipc_port()),
+                 .protocol = std::string(kInterDatanodeProtocol),
+                 .user = "datanode",
+                 .retry_time = kRetryTime},
+                threads) {}
+
+  absl::StatusOr<ReplicaInfo> Init(const internal::RecoverBlock& order) override {
+    hdfs::InitReplicaRecoveryRequestProto request;
+    request.mutable_block()->set_newgenstamp(order.new_generation_stamp());
+    hdfs::LocatedBlockProto* const located = request.mutable_block()->mutable_block();
+    FillBlock(order, located->mutable_b());
+    located->set_offset(0);
+    located->set_corrupt(false);
+    for (auto* field : {located->mutable_blocktoken()->mutable_identifier(),
+                        located->mutable_blocktoken()->mutable_password(),
+                        located->mutable_blocktoken()->mutable_kind(),
+                        located->mutable_blocktoken()->mutable_service()}) {
+      field->clear();  // present and empty
+    }
+    hdfs::InitReplicaRecoveryResponseProto response;
+    RETURN_IF_ERROR(
+        client_.Call("initReplicaRecovery", request, &response,
+                     {.timeout = kCallLimit, .idempotency = rpc::Idempotency::kIdempotent}));
+    if (!response.replicafound() || !response.has_block()) {
+      return MakeFsError(FsError::kReplicaNotFound,
+                         absl::StrCat(client_.address(), " has no replica"));
+    }
+    return ReplicaInfo{.block = BlockId{response.block().blockid()},
+                       .stamp = GenerationStamp{response.block().genstamp()},
+                       .state = FromReplicaStateProto(response.state()),
+                       .length = response.block().numbytes()};
+  }
+
+  absl::Status Finish(const internal::RecoverBlock& order, uint64_t length) override {
+    hdfs::UpdateReplicaUnderRecoveryRequestProto request;
+    FillBlock(order, request.mutable_block());
+    request.set_recoveryid(order.new_generation_stamp());
+    request.set_newlength(length);
+    hdfs::UpdateReplicaUnderRecoveryResponseProto response;
+    return client_.Call("updateReplicaUnderRecovery", request, &response,
+                        {.timeout = kCallLimit, .idempotency = rpc::Idempotency::kIdempotent});
+  }
+
+ private:
+  void FillBlock(const internal::RecoverBlock& order, hdfs::ExtendedBlockProto* out) const {
+    out->set_poolid(block_pool_id_);
+    out->set_blockid(order.block().block_id());
+    out->set_generationstamp(order.block().generation_stamp());
+    out->set_numbytes(order.block().length());
+  }
+
+  const std::string block_pool_id_;
+  rpc::RpcClient client_;
+};
+
+int RankOf(ReplicaState state) {
+  return state == ReplicaState::kFinalized ? 2 : state == ReplicaState::kBeingWritten ? 1 : 0;
+}
+
+}  // namespace
+
+void StopWriterAndWait(ReplicaStore& store, BlockId block) {
+  const std::shared_ptr<OpenReplica> open = store.FindOpen(block);
+  if (open == nullptr) return;
+  const auto released = std::make_shared<std::promise<void>>();
+  open->StopWriter([released] { released->set_value(); });
+  released->get_future().wait();
+}
+
+absl::StatusOr<RecoveryPlan> PlanRecovery(const std::vector<FoundReplica>& found,
+                                          GenerationStamp stamp, GenerationStamp new_stamp) {
+  for (const FoundReplica& decided : found) {
+    if (decided.info.stamp != new_stamp || decided.info.state != ReplicaState::kFinalized) continue;
+    RecoveryPlan plan{.length = decided.info.length};
+    for (const FoundReplica& replica : found) {
+      if (replica.info.stamp >= stamp && replica.info.length >= plan.length) {
+        plan.nodes.push_back(replica.node);
+      }
+    }
+    return plan;
+  }
+  std::vector<FoundReplica> usable;
+  for (const FoundReplica& replica : found) {
+    if (replica.info.stamp >= stamp) usable.push_back(replica);
+  }
+  if (usable.empty()) return absl::NotFoundError("no node has a replica that is new enough");
+  const bool any_bytes = std::any_of(usable.begin(), usable.end(), [](const FoundReplica& replica) {
+    return replica.info.length > 0;
+  });
+  if (any_bytes) std::erase_if(usable, [](const FoundReplica& r) { return r.info.length == 0; });
+
+  int best = 0;
+  for (const FoundReplica& replica : usable) best = std::max(best, RankOf(replica.info.state));
+  RecoveryPlan plan{.length = UINT64_MAX};
+  for (const FoundReplica& replica : usable) {
+    if (RankOf(replica.info.state) != best) continue;
+    if (best == RankOf(ReplicaState::kFinalized) && plan.length != UINT64_MAX &&
+        plan.length != replica.info.length) {
+      return absl::DataLossError(absl::StrCat("finalized replicas of ", plan.length, " and ",
+                                              replica.info.length, " bytes"));
+    }
+    plan.length = std::min(plan.length, replica.info.length);
+  }
+  for (const FoundReplica& replica : usable) {
+    // One that is not finalized but has just the bytes of those that are is as good.
+    const bool equal = replica.info.length == plan.length &&
+                       RankOf(replica.info.state) >= RankOf(ReplicaState::kBeingWritten);
+    if (RankOf(replica.info.state) == best || equal) plan.nodes.push_back(replica.node);
+  }
+  return plan;
+}
+
+std::unique_ptr<RecoveryPeer> NewLocalPeer(ReplicaStore& store) {
+  return std::make_unique<LocalPeer>(store);
+}
+
+std::unique_ptr<RecoveryPeer> NewRemotePeer(const internal::Replicate::Target& target,
+                                            const std::string& block_pool_id, IoThreads& threads) {
+  return std::make_unique<RemotePeer>(target, block_pool_id, threads);
+}
+
+absl::Status RecoverBlock(
+    const internal::RecoverBlock& order,
+    const std::function<std::unique_ptr<RecoveryPeer>(const internal::Replicate::Target&)>& connect,
+    const std::function<absl::Status()>& create_empty) {
+  std::vector<std::unique_ptr<RecoveryPeer>> peers;
+  std::vector<FoundReplica> found;
+  bool all_lack_it = true;
+  for (const auto& target : order.replicas()) {
+    peers.push_back(connect(target));
+    const absl::StatusOr<ReplicaInfo> info = peers.back()->Init(order);
+    if (info.ok()) {
+      found.push_back({.node = peers.size() - 1, .info = *info});
+    } else {
+      LOG_WARN("recovery of block {}: {}: {}", order.block().block_id(), target.address().ip(),
+               info.status());
+    }
+    all_lack_it = all_lack_it && GetFsError(info.status()) == FsError::kReplicaNotFound;
+  }
+  if (all_lack_it && order.block().length() == 0) return create_empty();
+  ASSIGN_OR_RETURN(const RecoveryPlan plan,
+                   PlanRecovery(found, GenerationStamp{order.block().generation_stamp()},
+                                GenerationStamp{order.new_generation_stamp()}));
+  size_t done = 0;
+  absl::Status last;
+  for (const size_t node : plan.nodes) {
+    const absl::Status status = peers[node]->Finish(order, plan.length);
+    if (status.ok()) {
+      ++done;
+    } else {
+      last = status;
+      LOG_WARN("recovery of block {}: {}", order.block().block_id(), status);
+    }
+  }
+  if (done == 0) return last;
+  LOG_INFO("block {} recovered: {} bytes under stamp {} on {} of {} nodes",
+           order.block().block_id(), plan.length, order.new_generation_stamp(), done,
+           order.replicas_size());
+  return absl::OkStatus();
+}
+
+}  // namespace cairn::datanode

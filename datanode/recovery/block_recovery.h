@@ -1,0 +1,70 @@
+// datanode/recovery/block_recovery.h - bringing all replicas of a block whose writer is gone to one
+// length and stamp. The namenode names a primary; this is what the primary does.
+//
+//   1. every node stops its writer and says what it has        InitReplicaRecovery
+//   2. PlanRecovery chooses the length and who takes part
+//   3. those nodes cut, raise the stamp and finalize           UpdateReplicaUnderRecovery
+//
+// The namenode learns of the result from each node's report of a finalized replica under the new
+// stamp. A node that took no part keeps its old stamp, and its replica is stale from then on.
+// Source: Apache Hadoop's append design (HDFS-265), block recovery.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "common/net/io_threads.h"
+#include "datanode/volume/replica_store.h"
+#include "proto/cairn/datanode.pb.h"
+
+namespace cairn::datanode {
+
+// What one node said.
+struct FoundReplica {
+  size_t node = 0;  // index in the order's list
+  ReplicaInfo info;
+};
+
+struct RecoveryPlan {
+  uint64_t length = 0;
+  std::vector<size_t> nodes;  // ascending
+};
+
+// Finalized replicas decide; without any, the shortest being written; without those, the shortest
+// waiting. Replicas of the old stamps, and empty ones beside others, do not count. kNotFound: none
+// is left. kDataLoss: finalized ones differ in length. A replica that is finalized under
+// `new_stamp` already is of an earlier try of the same recovery: its length was decided then, and
+// whoever has as many bytes takes part.
+absl::StatusOr<RecoveryPlan> PlanRecovery(const std::vector<FoundReplica>& found,
+                                          GenerationStamp stamp, GenerationStamp new_stamp);
+
+// One node of the recovery. Calls block.
+class RecoveryPeer {
+ public:
+  virtual ~RecoveryPeer() = default;
+  // kNotFound with FsError::kReplicaNotFound: it has none.
+  virtual absl::StatusOr<ReplicaInfo> Init(const internal::RecoverBlock& order) = 0;
+  virtual absl::Status Finish(const internal::RecoverBlock& order, uint64_t length) = 0;
+};
+
+// This node itself. Waits for a writer to stop.
+std::unique_ptr<RecoveryPeer> NewLocalPeer(ReplicaStore& store);
+// Another one, by InterDatanodeProtocol.
+std::unique_ptr<RecoveryPeer> NewRemotePeer(const internal::Replicate::Target& target,
+                                            const std::string& block_pool_id, IoThreads& threads);
+
+// Carries the order out. `connect` makes the peer of one of its replicas. When every node answered
+// that it has no replica, and the namenode knows of no byte, `create_empty` is called: the block
+// ends with no bytes.
+absl::Status RecoverBlock(
+    const internal::RecoverBlock& order,
+    const std::function<std::unique_ptr<RecoveryPeer>(const internal::Replicate::Target&)>& connect,
+    const std::function<absl::Status()>& create_empty);
+
+// Stops whoever writes the block, and waits until it has. Not from an I/O or disk thread.
+void StopWriterAndWait(ReplicaStore& store, BlockId block);
+
+}  // namespace cairn::datanode

@@ -1,0 +1,106 @@
+// datanode/testing/fake_namenode.h - a namenode for tests: remembers what it was told, says what
+// the test wants.
+#pragma once
+
+#include <utility>
+#include <vector>
+
+#include "common/mutex.h"
+#include "datanode/heartbeat/namenode_link.h"
+
+namespace cairn::datanode::testing {
+
+class FakeNamenode final : public NamenodeLink {
+ public:
+  absl::StatusOr<internal::RegisterReply> Register(
+      const internal::RegisterRequest& request) override {
+    MutexLock lock(mu_);
+    if (!failure_.ok()) return failure_;
+    registrations_.push_back(request);
+    internal::RegisterReply reply;
+    reply.set_cluster_id("CID-test");
+    reply.set_block_pool_id("BP-test");
+    reply.set_session(++session_);
+    reply.set_heartbeat_interval_ms(20);
+    reply.set_full_report(true);
+    return reply;
+  }
+  absl::StatusOr<internal::HeartbeatReply> Heartbeat(
+      const internal::HeartbeatRequest& request) override {
+    MutexLock lock(mu_);
+    if (!failure_.ok()) return failure_;
+    if (request.session() <= forgotten_) return absl::AbortedError("register again");
+    ++heartbeats_;
+    internal::HeartbeatReply reply;
+    for (internal::Command& command : commands_) *reply.add_commands() = std::move(command);
+    commands_.clear();
+    return reply;
+  }
+  absl::Status ReportChanges(const internal::ReportChangesRequest& request) override {
+    MutexLock lock(mu_);
+    if (!failure_.ok()) return failure_;
+    if (request.session() <= forgotten_) return absl::AbortedError("register again");
+    changes_.push_back(request);
+    return std::exchange(lose_answer_, absl::OkStatus());
+  }
+  absl::Status ReportReplicas(const internal::ReportReplicasRequest& request) override {
+    MutexLock lock(mu_);
+    if (!failure_.ok()) return failure_;
+    parts_.push_back(request);
+    return absl::OkStatus();
+  }
+
+  // OK: well again.
+  void Fail(absl::Status status) { Set(failure_, std::move(status)); }
+  // The next report of changes arrives, its answer does not.
+  void LoseAnswer() { Set(lose_answer_, absl::DeadlineExceededError("lost")); }
+  void ForgetSession() {
+    MutexLock lock(mu_);
+    forgotten_ = session_;
+  }
+  void Order(internal::Command command) {
+    MutexLock lock(mu_);
+    commands_.push_back(std::move(command));
+  }
+
+  std::vector<internal::RegisterRequest> registrations() const { return Get(registrations_); }
+  std::vector<internal::ReportChangesRequest> changes() const { return Get(changes_); }
+  std::vector<internal::ReportReplicasRequest> parts() const { return Get(parts_); }
+  int heartbeats() const { return Get(heartbeats_); }
+  // Whether this block was reported in this state.
+  bool Heard(uint64_t block, internal::ReplicaState state) const {
+    for (const auto& request : changes()) {
+      for (const auto& storage : request.storages()) {
+        for (const auto& report : storage.replicas()) {
+          if (report.block().block_id() == block && report.state() == state) return true;
+        }
+      }
+    }
+    return false;
+  }
+
+ private:
+  template <typename T>
+  void Set(T& field, T value) {
+    MutexLock lock(mu_);
+    field = std::move(value);
+  }
+  template <typename T>
+  T Get(const T& field) const {
+    MutexLock lock(mu_);
+    return field;
+  }
+
+  mutable Mutex mu_;
+  absl::Status failure_;
+  absl::Status lose_answer_;
+  uint64_t session_ = 0;
+  uint64_t forgotten_ = 0;  // sessions up to this one are unknown
+  int heartbeats_ = 0;
+  std::vector<internal::Command> commands_;
+  std::vector<internal::RegisterRequest> registrations_;
+  std::vector<internal::ReportChangesRequest> changes_;
+  std::vector<internal::ReportReplicasRequest> parts_;
+};
+
+}  // namespace cairn::datanode::testing

@@ -1,0 +1,73 @@
+#include "datanode/volume/replica.h"
+
+namespace cairn::datanode {
+
+absl::string_view StateName(ReplicaState state) {
+  switch (state) {
+    case ReplicaState::kFinalized:
+      return "finalized";
+    case ReplicaState::kBeingWritten:
+      return "being written";
+    case ReplicaState::kWaitingRecovery:
+      return "waiting for recovery";
+    case ReplicaState::kTemporary:
+      return "temporary";
+    case ReplicaState::kCorrupt:
+      return "corrupt";
+  }
+  return "unknown";
+}
+
+bool OpenReplica::TakeWriter() {
+  MutexLock lock(mu_);
+  if (has_writer_) return false;
+  has_writer_ = true;
+  stop_wanted_ = false;
+  return true;
+}
+
+void OpenReplica::SetStopper(std::function<void()> stop) {
+  {
+    MutexLock lock(mu_);
+    if (!stop_wanted_) {
+      stop_ = std::move(stop);
+      return;
+    }
+  }
+  stop();  // somebody asked before the writer had said how
+}
+
+void OpenReplica::ReleaseWriter() {
+  std::vector<std::function<void()>> callbacks;
+  {
+    MutexLock lock(mu_);
+    has_writer_ = false;
+    stop_wanted_ = false;
+    stop_ = nullptr;
+    callbacks.swap(on_release_);
+  }
+  for (const auto& callback : callbacks) callback();
+}
+
+void OpenReplica::StopWriter(std::function<void()> on_release) {
+  std::function<void()> stop;
+  bool free = false;
+  {
+    MutexLock lock(mu_);
+    free = !has_writer_;
+    if (!free) {
+      stop_wanted_ = true;
+      stop.swap(stop_);
+      on_release_.push_back(on_release);
+    }
+  }
+  if (free) on_release();
+  if (stop) stop();
+}
+
+bool OpenReplica::has_writer() const {
+  MutexLock lock(mu_);
+  return has_writer_;
+}
+
+}  // namespace cairn::datanode

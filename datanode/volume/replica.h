@@ -1,0 +1,78 @@
+// datanode/volume/replica.h - the words for one copy of a block on one datanode.
+//
+//   temporary        copied from another datanode; gone after a restart
+//   being written    a writer has, or had, a pipeline to it ("rbw")
+//   waiting          was being written when the datanode stopped ("rwr"): whole up to its length,
+//                    but what the writer was told is forgotten
+//   finalized        complete; on stable media
+//   corrupt          found bad; kept aside, never served
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "common/ids.h"
+#include "common/mutex.h"
+
+namespace cairn::datanode {
+
+// In memory only.
+enum class ReplicaState : uint8_t {
+  kFinalized,
+  kBeingWritten,
+  kWaitingRecovery,
+  kTemporary,
+  kCorrupt,
+};
+
+absl::string_view StateName(ReplicaState state);
+
+// A copy of what the map says of one replica.
+struct ReplicaInfo {
+  BlockId block{};
+  GenerationStamp stamp{};
+  ReplicaState state = ReplicaState::kFinalized;
+  // Finalized and waiting: bytes on disk. Being written: bytes acknowledged, which readers may see.
+  uint64_t length = 0;
+  int volume = 0;  // index
+};
+
+// What a replica being written has beyond its map entry. Shared by the map, the writer and readers
+// that wait for more bytes. Thread-safe.
+class OpenReplica {
+ public:
+  explicit OpenReplica(uint64_t length) : acked_(length), received_(length) {}
+
+  // Bytes that every node of the pipeline has: what readers may see. Only grows.
+  uint64_t acked() const { return acked_.load(std::memory_order_acquire); }
+  void SetAcked(uint64_t length) { acked_.store(length, std::memory_order_release); }
+  // Bytes in the files.
+  uint64_t received() const { return received_.load(std::memory_order_acquire); }
+  void SetReceived(uint64_t length) { received_.store(length, std::memory_order_release); }
+
+  // A writer at work; at most one. False: another one is.
+  bool TakeWriter() ABSL_LOCKS_EXCLUDED(mu_);
+  // How to make the writer stop soon; called from any thread, at most once.
+  void SetStopper(std::function<void()> stop) ABSL_LOCKS_EXCLUDED(mu_);
+  void ReleaseWriter() ABSL_LOCKS_EXCLUDED(mu_);
+  // Asks the writer to stop. `on_release` is called from any thread once there is none, at once if
+  // there is none now.
+  void StopWriter(std::function<void()> on_release) ABSL_LOCKS_EXCLUDED(mu_);
+  bool has_writer() const ABSL_LOCKS_EXCLUDED(mu_);
+
+ private:
+  std::atomic<uint64_t> acked_;
+  std::atomic<uint64_t> received_;
+  mutable Mutex mu_;
+  bool has_writer_ ABSL_GUARDED_BY(mu_) = false;
+  bool stop_wanted_ ABSL_GUARDED_BY(mu_) = false;
+  std::function<void()> stop_ ABSL_GUARDED_BY(mu_);
+  std::vector<std::function<void()>> on_release_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace cairn::datanode

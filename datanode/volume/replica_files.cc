@@ -1,0 +1,198 @@
+#include "datanode/volume/replica_files.h"
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "common/status_macros.h"
+#include "datanode/volume/tail_record.h"
+#include "datanode/volume/volume.h"
+#include "wire/transfer/big_endian.h"
+#include "wire/transfer/meta_file.h"
+
+namespace cairn::datanode {
+namespace {
+
+using transfer::DataChecksum;
+using transfer::LoadBig32;
+using transfer::MetaFileBytes;
+using transfer::MetaOffset;
+using transfer::StoreBig32;
+
+constexpr size_t kScanBytes = size_t{1} << 20;
+
+absl::Status TooShort(absl::string_view what, uint64_t have, uint64_t want) {
+  return absl::DataLossError(absl::StrCat(what, " file holds ", have, " bytes of ", want));
+}
+
+absl::Status ReadFully(File& file, absl::string_view what, uint64_t offset,
+                       std::span<std::byte> out) {
+  ASSIGN_OR_RETURN(const size_t count, file.ReadAt(offset, out));
+  if (count != out.size()) return TooShort(what, offset + count, offset + out.size());
+  return absl::OkStatus();
+}
+
+// Bytes from the start whose full chunks match the stored CRCs; always a multiple of the chunk.
+absl::StatusOr<uint64_t> MatchingChunks(File& data, File& meta, const DataChecksum& checksum,
+                                        uint64_t data_size, uint64_t crc_count) {
+  const uint64_t chunk = checksum.bytes_per_checksum();
+  const uint64_t end = std::min(data_size / chunk, crc_count) * chunk;
+  const uint64_t step = std::max<uint64_t>(kScanBytes / chunk, 1) * chunk;
+  std::vector<std::byte> buffer(static_cast<size_t>(std::min(step, end)));
+  for (uint64_t offset = 0; offset < end; offset += step) {
+    const auto piece = std::span(buffer).first(static_cast<size_t>(std::min(step, end - offset)));
+    RETURN_IF_ERROR(ReadFully(data, "data", offset, piece));
+    ASSIGN_OR_RETURN(const std::vector<std::byte> crcs,
+                     ReadChecksums(meta, checksum, offset, offset + piece.size()));
+    if (const auto bad = checksum.FindMismatch(piece, crcs)) return offset + *bad;
+  }
+  return end;
+}
+
+// The longest prefix of `chunk` with this CRC; 0 for none.
+uint64_t LongestWithCrc(const DataChecksum& checksum, std::span<const std::byte> chunk,
+                        uint32_t wanted) {
+  uint64_t longest = 0;
+  uint32_t crc = 0;
+  for (size_t i = 0; i < chunk.size(); ++i) {
+    crc = checksum.Extend(crc, chunk.subspan(i, 1));
+    if (crc == wanted) longest = i + 1;
+  }
+  return longest;
+}
+
+// The readable records of a tail file that belong to the block.
+std::vector<TailRecord> ReadTailRecords(FileSystem& fs, const std::string& path, BlockId block) {
+  std::vector<TailRecord> records;
+  if (!fs.Exists(path)) return records;
+  const auto contents = fs.ReadAll(path, 2 * kTailSlotBytes);
+  if (!contents.ok()) return records;
+  const auto bytes = std::as_bytes(std::span(contents->data(), contents->size()));
+  for (const uint64_t slot : {uint64_t{0}, kTailSlotBytes}) {
+    if (bytes.size() < slot) continue;
+    const auto record = DecodeTailRecord(bytes.subspan(static_cast<size_t>(slot)));
+    if (record.has_value() && record->block == block) records.push_back(*record);
+  }
+  return records;
+}
+
+// The longest length in a tail record that lies within `chunk`, which begins at `offset`, and whose
+// CRC matches; 0 for none.
+uint64_t LongestInTail(FileSystem& fs, const std::string& path, BlockId block,
+                       const DataChecksum& checksum, uint64_t offset,
+                       std::span<const std::byte> chunk) {
+  uint64_t longest = 0;
+  for (const TailRecord& record : ReadTailRecords(fs, path, block)) {
+    if (record.bytes_per_checksum != checksum.bytes_per_checksum() || record.length <= offset ||
+        record.length - offset > chunk.size()) {
+      continue;
+    }
+    const auto covered = chunk.first(static_cast<size_t>(record.length - offset));
+    if (checksum.Of(covered) == record.chunk_crc) longest = std::max(longest, record.length);
+  }
+  return longest;
+}
+
+}  // namespace
+
+ReplicaPaths PathsIn(const std::string& directory, BlockId block, GenerationStamp stamp) {
+  return {.data = absl::StrCat(directory, "/", DataFileName(block)),
+          .meta = absl::StrCat(directory, "/", MetaFileName(block, stamp)),
+          .tail = absl::StrCat(directory, "/", TailFileName(block))};
+}
+
+absl::StatusOr<DataChecksum> ReadMetaHeader(File& meta) {
+  std::array<std::byte, transfer::kMetaHeaderBytes> header;
+  RETURN_IF_ERROR(ReadFully(meta, "meta", 0, header));
+  return transfer::DecodeMetaHeader(header);
+}
+
+absl::StatusOr<std::vector<std::byte>> ReadChecksums(File& meta, const DataChecksum& checksum,
+                                                     uint64_t from, uint64_t to) {
+  std::vector<std::byte> out(static_cast<size_t>(checksum.ChecksumBytes(to - from)));
+  RETURN_IF_ERROR(ReadFully(meta, "meta", MetaOffset(checksum, from), out));
+  return out;
+}
+
+absl::StatusOr<uint32_t> CrcOfRange(File& data, const DataChecksum& checksum, uint64_t from,
+                                    uint64_t to) {
+  std::vector<std::byte> bytes(static_cast<size_t>(to - from));
+  RETURN_IF_ERROR(ReadFully(data, "data", from, bytes));
+  return checksum.Of(bytes);
+}
+
+absl::Status CutFiles(File& data, File& meta, const DataChecksum& checksum, uint64_t length) {
+  ASSIGN_OR_RETURN(const uint64_t have, data.Size());
+  if (have < length) return TooShort("data", have, length);
+  RETURN_IF_ERROR(data.Truncate(length));  // at the same length it frees what was reserved beyond
+  const uint64_t chunk_start = checksum.RoundDown(length);
+  if (chunk_start != length && checksum.checksum_size() != 0) {
+    ASSIGN_OR_RETURN(const uint32_t crc, CrcOfRange(data, checksum, chunk_start, length));
+    std::array<std::byte, 4> bytes;
+    StoreBig32(crc, bytes.data());
+    RETURN_IF_ERROR(meta.WriteAt(MetaOffset(checksum, chunk_start), bytes));
+  }
+  ASSIGN_OR_RETURN(const uint64_t meta_size, meta.Size());
+  const uint64_t wanted = MetaFileBytes(checksum, length);
+  if (meta_size < wanted) return TooShort("meta", meta_size, wanted);
+  if (meta_size > wanted) RETURN_IF_ERROR(meta.Truncate(wanted));
+  return absl::OkStatus();
+}
+
+absl::Status WriteTailRecord(FileSystem& fs, const std::string& path, BlockId block,
+                             const DataChecksum& checksum, uint64_t length, uint32_t chunk_crc,
+                             uint64_t* sequence) {
+  if (length % checksum.bytes_per_checksum() == 0) return absl::OkStatus();
+  const bool is_new = !fs.Exists(path);
+  ASSIGN_OR_RETURN(const std::unique_ptr<File> file,
+                   fs.Open(path, {.create = true, .write = true}));
+  const TailRecord record{.block = block,
+                          .sequence = ++*sequence,
+                          .length = length,
+                          .bytes_per_checksum = checksum.bytes_per_checksum(),
+                          .chunk_crc = chunk_crc};
+  RETURN_IF_ERROR(file->WriteAt(TailSlotOffset(record.sequence), EncodeTailRecord(record)));
+  RETURN_IF_ERROR(file->SyncData());
+  return is_new ? fs.SyncDirectory(ParentDirectory(path)) : absl::OkStatus();
+}
+
+uint64_t LastTailSequence(FileSystem& fs, const std::string& path, BlockId block) {
+  uint64_t last = 0;
+  for (const TailRecord& record : ReadTailRecords(fs, path, block)) {
+    last = std::max(last, record.sequence);
+  }
+  return last;
+}
+
+absl::StatusOr<uint64_t> RecoverPrefix(FileSystem& fs, const ReplicaPaths& paths, BlockId block) {
+  ASSIGN_OR_RETURN(const std::unique_ptr<File> data, fs.Open(paths.data, {.write = true}));
+  ASSIGN_OR_RETURN(const std::unique_ptr<File> meta, fs.Open(paths.meta, {.write = true}));
+  ASSIGN_OR_RETURN(const DataChecksum checksum, ReadMetaHeader(*meta));
+  ASSIGN_OR_RETURN(const uint64_t data_size, data->Size());
+  ASSIGN_OR_RETURN(const uint64_t meta_size, meta->Size());
+  if (checksum.checksum_size() == 0) return data_size;
+  const uint64_t crc_count = (meta_size - transfer::kMetaHeaderBytes) / checksum.checksum_size();
+
+  ASSIGN_OR_RETURN(uint64_t length, MatchingChunks(*data, *meta, checksum, data_size, crc_count));
+  const uint64_t chunk_start = length;
+  const uint64_t chunk_end =
+      std::min<uint64_t>(data_size, chunk_start + checksum.bytes_per_checksum());
+  if (chunk_end > chunk_start) {
+    std::vector<std::byte> chunk(static_cast<size_t>(chunk_end - chunk_start));
+    RETURN_IF_ERROR(ReadFully(*data, "data", chunk_start, chunk));
+    if (chunk_start / checksum.bytes_per_checksum() < crc_count) {
+      ASSIGN_OR_RETURN(const std::vector<std::byte> crc,
+                       ReadChecksums(*meta, checksum, chunk_start, chunk_start + 1));
+      length += LongestWithCrc(checksum, chunk, LoadBig32(crc.data()));
+    }
+    length = std::max(length, LongestInTail(fs, paths.tail, block, checksum, chunk_start, chunk));
+  }
+  // A synced tail may have lost its place in a meta file that never grew to it.
+  const uint64_t wanted = MetaFileBytes(checksum, length);
+  if (meta_size < wanted) RETURN_IF_ERROR(meta->Truncate(wanted));
+  RETURN_IF_ERROR(CutFiles(*data, *meta, checksum, length));
+  return length;
+}
+
+}  // namespace cairn::datanode

@@ -1,0 +1,182 @@
+// datanode/volume/replica_store.h - which replicas this datanode has, and what may be done to each.
+//
+//        Create            Finalize              OpenForAppend
+//   ∅ ----------> written ----------> finalized ----------> written
+//                    |   restart                 RecoverClose: written or finalized -> finalized
+//                    +----------> waiting        TruncateFinalized: finalized -> finalized
+//   ∅ -> temporary -> finalized, or written (a copy from another datanode)
+//
+// Generation stamps decide: who comes with an older one than the replica has is refused, and a
+// replica with an older one than what is to be created gives way.
+//
+// Threads: any. Methods block on the disk, except where they say so; none holds the lock over it.
+// Whoever changes a replica's files holds its OpenReplica's writer slot meanwhile. Replicas are
+// announced to ReplicaEvents after a change is as durable as it is going to be.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/statusor.h"
+#include "common/ids.h"
+#include "common/io/file_system.h"
+#include "common/mutex.h"
+#include "datanode/volume/replica.h"
+#include "datanode/volume/replica_writer.h"
+#include "datanode/volume/volume.h"
+#include "wire/transfer/checksum.h"
+
+namespace cairn::datanode {
+
+// Told of each change; called from any thread, without locks held. Must be quick.
+class ReplicaEvents {
+ public:
+  enum class Kind { kBeingWritten, kFinalized, kDeleted, kCorrupt };
+  virtual ~ReplicaEvents() = default;
+  virtual void Changed(Kind kind, const Volume& volume, const ReplicaInfo& replica) = 0;
+};
+
+// An open replica for reading. The files stay readable whatever becomes of the replica.
+struct ReplicaReader {
+  std::unique_ptr<File> data;
+  std::unique_ptr<File> meta;
+  transfer::DataChecksum checksum;
+  ReplicaInfo info;
+  std::shared_ptr<OpenReplica> open;  // null unless being written
+  // CRC of the partial last chunk as it was when the reader was opened: an append may change it in
+  // the meta file. Absent for a full last chunk, and while the replica is being written.
+  std::optional<uint32_t> tail_crc;
+
+  // Bytes that may be read now.
+  uint64_t visible() const { return open != nullptr ? open->acked() : info.length; }
+};
+
+struct StoreOptions {
+  bool sync_on_finalize = true;
+};
+
+class ReplicaStore {
+ public:
+  // `volumes` are open and at least one. `events` outlives the store.
+  ReplicaStore(std::vector<std::unique_ptr<Volume>> volumes, StoreOptions options,
+               ReplicaEvents& events);
+
+  // Finds what is on the disks; called once, before anything else. Temporary files are deleted, of
+  // two replicas of one block the better one is kept. An unreadable volume is marked as failed; an
+  // error only if all are.
+  absl::Status Load();
+
+  const std::vector<std::unique_ptr<Volume>>& volumes() const { return volumes_; }
+  const StoreOptions& options() const { return options_; }
+
+  // ---- Looking; memory only ----
+  std::optional<ReplicaInfo> Find(BlockId block) const ABSL_LOCKS_EXCLUDED(mu_);
+  // The replica being written, for stopping its writer; null if it is not.
+  std::shared_ptr<OpenReplica> FindOpen(BlockId block) const ABSL_LOCKS_EXCLUDED(mu_);
+  // Replicas on one volume, ascending by block id. Temporary ones are left out.
+  std::vector<ReplicaInfo> List(int volume) const ABSL_LOCKS_EXCLUDED(mu_);
+  size_t size() const ABSL_LOCKS_EXCLUDED(mu_);
+
+  // kNotFound with FsError::kReplicaNotFound: no such replica. kAborted: its stamp is older than
+  // `at_least`. kDataLoss: corrupt, or its files do not fit together; it is then marked and
+  // announced.
+  absl::StatusOr<ReplicaReader> OpenForRead(BlockId block, GenerationStamp at_least);
+
+  // ---- Writing ----
+  // Each fails with kUnavailable while another writer holds the replica: stop that one first.
+  struct NewReplica {
+    BlockId block{};
+    GenerationStamp stamp{};
+    bool temporary = false;
+    transfer::DataChecksum checksum;
+    uint64_t size_hint = 0;           // bytes it may grow to; 0: not known
+    std::string storage_uuid;         // preferred volume; "" or unknown: any
+    std::optional<StorageType> type;  // preferred
+  };
+  // kAlreadyExists: a replica with this stamp or a newer one. kResourceExhausted: no volume has
+  // room.
+  absl::StatusOr<std::unique_ptr<ReplicaWriter>> Create(const NewReplica& wanted);
+
+  // A finalized replica of exactly `length` bytes goes on under `new_stamp`. With `recovery` it may
+  // be being written as well. kAborted: stamp or length are other ones.
+  absl::StatusOr<std::unique_ptr<ReplicaWriter>> OpenForAppend(BlockId block,
+                                                               GenerationStamp old_stamp,
+                                                               GenerationStamp new_stamp,
+                                                               uint64_t length, bool recovery);
+  // A replica being written goes on after its acknowledged bytes: at least `min_acked` of them, and
+  // not more than `max_received` received.
+  absl::StatusOr<std::unique_ptr<ReplicaWriter>> OpenForStreamingRecovery(BlockId block,
+                                                                          GenerationStamp old_stamp,
+                                                                          GenerationStamp new_stamp,
+                                                                          uint64_t min_acked,
+                                                                          uint64_t max_received);
+  // Raises the stamp and finalizes a replica of `length` bytes.
+  absl::Status RecoverClose(BlockId block, GenerationStamp old_stamp, GenerationStamp new_stamp,
+                            uint64_t length);
+
+  // ---- Orders of the namenode ----
+  // Deletes the replica if its stamp is `stamp` or older; a writer is stopped first, and then the
+  // deletion happens on the thread on which it ends. No error if there is none.
+  absl::Status Invalidate(BlockId block, GenerationStamp stamp);
+  // Cuts a replica to `new_length` under `new_stamp`. Finalized already at both: OK.
+  absl::Status Truncate(BlockId block, GenerationStamp stamp, GenerationStamp new_stamp,
+                        uint64_t new_length);
+  // Block recovery, step one: what there is; refuses stamps from before `recovery_stamp` from then
+  // on. The writer must have been stopped.
+  absl::StatusOr<ReplicaInfo> InitRecovery(BlockId block, GenerationStamp recovery_stamp);
+  // Step two: `length` bytes, finalized under the recovery's stamp. kAborted: a newer recovery
+  // began.
+  absl::Status FinishRecovery(BlockId block, GenerationStamp recovery_stamp, uint64_t length);
+
+  // A read found bad bytes: marks and announces. Never deletes.
+  void MarkCorrupt(BlockId block, GenerationStamp stamp);
+
+ private:
+  friend class ReplicaWriter;
+
+  struct Entry {
+    GenerationStamp stamp{};
+    uint64_t length = 0;
+    uint16_t volume = 0;
+    ReplicaState state = ReplicaState::kFinalized;
+    std::shared_ptr<OpenReplica> open;  // while being written, and while somebody changes it
+  };
+
+  static ReplicaInfo InfoOf(BlockId block, const Entry& entry);
+  void LoadVolume(int index);
+  void LoadFinalized(int index);
+  void LoadRbw(int index);
+  void CompleteInterruptedMoves(int index);
+  void Adopt(const ReplicaInfo& found) ABSL_LOCKS_EXCLUDED(mu_);
+  void DeleteFiles(const ReplicaInfo& replica);
+
+  absl::StatusOr<int> ChooseVolume(const NewReplica& wanted);
+  // Takes the writer slot of an existing replica. kNotFound, kUnavailable.
+  struct Claim {
+    ReplicaInfo info;
+    std::shared_ptr<OpenReplica> open;
+  };
+  absl::StatusOr<Claim> TakeReplica(BlockId block) ABSL_LOCKS_EXCLUDED(mu_);
+  void GiveBack(const Claim& claim) ABSL_LOCKS_EXCLUDED(mu_);
+
+  // Moves a claimed replica's files to rbw/ under `new_stamp` and opens them. The claim's slot
+  // passes to the writer.
+  absl::StatusOr<std::unique_ptr<ReplicaWriter>> Reopen(Claim claim, GenerationStamp new_stamp,
+                                                        uint64_t keep_length);
+  void Put(const ReplicaInfo& info, std::shared_ptr<OpenReplica> open) ABSL_LOCKS_EXCLUDED(mu_);
+  void Erase(BlockId block) ABSL_LOCKS_EXCLUDED(mu_);
+
+  const std::vector<std::unique_ptr<Volume>> volumes_;
+  const StoreOptions options_;
+  ReplicaEvents& events_;
+  std::atomic<unsigned> next_volume_{0};
+  mutable SharedMutex mu_;
+  absl::flat_hash_map<BlockId, Entry> replicas_ ABSL_GUARDED_BY(mu_);
+  absl::flat_hash_map<BlockId, GenerationStamp> recovering_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace cairn::datanode

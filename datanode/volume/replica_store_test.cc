@@ -1,0 +1,323 @@
+// The store over a file system in memory that can lose power between any two of its calls.
+#include "datanode/volume/replica_store.h"
+
+#include <cstring>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "common/testing/faulty_file_system.h"
+#include "common/testing/status_matchers.h"
+#include "datanode/testing/test_node.h"
+#include "wire/transfer/big_endian.h"
+#include "wire/transfer/meta_file.h"
+
+namespace cairn::datanode {
+namespace {
+
+using ::testing::HasSubstr;
+using testing::Pattern;
+using testing::RecordedEvents;
+using ::testing::SizeIs;
+using transfer::DataChecksum;
+
+constexpr BlockId kBlock{1073741825};
+constexpr GenerationStamp kStamp{1001};
+
+class ReplicaStoreTest : public ::testing::Test {
+ protected:
+  void Open() {
+    store_.reset();
+    std::vector<std::unique_ptr<Volume>> volumes;
+    for (const char* path : {"/v1", "/v2"}) {
+      auto volume = Volume::Open(fs_, {.path = path}, 0, "dn-uuid");
+      ASSERT_OK(volume);
+      volumes.push_back(*std::move(volume));
+    }
+    store_ = std::make_unique<ReplicaStore>(std::move(volumes), StoreOptions{}, events_);
+    ASSERT_OK(store_->Load());
+  }
+
+  // Writes bytes [writer.length(), end) of data_ as one piece.
+  absl::Status WriteTo(ReplicaWriter& writer, uint64_t end) {
+    const auto data = std::as_bytes(std::span(data_.data(), end));
+    const uint64_t from = writer.length();
+    const uint64_t crc_from = DataChecksum().RoundDown(from);
+    std::vector<std::byte> crcs(DataChecksum().ChecksumBytes(end - crc_from));
+    DataChecksum().Compute(data.subspan(crc_from), crcs);
+    // O_DIRECT wants aligned memory.
+    std::unique_ptr<void, decltype(&std::free)> memory(
+        std::aligned_alloc(4096, (end + 4095) / 4096 * 4096), &std::free);
+    std::memcpy(memory.get(), data.data(), data.size());
+    return writer.Write(0, std::span(static_cast<std::byte*>(memory.get()), data.size()), from,
+                        crc_from, crcs);
+  }
+  absl::StatusOr<std::unique_ptr<ReplicaWriter>> Create(GenerationStamp stamp = kStamp) {
+    return store_->Create({.block = kBlock, .stamp = stamp});
+  }
+  absl::Status WriteFinalized(uint64_t length) {
+    ASSIGN_OR_RETURN(const auto writer, Create());
+    RETURN_IF_ERROR(WriteTo(*writer, length));
+    return writer->Finalize();
+  }
+  // What a reader gets, every chunk verified.
+  absl::StatusOr<std::string> ReadAll() {
+    ASSIGN_OR_RETURN(const ReplicaReader reader, store_->OpenForRead(kBlock, GenerationStamp{0}));
+    std::string out(reader.visible(), '\0');
+    ASSIGN_OR_RETURN(const size_t count,
+                     reader.data->ReadAt(0, std::as_writable_bytes(std::span(out))));
+    if (count != out.size()) return absl::DataLossError("short");
+    ASSIGN_OR_RETURN(const auto crcs, ReadChecksums(*reader.meta, reader.checksum, 0, out.size()));
+    if (reader.checksum.FindMismatch(std::as_bytes(std::span(out)), crcs)) {
+      return absl::DataLossError("mismatch");
+    }
+    return out;
+  }
+
+  const std::string data_ = Pattern(300'000);
+  FaultyFileSystem fs_;
+  RecordedEvents events_;
+  std::unique_ptr<ReplicaStore> store_;
+};
+
+TEST_F(ReplicaStoreTest, StampsDecideWhoMayCreateAndAppend) {
+  Open();
+  ASSERT_OK(WriteFinalized(1000));
+  EXPECT_THAT(Create(), StatusIs(absl::StatusCode::kAlreadyExists));
+  EXPECT_THAT(Create(GenerationStamp{1000}), StatusIs(absl::StatusCode::kAlreadyExists));
+  const auto aborted = StatusIs(absl::StatusCode::kAborted);
+  EXPECT_THAT(store_->OpenForAppend(kBlock, kStamp, GenerationStamp{1002}, 999, false), aborted);
+  EXPECT_THAT(
+      store_->OpenForAppend(kBlock, GenerationStamp{1002}, GenerationStamp{1003}, 1000, false),
+      aborted);
+  EXPECT_THAT(store_->OpenForStreamingRecovery(kBlock, kStamp, GenerationStamp{1002}, 0, 9999),
+              aborted);
+  ASSERT_OK_AND_ASSIGN(auto writer, store_->OpenForAppend(kBlock, kStamp, kStamp, 1000, false));
+  EXPECT_THAT(store_->OpenForAppend(kBlock, kStamp, kStamp, 1000, true),
+              StatusIs(absl::StatusCode::kUnavailable));
+  writer.reset();
+  ASSERT_OK(Create(GenerationStamp{1005}));  // newer: what was there gives way
+  EXPECT_THAT(events_.Of(ReplicaEvents::Kind::kDeleted), SizeIs(1));
+}
+
+TEST_F(ReplicaStoreTest, InvalidateSparesNewerStampsAndWaitsForTheWriter) {
+  Open();
+  ASSERT_OK_AND_ASSIGN(auto writer, Create());
+  EXPECT_OK(store_->Invalidate(kBlock, GenerationStamp{1000}));
+  EXPECT_OK(store_->Invalidate(BlockId{5}, kStamp));
+  bool stopped = false;
+  writer->open().SetStopper([&] { stopped = true; });
+  EXPECT_OK(store_->Invalidate(kBlock, kStamp));
+  EXPECT_TRUE(stopped);
+  EXPECT_TRUE(store_->Find(kBlock).has_value());
+  writer.reset();
+  EXPECT_FALSE(store_->Find(kBlock).has_value());
+  EXPECT_THAT(events_.Of(ReplicaEvents::Kind::kDeleted), SizeIs(1));
+}
+
+TEST_F(ReplicaStoreTest, TruncateCutsInsideAChunkAndIsRepeatable) {
+  Open();
+  ASSERT_OK(WriteFinalized(10'000));
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_OK(store_->Truncate(kBlock, kStamp, GenerationStamp{1002}, 5'300));
+    EXPECT_THAT(ReadAll(), IsOkAndHolds(data_.substr(0, 5'300)));
+  }
+  EXPECT_EQ(store_->Find(kBlock)->stamp, GenerationStamp{1002});
+  EXPECT_THAT(store_->Truncate(kBlock, kStamp, GenerationStamp{1003}, 6'000),
+              StatusIs(absl::StatusCode::kAborted));
+}
+
+TEST_F(ReplicaStoreTest, RecoveryFinalizesAtTheAgreedLengthAndRefusesOlderOnes) {
+  Open();
+  ASSERT_OK_AND_ASSIGN(auto writer, Create());
+  ASSERT_OK(WriteTo(*writer, 2000));
+  writer.reset();
+  ASSERT_OK_AND_ASSIGN(const ReplicaInfo info, store_->InitRecovery(kBlock, GenerationStamp{1010}));
+  EXPECT_EQ(info.length, 2000u);
+  EXPECT_THAT(store_->InitRecovery(kBlock, GenerationStamp{1009}),
+              StatusIs(absl::StatusCode::kAborted));
+  EXPECT_THAT(store_->FinishRecovery(kBlock, GenerationStamp{1009}, 2000),
+              StatusIs(absl::StatusCode::kAborted));
+  ASSERT_OK(store_->FinishRecovery(kBlock, GenerationStamp{1010}, 1500));
+  EXPECT_OK(store_->FinishRecovery(kBlock, GenerationStamp{1010}, 1500));
+  EXPECT_THAT(ReadAll(), IsOkAndHolds(data_.substr(0, 1500)));
+  EXPECT_OK(store_->InitRecovery(kBlock, GenerationStamp{1010}));  // asked again: it is done
+}
+
+TEST_F(ReplicaStoreTest, AFinalizedReplicaSurvivesThePowerCut) {
+  Open();
+  ASSERT_OK(WriteFinalized(300'000));
+  store_.reset();
+  fs_.Crash();
+  Open();
+  EXPECT_THAT(ReadAll(), IsOkAndHolds(data_));
+}
+
+// Every step of create, write, hsync, write on, hsync, finalize: after a cut there, what was synced
+// is there, and whatever is there verifies.
+TEST_F(ReplicaStoreTest, HsyncedBytesSurviveAPowerCutBetweenAnyTwoCalls) {
+  bool finished = false;
+  for (int cut = 1; !finished; ++cut) {
+    ASSERT_LT(cut, 500);
+    for (const uint64_t seed : {0, 7, 8, 9}) {
+      SCOPED_TRACE(absl::StrCat("cut at call ", cut, ", seed ", seed));
+      if (store_ != nullptr) store_.reset();
+      // A fresh replica each time, in a fresh place.
+      Open();
+      ASSERT_OK(store_->Invalidate(kBlock, GenerationStamp{9999}));
+      uint64_t synced = 0;
+      bool done = false;
+      fs_.CutPowerAt(cut);
+      const auto scenario = [&]() -> absl::Status {
+        ASSIGN_OR_RETURN(const auto writer, Create());
+        for (const uint64_t end : {402u, 510u, 900u, 70'001u, 140'000u}) {
+          RETURN_IF_ERROR(WriteTo(*writer, end));
+          RETURN_IF_ERROR(writer->Sync());
+          synced = end;
+        }
+        RETURN_IF_ERROR(WriteTo(*writer, 140'300));
+        RETURN_IF_ERROR(writer->Finalize());
+        synced = 140'300;
+        return absl::OkStatus();
+      };
+      done = scenario().ok();
+      store_.reset();
+      fs_.Crash(seed);
+      Open();
+      if (synced > 0) {
+        ASSERT_TRUE(store_->Find(kBlock).has_value());
+        ASSERT_OK_AND_ASSIGN(const std::string bytes, ReadAll());
+        ASSERT_GE(bytes.size(), synced);
+        EXPECT_EQ(bytes, data_.substr(0, bytes.size()));
+      }
+      finished = done;
+    }
+  }
+}
+
+// A pipeline's recovery takes a writer's place between two hsyncs; the records of both take turns.
+TEST_F(ReplicaStoreTest, HsyncedBytesSurviveAPowerCutAfterStreamingRecovery) {
+  bool finished = false;
+  for (int cut = 1; !finished; ++cut) {
+    ASSERT_LT(cut, 500);
+    for (const uint64_t seed : {0, 7, 8, 9}) {
+      SCOPED_TRACE(absl::StrCat("cut at call ", cut, ", seed ", seed));
+      Open();
+      ASSERT_OK(store_->Invalidate(kBlock, GenerationStamp{9999}));
+      ASSERT_OK_AND_ASSIGN(auto writer, Create());
+      ASSERT_OK(WriteTo(*writer, 402));
+      ASSERT_OK(writer->Sync());
+      writer->open().SetAcked(402);
+      ASSERT_OK(WriteTo(*writer, 450));
+      writer.reset();
+      uint64_t synced = 402;
+      fs_.CutPowerAt(cut);
+      const auto scenario = [&]() -> absl::Status {
+        ASSIGN_OR_RETURN(const auto next, store_->OpenForStreamingRecovery(
+                                              kBlock, kStamp, GenerationStamp{1002}, 402, 450));
+        for (const uint64_t end : {480u, 500u, 700u}) {
+          RETURN_IF_ERROR(WriteTo(*next, end));
+          RETURN_IF_ERROR(next->Sync());
+          synced = end;
+        }
+        return absl::OkStatus();
+      };
+      finished = scenario().ok();
+      store_.reset();
+      fs_.Crash(seed);
+      Open();
+      ASSERT_TRUE(store_->Find(kBlock).has_value());
+      ASSERT_OK_AND_ASSIGN(const std::string bytes, ReadAll());
+      ASSERT_GE(bytes.size(), synced);
+      EXPECT_EQ(bytes, data_.substr(0, bytes.size()));
+      store_.reset();
+    }
+  }
+}
+
+// The same for an append to a finalized replica that ends in a partial chunk.
+TEST_F(ReplicaStoreTest, FinalizedBytesSurviveAnInterruptedAppend) {
+  bool finished = false;
+  for (int cut = 1; !finished; ++cut) {
+    ASSERT_LT(cut, 500);
+    for (const uint64_t seed : {0, 7, 8, 9}) {
+      SCOPED_TRACE(absl::StrCat("cut at call ", cut, ", seed ", seed));
+      Open();
+      ASSERT_OK(store_->Invalidate(kBlock, GenerationStamp{9999}));
+      ASSERT_OK(WriteFinalized(1300));
+      fs_.CutPowerAt(cut);
+      const auto scenario = [&]() -> absl::Status {
+        ASSIGN_OR_RETURN(const auto writer,
+                         store_->OpenForAppend(kBlock, kStamp, GenerationStamp{1002}, 1300, false));
+        RETURN_IF_ERROR(WriteTo(*writer, 1500));
+        RETURN_IF_ERROR(WriteTo(*writer, 5000));
+        return writer->Finalize();
+      };
+      finished = scenario().ok();
+      store_.reset();
+      fs_.Crash(seed);
+      Open();
+      ASSERT_TRUE(store_->Find(kBlock).has_value());
+      ASSERT_OK_AND_ASSIGN(const std::string bytes, ReadAll());
+      ASSERT_GE(bytes.size(), finished ? 5000u : 1300u);
+      EXPECT_EQ(bytes, data_.substr(0, bytes.size()));
+      store_.reset();
+    }
+  }
+}
+
+TEST_F(ReplicaStoreTest, AFullDiskFailsTheWriteAndNothingElse) {
+  Open();
+  ASSERT_OK_AND_ASSIGN(const auto writer, Create());
+  fs_.SetCapacity(8192);
+  EXPECT_THAT(WriteTo(*writer, 200'000), StatusIs(absl::StatusCode::kResourceExhausted));
+  EXPECT_FALSE(store_->volumes()[0]->failed());
+}
+
+TEST_F(ReplicaStoreTest, AnIoErrorMarksItsVolumeAndOthersServeOn) {
+  Open();
+  ASSERT_OK_AND_ASSIGN(auto writer, Create());
+  ASSERT_OK(WriteTo(*writer, 1000));
+  fs_.FailCall(FileCall::kSync, 1, absl::DataLossError("EIO"));
+  EXPECT_THAT(writer->Finalize(), StatusIs(absl::StatusCode::kDataLoss));
+  writer.reset();
+  int failed = 0;
+  for (const auto& volume : store_->volumes()) failed += volume->failed() ? 1 : 0;
+  EXPECT_EQ(failed, 1);
+  EXPECT_OK(store_->Create({.block = BlockId{2}, .stamp = kStamp}));
+  EXPECT_OK(store_->Create({.block = BlockId{3}, .stamp = kStamp}));
+}
+
+TEST_F(ReplicaStoreTest, OfTwoReplicasOfOneBlockTheNewerIsKept) {
+  Open();
+  ASSERT_OK(WriteFinalized(1000));
+  const int volume = store_->Find(kBlock)->volume;
+  const ReplicaPaths from = PathsIn(
+      store_->volumes()[static_cast<size_t>(volume)]->FinalizedDirectory(kBlock), kBlock, kStamp);
+  Volume& other = *store_->volumes()[static_cast<size_t>(1 - volume)];
+  ASSERT_OK(other.MakeFinalizedDirectory(kBlock));
+  const ReplicaPaths to = PathsIn(other.FinalizedDirectory(kBlock), kBlock, GenerationStamp{1002});
+  ASSERT_OK(fs_.Link(from.data, to.data));
+  ASSERT_OK(fs_.Link(from.meta, to.meta));
+  Open();
+  EXPECT_EQ(store_->Find(kBlock)->stamp, GenerationStamp{1002});
+  EXPECT_FALSE(fs_.Exists(from.data));
+  EXPECT_EQ(store_->size(), 1u);
+}
+
+TEST_F(ReplicaStoreTest, TemporaryCopiesAreGoneAfterARestart) {
+  Open();
+  ASSERT_OK_AND_ASSIGN(auto writer,
+                       store_->Create({.block = kBlock, .stamp = kStamp, .temporary = true}));
+  ASSERT_OK(WriteTo(*writer, 1000));
+  EXPECT_THAT(store_->OpenForRead(kBlock, kStamp), IsFsError(FsError::kReplicaNotFound));
+  const std::string tmp = store_->volumes()[0]->TmpDirectory();
+  fs_.Crash();
+  writer.release();  // NOLINT: the process that held it is gone
+  store_.release();
+  Open();
+  EXPECT_EQ(store_->size(), 0u);
+  EXPECT_THAT(*fs_.List(tmp), SizeIs(0));
+}
+
+}  // namespace
+}  // namespace cairn::datanode

@@ -1,0 +1,207 @@
+#include "datanode/volume/replica_writer.h"
+
+#include <fcntl.h>
+
+#include <array>
+
+#include "absl/strings/str_cat.h"
+#include "common/check.h"
+#include "common/crash_point.h"
+#include "common/logging.h"
+#include "common/status_macros.h"
+#include "datanode/volume/replica_store.h"
+#include "wire/transfer/big_endian.h"
+#include "wire/transfer/meta_file.h"
+
+namespace cairn::datanode {
+namespace {
+
+constexpr uint64_t kBlock = 4096;
+// Below this a direct write's wait for the disk costs more than the page cache does.
+constexpr uint64_t kMinDirectBytes = uint64_t{64} << 10;
+constexpr uint64_t kAllocateStep = uint64_t{32} << 20;
+
+uint64_t BlockDown(uint64_t offset) { return offset / kBlock * kBlock; }
+
+}  // namespace
+
+ReplicaWriter::ReplicaWriter(ReplicaStore& store, Volume& volume, int volume_index, BlockId block,
+                             GenerationStamp stamp, ReplicaState state,
+                             transfer::DataChecksum checksum, std::shared_ptr<OpenReplica> open,
+                             uint64_t promised)
+    : store_(store),
+      volume_(volume),
+      volume_index_(volume_index),
+      block_(block),
+      stamp_(stamp),
+      state_(state),
+      checksum_(checksum),
+      open_(std::move(open)),
+      promised_(promised),
+      paths_(PathsIn(directory(), block, stamp)) {
+  volume_.Promise(static_cast<int64_t>(promised_));
+}
+
+ReplicaWriter::~ReplicaWriter() {
+  volume_.Promise(-static_cast<int64_t>(promised_));
+  if (!finalized_) {
+    if (state_ == ReplicaState::kTemporary || discard_) {
+      store_.Erase(block_);
+      volume_.fs().Remove(paths_.data).IgnoreError();  // the next start deletes what is left
+      volume_.fs().Remove(paths_.meta).IgnoreError();
+    } else if (allocated_ > length_ && data_ != nullptr) {
+      data_->Truncate(length_)
+          .IgnoreError();  // gives back reserved space; the bytes are not touched
+    }
+  }
+  open_->ReleaseWriter();
+}
+
+absl::Status ReplicaWriter::Note(absl::Status status) {
+  if (absl::IsDataLoss(status)) volume_.MarkFailed(status);
+  return status;
+}
+
+absl::Status ReplicaWriter::OpenFiles(bool create) {
+  FileSystem& fs = volume_.fs();
+  const OpenOptions options{.create = create, .exclusive = create, .write = true};
+  ASSIGN_OR_RETURN(data_, fs.Open(paths_.data, options));
+  ASSIGN_OR_RETURN(meta_, fs.Open(paths_.meta, options));
+  if (create) {
+    std::array<std::byte, transfer::kMetaHeaderBytes> header;
+    transfer::EncodeMetaHeader(checksum_, header);
+    return Note(meta_->WriteAt(0, header));
+  }
+  ASSIGN_OR_RETURN(length_, data_->Size());
+  const uint64_t chunk_start = checksum_.RoundDown(length_);
+  if (chunk_start < length_) {
+    ASSIGN_OR_RETURN(last_crc_, CrcOfRange(*data_, checksum_, chunk_start, length_));
+  }
+  has_tail_ = fs.Exists(paths_.tail);
+  tail_sequence_ = LastTailSequence(fs, paths_.tail, block_);
+  directory_synced_ = true;  // Reopen has done it
+  return absl::OkStatus();
+}
+
+absl::Status ReplicaWriter::Load(uint64_t offset, std::span<std::byte> out) {
+  ASSIGN_OR_RETURN(const size_t count, data_->ReadAt(offset, out));
+  if (count == out.size()) return absl::OkStatus();
+  return absl::DataLossError(absl::StrCat(paths_.data, ": shorter than ", offset + out.size()));
+}
+
+void ReplicaWriter::AllocateAhead(uint64_t end) {
+  if (end <= allocated_ || direct_->fd() < 0) return;
+  const uint64_t step = std::max(kAllocateStep, end - allocated_);
+  // Only saves time; a full disk is the write's own error.
+  if (::fallocate(direct_->fd(), FALLOC_FL_KEEP_SIZE, static_cast<off_t>(allocated_),
+                  static_cast<off_t>(step)) == 0) {
+    allocated_ += step;
+  }
+}
+
+absl::Status ReplicaWriter::WriteDirect(uint64_t offset, std::span<const std::byte> data) {
+  if (direct_ == nullptr) {
+    ASSIGN_OR_RETURN(direct_, volume_.fs().Open(paths_.data, {.write = true, .direct = true}));
+    allocated_ = std::max(allocated_, BlockDown(offset));
+  }
+  AllocateAhead(offset + data.size());
+  return direct_->WriteAt(offset, data);
+}
+
+absl::Status ReplicaWriter::Write(uint64_t buffer_offset, std::span<const std::byte> buffer,
+                                  uint64_t from, uint64_t crc_from,
+                                  std::span<const std::byte> crcs) {
+  const uint64_t end = buffer_offset + buffer.size();
+  CHECK(buffer_offset <= from && from <= length_ && from <= end) << from << " " << length_;
+  if (end == from) return absl::OkStatus();
+  const uint64_t direct_begin = BlockDown(from);
+  const uint64_t direct_end = BlockDown(end);
+  uint64_t rest = from;
+  if (buffer_offset % kBlock == 0 && direct_begin >= buffer_offset &&
+      direct_end >= direct_begin + kMinDirectBytes) {
+    RETURN_IF_ERROR(Note(
+        WriteDirect(direct_begin, buffer.subspan(static_cast<size_t>(direct_begin - buffer_offset),
+                                                 static_cast<size_t>(direct_end - direct_begin)))));
+    rest = direct_end;
+  }
+  if (rest < end) {
+    RETURN_IF_ERROR(
+        Note(data_->WriteAt(rest, buffer.subspan(static_cast<size_t>(rest - buffer_offset)))));
+  }
+  CRASH_POINT("datanode_between_data_and_checksums");
+  RETURN_IF_ERROR(Note(meta_->WriteAt(transfer::MetaOffset(checksum_, crc_from), crcs)));
+  last_crc_ = transfer::LoadBig32(&crcs[crcs.size() - 4]);
+  length_ = std::max(length_, end);
+  open_->SetReceived(length_);
+  // What is written is no longer only promised.
+  const uint64_t settled = std::min(promised_, end - from);
+  promised_ -= settled;
+  volume_.Promise(-static_cast<int64_t>(settled));
+  return absl::OkStatus();
+}
+
+absl::Status ReplicaWriter::Sync() {
+  RETURN_IF_ERROR(Note(data_->SyncData()));
+  RETURN_IF_ERROR(Note(meta_->SyncData()));
+  if (length_ % checksum_.bytes_per_checksum() != 0) {
+    RETURN_IF_ERROR(Note(WriteTailRecord(volume_.fs(), paths_.tail, block_, checksum_, length_,
+                                         last_crc_, &tail_sequence_)));
+    has_tail_ = true;
+  }
+  if (!directory_synced_) {
+    RETURN_IF_ERROR(Note(volume_.fs().SyncDirectory(directory())));
+    directory_synced_ = true;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReplicaWriter::Finalize() {
+  FileSystem& fs = volume_.fs();
+  if (allocated_ > length_) RETURN_IF_ERROR(Note(data_->Truncate(length_)));
+  if (store_.options().sync_on_finalize) {
+    RETURN_IF_ERROR(Note(data_->SyncData()));
+    RETURN_IF_ERROR(Note(meta_->SyncData()));
+  }
+  RETURN_IF_ERROR(volume_.MakeFinalizedDirectory(block_));
+  const std::string directory = volume_.FinalizedDirectory(block_);
+  const ReplicaPaths paths = PathsIn(directory, block_, stamp_);
+  CRASH_POINT("datanode_finalize_before_rename");
+  // Meta first: data without a meta file beside it are completed at the next start.
+  RETURN_IF_ERROR(Note(fs.Rename(paths_.meta, paths.meta)));
+  CRASH_POINT("datanode_finalize_between_renames");
+  RETURN_IF_ERROR(Note(fs.Rename(paths_.data, paths.data)));
+  if (store_.options().sync_on_finalize) RETURN_IF_ERROR(Note(fs.SyncDirectory(directory)));
+  CRASH_POINT("datanode_finalize_before_ack");
+  if (has_tail_) fs.Remove(paths_.tail).IgnoreError();  // without its replica it has no meaning
+  finalized_ = true;
+  open_->SetAcked(length_);
+  const ReplicaInfo info{.block = block_,
+                         .stamp = stamp_,
+                         .state = ReplicaState::kFinalized,
+                         .length = length_,
+                         .volume = volume_index_};
+  store_.Put(info, nullptr);
+  store_.events_.Changed(ReplicaEvents::Kind::kFinalized, volume_, info);
+  return absl::OkStatus();
+}
+
+absl::Status ReplicaWriter::BecomeBeingWritten() {
+  CHECK(state_ == ReplicaState::kTemporary);
+  FileSystem& fs = volume_.fs();
+  const ReplicaPaths paths = PathsIn(volume_.RbwDirectory(), block_, stamp_);
+  RETURN_IF_ERROR(Note(fs.Rename(paths_.meta, paths.meta)));
+  RETURN_IF_ERROR(Note(fs.Rename(paths_.data, paths.data)));
+  paths_ = paths;
+  state_ = ReplicaState::kBeingWritten;
+  open_->SetAcked(length_);
+  const ReplicaInfo info{.block = block_,
+                         .stamp = stamp_,
+                         .state = state_,
+                         .length = length_,
+                         .volume = volume_index_};
+  store_.Put(info, open_);
+  store_.events_.Changed(ReplicaEvents::Kind::kBeingWritten, volume_, info);
+  return absl::OkStatus();
+}
+
+}  // namespace cairn::datanode

@@ -1,0 +1,227 @@
+#include "datanode/volume/volume.h"
+
+#include <random>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "common/logging.h"
+#include "common/status_macros.h"
+
+namespace cairn::datanode {
+namespace {
+
+constexpr uint64_t kMaxVersionBytes = 64 << 10;
+constexpr int kFanOut = 32;
+constexpr absl::string_view kVersionFile = "/current/VERSION";
+
+int SubdirX(BlockId block) { return static_cast<int>((ToInt(block) >> 16) & (kFanOut - 1)); }
+int SubdirY(BlockId block) { return static_cast<int>((ToInt(block) >> 8) & (kFanOut - 1)); }
+
+}  // namespace
+
+absl::StatusOr<VolumeSpec> ParseVolumeSpec(absl::string_view text) {
+  VolumeSpec spec;
+  absl::string_view rest = absl::StripAsciiWhitespace(text);
+  if (absl::ConsumePrefix(&rest, "[")) {
+    const size_t close = rest.find(']');
+    const std::string type = absl::AsciiStrToUpper(rest.substr(0, close));
+    if (type == "DISK") {
+      spec.type = StorageType::kDisk;
+    } else if (type == "SSD") {
+      spec.type = StorageType::kSsd;
+    } else if (type == "ARCHIVE") {
+      spec.type = StorageType::kArchive;
+    } else if (type == "RAM_DISK") {
+      spec.type = StorageType::kRamDisk;
+    } else {
+      return absl::InvalidArgumentError(
+          absl::StrCat("data directory \"", text, "\": unknown storage type"));
+    }
+    rest = close == absl::string_view::npos ? "" : rest.substr(close + 1);
+  }
+  if (absl::ConsumePrefix(&rest, "file://"))
+    rest = rest.substr(std::min(rest.find('/'), rest.size()));
+  absl::ConsumePrefix(&rest, "file:");
+  while (rest.size() > 1 && absl::EndsWith(rest, "/")) rest.remove_suffix(1);
+  if (!absl::StartsWith(rest, "/")) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("data directory \"", text, "\": not an absolute path"));
+  }
+  spec.path = std::string(rest);
+  return spec;
+}
+
+std::string FormatIdentity(const VolumeIdentity& identity) {
+  return absl::StrCat("clusterID=", identity.cluster_id, "\nblockpoolID=", identity.block_pool_id,
+                      "\nstorageID=", identity.storage_uuid,
+                      "\ndatanodeUuid=", identity.datanode_uuid,
+                      "\nstorageType=DATA_NODE\nlayoutVersion=", identity.layout_version, "\n");
+}
+
+absl::StatusOr<VolumeIdentity> ParseIdentity(absl::string_view text) {
+  absl::flat_hash_map<std::string, std::string> values;
+  for (const absl::string_view line : absl::StrSplit(text, '\n', absl::SkipWhitespace())) {
+    if (absl::StartsWith(line, "#")) continue;
+    const std::vector<absl::string_view> pair = absl::StrSplit(line, absl::MaxSplits('=', 1));
+    if (pair.size() != 2) {
+      return absl::InvalidArgumentError(absl::StrCat("VERSION: \"", line, "\" is no key=value"));
+    }
+    values[absl::StripAsciiWhitespace(pair[0])] = std::string(absl::StripAsciiWhitespace(pair[1]));
+  }
+  VolumeIdentity identity{.cluster_id = values["clusterID"],
+                          .block_pool_id = values["blockpoolID"],
+                          .storage_uuid = values["storageID"],
+                          .datanode_uuid = values["datanodeUuid"]};
+  if (identity.storage_uuid.empty() || identity.datanode_uuid.empty() ||
+      !absl::SimpleAtoi(values["layoutVersion"], &identity.layout_version)) {
+    return absl::InvalidArgumentError(
+        "VERSION: storageID, datanodeUuid or layoutVersion is missing");
+  }
+  if (identity.layout_version != kLayoutVersion) {
+    return absl::FailedPreconditionError(absl::StrCat("VERSION: layout version ",
+                                                      identity.layout_version,
+                                                      ", this program knows ", kLayoutVersion));
+  }
+  return identity;
+}
+
+std::string DataFileName(BlockId block) { return absl::StrCat("blk_", ToInt(block)); }
+std::string MetaFileName(BlockId block, GenerationStamp stamp) {
+  return absl::StrCat("blk_", ToInt(block), "_", ToInt(stamp), ".meta");
+}
+std::string TailFileName(BlockId block) { return absl::StrCat("blk_", ToInt(block), ".tail"); }
+
+std::string NewUuid() {
+  std::random_device device;
+  const auto word = [&] { return static_cast<uint32_t>(device()); };
+  const uint32_t b = word();
+  const uint32_t c = word();
+  // Version 4, variant 1 (RFC 4122).
+  return absl::StrFormat("%08x-%04x-4%03x-%04x-%04x%08x", word(), b >> 16, b & 0xfff,
+                         0x8000 | (c & 0x3fff), c >> 16, word());
+}
+
+Volume::Volume(FileSystem& fs, VolumeSpec spec, uint64_t reserved_bytes, std::unique_ptr<File> lock,
+               VolumeIdentity identity)
+    : fs_(fs),
+      spec_(std::move(spec)),
+      reserved_bytes_(reserved_bytes),
+      lock_(std::move(lock)),
+      identity_(std::move(identity)),
+      finalized_made_(kFanOut * kFanOut) {}
+
+absl::StatusOr<std::string> Volume::PeekDatanodeUuid(FileSystem& fs, const VolumeSpec& spec) {
+  const std::string version = absl::StrCat(spec.path, kVersionFile);
+  if (!fs.Exists(version)) return "";
+  ASSIGN_OR_RETURN(const std::string text, fs.ReadAll(version, kMaxVersionBytes));
+  ASSIGN_OR_RETURN(const VolumeIdentity identity, ParseIdentity(text));
+  return identity.datanode_uuid;
+}
+
+absl::StatusOr<std::unique_ptr<Volume>> Volume::Open(FileSystem& fs, const VolumeSpec& spec,
+                                                     uint64_t reserved_bytes,
+                                                     const std::string& datanode_uuid) {
+  RETURN_IF_ERROR(fs.MakeDirectories(spec.path));
+  ASSIGN_OR_RETURN(std::unique_ptr<File> lock, fs.Lock(spec.path + "/in_use.lock"));
+  const std::string version = absl::StrCat(spec.path, kVersionFile);
+  VolumeIdentity identity;
+  for (const char* directory : {"/current/finalized", "/current/rbw", "/current/tmp"}) {
+    RETURN_IF_ERROR(fs.MakeDirectories(spec.path + directory));
+  }
+  if (fs.Exists(version)) {
+    ASSIGN_OR_RETURN(const std::string text, fs.ReadAll(version, kMaxVersionBytes));
+    auto parsed = ParseIdentity(text);
+    if (!parsed.ok()) {
+      return absl::Status(parsed.status().code(),
+                          absl::StrCat(spec.path, ": ", parsed.status().message()));
+    }
+    identity = *std::move(parsed);
+  } else {
+    identity = {.storage_uuid = "DS-" + NewUuid(), .datanode_uuid = datanode_uuid};
+    RETURN_IF_ERROR(fs.WriteDurably(version, FormatIdentity(identity)));
+  }
+  if (identity.datanode_uuid != datanode_uuid) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(spec.path, ": belongs to datanode ", identity.datanode_uuid,
+                     ", the other directories to ", datanode_uuid));
+  }
+  return std::unique_ptr<Volume>(
+      new Volume(fs, spec, reserved_bytes, std::move(lock), std::move(identity)));
+}
+
+VolumeIdentity Volume::identity() const {
+  MutexLock lock(mu_);
+  return identity_;
+}
+
+absl::Status Volume::AdoptCluster(const std::string& cluster_id, const std::string& block_pool_id) {
+  VolumeIdentity wanted = identity();
+  if (wanted.cluster_id == cluster_id && wanted.block_pool_id == block_pool_id) {
+    return absl::OkStatus();
+  }
+  if (!wanted.cluster_id.empty() && wanted.cluster_id != cluster_id) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        spec_.path, ": cluster id ", wanted.cluster_id, ", the namenode's is ", cluster_id));
+  }
+  if (!wanted.block_pool_id.empty() && wanted.block_pool_id != block_pool_id) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        spec_.path, ": block pool ", wanted.block_pool_id, ", the namenode's is ", block_pool_id));
+  }
+  wanted.cluster_id = cluster_id;
+  wanted.block_pool_id = block_pool_id;
+  RETURN_IF_ERROR(fs_.WriteDurably(absl::StrCat(spec_.path, kVersionFile), FormatIdentity(wanted)));
+  MutexLock lock(mu_);
+  identity_ = std::move(wanted);
+  return absl::OkStatus();
+}
+
+std::string Volume::FinalizedDirectory(BlockId block) const {
+  return absl::StrCat(FinalizedRoot(), "/subdir", SubdirX(block), "/subdir", SubdirY(block));
+}
+
+std::string Volume::DirectoryOf(BlockId block, ReplicaState state) const {
+  switch (state) {
+    case ReplicaState::kBeingWritten:
+    case ReplicaState::kWaitingRecovery:
+      return RbwDirectory();
+    case ReplicaState::kTemporary:
+      return TmpDirectory();
+    case ReplicaState::kFinalized:
+    case ReplicaState::kCorrupt:
+      break;
+  }
+  return FinalizedDirectory(block);
+}
+
+absl::Status Volume::MakeFinalizedDirectory(BlockId block) {
+  const auto slot = static_cast<size_t>(SubdirX(block) * kFanOut + SubdirY(block));
+  {
+    MutexLock lock(mu_);
+    if (finalized_made_[slot]) return absl::OkStatus();
+  }
+  RETURN_IF_ERROR(fs_.MakeDirectories(FinalizedDirectory(block)));
+  MutexLock lock(mu_);
+  finalized_made_[slot] = true;
+  return absl::OkStatus();
+}
+
+uint64_t Volume::Available() const {
+  if (failed()) return 0;
+  const auto space = Space();
+  if (!space.ok()) return 0;
+  const uint64_t taken = reserved_bytes_ + promised_bytes();
+  return space->free_bytes > taken ? space->free_bytes - taken : 0;
+}
+
+void Volume::MarkFailed(const absl::Status& why) {
+  if (failed_.exchange(true)) return;
+  LOG_ERROR("volume {} failed: {}; no new replicas go there", spec_.path, why);
+}
+
+}  // namespace cairn::datanode

@@ -1,0 +1,210 @@
+#include "namenode/core/testing/test_namenode.h"
+
+#include <limits>
+
+#include "absl/strings/str_cat.h"
+#include "common/check.h"
+#include "namenode/namespace/first_records.h"
+
+namespace cairn::namenode {
+
+std::vector<std::string> TestNamenode::GroupsOf(const std::string& user) {
+  if (user == "alice" || user == "bob") return {"staff"};
+  if (user == "admin") return {"supergroup"};
+  return {};
+}
+
+TestNamenode::TestNamenode(Options options) : options_(std::move(options)) {
+  store_options_.cache_bytes = 1 << 20;
+  store_options_.tail_bytes = options_.tail_bytes;
+  store_options_.tail_age = options_.tail_age;
+  FormatAgain({});
+  CHECK_OK(Start());
+  RegisterDatanodes();
+}
+
+TestNamenode::~TestNamenode() { Crash(); }
+
+Edits TestNamenode::AllEdits() const {
+  Edits all = history_;
+  if (journal_ == nullptr) return all;
+  for (auto& edit : journal_->edits()) {
+    if (edit.first <= journal_->durable()) all.push_back(std::move(edit));
+  }
+  return all;
+}
+
+void TestNamenode::Crash() {
+  history_ = AllEdits();
+  store_.reset();  // its flusher uses the namespace lock until then
+  namenode_.reset();
+  journal_.reset();
+  cluster_.reset();
+}
+
+void TestNamenode::FormatAgain(Edits history) {
+  history_ = std::move(history);
+  store_options_.directory = temp_.Path(absl::StrCat("store", formats_++));
+  CHECK_OK(Store::Format(store_options_,
+                         FirstRecords({"CID-test", "BP-test", 1, "hdfs", "supergroup", 1})));
+}
+
+absl::Status TestNamenode::Start() {
+  cluster_ = std::make_unique<ClusterState>(ClusterState::Options{}, clock_);
+  const TxId last = history_.empty() ? kNoTx : history_.back().first;
+  journal_ = std::make_unique<MemoryJournal>(options_.journal, last);
+  const auto durable = [this] { return journal_->durable(); };
+  const auto with_lock = [this](std::function<void()> body) { namenode_->WithLock(body); };
+  ASSIGN_OR_RETURN(store_, Store::Open(store_options_, durable, with_lock));
+  namenode_ = std::make_unique<NamenodeImpl>(options_.namenode, clock_, *store_, *cluster_);
+  RETURN_IF_ERROR(namenode_->OpenStore());
+  for (const auto& [txid, edit] : history_) RETURN_IF_ERROR(namenode_->Replay(txid, edit));
+  namenode_->StartServing(*journal_);
+  return absl::OkStatus();
+}
+
+void TestNamenode::Restart() {
+  Crash();
+  CHECK_OK(Start());
+  RegisterDatanodes();
+}
+
+// ---- datanodes
+
+void TestNamenode::RegisterDatanodes() {
+  sessions_.assign(options_.datanodes, 0);
+  sequences_.assign(options_.datanodes, 0);
+  for (int node = 0; node < options_.datanodes; ++node) {
+    const auto session = RegisterDatanode(node);
+    CHECK_OK(session.status());
+    sessions_[node] = *session;
+  }
+  if (options_.journal == MemoryJournal::Mode::kStepped) journal_->MakeAllDurable();
+}
+
+absl::StatusOr<uint64_t> TestNamenode::RegisterDatanode(int node) {
+  DatanodeRegistration registration;
+  registration.cluster_id = "CID-test";
+  registration.block_pool_id = "BP-test";
+  registration.layout_version = kDatanodeLayoutVersion;
+  registration.datanode_uuid = DatanodeUuid(node);
+  registration.address.ip = absl::StrCat("10.0.0.", node + 1);
+  registration.address.host_name = registration.address.ip;
+  registration.address.transfer_port = 9866;
+  StorageInfo storage;
+  storage.uuid = StorageUuid(node);
+  storage.capacity_bytes = storage.remaining_bytes = uint64_t{1} << 40;
+  registration.storages = {storage};
+  ASSIGN_OR_RETURN(const DatanodeWelcome welcome, namenode_->Register(registration));
+  return welcome.session;
+}
+
+absl::Status TestNamenode::Report(int node, const BlockVersion& block, ReplicaState state) {
+  ChangesReport report;
+  report.datanode_uuid = DatanodeUuid(node);
+  report.session = sessions_[node];
+  report.sequence = ++sequences_[node];
+  report.storages.push_back({StorageUuid(node), {{block, state}}});
+  return namenode_->ReportChanges(report);
+}
+
+void TestNamenode::ReportFinalized(const BlockVersion& block, int nodes, int first_node) {
+  for (int node = first_node; node < first_node + nodes; ++node) {
+    ASSERT_OK(Report(node, block, ReplicaState::kFinalized));
+  }
+}
+
+std::vector<DatanodeCommand> TestNamenode::Heartbeat(int node) {
+  DatanodeHeartbeat beat;
+  beat.datanode_uuid = DatanodeUuid(node);
+  beat.session = sessions_[node];
+  StorageInfo storage;
+  storage.uuid = StorageUuid(node);
+  storage.capacity_bytes = storage.remaining_bytes = uint64_t{1} << 40;
+  beat.storages = {storage};
+  auto commands = namenode_->Heartbeat(beat);
+  CHECK_OK(commands.status());
+  return *std::move(commands);
+}
+
+void TestNamenode::HeartbeatAll() {
+  for (int node = 0; node < options_.datanodes; ++node) Heartbeat(node);
+}
+
+// ---- clients
+
+void TestNamenode::Mkdir(absl::string_view path, const Caller& caller, uint32_t mode) {
+  ASSERT_THAT(namenode_->Mkdirs(caller, path, mode, true).value, IsOkAndHolds(true)) << path;
+}
+
+FileStatus TestNamenode::Create(absl::string_view path, const Caller& caller,
+                                absl::string_view client) {
+  CreateOptions options = CreateFlags(true, false);
+  options.client_name = client;
+  Outcome<FileStatus> outcome = namenode_->Create(caller, path, options);
+  EXPECT_OK(outcome.value) << path;
+  return outcome.value.ok() ? *outcome.value : FileStatus{};
+}
+
+LocatedBlock TestNamenode::AddBlock(absl::string_view path, std::optional<BlockVersion> previous,
+                                    absl::string_view client) {
+  AddBlockRequest request;
+  request.path = path;
+  request.client_name = client;
+  request.previous = previous;
+  Outcome<LocatedBlock> outcome = namenode_->AddBlock(kSuper, request);
+  EXPECT_OK(outcome.value) << path;
+  return outcome.value.ok() ? *outcome.value : LocatedBlock{};
+}
+
+FileStatus TestNamenode::WriteFile(absl::string_view path, const std::vector<uint64_t>& block_bytes,
+                                   const Caller& caller, absl::string_view client) {
+  Create(path, caller, client);
+  std::optional<BlockVersion> last;
+  for (const uint64_t bytes : block_bytes) {
+    BlockVersion block = AddBlock(path, last, client).block;
+    block.length = bytes;
+    ReportFinalized(block);
+    last = block;
+  }
+  EXPECT_THAT(namenode_->Complete(caller, path, kNoInode, client, last, nullptr).value,
+              IsOkAndHolds(true))
+      << path;
+  return Stat(path).value_or(FileStatus{});
+}
+
+std::optional<FileStatus> TestNamenode::Stat(absl::string_view path, const Caller& caller) {
+  auto outcome = namenode_->GetFileInfo(caller, path);
+  EXPECT_OK(outcome.value) << path;
+  return outcome.value.ok() ? *outcome.value : std::nullopt;
+}
+
+std::vector<std::string> TestNamenode::List(absl::string_view path) {
+  std::vector<std::string> names;
+  for (std::string after;;) {
+    auto outcome = namenode_->GetListing(kSuper, path, after, false);
+    EXPECT_OK(outcome.value) << path;
+    if (!outcome.value.ok() || !outcome.value->has_value()) return names;
+    const Listing& listing = **outcome.value;
+    for (const ListingEntry& entry : listing.entries) names.push_back(entry.name);
+    if (listing.remaining == 0) return names;
+    if (listing.entries.empty()) {
+      ADD_FAILURE() << "an empty page, and more to come";
+      return names;
+    }
+    after = names.back();
+  }
+}
+
+Dump TestNamenode::Records() {
+  Dump dump;
+  namenode_->WithLock([&] {
+    store_->PutRest();
+    dump = DumpRecords(*store_);
+  });
+  return dump;
+}
+
+void TestNamenode::ExpectConsistent() { EXPECT_EQ(Audit(Records()), ""); }
+
+}  // namespace cairn::namenode

@@ -1,0 +1,127 @@
+// namenode/core/testing/test_namenode.h - a whole namenode without a network: a real store in a
+// directory of its own, a journal in memory, a fake clock, and datanodes that are this class.
+//
+// Crash() and Start() are a kill and a restart: what the journal had made durable is replayed over
+// what the store holds. Test users: "hdfs" is the superuser, "admin" is in the supergroup, "alice"
+// and "bob" are in "staff", "carol" is alone.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common/testing/fake_clock.h"
+#include "common/testing/status_matchers.h"
+#include "common/testing/temp_dir.h"
+#include "namenode/core/namenode_impl.h"
+#include "namenode/journal/memory_journal.h"
+#include "namenode/namespace/testing/audit.h"
+
+namespace cairn::namenode {
+
+inline constexpr Caller kSuper{.user = "hdfs", .remote_ip = "10.9.9.9"};
+inline constexpr Caller kAlice{.user = "alice", .remote_ip = "10.9.9.1"};
+inline constexpr Caller kBob{.user = "bob", .remote_ip = "10.9.9.2"};
+inline constexpr Caller kCarol{.user = "carol", .remote_ip = "10.9.9.3"};
+inline constexpr uint64_t kBlockBytes = 1 << 20;
+
+using Edits = std::vector<std::pair<TxId, std::string>>;
+
+class TestNamenode {
+ public:
+  struct Options {
+    Options() {
+      namenode.identities.superuser = "hdfs";
+      namenode.identities.groups_of = GroupsOf;
+    }
+    NamenodeOptions namenode;
+    MemoryJournal::Mode journal = MemoryJournal::Mode::kAtOnce;
+    // Large by default: a test that wants a flush says so.
+    uint64_t tail_bytes = 32 << 20;
+    absl::Duration tail_age = absl::Hours(1);
+    int datanodes = 3;
+  };
+
+  explicit TestNamenode(Options options = {});  // formatted, started, datanodes registered
+  ~TestNamenode();
+
+  NamenodeImpl* operator->() { return namenode_.get(); }
+  NamenodeImpl& impl() { return *namenode_; }
+  MemoryJournal& journal() { return *journal_; }
+  FakeClock& clock() { return clock_; }
+  Store& store() { return *store_; }
+  const Edits& replayed() const { return history_; }
+  // All edits ever made and not lost.
+  Edits AllEdits() const;
+
+  // The process dies: memory is lost, and what was not durable with it.
+  void Crash();
+  // The next Start begins with this history and an empty store.
+  void FormatAgain(Edits history);
+  // Datanodes do not register by themselves after a restart.
+  absl::Status Start();
+  void Restart();  // Crash, Start, RegisterDatanodes
+  void RegisterDatanodes();
+  // Everything reaches LevelDB.
+  void Flush() { ASSERT_OK(store_->Flush()); }
+
+  // ---- what datanodes do
+  absl::StatusOr<uint64_t> RegisterDatanode(int node);
+  // Finalized, on the first `nodes` datanodes.
+  void ReportFinalized(const BlockVersion& block, int nodes = 1, int first_node = 0);
+  absl::Status Report(int node, const BlockVersion& block, ReplicaState state);
+  std::vector<DatanodeCommand> Heartbeat(int node);
+  void HeartbeatAll();
+  static std::string DatanodeUuid(int node) { return absl::StrCat("dn-", node); }
+  static std::string StorageUuid(int node) { return absl::StrCat("DS-", node); }
+
+  // ---- what clients do; each asserts that it succeeds
+  void Mkdir(absl::string_view path, const Caller& caller = kSuper, uint32_t mode = 0755);
+  FileStatus Create(absl::string_view path, const Caller& caller = kSuper,
+                    absl::string_view client = "client");
+  // The next block; its predecessor gets `previous_bytes`, and reports in.
+  LocatedBlock AddBlock(absl::string_view path, std::optional<BlockVersion> previous = {},
+                        absl::string_view client = "client");
+  // A closed file with blocks of these lengths, each on one datanode.
+  FileStatus WriteFile(absl::string_view path, const std::vector<uint64_t>& block_bytes = {},
+                       const Caller& caller = kSuper, absl::string_view client = "client");
+  std::optional<FileStatus> Stat(absl::string_view path, const Caller& caller = kSuper);
+  bool Exists(absl::string_view path) { return Stat(path).has_value(); }
+  std::vector<std::string> List(absl::string_view path);
+
+  // ---- what tests ask
+  Dump Records();
+  // Fails the test unless all records fit together.
+  void ExpectConsistent();
+
+  static std::vector<std::string> GroupsOf(const std::string& user);
+
+ private:
+  Options options_;
+  TempDir temp_;
+  FakeClock clock_;
+  StoreOptions store_options_;
+  Edits history_;  // of earlier processes
+  std::unique_ptr<ClusterState> cluster_;
+  std::unique_ptr<MemoryJournal> journal_;
+  std::unique_ptr<NamenodeImpl> namenode_;
+  std::unique_ptr<Store> store_;
+  std::vector<uint64_t> sessions_, sequences_;
+  int formats_ = 0;
+};
+
+// Flags of HDFS's create.
+inline CreateOptions CreateFlags(bool create, bool overwrite, bool create_parent = true) {
+  CreateOptions options;
+  options.client_name = "client";
+  options.create = create;
+  options.overwrite = overwrite;
+  options.create_parent = create_parent;
+  options.block_bytes = kBlockBytes;
+  return options;
+}
+
+}  // namespace cairn::namenode

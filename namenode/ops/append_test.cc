@@ -1,0 +1,292 @@
+// append, truncate and concat.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "namenode/core/testing/test_namenode.h"
+
+namespace cairn::namenode {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::SizeIs;
+
+class AppendTest : public ::testing::Test {
+ protected:
+  Outcome<AppendResult> Append(absl::string_view path, absl::string_view client = "appender",
+                               bool new_block = false, const Caller& caller = kSuper) {
+    return nn_->Append(caller, path, client, new_block);
+  }
+  std::vector<BlockVersion> BlocksOf(absl::string_view path) {
+    std::vector<BlockVersion> blocks;
+    const auto located = nn_->GetBlockLocations(kSuper, path, 0, UINT64_MAX);
+    EXPECT_OK(located.value);
+    for (const LocatedBlock& block : located.value->blocks) blocks.push_back(block.block);
+    return blocks;
+  }
+  bool IsClosed(absl::string_view path) { return *nn_->IsFileClosed(kSuper, path).value; }
+  Outcome<Nothing> Concat(absl::string_view target, const std::vector<std::string>& sources,
+                          const Caller& caller = kSuper) {
+    return nn_->Concat(caller, target, sources);
+  }
+
+  TestNamenode nn_;
+};
+
+TEST_F(AppendTest, APartialLastBlockIsGoneOnWith) {
+  nn_.WriteFile("/f", {kBlockBytes, 30});
+  const auto result = Append("/f");
+  ASSERT_OK(result.value);
+  EXPECT_NE(result.value->status.id, kNoInode);
+  EXPECT_EQ(result.value->status.length, kBlockBytes + 30);
+  ASSERT_TRUE(result.value->block.has_value());
+  BlockVersion block = result.value->block->block;
+  EXPECT_EQ(block.length, 30u);
+  EXPECT_EQ(result.value->block->offset, kBlockBytes);
+  EXPECT_THAT(result.value->block->storages, SizeIs(1)) << "where it is";
+  EXPECT_FALSE(IsClosed("/f"));
+
+  block.length = 70;
+  nn_.ReportFinalized(block);
+  EXPECT_THAT(nn_->Complete(kSuper, "/f", kNoInode, "appender", block, nullptr).value,
+              IsOkAndHolds(true));
+  EXPECT_EQ(nn_.Stat("/f")->length, kBlockBytes + 70);
+}
+
+TEST_F(AppendTest, AnAppendThatWritesNothingCanBeCompleted) {
+  nn_.WriteFile("/f", {30});
+  const BlockVersion block = Append("/f").value->block->block;
+  EXPECT_THAT(nn_->Complete(kSuper, "/f", kNoInode, "appender", block, nullptr).value,
+              IsOkAndHolds(true));
+  EXPECT_EQ(nn_.Stat("/f")->length, 30u);
+}
+
+TEST_F(AppendTest, AFullLastBlockIsFollowedByANewOne) {
+  nn_.WriteFile("/f", {kBlockBytes});
+  const auto result = Append("/f");
+  ASSERT_OK(result.value);
+  EXPECT_FALSE(result.value->block.has_value());
+  const LocatedBlock next = nn_.AddBlock("/f", std::nullopt, "appender");
+  EXPECT_EQ(next.offset, kBlockBytes);
+  BlockVersion last = next.block;
+  last.length = 5;
+  nn_.ReportFinalized(last);
+  EXPECT_THAT(nn_->Complete(kSuper, "/f", kNoInode, "appender", last, nullptr).value,
+              IsOkAndHolds(true));
+  EXPECT_EQ(nn_.Stat("/f")->length, kBlockBytes + 5);
+}
+
+TEST_F(AppendTest, AFullLastBlockIsStillFinishedAfterARestart) {
+  nn_.WriteFile("/f", {kBlockBytes});
+  ASSERT_OK(Append("/f").value);
+  nn_.Flush();
+  nn_.Restart();
+  EXPECT_EQ(nn_.AddBlock("/f", std::nullopt, "appender").offset, kBlockBytes);
+}
+
+TEST_F(AppendTest, ANewBlockCanBeAskedFor) {
+  nn_.WriteFile("/f", {30});
+  const auto result = Append("/f", "appender", /*new_block=*/true);
+  ASSERT_OK(result.value);
+  ASSERT_OK(nn_.AddBlock("/f", BlocksOf("/f")[0], "appender").storages.empty()
+                ? absl::InternalError("no storages")
+                : absl::OkStatus());
+  EXPECT_EQ(nn_.Stat("/f")->length, 30u);
+}
+
+TEST_F(AppendTest, AnEmptyFileHasNoBlockToGoOnWith) {
+  nn_.WriteFile("/f");
+  const auto result = Append("/f");
+  ASSERT_OK(result.value);
+  EXPECT_FALSE(result.value->block.has_value());
+  EXPECT_NE(result.value->status.block_bytes, 0u);
+  EXPECT_EQ(nn_.AddBlock("/f", std::nullopt, "appender").offset, 0u);
+}
+
+TEST_F(AppendTest, WhatCannotBeAppendedTo) {
+  nn_.Mkdir("/d");
+  nn_.Create("/open", kSuper, "writer");
+  EXPECT_THAT(Append("/missing").value, IsFsError(FsError::kFileNotFound));
+  EXPECT_THAT(Append("/d").value, IsFsError(FsError::kFileAlreadyExists));
+  EXPECT_THAT(Append("/open").value, IsFsError(FsError::kAlreadyBeingCreated));
+  EXPECT_THAT(Append("/open", "writer").value, IsFsError(FsError::kAlreadyBeingCreated));
+  EXPECT_THAT(Append("/open/x").value, IsFsError(FsError::kAccessControl));
+  EXPECT_THAT(Append("/d", "").value, Not(IsOk()));
+}
+
+TEST_F(AppendTest, AppendNeedsAClientNameThatCanHoldALease) {
+  nn_.WriteFile("/f", {30});
+  for (const std::string& name :
+       {std::string(), std::string("CAIRN_Namenode"), std::string("\xff"),
+        std::string(100'000, 'x')}) {
+    EXPECT_THAT(Append("/f", name).value, IsFsError(FsError::kIllegalArgument)) << name.size();
+    EXPECT_THAT(nn_->Truncate(kSuper, "/f", 10, name).value, IsFsError(FsError::kIllegalArgument));
+  }
+  EXPECT_TRUE(IsClosed("/f"));
+}
+
+TEST_F(AppendTest, AppendNeedsWritePermission) {
+  nn_.WriteFile("/f", {30});
+  EXPECT_THAT(Append("/f", "appender", false, kAlice).value, IsFsError(FsError::kAccessControl));
+}
+
+TEST_F(AppendTest, ALastBlockWithoutReplicasMustBeWaitedFor) {
+  nn_.WriteFile("/f", {30});
+  ASSERT_OK(nn_.Report(0, BlocksOf("/f")[0], ReplicaState::kDeleted));
+  const auto status = Append("/f").value.status();
+  EXPECT_THAT(status, IsFsError(FsError::kRetriable));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("not sufficiently replicated yet"));
+}
+
+TEST_F(AppendTest, ASilentWritersEmptyFileIsTakenOver) {
+  nn_.Create("/f", kSuper, "gone");
+  nn_.clock().Advance(absl::Seconds(60));
+  ASSERT_OK(Append("/f").value);
+  EXPECT_THAT(nn_->Complete(kSuper, "/f", kNoInode, "appender", std::nullopt, nullptr).value,
+              IsOkAndHolds(true));
+}
+
+TEST_F(AppendTest, ASilentWritersFileIsRecoveredFirst) {
+  nn_.Create("/f", kSuper, "gone");
+  const BlockVersion block = nn_.AddBlock("/f", {}, "gone").block;
+  ASSERT_OK(nn_.Report(1, block, ReplicaState::kBeingWritten));
+  nn_.clock().Advance(absl::Seconds(59));
+  EXPECT_THAT(Append("/f").value, IsFsError(FsError::kAlreadyBeingCreated));
+  nn_.clock().Advance(absl::Seconds(1));
+  EXPECT_THAT(Append("/f").value, IsFsError(FsError::kRecoveryInProgress));
+  EXPECT_THAT(Append("/f").value, IsFsError(FsError::kRecoveryInProgress));
+}
+
+// ---- truncate
+
+TEST_F(AppendTest, TruncateToTheSameLengthIsDone) {
+  nn_.WriteFile("/f", {kBlockBytes, 30});
+  const uint64_t before = ToInt(nn_.journal().last_appended());
+  EXPECT_THAT(nn_->Truncate(kSuper, "/f", kBlockBytes + 30, "c").value, IsOkAndHolds(true));
+  EXPECT_EQ(ToInt(nn_.journal().last_appended()), before);
+}
+
+TEST_F(AppendTest, TruncateNeverMakesAFileLonger) {
+  nn_.WriteFile("/f", {30});
+  EXPECT_THAT(nn_->Truncate(kSuper, "/f", 31, "c").value, IsFsError(FsError::kIllegalArgument));
+}
+
+TEST_F(AppendTest, TruncateAtABlocksEndIsDoneAtOnce) {
+  nn_.WriteFile("/f", {kBlockBytes, kBlockBytes, 30});
+  EXPECT_THAT(nn_->Truncate(kSuper, "/f", kBlockBytes, "c").value, IsOkAndHolds(true));
+  EXPECT_TRUE(IsClosed("/f"));
+  EXPECT_EQ(nn_.Stat("/f")->length, kBlockBytes);
+  EXPECT_THAT(nn_->Truncate(kSuper, "/f", 0, "c").value, IsOkAndHolds(true));
+  EXPECT_EQ(nn_.Stat("/f")->length, 0u);
+  nn_.ExpectConsistent();
+}
+
+TEST_F(AppendTest, TruncateInsideABlockEndsWhenTheReplicasAreCut) {
+  nn_.WriteFile("/f", {kBlockBytes, 30});
+  const BlockVersion block = BlocksOf("/f")[1];
+  EXPECT_THAT(nn_->Truncate(kSuper, "/f", kBlockBytes + 10, "c").value, IsOkAndHolds(false));
+  EXPECT_FALSE(IsClosed("/f"));
+  EXPECT_THAT(Append("/f").value, IsFsError(FsError::kAlreadyBeingCreated));
+  nn_->RunMaintenance();
+  const auto commands = nn_.Heartbeat(0);
+  ASSERT_THAT(commands, SizeIs(1));
+  const auto* const cut = std::get_if<TruncateCommand>(&commands[0]);
+  ASSERT_NE(cut, nullptr);
+  EXPECT_EQ(cut->block.id, block.id);
+  EXPECT_EQ(cut->new_length, 10u);
+  EXPECT_GT(cut->new_stamp, block.stamp);
+  nn_.ReportFinalized({block.id, cut->new_stamp, 10});
+  EXPECT_TRUE(IsClosed("/f"));
+  EXPECT_EQ(nn_.Stat("/f")->length, kBlockBytes + 10);
+  EXPECT_THAT(nn_->GetBlockLocations(kSuper, "/f", kBlockBytes, 1).value->blocks.at(0).storages,
+              ElementsAre(0));
+}
+
+TEST_F(AppendTest, ATruncationIsOrderedAgainAfterARestart) {
+  nn_.WriteFile("/f", {30});
+  const BlockVersion block = BlocksOf("/f")[0];
+  ASSERT_THAT(nn_->Truncate(kSuper, "/f", 10, "c").value, IsOkAndHolds(false));
+  for (const bool flush : {false, true}) {
+    if (flush) nn_.Flush();
+    nn_.Restart();
+    nn_.ReportFinalized(block);  // as its first report has it: still uncut
+    nn_->RunMaintenance();
+    const auto commands = nn_.Heartbeat(0);
+    ASSERT_THAT(commands, SizeIs(1)) << flush;
+    EXPECT_NE(std::get_if<TruncateCommand>(&commands[0]), nullptr);
+    EXPECT_FALSE(IsClosed("/f"));
+  }
+  nn_.clock().Advance(absl::Seconds(10));
+  nn_->RunMaintenance();
+  const auto commands = nn_.Heartbeat(0);
+  ASSERT_THAT(commands, SizeIs(1));
+  nn_.ReportFinalized({block.id, std::get<TruncateCommand>(commands[0]).new_stamp, 10});
+  EXPECT_TRUE(IsClosed("/f"));
+}
+
+TEST_F(AppendTest, TruncateOfAnOpenFileOrADirectory) {
+  nn_.Create("/open", kSuper, "writer");
+  nn_.Mkdir("/d");
+  EXPECT_THAT(nn_->Truncate(kSuper, "/open", 0, "c").value,
+              IsFsError(FsError::kAlreadyBeingCreated));
+  EXPECT_THAT(nn_->Truncate(kSuper, "/d", 0, "c").value, IsFsError(FsError::kFileNotFound));
+  EXPECT_THAT(nn_->Truncate(kSuper, "/missing", 0, "c").value, IsFsError(FsError::kFileNotFound));
+  EXPECT_THAT(nn_->Truncate(kAlice, "/d", 0, "c").value, IsFsError(FsError::kFileNotFound));
+}
+
+// ---- concat
+
+TEST_F(AppendTest, ConcatAppendsTheSourcesInOrder) {
+  nn_.WriteFile("/t", {10});
+  nn_.WriteFile("/a", {20, 30});
+  nn_.WriteFile("/b", {40});
+  ASSERT_OK(Concat("/t", {"/b", "/a"}).value);
+  std::vector<uint64_t> lengths;
+  for (const BlockVersion& block : BlocksOf("/t")) lengths.push_back(block.length);
+  EXPECT_THAT(lengths, ElementsAre(10, 40, 20, 30));
+  EXPECT_THAT(nn_.List("/"), ElementsAre("t"));
+  nn_.ExpectConsistent();
+}
+
+TEST_F(AppendTest, ConcatRefusesWhatDoesNotFit) {
+  nn_.WriteFile("/t", {10});
+  nn_.WriteFile("/a", {10});
+  nn_.WriteFile("/empty");
+  nn_.WriteFile("/d/elsewhere", {10});
+  nn_.Create("/open");
+  nn_.WriteFile("/two", {10});
+  ASSERT_OK(nn_->SetReplication(kSuper, "/two", 2).value);
+  CreateOptions large = CreateFlags(true, false);
+  large.block_bytes = 2 * kBlockBytes;
+  ASSERT_OK(nn_->Create(kSuper, "/large", large).value);
+  BlockVersion block = nn_.AddBlock("/large").block;
+  block.length = 1;
+  nn_.ReportFinalized(block);
+  ASSERT_OK(nn_->Complete(kSuper, "/large", kNoInode, "client", block, nullptr).value);
+
+  const auto expect_refused = [&](absl::string_view target, std::vector<std::string> sources) {
+    EXPECT_THAT(Concat(target, sources).value, IsFsError(FsError::kIllegalArgument)) << target;
+  };
+  expect_refused("/t", {});
+  expect_refused("/t", {"/t"});
+  expect_refused("/t", {"/a", "/a"});
+  expect_refused("/t", {"/empty"});
+  expect_refused("/t", {"/open"});
+  expect_refused("/t", {"/d"});
+  expect_refused("/t", {"/d/elsewhere"});
+  expect_refused("/t", {"/two"});
+  expect_refused("/t", {"/large"});
+  expect_refused("/d", {"/a"});
+  expect_refused("/open", {"/a"});
+  EXPECT_THAT(Concat("/t", {"/missing"}).value, IsFsError(FsError::kFileNotFound));
+  EXPECT_THAT(Concat("/missing", {"/a"}).value, IsFsError(FsError::kFileNotFound));
+  EXPECT_THAT(Concat("/", {"/a"}).value, IsFsError(FsError::kIllegalArgument));
+  EXPECT_THAT(Concat("/t", {"/a"}, kAlice).value, IsFsError(FsError::kAccessControl));
+  EXPECT_OK(Concat("/t", {"/a"}).value);
+}
+
+}  // namespace
+}  // namespace cairn::namenode

@@ -1,0 +1,82 @@
+"""Power cuts of the namenode's disk: a loop image of XFS, shut down at random moments."""
+
+import os
+import time
+
+from harness import disks, env
+from harness.case import Case
+from harness.cluster import Failed, MiniCluster, run
+from harness.load import Load
+
+
+class PowerCuts(Case):
+    limit_seconds = 2 * 3600 if env.LONG else 240
+
+    def setUp(self):
+        reason = disks.why_no_power_cuts()
+        if reason:
+            self.skipTest(reason)
+
+    def start(self, cluster):
+        """Starts the namenode; a look at its log is worth more than the exit status."""
+        try:
+            cluster.start("namenode")
+        except Failed as error:
+            self.fail(f"the namenode does not start after the power cut: {error}")
+
+    def test_every_acknowledged_operation_survives(self):
+        """fault 2: the cut comes at any commit of the journal or write of the store."""
+        cuts = int(os.environ.get("CAIRN_TEST_CUTS", 500 if env.LONG else 12))
+        random = self.random()
+        disk = disks.PowerCutDisk(1 << 30)
+        self.addCleanup(disk.close)
+        with MiniCluster(
+            datanodes=1,
+            conf={
+                "dfs.namenode.name.dir": os.path.join(disk.path, "namenode"),
+                "cairn.namenode.store.tail": "256k",
+                "cairn.namenode.store.tail.age": "1s",
+            },
+        ) as cluster:
+            load = Load(
+                cluster, writers=8, data_writers=1, replication=1, seed=random.randrange(1 << 30)
+            )
+            self.addCleanup(load.close)
+            in_calls = torn = 0
+            for number in range(cuts):
+                load.run()
+                time.sleep(random.uniform(0.02, 0.6))
+                calls, _ = load.mark(f"cut {number}")
+                disk.cut()
+                in_calls += calls > 0
+                time.sleep(random.choice([0, 0.05]))
+                cluster.kill_now("namenode")
+                disk.unmount()
+                disk.mount()
+                self.start(cluster)
+                load.pause()
+                load.check()
+            load.check(everything=True)
+            torn = cluster.log("namenode").count("torn")
+            self.note(f"{cuts} power cuts, {in_calls} in the middle of a call, {torn} torn tails cut")
+            self.note(load.summary())
+
+    def test_a_power_cut_right_after_the_format(self):
+        """What `-format` reported done is there; the namenode starts from it."""
+        disk = disks.PowerCutDisk(400 << 20)
+        self.addCleanup(disk.close)
+        name_dir = os.path.join(disk.path, "namenode")
+        with MiniCluster(
+            datanodes=0, conf={"dfs.namenode.name.dir": name_dir}, start=False
+        ) as cluster:
+            cluster.make()
+            cluster.kill("namenode")
+            run(
+                [env.program("cairn-namenode"), "--conf", cluster.conf_dir, "-format", "-force"],
+                env=cluster.environment(),
+            )
+            disk.cut()
+            disk.unmount()
+            disk.mount()
+            self.start(cluster)
+            self.assertEqual(cluster.dfs("-ls", "/").stdout, b"")

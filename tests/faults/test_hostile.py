@@ -1,0 +1,347 @@
+"""What strangers send: garbage, floods, slow drips, thousands of connections. Every port, every time
+with another client at work that must not notice."""
+
+import os
+import resource
+import socket
+import struct
+import threading
+import time
+
+from harness import env, rpc
+from harness.case import Case
+from harness.cluster import MiniCluster, descriptor_count, resident_bytes, thread_count
+from harness.proxy import drip
+
+MOST_GROWTH = 96 << 20  # of a daemon's memory, whatever is sent to it
+
+
+class Hostile(Case):
+    @classmethod
+    def setUpClass(cls):
+        cls.cluster = MiniCluster(datanodes=1)
+        cls.addClassCleanup(cls.cluster.close)
+        cls.cluster.put(b"precious" * 1000, "/precious")
+
+    def ports(self):
+        """{name: (daemon, port)} of everything that listens."""
+        found = {}
+        for name in self.cluster.names:
+            for key, value in self.cluster.ports(name).items():
+                if value.isdigit() and int(value) > 0:
+                    found[f"{name} {key}"] = (name, int(value))
+        return found
+
+    def setUp(self):
+        self.pids = {name: self.cluster.pid(name) for name in self.cluster.names}
+        self.before = {name: resident_bytes(pid) for name, pid in self.pids.items()}
+
+    def tearDown(self):
+        for name, pid in self.pids.items():
+            self.assertTrue(self.cluster.alive(name), f"{name} died:\n{self.cluster.tail(name)}")
+            self.assertEqual(self.cluster.pid(name), pid)
+            grown = resident_bytes(pid) - self.before[name]
+            self.assertLess(grown, MOST_GROWTH * env.SLOW, f"{name} grew by {grown >> 20} MiB")
+        self.assertEqual(self.cluster.cat("/precious"), b"precious" * 1000)
+
+    def work(self):
+        """What another client does meanwhile; returns the seconds of the slowest of its steps."""
+        slowest = 0
+        for number in range(3):
+            began = time.monotonic()
+            self.cluster.put(b"work", f"/work{number}")
+            assert self.cluster.cat(f"/work{number}") == b"work"
+            slowest = max(slowest, time.monotonic() - began)
+        return slowest
+
+
+class Garbage(Hostile):
+    def send(self, port, data, wait=2):
+        """Sends and returns all that comes back until the end or `wait` seconds."""
+        answer = b""
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=wait) as connection:
+                connection.sendall(data)
+                connection.shutdown(socket.SHUT_WR)
+                while True:
+                    piece = connection.recv(65536)
+                    if not piece:
+                        break
+                    answer += piece
+        except OSError:
+            pass
+        return answer
+
+    def test_random_bytes_on_every_port(self):
+        random = self.random()
+        sent = 0
+        for _, port in self.ports().values():
+            for _ in range(60 if not env.LONG else 2000):
+                data = random.randbytes(random.choice([1, 4, 7, 8, 60, 500, 5000]))
+                prefix = random.choice([b"", rpc.PREAMBLE, b"\x00\x1c\x50", b"\x00\x1c\x51", b"GET /"])
+                self.send(port, prefix + data)
+                sent += 1
+        self.note(f"{sent} messages on {len(self.ports())} ports")
+
+    def test_foreign_protocols_on_every_port(self):
+        hello = bytes.fromhex("1603010200010001fc0303") + os.urandom(500)
+        for name, (_, port) in self.ports().items():
+            for data in (
+                b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+                b"POST /x HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n",
+                b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+                hello,
+                b"\x00" * 10000,
+                b"\xff" * 10000,
+            ):
+                with self.subTest(port=name, data=data[:10]):
+                    self.send(port, data)
+
+    def rpc_ports(self):
+        return [port for name, (_, port) in self.ports().items() if name.endswith((" rpc", " ipc"))]
+
+    def test_lengths_that_lie(self):
+        """Announced bytes reserve nothing; too many end the connection."""
+        for port in self.rpc_ports():
+            for length in (0x7FFFFFFF, 0xFFFFFFFF, 0x80000000, (64 << 20) + 1):
+                with rpc.Connection(port) as connection:
+                    connection.socket.sendall(struct.pack(">I", length) + b"x" * 100)
+                    connection.socket.settimeout(5)
+                    with self.assertRaises((ConnectionError, rpc.RemoteError)):
+                        connection.receive()
+            held = []
+            for _ in range(50):  # within the limit, and never sent
+                connection = rpc.Connection(port)
+                connection.socket.sendall(struct.pack(">I", 60 << 20) + b"x" * 1000)
+                held.append(connection)
+            self.work()
+            for connection in held:
+                connection.close()
+
+    def test_damaged_messages_within_whole_frames(self):
+        """Wrong varints, deep nesting, unknown enums, missing fields: an error or the end."""
+        nested = b""
+        for _ in range(20000):
+            nested = rpc.field(2, nested) if len(nested) < 60000 else nested
+        endless = b"\xff" * 11
+        for port in self.rpc_ports():
+            for message in (
+                endless,
+                nested,
+                b"\x0a\xff\xff\xff\xff\x0f",
+                rpc.field(1, "/x") + rpc.field(4, 1 << 40),
+                b"\x0b" * 5000,  # groups that never end
+                os.urandom(3000),
+            ):
+                for method in ("create", "mkdirs", "getFileInfo", "no-such-method", ""):
+                    try:
+                        with rpc.Connection(port) as connection:
+                            connection.socket.settimeout(5)
+                            connection.call(method, message)
+                    except (OSError, rpc.RemoteError, IndexError):
+                        pass
+
+    def test_calls_in_the_wrong_order(self):
+        port = self.cluster.port
+        with rpc.Connection(port, greet=False) as connection:  # a call before the context
+            connection.socket.sendall(
+                rpc.PREAMBLE + connection.request("mkdirs", rpc.mkdirs("/evil"), 0)
+            )
+            connection.socket.settimeout(5)
+            with self.assertRaises((ConnectionError, rpc.RemoteError)):
+                connection.receive()
+        with rpc.Connection(port) as connection:  # a second context
+            connection.socket.sendall(connection.context("somebody"))
+            connection.socket.settimeout(5)
+            with self.assertRaises((ConnectionError, rpc.RemoteError)):
+                connection.receive()
+                connection.receive()
+        self.assertEqual(self.cluster.dfs("-test", "-e", "/evil", check=False).returncode, 1)
+
+    def test_every_method_with_every_field_damaged(self):
+        """A valid call with one byte changed, and cut at each length."""
+        random = self.random()
+        block = rpc.field(1, "BP-1") + rpc.field(2, 1 << 62) + rpc.field(3, 1) + rpc.field(4, 1 << 61)
+        calls = {
+            "create": rpc.create("/evil/a"),
+            "addBlock": rpc.add_block("/evil/a", previous=block),
+            "complete": rpc.complete("/evil/a", last=block),
+            "getBlockLocations": rpc.field(1, "/precious") + rpc.field(2, 1 << 63) + rpc.field(3, 1 << 63),
+            "getListing": rpc.field(1, "/") + rpc.field(2, b"\xff\xfe") + rpc.field(3, 0),
+            "rename2": rpc.rename2("/work0", "/evil/b"),
+            "updateBlockForPipeline": rpc.field(1, block) + rpc.field(2, "x"),
+            "setTimes": rpc.field(1, "/evil") + rpc.field(2, 1 << 63) + rpc.field(3, 1 << 63),
+            "truncate": rpc.field(1, "/work1") + rpc.field(2, 1 << 63) + rpc.field(3, "x"),
+            "setReplication": rpc.field(1, "/work1") + rpc.field(2, 1 << 31),
+        }
+        answered = closed = 0
+        for method, message in calls.items():
+            variants = [message[:cut] for cut in range(len(message))]
+            for _ in range(40):
+                changed = bytearray(message)
+                changed[random.randrange(len(changed))] = random.randrange(256)
+                variants.append(bytes(changed))
+            connection = None
+            for variant in variants:
+                try:
+                    connection = connection or rpc.Connection(self.cluster.port)
+                    connection.socket.settimeout(20)
+                    connection.call(method, variant)
+                    answered += 1
+                except rpc.RemoteError:
+                    answered += 1
+                except OSError as error:
+                    self.assertNotIsInstance(error, TimeoutError, method)
+                    connection.close()
+                    connection = None
+                    closed += 1
+            if connection:
+                connection.close()
+        self.note(f"{answered} answered, {closed} ended the connection")
+
+    def test_wrong_blocks_at_the_datanodes_port(self):
+        """READ_BLOCK and WRITE_BLOCK of blocks, stamps and lengths that do not exist."""
+        port = int(self.cluster.ports("datanode-1").get("transfer") or self.transfer_port())
+        for pool in ("BP-nobody", "", "../../../../etc"):
+            for identifier in (0, 1, 1073741825, 1 << 63):
+                for length in (0, 1 << 40, 1 << 63):
+                    block = (
+                        rpc.field(1, pool)
+                        + rpc.field(2, identifier)
+                        + rpc.field(3, 1001)
+                        + rpc.field(4, length)
+                    )
+                    header = rpc.field(1, rpc.field(1, block)) + rpc.field(2, "evil")
+                    read = rpc.field(1, header) + rpc.field(2, 1 << 62) + rpc.field(3, length)
+                    self.send(port, b"\x00\x1c\x51" + rpc.delimited(read), wait=5)
+                    write = rpc.field(1, header) + rpc.field(4, 6) + rpc.field(5, 1)
+                    self.send(port, b"\x00\x1c\x50" + rpc.delimited(write), wait=5)
+        self.assertFalse(os.path.exists("/etc/blk_1"))
+
+    def transfer_port(self):
+        for key, value in self.cluster.ports("datanode-1").items():
+            if key in ("transfer", "data", "xfer") and value.isdigit():
+                return int(value)
+        self.fail(f"no data port in {self.cluster.ports('datanode-1')}")
+
+
+class Floods(Hostile):
+    def test_a_thousand_half_open_connections_on_every_port(self):
+        """fault 41: they cost neither threads nor much memory, and nobody else waits"""
+        limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(limit[1], 8192), limit[1]))
+        calm = self.work()
+        threads = {name: thread_count(pid) for name, pid in self.pids.items()}
+        held = []
+        for _, port in self.ports().values():
+            for number in range(1000):
+                try:
+                    connection = socket.create_connection(("127.0.0.1", port), timeout=2)
+                    connection.sendall([b"", b"h", rpc.PREAMBLE, b"\x00\x1c\x50", b"PRI"][number % 5])
+                    held.append(connection)
+                except OSError:
+                    pass  # refused is a good answer, too
+        busy = self.work()
+        for name, pid in self.pids.items():
+            self.assertLess(thread_count(pid), threads[name] + 40, f"threads of {name}")
+        self.note(f"{len(held)} connections; work took {busy:.2f} s, without them {calm:.2f} s")
+        self.assertLess(busy, (calm * 5 + 2) * env.SLOW)
+        for connection in held:
+            connection.close()
+
+    def test_a_byte_a_second(self):
+        """fault 41: a slow sender is cut off, or costs nothing"""
+        stop = threading.Event()
+        with rpc.Connection(self.cluster.port, greet=False) as example:
+            whole = (
+                rpc.PREAMBLE
+                + example.context("root")
+                + example.request("mkdirs", rpc.mkdirs("/slow"), 1)
+            )
+        threads = []
+        for _, port in self.ports().values():
+            for data in (whole, b"\x00\x1c\x51" + b"\xff" * 100, b"PRI * HTTP/2.0\r\n\r\n"):
+                for _ in range(20):
+                    thread = threading.Thread(
+                        target=drip, args=(port, data, 0.5, stop), daemon=True
+                    )
+                    thread.start()
+                    threads.append(thread)
+        try:
+            time.sleep(1)
+            self.note(f"{len(threads)} drips; work took {self.work():.2f} s")
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join(10)
+
+    def test_no_descriptors_left(self):
+        """fault 43: new connections wait or are refused, old ones are served, and it recovers"""
+        with MiniCluster(datanodes=1) as cluster:
+            cluster.put(b"x" * 100000, "/x")
+            for name in cluster.names:
+                command = cluster.command(name)
+
+                def few():
+                    resource.setrlimit(resource.RLIMIT_NOFILE, (160, 160))
+
+                cluster.spawn(name, command, preexec_fn=few)
+            self.eventually(lambda: cluster.live_datanodes() == 1, "the datanode")
+            old = rpc.Connection(cluster.port)
+            old.call("mkdirs", rpc.mkdirs("/before"))
+            held = []
+            for name in cluster.names:
+                for key, port in cluster.ports(name).items():
+                    if not port.isdigit() or key == "internal":
+                        continue
+                    for _ in range(300):
+                        try:
+                            held.append(socket.create_connection(("127.0.0.1", int(port)), timeout=1))
+                        except OSError:
+                            break
+            self.assertLessEqual(descriptor_count(cluster.pid("namenode")), 160)
+            self.assertEqual(old.call("mkdirs", rpc.mkdirs("/during")), {1: [1]})
+            for connection in held:
+                connection.close()
+            self.eventually(
+                lambda: cluster.dfs("-cat", "/x", check=False).stdout == b"x" * 100000,
+                "reads after the flood",
+                60,
+            )
+            cluster.put(b"y", "/after")
+            old.close()
+            self.note(f"{len(held)} connections against 160 descriptors")
+
+
+class Memory(Case):
+    def test_the_namenode_runs_out_of_memory(self):
+        """fault 12: whatever it does then, nothing is half done and a restart has every ack"""
+        with MiniCluster(datanodes=0) as cluster:
+            child = cluster.spawn("namenode")
+            pid = child.pid
+            with open(f"/proc/{pid}/status") as file:
+                size = [int(line.split()[1]) << 10 for line in file if line.startswith("VmSize")][0]
+            resource.prlimit(pid, resource.RLIMIT_AS, (size + (24 << 20), size + (24 << 20)))
+            acknowledged = []
+            try:
+                with rpc.Connection(cluster.port) as connection:
+                    connection.socket.settimeout(20)
+                    for number in range(300_000):
+                        connection.call("mkdirs", rpc.mkdirs(f"/d/{number // 1000}/{number}" + "x" * 150))
+                        acknowledged.append(number)
+                        if number % 2000 == 0 and child.poll() is not None:
+                            break
+            except (OSError, rpc.RemoteError) as error:
+                self.note(f"after {len(acknowledged)} operations: {type(error).__name__}")
+            cluster.kill_now("namenode")
+            child.wait()
+            cluster.start("namenode")
+            found = set()
+            listing = cluster.dfs("-ls", "-R", "-C", "/d").stdout.decode().split()
+            for path in listing:
+                leaf = path.rsplit("/", 1)[1]
+                if leaf.endswith("x"):
+                    found.add(int(leaf.rstrip("x")))
+            self.assertEqual([n for n in acknowledged if n not in found], [])
+            self.assertLessEqual(len(found), len(acknowledged) + 1)
+            self.note(f"exit status {child.returncode}; all {len(acknowledged)} operations are there")

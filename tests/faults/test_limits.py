@@ -1,0 +1,179 @@
+"""Names and sizes at the edge of what is allowed: the same answer before and after a restart."""
+
+import time
+
+from harness import env, rpc
+from harness.case import Case
+from harness.cluster import MiniCluster
+
+
+class Paths(Case):
+    """fault 61"""
+
+    GOOD = (
+        "/plain",
+        "/" + "n" * 255,
+        "/sp ace",
+        "/tab\there",
+        "/new\nline",
+        "/\u00e4\u20ac\U0001f600",
+        "/.hidden",
+        "/...",
+        "/a/b/c/d",
+        "/%2e%2e",
+        "/-rf",
+        "/*",
+    )
+    BAD = (
+        "",
+        "relative",
+        "/a/../b",
+        "/..",
+        "/./a",
+        "/a/.",
+        "//a",
+        "/a//b",
+        "/a:b/..",
+        "/" + "n" * 256,
+        "/" + "\u00e4" * 128,
+        "/" + "/".join(["d"] * 10_000),
+        "/a" + "/" + "x" * 9000,
+    )
+    BAD_BYTES = (b"/\xff\xfe", b"/a\xc3", b"/nul\x00byte", b"/\xed\xa0\x80")
+
+    def mkdir(self, connection, path):
+        """The kind of error, or ok."""
+        try:
+            message = rpc.field(1, path) + rpc.field(2, rpc.permission(0o755)) + rpc.field(3, 1)
+            return "ok" if connection.call("mkdirs", message).get(1) == [1] else "false"
+        except rpc.RemoteError as error:
+            return error.kind
+
+    def info(self, connection, path):
+        try:
+            return 1 in connection.call("getFileInfo", rpc.field(1, path))
+        except rpc.RemoteError as error:
+            return error.kind
+
+    def test_names_are_judged_the_same_by_all_and_after_a_restart(self):
+        with MiniCluster(datanodes=0) as cluster:
+            with rpc.Connection(cluster.port) as connection:
+                for path in self.GOOD:
+                    self.assertEqual(self.mkdir(connection, path), "ok", path)
+            for path in self.BAD + self.BAD_BYTES:
+                # Where the server ends the connection over invalid UTF-8, that is an answer, too.
+                with rpc.Connection(cluster.port) as connection:
+                    try:
+                        answer = self.mkdir(connection, path)
+                    except OSError:
+                        answer = "closed"
+                self.assertNotIn(answer, ("ok",), path[:50])
+                self.note(f"{path[:24]!r}{'...' if len(path) > 24 else ''}: {answer}")
+            before = cluster.dfs("-ls", "-R", "-C", "/").stdout
+            with rpc.Connection(cluster.port) as connection:
+                answers = [self.info(connection, path) for path in self.GOOD]
+            self.assertEqual(answers, [True] * len(self.GOOD))
+            for stop in (cluster.kill, cluster.stop):
+                stop("namenode")
+                cluster.start("namenode")
+                self.assertEqual(cluster.dfs("-ls", "-R", "-C", "/").stdout, before)
+                with rpc.Connection(cluster.port) as connection:
+                    self.assertEqual([self.info(connection, p) for p in self.GOOD], answers)
+
+    def test_depth(self):
+        """As deep as a path may be written, and no deeper."""
+        with MiniCluster(datanodes=0) as cluster, rpc.Connection(cluster.port) as connection:
+            deepest = 0
+            for depth in (10, 100, 500, 999, 1000, 1001, 2000, 3999, 4000, 5000):
+                answer = self.mkdir(connection, "/" + "/".join(["d"] * depth))
+                if answer == "ok":
+                    self.assertEqual(deepest in (0,) or depth > deepest, True)
+                    deepest = depth
+                else:
+                    self.note(f"depth {depth}: {answer}")
+            self.assertGreaterEqual(deepest, 999)
+            path = "/" + "/".join(["d"] * deepest)
+            cluster.kill("namenode")
+            cluster.start("namenode")
+            with rpc.Connection(cluster.port) as after:
+                self.assertEqual(self.info(after, path), True)
+                self.assertEqual(after.call("delete", rpc.delete("/d")), {1: [1]})
+            self.assertEqual(cluster.dfs("-ls", "/").stdout, b"")
+
+
+class LargeDirectory(Case):
+    limit_seconds = 900
+
+    def test_a_full_directory_says_so(self):
+        with MiniCluster(
+            datanodes=0, conf={"dfs.namenode.fs-limits.max-directory-items": "100"}
+        ) as cluster, rpc.Connection(cluster.port) as connection:
+            for number in range(100):
+                connection.call("mkdirs", rpc.mkdirs(f"/d/{number}"))
+            with self.assertRaises(rpc.RemoteError) as refused:
+                connection.call("mkdirs", rpc.mkdirs("/d/one-too-many"))
+            self.assertIn("MaxDirectoryItems", refused.exception.kind)
+            connection.call("delete", rpc.delete("/d/7"))
+            connection.call("mkdirs", rpc.mkdirs("/d/fits-now"))
+
+    def test_a_very_large_directory(self):
+        """Made, listed in pages, restarted, counted, deleted, and others do not wait for that."""
+        count = 1_000_000 if env.LONG else 60_000
+        with MiniCluster(datanodes=0) as cluster, rpc.Connection(cluster.port) as connection:
+            for start in range(0, count, 500):
+                for number in range(start, start + 500):
+                    connection.send("mkdirs", rpc.mkdirs(f"/big/{number:07}"))
+                for _ in range(500):
+                    connection.receive()
+
+            def names():
+                return len(cluster.dfs("-ls", "-C", "/big", timeout=300).stdout.splitlines())
+
+            self.assertEqual(names(), count)
+            cluster.kill("namenode")
+            cluster.start("namenode")
+            self.assertEqual(names(), count)
+            counted = cluster.dfs("-count", "/big").stdout.split()
+            self.assertEqual(int(counted[0]), count + 1)
+            with rpc.Connection(cluster.port) as other:
+                began = time.monotonic()
+                other.call("delete", rpc.delete("/big"))
+                took = time.monotonic() - began
+                slowest = 0
+                for number in range(300):
+                    began = time.monotonic()
+                    other.call("mkdirs", rpc.mkdirs(f"/small/{number}"))
+                    slowest = max(slowest, time.monotonic() - began)
+            cluster.kill("namenode")  # in the middle of the reclaiming
+            cluster.start("namenode")
+            self.assertEqual(cluster.dfs("-ls", "-C", "/").stdout.split(), [b"/small"])
+            self.note(
+                f"{count} entries deleted in {took * 1000:.0f} ms; the slowest call meanwhile took "
+                f"{slowest * 1000:.0f} ms"
+            )
+            self.assertLess(slowest, 2 * env.SLOW)
+
+
+class Values(Case):
+    def test_numbers_out_of_range_are_refused_by_name(self):
+        with MiniCluster(datanodes=0) as cluster, rpc.Connection(cluster.port) as connection:
+            for message, word in (
+                (rpc.create("/f", block_size=1000), "block size"),
+                (rpc.create("/f", replication=1000), "replication"),
+                (rpc.create("/f", replication=0), "replication"),
+                (rpc.create("/f", block_size=(1 << 63) + 5), "block size"),
+            ):
+                with self.assertRaises(rpc.RemoteError) as refused:
+                    connection.call("create", message)
+                self.assertIn(word, str(refused.exception).lower().replace("blocksize", "block size"))
+            self.assertEqual(cluster.dfs("-ls", "/").stdout, b"")
+
+    def test_oversized_requests_are_refused_and_the_server_lives(self):
+        with MiniCluster(datanodes=0) as cluster:
+            with rpc.Connection(cluster.port) as connection:
+                with self.assertRaises((OSError, rpc.RemoteError)):
+                    connection.call("mkdirs", rpc.mkdirs("/" + "x" * (65 << 20)))
+            with rpc.Connection(cluster.port) as connection:
+                with self.assertRaises(rpc.RemoteError):
+                    connection.call("mkdirs", rpc.mkdirs("/" + "x" * (32 << 20)))
+                connection.call("mkdirs", rpc.mkdirs("/fine"))

@@ -1,0 +1,238 @@
+"""Replies lost, connections cut, daemons away while clients stream: retries do nothing twice."""
+
+import itertools
+import os
+import subprocess
+import threading
+import time
+
+from harness import env, rpc
+from harness.case import Case
+from harness.cluster import MiniCluster, resident_bytes
+from harness.proxy import Cut, Proxy
+
+
+class LostReplies(Case):
+    """fault 38: the answer was lost after the effect; the retry gets that answer."""
+
+    def setUp(self):
+        self.cluster = MiniCluster(datanodes=1)
+        self.addCleanup(self.cluster.close)
+
+    def lose_and_retry(self, method, message, restart, client_id=None):
+        """Sends a call, never reads its answer, and sends the same call again on a new connection,
+        after kill -9 of the namenode if `restart`. Returns what the retry is answered, and the
+        answer of the first attempt."""
+        client_id = client_id or os.urandom(16)
+        first = rpc.Connection(self.cluster.port, client_id=client_id)
+        answer = first.call(method, message, call_id=7)
+        first.close()
+        if restart:
+            self.cluster.kill_now("namenode")
+            self.cluster.start("namenode")
+            self.eventually(lambda: self.cluster.live_datanodes() == 1, "the datanode", 20)
+        with rpc.Connection(self.cluster.port, client_id=client_id) as second:
+            return second.call(method, message, call_id=7, retry=1), answer
+
+    def check(self, restart):
+        cluster = self.cluster
+        cluster.dfs("-mkdir", "-p", "/d/full")
+        for name in ("a", "b", "c", "t", "k1", "k2"):
+            cluster.put(b"x" * 1000, f"/d/{name}", "-D", "dfs.replication=1")
+        for method, message in (
+            ("create", rpc.create("/d/new")),
+            ("mkdirs", rpc.mkdirs("/d/dir")),
+            ("rename", rpc.rename("/d/a", "/d/a2")),
+            ("rename2", rpc.rename2("/d/b", "/d/b2")),
+            ("delete", rpc.delete("/d/c")),
+            ("append", rpc.append("/d/t")),
+        ):
+            with self.subTest(method=method, restart=restart):
+                retried, first = self.lose_and_retry(method, message, restart)
+                self.assertEqual(retried.get(1), first.get(1))
+        # The calls that the retry cache does not serve are idempotent by what they say.
+        with rpc.Connection(cluster.port) as connection:
+            status = rpc.parse(connection.call("create", rpc.create("/d/blocks", client="w"))[1][0])
+        block = rpc.add_block("/d/blocks", client="w", file_id=status[13][0])
+        with self.subTest(method="addBlock", restart=restart):
+            retried, first = self.lose_and_retry("addBlock", block, restart)
+            identity = [rpc.parse(rpc.parse(answer[1][0])[1][0]) for answer in (retried, first)]
+            self.assertEqual(identity[0][2], identity[1][2], "another block was allocated")
+        with rpc.Connection(cluster.port) as connection:
+            empty = rpc.parse(connection.call("create", rpc.create("/d/empty", client="w"))[1][0])
+        done = rpc.complete("/d/empty", client="w", file_id=empty[13][0])
+        with self.subTest(method="complete", restart=restart):
+            retried, first = self.lose_and_retry("complete", done, restart)
+            self.assertEqual((retried, first), ({1: [1]}, {1: [1]}))
+        names = {"a2", "b2", "blocks", "dir", "empty", "full", "k1", "k2", "new", "t"}
+        listing = cluster.dfs("-ls", "-C", "/d").stdout.decode().split()
+        self.assertEqual({path.rsplit("/", 1)[1] for path in listing}, names)
+
+    def test_the_retry_is_answered_as_the_first_attempt(self):
+        self.check(restart=False)
+
+    def test_also_when_the_namenode_was_killed_in_between(self):
+        self.check(restart=True)
+
+    def test_a_call_of_another_client_is_not_a_retry(self):
+        first = rpc.Connection(self.cluster.port)
+        first.call("create", rpc.create("/f", client="one"), call_id=7)
+        with rpc.Connection(self.cluster.port) as second:
+            with self.assertRaises(rpc.RemoteError) as refused:
+                second.call("create", rpc.create("/f", client="two"), call_id=7, retry=1)
+        self.assertEqual(refused.exception.kind, "AlreadyBeingCreatedException")
+
+
+class CutConnections(Case):
+    """faults 37 and 38 for whole clients: every nth reply, or half of it, is lost with a reset."""
+
+    def run_through(self, hook):
+        with MiniCluster(datanodes=1) as cluster:
+            pieces = itertools.count(1)
+            lock = threading.Lock()
+
+            def disturb(data, _connection):
+                with lock:
+                    number = next(pieces)
+                return hook(data, number)
+
+            proxy = Proxy(cluster.port, **{self.side: disturb})
+            self.addCleanup(proxy.close)
+            uri = f"hdfs://127.0.0.1:{proxy.port}"
+            data = os.urandom(2_500_000)
+
+            def dfs(*words, **options):
+                return cluster.dfs(
+                    *("-fs", uri, "-D", "dfs.blocksize=1m", "-D", "dfs.replication=1", *words),
+                    **options,
+                ).stdout
+
+            for round_number in range(4):
+                base = f"/r{round_number}"
+                dfs("-mkdir", base)  # without -p: a second effect would be an error
+                dfs("-put", "-", base + "/a", input=data)
+                dfs("-mv", base + "/a", base + "/b")
+                dfs("-appendToFile", "-", base + "/b", input=b"tail")
+                dfs("-mkdir", base + "/dir")
+                self.assertEqual(dfs("-cat", base + "/b"), data + b"tail")
+                dfs("-touchz", base + "/gone")
+                dfs("-rm", base + "/gone")
+                dfs("-rmdir", base + "/dir")
+                listing = dfs("-ls", "-C", base).decode().split()
+                self.assertEqual(listing, [base + "/b"])
+            self.note(f"{proxy.cuts} cuts in {proxy.connections} connections")
+            self.assertGreater(proxy.cuts, 10)
+
+    def test_replies_lost(self):
+        self.side = "on_reply"
+        self.run_through(lambda data, number: None if number % 3 == 0 else data)
+
+    def test_requests_lost(self):
+        self.side = "on_request"
+        self.run_through(lambda data, number: None if number % 4 == 0 else data)
+
+    def test_replies_cut_in_half(self):
+        """The second half of every fourth reply is a reset."""
+        with MiniCluster(datanodes=0) as cluster:
+            pieces = itertools.count(1)
+            with Proxy(cluster.port) as proxy:
+
+                def cut(data, _connection):
+                    if next(pieces) % 4:
+                        return data
+                    return Cut(data[: len(data) // 2])
+
+                proxy.on_reply = cut
+                for number in range(12):
+                    cluster.dfs("-fs", f"hdfs://127.0.0.1:{proxy.port}", "-mkdir", f"/m{number}")
+                self.assertGreater(proxy.cuts, 3)
+            self.assertEqual(len(cluster.dfs("-ls", "-C", "/").stdout.split()), 12)
+
+
+class Streaming(Case):
+    def test_the_namenode_is_killed_while_clients_stream(self):
+        """fault 31: they go on, and finish when it is back; memory stays bounded"""
+        with MiniCluster(datanodes=2) as cluster:
+            data = os.urandom(1 << 20)
+            writers = [
+                subprocess.Popen(
+                    [
+                        *(env.program("cairn"), "dfs", "-D", "dfs.blocksize=2m"),
+                        *("-D", "cairn.client.rpc.retry=60s", "-put", "-", f"/stream{number}"),
+                    ],
+                    stdin=subprocess.PIPE,
+                    env=cluster.environment(),
+                )
+                for number in range(3)
+            ]
+            memory = 0
+            for piece in range(16):
+                for writer in writers:
+                    writer.stdin.write(data)
+                    writer.stdin.flush()
+                if piece in (4, 9):
+                    cluster.kill_now("namenode")
+                    time.sleep(1)
+                    cluster.start("namenode")
+                memory = max([memory] + [resident_bytes(writer.pid) for writer in writers])
+            for number, writer in enumerate(writers):
+                writer.stdin.close()
+                self.assertEqual(writer.wait(60 * env.SLOW), 0)
+                self.assertEqual(cluster.cat(f"/stream{number}"), data * 16)
+            self.note(f"a client took {memory >> 20} MiB at most")
+            self.assertLess(memory, (200 << 20) * env.SLOW)
+
+    def test_a_datanode_is_killed_while_clients_read_and_write(self):
+        """faults 14, 23, 37: connections end by a reset in the middle of a packet"""
+        with MiniCluster(datanodes=4) as cluster:
+            data = os.urandom(24 << 20)
+            cluster.put(data, "/read", "-D", "dfs.blocksize=4m")
+            for victim in cluster.datanodes:
+                reader = subprocess.Popen(
+                    [env.program("cairn"), "dfs", "-cat", "/read"],
+                    stdout=subprocess.PIPE,
+                    env=cluster.environment(),
+                )
+                writer = subprocess.Popen(
+                    [
+                        *(env.program("cairn"), "dfs", "-D", "dfs.blocksize=4m"),
+                        *("-put", "-f", "-", "/write"),
+                    ],
+                    stdin=subprocess.PIPE,
+                    env=cluster.environment(),
+                )
+                seen = reader.stdout.read(1 << 20)
+                writer.stdin.write(data[: 6 << 20])
+                writer.stdin.flush()
+                cluster.kill_now(victim)
+                seen += reader.stdout.read()
+                reader.stdout.close()
+                writer.stdin.write(data[6 << 20 :])
+                writer.stdin.close()
+                self.assertEqual(reader.wait(60), 0)
+                self.assertEqual(writer.wait(120), 0, f"writer, {victim} killed")
+                self.assertTrue(seen == data, f"reader, {victim} killed")
+                self.assertTrue(cluster.cat("/write") == data)
+                cluster.start(victim)
+                self.eventually(lambda: cluster.live_datanodes() == 4, "all datanodes")
+
+    def test_a_restarted_namenode_deletes_nothing_it_does_not_know_yet(self):
+        """fault 32: killed right after the bytes arrived, before or after they were reported"""
+        with MiniCluster(datanodes=3) as cluster:
+            expected = {}
+            for number in range(6):
+                data = os.urandom(300_000)
+                cluster.put(data, f"/f{number}")
+                expected[f"/f{number}"] = data
+                cluster.kill_now("namenode")
+                cluster.start("namenode")
+            self.eventually(lambda: cluster.live_datanodes() == 3, "all datanodes", 20)
+            time.sleep(3)  # three heartbeats: time for an order to delete, were there one
+            for path, data in expected.items():
+                self.assertEqual(cluster.cat(path), data)
+            blocks = sum(
+                len([f for f in files if f.startswith("blk_") and not f.endswith(".meta")])
+                for name in cluster.datanodes
+                for _, _, files in os.walk(cluster.data(name))
+            )
+            self.assertEqual(blocks, 3 * len(expected))

@@ -1,0 +1,43 @@
+// A long-lived FsShell: starting a JVM for each command would take seconds.
+//
+// Reads a command per line of standard input, its words base64-encoded with spaces between; "-" is an
+// empty word. Answers each with one line: exit code, standard output, standard error, both base64.
+import java.io.*;
+import java.nio.charset.StandardCharsets;
+import java.util.*;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.FsShell;
+import org.apache.hadoop.util.ToolRunner;
+
+public class Shell {
+  public static void main(String[] args) throws Exception {
+    PrintStream answers = System.out;
+    PrintStream errors = System.err;
+    BufferedReader lines = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.US_ASCII));
+    Base64.Decoder decode = Base64.getDecoder();
+    Base64.Encoder encode = Base64.getEncoder();
+    for (String line; (line = lines.readLine()) != null; ) {
+      List<String> words = new ArrayList<>(Arrays.asList(args));
+      for (String word : line.split(" ")) {
+        words.add(word.equals("-") ? "" : new String(decode.decode(word), StandardCharsets.UTF_8));
+      }
+      ByteArrayOutputStream out = new ByteArrayOutputStream();
+      ByteArrayOutputStream err = new ByteArrayOutputStream();
+      System.setOut(new PrintStream(out, true));
+      System.setErr(new PrintStream(err, true));
+      int code;
+      try {
+        code = ToolRunner.run(new Configuration(), new FsShell(), words.toArray(new String[0]));
+      } catch (Throwable t) {
+        t.printStackTrace(System.err);
+        code = 99;
+      }
+      System.out.flush();
+      System.err.flush();
+      System.setOut(answers);
+      System.setErr(errors);
+      answers.println(code + " ." + encode.encodeToString(out.toByteArray()) + " ." + encode.encodeToString(err.toByteArray()));
+      answers.flush();
+    }
+  }
+}

@@ -1,0 +1,1 @@
+"""What the tests with real processes share: clusters, clients, faults. Python's standard library only."""

@@ -1,0 +1,156 @@
+#include "tests/load/checker.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "tests/load/content.h"
+
+namespace cairn::load {
+namespace {
+
+constexpr size_t kReadBytes = 1 << 20;
+constexpr absl::Duration kRecoveryLimit = absl::Seconds(120);
+constexpr absl::Duration kRecoveryPoll = absl::Milliseconds(100);
+
+// Empty: as expected. Otherwise what is wrong.
+std::string CompareContent(client::FileSystem& fs, const std::string& path, const Thing& thing,
+                           Findings& findings) {
+  absl::StatusOr<std::unique_ptr<client::InputStream>> in = fs.Open(path);
+  if (!in.ok()) return absl::StrCat("open: ", in.status().ToString());
+  const uint64_t length = (*in)->length();
+  if (length < thing.least_bytes || length > thing.most_bytes) {
+    return absl::StrCat("length ", length, ", acknowledged ", thing.least_bytes, ", written ",
+                        thing.most_bytes);
+  }
+  std::vector<std::byte> buffer(kReadBytes);
+  for (uint64_t offset = 0; offset < length;) {
+    const absl::StatusOr<size_t> read = (*in)->ReadFully(buffer);
+    if (!read.ok()) return absl::StrCat("read at ", offset, ": ", read.status().ToString());
+    if (*read == 0) return absl::StrCat("ends at ", offset, " of ", length);
+    const auto wrong = FirstDifference(thing.content, offset, std::span(buffer).first(*read));
+    if (wrong) return absl::StrCat("byte ", *wrong, " of ", length, " is wrong");
+    offset += *read;
+    findings.bytes += *read;
+  }
+  return "";
+}
+
+std::string Compare(client::FileSystem& fs, const std::string& path,
+                    const std::optional<Thing>& expected, Findings& findings) {
+  const absl::StatusOr<client::FileStatus> status = fs.Stat(path);
+  if (!expected) {
+    if (absl::IsNotFound(status.status())) return "";
+    return status.ok() ? "is there, and should not be" : status.status().ToString();
+  }
+  if (!status.ok()) return absl::StrCat("stat: ", status.status().ToString());
+  if (status->is_directory() != expected->directory) return "is of the wrong type";
+  if (expected->mode != 0 && status->mode != expected->mode) {
+    return absl::StrCat("mode ", status->mode, ", expected ", expected->mode);
+  }
+  return expected->directory ? "" : CompareContent(fs, path, *expected, findings);
+}
+
+// Whether the cluster is in `state`; `why` says what contradicts it.
+bool Holds(client::FileSystem& fs, const Doubt::State& state, Findings& findings,
+           std::string& why) {
+  for (const auto& [path, thing] : state) {
+    const std::string trouble = Compare(fs, path, thing, findings);
+    if (trouble.empty()) continue;
+    absl::StrAppend(&why, path, ": ", trouble, "; ");
+    return false;
+  }
+  return true;
+}
+
+void CheckDoubts(client::FileSystem& fs, const Model& model, Findings& findings) {
+  for (const Doubt& doubt : model.doubts()) {
+    findings.paths += doubt.before.size();
+    std::string why;
+    if (Holds(fs, doubt.before, findings, why)) {
+      ++findings.doubts_did_not;
+    } else if (Holds(fs, doubt.after, findings, why)) {
+      ++findings.doubts_happened;
+    } else {
+      findings.violations.push_back(absl::StrCat("half done: ", why));
+    }
+  }
+}
+
+void CheckPath(client::FileSystem& fs, const Model& model, const std::string& path,
+               Findings& findings) {
+  const Thing* const thing = model.Find(path);
+  ++findings.paths;
+  const std::string trouble =
+      Compare(fs, path, thing == nullptr ? std::nullopt : std::optional(*thing), findings);
+  if (!trouble.empty()) findings.violations.push_back(absl::StrCat(path, ": ", trouble));
+}
+
+// Takes the file from the writer that broke, as another client would.
+std::string Recover(client::FileSystem& fs, const std::string& path) {
+  const absl::Time until = absl::Now() + kRecoveryLimit;
+  std::string last;
+  while (absl::Now() < until) {
+    const absl::StatusOr<bool> closed = fs.RecoverLease(path);
+    if (closed.ok() && *closed) return "";
+    last = closed.ok() ? "still open" : closed.status().ToString();
+    absl::SleepFor(kRecoveryPoll);
+  }
+  return absl::StrCat("not recovered in ", absl::FormatDuration(kRecoveryLimit), ": ", last);
+}
+
+void RecoverAll(client::FileSystem& fs, Model& model, Findings& findings) {
+  std::vector<std::string> open;
+  for (const auto& [path, thing] : model.things()) {
+    if (!thing.closed) open.push_back(path);
+  }
+  for (const std::string& path : open) {
+    const std::string trouble = Recover(fs, path);
+    if (!trouble.empty()) findings.violations.push_back(absl::StrCat(path, ": ", trouble));
+  }
+  for (const Doubt& doubt : model.doubts()) {
+    for (const auto& [path, thing] : doubt.after) {
+      if (!thing || thing->directory || thing->closed) continue;
+      const absl::StatusOr<bool> exists = fs.Exists(path);
+      if (exists.ok() && *exists) Recover(fs, path);
+    }
+  }
+}
+
+void FindStrangers(client::FileSystem& fs, const std::string& directory, const Model& model,
+                   Findings& findings) {
+  const absl::StatusOr<std::vector<client::FileStatus>> entries = fs.ListStatus(directory);
+  if (!entries.ok()) {
+    findings.violations.push_back(
+        absl::StrCat("list ", directory, ": ", entries.status().ToString()));
+    return;
+  }
+  for (const client::FileStatus& entry : *entries) {
+    if (model.Find(entry.path) == nullptr && !model.InDoubt(entry.path)) {
+      findings.violations.push_back(absl::StrCat(entry.path, ": nobody made it, or it was deleted"));
+    }
+    if (entry.is_directory()) FindStrangers(fs, entry.path, model, findings);
+  }
+}
+
+}  // namespace
+
+void CheckRecent(client::FileSystem& fs, Model& model, Findings& findings) {
+  for (const std::string& path : model.TakeRecent()) {
+    if (!model.InDoubt(path)) CheckPath(fs, model, path, findings);
+  }
+  CheckDoubts(fs, model, findings);
+}
+
+void CheckAll(client::FileSystem& fs, const std::string& directory, Model& model,
+              Findings& findings) {
+  model.TakeRecent();
+  RecoverAll(fs, model, findings);
+  for (const auto& entry : model.things()) CheckPath(fs, model, entry.first, findings);
+  CheckDoubts(fs, model, findings);
+  FindStrangers(fs, directory, model, findings);
+}
+
+}  // namespace cairn::load

@@ -1,0 +1,48 @@
+#include "tests/load/model.h"
+
+#include <utility>
+
+#include "common/check.h"
+
+namespace cairn::load {
+
+void Model::Put(const std::string& path, const Thing& thing) {
+  CHECK(!InDoubt(path));
+  things_[path] = thing;
+  gone_.erase(path);
+  recent_.insert(path);
+}
+
+void Model::Remove(const std::string& path) {
+  CHECK(things_.erase(path) == 1);
+  gone_.insert(path);
+  recent_.insert(path);
+}
+
+void Model::Move(const std::string& from, const std::string& to) {
+  const Thing* const thing = Find(from);
+  CHECK(thing != nullptr);
+  Put(to, Thing(*thing));
+  Remove(from);
+}
+
+void Model::AddDoubt(Doubt doubt) {
+  for (const Doubt::State* state : {&doubt.before, &doubt.after}) {
+    for (const auto& [path, thing] : *state) {
+      things_.erase(path);
+      gone_.erase(path);
+      doubted_.insert(path);
+      recent_.insert(path);
+    }
+  }
+  doubts_.push_back(std::move(doubt));
+}
+
+const Thing* Model::Find(const std::string& path) const {
+  const auto found = things_.find(path);
+  return found == things_.end() ? nullptr : &found->second;
+}
+
+std::set<std::string> Model::TakeRecent() { return std::exchange(recent_, {}); }
+
+}  // namespace cairn::load

@@ -1,0 +1,235 @@
+#include "tests/load/writer.h"
+
+#include <algorithm>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "tests/load/content.h"
+
+namespace cairn::load {
+namespace {
+
+constexpr uint64_t kChunk = 96 << 10;     // not a multiple of packet or checksum chunk count
+constexpr size_t kMostThings = 600;       // then deletions catch up: a full check stays short
+constexpr uint64_t kSmallFileBytes = 3000;
+
+// Clear answers that cannot be right for paths that only this writer touches.
+bool IsWrong(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kAlreadyExists:
+    case absl::StatusCode::kNotFound:
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kPermissionDenied:
+    case absl::StatusCode::kUnimplemented:
+    case absl::StatusCode::kDataLoss:
+      return true;
+    default:
+      return false;
+  }
+}
+
+// Marks what a writer does for as long as it does it.
+class Doing {
+ public:
+  Doing(std::atomic<Writer::Activity>& activity, Writer::Activity what) : activity_(activity) {
+    activity_.store(what, std::memory_order_relaxed);
+  }
+  ~Doing() { activity_.store(Writer::Activity::kNone, std::memory_order_relaxed); }
+  Doing(const Doing&) = delete;
+  Doing& operator=(const Doing&) = delete;
+
+ private:
+  std::atomic<Writer::Activity>& activity_;
+};
+
+}  // namespace
+
+Writer::Writer(const WriterOptions& options, client::FileSystem& fs, Trace& trace)
+    : options_(options), fs_(fs), trace_(trace), random_(options.seed) {}
+
+absl::Status Writer::Start() { return fs_.Mkdirs(options_.directory); }
+
+bool Writer::Chance(double probability) {
+  return std::bernoulli_distribution(probability)(random_);
+}
+
+uint64_t Writer::Draw(uint64_t below) { return random_() % below; }
+
+void Writer::Step() {
+  if (model_.things().size() > kMostThings) return DeleteThing();
+  const uint64_t draw = Draw(100);
+  if (options_.data) {
+    if (draw < 45) return CreateFile(Draw(options_.most_file_bytes));
+    if (draw < 70) return AppendFile();
+  }
+  if (draw < 78) return Mkdir();
+  if (draw < 84) return CreateFile(Chance(0.5) ? 0 : Draw(kSmallFileBytes));
+  if (draw < 90) return RenameThing();
+  if (draw < 94) return ChangeMode();
+  DeleteThing();
+}
+
+std::string Writer::NewPath() {
+  const std::string parent = Chance(0.5) ? Pick(/*directory=*/true) : "";
+  return absl::StrCat(parent.empty() ? options_.directory : parent, "/n", next_name_++);
+}
+
+std::string Writer::Pick(bool directory) {
+  const auto& things = model_.things();
+  if (things.empty()) return "";
+  auto at = things.begin();
+  std::advance(at, Draw(things.size()));
+  for (size_t tried = 0; tried < things.size(); ++tried, ++at) {
+    if (at == things.end()) at = things.begin();
+    if (at->second.directory != directory || !at->second.closed) continue;
+    const std::string prefix = absl::StrCat(at->first, "/");
+    if (directory && std::any_of(model_.doubts().begin(), model_.doubts().end(), [&](const Doubt& doubt) {
+          return std::any_of(doubt.before.begin(), doubt.before.end(), [&](const auto& entry) {
+            return entry.first == at->first || absl::StartsWith(entry.first, prefix);
+          });
+        })) {
+      continue;
+    }
+    return at->first;
+  }
+  return "";
+}
+
+bool Writer::Judge(const char* operation, const std::string& path, const absl::Status& status) {
+  trace_.Line(absl::StrCat(status.ok() ? "ok " : "fail ", operation, " ", path,
+                           status.ok() ? "" : " " + status.ToString()));
+  if (status.ok()) {
+    ++acknowledged_[operation];
+  } else if (IsWrong(status)) {
+    wrong_answers_.push_back(absl::StrCat(operation, " ", path, ": ", status.ToString()));
+  } else {
+    ++unclear_[absl::StrCat(operation, " ", absl::StatusCodeToString(status.code()))];
+  }
+  return status.ok();
+}
+
+void Writer::Mkdir() {
+  const std::string path = NewPath();
+  trace_.Line(absl::StrCat("begin mkdir ", path));
+  const Thing made{.directory = true, .mode = 0755};
+  absl::Status status;
+  {
+    Doing doing(activity_, Activity::kCall);
+    status = fs_.Mkdir(path);
+  }
+  if (Judge("mkdir", path, status)) return model_.Put(path, made);
+  model_.AddDoubt({.before = {{path, std::nullopt}}, .after = {{path, made}}});
+}
+
+void Writer::CreateFile(uint64_t bytes) {
+  const std::string path = NewPath();
+  trace_.Line(absl::StrCat("begin create ", path, " ", bytes));
+  Thing thing{.content = random_(), .closed = false};
+  absl::StatusOr<std::unique_ptr<client::OutputStream>> stream = absl::UnknownError("");
+  {
+    Doing doing(activity_, Activity::kCall);
+    stream = fs_.Create(path);
+  }
+  if (!Judge("create", path, stream.status())) {
+    return model_.AddDoubt({.before = {{path, std::nullopt}}, .after = {{path, thing}}});
+  }
+  Fill(**stream, bytes, path, thing);
+  model_.Put(path, thing);
+}
+
+void Writer::AppendFile() {
+  const std::string path = Pick(/*directory=*/false);
+  if (path.empty()) return;
+  Thing thing = *model_.Find(path);
+  const uint64_t bytes = 1 + Draw(options_.most_file_bytes / 4);
+  trace_.Line(absl::StrCat("begin append ", path, " ", thing.least_bytes, " + ", bytes));
+  thing.closed = false;
+  absl::StatusOr<std::unique_ptr<client::OutputStream>> stream = absl::UnknownError("");
+  {
+    Doing doing(activity_, Activity::kCall);
+    stream = fs_.Append(path);
+  }
+  if (Judge("append", path, stream.status())) {
+    if ((*stream)->position() != thing.least_bytes) {
+      wrong_answers_.push_back(absl::StrCat("append ", path, " begins at ", (*stream)->position(),
+                                            ", acknowledged are ", thing.least_bytes));
+    }
+    Fill(**stream, bytes, path, thing);
+  }
+  model_.Put(path, thing);
+}
+
+bool Writer::Fill(client::OutputStream& stream, uint64_t bytes, const std::string& path,
+                  Thing& thing) {
+  Doing doing(activity_, Activity::kStream);
+  std::vector<std::byte> chunk;
+  for (uint64_t done = 0; done < bytes;) {
+    chunk.resize(std::min<uint64_t>(1 + Draw(kChunk), bytes - done));
+    FillContent(thing.content, thing.most_bytes, chunk);
+    thing.most_bytes += chunk.size();
+    done += chunk.size();
+    if (!Judge("write", path, stream.Write(chunk))) return false;
+    if (!Chance(0.15)) continue;
+    if (!Judge("hsync", path, stream.Hsync())) return false;
+    thing.least_bytes = thing.most_bytes;
+  }
+  if (!Judge("close", path, stream.Close())) return false;
+  thing.least_bytes = thing.most_bytes;
+  thing.closed = true;
+  return true;
+}
+
+void Writer::RenameThing() {
+  const std::string from = Pick(/*directory=*/false);
+  if (from.empty()) return;
+  const std::string to = NewPath();
+  trace_.Line(absl::StrCat("begin rename ", from, " ", to));
+  absl::Status status;
+  {
+    Doing doing(activity_, Activity::kCall);
+    status = fs_.Rename2(from, to, client::RenameOption::kNoOverwrite);
+  }
+  if (Judge("rename", from, status)) return model_.Move(from, to);
+  const Thing thing = *model_.Find(from);
+  model_.AddDoubt({.before = {{from, thing}, {to, std::nullopt}},
+                   .after = {{from, std::nullopt}, {to, thing}}});
+}
+
+void Writer::DeleteThing() {
+  const std::string path = Pick(/*directory=*/Chance(0.3));
+  if (path.empty()) return;
+  Doubt doubt;
+  const std::string below = absl::StrCat(path, "/");
+  for (const auto& [name, thing] : model_.things()) {
+    if (name != path && !absl::StartsWith(name, below)) continue;
+    doubt.before[name] = thing;
+    doubt.after[name] = std::nullopt;
+  }
+  trace_.Line(absl::StrCat("begin delete ", path));
+  absl::StatusOr<bool> deleted = false;
+  {
+    Doing doing(activity_, Activity::kCall);
+    deleted = fs_.Delete(path, /*recursive=*/true);
+  }
+  if (!Judge("delete", path, deleted.status())) return model_.AddDoubt(std::move(doubt));
+  if (!*deleted) wrong_answers_.push_back(absl::StrCat("delete ", path, ": answered that it is missing"));
+  for (const auto& entry : doubt.before) model_.Remove(entry.first);
+}
+
+void Writer::ChangeMode() {
+  const std::string path = Pick(/*directory=*/Chance(0.3));
+  if (path.empty()) return;
+  Thing thing = *model_.Find(path);
+  const auto mode = static_cast<uint16_t>(0700 | Draw(0100));
+  trace_.Line(absl::StrCat("begin chmod ", path, " ", mode));
+  absl::Status status;
+  {
+    Doing doing(activity_, Activity::kCall);
+    status = fs_.SetPermission(path, mode);
+  }
+  thing.mode = Judge("chmod", path, status) ? mode : 0;
+  model_.Put(path, thing);
+}
+
+}  // namespace cairn::load

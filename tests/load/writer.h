@@ -1,0 +1,89 @@
+// tests/load/writer.h - one client that keeps changing its own directory and remembers what was
+// acknowledged.
+//
+// Threads: one calls Step(); activity() may be read by any. While no Step() runs, the checker may use
+// model().
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "client/file_system.h"
+#include "tests/load/model.h"
+#include "tests/load/trace.h"
+
+namespace cairn::load {
+
+struct WriterOptions {
+  std::string directory;  // absolute; made by Start()
+  uint64_t seed = 0;
+  bool data = true;  // false: metadata and small files only
+  uint64_t most_file_bytes = 3 << 20;
+};
+
+class Writer {
+ public:
+  enum class Activity : uint8_t {
+    kNone,
+    kCall,    // a metadata call is unanswered
+    kStream,  // a file is open and its bytes are on their way
+  };
+
+  // `fs` and `trace` outlive this.
+  Writer(const WriterOptions& options, client::FileSystem& fs, Trace& trace);
+
+  // Makes the directory. Any error: the load cannot begin.
+  absl::Status Start();
+
+  // One operation, whatever becomes of it.
+  void Step();
+
+  Activity activity() const { return activity_.load(std::memory_order_relaxed); }
+  Model& model() { return model_; }
+  const std::string& directory() const { return options_.directory; }
+
+  // Answers that no history explains, such as "exists already" for a name never used.
+  const std::vector<std::string>& wrong_answers() const { return wrong_answers_; }
+  const std::map<std::string, uint64_t>& acknowledged() const { return acknowledged_; }
+  const std::map<std::string, uint64_t>& unclear() const { return unclear_; }
+
+ private:
+  void Mkdir();
+  void CreateFile(uint64_t bytes);
+  void AppendFile();
+  void RenameThing();
+  void DeleteThing();
+  void ChangeMode();
+
+  // Writes `bytes` of the thing's content with an hsync here and there, and closes. Keeps `thing` at
+  // what is known; false if the stream broke.
+  bool Fill(client::OutputStream& stream, uint64_t bytes, const std::string& path, Thing& thing);
+
+  // True if the operation happened. Otherwise notes whether it is in doubt or was answered wrongly.
+  bool Judge(const char* operation, const std::string& path, const absl::Status& status);
+
+  std::string NewPath();
+  // A closed file, or a directory in which nothing is in doubt; empty if there is none.
+  std::string Pick(bool directory);
+  bool Chance(double probability);
+  uint64_t Draw(uint64_t below);
+
+  const WriterOptions options_;
+  client::FileSystem& fs_;  // synchronizes itself
+  Trace& trace_;            // synchronizes itself
+  std::atomic<Activity> activity_{Activity::kNone};
+  std::mt19937_64 random_;
+  uint64_t next_name_ = 0;
+  Model model_;
+  std::vector<std::string> wrong_answers_;
+  std::map<std::string, uint64_t> acknowledged_;  // by operation
+  std::map<std::string, uint64_t> unclear_;       // by operation and status code
+};
+
+}  // namespace cairn::load

@@ -1,0 +1,172 @@
+// Options, paths and copying, on this machine's files: what a cluster does is tested against one.
+#include "tools/dfs/shell.h"
+
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "common/testing/status_matchers.h"
+#include "common/testing/temp_dir.h"
+#include "tools/dfs/copy.h"
+#include "tools/dfs/dfs.h"
+
+namespace cairn::tools {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+class ShellTest : public ::testing::Test {
+ protected:
+  Shell MakeShell(std::vector<std::string> args) {
+    return Shell(*FindShellCommand("ls"), std::move(args), volumes_, out_, err_);
+  }
+  void WriteFile(const std::string& name, const std::string& text) {
+    std::filesystem::create_directories(std::filesystem::path(dir_.Path(name)).parent_path());
+    std::ofstream(dir_.Path(name)) << text;
+  }
+  std::string ReadFile(const std::string& name) {
+    std::ifstream in(dir_.Path(name));
+    return std::string(std::istreambuf_iterator<char>(in), {});
+  }
+  PathItem Local(const std::string& name) {
+    PathItem item{.text = name, .volume = volumes_.local(), .path = dir_.Path(name)};
+    EXPECT_OK(item.Refresh());
+    return item;
+  }
+  int Run(std::vector<std::string> args) {
+    CommandContext ctx{.args = std::move(args), .out = out_, .err = err_};
+    return RunDfs(ctx);
+  }
+
+  TempDir dir_;
+  Volumes volumes_{client::ClientOptions()};
+  std::ostringstream out_;
+  std::ostringstream err_;
+};
+
+TEST_F(ShellTest, OptionsEndAtTheFirstArgumentADashOrTwo) {
+  Shell shell = MakeShell({"-f", "-t", "4", "a", "-f"});
+  ASSERT_OK(shell.TakeOptions({"f", "p"}, {"t"}, 1, 9));
+  EXPECT_TRUE(shell.Has("f"));
+  EXPECT_FALSE(shell.Has("p"));
+  EXPECT_EQ(shell.Value("t"), "4");
+  EXPECT_THAT(shell.args(), ElementsAre("a", "-f"));
+
+  Shell dash = MakeShell({"-", "x"});
+  ASSERT_OK(dash.TakeOptions({}, {}, 1, 9));
+  EXPECT_THAT(dash.args(), ElementsAre("-", "x"));
+
+  Shell dashes = MakeShell({"--", "-f"});
+  ASSERT_OK(dashes.TakeOptions({}, {}, 1, 9));
+  EXPECT_THAT(dashes.args(), ElementsAre("-f"));
+}
+
+TEST_F(ShellTest, BadUsageSaysWhatIsWrongAsHdfsDoes) {
+  Shell unknown = MakeShell({"-x"});
+  EXPECT_THAT(unknown.TakeOptions({"f"}, {}, 0, 9).message(), "Illegal option -x");
+  Shell few = MakeShell({});
+  const absl::Status status = few.TakeOptions({}, {}, 2, 9);
+  EXPECT_TRUE(IsUsage(status));
+  EXPECT_EQ(status.message(), "Not enough arguments: expected 2 but got 0");
+  Shell many = MakeShell({"a", "b"});
+  EXPECT_EQ(many.TakeOptions({}, {}, 0, 1).message(), "Too many arguments: expected 1 but got 2");
+}
+
+TEST_F(ShellTest, ErrorsShowTheFirstLineAndCount) {
+  Shell shell = MakeShell({});
+  shell.Error(absl::InternalError("first\nsecond"));
+  EXPECT_EQ(err_.str(), "ls: first\n");
+  EXPECT_EQ(shell.errors(), 1);
+}
+
+TEST_F(ShellTest, AnUnknownCommandExitsWith255AndHelps) {
+  EXPECT_EQ(Run({"ls", "/"}), 255);
+  EXPECT_THAT(err_.str(), HasSubstr("Did you mean -ls?"));
+  EXPECT_EQ(Run({"-nosuch"}), 255);
+  EXPECT_THAT(err_.str(), HasSubstr("-nosuch: Unknown command"));
+  EXPECT_EQ(Run({}), 255);
+}
+
+TEST_F(ShellTest, UsageOfACommandIsOneLine) {
+  EXPECT_EQ(Run({"-usage", "mkdir"}), 0);
+  EXPECT_EQ(out_.str(), "Usage: cairn dfs [generic options] -mkdir [-p] <path> ...\n");
+}
+
+TEST_F(ShellTest, WithoutAClusterTheMessageSaysWhatToSet) {
+  EXPECT_EQ(Run({"-ls", "/"}), 1);
+  EXPECT_THAT(err_.str(), HasSubstr("fs.defaultFS"));
+}
+
+TEST_F(ShellTest, LocalFilesCanBeListedByTheirUri) {
+  WriteFile("a", "12345");
+  EXPECT_EQ(Run({"-ls", "file://" + dir_.Path("a")}), 0);
+  EXPECT_THAT(out_.str(), HasSubstr(" 5 "));
+}
+
+TEST_F(ShellTest, ATreeIsCopiedWholeByOneThreadOrFour) {
+  WriteFile("src/a", "one");
+  WriteFile("src/sub/b", "two");
+  WriteFile("src/sub/empty", "");
+  for (int threads : {1, 4}) {
+    const std::string target = "dst" + std::to_string(threads);
+    Shell shell = MakeShell({});
+    Copier copier(shell, {.threads = threads});
+    ASSERT_OK(copier.Copy(Local("src"), Local(target)));
+    copier.Finish();
+    EXPECT_EQ(ReadFile(target + "/a"), "one");
+    EXPECT_EQ(ReadFile(target + "/sub/b"), "two");
+    EXPECT_TRUE(std::filesystem::exists(dir_.Path(target + "/sub/empty")));
+    EXPECT_EQ(shell.errors(), 0);
+  }
+}
+
+TEST_F(ShellTest, AFileThatExistsIsKeptUnlessForced) {
+  WriteFile("a", "new");
+  WriteFile("b", "old");
+  Shell shell = MakeShell({});
+  ASSERT_OK(Copier(shell, {}).Copy(Local("a"), Local("b")));
+  EXPECT_EQ(err_.str(), "ls: `b': File exists\n");
+  EXPECT_EQ(ReadFile("b"), "old");
+  ASSERT_OK(Copier(shell, {.overwrite = true}).Copy(Local("a"), Local("b")));
+  EXPECT_EQ(ReadFile("b"), "new");
+}
+
+TEST_F(ShellTest, ADirectoryCannotBeCopiedIntoItself) {
+  WriteFile("src/a", "one");
+  Shell shell = MakeShell({});
+  EXPECT_THAT(Copier(shell, {}).Copy(Local("src"), Local("src/new")).message(),
+              HasSubstr("is a subdirectory of itself"));
+}
+
+TEST_F(ShellTest, AFailedCopyLeavesNothingBehind) {
+  class Failing final : public Reader {
+    absl::StatusOr<size_t> Read(std::span<std::byte>) override {
+      return absl::DataLossError("broken");
+    }
+    absl::Status Seek(uint64_t) override { return absl::OkStatus(); }
+    uint64_t length() const override { return 10; }
+  } reader;
+  Shell shell = MakeShell({});
+  EXPECT_THAT(Copier(shell, {}).CopyStream(reader, Local("x")),
+              StatusIs(absl::StatusCode::kDataLoss));
+  EXPECT_TRUE(std::filesystem::is_empty(dir_.path()));
+}
+
+TEST_F(ShellTest, TimesAndModeAreKeptWhenAsked) {
+  WriteFile("a", "x");
+  ::chmod(dir_.Path("a").c_str(), 0640);
+  ASSERT_OK(volumes_.local()->SetTimes(dir_.Path("a"), absl::FromUnixSeconds(1000),
+                                       absl::FromUnixSeconds(2000)));
+  Shell shell = MakeShell({});
+  ASSERT_OK(Copier(shell, {.keep_times = true, .keep_mode = true}).Copy(Local("a"), Local("b")));
+  const PathItem copy = Local("b");
+  ASSERT_TRUE(copy.exists());
+  EXPECT_EQ(copy.status->modified, absl::FromUnixSeconds(1000));
+  EXPECT_EQ(copy.status->mode, 0640);
+}
+
+}  // namespace
+}  // namespace cairn::tools
