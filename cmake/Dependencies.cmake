@@ -19,6 +19,9 @@ find_package(prometheus-cpp CONFIG REQUIRED)
 find_program(PROTOC protoc REQUIRED)
 find_program(GRPC_CPP_PLUGIN grpc_cpp_plugin REQUIRED)
 pkg_check_modules(GRPCPP REQUIRED IMPORTED_TARGET grpc++)
+# pkg-config's flags for gRPC define a macro that only Windows heeds, and GCC then refuses the
+# precompiled headers.
+set_property(TARGET PkgConfig::GRPCPP PROPERTY INTERFACE_COMPILE_OPTIONS "")
 find_library(LEVELDB_LIBRARY leveldb REQUIRED)
 find_library(ISAL_LIBRARY isal REQUIRED)
 
