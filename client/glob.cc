@@ -261,9 +261,10 @@ absl::Status MatchChildren(FileSystem& fs, const FileStatus& dir, const GlobPatt
 }
 
 absl::Status GlobOne(FileSystem& fs, absl::string_view pattern, std::vector<FileStatus>& out) {
-  std::vector<FileStatus> candidates(1);
-  candidates[0].path = "/";
-  candidates[0].type = FileType::kDirectory;
+  FileStatus root;
+  root.path = std::string(1, '/');
+  root.type = FileType::kDirectory;
+  std::vector<FileStatus> candidates = {std::move(root)};
   bool stated = false;  // whether the candidates came from the server, or are only names so far
   for (absl::string_view part : absl::StrSplit(pattern, '/', absl::SkipEmpty())) {
     ASSIGN_OR_RETURN(const GlobPattern compiled, GlobPattern::Compile(part));
