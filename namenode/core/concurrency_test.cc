@@ -27,13 +27,14 @@ TestNamenode::Options Busy() {
 // Flushes and maintains in the background until it is destroyed.
 class Background {
  public:
-  explicit Background(TestNamenode& nn) : thread_([this, &nn] {
-    while (!stop_.load()) {
-      nn->RunMaintenance();
-      nn->WithLock([&] { nn.store().Freeze(); });
-      EXPECT_OK(nn.store().WaitFlushed());
-    }
-  }) {}
+  explicit Background(TestNamenode& nn)
+      : thread_([this, &nn] {
+          while (!stop_.load()) {
+            nn->RunMaintenance();
+            nn->WithLock([&] { nn.store().Freeze(); });
+            EXPECT_OK(nn.store().WaitFlushed());
+          }
+        }) {}
   ~Background() {
     stop_ = true;
     thread_.join();

@@ -29,7 +29,6 @@ absl::Status NamenodeImpl::OpenStore() {
                                   if (!storage.ParseFromArray(value.data(), value.size())) {
                                     return absl::DataLossError("store: a storage record is damaged");
                                   }
-                                  known_datanodes_.insert(storage.datanode_uuid());
                                   cluster_.AddStorage(storage.number(), storage.storage_uuid(),
                                                       storage.datanode_uuid(),
                                                       storage.storage_type());
@@ -38,15 +37,15 @@ absl::Status NamenodeImpl::OpenStore() {
   RETURN_IF_ERROR(ForEachRecord(
       std::string(1, keys::kOpenFile),
       [&](absl::string_view key, absl::string_view) -> absl::Status {
+        mu_.AssertHeld();
         uint64_t id;
         if (!keys::ParseTrailingId(key, &id)) return absl::DataLossError("store: an open-file key");
         ASSIGN_OR_RETURN(const Inode* const file, tree_->Require(InodeId{id}));
         if (!file->is_open()) return absl::DataLossError("store: an open file is not open");
         OnOpened(*file);
-        // Which datanodes were writing is not stored: their reports tell. A full block is finished; one
-        // that was not gets its known replicas back as the places where it may go on.
-        if (!file->file->blocks.empty() &&
-            file->file->blocks.back().length < file->file->block_bytes) {
+        // Which datanodes were writing is not stored: their reports tell. A reopened block gets its
+        // known replicas back as the places where it may go on.
+        if (!file->file->blocks.empty() && !file->file->last_committed) {
           const BlockVersion& last = file->file->blocks.back();
           RequireBlock(last.id);
           blocks_->Reopen(last);
@@ -55,6 +54,7 @@ absl::Status NamenodeImpl::OpenStore() {
       }));
   return ForEachRecord(std::string(1, keys::kDetached),
                        [&](absl::string_view key, absl::string_view) -> absl::Status {
+                         mu_.AssertHeld();
                          uint64_t id;
                          if (!keys::ParseTrailingId(key, &id)) {
                            return absl::DataLossError("store: a detached-inode key");
@@ -95,6 +95,9 @@ absl::Status NamenodeImpl::Replay(TxId txid, absl::string_view bytes) {
     }
     RETURN_IF_ERROR(tree_->Apply(edit, txid));
     last_txid_ = txid;
+    if (edit.reclaim().root_removed()) std::erase(detached_, InodeId{edit.reclaim().root()});
+    // Reclaimed before the restart: what this list is for has been done.
+    if (edit.reclaim().root_removed()) std::erase(detached_, InodeId{edit.reclaim().root()});
     tree_->Trim(64);
   }
   RememberForRetry(edit, txid);
@@ -106,11 +109,12 @@ void NamenodeImpl::StartServing(Journal& journal) {
   // What the counters gave out after the last reservation is unknown: go on behind all of it.
   next_ = tree_->reserved();
   journal_ = &journal;
+  serving_since_ = clock_.Monotonic();
 }
 
 void NamenodeImpl::StartSafeMode(absl::Duration longest) {
   WriterLock lock(mu_);
-  safe_mode_.EnterAtStartup(static_cast<int>(known_datanodes_.size()), clock_.Monotonic() + longest);
+  safe_mode_.EnterAtStartup(cluster_.KnownDatanodes(), clock_.Monotonic() + longest);
 }
 
 void NamenodeImpl::RunMaintenance() {
@@ -186,7 +190,7 @@ void NamenodeImpl::ReclaimSlice() {
     return;
   }
   WriterLock lock(mu_);
-  if (!journal_->Ready().ok()) {
+  if (!ReadyToWrite("reclaim").ok()) {  // safe mode, or no room
     reclaiming_.clear();
     return;
   }
@@ -273,6 +277,7 @@ void NamenodeImpl::ForgetBlock(const BlockVersion& block, TxId txid) {
 }
 
 void NamenodeImpl::OnBlockAdded(const Inode& file, const BlockVersion& block) {
+  mu_.AssertHeld();
   blocks_->AddUnderConstruction(block, targets_);
   // The one before the previous has its minimum: that was checked before this edit was made.
   const auto& blocks = file.file->blocks;
@@ -285,6 +290,7 @@ void NamenodeImpl::CompleteBlock(BlockId block) {
 
 void NamenodeImpl::OnBlockChanged(const Inode& file, const BlockVersion& block, bool committed) {
   (void)file;
+  mu_.AssertHeld();
   RequireBlock(block.id);
   if (committed) {
     const BlockMap::CommitResult result = blocks_->Commit(block);
@@ -304,6 +310,8 @@ void NamenodeImpl::OnBlockChanged(const Inode& file, const BlockVersion& block, 
 }
 
 void NamenodeImpl::OnBlockRemoved(const BlockVersion& block) {
+  mu_.AssertHeld();
+  recovering_.erase(block.id);
   if (journal_ != nullptr && blocks_->Find(block.id) != nullptr) {
     ForgetBlock(block, last_txid_);
     return;
@@ -312,17 +320,27 @@ void NamenodeImpl::OnBlockRemoved(const BlockVersion& block) {
 }
 
 void NamenodeImpl::OnOpened(const Inode& file) {
+  mu_.AssertHeld();
   leases_.Restore(file.id, file.file->writer->holder);
+  if (!file.file->truncating || file.file->blocks.empty()) return;
+  // From a replay or the store: which stamp the replicas have is not known, any old one will do.
+  const BlockVersion& last = file.file->blocks.back();
+  recovering_[last.id] = {file.id, last, GenerationStamp{1}, true, clock_.Monotonic(), {}};
 }
 
 void NamenodeImpl::OnClosed(const Inode& file) {
+  mu_.AssertHeld();
   leases_.Release(file.id);
   const auto& blocks = file.file->blocks;
+  if (!blocks.empty()) recovering_.erase(blocks.back().id);
   if (blocks.size() >= 2) CompleteBlock(blocks[blocks.size() - 2].id);
   if (!blocks.empty()) CompleteBlock(blocks.back().id);
 }
 
-void NamenodeImpl::OnDetached(InodeId directory) { detached_.push_back(directory); }
+void NamenodeImpl::OnDetached(InodeId directory) {
+  mu_.AssertHeld();
+  detached_.push_back(directory);
+}
 
 void NamenodeImpl::OnStorageRegistered(const edit::RegisterStorage& storage) {
   cluster_.AddStorage(storage.number(), storage.storage_uuid(), storage.datanode_uuid(),

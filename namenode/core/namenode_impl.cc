@@ -12,6 +12,9 @@ namespace {
 // Ids taken from the counters at a time. A restart skips what is left of them: 64-bit ids last.
 constexpr uint64_t kReserve = 1 << 20;
 
+// Inodes may take this much more than the cache's bound between two writes.
+constexpr uint64_t kCacheSlackBytes = 1 << 20;
+
 // Flushes that may overtake one load before the caller is told to come back.
 constexpr int kMaxLoadRounds = 100;
 
@@ -61,6 +64,7 @@ void NamenodeImpl::Attempt::Commit(InodeId retry_inode) {
 void NamenodeImpl::Attempt::CommitAside() {
   CHECK(edit_ != nullptr) << "Commit without NewEdit";
   CHECK(wanted().empty()) << "Commit although a record was missing";
+  namenode_.mu_.AssertHeld();  // an Attempt lives no longer than Write holds it
   const TxId txid = namenode_.AppendAndApply(*edit_);
   SawTx(txid);
   edit_ = nullptr;
@@ -153,6 +157,9 @@ absl::Status NamenodeImpl::Load(Wanted* wanted) {
     }
   }
   for (const BlockId id : wanted->blocks) RETURN_IF_ERROR(LoadBlock(id));
+  // Reads alone must not fill the memory. The slack keeps what this very call has just loaded.
+  WriterLock lock(mu_);
+  if (tree_->resident_bytes() > options_.tree.cache_bytes + kCacheSlackBytes) tree_->Trim(8);
   return absl::OkStatus();
 }
 

@@ -242,8 +242,8 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
                                         absl::string_view client_name);
   absl::Status CheckLease(const Inode& file, absl::string_view client_name,
                           absl::string_view path) const;
-  absl::Status CheckTakeOver(const Inode& file, absl::string_view client_name,
-                             absl::string_view what, absl::string_view path) const;
+  absl::Status TakeOver(Attempt& attempt, Inode& file, absl::string_view client_name,
+                        absl::string_view what, absl::string_view path);
   absl::Status CheckCreateOptions(absl::string_view path, const CreateOptions& options) const;
   absl::Status CheckCommit(const Inode& file, const BlockVersion& last) const;
   absl::StatusOr<bool> IsRepeatedComplete(Attempt& attempt, absl::string_view path, InodeId file,
@@ -310,6 +310,7 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
   Store& store_;
   ClusterState& cluster_;
   Journal* journal_ = nullptr;  // set by StartServing
+  absl::Duration serving_since_;  // likewise
   IdentityCache identities_;
 
   mutable SharedMutex mu_;
@@ -336,7 +337,6 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
   // Where the block of the edit being applied is to be written; set by the operation.
   std::vector<uint32_t> targets_ ABSL_GUARDED_BY(mu_);
   SafeModeState safe_mode_ ABSL_GUARDED_BY(mu_);
-  absl::flat_hash_set<std::string> known_datanodes_;  // as of OpenStore
 
   // Last blocks of files that datanodes are bringing to one length: after a writer's death, or a
   // truncate inside a block. Ordered again until a replica reports in under the new stamp.
@@ -346,6 +346,7 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
     GenerationStamp before{};
     bool truncate = false;
     absl::Duration next_order;
+    std::vector<uint32_t> behind;  // storages that reported a replica that is to be cut
   };
   absl::flat_hash_map<BlockId, Recovering> recovering_ ABSL_GUARDED_BY(mu_);
 

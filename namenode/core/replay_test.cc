@@ -27,7 +27,7 @@ TEST(ReplayTest, ACrashAtAnyMomentLosesNothingThatWasDurable) {
   for (int crash = 0; crash < 30; ++crash) {
     for (uint64_t i = 0, count = rng() % 60; i < count; ++i) {
       nn.clock().Advance(absl::Milliseconds(1));
-      Run(nn, RandomOp(rng));
+      RunOp(nn, RandomOp(rng));
       if (rng() % 40 == 0) nn.Flush();
       if (rng() % 10 == 0) nn->RunMaintenance();
     }
@@ -46,7 +46,7 @@ TEST(ReplayTest, AllEditsOnAnEmptyStoreGiveTheSameState) {
   TestNamenode nn(SmallCaches());
   for (int i = 0; i < 2000; ++i) {
     nn.clock().Advance(absl::Milliseconds(1));
-    Run(nn, RandomOp(rng));
+    RunOp(nn, RandomOp(rng));
     if (rng() % 100 == 0) nn.Flush();
     if (rng() % 10 == 0) nn->RunMaintenance();
   }
@@ -63,7 +63,7 @@ TEST(ReplayTest, EveryPrefixOfAHistoryIsAWholeNamespace) {
   const uint64_t seed = TestSeed();
   Rng rng(seed);
   TestNamenode nn(SmallCaches());
-  for (int i = 0; i < 150; ++i) Run(nn, RandomOp(rng));
+  for (int i = 0; i < 150; ++i) RunOp(nn, RandomOp(rng));
   nn->RunMaintenance();
   const Edits all = nn.AllEdits();
   const Dump whole = nn.Records();
@@ -102,7 +102,7 @@ TEST(ReplayTest, AllShortHistoriesSurviveACrashAfterEachEdit) {
     nn.RegisterDatanodes();
     // Flushed after the first operation or after the second: LevelDB ends inside the history.
     for (int i = 0; i < 3; ++i) {
-      Run(nn, alphabet[picks[i]]);
+      RunOp(nn, alphabet[picks[i]]);
       if (i == static_cast<int>(code % 3)) nn.Flush();
     }
     nn->RunMaintenance();
@@ -125,6 +125,22 @@ TEST(ReplayTest, AllShortHistoriesSurviveACrashAfterEachEdit) {
   }
   EXPECT_EQ(histories, n * n * n);
   ASSERT_OK(nn.Start());
+}
+
+// The journal still holds the edit that ended the work, the store does not.
+TEST(ReplayTest, ADeletionThatWasWorkedOffIsNotBegunAgain) {
+  for (const bool flush : {false, true}) {
+    TestNamenode nn;
+    nn.Mkdir("/d/e");
+    ASSERT_OK(nn->Delete(kSuper, "/d", true).value);
+    if (flush) nn.Flush();  // the store knows of the deletion, or of nothing
+    nn->RunMaintenance();
+    EXPECT_FALSE(nn->HasBackgroundWork());
+    nn.Restart();
+    EXPECT_FALSE(nn->HasBackgroundWork());
+    nn->RunMaintenance();
+    nn.ExpectConsistent();
+  }
 }
 
 TEST(ReplayTest, IdsAreNeverGivenOutTwice) {

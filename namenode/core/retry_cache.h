@@ -8,6 +8,7 @@
 // Source: Hadoop's RPC retry cache semantics (entries live ten minutes).
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstring>
@@ -36,7 +37,10 @@ class RetryCache {
   };
 
   RetryCache(size_t most, absl::Duration time_to_live)
-      : most_(most), time_to_live_(time_to_live) {}
+      : most_(most), time_to_live_(time_to_live) {
+    // A table that grows under the namespace lock holds up everybody for tens of milliseconds.
+    answers_.reserve(std::min<size_t>(most, kReserved));
+  }
 
   static Key MakeKey(const uint8_t* client_id, int32_t call_id) {
     Key key{{}, call_id};
@@ -73,6 +77,7 @@ class RetryCache {
     Key key;
     absl::Duration expires;
   };
+  static constexpr size_t kReserved = 300000;
   const size_t most_;
   const absl::Duration time_to_live_;
   absl::flat_hash_map<Key, Entry> answers_;

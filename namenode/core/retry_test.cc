@@ -209,9 +209,8 @@ TEST_P(RetryTest, AnotherClientsCallIsAnother) {
   EXPECT_FALSE(nn_.Exists("/a"));
 }
 
-INSTANTIATE_TEST_SUITE_P(, RetryTest, ::testing::Bool(), [](const auto& info) {
-  return info.param ? "AfterARestart" : "AtOnce";
-});
+INSTANTIATE_TEST_SUITE_P(, RetryTest, ::testing::Bool(),
+                         [](const auto& info) { return info.param ? "AfterARestart" : "AtOnce"; });
 
 // ---- tickets: an answer leaves once the journal has come up to its ticket
 

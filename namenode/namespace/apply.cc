@@ -19,6 +19,8 @@ absl::Status DoesNotFit(absl::string_view what) {
 }  // namespace
 
 absl::Status Tree::Apply(const edit::Edit& edit, TxId txid) {
+  // What listeners put beside the edit must not freeze a tail with half of it.
+  store_.BeginEdit();
   if (absl::Status status = ApplyChange(edit, txid); !status.ok()) {
     return absl::DataLossError(absl::StrCat("edit ", ToInt(txid), ": ", status.message()));
   }
@@ -330,6 +332,7 @@ void Tree::SetLastBlock(Inode& file, const edit::Block& block, bool committed) {
   BlockVersion& last = data.blocks.back();
   data.length += block.length() - last.length;
   last = VersionOf(block);
+  data.last_committed = committed;
   listener_.OnBlockChanged(file, last, committed);
 }
 
@@ -345,6 +348,7 @@ absl::Status Tree::ApplyAddBlock(const edit::AddBlock& change, TxId txid) {
   }
   const BlockVersion block = VersionOf(change.block());
   data.blocks.push_back(block);
+  data.last_committed = false;
   store::BlockOwner owner;
   owner.set_inode(ToInt(file->id));
   store_.Put(keys::BlockOwner(block.id), owner.SerializeAsString());
@@ -364,6 +368,7 @@ absl::Status Tree::ApplyAbandonBlock(const edit::AbandonBlock& change, TxId txid
   const BlockVersion block = data.blocks.back();
   data.blocks.pop_back();
   data.length -= block.length;
+  data.last_committed = true;  // the block before was, when this one was added
   store_.Delete(keys::BlockOwner(block.id));
   ReplaceContribution(*file, before);
   Save(*file, txid);
@@ -416,6 +421,7 @@ absl::Status Tree::ApplyReopen(const edit::ReopenFile& change, uint64_t time_ms,
   if (file->is_open()) return DoesNotFit("append to an open file");
   file->file->writer =
       std::make_unique<Writer>(Writer{change.lease_holder(), change.client_machine()});
+  file->file->last_committed = true;
   if (change.has_last_block()) {
     if (file->file->blocks.empty()) return DoesNotFit("append to a block that is not there");
     SetLastBlock(*file, change.last_block(), /*committed=*/false);

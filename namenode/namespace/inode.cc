@@ -74,6 +74,7 @@ std::string EncodeInode(const Inode& inode) {
       out->set_length(block.length);
     }
     if (file.writer) {
+      record.set_last_committed(file.last_committed);
       record.set_lease_holder(file.writer->holder);
       record.set_client_machine(file.writer->machine);
     }
@@ -101,6 +102,7 @@ void DecodeInode(const store::Inode& record, NameTable& names, Inode* inode) {
   file.block_bytes = record.block_bytes();
   file.should_replicate = record.should_replicate();
   file.truncating = record.truncating();
+  file.last_committed = record.last_committed();
   file.blocks.reserve(record.blocks_size());
   for (const store::Block& block : record.blocks()) {
     file.blocks.push_back(

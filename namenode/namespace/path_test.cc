@@ -41,9 +41,10 @@ TEST(PathTest, WhatIsNoPathIsRefused) {
   EXPECT_THAT(ParsePath(absl::string_view("/a\0b", 4)), IsFsError(FsError::kInvalidPath));
 }
 
-TEST(PathTest, NamesAreRawBytes) {
-  ASSERT_OK_AND_ASSIGN(const Path path, ParsePath("/\xff\xfe/\n\x01/..."));
-  EXPECT_THAT(path.components, ElementsAre("\xff\xfe", "\n\x01", "..."));
+TEST(PathTest, NamesAreAnyUtf8) {
+  ASSERT_OK_AND_ASSIGN(const Path path, ParsePath("/\xc3\xa9/\n\x01/..."));
+  EXPECT_THAT(path.components, ElementsAre("\xc3\xa9", "\n\x01", "..."));
+  EXPECT_THAT(ParsePath("/a/\xff\xfe"), IsFsError(FsError::kInvalidPath));
 }
 
 TEST(PathTest, APathMayHaveEightThousandBytesAndAThousandComponents) {

@@ -84,6 +84,7 @@ Outcome<LocatedBlock> NamenodeImpl::AddBlock(const Caller& caller, const AddBloc
                                           "(dfs.namenode.fs-limits.max-blocks-per-file): ",
                                           count, " >= ", options_.max_blocks_per_file));
         }
+        mu_.AssertHeld();
         thread_local absl::BitGen random;
         PlacementRequest place;
         place.replicas = data.replication;

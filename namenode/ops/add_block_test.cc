@@ -340,9 +340,10 @@ TEST_F(WriterTest, OnlyTheWriterOfAnOpenBlockGetsAStamp) {
 TEST_F(WriterTest, APipelineGoesOnUnderItsNewStamp) {
   const BlockVersion block = AddBlock(std::nullopt).value->block;
   const BlockVersion renewed = WithLength(
-      WithStamp(block, nn_->UpdateBlockForPipeline(kSuper, block, "client").value->block.stamp), 30);
-  ASSERT_OK(nn_->UpdatePipeline(kSuper, "client", block, renewed,
-                                {TestNamenode::DatanodeUuid(1)}, {TestNamenode::StorageUuid(1)})
+      WithStamp(block, nn_->UpdateBlockForPipeline(kSuper, block, "client").value->block.stamp),
+      30);
+  ASSERT_OK(nn_->UpdatePipeline(kSuper, "client", block, renewed, {TestNamenode::DatanodeUuid(1)},
+                                {TestNamenode::StorageUuid(1)})
                 .value);
   EXPECT_EQ(nn_.Stat("/f")->length, 30u);
   const auto located = nn_->GetBlockLocations(kSuper, "/f", 0, 100);
@@ -383,10 +384,9 @@ TEST_F(WriterTest, APipelineIsRefusedUnlessItsBlockFits) {
 
 TEST_F(WriterTest, AnAdditionalDatanodeIsNoneOfThoseInUse) {
   const LocatedBlock block = *AddBlock(std::nullopt).value;
-  const auto more =
-      nn_->GetAdditionalDatanode(kSuper, "/f", kNoInode, block.block,
-                                 {TestNamenode::StorageUuid(0)}, {TestNamenode::DatanodeUuid(1)}, 1,
-                                 "client");
+  const auto more = nn_->GetAdditionalDatanode(kSuper, "/f", kNoInode, block.block,
+                                               {TestNamenode::StorageUuid(0)},
+                                               {TestNamenode::DatanodeUuid(1)}, 1, "client");
   ASSERT_OK(more.value);
   EXPECT_THAT(more.value->storages, ::testing::ElementsAre(0, 2));
 }

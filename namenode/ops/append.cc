@@ -1,4 +1,5 @@
 #include "namenode/core/run.h"
+#include "namenode/core/text.h"
 
 namespace cairn::namenode {
 
@@ -6,9 +7,11 @@ Outcome<AppendResult> NamenodeImpl::Append(const Caller& caller, absl::string_vi
                                            absl::string_view client_name, bool new_block) {
   absl::StatusOr<Path> path = ParsePath(text);
   if (!path.ok()) return {path.status()};
+  if (absl::Status status = CheckClientName(client_name); !status.ok()) return {status};
 
   // The partial last block, if the writer is to go on with it.
   const auto result_of = [&](const Inode& file, View& view) -> AppendResult {
+    mu_.AssertReaderHeld();
     AppendResult result;
     result.status = StatusOf(file);
     const FileData& data = *file.file;
@@ -26,7 +29,7 @@ Outcome<AppendResult> NamenodeImpl::Append(const Caller& caller, absl::string_vi
                                       "; already exists as a directory."));
     }
     RETURN_IF_ERROR(attempt.Check(file, kWrite));
-    RETURN_IF_ERROR(CheckTakeOver(file, client_name, "APPEND_FILE", text));
+    RETURN_IF_ERROR(TakeOver(attempt, file, client_name, "APPEND_FILE", text));
     const FileData& data = *file.file;
     const bool partial =
         !new_block && !data.blocks.empty() && data.blocks.back().length < data.block_bytes;

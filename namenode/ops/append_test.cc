@@ -119,9 +119,8 @@ TEST_F(AppendTest, WhatCannotBeAppendedTo) {
 
 TEST_F(AppendTest, AppendNeedsAClientNameThatCanHoldALease) {
   nn_.WriteFile("/f", {30});
-  for (const std::string& name :
-       {std::string(), std::string("CAIRN_Namenode"), std::string("\xff"),
-        std::string(100'000, 'x')}) {
+  for (const std::string& name : {std::string(), std::string("CAIRN_Namenode"), std::string("\xff"),
+                                  std::string(100'000, 'x')}) {
     EXPECT_THAT(Append("/f", name).value, IsFsError(FsError::kIllegalArgument)) << name.size();
     EXPECT_THAT(nn_->Truncate(kSuper, "/f", 10, name).value, IsFsError(FsError::kIllegalArgument));
   }

@@ -1,6 +1,8 @@
 // Bringing the last block of a file to one length and stamp: after its writer died, and when a file
 // is truncated inside a block. The namenode chooses the stamp and tells the datanodes; what they
 // report under that stamp closes the file.
+#include <algorithm>
+
 #include "common/logging.h"
 #include "namenode/core/run.h"
 #include "namenode/store/keys.h"
@@ -10,6 +12,10 @@ namespace {
 
 // An order that was not carried out is given again.
 constexpr absl::Duration kOrderAgain = absl::Seconds(10);
+
+// After a start the datanodes' reports tell where open blocks are. A block that none has shown for
+// so long is nowhere; before, a reader may have seen what only a report still to come knows of.
+constexpr absl::Duration kReportGrace = absl::Minutes(10);
 
 }  // namespace
 
@@ -24,25 +30,27 @@ void NamenodeImpl::FillBlock(const BlockVersion& block, edit::Block* out) {
 }
 
 absl::StatusOr<bool> NamenodeImpl::StartBlockRecovery(Attempt& attempt, Inode& file) {
+  mu_.AssertHeld();
   const BlockVersion last = file.file->blocks.back();
-  if (recovering_.contains(last.id)) return false;
   const BlockMap::Entry* const entry = blocks_->Find(last.id);
-  if (entry->expected().empty() && last.length == 0 && !safe_mode_.on()) {
+  if (entry->expected().empty() && last.length == 0 && !safe_mode_.on() &&
+      clock_.Monotonic() - serving_since_ >= kReportGrace) {
     // No datanode ever heard of it, and no reader was told of a byte: the block goes.
     edit::CloseFile& close = *attempt.NewEdit().mutable_close_file();
     close.set_inode(ToInt(file.id));
     close.set_drop_last_block(true);
-    attempt.Commit();
+    attempt.CommitAside();
     return true;
   }
+  if (recovering_.contains(last.id)) return false;
   const GenerationStamp stamp = TakeStamp();
   // The old writer is shut out first: whatever it says from now on, it does not hold the lease.
   edit::ReassignLease& lease = *attempt.NewEdit().mutable_reassign_lease();
   lease.set_inode(ToInt(file.id));
   lease.set_lease_holder(std::string(kNamenodeHolder));
-  attempt.Commit();
+  attempt.CommitAside();
   recovering_[last.id] = {file.id, {last.id, stamp, last.length}, last.stamp, false,
-                          clock_.Monotonic()};
+                          clock_.Monotonic(), {}};
   return false;
 }
 
@@ -56,7 +64,13 @@ void NamenodeImpl::SendRecoveries() {
     if (entry == nullptr) continue;
     recovering.next_order = now + kOrderAgain;
     std::vector<ReplicaTarget> replicas;
-    for (const uint32_t storage : entry->expected()) {
+    std::vector<uint32_t> storages(entry->expected().begin(), entry->expected().end());
+    for (const uint32_t storage : recovering.behind) {
+      if (std::find(storages.begin(), storages.end(), storage) == storages.end()) {
+        storages.push_back(storage);
+      }
+    }
+    for (const uint32_t storage : storages) {
       const StorageLocation* const at = cluster->Find(storage);
       if (at == nullptr || !cluster->IsReadable(storage)) continue;
       replicas.push_back({at->node->address, at->node->uuid, at->storage_uuid, at->storage_type});
@@ -102,6 +116,7 @@ Outcome<LocatedBlock> NamenodeImpl::UpdateBlockForPipeline(const Caller& caller,
                                                            absl::string_view client_name) {
   return Write<LocatedBlock>(
       caller, "get a new generation stamp", [&](Attempt& attempt) -> absl::StatusOr<LocatedBlock> {
+        mu_.AssertHeld();
         ASSIGN_OR_RETURN(Inode* const file, FindOpenByBlock(attempt, block.id, client_name));
         const BlockVersion& last = file->file->blocks.back();
         if (last.id != block.id || !IsUnderConstruction(last, attempt)) {
@@ -114,6 +129,7 @@ Outcome<LocatedBlock> NamenodeImpl::UpdateBlockForPipeline(const Caller& caller,
         out.block.length = block.length;
         // The stored stamp stays: some clients ask and never come back with updatePipeline.
         out.block.stamp = TakeStamp();
+        attempt.SawTx(last_txid_);  // not promised before the stamp's reservation is durable
         out.offset = file->file->length - last.length;
         return out;
       });
@@ -127,6 +143,7 @@ Outcome<Nothing> NamenodeImpl::UpdatePipeline(const Caller& caller, absl::string
   (void)datanode_uuids;  // a storage belongs to one datanode
   return Write<Nothing>(
       caller, "update pipeline", [&](Attempt& attempt) -> absl::StatusOr<Nothing> {
+        mu_.AssertHeld();
         ASSIGN_OR_RETURN(Inode* const file, FindOpenByBlock(attempt, old_block.id, client_name));
         const BlockVersion& last = file->file->blocks.back();
         if (last.id != old_block.id || last.stamp != old_block.stamp ||

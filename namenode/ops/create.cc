@@ -1,5 +1,6 @@
 #include "namenode/cluster/storage_policy.h"
 #include "namenode/core/run.h"
+#include "namenode/core/text.h"
 
 namespace cairn::namenode {
 
@@ -9,10 +10,7 @@ absl::Status NamenodeImpl::CheckCreateOptions(absl::string_view text,
     return MakeFsError(FsError::kIllegalArgument,
                        absl::StrCat(ForMessage(text), " does not specify any options"));
   }
-  if (LeaseManager::IsReservedHolder(options.client_name) || options.client_name.empty()) {
-    return MakeFsError(FsError::kIllegalArgument,
-                       absl::StrCat("not a client name: \"", options.client_name, "\""));
-  }
+  RETURN_IF_ERROR(CheckClientName(options.client_name));
   if (options.block_bytes < options_.min_block_bytes) {
     return MakeFsError(
         FsError::kIo,
@@ -58,7 +56,7 @@ Outcome<FileStatus> NamenodeImpl::Create(const Caller& caller, absl::string_view
     if (existing != nullptr) {
       RETURN_IF_ERROR(attempt.Check(*existing, options.overwrite ? static_cast<uint32_t>(kWrite) : 0));
       if (!options.overwrite) {
-        RETURN_IF_ERROR(CheckTakeOver(*existing, options.client_name, "CREATE_FILE", text));
+        RETURN_IF_ERROR(TakeOver(attempt, *existing, options.client_name, "CREATE_FILE", text));
         return MakeFsError(FsError::kFileAlreadyExists,
                            absl::StrCat(ForMessage(text), " for client ", caller.remote_ip,
                                         " already exists"));

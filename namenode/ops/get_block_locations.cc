@@ -62,6 +62,7 @@ Outcome<LocatedBlocks> NamenodeImpl::GetBlockLocations(const Caller& caller, abs
   absl::StatusOr<Path> path = ParsePath(text);
   if (!path.ok()) return {path.status()};
   return Read<LocatedBlocks>(caller, [&](View& view) -> absl::StatusOr<LocatedBlocks> {
+    mu_.AssertReaderHeld();
     ASSIGN_OR_RETURN(const Resolved at, view.ResolveExisting(*path));
     if (at.target()->is_directory()) {
       return MakeFsError(FsError::kFileNotFound,
@@ -74,6 +75,7 @@ Outcome<LocatedBlocks> NamenodeImpl::GetBlockLocations(const Caller& caller, abs
 
 Outcome<LocatedBlocks> NamenodeImpl::LocateById(const Caller& caller, InodeId id) {
   return Read<LocatedBlocks>(caller, [&](View& view) -> absl::StatusOr<LocatedBlocks> {
+    mu_.AssertReaderHeld();
     ASSIGN_OR_RETURN(const Inode* const file, view.FindById(id));
     if (file == nullptr || file->is_directory()) {
       return MakeFsError(FsError::kFileNotFound, absl::StrCat("inode ", ToInt(id)));

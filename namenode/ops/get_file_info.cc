@@ -43,10 +43,13 @@ Outcome<ContentSummary> NamenodeImpl::GetContentSummary(const Caller& caller,
   absl::StatusOr<Path> path = ParsePath(text);
   if (!path.ok()) return {path.status()};
   return Read<ContentSummary>(caller, [&](View& view) -> absl::StatusOr<ContentSummary> {
+    mu_.AssertReaderHeld();
     ASSIGN_OR_RETURN(const Resolved at, view.ResolveExisting(*path));
     // HDFS asks for these rights on every directory below as well. The sums are kept, not walked;
     // like `du` on the directory alone, they tell how much is there and nothing of what it is.
     if (at.target()->is_directory()) RETURN_IF_ERROR(view.Check(*at.target(), kRead | kExecute));
+    // Any edit below may have changed the sums, and they do not say which did.
+    if (at.target()->is_directory()) view.SawTx(last_txid_);
     const SubtreeSums sums = at.target()->Contribution();
     return ContentSummary{sums.length, sums.files, sums.directories, sums.space};
   });

@@ -18,6 +18,7 @@ Outcome<NamenodeImpl::PageStart> NamenodeImpl::StartPage(const Caller& caller,
     return after.empty() ? std::string() : keys::Entry(directory, after);
   };
   Outcome<PageStart> start = Read<PageStart>(caller, [&](View& view) -> absl::StatusOr<PageStart> {
+    mu_.AssertReaderHeld();
     ASSIGN_OR_RETURN(const Resolved at, view.Resolve(*path, View::IfBlocked::kMissing));
     PageStart out;
     if (!at.exists()) return out;
@@ -59,6 +60,7 @@ void NamenodeImpl::ScanUpToDate(const std::string& after, PageStart* page) {
     page->ticket = std::max(page->ticket, ToInt(directory->txid));
   } else {
     page->version = 0;  // evicted or deleted: what is in the store is all there is
+    page->ticket = std::max(page->ticket, ToInt(last_txid_));
   }
   page->range = store_.Scan(keys::EntryPrefix(page->directory), after, options_.listing_limit);
 }

@@ -16,7 +16,7 @@ absl::Status NamenodeImpl::CheckLease(const Inode& file, absl::string_view clien
                                     ToInt(file.id), "). Holder ", client_name,
                                     " does not have any open files."));
   }
-  if (file.file->writer->holder != client_name) {
+  if (file.file->writer->holder != client_name || LeaseManager::IsReservedHolder(client_name)) {
     return MakeFsError(FsError::kLeaseExpired,
                        absl::StrCat("Client (=", client_name, ") is not the lease owner (=",
                                     file.file->writer->holder, ": ", ForMessage(path), " (inode ",
@@ -46,9 +46,10 @@ absl::StatusOr<Inode*> NamenodeImpl::ResolveWritten(Attempt& attempt, absl::stri
   return file;
 }
 
-// create and append over a file that somebody is writing.
-absl::Status NamenodeImpl::CheckTakeOver(const Inode& file, absl::string_view client_name,
-                                         absl::string_view what, absl::string_view path) const {
+// create, append and truncate of a file that somebody is writing. Past the soft limit whoever wants
+// it has it recovered: OK if it could be closed at once.
+absl::Status NamenodeImpl::TakeOver(Attempt& attempt, Inode& file, absl::string_view client_name,
+                                    absl::string_view what, absl::string_view path) {
   if (!file.is_open()) return absl::OkStatus();
   const std::string& holder = file.file->writer->holder;
   if (holder == client_name) {
@@ -57,6 +58,8 @@ absl::Status NamenodeImpl::CheckTakeOver(const Inode& file, absl::string_view cl
                                     " because this file lease is currently owned by itself"));
   }
   if (holder == kNamenodeHolder || leases_.IsSoftExpired(holder)) {
+    ASSIGN_OR_RETURN(const bool closed, CloseAbandoned(attempt, file));
+    if (closed) return absl::OkStatus();
     return MakeFsError(FsError::kRecoveryInProgress,
                        absl::StrCat("Failed to ", what, " ", ForMessage(path), " for ", client_name,
                                     ": lease recovery is in progress. Try again later."));
@@ -79,7 +82,7 @@ absl::StatusOr<bool> NamenodeImpl::CloseAbandoned(Attempt& attempt, Inode& file)
   FileData& data = *file.file;
   if (data.blocks.empty()) {
     attempt.NewEdit().mutable_close_file()->set_inode(ToInt(file.id));
-    attempt.Commit();
+    attempt.CommitAside();
     return true;
   }
   const BlockVersion& last = data.blocks.back();
@@ -91,7 +94,7 @@ absl::StatusOr<bool> NamenodeImpl::CloseAbandoned(Attempt& attempt, Inode& file)
   if (entry->state() != BlockMap::State::kUnderConstruction) {
     if (!blocks_->HasMinimum(last.id)) return false;
     attempt.NewEdit().mutable_close_file()->set_inode(ToInt(file.id));
-    attempt.Commit();
+    attempt.CommitAside();
     return true;
   }
   return StartBlockRecovery(attempt, file);

@@ -25,6 +25,7 @@ absl::Status NamenodeImpl::CheckRoom(const Inode& directory) const {
 // The owner is who asks; the group is the parent's (the BSD rule that HDFS follows).
 void NamenodeImpl::FillNewInode(absl::string_view name, uint32_t mode, const Inode& parent,
                                 const View& view, edit::NewInode* out) {
+  mu_.AssertHeld();
   out->set_id(ToInt(TakeInodeId()));
   out->set_name(std::string(name));
   out->set_mode(mode & kModeMask);

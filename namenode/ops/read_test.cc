@@ -69,18 +69,17 @@ TEST_F(ReadTest, APathMayBeginAtAnInode) {
 TEST_F(ReadTest, AnInodesAncestorsAreSearchedToo) {
   nn_.Mkdir("/closed", kSuper, 0700);
   nn_.WriteFile("/closed/f");
-  const std::string by_id =
-      absl::StrCat("/.reserved/.inodes/", ToInt(nn_.Stat("/closed/f")->id));
+  const std::string by_id = absl::StrCat("/.reserved/.inodes/", ToInt(nn_.Stat("/closed/f")->id));
   EXPECT_THAT(nn_->GetFileInfo(kAlice, by_id).value, IsFsError(FsError::kAccessControl));
 }
 
 // ---- getListing
 
 TEST_F(ReadTest, AListingIsInByteOrder) {
-  for (const char* const name : {"/d/b", "/d/a", "/d/Z", "/d/\xff", "/d/a.b", "/d/a b"}) {
+  for (const char* const name : {"/d/b", "/d/a", "/d/Z", "/d/\xc3\xa9", "/d/a.b", "/d/a b"}) {
     nn_.WriteFile(name);
   }
-  EXPECT_THAT(nn_.List("/d"), ElementsAre("Z", "a", "a b", "a.b", "b", "\xff"));
+  EXPECT_THAT(nn_.List("/d"), ElementsAre("Z", "a", "a b", "a.b", "b", "\xc3\xa9"));
 }
 
 TEST_F(ReadTest, WhatAListingOfNothingIs) {
@@ -216,8 +215,7 @@ TEST_F(ReadTest, LocationsComeFromTheStoreAfterARestart) {
 TEST_F(ReadTest, ReadingBlocksNeedsReadPermission) {
   nn_.WriteFile("/f", {10});
   ASSERT_OK(nn_->SetPermission(kSuper, "/f", 0600).value);
-  EXPECT_THAT(nn_->GetBlockLocations(kAlice, "/f", 0, 1).value,
-              IsFsError(FsError::kAccessControl));
+  EXPECT_THAT(nn_->GetBlockLocations(kAlice, "/f", 0, 1).value, IsFsError(FsError::kAccessControl));
 }
 
 // ---- others
@@ -234,8 +232,7 @@ TEST_F(ReadTest, ContentSummaries) {
   const auto file = nn_->GetContentSummary(kSuper, "/d/g");
   EXPECT_EQ(file.value->directories, 0u);
   EXPECT_EQ(file.value->files, 1u);
-  EXPECT_THAT(nn_->GetContentSummary(kSuper, "/missing").value,
-              IsFsError(FsError::kFileNotFound));
+  EXPECT_THAT(nn_->GetContentSummary(kSuper, "/missing").value, IsFsError(FsError::kFileNotFound));
 }
 
 TEST_F(ReadTest, IsFileClosedNeedsAFile) {

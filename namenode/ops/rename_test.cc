@@ -130,8 +130,7 @@ TEST_F(RenameTest, Rename2ExplainsItself) {
   EXPECT_THAT(Rename2("/", "/x"), IsFsError(FsError::kIo));
   const absl::Status to_root = Rename2("/f", "/", true);
   EXPECT_THAT(to_root, IsFsError(FsError::kIo));
-  EXPECT_THAT(std::string(to_root.message()),
-              HasSubstr("rename destination cannot be the root"));
+  EXPECT_THAT(std::string(to_root.message()), HasSubstr("rename destination cannot be the root"));
   const absl::Status no_parent = Rename2("/f", "/missing/x");
   EXPECT_THAT(no_parent, IsFsError(FsError::kFileNotFound));
   EXPECT_THAT(std::string(no_parent.message()), HasSubstr("rename destination parent"));
@@ -156,8 +155,7 @@ TEST_F(RenameTest, Rename2ReplacesAnEmptyDirectoryByADirectory) {
   EXPECT_THAT(Rename2("/d", "/empty"), IsFsError(FsError::kFileAlreadyExists));
   const absl::Status full = Rename2("/d", "/full", true);
   EXPECT_THAT(full, IsFsError(FsError::kIo));
-  EXPECT_THAT(std::string(full.message()),
-              HasSubstr("rename destination directory is not empty"));
+  EXPECT_THAT(std::string(full.message()), HasSubstr("rename destination directory is not empty"));
   EXPECT_OK(Rename2("/d", "/empty", true));
   EXPECT_TRUE(nn_.Exists("/empty/f"));
   nn_.ExpectConsistent();

@@ -278,6 +278,18 @@ void NamenodeImpl::Reporter::Act(const Inode& file, const ReportedReplica& repor
   if (early || result.reached_minimum) {
     for (auto& wake : namenode_.waiters_.Take(block)) wake_.push_back(std::move(wake));
   }
+  // Not cut yet, and after a restart nothing else tells where the replicas are.
+  if (result.meaning == ReplicaMeaning::kStaleStamp) {
+    const auto cut = namenode_.recovering_.find(block);
+    if (cut != namenode_.recovering_.end() && cut->second.truncate) {
+      std::vector<uint32_t>& behind = cut->second.behind;
+      if (std::find(behind.begin(), behind.end(), storage_) == behind.end()) {
+        behind.push_back(storage_);
+        cut->second.next_order = namenode_.clock_.Monotonic();
+      }
+      return;
+    }
+  }
   const uint32_t replication = file.file->replication;
   const TxId ticket = namenode_.last_txid_;
   if (IsBad(result.meaning)) {

@@ -1,6 +1,7 @@
 // setPermission, setOwner, setTimes, setReplication, storage policies.
 #include "namenode/cluster/storage_policy.h"
 #include "namenode/core/run.h"
+#include "namenode/core/text.h"
 
 namespace cairn::namenode {
 
@@ -25,6 +26,8 @@ Outcome<Nothing> NamenodeImpl::SetOwner(const Caller& caller, absl::string_view 
                                         absl::string_view owner, absl::string_view group) {
   absl::StatusOr<Path> path = ParsePath(text);
   if (!path.ok()) return {path.status()};
+  if (absl::Status status = CheckOwnerName(owner); !status.ok()) return {status};
+  if (absl::Status status = CheckOwnerName(group); !status.ok()) return {status};
   return Write<Nothing>(
       caller, What{"set owner for ", text},
       [&](Attempt& attempt) -> absl::StatusOr<Nothing> {

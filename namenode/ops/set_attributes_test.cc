@@ -45,8 +45,7 @@ TEST_F(AttributesTest, OnlyTheSuperuserGivesFilesAway) {
   EXPECT_OK(nn_->SetOwner(kSuper, "/home/f", "carol", "wheel").value);
   EXPECT_EQ(nn_.Stat("/home/f")->owner, "carol");
   EXPECT_EQ(nn_.Stat("/home/f")->group, "wheel");
-  EXPECT_THAT(nn_->SetOwner(kSuper, "/missing", "x", "").value,
-              IsFsError(FsError::kFileNotFound));
+  EXPECT_THAT(nn_->SetOwner(kSuper, "/missing", "x", "").value, IsFsError(FsError::kFileNotFound));
 }
 
 // The journal could not give them back.
@@ -156,6 +155,21 @@ TEST_F(AttributesTest, AnAbandonedFileIsClosedAfterTheHardLimit) {
   nn_.clock().Advance(absl::Milliseconds(1));
   nn_->RunMaintenance();
   EXPECT_THAT(nn_->IsFileClosed(kSuper, "/home/open").value, IsOkAndHolds(true));
+}
+
+// A reader may have seen bytes that were never synced: they are not given up before the datanodes
+// have had their time to report.
+TEST_F(AttributesTest, AfterARestartABlockThatNobodyHasShownIsWaitedFor) {
+  nn_.Create("/home/open", kAlice, "writer");
+  nn_.AddBlock("/home/open", {}, "writer");
+  nn_.Restart();
+  EXPECT_THAT(nn_->RecoverLease(kAlice, "/home/open", "any").value, IsOkAndHolds(false));
+  nn_.clock().Advance(absl::Minutes(10) - absl::Milliseconds(1));
+  EXPECT_THAT(nn_->RecoverLease(kAlice, "/home/open", "any").value, IsOkAndHolds(false));
+  nn_.clock().Advance(absl::Milliseconds(1));
+  EXPECT_THAT(nn_->RecoverLease(kAlice, "/home/open", "any").value, IsOkAndHolds(true));
+  EXPECT_EQ(nn_.Stat("/home/open")->length, 0u);
+  nn_.ExpectConsistent();
 }
 
 TEST_F(AttributesTest, ARecoveryOfADeletedFileIsForgotten) {

@@ -1,4 +1,5 @@
 #include "namenode/core/run.h"
+#include "namenode/core/text.h"
 
 namespace cairn::namenode {
 
@@ -6,6 +7,7 @@ Outcome<bool> NamenodeImpl::Truncate(const Caller& caller, absl::string_view tex
                                      uint64_t new_length, absl::string_view client_name) {
   absl::StatusOr<Path> path = ParsePath(text);
   if (!path.ok()) return {path.status()};
+  if (absl::Status status = CheckClientName(client_name); !status.ok()) return {status};
   return Write<bool>(
       caller, What{"truncate for ", text},
       [&](Attempt& attempt) -> absl::StatusOr<bool> {
@@ -16,7 +18,7 @@ Outcome<bool> NamenodeImpl::Truncate(const Caller& caller, absl::string_view tex
                              absl::StrCat("Path is not a file: ", ForMessage(text)));
         }
         RETURN_IF_ERROR(attempt.Check(file, kWrite));
-        RETURN_IF_ERROR(CheckTakeOver(file, client_name, "TRUNCATE_FILE", text));
+        RETURN_IF_ERROR(TakeOver(attempt, file, client_name, "TRUNCATE_FILE", text));
         const FileData& data = *file.file;
         if (new_length > data.length) {
           return MakeFsError(FsError::kIllegalArgument,
@@ -35,6 +37,7 @@ Outcome<bool> NamenodeImpl::Truncate(const Caller& caller, absl::string_view tex
           attempt.wanted().blocks.push_back(cut.id);
           return View::NotLoaded();
         }
+        mu_.AssertHeld();
         const GenerationStamp stamp = TakeStamp();
         edit::Truncate& change = *attempt.NewEdit().mutable_truncate();
         change.set_inode(ToInt(file.id));
@@ -43,11 +46,16 @@ Outcome<bool> NamenodeImpl::Truncate(const Caller& caller, absl::string_view tex
           FillBlock({cut.id, stamp, new_length - start}, change.mutable_last_block());
           change.set_lease_holder(std::string(client_name));
         }
-        attempt.Commit();
+        attempt.Commit(inside ? file.id : kNoInode);
         if (!inside) return true;
         recovering_[cut.id] = {file.id, {cut.id, stamp, new_length - start}, cut.stamp, true,
-                               clock_.Monotonic()};
+                               clock_.Monotonic(), {}};
         return false;
+      },
+      [](const RetryCache::Answer& answer, View& view) -> absl::StatusOr<bool> {
+        if (answer.inode == kNoInode) return true;
+        ASSIGN_OR_RETURN(const Inode* const file, view.FindById(answer.inode));
+        return file == nullptr || file->is_directory() || !file->file->truncating;
       });
 }
 

@@ -121,6 +121,7 @@ class LevelDbStore final : public Store {
   }
   uint64_t flush_count() const override { return flush_count_; }
 
+  void BeginEdit() override { inside_edit_ = true; }
   void Put(absl::string_view key, absl::string_view value) override {
     inside_edit_ = true;
     NoteFirst();

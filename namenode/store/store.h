@@ -94,6 +94,9 @@ class Store {
   // [R] Grows each time a frozen tail has reached LevelDB.
   virtual uint64_t flush_count() const = 0;
 
+  // [W] An edit begins: until its EndEdit no tail is frozen, even if it has put nothing yet. Its
+  // records may have been put off while what they are made from has changed.
+  virtual void BeginEdit() {}
   // [W] One record of the edit being applied. Both views are copied.
   virtual void Put(absl::string_view key, absl::string_view value) = 0;
   virtual void Delete(absl::string_view key) = 0;

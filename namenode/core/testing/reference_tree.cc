@@ -8,14 +8,15 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "common/check.h"
 
 namespace cairn::namenode {
 namespace {
 
-constexpr const char* kKindNames[] = {"mkdirs",   "create",  "addBlock",      "complete", "append",
-                                      "truncate", "concat",  "delete",        "rename",   "rename2",
-                                      "setPermission", "setOwner", "setTimes", "setReplication",
-                                      "stat",     "list",    "summary"};
+constexpr const char* kKindNames[] = {
+    "mkdirs",   "create",         "addBlock", "complete", "append",        "truncate",
+    "concat",   "delete",         "rename",   "rename2",  "setPermission", "setOwner",
+    "setTimes", "setReplication", "stat",     "list",     "summary"};
 
 std::string Error(FsError error) { return absl::StrCat("error ", static_cast<int>(error)); }
 std::string Text(bool value) { return value ? "true" : "false"; }
@@ -24,8 +25,10 @@ std::string DescribeStatus(bool directory, bool open, uint32_t mode, absl::strin
                            absl::string_view group, uint64_t mtime_ms, uint64_t atime_ms,
                            uint64_t children, uint64_t length, uint32_t replication) {
   return absl::StrFormat("%s %o %s:%s mtime %d atime %d children %d length %d replication %d",
-                         directory ? "dir" : open ? "open" : "file", mode, owner, group, mtime_ms,
-                         atime_ms, children, length, replication);
+                         directory ? "dir"
+                         : open    ? "open"
+                                   : "file",
+                         mode, owner, group, mtime_ms, atime_ms, children, length, replication);
 }
 
 std::string DescribeSums(const ContentSummary& sums) {
@@ -469,7 +472,7 @@ std::string DescribeStatus(TestNamenode& nn, const std::string& path, const File
 
 }  // namespace
 
-std::string Run(TestNamenode& nn, const Op& op) {
+std::string RunOp(TestNamenode& nn, const Op& op) {
   const auto number = static_cast<uint32_t>(op.number);
   switch (op.kind) {
     case Op::kMkdirs:
@@ -482,9 +485,8 @@ std::string Run(TestNamenode& nn, const Op& op) {
     case Op::kAddBlock:
       return AddBlock(nn, op);
     case Op::kComplete:
-      return TextOf(nn->Complete(kSuper, op.path, kNoInode, "client", LastBlock(nn, op.path),
-                                 nullptr)
-                        .value);
+      return TextOf(
+          nn->Complete(kSuper, op.path, kNoInode, "client", LastBlock(nn, op.path), nullptr).value);
     case Op::kAppend:
       return DoneOf(nn->Append(kSuper, op.path, "client", false).value);
     case Op::kTruncate:

@@ -2,7 +2,8 @@
 // operations, and how to run one on either. What both answer is compared as text.
 //
 // All operations come from the superuser, writers are one client, and every block is written,
-// synced and reported by one datanode in the call that adds it; so answers depend on the tree alone.
+// synced and reported by one datanode in the call that adds it; so answers depend on the tree
+// alone.
 #pragma once
 
 #include <cstdint>
@@ -78,7 +79,7 @@ class ReferenceTree {
   struct Place {
     std::vector<Node*> chain;  // as far as it exists
     std::vector<std::string> names;
-    bool blocked = false;      // a file in the middle
+    bool blocked = false;  // a file in the middle
     bool exists() const { return chain.size() == names.size() + 1; }
     Node* target() const { return exists() ? chain.back() : nullptr; }
     Node* parent() const {
@@ -109,7 +110,7 @@ class ReferenceTree {
   std::unique_ptr<Node> root_;
 };
 
-std::string Run(TestNamenode& nn, const Op& op);
+std::string RunOp(TestNamenode& nn, const Op& op);
 std::map<std::string, std::string> Everything(TestNamenode& nn);
 
 }  // namespace cairn::namenode

@@ -1,12 +1,21 @@
 #include "namenode/core/testing/test_namenode.h"
 
-#include <limits>
+#include <unistd.h>
+
+#include <cstdlib>
 
 #include "absl/strings/str_cat.h"
 #include "common/check.h"
+#include "common/logging.h"
 #include "namenode/namespace/first_records.h"
 
 namespace cairn::namenode {
+
+bool TestNamenode::KeepFilesInMemory() {
+  if (access("/dev/shm", W_OK) != 0) return false;
+  setenv("TMPDIR", "/dev/shm", /*overwrite=*/0);
+  return true;
+}
 
 std::vector<std::string> TestNamenode::GroupsOf(const std::string& user) {
   if (user == "alice" || user == "bob") return {"staff"};
@@ -15,6 +24,7 @@ std::vector<std::string> TestNamenode::GroupsOf(const std::string& user) {
 }
 
 TestNamenode::TestNamenode(Options options) : options_(std::move(options)) {
+  SetLogLevel(LogLevel::kError);  // every test registers datanodes
   store_options_.cache_bytes = 1 << 20;
   store_options_.tail_bytes = options_.tail_bytes;
   store_options_.tail_age = options_.tail_age;
@@ -105,12 +115,34 @@ absl::Status TestNamenode::Report(int node, const BlockVersion& block, ReplicaSt
   report.session = sessions_[node];
   report.sequence = ++sequences_[node];
   report.storages.push_back({StorageUuid(node), {{block, state}}});
+  {
+    MutexLock lock(replicas_mu_);
+    if (state == ReplicaState::kDeleted) {
+      replicas_[node].erase(block.id);
+    } else {
+      replicas_[node][block.id] = {block, state};
+    }
+  }
   return namenode_->ReportChanges(report);
 }
 
 void TestNamenode::ReportFinalized(const BlockVersion& block, int nodes, int first_node) {
   for (int node = first_node; node < first_node + nodes; ++node) {
     ASSERT_OK(Report(node, block, ReplicaState::kFinalized));
+  }
+}
+
+void TestNamenode::SendFullReports() {
+  for (int node = 0; node < options_.datanodes; ++node) {
+    ReplicasReport report;
+    report.datanode_uuid = DatanodeUuid(node);
+    report.session = sessions_[node];
+    report.sequence = ++sequences_[node];
+    report.storage_uuid = StorageUuid(node);
+    report.report_id = 1;
+    report.last = true;
+    for (const auto& [id, replica] : replicas_[node]) report.replicas.push_back(replica);
+    CHECK_OK(namenode_->ReportReplicas(report));
   }
 }
 
@@ -124,6 +156,16 @@ std::vector<DatanodeCommand> TestNamenode::Heartbeat(int node) {
   beat.storages = {storage};
   auto commands = namenode_->Heartbeat(beat);
   CHECK_OK(commands.status());
+  for (const DatanodeCommand& command : *commands) {
+    const auto* const invalidate = std::get_if<InvalidateCommand>(&command);
+    if (invalidate == nullptr) continue;
+    MutexLock lock(replicas_mu_);
+    for (const BlockVersion& block : invalidate->blocks) {
+      const auto held = replicas_[node].find(block.id);
+      if (held == replicas_[node].end() || held->second.block.stamp > block.stamp) continue;
+      replicas_[node].erase(held);
+    }
+  }
   return *std::move(commands);
 }
 

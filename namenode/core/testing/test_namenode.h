@@ -71,6 +71,8 @@ class TestNamenode {
   // ---- what datanodes do
   absl::StatusOr<uint64_t> RegisterDatanode(int node);
   // Finalized, on the first `nodes` datanodes.
+  // All that Report() and orders to delete left on each datanode.
+  void SendFullReports();
   void ReportFinalized(const BlockVersion& block, int nodes = 1, int first_node = 0);
   absl::Status Report(int node, const BlockVersion& block, ReplicaState state);
   std::vector<DatanodeCommand> Heartbeat(int node);
@@ -100,7 +102,11 @@ class TestNamenode {
   static std::vector<std::string> GroupsOf(const std::string& user);
 
  private:
+  // No test here cuts the power, and a thousand restarts need not wait for a disk. Before temp_.
+  static bool KeepFilesInMemory();
+
   Options options_;
+  const bool in_memory_ = KeepFilesInMemory();
   TempDir temp_;
   FakeClock clock_;
   StoreOptions store_options_;
@@ -110,6 +116,8 @@ class TestNamenode {
   std::unique_ptr<NamenodeImpl> namenode_;
   std::unique_ptr<Store> store_;
   std::vector<uint64_t> sessions_, sequences_;
+  std::map<int, std::map<BlockId, ReportedReplica>> replicas_;  // by datanode
+  Mutex replicas_mu_;
   int formats_ = 0;
 };
 

@@ -19,7 +19,7 @@ struct Entry {
 
 struct Auditor {
   const Dump& dump;
-  std::map<uint64_t, Entry> inodes;                // by id; detached roots with parent 0
+  std::map<uint64_t, Entry> inodes;  // by id; detached roots with parent 0
   std::map<uint64_t, std::set<uint64_t>> children;
   std::set<uint64_t> detached, open, owned_blocks;
   std::string problems;
@@ -152,9 +152,8 @@ struct Auditor {
 Dump DumpRecords(const Store& store) {
   constexpr size_t kPage = 1000;
   Dump dump;
-  for (const char kind :
-       {keys::kNamespace, keys::kEntry, keys::kLocation, keys::kSums, keys::kDetached,
-        keys::kBlockOwner, keys::kStorage, keys::kOpenFile}) {
+  for (const char kind : {keys::kNamespace, keys::kEntry, keys::kLocation, keys::kSums,
+                          keys::kDetached, keys::kBlockOwner, keys::kStorage, keys::kOpenFile}) {
     std::string after;
     for (bool more = true; more;) {
       const auto range = store.Scan(std::string(1, kind), after, kPage);

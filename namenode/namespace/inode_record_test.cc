@@ -1,0 +1,107 @@
+#include "namenode/namespace/inode_record.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "namenode/namespace/inode.h"
+#include "proto/store.pb.h"
+
+namespace cairn::namenode {
+namespace {
+
+store::Inode File() {
+  store::Inode record;
+  record.set_id(16390);
+  record.set_txid(77);
+  record.set_mode(0640);
+  record.set_owner("alice");
+  record.set_group("staff");
+  record.set_mtime_ms(1'700'000'000'123);
+  record.set_atime_ms(1'700'000'000'456);
+  record.set_storage_policy(7);
+  record.set_replication(3);
+  record.set_block_bytes(128 << 20);
+  for (uint64_t length : {uint64_t{128} << 20, uint64_t{5}}) {
+    store::Block& block = *record.add_blocks();
+    block.set_id(1073741825);
+    block.set_generation_stamp(1001);
+    block.set_length(length);
+  }
+  record.set_lease_holder("client");
+  record.set_truncating(true);
+  return record;
+}
+
+store::Inode Directory() {
+  store::Inode record;
+  record.set_id(16391);
+  record.set_txid(78);
+  record.set_directory(true);
+  record.set_mode(01777);
+  record.set_owner("bob");
+  record.set_group("staff");
+  record.set_mtime_ms(5);
+  record.set_children(12);
+  return record;
+}
+
+// What the long way makes of it.
+FileStatus Expected(const store::Inode& record, NameTable& names) {
+  Inode inode;
+  DecodeInode(record, names, &inode);
+  return StatusOf(inode);
+}
+
+void ExpectSame(const FileStatus& a, const FileStatus& b) {
+  EXPECT_EQ(a.id, b.id);
+  EXPECT_EQ(a.directory, b.directory);
+  EXPECT_EQ(a.mode, b.mode);
+  EXPECT_EQ(a.length, b.length);
+  EXPECT_EQ(a.mtime_ms, b.mtime_ms);
+  EXPECT_EQ(a.atime_ms, b.atime_ms);
+  EXPECT_EQ(a.owner, b.owner);
+  EXPECT_EQ(a.group, b.group);
+  EXPECT_EQ(a.replication, b.replication);
+  EXPECT_EQ(a.block_bytes, b.block_bytes);
+  EXPECT_EQ(a.storage_policy, b.storage_policy);
+  EXPECT_EQ(a.children, b.children);
+}
+
+TEST(InodeRecordTest, ShowsWhatTheDecodedInodeShows) {
+  NameTable names;
+  InodeRecordReader reader(names);
+  for (const store::Inode& record : {File(), Directory(), store::Inode(), File()}) {
+    FileStatus status;
+    uint64_t txid = 0;
+    ASSERT_TRUE(reader.Read(record.SerializeAsString(), &status, &txid));
+    ExpectSame(status, Expected(record, names));
+    EXPECT_EQ(txid, record.txid());
+  }
+}
+
+TEST(InodeRecordTest, FieldsOfALaterVersionAreSkipped) {
+  NameTable names;
+  InodeRecordReader reader(names);
+  const std::string later("\xf8\x07\x01" "\xfa\x07\x02xy" "\xfd\x07\x01\x02\x03\x04", 14);
+  FileStatus status;
+  uint64_t txid = 0;
+  ASSERT_TRUE(reader.Read(File().SerializeAsString() + later, &status, &txid));
+  ExpectSame(status, Expected(File(), names));
+}
+
+TEST(InodeRecordTest, ACutRecordIsDamagedOrEndsAtAField) {
+  NameTable names;
+  InodeRecordReader reader(names);
+  const std::string whole = File().SerializeAsString();
+  for (size_t size = 0; size < whole.size(); ++size) {
+    const std::string cut = whole.substr(0, size);
+    FileStatus status;
+    uint64_t txid = 0;
+    store::Inode record;
+    EXPECT_EQ(reader.Read(cut, &status, &txid), record.ParseFromString(cut)) << size;
+  }
+}
+
+}  // namespace
+}  // namespace cairn::namenode
