@@ -1,5 +1,6 @@
 #include "client/block_reader.h"
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -12,6 +13,13 @@ namespace cairn::client {
 
 using transfer::kPacketPrefixBytes;
 using transfer::kPlainHeaderBytes;
+
+namespace {
+
+constexpr size_t kLowWaterBytes = size_t{256} << 10;
+constexpr int64_t kPacketsBetweenLooks = 16;  // at the receive buffer, which the kernel makes grow
+
+}  // namespace
 
 absl::Status FromTransferStatus(int status, const std::string& message, const std::string& what) {
   if (status == hdfs::STATUS_SUCCESS) return absl::OkStatus();
@@ -132,8 +140,19 @@ absl::Status BlockReader::CheckHeader() const {
   return count.ok() ? count : Broken(count.message());
 }
 
+// While so much is still to come after this packet, no wait inside it can wait for ever.
+void BlockReader::ChooseLowWater() {
+  const uint64_t after_packet = end_ - std::min(end_, received_ + packet_.data_bytes);
+  if (after_packet < kLowWaterBytes) {
+    socket_.SetLowWater(1);
+  } else if (next_seqno_ % kPacketsBetweenLooks == 0) {
+    socket_.SetLowWater(kLowWaterBytes);
+  }
+}
+
 absl::Status BlockReader::ReceivePacket(std::span<std::byte> data) {
   checksums_.resize(prefix_.payload_bytes - packet_.data_bytes);
+  ChooseLowWater();
   iovec buffers[] = {{checksums_.data(), checksums_.size()},
                      {data.data(), data.size()},
                      {next_header_.data(), next_header_.size()}};

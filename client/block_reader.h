@@ -65,6 +65,7 @@ class BlockReader {
   absl::Status DecodeNextHeader();                        // from next_header_
   absl::Status ReceivePacket(std::span<std::byte> data);  // body of packet_, and the next header
   absl::Status CheckHeader() const;
+  void ChooseLowWater();
   absl::Status ReceiveTrailer();
   absl::Status Broken(absl::string_view what) const;
 

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <memory>
@@ -82,12 +83,15 @@ Socket::Socket(int fd, std::string peer, const SocketOptions& options)
 }
 
 Socket::Socket(Socket&& other) noexcept
-    : fd_(std::exchange(other.fd_, -1)), peer_(std::move(other.peer_)) {}
+    : fd_(std::exchange(other.fd_, -1)),
+      low_water_(other.low_water_),
+      peer_(std::move(other.peer_)) {}
 
 Socket& Socket::operator=(Socket&& other) noexcept {
   if (this != &other) {
     Close();
     fd_ = std::exchange(other.fd_, -1);
+    low_water_ = other.low_water_;
     peer_ = std::move(other.peer_);
   }
   return *this;
@@ -179,6 +183,20 @@ absl::StatusOr<size_t> Socket::ReceiveSome(std::span<std::byte> out) {
     if (n == 0) return absl::UnavailableError(absl::StrCat(peer_, ": closed the connection"));
     if (errno != EINTR) return Error("receive", errno);
   }
+}
+
+void Socket::SetLowWater(size_t bytes) {
+  int wanted = 1;
+  if (bytes > 1) {
+    int receive_buffer = 0;
+    socklen_t size = sizeof(receive_buffer);
+    if (::getsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &receive_buffer, &size) == 0) {
+      // More would make the kernel fix the window at that size.
+      wanted = std::max(std::min(static_cast<int>(bytes), receive_buffer / 4), 1);
+    }
+  }
+  if (wanted == low_water_) return;
+  if (::setsockopt(fd_, SOL_SOCKET, SO_RCVLOWAT, &wanted, sizeof(wanted)) == 0) low_water_ = wanted;
 }
 
 absl::StatusOr<size_t> Socket::SendNow(std::span<iovec> buffers) {

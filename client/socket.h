@@ -53,6 +53,10 @@ class Socket {
   // At least one byte; kUnavailable at the end of the stream.
   absl::StatusOr<size_t> ReceiveSome(std::span<std::byte> out);
 
+  // How many bytes a wait for more waits for; only as long as so many are bound to come. Larger
+  // steps save wake-ups. Limited to a quarter of the receive buffer as it is now.
+  void SetLowWater(size_t bytes);
+
   // Without waiting: how much was taken or was there; 0 when it would wait. ReceiveNow returns
   // kUnavailable at the end of the stream.
   absl::StatusOr<size_t> SendNow(std::span<iovec> buffers);
@@ -67,6 +71,7 @@ class Socket {
   absl::Status Error(const char* what, int error) const;
 
   int fd_ = -1;
+  int low_water_ = 1;
   std::string peer_;
 };
 

@@ -65,6 +65,11 @@ class ABSL_LOCKABLE SharedMutex {
   void lock_shared() ABSL_SHARED_LOCK_FUNCTION() { mu_.lock_shared(); }
   void unlock_shared() ABSL_UNLOCK_FUNCTION() { mu_.unlock_shared(); }
 
+  // Tell the analysis what it cannot follow: that this runs under the lock, as a lambda or a
+  // call-back does whose caller holds it. Nothing is checked.
+  void AssertHeld() const ABSL_ASSERT_EXCLUSIVE_LOCK() {}
+  void AssertReaderHeld() const ABSL_ASSERT_SHARED_LOCK() {}
+
  private:
   std::shared_mutex mu_;
 };

@@ -114,11 +114,15 @@ awaitable<absl::Status> BlockReceiver::Run() {
              : !mirror_error_.ok() ? mirror_error_
                                    : absl::UnavailableError("not every packet was acknowledged");
   }
-  const int unused = co_await OnDisk(disk_, [this] {
-    writer_.reset();  // may delete files
-    return 0;
-  });
-  (void)unused;
+  if (writer_->finalized()) {
+    writer_.reset();
+  } else {
+    const int unused = co_await OnDisk(disk_, [this] {
+      writer_.reset();  // may delete files
+      return 0;
+    });
+    (void)unused;
+  }
   co_return status;
 }
 
@@ -149,7 +153,7 @@ awaitable<absl::Status> BlockReceiver::ReceiveAll() {
   co_return absl::OkStatus();
 }
 
-awaitable<absl::Status> BlockReceiver::WaitForBytes() {
+awaitable<absl::Status> BlockReceiver::WaitForBytes(size_t coming) {
   if (dirty() && !flush_running_) {
     if (last_was_small_) {
       FlushTail();
@@ -164,7 +168,7 @@ awaitable<absl::Status> BlockReceiver::WaitForBytes() {
   } else if (dirty()) {
     flush_again_ = true;
   }
-  co_return co_await upstream_->WaitReadable();
+  co_return co_await upstream_->WaitReadable(coming);
 }
 
 // Makes `wanted` bytes of fifo_ available, contiguous.
@@ -181,7 +185,7 @@ awaitable<absl::Status> BlockReceiver::FillFifo(size_t wanted) {
     const absl::StatusOr<size_t> count = upstream_->TryRead(std::span(&area, 1));
     if (!count.ok()) co_return count.status();
     fifo_end_ += *count;
-    if (*count == 0) CO_RETURN_IF_ERROR(co_await WaitForBytes());
+    if (*count == 0) CO_RETURN_IF_ERROR(co_await WaitForBytes(1));
   }
   co_return absl::OkStatus();
 }
@@ -203,7 +207,7 @@ awaitable<absl::Status> BlockReceiver::ReadInto(std::span<std::byte> out, bool e
     if (!count.ok()) co_return count.status();
     if (*count > out.size()) fifo_end_ = *count - out.size();
     out = out.subspan(std::min(*count, out.size()));
-    if (*count == 0) CO_RETURN_IF_ERROR(co_await WaitForBytes());
+    if (*count == 0) CO_RETURN_IF_ERROR(co_await WaitForBytes(out.size()));
   }
   co_return absl::OkStatus();
 }

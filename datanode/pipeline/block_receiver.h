@@ -94,7 +94,7 @@ class BlockReceiver : public std::enable_shared_from_this<BlockReceiver> {
                                    std::span<const std::byte>* head);
   awaitable<absl::Status> FillFifo(size_t wanted);
   awaitable<absl::Status> ReadInto(std::span<std::byte> out, bool ends_packet);
-  awaitable<absl::Status> WaitForBytes();
+  awaitable<absl::Status> WaitForBytes(size_t coming);  // as Channel::WaitReadable
   awaitable<absl::Status> TakeBuffer();
   absl::Status CheckPacket(const transfer::PacketHeader& header, uint32_t checksum_bytes) const;
   // Notes the checksums of block bytes [offset, end), which are in the buffer: the given ones, or

@@ -23,6 +23,9 @@ using asio::ip::tcp;
 
 constexpr size_t kReadMoreBytes = 4096;
 constexpr size_t kMaxAreas = 4;
+// Bounds of what a wait for many bytes waits for.
+constexpr size_t kMinLowWater = size_t{16} << 10;
+constexpr size_t kMaxLowWater = size_t{256} << 10;
 
 }  // namespace
 
@@ -118,8 +121,26 @@ void Channel::ArmTimer() {
   });
 }
 
-awaitable<absl::Status> Channel::WaitReadable() {
+void Channel::SetLowWater(size_t coming) {
+  int wanted = 1;
+  if (coming >= kMinLowWater) {
+    int receive_buffer = 0;
+    socklen_t size = sizeof(receive_buffer);
+    // More than a part of the buffer would make the kernel fix the window at that size.
+    if (::getsockopt(socket_.native_handle(), SOL_SOCKET, SO_RCVBUF, &receive_buffer, &size) == 0) {
+      wanted = static_cast<int>(std::min(coming, kMaxLowWater));
+      wanted = std::max(std::min(wanted, receive_buffer / 4), 1);
+    }
+  }
+  if (wanted == low_water_) return;
+  const bool set =
+      ::setsockopt(socket_.native_handle(), SOL_SOCKET, SO_RCVLOWAT, &wanted, sizeof(wanted)) == 0;
+  if (set) low_water_ = wanted;
+}
+
+awaitable<absl::Status> Channel::WaitReadable(size_t coming) {
   if (closed_) co_return Failure("read", EPIPE);
+  SetLowWater(coming);
   Progress();
   ++waiting_;
   ArmTimer();

@@ -44,8 +44,9 @@ class Channel : public std::enable_shared_from_this<Channel> {
 
   // Reads what is there into the areas in turn without waiting; 0: nothing now.
   absl::StatusOr<size_t> TryRead(std::span<const iovec> areas);
-  // Waits for bytes or the end of the stream.
-  awaitable<absl::Status> WaitReadable();
+  // Waits for bytes or the end of the stream. `coming`: bytes that the peer is bound to send; the
+  // wait may go on until a good part of them is here, which saves wake-ups.
+  awaitable<absl::Status> WaitReadable(size_t coming = 1);
   // At least one byte.
   awaitable<absl::StatusOr<size_t>> ReadSome(std::span<std::byte> out);
 
@@ -73,6 +74,7 @@ class Channel : public std::enable_shared_from_this<Channel> {
  private:
   absl::Status Failure(const char* call, int error) const;
   awaitable<absl::Status> WaitWritable();
+  void SetLowWater(size_t coming);
   void Progress();  // a byte moved, or a wait began
   void ArmTimer();
 
@@ -85,6 +87,7 @@ class Channel : public std::enable_shared_from_this<Channel> {
   bool timer_running_ = false;
   bool timed_out_ = false;
   bool closed_ = false;
+  int low_water_ = 1;  // bytes that make the socket readable
   std::vector<std::byte> pending_;
   std::string peer_;
 };

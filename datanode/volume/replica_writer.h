@@ -52,6 +52,8 @@ class ReplicaWriter {
   // The replica is complete: synced if so configured, moved, announced. Once; then destroy.
   absl::Status Finalize();
 
+  bool finalized() const { return finalized_; }
+
   // Nothing came of it: destruction deletes the replica. For one that was just created.
   void Discard() { discard_ = true; }
 
@@ -70,6 +72,9 @@ class ReplicaWriter {
   void AllocateAhead(uint64_t end);
   std::string directory() const { return volume_.DirectoryOf(block_, state_); }
   absl::Status Note(absl::Status status);  // an I/O error marks the volume
+  bool NothingIsPromised() const;
+  absl::Status SyncFiles();
+  absl::Status MoveToFinalized();
 
   ReplicaStore& store_;
   Volume& volume_;
