@@ -126,7 +126,9 @@ class MiniCluster:
             return False
         try:
             with open(f"/proc/{pid}/stat") as file:
-                return file.read().rsplit(")", 1)[1].split()[0] != "Z"
+                zombie = file.read().rsplit(")", 1)[1].split()[0] == "Z"
+            # The first thread may be one while others still end, with files open and ports bound.
+            return not zombie or len(os.listdir(f"/proc/{pid}/task")) > 1
         except OSError:
             return False
 

@@ -3,6 +3,7 @@ devices. They need root; why_not() says what is missing."""
 
 import os
 import subprocess
+import time
 
 from harness import env
 
@@ -100,7 +101,9 @@ class PowerCutDisk:
         _run("xfs_io", "-x", "-c", "shutdown", self.path)
 
     def unmount(self):
-        _run("umount", self.path)
+        until = time.monotonic() + 10  # a killed process may not have closed its files yet
+        while _run("umount", self.path, check=time.monotonic() > until).returncode != 0:
+            time.sleep(0.02)
         self.mounted = False
 
     def close(self):

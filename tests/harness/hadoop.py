@@ -167,6 +167,8 @@ class Hdfs:
                 "dfs.namenode.datanode.registration.ip-hostname-check": "false",
             },
         )
+        for pages in ("hdfs", "datanode"):  # the daemons insist on them; the jars have none
+            os.makedirs(os.path.join(self.conf_dir, "webapps", pages))
         try:
             namenode = "org.apache.hadoop.hdfs.server.namenode.NameNode"
             run(
