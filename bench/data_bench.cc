@@ -367,7 +367,7 @@ void Measure(absl::string_view name, const Figure& figure, const Flags& flags,
     absl::PrintF("; servers %s:", Spread(servers, figure.bytes ? "%.2f" : "%.0f", 1));
   }
   for (size_t i = 0; i < processes.size(); ++i) {
-    absl::PrintF(figure.bytes ? " %s %.2f" : " %s %.0f", processes[i].name, Median(cpu[i + 1]));
+    absl::PrintF(" %s %.*f", processes[i].name, figure.bytes ? 2 : 0, Median(cpu[i + 1]));
   }
   absl::PrintF("\n");
   std::fflush(stdout);

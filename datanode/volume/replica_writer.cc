@@ -23,12 +23,6 @@ constexpr uint64_t kAllocateStep = uint64_t{32} << 20;
 
 uint64_t BlockDown(uint64_t offset) { return offset / kBlock * kBlock; }
 
-// Starts writing the file's dirty pages. Only speed: errors show in the sync that follows, which is
-// why this does not wait (a wait would take the error with it).
-void BeginWritingOut(File& file) {
-  if (file.fd() >= 0) (void)::sync_file_range(file.fd(), 0, 0, SYNC_FILE_RANGE_WRITE);
-}
-
 }  // namespace
 
 ReplicaWriter::ReplicaWriter(ReplicaStore& store, Volume& volume, int volume_index, BlockId block,
@@ -161,48 +155,22 @@ absl::Status ReplicaWriter::Sync() {
   return absl::OkStatus();
 }
 
-bool ReplicaWriter::NothingIsPromised() const {
-  return state_ == ReplicaState::kBeingWritten && open_->acked() == 0 && !directory_synced_ &&
-         !has_tail_;
-}
-
-absl::Status ReplicaWriter::SyncFiles() {
-  RETURN_IF_ERROR(Note(data_->SyncData()));
-  return Note(meta_->SyncData());
-}
-
-absl::Status ReplicaWriter::MoveToFinalized() {
+absl::Status ReplicaWriter::Finalize() {
   FileSystem& fs = volume_.fs();
+  if (allocated_ > length_) RETURN_IF_ERROR(Note(data_->Truncate(length_)));
+  if (store_.options().sync_on_finalize) {
+    RETURN_IF_ERROR(Note(data_->SyncData()));
+    RETURN_IF_ERROR(Note(meta_->SyncData()));
+  }
   RETURN_IF_ERROR(volume_.MakeFinalizedDirectory(block_));
-  const ReplicaPaths paths = PathsIn(volume_.FinalizedDirectory(block_), block_, stamp_);
+  const std::string directory = volume_.FinalizedDirectory(block_);
+  const ReplicaPaths paths = PathsIn(directory, block_, stamp_);
   CRASH_POINT("datanode_finalize_before_rename");
   // Meta first: data without a meta file beside it are completed at the next start.
   RETURN_IF_ERROR(Note(fs.Rename(paths_.meta, paths.meta)));
   CRASH_POINT("datanode_finalize_between_renames");
-  return Note(fs.Rename(paths_.data, paths.data));
-}
-
-absl::Status ReplicaWriter::Finalize() {
-  FileSystem& fs = volume_.fs();
-  const bool sync = store_.options().sync_on_finalize;
-  if (allocated_ > length_) RETURN_IF_ERROR(Note(data_->Truncate(length_)));
-  // With all bytes on their way to the disk, the first sync commits what there is to the file
-  // system's journal, and the next finds nothing to commit.
-  if (sync) {
-    BeginWritingOut(*meta_);
-    BeginWritingOut(*data_);
-  }
-  if (sync && NothingIsPromised()) {
-    // A small block, whose only acknowledgement is still to come: one commit for its names, too. A
-    // power cut may leave a finalized replica that is too short, but of a block that nobody was
-    // told of.
-    RETURN_IF_ERROR(MoveToFinalized());
-    RETURN_IF_ERROR(SyncFiles());
-  } else {
-    if (sync) RETURN_IF_ERROR(SyncFiles());
-    RETURN_IF_ERROR(MoveToFinalized());
-  }
-  if (sync) RETURN_IF_ERROR(Note(fs.SyncDirectory(volume_.FinalizedDirectory(block_))));
+  RETURN_IF_ERROR(Note(fs.Rename(paths_.data, paths.data)));
+  if (store_.options().sync_on_finalize) RETURN_IF_ERROR(Note(fs.SyncDirectory(directory)));
   CRASH_POINT("datanode_finalize_before_ack");
   if (has_tail_) fs.Remove(paths_.tail).IgnoreError();  // without its replica it has no meaning
   finalized_ = true;

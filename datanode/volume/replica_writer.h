@@ -72,9 +72,6 @@ class ReplicaWriter {
   void AllocateAhead(uint64_t end);
   std::string directory() const { return volume_.DirectoryOf(block_, state_); }
   absl::Status Note(absl::Status status);  // an I/O error marks the volume
-  bool NothingIsPromised() const;
-  absl::Status SyncFiles();
-  absl::Status MoveToFinalized();
 
   ReplicaStore& store_;
   Volume& volume_;

@@ -95,9 +95,12 @@ absl::Status NamenodeImpl::ReadyToWrite(const What& what) const {
     return MakeFsError(FsError::kRetriable, "the namenode is still starting");
   }
   if (safe_mode_.on()) {
-    return MakeFsError(FsError::kSafeMode, absl::StrCat("Cannot ", what.act, ForMessage(what.path),
-                                                        ". Name node is in safe mode.\n",
-                                                        safe_mode_.Describe(clock_.Monotonic())));
+    // After a restart clients wait a little, as they did for the namenode itself: a writer of a long
+    // stream must not fail over a second in which the datanodes come back.
+    return MakeFsError(safe_mode_.temporary() ? FsError::kRetriable : FsError::kSafeMode,
+                       absl::StrCat("Cannot ", what.act, ForMessage(what.path),
+                                    ". Name node is in safe mode.\n",
+                                    safe_mode_.Describe(clock_.Monotonic())));
   }
   if (absl::Status status = journal_->Ready(); !status.ok()) return status;
   return store_.Ready();

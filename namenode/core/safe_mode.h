@@ -29,6 +29,8 @@ class SafeModeState {
 
   bool on() const { return manual_ || startup_; }
   bool startup() const { return startup_; }
+  // On, and ends by itself: whoever was refused may try again.
+  bool temporary() const { return startup_ && !manual_; }
 
   std::string Describe(absl::Duration now) const {
     if (manual_) return "It was turned on manually. Use \"cairn dfsadmin -safemode leave\" to turn it off.";

@@ -214,7 +214,7 @@ TEST_F(AttributesTest, StartUpSafeModeEndsWhenTheDatanodesAreBack) {
   nn_.Crash();
   ASSERT_OK(nn_.Start());
   nn_->StartSafeMode(absl::Minutes(1));
-  EXPECT_THAT(nn_->Mkdirs(kSuper, "/x", 0755, true).value, IsFsError(FsError::kSafeMode));
+  EXPECT_THAT(nn_->Mkdirs(kSuper, "/x", 0755, true).value, IsFsError(FsError::kRetriable));
   nn_.RegisterDatanodes();
   nn_->RunMaintenance();
   EXPECT_OK(nn_->Mkdirs(kSuper, "/x", 0755, true).value);

@@ -287,8 +287,8 @@ class Floods(Hostile):
 
                 cluster.spawn(name, command, preexec_fn=few)
             self.eventually(lambda: cluster.live_datanodes() == 1, "the datanode")
+            cluster.dfs("-mkdir", "/before")  # waits for the end of the start-up
             old = rpc.Connection(cluster.port)
-            old.call("mkdirs", rpc.mkdirs("/before"))
             held = []
             for name in cluster.names:
                 for key, port in cluster.ports(name).items():

@@ -349,14 +349,17 @@ class CrashPoints(Case):
     NAMENODE = (
         "journal_before_write:40",
         "journal_after_write:40",
+        "store_flush_before_write:2",
+        "store_flush_after_write:2",
+    )
+    # Reached only by edits enough to fill segments.
+    SEGMENTS = (
         "journal_before_switch",
         "journal_after_switch",
         "journal_segment_named",
         "journal_spare_filled",
         "journal_before_recycle",
         "journal_after_recycle",
-        "store_flush_before_write:2",
-        "store_flush_after_write:2",
     )
     DATANODE = (
         "datanode_between_data_and_checksums:3",
@@ -391,44 +394,42 @@ class CrashPoints(Case):
             conf={
                 "cairn.namenode.store.tail": "64k",
                 "cairn.namenode.store.tail.age": "1s",
-                "cairn.namenode.journal.keep": "0s",
+                "cairn.namenode.journal.keep.size": "40m",
             },
         ) as cluster:
             load = Load(cluster, writers=6, data_writers=0, replication=1, seed=5)
             self.addCleanup(load.close)
-            never = []
-            for point in self.NAMENODE:
-                if "switch" in point or "spare" in point or "recycle" in point or "named" in point:
-                    fill = threading.Thread(target=self.fill_segments, args=(cluster,), daemon=True)
-                else:
-                    fill = None
-                if fill:
-                    fill.start()
-                if not self.crash_at(cluster, load, "namenode", point):
-                    never.append(point)
-                if fill:
-                    fill.join()
+            never = [p for p in self.NAMENODE if not self.crash_at(cluster, load, "namenode", p)]
+            for point in self.SEGMENTS:
+                stop = threading.Event()
+                filler = threading.Thread(target=self.fill_segments, args=(cluster, stop))
+                filler.start()
+                try:
+                    if not self.crash_at(cluster, load, "namenode", point):
+                        never.append(point)
+                finally:
+                    stop.set()
+                    filler.join()
             load.check(everything=True)
-            self.note(f"died at {len(self.NAMENODE) - len(never)} points; never reached: {never}")
+            died = len(self.NAMENODE + self.SEGMENTS) - len(never)
+            self.note(f"died at {died} points; never reached: {never}")
             self.note(load.summary())
             self.assertEqual(never, [])
 
-    def fill_segments(self, cluster):
-        """Edits enough for several 17 MiB segments; ends when the namenode does."""
-        until = time.monotonic() + 15
-        while time.monotonic() < until:
+    def fill_segments(self, cluster, stop):
+        """Edits enough for several segments of 17 MiB."""
+        while not stop.is_set():
             try:
                 with rpc.Connection(cluster.port) as connection:
-                    while True:
+                    while not stop.is_set():
                         for number in range(200):
-                            connection.send("mkdirs", rpc.mkdirs("/fill/" + "x" * 240 + str(number)))
-                            connection.send("delete", rpc.delete("/fill/" + "x" * 240 + str(number)))
+                            name = "/fill/" + "x" * 240 + str(number)
+                            connection.send("mkdirs", rpc.mkdirs(name))
+                            connection.send("delete", rpc.delete(name))
                         for _ in range(400):
                             connection.receive()
-            except ConnectionRefusedError:
-                time.sleep(0.05)  # not up yet
             except (OSError, rpc.RemoteError):
-                return
+                time.sleep(0.02)  # not up yet, or down again
 
     def test_a_datanode_at_each_of_its_crash_points(self):
         with MiniCluster(datanodes=3) as cluster:
@@ -511,7 +512,12 @@ class FullDisk(Case):
 
             def heals():
                 return (
-                    cluster.dfs("-put", "-f", "-", "/after", input=data, check=False).returncode == 0
+                    cluster.dfs(
+                        *("-D", "dfs.blocksize=1m", "-put", "-f", "-", "/after"),
+                        input=data,
+                        check=False,
+                    ).returncode
+                    == 0
                 )
 
             self.eventually(heals, "writes after space came back", 60)

@@ -1,8 +1,9 @@
 #include "tests/load/checker.h"
 
 #include <algorithm>
-#include <map>
 #include <optional>
+#include <set>
+#include <span>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -12,8 +13,8 @@ namespace cairn::load {
 namespace {
 
 constexpr size_t kReadBytes = 1 << 20;
-constexpr absl::Duration kRecoveryLimit = absl::Seconds(120);
-constexpr absl::Duration kRecoveryPoll = absl::Milliseconds(100);
+constexpr absl::Duration kRecoveryLimit = absl::Seconds(30);
+constexpr absl::Duration kRecoveryPoll = absl::Milliseconds(200);
 
 // Empty: as expected. Otherwise what is wrong.
 std::string CompareContent(client::FileSystem& fs, const std::string& path, const Thing& thing,
@@ -65,8 +66,8 @@ bool Holds(client::FileSystem& fs, const Doubt::State& state, Findings& findings
   return true;
 }
 
-void CheckDoubts(client::FileSystem& fs, const Model& model, Findings& findings) {
-  for (const Doubt& doubt : model.doubts()) {
+void CheckDoubts(client::FileSystem& fs, std::span<const Doubt> doubts, Findings& findings) {
+  for (const Doubt& doubt : doubts) {
     findings.paths += doubt.before.size();
     std::string why;
     if (Holds(fs, doubt.before, findings, why)) {
@@ -88,34 +89,31 @@ void CheckPath(client::FileSystem& fs, const Model& model, const std::string& pa
   if (!trouble.empty()) findings.violations.push_back(absl::StrCat(path, ": ", trouble));
 }
 
-// Takes the file from the writer that broke, as another client would.
-std::string Recover(client::FileSystem& fs, const std::string& path) {
-  const absl::Time until = absl::Now() + kRecoveryLimit;
-  std::string last;
-  while (absl::Now() < until) {
-    const absl::StatusOr<bool> closed = fs.RecoverLease(path);
-    if (closed.ok() && *closed) return "";
-    last = closed.ok() ? "still open" : closed.status().ToString();
-    absl::SleepFor(kRecoveryPoll);
-  }
-  return absl::StrCat("not recovered in ", absl::FormatDuration(kRecoveryLimit), ": ", last);
-}
-
-void RecoverAll(client::FileSystem& fs, Model& model, Findings& findings) {
-  std::vector<std::string> open;
+// Takes the files from the writers that broke, as another client would: asks for all of them, and
+// asks again until each is closed.
+void RecoverAll(client::FileSystem& fs, const Model& model, Findings& findings) {
+  std::set<std::string> open;
   for (const auto& [path, thing] : model.things()) {
-    if (!thing.closed) open.push_back(path);
-  }
-  for (const std::string& path : open) {
-    const std::string trouble = Recover(fs, path);
-    if (!trouble.empty()) findings.violations.push_back(absl::StrCat(path, ": ", trouble));
+    if (!thing.closed) open.insert(path);
   }
   for (const Doubt& doubt : model.doubts()) {
     for (const auto& [path, thing] : doubt.after) {
-      if (!thing || thing->directory || thing->closed) continue;
-      const absl::StatusOr<bool> exists = fs.Exists(path);
-      if (exists.ok() && *exists) Recover(fs, path);
+      if (thing && !thing->closed && fs.Exists(path).value_or(false)) open.insert(path);
     }
+  }
+  const absl::Time until = absl::Now() + kRecoveryLimit;
+  std::string last;
+  while (!open.empty() && absl::Now() < until) {
+    std::erase_if(open, [&](const std::string& path) {
+      const absl::StatusOr<bool> closed = fs.RecoverLease(path);
+      last = closed.ok() ? "still open" : closed.status().ToString();
+      return closed.ok() && *closed;
+    });
+    absl::SleepFor(kRecoveryPoll);
+  }
+  for (const std::string& path : open) {
+    findings.violations.push_back(absl::StrCat(
+        path, ": not recovered in ", absl::FormatDuration(kRecoveryLimit), ": ", last));
   }
 }
 
@@ -141,15 +139,16 @@ void CheckRecent(client::FileSystem& fs, Model& model, Findings& findings) {
   for (const std::string& path : model.TakeRecent()) {
     if (!model.InDoubt(path)) CheckPath(fs, model, path, findings);
   }
-  CheckDoubts(fs, model, findings);
+  CheckDoubts(fs, model.TakeRecentDoubts(), findings);
 }
 
 void CheckAll(client::FileSystem& fs, const std::string& directory, Model& model,
               Findings& findings) {
   model.TakeRecent();
+  model.TakeRecentDoubts();
   RecoverAll(fs, model, findings);
   for (const auto& entry : model.things()) CheckPath(fs, model, entry.first, findings);
-  CheckDoubts(fs, model, findings);
+  CheckDoubts(fs, model.doubts(), findings);
   FindStrangers(fs, directory, model, findings);
 }
 

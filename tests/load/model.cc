@@ -45,4 +45,8 @@ const Thing* Model::Find(const std::string& path) const {
 
 std::set<std::string> Model::TakeRecent() { return std::exchange(recent_, {}); }
 
+std::span<const Doubt> Model::TakeRecentDoubts() {
+  return std::span(doubts_).subspan(std::exchange(doubts_taken_, doubts_.size()));
+}
+
 }  // namespace cairn::load

@@ -10,6 +10,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -52,8 +53,9 @@ class Model {
   // Every path that was ever used; what is not in things() or in doubt must be absent.
   const std::set<std::string>& gone() const { return gone_; }
 
-  // The paths touched since the last call of this.
+  // The paths touched, and the doubts added, since the last call of each.
   std::set<std::string> TakeRecent();
+  std::span<const Doubt> TakeRecentDoubts();
 
  private:
   std::map<std::string, Thing> things_;
@@ -61,6 +63,7 @@ class Model {
   std::set<std::string> doubted_;
   std::set<std::string> gone_;
   std::set<std::string> recent_;
+  size_t doubts_taken_ = 0;
 };
 
 }  // namespace cairn::load

@@ -96,19 +96,11 @@ std::string Writer::Pick(bool directory) {
   return "";
 }
 
-// Refused before anything was done: neither happened nor in doubt.
-bool Writer::Refused(const absl::Status& status) {
-  return GetFsError(status) == FsError::kSafeMode;
-}
-
 bool Writer::Judge(const char* operation, const std::string& path, const absl::Status& status) {
   trace_.Line(absl::StrCat(status.ok() ? "ok " : "fail ", operation, " ", path,
                            status.ok() ? "" : " " + status.ToString()));
   if (status.ok()) {
     ++acknowledged_[operation];
-  } else if (GetFsError(status) == FsError::kSafeMode) {
-    ++unclear_[absl::StrCat(operation, " safe mode")];
-    absl::SleepFor(absl::Milliseconds(10));
   } else if (IsWrong(status)) {
     wrong_answers_.push_back(absl::StrCat(operation, " ", path, ": ", status.ToString()));
   } else {

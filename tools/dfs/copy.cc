@@ -58,7 +58,7 @@ absl::Status CheckDestination(const PathItem& destination, size_t sources, bool 
     return destination.is_directory() || overwrite ? absl::OkStatus() : AlreadyExists(destination);
   }
   PathItem parent{.volume = destination.volume, .path = client::ParentPath(destination.path)};
-  if (!absl::StrContains(destination.path, '/')) parent.path = ".";
+  if (!absl::StrContains(destination.path, '/')) parent.path = std::string(1, '.');
   RETURN_IF_ERROR(parent.Refresh());
   return parent.exists() ? absl::OkStatus() : ParentNotFound(destination);
 }

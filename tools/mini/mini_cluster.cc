@@ -13,6 +13,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <sstream>
 
 #include "absl/strings/numbers.h"
@@ -82,10 +83,15 @@ std::string XmlFile(const std::vector<std::pair<std::string, std::string>>& prop
 
 bool IsAlive(int pid) {
   if (pid <= 0 || kill(pid, 0) != 0) return false;
-  // A zombie has ended; only its parent has not looked yet.
   const std::string stat = ReadFile(absl::StrCat("/proc/", pid, "/stat"));
   const size_t name_end = stat.rfind(')');
-  return name_end != std::string::npos && name_end + 2 < stat.size() && stat[name_end + 2] != 'Z';
+  if (name_end == std::string::npos || name_end + 2 >= stat.size()) return false;
+  if (stat[name_end + 2] != 'Z') return true;
+  // A zombie: either all has ended and its parent has not looked yet, or other threads are still on
+  // their way out and hold files, locks and ports.
+  std::error_code error;
+  const fs::directory_iterator threads(absl::StrCat("/proc/", pid, "/task"), error);
+  return !error && std::distance(begin(threads), end(threads)) > 1;
 }
 
 absl::StatusOr<int> Spawn(const std::vector<std::string>& command, const std::string& log) {
