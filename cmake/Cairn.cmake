@@ -66,14 +66,6 @@ endfunction()
 
 function(cairn_test target)
   cmake_parse_arguments(ARG "ASIO" "TIMEOUT" "SRCS;DEPS;PRIVATE_DEPS;LABELS" ${ARGN})
-  foreach(src ${ARG_SRCS})  # TEMP-PARALLEL
-    if(NOT EXISTS "${CMAKE_CURRENT_SOURCE_DIR}/${src}")  # TEMP-PARALLEL
-      list(REMOVE_ITEM ARG_SRCS ${src})  # TEMP-PARALLEL
-    endif()  # TEMP-PARALLEL
-  endforeach()  # TEMP-PARALLEL
-  if(NOT ARG_SRCS)  # TEMP-PARALLEL
-    return()  # TEMP-PARALLEL
-  endif()  # TEMP-PARALLEL
   add_executable(${target} ${ARG_SRCS})
   cairn_target_(${target} ${ARGN})
   target_link_libraries(${target} PRIVATE cairn_common_testing GTest::gtest GTest::gmock GTest::gtest_main)

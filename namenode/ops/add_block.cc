@@ -28,13 +28,39 @@ Outcome<LocatedBlock> NamenodeImpl::AddBlock(const Caller& caller, const AddBloc
         const FileData& data = *file->file;
         const std::vector<BlockVersion>& blocks = data.blocks;
         const size_t count = blocks.size();
+        const auto choose = [&]() -> absl::StatusOr<std::vector<uint32_t>> {
+          thread_local absl::BitGen random;
+          PlacementRequest place;
+          place.replicas = data.replication;
+          place.block_bytes = data.block_bytes;
+          place.storage_policy = EffectivePolicy(*file);
+          place.writer_ip = data.writer->machine;
+          place.no_local_write = request.no_local_write;
+          place.excluded = request.excluded;
+          place.favored = request.favored;
+          place.path = request.path;
+          return ChooseTargets(*cluster, place, random);
+        };
+        // The answer to the first such call was lost.
+        const auto repeat = [&]() -> absl::StatusOr<LocatedBlock> {
+          mu_.AssertHeld();
+          LocatedBlock again = DescribeNewBlock(*file, attempt);
+          if (!attempt.wanted().empty()) return View::NotLoaded();
+          if (again.storages.empty()) {
+            // A restart forgot who was chosen. The writer is still asking: nothing was written.
+            ASSIGN_OR_RETURN(again.storages, choose());
+            blocks_->SetPipeline(again.block, again.storages);
+            cluster_.Schedule(again.storages);
+          }
+          return again;
+        };
         bool commit = false;
         if (!request.previous) {
           // The first block, its repetition, or an append that begins with a new block.
           const bool repeated = count != 0 && blocks[count - 1].length == 0 &&
                                 IsUnderConstruction(blocks[count - 1], attempt);
           if (!attempt.wanted().empty()) return View::NotLoaded();
-          if (repeated && count == 1) return DescribeNewBlock(*file, attempt);
+          if (repeated && count == 1) return repeat();
           if (count != 0) {
             const bool open = IsUnderConstruction(blocks[count - 1], attempt);
             if (!attempt.wanted().empty()) return View::NotLoaded();
@@ -50,10 +76,7 @@ Outcome<LocatedBlock> NamenodeImpl::AddBlock(const Caller& caller, const AddBloc
           RETURN_IF_ERROR(CheckCommit(*file, *request.previous));
         } else if (count >= 2 && blocks[count - 2].id == request.previous->id &&
                    blocks[count - 1].length == 0) {
-          // The answer to the first such call was lost.
-          LocatedBlock again = DescribeNewBlock(*file, attempt);
-          if (!attempt.wanted().empty()) return View::NotLoaded();
-          return again;
+          return repeat();
         } else {
           return MakeFsError(
               FsError::kIo,
@@ -85,17 +108,7 @@ Outcome<LocatedBlock> NamenodeImpl::AddBlock(const Caller& caller, const AddBloc
                                           count, " >= ", options_.max_blocks_per_file));
         }
         mu_.AssertHeld();
-        thread_local absl::BitGen random;
-        PlacementRequest place;
-        place.replicas = data.replication;
-        place.block_bytes = data.block_bytes;
-        place.storage_policy = EffectivePolicy(*file);
-        place.writer_ip = data.writer->machine;
-        place.no_local_write = request.no_local_write;
-        place.excluded = request.excluded;
-        place.favored = request.favored;
-        place.path = request.path;
-        ASSIGN_OR_RETURN(std::vector<uint32_t> targets, ChooseTargets(*cluster, place, random));
+        ASSIGN_OR_RETURN(std::vector<uint32_t> targets, choose());
 
         const BlockVersion block{TakeBlockId(), TakeStamp(), 0};
         edit::AddBlock& add = *attempt.NewEdit().mutable_add_block();

@@ -394,7 +394,7 @@ class CrashPoints(Case):
             conf={
                 "cairn.namenode.store.tail": "64k",
                 "cairn.namenode.store.tail.age": "1s",
-                "cairn.namenode.journal.keep.size": "40m",
+                "cairn.namenode.journal.keep.size": "80m",
             },
         ) as cluster:
             load = Load(cluster, writers=6, data_writers=0, replication=1, seed=5)

@@ -29,6 +29,7 @@ class Load:
         threading.Thread(target=self._read, daemon=True).start()
         self.checked_paths = self.checked_bytes = self.checks = 0
         self.doubts = (0, 0)
+        self.still_open = 0
         self._expect("ready")
 
     def _read(self):
@@ -85,6 +86,7 @@ class Load:
         self.checked_paths += found["paths"]
         self.checked_bytes += found["bytes"]
         self.doubts = (found["doubts_happened"], found["doubts_did_not"])
+        self.still_open = found["still_open"]
         violations = found["violations"] + self.stats()["wrong"]
         if violations:
             raise Failed(self._explain(violations))
@@ -109,7 +111,7 @@ class Load:
         return (
             f"acknowledged: {acknowledged}; unclear: {unclear} (happened {self.doubts[0]}, did not "
             f"{self.doubts[1]}); {self.checks} checks looked at {self.checked_paths} paths, "
-            f"{self.checked_bytes >> 20} MiB"
+            f"{self.checked_bytes >> 20} MiB; {self.still_open} broken files were still open"
         )
 
     def close(self):

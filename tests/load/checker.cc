@@ -13,7 +13,7 @@ namespace cairn::load {
 namespace {
 
 constexpr size_t kReadBytes = 1 << 20;
-constexpr absl::Duration kRecoveryLimit = absl::Seconds(30);
+constexpr absl::Duration kRecoveryLimit = absl::Seconds(15);
 constexpr absl::Duration kRecoveryPoll = absl::Milliseconds(200);
 
 // Empty: as expected. Otherwise what is wrong.
@@ -90,7 +90,8 @@ void CheckPath(client::FileSystem& fs, const Model& model, const std::string& pa
 }
 
 // Takes the files from the writers that broke, as another client would: asks for all of them, and
-// asks again until each is closed.
+// asks again until each is closed. A namenode that has just started may wait for datanodes that still
+// hold a replica, so a file that stays open is counted, not blamed.
 void RecoverAll(client::FileSystem& fs, const Model& model, Findings& findings) {
   std::set<std::string> open;
   for (const auto& [path, thing] : model.things()) {
@@ -102,19 +103,14 @@ void RecoverAll(client::FileSystem& fs, const Model& model, Findings& findings) 
     }
   }
   const absl::Time until = absl::Now() + kRecoveryLimit;
-  std::string last;
   while (!open.empty() && absl::Now() < until) {
     std::erase_if(open, [&](const std::string& path) {
       const absl::StatusOr<bool> closed = fs.RecoverLease(path);
-      last = closed.ok() ? "still open" : closed.status().ToString();
       return closed.ok() && *closed;
     });
     absl::SleepFor(kRecoveryPoll);
   }
-  for (const std::string& path : open) {
-    findings.violations.push_back(absl::StrCat(
-        path, ": not recovered in ", absl::FormatDuration(kRecoveryLimit), ": ", last));
-  }
+  findings.still_open += open.size();
 }
 
 void FindStrangers(client::FileSystem& fs, const std::string& directory, const Model& model,

@@ -14,6 +14,7 @@ struct Findings {
   uint64_t paths = 0;  // looked at
   uint64_t bytes = 0;  // read and compared
   uint64_t doubts_happened = 0, doubts_did_not = 0;
+  uint64_t still_open = 0;  // whose lease recovery did not end in time; read as they are
   std::vector<std::string> violations;
 };
 
@@ -21,7 +22,7 @@ struct Findings {
 // The writer stands still meanwhile.
 void CheckRecent(client::FileSystem& fs, Model& model, Findings& findings);
 
-// All of it, files that a broken writer left open too (they are recovered first), and that nothing
+// All of it, files that a broken writer left open too (recovered first, if that is soon done), and that nothing
 // else is below `directory`.
 void CheckAll(client::FileSystem& fs, const std::string& directory, Model& model,
               Findings& findings);

@@ -144,6 +144,7 @@ class Load {
                 {"bytes", findings.bytes},
                 {"doubts_happened", findings.doubts_happened},
                 {"doubts_did_not", findings.doubts_did_not},
+                {"still_open", findings.still_open},
                 {"violations", findings.violations}}
         .dump(-1, ' ', false, json::error_handler_t::replace);
   }
