@@ -212,6 +212,8 @@ def main():
     from harness import env
 
     classes = discover(options.names)
+    if not classes:
+        sys.exit(f"no test has a name with {' or '.join(options.names)}")
     if options.list:
         for tests in classes.values():
             for test in tests:
