@@ -23,7 +23,7 @@ def run(arguments, check=True, timeout=120, **options):
         raise Failed(
             f"{words[:300]}\nexit status {result.returncode}\n"
             + (result.stdout or b"").decode(errors="replace")[-2000:]
-            + (result.stderr or b"").decode(errors="replace")[-2000:]
+            + (result.stderr or b"").decode(errors="replace")[-4000:]
         )
     return result
 

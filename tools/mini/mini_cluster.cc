@@ -116,6 +116,11 @@ absl::StatusOr<int> Spawn(const std::vector<std::string>& command, const std::st
   return pid;
 }
 
+std::string HowItEnded(int status) {
+  return WIFSIGNALED(status) ? absl::StrCat(" (killed by signal ", WTERMSIG(status), ")")
+                             : absl::StrCat(" (exit status ", WEXITSTATUS(status), ")");
+}
+
 std::string EndOf(const std::string& path) {
   const std::string text = ReadFile(path);
   return text.substr(text.size() > 2000 ? text.size() - 2000 : 0);
@@ -328,11 +333,12 @@ absl::Status MiniCluster::AwaitReady(const std::string& name) const {
   while (!fs::exists(RunFile(name, "ports"))) {
     int pid = 0;
     if (!absl::SimpleAtoi(ReadFile(RunFile(name, "pid")), &pid)) pid = 0;
-    if (pid > 0) waitpid(pid, nullptr, WNOHANG);
-    if (!IsAlive(pid)) {
-      return absl::UnavailableError(
-          absl::StrCat(name, " ended while starting; the end of ", LogFile(name), ":\n",
-                       EndOf(LogFile(name))));
+    int status = 0;
+    const bool ended = pid > 0 && waitpid(pid, &status, WNOHANG) == pid;
+    if (ended || !IsAlive(pid)) {
+      return absl::UnavailableError(absl::StrCat(
+          name, " ended while starting", ended ? HowItEnded(status) : "", "; the end of ",
+          LogFile(name), ":\n", EndOf(LogFile(name))));
     }
     if (absl::Now() > until) {
       return absl::DeadlineExceededError(absl::StrCat(name, " is not ready after ",
