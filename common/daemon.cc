@@ -88,10 +88,6 @@ absl::Status AnnounceReady(const DaemonOptions& options, const DaemonFacts& fact
 absl::Status Live(const DaemonOptions& options, SignalWatch& watch,
                   const std::function<absl::StatusOr<DaemonFacts>()>& start,
                   const std::function<absl::Status()>& drain) {
-  const absl::Cleanup remove_files = [&options] {
-    RemoveIfWanted(options.port_file);
-    RemoveIfWanted(options.pid_file);
-  };
   RemoveIfWanted(options.port_file);  // of an earlier life: it would announce the wrong ports
   RETURN_IF_ERROR(WriteIfWanted(options.pid_file, absl::StrCat(::getpid(), "\n")));
   ASSIGN_OR_RETURN(const DaemonFacts facts, start());
@@ -111,6 +107,11 @@ int RunDaemon(const DaemonOptions& options,
               const std::function<absl::Status()>& drain) {
   ::signal(SIGPIPE, SIG_IGN);
   static SignalWatch* const watch = new SignalWatch;
+  // The files go last: whoever sees them gone finds the reason in the log.
+  const absl::Cleanup remove_files = [&options] {
+    RemoveIfWanted(options.port_file);
+    RemoveIfWanted(options.pid_file);
+  };
   const absl::Status status = Live(options, *watch, start, drain);
   if (!status.ok()) {
     LOG_ERROR("{}: {}", options.name, status);

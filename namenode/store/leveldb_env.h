@@ -1,11 +1,13 @@
 // namenode/store/leveldb_env.h - the operating system as the store's LevelDB sees it.
 //
-// Three things that LevelDB 1.23's own Env does otherwise:
+// What LevelDB 1.23's own Env does otherwise:
 // - tables are read by pread, not through mmap: a bad sector is then an error status, where a page
 //   fault ends the process with SIGBUS; and blocks pass through the block cache, whose size is
 //   configured, so that their checksums are computed once per load and not once per read;
-// - a rename is followed by a sync of the directory: CURRENT is replaced by one, and the files that
-//   the old CURRENT needs are removed right after;
+// - a full disk is waited for: LevelDB takes any failed write for the end, until it is opened anew.
+//   A write that finds no room is repeated, at the same offset, until there is some;
+// - a new file's name is synced with its first bytes, and so is a rename: CURRENT is replaced by
+//   one, and the files that the old CURRENT needs are removed right after;
 // - the lock of the directory is taken before LevelDB runs, since the check that comes first
 //   (leveldb_check.h) may have to cut a torn log.
 // Thread-safe.
@@ -13,11 +15,15 @@
 
 #include <leveldb/env.h>
 
+#include <atomic>
+#include <functional>
 #include <memory>
 #include <string>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
 #include "common/io/file_system.h"
+#include "common/mutex.h"
 
 namespace cairn::namenode {
 
@@ -28,22 +34,50 @@ absl::Status FromLevelDb(const leveldb::Status& status, absl::string_view what);
 class LevelDbEnv final : public leveldb::EnvWrapper {
  public:
   // Takes the directory's lock, by LevelDB's own lock file. kFailedPrecondition: it is taken.
-  // `base` outlives this.
-  static absl::StatusOr<std::unique_ptr<LevelDbEnv>> Lock(leveldb::Env* base,
+  // `files` outlives this.
+  static absl::StatusOr<std::unique_ptr<LevelDbEnv>> Lock(FileSystem& files,
                                                           const std::string& directory);
   ~LevelDbEnv() override;
 
+  // From now on a full disk is waited for; before, and after StopWaiting, it is an error. Two are
+  // errors even then. Making LevelDB's log: that happens inside LevelDB's lock, where readers would
+  // wait as well; nothing is written yet, so the same Write may be tried again. And a sync: what it
+  // did not write is not known.
+  void WaitForSpace() ABSL_LOCKS_EXCLUDED(mu_);
+  void StopWaiting() ABSL_LOCKS_EXCLUDED(mu_);
+  // Whether a write waits at this moment.
+  bool waiting() const { return waiting_.load(std::memory_order_acquire) > 0; }
+  // Whether a sync has ever failed.
+  bool sync_failed() const { return sync_failed_.load(std::memory_order_acquire); }
+
   leveldb::Status NewRandomAccessFile(const std::string& path,
                                       leveldb::RandomAccessFile** result) override;
+  leveldb::Status NewWritableFile(const std::string& path, leveldb::WritableFile** result) override;
+  leveldb::Status RemoveFile(const std::string& path) override;
   leveldb::Status RenameFile(const std::string& from, const std::string& to) override;
   // LevelDB is handed the lock that is held already, and hands it back.
   leveldb::Status LockFile(const std::string& path, leveldb::FileLock** lock) override;
   leveldb::Status UnlockFile(leveldb::FileLock* lock) override;
 
  private:
-  LevelDbEnv(leveldb::Env* base, leveldb::FileLock* lock) : EnvWrapper(base), lock_(lock) {}
+  class WrittenFile;
 
+  LevelDbEnv(FileSystem& files, leveldb::FileLock* lock)
+      : EnvWrapper(leveldb::Env::Default()), files_(files), lock_(lock) {}
+
+  // Repeats `attempt` for as long as it finds no space and waiting is allowed.
+  absl::Status RepeatUntilThereIsSpace(const std::function<absl::Status()>& attempt)
+      ABSL_LOCKS_EXCLUDED(mu_);
+  // A little while; false: waiting is not allowed, or no more.
+  bool Pause() ABSL_LOCKS_EXCLUDED(mu_);
+
+  FileSystem& files_;
   leveldb::FileLock* const lock_;
+  std::atomic<int> waiting_{0};
+  std::atomic<bool> sync_failed_{false};
+  Mutex mu_;
+  CondVar stopped_;
+  bool may_wait_ ABSL_GUARDED_BY(mu_) = false;
 };
 
 }  // namespace cairn::namenode

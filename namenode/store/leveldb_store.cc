@@ -34,6 +34,8 @@ constexpr size_t kTableBytes = 32 << 20;
 constexpr int kBloomBitsPerKey = 10;
 // How often the journal is asked whether it has caught up with a frozen tail.
 constexpr std::chrono::milliseconds kDurablePoll{1};
+// How often one who waits for a flush, and a flush that found the disk full, look again.
+constexpr std::chrono::milliseconds kSpacePoll{100};
 
 leveldb::Slice ToSlice(absl::string_view text) { return {text.data(), text.size()}; }
 
@@ -111,6 +113,7 @@ class LevelDbStore final : public Store {
         applied_(ToInt(applied)),
         last_edit_(applied),
         active_(std::make_unique<Layer>(pool_)) {
+    database_.env->WaitForSpace();
     flusher_ = std::thread([this] { RunFlusher(); });
   }
   ~LevelDbStore() override ABSL_LOCKS_EXCLUDED(mu_);
@@ -185,6 +188,13 @@ class LevelDbStore final : public Store {
   void MaybeFreeze();
   void PublishSizes();
 
+  bool IsDiskFull() const { return no_new_log_ || database_.env->waiting(); }
+  absl::Status DiskFull() const {
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "store: no space left on the disk of ", options_.directory,
+        "; no change is accepted until there is, what is acknowledged is in the journal"));
+  }
+
   void RunFlusher() ABSL_LOCKS_EXCLUDED(mu_);
   void FreezeIfOld() ABSL_LOCKS_EXCLUDED(mu_);
   bool WaitDurable(TxId txid) ABSL_LOCKS_EXCLUDED(mu_);
@@ -202,6 +212,7 @@ class LevelDbStore final : public Store {
   std::atomic<uint64_t> active_bytes_{0}, active_records_{0}, frozen_bytes_{0};
   std::atomic<int64_t> active_since_ns_{0};
   std::atomic<bool> failed_{false};
+  std::atomic<bool> no_new_log_{false};  // the last Write found no space for another log
 
   // Guarded by the namespace lock, which the compiler does not see from here.
   TxId last_edit_;
@@ -223,6 +234,7 @@ class LevelDbStore final : public Store {
 };
 
 LevelDbStore::~LevelDbStore() {
+  database_.env->StopWaiting();
   {
     MutexLock lock(mu_);
     stopping_ = true;
@@ -282,6 +294,7 @@ absl::Status LevelDbStore::Ready() const {
     MutexLock lock(mu_);
     return failure_;
   }
+  if (IsDiskFull()) return DiskFull();
   const uint64_t held =
       active_bytes_.load(std::memory_order_relaxed) + frozen_bytes_.load(std::memory_order_relaxed);
   if (held >= options_.tail_limit_bytes) {
@@ -314,7 +327,10 @@ Store::Stats LevelDbStore::stats() const {
 
 absl::Status LevelDbStore::WaitFlushed() {
   MutexLock lock(mu_);
-  while (job_ != nullptr && failure_.ok() && !stopping_) changed_.Wait(mu_);
+  while (job_ != nullptr && failure_.ok() && !stopping_) {
+    if (IsDiskFull()) return DiskFull();
+    changed_.WaitFor(mu_, kSpacePoll);
+  }
   return failure_;
 }
 
@@ -345,6 +361,14 @@ void LevelDbStore::RunFlusher() {
     }
     if (!WaitDurable(job->last_edit)) return;
     const absl::Status status = WriteToLevelDb(*job);
+    no_new_log_.store(absl::IsResourceExhausted(status) && !database_.env->sync_failed(),
+                      std::memory_order_release);
+    if (no_new_log_) {
+      LOG_WARN("store {}: {}; it is tried again", options_.directory, status);
+      MutexLock lock(mu_);
+      if (!stopping_) changed_.WaitFor(mu_, kSpacePoll);
+      continue;
+    }
     if (!status.ok()) {
       // Whether the batch is in LevelDB's log is not known, and a later batch must not follow a
       // torn one. Both tails stay in memory, so that reads go on; the journal has all of it.
@@ -438,8 +462,7 @@ absl::Status RemoveLeftover(FileSystem& files, const std::string& directory) {
 }
 
 absl::Status WriteNewStore(const StoreOptions& options, const Store::Records& records) {
-  leveldb::Env* const base = options.env != nullptr ? options.env : leveldb::Env::Default();
-  ASSIGN_OR_RETURN(auto env, LevelDbEnv::Lock(base, options.directory));
+  ASSIGN_OR_RETURN(auto env, LevelDbEnv::Lock(*options.files, options.directory));
   ASSIGN_OR_RETURN(const Database database, OpenDatabase(options, std::move(env), true));
   leveldb::WriteBatch batch;
   for (const auto& [key, value] : records) batch.Put(key, value);
@@ -489,8 +512,7 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Open(const StoreOptions& options,
     return absl::FailedPreconditionError(
         absl::StrCat("store ", opened.directory, " is not formatted: the directory is empty"));
   }
-  leveldb::Env* const base = options.env != nullptr ? options.env : leveldb::Env::Default();
-  ASSIGN_OR_RETURN(auto env, LevelDbEnv::Lock(base, opened.directory));
+  ASSIGN_OR_RETURN(auto env, LevelDbEnv::Lock(*opened.files, opened.directory));
   ASSIGN_OR_RETURN(const LevelDbCheck check, CheckLevelDb(files, opened.directory));
   for (const std::string& cut : check.cuts) LOG_WARN("store {}", cut);
   ASSIGN_OR_RETURN(Database database, OpenDatabase(opened, std::move(env), false));

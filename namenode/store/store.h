@@ -35,10 +35,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "common/ids.h"
-
-namespace leveldb {
-class Env;
-}
+#include "common/io/file_system.h"
 
 namespace cairn::namenode {
 
@@ -50,7 +47,7 @@ struct StoreOptions {
   absl::Duration tail_age = absl::Seconds(5);  // ... or age
   uint64_t tail_limit_bytes = 1 << 30;         // both tails together: Ready() refuses beyond
   int max_open_files = 1000;
-  leveldb::Env* env = nullptr;  // for tests that inject faults; nullptr: the machine's
+  FileSystem* files = &PosixFileSystem();  // LevelDB's writes, and its reads of tables
 };
 
 class Store {
@@ -121,8 +118,8 @@ class Store {
   virtual void DeleteUnjournalled(absl::string_view key) = 0;
 
   // Whether a new edit may begin. kResourceExhausted: the tails are at tail_limit_bytes, LevelDB
-  // (or the journal) does not keep up; try again. Other errors: a flush failed; final, the store
-  // serves reads only until the process starts anew.
+  // (or the journal) does not keep up, or the disk is full; it passes by itself. Other errors: a
+  // flush failed; final, the store serves reads only until the process starts anew.
   virtual absl::Status Ready() const = 0;
 
   // An ordered view over all three layers as of the moment of Scan. Read it without the lock: its
@@ -154,7 +151,8 @@ class Store {
   // [W] Freezes the active tail whatever its size. No effect when it is empty or while a frozen
   // tail is on its way.
   virtual void Freeze() = 0;
-  // Waits until no frozen tail is left. Returns the error of a failed flush.
+  // Waits until no frozen tail is left. Returns the error of a failed flush, and kResourceExhausted
+  // without waiting on when the disk is full: the flush itself goes on once there is space.
   virtual absl::Status WaitFlushed() = 0;
   // All that was put before the call reaches LevelDB, as soon as the journal has it: for tests,
   // checkpoints and a clean stop. Takes the namespace lock through `with_lock`.

@@ -2,7 +2,6 @@
 // process finds: the store holds exactly the edits up to applied(), whatever happened.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <leveldb/env.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,11 +17,15 @@
 #include <memory>
 #include <mutex>
 #include <random>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "common/io/file_system.h"
+#include "common/status_macros.h"
+#include "common/testing/wrapped_file_system.h"
 #include "namenode/store/store_testing.h"
 
 namespace cairn::namenode {
@@ -35,60 +38,55 @@ namespace {
 
 // Kills the process at the nth call that changes a file. With `power_cut`, what was written since a
 // file's last sync is first lost in part: cut somewhere, and with a hole of zeros.
-class DyingEnv final : public leveldb::EnvWrapper {
+class DyingFiles final : public FileSystemWrapper {
  public:
-  DyingEnv(int die_at, bool power_cut)
-      : EnvWrapper(leveldb::Env::Default()),
-        left_(die_at),
-        power_cut_(power_cut),
-        random_(static_cast<uint64_t>(die_at)) {}
+  DyingFiles(int die_at, bool power_cut)
+      : left_(die_at), power_cut_(power_cut), random_(static_cast<uint64_t>(die_at)) {}
 
-  leveldb::Status NewWritableFile(const std::string& path, leveldb::WritableFile** file) override {
+  absl::StatusOr<std::unique_ptr<File>> Open(const std::string& path,
+                                             const OpenOptions& options) override {
+    if (!options.write) return FileSystemWrapper::Open(path, options);
     Count();
-    const leveldb::Status status = target()->NewWritableFile(path, file);
-    if (status.ok()) *file = new DyingFile(*file, path, *this);
-    return status;
+    ASSIGN_OR_RETURN(std::unique_ptr<File> file, FileSystemWrapper::Open(path, options));
+    Synced(path, 0);
+    return std::make_unique<DyingFile>(std::move(file), path, *this);
   }
-  leveldb::Status RenameFile(const std::string& from, const std::string& to) override {
+  absl::Status Rename(const std::string& from, const std::string& to) override {
     Count();
-    const leveldb::Status status = target()->RenameFile(from, to);
     std::lock_guard<std::mutex> lock(mu_);
     synced_.erase(from);
-    return status;
+    return FileSystemWrapper::Rename(from, to);
   }
-  leveldb::Status RemoveFile(const std::string& path) override {
+  absl::Status Remove(const std::string& path) override {
     Count();
     std::lock_guard<std::mutex> lock(mu_);
     synced_.erase(path);
-    return target()->RemoveFile(path);
+    return FileSystemWrapper::Remove(path);
+  }
+  absl::Status SyncDirectory(const std::string& path) override {
+    Count();
+    return FileSystemWrapper::SyncDirectory(path);
   }
 
  private:
-  class DyingFile final : public leveldb::WritableFile {
+  class DyingFile final : public FileWrapper {
    public:
-    DyingFile(leveldb::WritableFile* file, std::string path, DyingEnv& env)
-        : file_(file), path_(std::move(path)), env_(env) {
-      env_.Synced(path_, 0);
+    DyingFile(std::unique_ptr<File> file, std::string path, DyingFiles& files)
+        : FileWrapper(std::move(file)), path_(std::move(path)), files_(files) {}
+    absl::Status WriteAt(uint64_t offset, std::span<const std::byte> data) override {
+      files_.Count();
+      return FileWrapper::WriteAt(offset, data);
     }
-    leveldb::Status Append(const leveldb::Slice& data) override {
-      env_.Count();
-      return file_->Append(data);
-    }
-    leveldb::Status Close() override { return file_->Close(); }
-    leveldb::Status Flush() override { return file_->Flush(); }
-    leveldb::Status Sync() override {
-      // What is in the file's buffer goes to the kernel first, so that a cut can tear it.
-      (void)file_->Flush();
-      env_.Count();
-      const leveldb::Status status = file_->Sync();
-      env_.Synced(path_, std::filesystem::file_size(path_));
-      return status;
+    absl::Status SyncData() override {
+      files_.Count();
+      RETURN_IF_ERROR(FileWrapper::SyncData());
+      files_.Synced(path_, std::filesystem::file_size(path_));
+      return absl::OkStatus();
     }
 
    private:
-    const std::unique_ptr<leveldb::WritableFile> file_;
     const std::string path_;
-    DyingEnv& env_;
+    DyingFiles& files_;
   };
 
   void Count() {
@@ -217,8 +215,8 @@ TEST_F(StoreCrashTest, DISABLED_TheProcessThatDies) {
   options_.directory = directory;
   const char* const at = std::getenv("CAIRN_CRASH_AT");
   const char* const power = std::getenv("CAIRN_CRASH_POWER");
-  DyingEnv env(at != nullptr ? std::atoi(at) : 0, power != nullptr && *power == '1');
-  options_.env = &env;
+  DyingFiles files(at != nullptr ? std::atoi(at) : 0, power != nullptr && *power == '1');
+  options_.files = &files;
   ASSERT_OK(Open());
   for (int round = 0; round < kBatches; ++round) {
     Apply(kEdits);

@@ -2,7 +2,6 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <leveldb/env.h>
 
 #include <atomic>
 #include <cstdlib>
@@ -10,10 +9,13 @@
 #include <fstream>
 #include <iostream>
 #include <map>
+#include <memory>
 #include <optional>
 #include <random>
+#include <span>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/escaping.h"
@@ -22,7 +24,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "common/io/file_system.h"
+#include "common/status_macros.h"
 #include "common/testing/eventually.h"
+#include "common/testing/wrapped_file_system.h"
 #include "namenode/store/keys.h"
 #include "namenode/store/store_testing.h"
 
@@ -304,53 +308,143 @@ TEST_F(StoreTest, EditsMayNotGoBack) {
 
 // ---- A flush that fails
 
-// Fails every sync of LevelDB's log once told to.
-class FailingEnv final : public leveldb::EnvWrapper {
+// The machine's files, except that LevelDB's log can be told to fail its syncs, and writes to the
+// files with some suffix to find no space.
+class FailingFiles final : public FileSystemWrapper {
  public:
-  FailingEnv() : EnvWrapper(leveldb::Env::Default()) {}
-
-  leveldb::Status NewWritableFile(const std::string& path, leveldb::WritableFile** file) override {
-    const leveldb::Status status = target()->NewWritableFile(path, file);
-    if (status.ok() && absl::EndsWith(path, ".log")) *file = new FailingFile(*file, fail);
-    return status;
+  absl::StatusOr<std::unique_ptr<File>> Open(const std::string& path,
+                                             const OpenOptions& options) override {
+    if (options.create) RETURN_IF_ERROR(Room(path, full_for_new));
+    ASSIGN_OR_RETURN(std::unique_ptr<File> file, FileSystemWrapper::Open(path, options));
+    if (!options.write) return file;
+    return std::make_unique<FailingFile>(std::move(file), path, *this);
   }
 
-  std::atomic<bool> fail{false};
+  std::atomic<bool> fail_syncs{false};
+  std::atomic<const char*> full{nullptr};          // the suffix of files that cannot grow ...
+  std::atomic<const char*> full_for_new{nullptr};  // ... or cannot be made
+  std::atomic<int> refused{0};
 
  private:
-  class FailingFile final : public leveldb::WritableFile {
+  class FailingFile final : public FileWrapper {
    public:
-    FailingFile(leveldb::WritableFile* file, std::atomic<bool>& fail) : file_(file), fail_(fail) {}
-    leveldb::Status Append(const leveldb::Slice& data) override { return file_->Append(data); }
-    leveldb::Status Close() override { return file_->Close(); }
-    leveldb::Status Flush() override { return file_->Flush(); }
-    leveldb::Status Sync() override {
-      return fail_ ? leveldb::Status::IOError("injected", "Input/output error") : file_->Sync();
+    FailingFile(std::unique_ptr<File> file, std::string path, FailingFiles& files)
+        : FileWrapper(std::move(file)), path_(std::move(path)), files_(files) {}
+    absl::Status WriteAt(uint64_t offset, std::span<const std::byte> data) override {
+      if (absl::Status room = files_.Room(path_, files_.full); !room.ok()) {
+        // A full disk takes what still fits.
+        RETURN_IF_ERROR(FileWrapper::WriteAt(offset, data.first(data.size() / 2)));
+        return room;
+      }
+      return FileWrapper::WriteAt(offset, data);
+    }
+    absl::Status SyncData() override {
+      return files_.fail_syncs && absl::EndsWith(path_, ".log")
+                 ? absl::DataLossError("injected: Input/output error")
+                 : FileWrapper::SyncData();
     }
 
    private:
-    const std::unique_ptr<leveldb::WritableFile> file_;
-    std::atomic<bool>& fail_;
+    const std::string path_;
+    FailingFiles& files_;
   };
+
+  absl::Status Room(const std::string& path, const char* suffix) {
+    if (suffix == nullptr || !absl::EndsWith(path, suffix)) return absl::OkStatus();
+    ++refused;
+    return absl::ResourceExhaustedError(absl::StrCat("injected: ", path, ": No space left on device"));
+  }
 };
 
 TEST_F(StoreTest, AFailedFlushIsFinalAndReadsGoOn) {
-  FailingEnv env;
-  options_.env = &env;
+  FailingFiles files;
+  options_.files = &files;
   FormatAndOpen();
   Edit("a", "stored");
   ASSERT_OK(store_->Flush());
-  env.fail = true;
+  files.fail_syncs = true;
   Edit("a", "newer");
   Edit("b", "new");
   EXPECT_THAT(store_->Flush(), StatusIs(absl::StatusCode::kDataLoss, HasSubstr("injected")));
-  env.fail = false;  // a sync that works later proves nothing about the one that failed
+  files.fail_syncs = false;  // a sync that works later proves nothing about the one that failed
   EXPECT_THAT(store_->Ready(), StatusIs(absl::StatusCode::kDataLoss));
   EXPECT_THAT(store_->Flush(), StatusIs(absl::StatusCode::kDataLoss));
   EXPECT_EQ(ToInt(store_->applied()), 1u);
   EXPECT_EQ(FlushCount(), 1u);
   EXPECT_THAT(Get("a"), Optional(std::string("newer")));
   EXPECT_THAT(Get("b"), Optional(std::string("new")));
+  store_.reset();
+}
+
+// ---- A disk that is full for a while
+
+class FullDiskTest : public StoreTest {
+ protected:
+  // `full` and `full_for_new` as in FailingFiles.
+  void HealsWhen(const char* full, const char* full_for_new, int edits) {
+    FailingFiles files;
+    options_.files = &files;
+    options_.write_buffer_bytes = 64 << 10;  // LevelDB fills it, takes a new log, writes a table
+    FormatAndOpen();
+    Edit("stored", "before");
+    ASSERT_OK(store_->Flush());
+    files.full = full;
+    files.full_for_new = full_for_new;
+    const std::string value(1000, 'v');
+    for (int i = 0; i < edits; ++i) Edit(absl::StrCat("key", i), value);
+    // The batch that meets the full disk may be the one after the one that filled the memtable.
+    absl::Status flushed;
+    for (int i = 0; flushed.ok() && i < 1000; ++i) {
+      Edit("again", absl::StrCat(i, value));
+      flushed = store_->Flush();
+    }
+    EXPECT_THAT(flushed, StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("space")));
+    EVENTUALLY(absl::IsResourceExhausted(store_->Ready()));
+    EXPECT_THAT(Get("stored"), Optional(std::string("before")));
+    EXPECT_THAT(Get("key0"), Optional(value));
+    EXPECT_GT(files.refused, 0);
+    files.full = nullptr;
+    files.full_for_new = nullptr;
+    EVENTUALLY(store_->Ready().ok());
+    Edit("after", "healed");
+    ASSERT_OK(store_->Flush());
+    EXPECT_EQ(ToInt(store_->applied()), txid_);
+    const auto before = ScanAll("", 1000);
+    ASSERT_OK(Open());
+    EXPECT_EQ(ToInt(store_->applied()), txid_);
+    EXPECT_EQ(ScanAll("", 1000), before);
+    EXPECT_THAT(Get("after"), Optional(std::string("healed")));
+    store_.reset();
+  }
+};
+
+TEST_F(FullDiskTest, WritesToTheLogWait) { HealsWhen(".log", nullptr, 1); }
+
+TEST_F(FullDiskTest, AFlushThatFindsNoSpaceForAnotherLogIsTriedAgain) {
+  HealsWhen(nullptr, ".log", 200);
+}
+
+TEST_F(FullDiskTest, WritesToATableWait) { HealsWhen(".ldb", nullptr, 200); }
+
+TEST_F(FullDiskTest, ANewTableWaits) { HealsWhen(nullptr, ".ldb", 200); }
+
+TEST_F(FullDiskTest, EverythingWaits) { HealsWhen("", "", 200); }
+
+TEST_F(FullDiskTest, AStoreThatWaitsCanBeClosedAndLosesNothing) {
+  FailingFiles files;
+  options_.files = &files;
+  FormatAndOpen();
+  Edit("stored", "before");
+  ASSERT_OK(store_->Flush());
+  files.full = "";
+  Edit("in the journal", "only");
+  EXPECT_THAT(store_->Flush(), StatusIs(absl::StatusCode::kResourceExhausted));
+  store_.reset();
+  files.full = nullptr;
+  ASSERT_OK(Open());
+  EXPECT_EQ(ToInt(store_->applied()), 1u);
+  EXPECT_THAT(Get("stored"), Optional(std::string("before")));
+  EXPECT_EQ(Get("in the journal"), std::nullopt);
   store_.reset();
 }
 

@@ -452,18 +452,16 @@ class FullDisk(Case):
             self.skipTest(reason)
 
     def test_the_namenodes_disk_is_full(self):
-        """fault 4: writes get a clear error, reads go on, and it heals without a restart
-
-        This is the journal's half. A flush of the store that meets the full disk is final until the
-        namenode is started again (docs/architecture.md), so none is due while the test runs.
-        """
+        """fault 4: writes get a clear error, reads go on, and it heals without a restart"""
         disk = disks.SmallDisk(160 << 20)
         self.addCleanup(disk.close)
         with MiniCluster(
             datanodes=0,
             conf={
                 "dfs.namenode.name.dir": disk.path + "/namenode",
-                "cairn.namenode.store.tail.age": "10m",
+                # The store meets the full disk as well as the journal.
+                "cairn.namenode.store.tail": "64k",
+                "cairn.namenode.store.tail.age": "1s",
             },
         ) as cluster:
             pid = cluster.pid("namenode")

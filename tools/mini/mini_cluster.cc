@@ -319,22 +319,21 @@ int MiniCluster::PidOf(const std::string& name) const {
   return command.find(directory_) != std::string::npos ? pid : 0;
 }
 
-absl::Status MiniCluster::StartOne(const std::string& name) const {
-  if (PidOf(name) != 0) return absl::OkStatus();
+absl::StatusOr<int> MiniCluster::StartOne(const std::string& name) const {
+  if (const int running = PidOf(name); running != 0) return running;
   std::error_code ignored;
   fs::remove(RunFile(name, "ports"), ignored);
   if (name != "namenode") fs::create_directories(directory_ + "/" + name, ignored);
   ASSIGN_OR_RETURN(const int pid, Spawn(CommandOf(name), LogFile(name)));
-  return WriteFile(RunFile(name, "pid"), absl::StrCat(pid, "\n"));
+  RETURN_IF_ERROR(WriteFile(RunFile(name, "pid"), absl::StrCat(pid, "\n")));
+  return pid;
 }
 
-absl::Status MiniCluster::AwaitReady(const std::string& name) const {
+absl::Status MiniCluster::AwaitReady(const std::string& name, int pid) const {
   const absl::Time until = absl::Now() + kStartLimit;
   while (!fs::exists(RunFile(name, "ports"))) {
-    int pid = 0;
-    if (!absl::SimpleAtoi(ReadFile(RunFile(name, "pid")), &pid)) pid = 0;
     int status = 0;
-    const bool ended = pid > 0 && waitpid(pid, &status, WNOHANG) == pid;
+    const bool ended = waitpid(pid, &status, WNOHANG) == pid;
     if (ended || !IsAlive(pid)) {
       return absl::UnavailableError(absl::StrCat(
           name, " ended while starting", ended ? HowItEnded(status) : "", "; the end of ",
@@ -352,8 +351,11 @@ absl::Status MiniCluster::AwaitReady(const std::string& name) const {
 
 absl::Status MiniCluster::Start(const std::vector<std::string>& wanted) {
   ASSIGN_OR_RETURN(const std::vector<std::string> selected, Select(wanted));
-  for (const std::string& name : selected) RETURN_IF_ERROR(StartOne(name));
-  for (const std::string& name : selected) RETURN_IF_ERROR(AwaitReady(name));
+  std::vector<int> pids;
+  for (const std::string& name : selected) {
+    ASSIGN_OR_RETURN(pids.emplace_back(), StartOne(name));
+  }
+  for (size_t i = 0; i < selected.size(); ++i) RETURN_IF_ERROR(AwaitReady(selected[i], pids[i]));
   return PidOf("namenode") == 0 ? absl::OkStatus() : AwaitRegistered();
 }
 

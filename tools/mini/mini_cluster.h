@@ -63,8 +63,9 @@ class MiniCluster {
   absl::Status Save() const;
   absl::Status WriteConfiguration() const;
   absl::Status FormatIfEmpty() const;
-  absl::Status StartOne(const std::string& name) const;
-  absl::Status AwaitReady(const std::string& name) const;
+  // The process id of the daemon, started now or running already.
+  absl::StatusOr<int> StartOne(const std::string& name) const;
+  absl::Status AwaitReady(const std::string& name, int pid) const;
   absl::Status AwaitRegistered() const;
   absl::StatusOr<std::vector<std::string>> Select(const std::vector<std::string>& names) const;
   std::vector<std::string> CommandOf(const std::string& name) const;
