@@ -15,6 +15,12 @@ namespace {
 // Changes in one message; a message of gRPC is limited to a few megabytes.
 constexpr size_t kMaxChangesPerReport = 20'000;
 
+// Between two reports of finished replicas. The first goes at once; those of many small files written
+// at a time share messages, which cost both ends more than the changes in them. It is the longer the
+// more the last one carried: a writer of one file after the other waits less than its syncs take.
+constexpr absl::Duration kReportSpacing = absl::Milliseconds(1);
+constexpr absl::Duration kMaxReportSpacing = absl::Milliseconds(4);
+
 // Somebody may set the wall clock; heartbeats go on.
 absl::Duration Now() { return SystemClock().Monotonic(); }
 
@@ -92,7 +98,7 @@ void NamenodeSession::Changed(Kind kind, const Volume& volume, const ReplicaInfo
   {
     MutexLock lock(mu_);
     pending_.push_back(std::move(change));
-    if (kind == Kind::kBeingWritten) return;
+    if (kind == Kind::kBeingWritten || urgent_) return;
     urgent_ = true;
   }
   wake_.NotifyAll();
@@ -127,7 +133,7 @@ void NamenodeSession::Run() {
       if (!status.ok()) return;
       continue;
     }
-    if (status.ok() && urgent_) continue;
+    if (status.ok() && urgent_) pause = std::min(pause, next_report_ - Now());
     if (pause <= absl::ZeroDuration()) continue;
     wake_.WaitFor(mu_, absl::ToChronoNanoseconds(pause));
   }
@@ -195,7 +201,7 @@ absl::Status NamenodeSession::SendChanges() {
   while (true) {
     if (in_flight_.empty()) {
       MutexLock lock(mu_);
-      const bool due = urgent_ || stopping_ || pending_.size() >= kMaxChangesPerReport ||
+      const bool due = (urgent_ && Now() >= next_report_) || stopping_ || pending_.size() >= kMaxChangesPerReport ||
                        Now() >= next_heartbeat_;
       if (pending_.empty()) urgent_ = false;
       if (pending_.empty() || !due) return absl::OkStatus();
@@ -222,6 +228,8 @@ absl::Status NamenodeSession::SendChanges() {
       *storage->add_replicas() = change.report;
     }
     RETURN_IF_ERROR(link_.ReportChanges(request));
+    next_report_ = Now() + std::min(kMaxReportSpacing,
+                                    kReportSpacing * static_cast<double>(in_flight_.size()));
     in_flight_.clear();
   }
 }

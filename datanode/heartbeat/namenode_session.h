@@ -88,6 +88,7 @@ class NamenodeSession final : public ReplicaEvents {
   std::vector<Change> in_flight_;  // sent, or about to be, as number sequence_
   absl::Duration interval_;
   absl::Duration next_heartbeat_;  // by the monotonic clock
+  absl::Duration next_report_;     // the same; of urgent changes
 
   Mutex mu_;
   CondVar wake_;

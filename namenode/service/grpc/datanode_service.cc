@@ -76,7 +76,9 @@ class ServerImpl final : public DatanodeServer {
     builder.SetResourceQuota(quota);
     builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
     builder.SetSyncServerOption(grpc::ServerBuilder::MIN_POLLERS, 1);
-    builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, 2);
+    // As many as there may be: a thread beyond this number ends after its call, and making another
+    // costs more than a call.
+    builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, std::max(options.threads, 2));
     builder.SetMaxReceiveMessageSize(kMaxMessageBytes);
     builder.SetMaxSendMessageSize(kMaxMessageBytes);
     builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, Millis(options.keepalive));
