@@ -21,6 +21,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "absl/time/clock.h"
 #include "client/file_system.h"
 #include "common/status_macros.h"
@@ -251,8 +252,18 @@ absl::Status MiniCluster::WriteConfiguration() const {
   return WriteFile(directory_ + "/conf/hdfs-site.xml", XmlFile(properties));
 }
 
+std::string MiniCluster::NamenodeDirectory() const {
+  for (auto it = overrides_.rbegin(); it != overrides_.rend(); ++it) {  // the last one counts
+    absl::string_view value = *it;
+    if (!absl::ConsumePrefix(&value, "dfs.namenode.name.dir=")) continue;
+    absl::ConsumePrefix(&value, "file://");
+    return std::string(value);
+  }
+  return directory_ + "/namenode";
+}
+
 absl::Status MiniCluster::FormatIfEmpty() const {
-  const std::string directory = directory_ + "/namenode";
+  const std::string directory = NamenodeDirectory();
   if (fs::exists(directory + "/VERSION")) return absl::OkStatus();
   std::error_code error;
   const bool empty = !fs::exists(directory) || fs::is_empty(directory, error);

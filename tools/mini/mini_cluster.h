@@ -62,6 +62,8 @@ class MiniCluster {
 
   absl::Status Save() const;
   absl::Status WriteConfiguration() const;
+  // Where the namenode keeps its state: D/namenode unless -D dfs.namenode.name.dir says otherwise.
+  std::string NamenodeDirectory() const;
   absl::Status FormatIfEmpty() const;
   // The process id of the daemon, started now or running already.
   absl::StatusOr<int> StartOne(const std::string& name) const;
