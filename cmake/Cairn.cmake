@@ -1,5 +1,5 @@
-# How a folder says what it is made of. One library per folder; its DEPS line is its permission:
-# tools/dev/lint refuses an #include of a folder that the line does not reach.
+# How a folder says what it is made of. One library per folder; its DEPS line says what it links.
+# Which folder may include which is a table in tools/dev/lint.
 #
 #   cairn_library(cairn_journal SRCS a.cc b.cc DEPS cairn_common [PRIVATE_DEPS x] [ASIO])
 #   cairn_program(cairn-namenode SRCS main.cc DEPS cairn_namenode)
@@ -77,8 +77,8 @@ function(cairn_test target)
     ENVIRONMENT "TSAN_OPTIONS=ignore_noninstrumented_modules=1;CAIRN_BIN=${CMAKE_BINARY_DIR}/bin;CAIRN_SOURCE=${CMAKE_SOURCE_DIR}")
 endfunction()
 
-# A fuzz target beside its parser. Without CAIRN_FUZZ nothing is built: the corpus is then run by
-# the parser's unit test.
+# A fuzz target beside its parser, and a test that runs it over CORPUS, a folder of golden files.
+# Without CAIRN_FUZZ nothing is built.
 function(cairn_fuzz target)
   if(NOT CAIRN_FUZZ)
     return()
@@ -87,4 +87,7 @@ function(cairn_fuzz target)
   add_executable(${target} ${ARG_SRCS})
   cairn_target_(${target} ${ARGN})
   target_link_options(${target} PRIVATE -fsanitize=fuzzer)
+  if(ARG_CORPUS)
+    add_test(NAME ${target} COMMAND ${target} -runs=0 "${CMAKE_SOURCE_DIR}/${ARG_CORPUS}")
+  endif()
 endfunction()

@@ -34,19 +34,19 @@ std::string Bounds(const ConfigKey& key, absl::string_view unit) {
 std::string Expected(const ConfigKey& key) {
   switch (key.type) {
     case ConfigType::kInt:
-      return absl::StrCat("a whole number", Bounds(key, ""));
+      return absl::StrCat("expected a whole number", Bounds(key, ""));
     case ConfigType::kBool:
-      return "true or false";
+      return "expected true or false";
     case ConfigType::kSize:
-      return absl::StrCat("a size such as 4096, 64k, 128m or 1g", Bounds(key, " bytes"));
+      return absl::StrCat("expected a size such as 4096, 64k, 128m or 1g", Bounds(key, " bytes"));
     case ConfigType::kDuration:
-      return absl::StrCat("a time such as 500ms, 30s, 5m or 2h",
+      return absl::StrCat("expected a time such as 500ms, 30s, 5m or 2h",
                           Bounds(key, absl::StrCat(" x ", absl::FormatDuration(key.unit))));
     case ConfigType::kString:
     case ConfigType::kList:
       break;
   }
-  return "text";
+  return "expected text";
 }
 
 // Whether `value` is one that the key's row allows.
@@ -272,19 +272,24 @@ absl::StatusOr<std::string> Config::Substitute(absl::string_view key,
     if (absl::StrContains(*value, reference)) return raw;  // it stands for itself: a loop
     text.replace(variable->begin, reference.size(), *value);
     if (text.size() > kMaxValueBytes) {
-      return BadValue(key, raw, absl::StrCat("at most ", kMaxValueBytes, " bytes after ${...}"));
+      return BadValue(key, raw,
+                      absl::StrCat("expected at most ", kMaxValueBytes, " bytes after ${...}"));
     }
   }
   return BadValue(key, raw,
-                  absl::StrCat("at most ", kMaxSubstitutions, " substitutions of ${...}"));
+                  absl::StrCat("expected at most ", kMaxSubstitutions, " substitutions of ${...}"));
 }
 
 absl::Status Config::BadValue(absl::string_view key, absl::string_view value,
-                              absl::string_view expected) const {
+                              absl::string_view why) const {
   const std::string shown = IsSecret(key) ? "<hidden>" : EscapeForLog(value, kMaxShownBytes);
-  return absl::InvalidArgumentError(absl::StrCat(SourceOf(key), ": ",
-                                                 EscapeForLog(key, kMaxShownBytes), " = \"", shown,
-                                                 "\": expected ", expected));
+  return absl::InvalidArgumentError(absl::StrCat(
+      SourceOf(key), ": ", EscapeForLog(key, kMaxShownBytes), " = \"", shown, "\": ", why));
+}
+
+absl::Status Config::Reject(absl::string_view key, absl::string_view why) const {
+  const absl::StatusOr<std::string> value = GetString(key);
+  return BadValue(key, value.ok() ? *value : "", why);
 }
 
 absl::StatusOr<std::string> Config::GetString(absl::string_view key) const {

@@ -113,6 +113,10 @@ class Config {
                                              absl::Duration unit = absl::Seconds(1)) const;
   absl::StatusOr<std::vector<std::string>> GetList(absl::string_view key) const;
 
+  // For a value that its row allows and its reader cannot use: kInvalidArgument "FILE:LINE: key =
+  // "value": why", as a value that does not parse is told of.
+  absl::Status Reject(absl::string_view key, absl::string_view why) const;
+
   // Where the value comes from: "FILE:LINE", "-D" or "default"; "" if there is none.
   std::string SourceOf(absl::string_view key) const;
   // Every set or declared key, sorted: "key=value  (source)" lines. Secrets are left out.
@@ -134,7 +138,7 @@ class Config {
   std::optional<std::string> Resolve(absl::string_view name) const;
   absl::StatusOr<std::string> Substitute(absl::string_view key, const std::string& raw) const;
   absl::Status BadValue(absl::string_view key, absl::string_view value,
-                        absl::string_view expected) const;
+                        absl::string_view why) const;
   template <typename T, typename Parse>
   absl::StatusOr<T> GetParsed(absl::string_view key, ConfigType type, Parse parse) const;
 

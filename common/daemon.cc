@@ -102,6 +102,19 @@ absl::Status Live(const DaemonOptions& options, SignalWatch& watch,
 
 }  // namespace
 
+absl::Status InitDaemonLogging(const Config& config, const std::string& program) {
+  LoggingOptions options;
+  options.program = program;
+  ASSIGN_OR_RETURN(const std::string level, config.GetString("cairn.log.level"));
+  const absl::StatusOr<LogLevel> parsed = ParseLogLevel(level);
+  if (!parsed.ok()) return config.Reject("cairn.log.level", parsed.status().message());
+  options.level = *parsed;
+  ASSIGN_OR_RETURN(options.file, config.GetString("cairn.log.file"));
+  const absl::Status opened = InitLogging(options);
+  if (opened.ok()) return opened;
+  return {opened.code(), config.Reject("cairn.log.file", opened.message()).message()};
+}
+
 int RunDaemon(const DaemonOptions& options,
               const std::function<absl::StatusOr<DaemonFacts>()>& start,
               const std::function<absl::Status()>& drain) {

@@ -20,6 +20,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "common/config.h"
 
 namespace cairn {
 
@@ -31,6 +32,10 @@ struct DaemonOptions {
   std::string pid_file;   // empty: none. Removed when the daemon ends by itself
   std::string port_file;  // likewise
 };
+
+// The log as `cairn.log.level` and `cairn.log.file` say, which both must be declared.
+// kInvalidArgument, or the file's error; the message names key and file.
+absl::Status InitDaemonLogging(const Config& config, const std::string& program);
 
 // Runs `start`, says so, waits for SIGTERM or SIGINT, runs `drain`, and returns the exit code for
 // main: 0 after a drain that succeeded, 1 after any error, which is printed and logged. A second

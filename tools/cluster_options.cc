@@ -14,9 +14,8 @@
 namespace cairn::tools {
 namespace {
 
-constexpr absl::string_view kDaemonPrefixes[] = {
-    "cairn.namenode.", "cairn.datanode.", "cairn.journal.", "cairn.store.",
-    "cairn.cluster.",  "cairn.fuse.",     "cairn.log.",     "cairn.mini."};
+constexpr absl::string_view kDaemonPrefixes[] = {"cairn.namenode.", "cairn.datanode.",
+                                                 "cairn.log."};
 
 absl::StatusOr<Config> LoadConfig(const std::string& conf,
                                   const std::vector<std::string>& overrides) {

@@ -1,9 +1,10 @@
 // tools/cluster_options.h - the options that every command talking to a cluster takes, and the
 // configuration they lead to.
 //
-//   -conf DIR   directory of core-site.xml and hdfs-site.xml (else $HADOOP_CONF_DIR), or one such
-//   file -fs URI     the cluster, instead of fs.defaultFS -D K=V      one key, over what the files
-//   say
+//   -conf DIR   directory of core-site.xml and hdfs-site.xml (else $HADOOP_CONF_DIR),
+//               or one such file
+//   -fs URI     the cluster, instead of fs.defaultFS
+//   -D K=V      one key, over what the files say
 #pragma once
 
 #include <string>
