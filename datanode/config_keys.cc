@@ -1,7 +1,6 @@
 #include "datanode/config_keys.h"
 
 #include <arpa/inet.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -9,8 +8,7 @@
 #include <algorithm>
 #include <thread>
 
-#include "absl/strings/numbers.h"
-#include "absl/strings/str_cat.h"
+#include "common/net/host_port.h"
 #include "common/status_macros.h"
 #include "common/user_groups.h"
 
@@ -30,6 +28,10 @@ constexpr ConfigKey kKeys[] = {
      absl::Seconds(1), 1, 1000000},
     {"dfs.datanode.socket.reuse.keepalive", kDuration, "4000",
      "wait for another operation on a connection", absl::Milliseconds(1), 0},
+    {"dfs.client.socket-timeout", kDuration, "60s",
+     "patience with the next node of a pipeline, and 5 s for each node behind this one; 0: as for "
+     "all transfers",
+     absl::Milliseconds(1), 0},
     {"dfs.heartbeat.interval", kDuration, "3s", "how often the namenode is told of us",
      absl::Seconds(1), 1, 3600},
 
@@ -56,79 +58,61 @@ constexpr ConfigKey kKeys[] = {
     {"cairn.log.file", kString, "", "log file; unset: standard error"},
 };
 
-struct HostPort {
-  std::string host;
-  uint16_t port = 0;
-};
-
-absl::StatusOr<HostPort> ParseHostPort(const Config& config, absl::string_view key) {
+absl::StatusOr<HostPort> ReadHostPort(const Config& config, absl::string_view key) {
   ASSIGN_OR_RETURN(const std::string text, config.GetString(key));
-  const size_t colon = text.rfind(':');
-  HostPort out;
-  uint32_t port = 0;
-  if (colon == std::string::npos || colon == 0 ||
-      !absl::SimpleAtoi(absl::string_view(text).substr(colon + 1), &port) || port > 65535) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(config.SourceOf(key), ": ", key, " = ", text, ": not host:port"));
-  }
-  out.host = text.substr(0, colon);
-  out.port = static_cast<uint16_t>(port);
-  return out;
+  return ParseHostPort(config, key, text);
 }
 
-struct AddressList {
-  explicit AddressList(const std::string& host) {
-    addrinfo hints{};
-    hints.ai_socktype = SOCK_DGRAM;
-    hints.ai_family = AF_INET;
-    if (::getaddrinfo(host.c_str(), nullptr, &hints, &first) != 0) first = nullptr;
-  }
-  ~AddressList() {
-    if (first != nullptr) ::freeaddrinfo(first);
-  }
-  AddressList(const AddressList&) = delete;
-  AddressList& operator=(const AddressList&) = delete;
-  addrinfo* first = nullptr;
-};
-
-std::string ToText(const sockaddr_in& address) {
-  char text[INET_ADDRSTRLEN] = {};
-  ::inet_ntop(AF_INET, &address.sin_addr, text, sizeof(text));
-  return text;
-}
-
-// Numeric form of a name; "" if it has none.
-std::string Resolve(const std::string& host) {
-  const AddressList list(host);
-  if (list.first == nullptr) return "";
-  return ToText(*reinterpret_cast<const sockaddr_in*>(list.first->ai_addr));
-}
-
-// Our address on the way to `host`: nothing is sent.
+// Our address on the way to `peer`: nothing is sent.
 std::string LocalAddressTowards(const HostPort& peer) {
-  const AddressList list(peer.host);
-  if (list.first == nullptr) return "127.0.0.1";
-  const int fd = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return "127.0.0.1";
-  sockaddr_in address = *reinterpret_cast<const sockaddr_in*>(list.first->ai_addr);
+  constexpr char kSelf[] = "127.0.0.1";
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
   address.sin_port = htons(peer.port == 0 ? 9 : peer.port);
+  if (::inet_pton(AF_INET, ResolveHost(peer.host).c_str(), &address.sin_addr) != 1) return kSelf;
+  const int fd = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return kSelf;
   sockaddr_in local{};
   socklen_t size = sizeof(local);
   const bool known = ::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0 &&
                      ::getsockname(fd, reinterpret_cast<sockaddr*>(&local), &size) == 0;
   ::close(fd);
-  return known ? ToText(local) : "127.0.0.1";
+  char text[INET_ADDRSTRLEN] = {};
+  return known && ::inet_ntop(AF_INET, &local.sin_addr, text, sizeof(text)) != nullptr ? text
+                                                                                       : kSelf;
 }
 
-absl::StatusOr<HostPort> BindAddress(const Config& config, absl::string_view key) {
-  ASSIGN_OR_RETURN(HostPort address, ParseHostPort(config, key));
-  const std::string numeric = Resolve(address.host);
-  if (numeric.empty()) {
-    return absl::InvalidArgumentError(absl::StrCat(config.SourceOf(key), ": ", key, ": \"",
-                                                   address.host, "\" cannot be resolved"));
-  }
-  address.host = numeric;
+absl::StatusOr<HostPort> ReadBindAddress(const Config& config, absl::string_view key) {
+  ASSIGN_OR_RETURN(HostPort address, ReadHostPort(config, key));
+  ASSIGN_OR_RETURN(address.host, ResolveHost(config, key, address.host));
   return address;
+}
+
+absl::StatusOr<std::vector<VolumeSpec>> ReadVolumes(const Config& config) {
+  constexpr absl::string_view kKey = "dfs.datanode.data.dir";
+  ASSIGN_OR_RETURN(const std::vector<std::string> directories, config.GetList(kKey));
+  std::vector<VolumeSpec> volumes;
+  for (const std::string& directory : directories) {
+    absl::StatusOr<VolumeSpec> spec = ParseVolumeSpec(directory);
+    if (!spec.ok()) return config.Reject(kKey, spec.status().message());
+    volumes.push_back(*std::move(spec));
+  }
+  if (volumes.empty()) return config.Reject(kKey, "names no directory");
+  return volumes;
+}
+
+// What clients are told, who take it as it is.
+absl::StatusOr<std::string> ReadAdvertisedIp(const Config& config, const HostPort& transfer) {
+  constexpr absl::string_view kKey = "cairn.datanode.advertised.ip";
+  ASSIGN_OR_RETURN(std::string ip, config.GetString(kKey));
+  if (!ip.empty()) {
+    if (ResolveHost(ip) != ip) return config.Reject(kKey, "expected a numeric address");
+    return ip;
+  }
+  if (transfer.host != "0.0.0.0") return transfer.host;
+  ASSIGN_OR_RETURN(const HostPort namenode,
+                   ReadHostPort(config, "cairn.namenode.internal.address"));
+  return LocalAddressTowards(namenode);
 }
 
 }  // namespace
@@ -139,49 +123,37 @@ KnownKeys DatanodeKnownKeys() {
   KnownKeys keys(kKeys);
   keys.LeaveToOthers("cairn.namenode.");
   keys.LeaveToOthers("cairn.client.");
-  keys.LeaveToOthers("cairn.fuse.");
   return keys;
 }
 
 absl::StatusOr<std::string> NamenodeAddress(const Config& config) {
-  RETURN_IF_ERROR(ParseHostPort(config, "cairn.namenode.internal.address").status());
+  RETURN_IF_ERROR(ReadHostPort(config, "cairn.namenode.internal.address").status());
   return config.GetString("cairn.namenode.internal.address");
 }
 
 absl::StatusOr<DatanodeOptions> OptionsFrom(const Config& config) {
   DatanodeOptions options;
-  ASSIGN_OR_RETURN(const std::vector<std::string> directories,
-                   config.GetList("dfs.datanode.data.dir"));
-  for (const std::string& directory : directories) {
-    ASSIGN_OR_RETURN(VolumeSpec spec, ParseVolumeSpec(directory));
-    options.volumes.push_back(std::move(spec));
-  }
-  if (options.volumes.empty()) {
-    return absl::InvalidArgumentError("dfs.datanode.data.dir: names no directory");
-  }
+  ASSIGN_OR_RETURN(options.volumes, ReadVolumes(config));
   ASSIGN_OR_RETURN(options.reserved_bytes, config.GetSize("dfs.datanode.du.reserved"));
-  ASSIGN_OR_RETURN(const HostPort transfer, BindAddress(config, "dfs.datanode.address"));
+  ASSIGN_OR_RETURN(const HostPort transfer, ReadBindAddress(config, "dfs.datanode.address"));
   options.transfer.bind_address = transfer.host;
   options.transfer.port = transfer.port;
-  ASSIGN_OR_RETURN(const HostPort ipc, BindAddress(config, "dfs.datanode.ipc.address"));
+  ASSIGN_OR_RETURN(const HostPort ipc, ReadBindAddress(config, "dfs.datanode.ipc.address"));
   options.ipc_bind_address = ipc.host;
   options.ipc_port = ipc.port;
   ASSIGN_OR_RETURN(options.advertised_host, config.GetString("dfs.datanode.hostname"));
-  ASSIGN_OR_RETURN(options.advertised_ip, config.GetString("cairn.datanode.advertised.ip"));
-  if (options.advertised_ip.empty() && transfer.host != "0.0.0.0") {
-    options.advertised_ip = transfer.host;
-  }
-  if (options.advertised_ip.empty()) {
-    ASSIGN_OR_RETURN(const HostPort namenode,
-                     ParseHostPort(config, "cairn.namenode.internal.address"));
-    options.advertised_ip = LocalAddressTowards(namenode);
-  }
+  ASSIGN_OR_RETURN(options.advertised_ip, ReadAdvertisedIp(config, transfer));
   ASSIGN_OR_RETURN(const int64_t transfers, config.GetInt("dfs.datanode.max.transfer.threads"));
   options.transfer.max_transfers = static_cast<int>(transfers);
   ASSIGN_OR_RETURN(options.transfer.keepalive,
                    config.GetDuration("dfs.datanode.socket.reuse.keepalive"));
   ASSIGN_OR_RETURN(options.transfer.idle_limit,
                    config.GetDuration("cairn.datanode.transfer.idle.limit"));
+  ASSIGN_OR_RETURN(options.transfer.next_node_limit,
+                   config.GetDuration("dfs.client.socket-timeout"));
+  if (options.transfer.next_node_limit == absl::ZeroDuration()) {
+    options.transfer.next_node_limit = options.transfer.idle_limit;
+  }
   ASSIGN_OR_RETURN(options.transfer.congestion_control,
                    config.GetString("cairn.datanode.tcp.congestion"));
   ASSIGN_OR_RETURN(options.heartbeat_interval, config.GetDuration("dfs.heartbeat.interval"));

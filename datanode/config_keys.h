@@ -16,7 +16,7 @@ std::span<const ConfigKey> DatanodeConfigKeys();
 // The keys above, with those of the other daemons left to them.
 KnownKeys DatanodeKnownKeys();
 
-// kInvalidArgument: an address or directory that cannot be used; the message names the key.
+// kInvalidArgument: an address or directory that cannot be used; the message names key and file.
 absl::StatusOr<DatanodeOptions> OptionsFrom(const Config& config);
 
 // host:port of the namenode's gRPC service.

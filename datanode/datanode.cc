@@ -157,10 +157,12 @@ void Datanode::Obey(const internal::Command& command) {
     case internal::Command::kTruncate:
       orders_.Run([this, order = command.truncate()] {
         const BlockId block{order.block().block_id()};
-        StopWriterAndWait(*store_, block);
-        const absl::Status status =
-            store_->Truncate(block, GenerationStamp{order.block().generation_stamp()},
-                             GenerationStamp{order.new_generation_stamp()}, order.new_length());
+        absl::Status status = StopWriterAndWait(*store_, block);
+        if (status.ok()) {
+          status =
+              store_->Truncate(block, GenerationStamp{order.block().generation_stamp()},
+                               GenerationStamp{order.new_generation_stamp()}, order.new_length());
+        }
         if (!status.ok()) LOG_WARN("truncating block {}: {}", ToInt(block), status);
       });
       break;

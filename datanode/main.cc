@@ -12,7 +12,6 @@
 
 #include "CLI/CLI.hpp"
 #include "common/daemon.h"
-#include "common/logging.h"
 #include "common/status_macros.h"
 #include "datanode/config_keys.h"
 #include "datanode/datanode.h"
@@ -30,12 +29,7 @@ struct Flags {
 absl::StatusOr<Config> LoadConfig(const Flags& flags) {
   ASSIGN_OR_RETURN(Config config,
                    Config::Load(ResolveConfDir(flags.conf), flags.overrides, DatanodeKnownKeys()));
-  LoggingOptions log;
-  log.program = "datanode";
-  ASSIGN_OR_RETURN(const std::string level, config.GetString("cairn.log.level"));
-  ASSIGN_OR_RETURN(log.level, ParseLogLevel(level));
-  ASSIGN_OR_RETURN(log.file, config.GetString("cairn.log.file"));
-  RETURN_IF_ERROR(InitLogging(log));
+  RETURN_IF_ERROR(InitDaemonLogging(config, "datanode"));
   return config;
 }
 
@@ -44,8 +38,8 @@ int Main(int argc, char** argv) {
   CLI::App app("Cairn datanode: keeps replicas of blocks on this machine's disks.");
   app.add_option("--conf", flags.conf, "directory of core-site.xml and hdfs-site.xml");
   app.add_option("-D", flags.overrides, "key=value, over what the files say")->take_all();
-  app.add_option("--pid-file", flags.pid_file, "written once it serves");
-  app.add_option("--port-file", flags.port_file, "written once it serves");
+  app.add_option("--pid-file", flags.pid_file, "written at the start, removed at the end");
+  app.add_option("--port-file", flags.port_file, "ports; written once it serves");
   CLI11_PARSE(app, argc, argv);
 
   std::unique_ptr<NamenodeLink> link;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "boost/asio/co_spawn.hpp"
 #include "boost/asio/detached.hpp"
@@ -27,6 +28,8 @@ constexpr size_t kMaxItems = 4096;
 constexpr size_t kMaxAcksPerSend = 256;
 constexpr uint32_t kSmallPacketBytes = uint32_t{32} << 10;
 constexpr absl::Duration kBufferRetry = absl::Milliseconds(5);
+// A buffer unused for so long is worth more to others than reading it again costs.
+constexpr absl::Duration kQuietBuffer = absl::Milliseconds(100);
 
 iovec Area(std::span<const std::byte> bytes) {
   return {.iov_base = const_cast<std::byte*>(bytes.data()), .iov_len = bytes.size()};
@@ -60,6 +63,7 @@ std::shared_ptr<BlockReceiver> BlockReceiver::Create(Setup setup) {
 BlockReceiver::BlockReceiver(Setup setup)
     : disk_(*setup.disk),
       buffers_(*setup.buffers),
+      buffer_waiters_(*setup.buffer_waiters),
       upstream_(std::move(setup.upstream)),
       mirror_(std::move(setup.mirror)),
       writer_(std::move(setup.writer)),
@@ -69,6 +73,8 @@ BlockReceiver::BlockReceiver(Setup setup)
       send_acks_(setup.send_acks),
       finalize_(setup.finalize),
       flush_delay_(setup.flush_delay),
+      buffer_wait_(setup.buffer_wait),
+      stall_limit_(setup.stall_limit),
       span_(kWriteBufferBytes / checksum_.bytes_per_checksum() * checksum_.bytes_per_checksum()),
       buffer_start_(writer_->length() / span_ * span_),
       crcs_(static_cast<size_t>(checksum_.ChecksumBytes(span_))),
@@ -77,8 +83,10 @@ BlockReceiver::BlockReceiver(Setup setup)
       disk_end_(length_),
       disk_signal_(upstream_->executor()),
       ack_signal_(upstream_->executor()),
+      mirror_signal_(upstream_->executor()),
       end_signal_(upstream_->executor()),
-      flush_timer_(upstream_->executor()) {
+      flush_timer_(upstream_->executor()),
+      buffer_timer_(upstream_->executor()) {
   // What came together with the operation.
   fifo_ = std::move(upstream_->pending());
   upstream_->pending().clear();
@@ -87,8 +95,6 @@ BlockReceiver::BlockReceiver(Setup setup)
 
 awaitable<absl::Status> BlockReceiver::Run() {
   const auto self = shared_from_this();
-  writer_->open().SetStopper([upstream = upstream_] { upstream->Abort(); });
-  absl::Status status = co_await LoadPartialBuffer();
   ++loops_running_;
   asio::co_spawn(
       upstream_->executor(), [self] { return self->AckLoop(); }, asio::detached);
@@ -97,17 +103,19 @@ awaitable<absl::Status> BlockReceiver::Run() {
     asio::co_spawn(
         upstream_->executor(), [self] { return self->MirrorAckLoop(); }, asio::detached);
   }
-  if (status.ok()) status = co_await ReceiveAll();
+  absl::Status status = co_await ReceiveAll();
   receiving_ended_ = true;
   ack_signal_.Notify();
   // What was received stays, whatever happened to the connection.
   if (!status.ok() && write_error_.ok() && length_ > disk_end_) FlushTail();
   flush_timer_.cancel();
+  buffer_timer_.cancel();
   co_await WaitForDisk();
   ack_signal_.Notify();
   // The acknowledging loop ends by itself; the mirror's by its socket.
   while (loops_running_ > (mirror_ != nullptr && send_acks_ ? 1 : 0)) co_await end_signal_.Wait();
   if (mirror_ != nullptr) mirror_->Close();
+  mirror_signal_.Notify();
   while (loops_running_ > 0) co_await end_signal_.Wait();
   if (status.ok() && !all_acked_) {
     status = !write_error_.ok()    ? write_error_
@@ -128,24 +136,65 @@ awaitable<absl::Status> BlockReceiver::Run() {
 
 // ---- Receiving ----
 
-awaitable<absl::Status> BlockReceiver::TakeBuffer() {
-  while (!buffer_.has_value()) {
+awaitable<absl::Status> BlockReceiver::WaitForBuffer() {
+  const auto give_up = std::chrono::steady_clock::now() + absl::ToChronoNanoseconds(buffer_wait_);
+  buffer_waiters_.fetch_add(1);
+  const absl::Cleanup done = [this] { buffer_waiters_.fetch_sub(1); };
+  while (true) {
     buffer_ = buffers_.TryTake();
-    if (buffer_.has_value()) break;
+    if (buffer_.has_value()) co_return absl::OkStatus();
+    if (std::chrono::steady_clock::now() >= give_up) {
+      LOG_EVERY_SECONDS(kWarn, 10, "a writer found no buffer in {}: all {} are taken",
+                        absl::FormatDuration(buffer_wait_), buffers_.taken());
+      co_return absl::ResourceExhaustedError(
+          absl::StrCat("no write buffer in ", absl::FormatDuration(buffer_wait_), ": all ",
+                       buffers_.taken(), " are taken (cairn.datanode.write.buffers)"));
+    }
     LOG_EVERY_SECONDS(kWarn, 60, "all {} write buffers are taken: writers wait", buffers_.taken());
     asio::steady_timer timer(upstream_->executor(), absl::ToChronoNanoseconds(kBufferRetry));
     boost::system::error_code ignored;
     co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
     if (upstream_->closed()) co_return absl::UnavailableError("closed while waiting for memory");
   }
-  co_return absl::OkStatus();
 }
 
-awaitable<absl::Status> BlockReceiver::LoadPartialBuffer() {
+awaitable<absl::Status> BlockReceiver::TakeBuffer() {
+  if (buffer_.has_value()) co_return absl::OkStatus();
+  CO_RETURN_IF_ERROR(co_await WaitForBuffer());
   if (length_ == buffer_start_) co_return absl::OkStatus();
-  CO_RETURN_IF_ERROR(co_await TakeBuffer());
+  co_await WaitForDisk();
   const auto bytes = buffer_->span().first(static_cast<size_t>(length_ - buffer_start_));
   co_return co_await OnDisk(disk_, [this, bytes] { return writer_->Load(buffer_start_, bytes); });
+}
+
+bool BlockReceiver::BufferIsIdle() const {
+  return buffer_.has_value() && waiting_ && !in_data_ && !dirty() && !flush_running_;
+}
+
+void BlockReceiver::ReleaseIdleBuffer() {
+  if (BufferIsIdle() && buffer_waiters_.load(std::memory_order_relaxed) > 0) buffer_.reset();
+}
+
+void BlockReceiver::WatchBuffer() {
+  if (buffer_timer_armed_ || !buffer_.has_value()) return;
+  buffer_timer_armed_ = true;
+  buffer_timer_.expires_after(absl::ToChronoNanoseconds(kQuietBuffer));
+  buffer_timer_.async_wait([self = shared_from_this()](const boost::system::error_code& error) {
+    self->buffer_timer_armed_ = false;
+    if (!error && !self->receiving_ended_) self->CheckBuffer();
+  });
+}
+
+void BlockReceiver::CheckBuffer() {
+  const auto silent = std::chrono::steady_clock::now() - waiting_since_;
+  if (BufferIsIdle() && silent >= absl::ToChronoNanoseconds(kQuietBuffer)) buffer_.reset();
+  if (buffer_.has_value() && waiting_ && in_data_ &&
+      silent >= absl::ToChronoNanoseconds(stall_limit_) && buffer_waiters_.load() > 0) {
+    LOG_WARN("block {} from {}: silent in the middle of a packet while others wait for its buffer",
+             ToInt(writer_->block()), upstream_->PeerName());
+    upstream_->Close();
+  }
+  WatchBuffer();
 }
 
 awaitable<absl::Status> BlockReceiver::ReceiveAll() {
@@ -168,7 +217,13 @@ awaitable<absl::Status> BlockReceiver::WaitForBytes(size_t coming) {
   } else if (dirty()) {
     flush_again_ = true;
   }
-  co_return co_await upstream_->WaitReadable(coming);
+  waiting_ = true;
+  waiting_since_ = std::chrono::steady_clock::now();
+  ReleaseIdleBuffer();
+  WatchBuffer();
+  absl::Status status = co_await upstream_->WaitReadable(coming);
+  waiting_ = false;
+  co_return status;
 }
 
 // Makes `wanted` bytes of fifo_ available, contiguous.
@@ -256,7 +311,9 @@ awaitable<absl::Status> BlockReceiver::ReceivePacket() {
   if (header->data_bytes == 0) {
     co_await Forward(head_, {});
   } else {
+    in_data_ = true;
     const absl::Status status = co_await ReceiveData(*header, header_end);
+    in_data_ = false;
     if (bad_received_) {
       items_.push_back({.seqno = header->seqno, .end = length_, .bad = true});
       ++items_enqueued_;
@@ -288,11 +345,13 @@ awaitable<absl::Status> BlockReceiver::ReceiveData(const PacketHeader& header, s
   const uint64_t client_chunk = client_checksum_.bytes_per_checksum();
   // Completing a chunk changes its checksum, which must not vouch for bytes nobody has checked.
   const bool recompute = translate_ || offset % checksum_.bytes_per_checksum() != 0;
-  const bool verify = mirror_ == nullptr || recompute;
+  const bool verify = mirror_ == nullptr || recompute || !send_acks_;
 
   // hflush sends the beginning of the last chunk again; a recovered pipeline sends whole packets.
   const uint64_t keep_from = end <= length_ ? end : std::max(offset, buffer_start_);
   CO_RETURN_IF_ERROR(co_await SkipData(keep_from - offset, keep_from == end, &head));
+  // Before disk_end_ is set back: with bytes that are not on disk there is always a buffer.
+  if (keep_from < end) CO_RETURN_IF_ERROR(co_await TakeBuffer());
   if (keep_from < end && keep_from < length_) {
     co_await WaitForDisk();  // a job may be reading the bytes that are about to be written again
     disk_end_ = std::min(disk_end_, keep_from);
@@ -349,17 +408,16 @@ void BlockReceiver::StoreChecksums(uint64_t offset, uint64_t end,
 
 awaitable<void> BlockReceiver::Forward(std::span<const std::byte> head,
                                        std::span<const std::byte> data) {
-  if (mirror_ == nullptr || !mirror_error_.ok()) co_return;
+  if (mirror_ == nullptr || !forward_error_.ok()) co_return;
   const iovec areas[] = {Area(head), Area(data)};
-  absl::Status status = co_await mirror_->Write(areas);
-  if (status.ok()) co_return;
-  mirror_error_ = std::move(status);
-  ack_signal_.Notify();
+  forward_error_ = co_await mirror_->Write(areas);
+  if (!forward_error_.ok()) mirror_signal_.Notify();
 }
 
 awaitable<absl::Status> BlockReceiver::Enqueue(const PacketHeader& header) {
   items_.push_back({.seqno = header.seqno, .end = length_, .last = header.last_in_block});
   ++items_enqueued_;
+  mirror_signal_.Notify();
   last_was_small_ = header.data_bytes < kSmallPacketBytes;
   if (header.sync_block && !header.is_heartbeat()) sync_wanted_ = true;
   if (header.last_in_block) last_received_ = finalize_wanted_ = true;
@@ -409,6 +467,7 @@ void BlockReceiver::StartFlush(bool rotate) {
   std::vector<std::byte> crcs;
   const uint64_t crc_from = checksum_.RoundDown(from);
   if (end > from) {
+    CHECK(buffer_.has_value());
     data = buffer_->span().first(static_cast<size_t>(end - start));
     // Copied: the CRC of a partial chunk changes while the job runs.
     const auto chunk = checksum_.bytes_per_checksum();
@@ -426,9 +485,10 @@ void BlockReceiver::StartFlush(bool rotate) {
     ReplicaWriter& writer = *self->writer_;
     absl::Status status;
     if (end > from) status = writer.Write(start, data, from, crc_from, crcs);
-    if (status.ok() && sync && !complete) status = writer.Sync();
+    const bool finalize = complete && self->finalize_;
+    if (status.ok() && sync && !finalize) status = writer.Sync();
     if (status.ok() && complete) {
-      status = self->finalize_ ? writer.Finalize() : writer.BecomeBeingWritten();
+      status = finalize ? writer.Finalize(sync) : writer.BecomeBeingWritten();
     }
     buffer.reset();
     const auto executor = self->upstream_->executor();
@@ -444,6 +504,7 @@ void BlockReceiver::OnFlushed(absl::Status status, uint64_t end, uint64_t items)
     disk_end_ = end;
     items_written_ = dirty() ? items : items_enqueued_;
     if (flush_again_ && dirty()) StartFlush(/*rotate=*/false);
+    ReleaseIdleBuffer();
   } else {
     LOG_WARN("block {} stamp {}: {}", ToInt(writer_->block()), ToInt(writer_->stamp()), status);
     write_error_ = std::move(status);
@@ -519,7 +580,8 @@ awaitable<void> BlockReceiver::AckLoop() {
     if (stop || nothing_comes || cannot_write) break;
     co_await ack_signal_.Wait();
   }
-  if (!all_acked_) upstream_->Close();
+  // Without acknowledgements a receiver that has ended by itself still answers.
+  if (!all_acked_ && (send_acks_ || !receiving_ended_)) upstream_->Close();
   disk_signal_.Notify();
   --loops_running_;
   end_signal_.Notify();
@@ -536,15 +598,22 @@ awaitable<void> BlockReceiver::MirrorAckLoop() {
       pending.erase(pending.begin(),
                     pending.begin() + static_cast<std::ptrdiff_t>((*taken)->consumed));
       downstream_.push_back(std::move((*taken)->ack));
+      ++mirror_acks_;
       if (downstream_.size() > kMaxItems) {
         mirror_error_ = absl::UnavailableError("the next node acknowledges what it was not sent");
       }
+    } else if (items_enqueued_ <= mirror_acks_ && !mirror_->closed() && forward_error_.ok()) {
+      co_await mirror_signal_.Wait();  // its silence is no failure now
+      continue;
     } else {
       absl::Status status = co_await mirror_->ReadMore();
       if (status.ok()) continue;
       mirror_error_ = std::move(status);
     }
     ack_signal_.Notify();
+  }
+  if (!all_acked_ && !upstream_->closed()) {
+    LOG_WARN("block {}: the next node has failed: {}", ToInt(writer_->block()), mirror_error_);
   }
   ack_signal_.Notify();
   --loops_running_;

@@ -13,14 +13,27 @@
 // is acknowledged before its bytes are in the file, so they survive the process; syncBlock and the
 // last packet wait for stable media besides. Several packets share one acknowledging send.
 //
-// The last node of a pipeline verifies checksums; others only where they have to compute some anew:
-// when the client's checksum is of another kind than the replica's, and when a packet continues a
-// partial chunk.
+// The last node of a pipeline verifies checksums, and every node that is sent a copy; others only
+// where they have to compute some anew: when the client's checksum is of another kind than the
+// replica's, and when a packet continues a partial chunk.
+//
+// Memory: at most two buffers, of a pool that all receivers share. A stream that has been quiet for
+// 100 ms between two packets gives its buffer back once the bytes are in the file, and at
+// once if another receiver waits for one; the next packet reads them again. While another waits, a
+// peer that is silent in the middle of a packet is cut off after stall_limit. Who gets none within
+// buffer_wait fails.
+//
+// Time: the mirror's channel fails when the mirror takes no byte, or sends none while it owes an
+// acknowledgement, for that channel's limit; with nothing owed it may be silent for ever. The
+// failed acknowledgement that goes upstream then names it. Closing the upstream ends everything:
+// the mirror is closed with it (Channel::CloseWith).
 //
 // All coroutines of one receiver run on one thread, that of the upstream's executor; only disk jobs
-// run elsewhere. A slow peer holds at most two buffers.
+// run elsewhere.
 #pragma once
 
+#include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -49,14 +62,17 @@ class BlockReceiver : public std::enable_shared_from_this<BlockReceiver> {
  public:
   struct Setup {
     DiskPool* disk = nullptr;
-    BufferPool* buffers = nullptr;  // of kWriteBufferBytes
+    BufferPool* buffers = nullptr;               // of kWriteBufferBytes
+    std::atomic<int>* buffer_waiters = nullptr;  // receivers that wait for one
     std::shared_ptr<Channel> upstream;
-    std::shared_ptr<Channel> mirror;  // null: this is the last node
-    std::unique_ptr<ReplicaWriter> writer;
+    std::shared_ptr<Channel> mirror;        // null: this is the last node; closed with upstream
+    std::unique_ptr<ReplicaWriter> writer;  // its stopper aborts upstream
     transfer::DataChecksum client_checksum;
     bool send_acks = true;  // false: a copy from another datanode
     bool finalize = true;   // false: the last packet leaves a replica being written
     absl::Duration flush_delay = absl::Milliseconds(2);
+    absl::Duration buffer_wait = absl::Seconds(30);
+    absl::Duration stall_limit = absl::Seconds(10);
   };
 
   // kInvalidArgument: chunk sizes that this node cannot take, or not translate into each other.
@@ -68,11 +84,14 @@ class BlockReceiver : public std::enable_shared_from_this<BlockReceiver> {
 
   // OK: the last packet was dealt with and, with send_acks, acknowledged as good by every node.
   // Otherwise the replica stays with the bytes it got, on disk. On return no job or coroutine of
-  // this receiver is left, and the replica is free for the next writer.
+  // this receiver is left, and the replica is free for the next writer. Without acknowledgements
+  // the upstream is left open, for an answer, unless it was what failed.
   awaitable<absl::Status> Run();
 
   // New bytes of the block that came.
   uint64_t received_bytes() const { return length_ - start_length_; }
+  // Packets came whose data do not match their checksums.
+  bool bad_checksum() const { return bad_received_; }
 
  private:
   struct Item {  // a packet that waits for its acknowledgement
@@ -85,7 +104,6 @@ class BlockReceiver : public std::enable_shared_from_this<BlockReceiver> {
   explicit BlockReceiver(Setup setup);
 
   // ---- Receiving ----
-  awaitable<absl::Status> LoadPartialBuffer();
   awaitable<absl::Status> ReceiveAll();
   awaitable<absl::Status> ReceivePacket();
   awaitable<absl::Status> ReceiveData(const transfer::PacketHeader& header, size_t header_end);
@@ -95,7 +113,13 @@ class BlockReceiver : public std::enable_shared_from_this<BlockReceiver> {
   awaitable<absl::Status> FillFifo(size_t wanted);
   awaitable<absl::Status> ReadInto(std::span<std::byte> out, bool ends_packet);
   awaitable<absl::Status> WaitForBytes(size_t coming);  // as Channel::WaitReadable
+  // The buffer at buffer_start_, with what the file has of it. kResourceExhausted: none is free.
   awaitable<absl::Status> TakeBuffer();
+  awaitable<absl::Status> WaitForBuffer();
+  bool BufferIsIdle() const;
+  void ReleaseIdleBuffer();  // if another receiver waits for one
+  void WatchBuffer();        // looks again every kQuietBuffer, while there is one
+  void CheckBuffer();
   absl::Status CheckPacket(const transfer::PacketHeader& header, uint32_t checksum_bytes) const;
   // Notes the checksums of block bytes [offset, end), which are in the buffer: the given ones, or
   // computed from the buffer if there are none.
@@ -119,6 +143,7 @@ class BlockReceiver : public std::enable_shared_from_this<BlockReceiver> {
 
   DiskPool& disk_;
   BufferPool& buffers_;
+  std::atomic<int>& buffer_waiters_;
   const std::shared_ptr<Channel> upstream_;
   const std::shared_ptr<Channel> mirror_;
   std::unique_ptr<ReplicaWriter> writer_;
@@ -128,6 +153,8 @@ class BlockReceiver : public std::enable_shared_from_this<BlockReceiver> {
   const bool send_acks_;
   const bool finalize_;
   const absl::Duration flush_delay_;
+  const absl::Duration buffer_wait_;
+  const absl::Duration stall_limit_;
   const uint64_t span_;  // block bytes per buffer: whole chunks
 
   // Bytes read from upstream beyond the data asked for: headers and checksums.
@@ -145,6 +172,10 @@ class BlockReceiver : public std::enable_shared_from_this<BlockReceiver> {
   uint64_t length_ = 0;             // bytes there are, here or on disk
   uint64_t disk_end_ = 0;           // bytes in the file
 
+  bool in_data_ = false;  // between a packet's header and its last byte
+  bool waiting_ = false;  // for bytes from upstream, since
+  std::chrono::steady_clock::time_point waiting_since_;
+
   bool flush_running_ = false;
   bool flush_again_ = false;
   bool sync_wanted_ = false;
@@ -157,7 +188,9 @@ class BlockReceiver : public std::enable_shared_from_this<BlockReceiver> {
   uint64_t items_written_ = 0;
   uint64_t items_acked_ = 0;
   std::deque<transfer::PipelineAck> downstream_;
-  absl::Status mirror_error_;
+  uint64_t mirror_acks_ = 0;    // that came from the mirror
+  absl::Status mirror_error_;   // it will acknowledge nothing more
+  absl::Status forward_error_;  // it takes no more bytes, but may have said why: read on
   bool last_received_ = false;
   bool bad_received_ = false;
   bool receiving_ended_ = false;
@@ -166,9 +199,12 @@ class BlockReceiver : public std::enable_shared_from_this<BlockReceiver> {
 
   Signal disk_signal_;
   Signal ack_signal_;
+  Signal mirror_signal_;  // the mirror owes an acknowledgement, or was closed
   Signal end_signal_;
   boost::asio::steady_timer flush_timer_;
   bool flush_timer_armed_ = false;
+  boost::asio::steady_timer buffer_timer_;
+  bool buffer_timer_armed_ = false;
 };
 
 }  // namespace cairn::datanode

@@ -8,6 +8,7 @@
 
 #include "common/status_macros.h"
 #include "wire/transfer/big_endian.h"
+#include "wire/transfer/meta_file.h"
 #include "wire/transfer/packet.h"
 
 namespace cairn::datanode {
@@ -26,6 +27,13 @@ bool IsCached(int fd, uint64_t offset) {
   const iovec area{.iov_base = &byte, .iov_len = 1};
   const ssize_t count = ::preadv2(fd, &area, 1, static_cast<off_t>(offset), RWF_NOWAIT);
   return count == 1 || (count < 0 && errno != EAGAIN);
+}
+
+// Fills `out` from the page cache; false: not all of it is there, or the file system cannot tell.
+bool ReadCached(int fd, uint64_t offset, std::span<std::byte> out) {
+  const iovec area{.iov_base = out.data(), .iov_len = out.size()};
+  const ssize_t count = ::preadv2(fd, &area, 1, static_cast<off_t>(offset), RWF_NOWAIT);
+  return count == static_cast<ssize_t>(out.size());
 }
 
 // Waits until the bytes are in the page cache; the device is given more to read meanwhile.
@@ -77,19 +85,26 @@ absl::StatusOr<uint32_t> BlockSender::TailCrc(uint64_t chunk_start) {
   return CrcOfRange(*reader_.data, checksum_, chunk_start, end_);
 }
 
-absl::Status BlockSender::ReadWindowChecksums(uint64_t offset, uint64_t end) {
+awaitable<absl::Status> BlockSender::ReadWindowChecksums(uint64_t offset, uint64_t end) {
   crcs_.clear();
-  if (checksum_.checksum_size() == 0) return absl::OkStatus();
+  if (checksum_.checksum_size() == 0) co_return absl::OkStatus();
   const uint64_t full_end = checksum_.RoundDown(end);
   if (full_end > offset) {
-    ASSIGN_OR_RETURN(crcs_, ReadChecksums(*reader_.meta, checksum_, offset, full_end));
+    crcs_.resize(static_cast<size_t>(checksum_.ChecksumBytes(full_end - offset)));
+    if (!ReadCached(reader_.meta->fd(), transfer::MetaOffset(checksum_, offset), crcs_)) {
+      CO_RETURN_IF_ERROR(co_await OnDisk(disk_, [this, offset, full_end]() -> absl::Status {
+        ASSIGN_OR_RETURN(crcs_, ReadChecksums(*reader_.meta, checksum_, offset, full_end));
+        return absl::OkStatus();
+      }));
+    }
   }
   if (full_end < end) {
-    ASSIGN_OR_RETURN(const uint32_t crc, TailCrc(full_end));
+    const absl::StatusOr<uint32_t> crc = TailCrc(full_end);
+    CO_RETURN_IF_ERROR(crc.status());
     crcs_.resize(crcs_.size() + 4);
-    transfer::StoreBig32(crc, &crcs_[crcs_.size() - 4]);
+    transfer::StoreBig32(*crc, &crcs_[crcs_.size() - 4]);
   }
-  return absl::OkStatus();
+  co_return absl::OkStatus();
 }
 
 awaitable<absl::Status> BlockSender::Send(Channel& channel) {
@@ -101,7 +116,7 @@ awaitable<absl::Status> BlockSender::Send(Channel& channel) {
   for (uint64_t start = begin_; start < end_; start += window) {
     const uint64_t window_end = std::min(start + window, end_);
     CO_RETURN_IF_ERROR(co_await Fetch(start, window_end));
-    CO_RETURN_IF_ERROR(ReadWindowChecksums(start, window_end));
+    CO_RETURN_IF_ERROR(co_await ReadWindowChecksums(start, window_end));
     size_t crc_position = 0;
     for (uint64_t offset = start; offset < window_end; offset += packet_bytes_) {
       const auto data_bytes =

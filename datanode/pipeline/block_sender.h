@@ -4,8 +4,8 @@
 //
 // The range is widened to whole chunks. Where the page cache lacks the next bytes, a disk thread
 // fetches them and the disk is kept busy some megabytes ahead, so that sendfile, on the I/O thread,
-// rarely waits for a disk. The CRC of a partial last chunk never comes from the meta file, where a
-// writer may be changing it.
+// rarely waits for a disk; checksums that the page cache lacks are read by a disk thread too. The
+// CRC of a partial last chunk never comes from the meta file, where a writer may be changing it.
 #pragma once
 
 #include <cstdint>
@@ -36,7 +36,8 @@ class BlockSender {
 
  private:
   awaitable<absl::Status> Fetch(uint64_t offset, uint64_t end);
-  absl::Status ReadWindowChecksums(uint64_t offset, uint64_t end);
+  // Fills crcs_ with those of the chunks in [offset, end), which has been fetched.
+  awaitable<absl::Status> ReadWindowChecksums(uint64_t offset, uint64_t end);
   absl::StatusOr<uint32_t> TailCrc(uint64_t chunk_start);
 
   DiskPool& disk_;

@@ -287,6 +287,12 @@ void Channel::Close() {
   socket_.shutdown(tcp::socket::shutdown_both, ignored);
   socket_.close(ignored);
   timer_.cancel();
+  if (const auto next = close_with_.lock()) next->Close();
+}
+
+void Channel::CloseWith(const std::shared_ptr<Channel>& next) {
+  close_with_ = next;
+  if (closed_) next->Close();
 }
 
 void Channel::Abort() {

@@ -65,6 +65,9 @@ class Channel : public std::enable_shared_from_this<Channel> {
   // True: the stream ended cleanly before any byte came. Waits for the first byte else.
   awaitable<absl::StatusOr<bool>> AtEnd();
 
+  // Closing this one closes `next` from now on, at once if it is closed already: whoever is busy
+  // with the one then notices the end of the other. One such channel; on the same executor.
+  void CloseWith(const std::shared_ptr<Channel>& next);
   void Close();
   void Abort();  // any thread
   bool closed() const { return closed_; }
@@ -89,6 +92,7 @@ class Channel : public std::enable_shared_from_this<Channel> {
   bool closed_ = false;
   int low_water_ = 1;  // bytes that make the socket readable
   std::vector<std::byte> pending_;
+  std::weak_ptr<Channel> close_with_;
   std::string peer_;
 };
 

@@ -25,10 +25,19 @@ struct TransferOptions {
   absl::Duration header_limit = absl::Seconds(30);
   // No byte moves in the middle of an operation. A writer that thinks sends heartbeats, or not.
   absl::Duration idle_limit = absl::Minutes(10);
+  // The same on the way to the next node of a pipeline, and how long that may owe its reply to the
+  // set-up or an acknowledgement: plus next_node_extra for each node behind this one. So the node
+  // before a silent one is the first to lose patience, and names it.
+  absl::Duration next_node_limit = absl::Seconds(60);
+  absl::Duration next_node_extra = absl::Seconds(5);
   absl::Duration keepalive = absl::Seconds(4);  // between two operations
   absl::Duration connect_limit = absl::Seconds(20);
   absl::Duration visible_wait = absl::Seconds(3);  // for bytes that are on their way to all nodes
   absl::Duration flush_delay = absl::Milliseconds(2);
+  // While all write buffers are taken: how long a writer waits for one, and how long another may be
+  // silent in the middle of a packet, with a buffer in its hands, before it is cut off.
+  absl::Duration buffer_wait = absl::Seconds(30);
+  absl::Duration stall_limit = absl::Seconds(10);
   std::string congestion_control;  // "": the system's
 };
 
@@ -40,6 +49,7 @@ struct TransferContext {
   TransferOptions options;
   std::atomic<uint64_t> bytes_written{0};
   std::atomic<uint64_t> bytes_read{0};
+  std::atomic<int> buffer_waiters{0};  // writers that wait for a buffer
 };
 
 // Each runs one operation to its end. True: the connection may carry another.
@@ -63,7 +73,13 @@ hdfs::Status ToReplyStatus(const absl::Status& status);
 // kInvalidArgument: the block belongs to another pool than this datanode.
 absl::Status CheckPool(const TransferContext& context, const hdfs::ExtendedBlockProto& block);
 
-// Asks whoever writes the replica to stop, and waits until it has.
+// ReplicaStore::OpenForRead on a disk thread: directories and inodes may have to come from the
+// disk.
+awaitable<absl::StatusOr<ReplicaReader>> OpenReplicaForRead(TransferContext& context, BlockId block,
+                                                            GenerationStamp at_least);
+
+// Asks whoever writes the replica to stop, and waits until it has, but not for ever: who comes next
+// is told if it has not.
 awaitable<void> StopWriter(std::shared_ptr<OpenReplica> open);
 
 // Sends a replica to other datanodes: a client's pipeline recovery, or a copy that the namenode

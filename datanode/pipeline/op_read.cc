@@ -45,8 +45,8 @@ awaitable<bool> ReadBlock(TransferContext& context, std::shared_ptr<Channel> cha
     (void)co_await SendError(*channel, hdfs::STATUS_ERROR, status.message());
     co_return false;
   }
-  absl::StatusOr<ReplicaReader> reader =
-      context.store.OpenForRead(BlockId{block.blockid()}, GenerationStamp{block.generationstamp()});
+  absl::StatusOr<ReplicaReader> reader = co_await OpenReplicaForRead(
+      context, BlockId{block.blockid()}, GenerationStamp{block.generationstamp()});
   if (!reader.ok()) {
     (void)co_await SendError(*channel, ToReplyStatus(reader.status()), reader.status().message());
     co_return false;
@@ -79,6 +79,13 @@ awaitable<bool> ReadBlock(TransferContext& context, std::shared_ptr<Channel> cha
 }
 
 // ---- Shared pieces ----
+
+awaitable<absl::StatusOr<ReplicaReader>> OpenReplicaForRead(TransferContext& context, BlockId block,
+                                                            GenerationStamp at_least) {
+  co_return co_await OnDisk(context.disk, [&context, block, at_least] {
+    return context.store.OpenForRead(block, at_least);
+  });
+}
 
 awaitable<absl::Status> SendReply(Channel& channel, hdfs::BlockOpResponseProto reply) {
   const std::string bytes = transfer::EncodeDelimited(reply);

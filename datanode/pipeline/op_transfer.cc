@@ -9,7 +9,27 @@
 namespace cairn::datanode {
 namespace {
 
-constexpr size_t kMaxCloseAckBytes = 4096;
+// What the receiver says at the end. With `confirms` it sends a message in any case, otherwise only
+// if something went wrong: else it closes, and reports to the namenode itself. kDataLoss: the bytes
+// do not match their checksums. kFailedPrecondition: it refuses for another reason. kUnavailable:
+// it went away.
+awaitable<absl::Status> ReadOutcome(Channel& channel, bool confirms) {
+  if (!confirms) {
+    const absl::StatusOr<bool> end = co_await channel.AtEnd();
+    if (!end.ok() || *end) co_return end.status();
+  }
+  const absl::StatusOr<std::string> body = co_await channel.ReadDelimited(transfer::kMaxReplyBytes);
+  if (!body.ok()) co_return body.status();
+  hdfs::BlockOpResponseProto reply;  // reads a DNTransferAckProto too
+  if (!reply.ParseFromString(*body)) {
+    co_return absl::UnavailableError(absl::StrCat(channel.PeerName(), ": an answer without sense"));
+  }
+  if (reply.status() == hdfs::STATUS_SUCCESS) co_return absl::OkStatus();
+  const std::string message =
+      absl::StrCat(channel.PeerName(), ": did not take the replica: ", reply.message());
+  co_return reply.status() == hdfs::STATUS_ERROR_CHECKSUM ? absl::DataLossError(message)
+                                                          : absl::FailedPreconditionError(message);
+}
 
 hdfs::OpWriteBlockProto MakeOp(const TransferContext& context, const Push& push,
                                const ReplicaReader& reader, uint64_t length) {
@@ -44,8 +64,10 @@ hdfs::OpWriteBlockProto MakeOp(const TransferContext& context, const Push& push,
 }  // namespace
 
 awaitable<absl::Status> PushReplica(TransferContext& context, Push push) {
-  absl::StatusOr<ReplicaReader> reader = context.store.OpenForRead(push.block, push.stamp);
+  absl::StatusOr<ReplicaReader> reader =
+      co_await OpenReplicaForRead(context, push.block, push.stamp);
   if (!reader.ok()) co_return reader.status();
+  const ReplicaInfo info = reader->info;
   const uint64_t length = reader->visible();
   const std::string op =
       transfer::EncodeOp(transfer::Opcode::kWriteBlock, MakeOp(context, push, *reader, length));
@@ -59,26 +81,23 @@ awaitable<absl::Status> PushReplica(TransferContext& context, Push push) {
       co_await (*channel)->WriteBytes(std::as_bytes(std::span(op.data(), op.size())));
   BlockSender sender(context.disk, *std::move(reader), 0, length, /*checksums=*/true);
   if (status.ok()) status = co_await sender.Send(**channel);
-  if (!status.ok()) {
-    (*channel)->Close();
+  if (absl::IsDataLoss(status)) {
+    context.store.MarkCorrupt(info.block, info.stamp);
     co_return status;
   }
-  context.bytes_read.fetch_add(length, std::memory_order_relaxed);
-  if (push.client_name.empty()) {
-    // No answer comes; the other side closes when it is done, and reports to the namenode itself.
-    const absl::StatusOr<bool> end = co_await (*channel)->AtEnd();
-    (*channel)->Close();
-    co_return end.status();
-  }
-  const absl::StatusOr<std::string> body = co_await (*channel)->ReadDelimited(kMaxCloseAckBytes);
+  const absl::Status outcome = co_await ReadOutcome(**channel, !push.client_name.empty());
   (*channel)->Close();
-  hdfs::DNTransferAckProto ack;
-  if (!body.ok()) co_return body.status();
-  if (!ack.ParseFromString(*body) || ack.status() != hdfs::STATUS_SUCCESS) {
-    co_return absl::UnavailableError(
-        absl::StrCat(id.ipaddr(), ":", id.xferport(), ": did not confirm the replica"));
+  // Whoever closed in the middle may have said why.
+  const bool said_why = absl::IsDataLoss(outcome) || absl::IsFailedPrecondition(outcome);
+  if (status.ok() || said_why) status = outcome;
+  if (absl::IsDataLoss(status) || absl::IsUnavailable(status)) {
+    // Our bytes are bad, or nobody knows whether they are.
+    const absl::Status verified = co_await OnDisk(
+        context.disk, [&context, &info] { return context.store.Verify(info.block, info.stamp); });
+    if (absl::IsDataLoss(verified)) co_return verified;
   }
-  co_return absl::OkStatus();
+  if (status.ok()) context.bytes_read.fetch_add(length, std::memory_order_relaxed);
+  co_return status;
 }
 
 awaitable<bool> TransferBlock(TransferContext& context, std::shared_ptr<Channel> channel,

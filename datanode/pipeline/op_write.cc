@@ -3,6 +3,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "boost/asio/post.hpp"
+#include "boost/asio/steady_timer.hpp"
 #include "common/logging.h"
 #include "datanode/pipeline/block_receiver.h"
 #include "datanode/pipeline/context.h"
@@ -20,7 +21,7 @@ bool IsTransfer(const Op& op) {
   return op.stage() == Op::TRANSFER_RBW || op.stage() == Op::TRANSFER_FINALIZED;
 }
 bool IsFromClient(const Op& op) { return !op.header().clientname().empty(); }
-// Whether set-up and packets are answered.
+// Whether set-up and packets are answered. Failures always are: a copy's sender may look for them.
 bool IsAnswered(const Op& op) { return IsFromClient(op) && !IsTransfer(op); }
 
 std::string AddressOf(const hdfs::DatanodeInfoProto& node) {
@@ -61,8 +62,7 @@ WriterOr OpenWriter(ReplicaStore& store, const Op& op) {
     case Op::PIPELINE_SETUP_APPEND_RECOVERY:
       return store.OpenForAppend(id, stamp, new_stamp, op.minbytesrcvd(), /*recovery=*/true);
     case Op::PIPELINE_SETUP_STREAMING_RECOVERY:
-      return store.OpenForStreamingRecovery(id, stamp, new_stamp, op.minbytesrcvd(),
-                                            op.maxbytesrcvd());
+      return store.OpenForStreamingRecovery(id, stamp, new_stamp, op.minbytesrcvd());
     default:
       break;
   }
@@ -114,7 +114,8 @@ struct Downstream {
   hdfs::BlockOpResponseProto reply;
 };
 
-awaitable<Downstream> ConnectNext(TransferContext& context, const Op& op) {
+// `upstream` takes the new connection with it when it is closed.
+awaitable<Downstream> ConnectNext(TransferContext& context, Channel& upstream, const Op& op) {
   Downstream next;
   next.reply.set_status(hdfs::STATUS_SUCCESS);
   next.reply.set_firstbadlink("");
@@ -128,14 +129,17 @@ awaitable<Downstream> ConnectNext(TransferContext& context, const Op& op) {
     next.reply.set_firstbadlink(AddressOf(target));
     next.reply.set_message(std::string(status.message()));
   };
+  const absl::Duration limit =
+      context.options.next_node_limit + op.targets_size() * context.options.next_node_extra;
   auto channel =
       co_await Channel::Connect(target.id().ipaddr(), static_cast<uint16_t>(target.id().xferport()),
-                                context.options.connect_limit, context.options.idle_limit);
+                                std::min(context.options.connect_limit, limit), limit);
   if (!channel.ok()) {
     fail(channel.status());
     co_return next;
   }
   next.channel = *std::move(channel);
+  upstream.CloseWith(next.channel);
   next.channel->Tune(context.options.congestion_control);
   const std::string bytes = transfer::EncodeOp(transfer::Opcode::kWriteBlock, ForNextNode(op));
   const absl::Status sent =
@@ -176,7 +180,7 @@ awaitable<void> CloseRecovery(TransferContext& context, Channel& channel, const 
     (void)co_await SendError(channel, ToReplyStatus(closed), closed.message());
     co_return;
   }
-  Downstream next = co_await ConnectNext(context, op);
+  Downstream next = co_await ConnectNext(context, channel, op);
   (void)co_await SendReply(channel, std::move(next.reply));
 }
 
@@ -190,11 +194,14 @@ awaitable<void> StopWriter(std::shared_ptr<OpenReplica> open) {
     bool done = false;
   };
   const auto wait = std::make_shared<Wait>(executor);
-  open->StopWriter([executor, wait] {
-    boost::asio::post(executor, [wait] {
-      wait->done = true;
-      wait->signal.Notify();
-    });
+  const auto end = [wait] {
+    wait->done = true;
+    wait->signal.Notify();
+  };
+  open->StopWriter([executor, end] { boost::asio::post(executor, end); });
+  boost::asio::steady_timer timer(executor, absl::ToChronoNanoseconds(kStopWriterLimit));
+  timer.async_wait([end](const boost::system::error_code& cancelled) {
+    if (!cancelled) end();
   });
   while (!wait->done) co_await wait->signal.Wait();
 }
@@ -202,7 +209,7 @@ awaitable<void> StopWriter(std::shared_ptr<OpenReplica> open) {
 awaitable<bool> WriteBlock(TransferContext& context, std::shared_ptr<Channel> channel, Op op) {
   const bool answered = IsAnswered(op);
   if (const absl::Status status = CheckOp(context, op); !status.ok()) {
-    if (answered) (void)co_await SendError(*channel, ToReplyStatus(status), status.message());
+    (void)co_await SendError(*channel, ToReplyStatus(status), status.message());
     co_return false;
   }
   co_await StopEarlierWriter(context.store, op);
@@ -222,12 +229,11 @@ awaitable<bool> WriteBlock(TransferContext& context, std::shared_ptr<Channel> ch
   if (!writer.ok()) {
     LOG_WARN("write of block {} from {}: {}", op.header().baseheader().block().blockid(),
              channel->PeerName(), writer.status());
-    if (answered) {
-      (void)co_await SendError(*channel, ToReplyStatus(writer.status()), writer.status().message());
-    }
+    (void)co_await SendError(*channel, ToReplyStatus(writer.status()), writer.status().message());
     co_return false;
   }
-  Downstream next = co_await ConnectNext(context, op);
+  (*writer)->open().SetStopper([channel] { channel->Abort(); });
+  Downstream next = co_await ConnectNext(context, *channel, op);
   const bool good = next.reply.status() == hdfs::STATUS_SUCCESS;
   absl::Status status;
   if (answered) status = co_await SendReply(*channel, next.reply);
@@ -241,18 +247,27 @@ awaitable<bool> WriteBlock(TransferContext& context, std::shared_ptr<Channel> ch
   }
   const auto receiver = BlockReceiver::Create({.disk = &context.disk,
                                                .buffers = &context.buffers,
+                                               .buffer_waiters = &context.buffer_waiters,
                                                .upstream = channel,
                                                .mirror = next.channel,
                                                .writer = *std::move(writer),
                                                .client_checksum = client_checksum,
                                                .send_acks = answered,
                                                .finalize = op.stage() != Op::TRANSFER_RBW,
-                                               .flush_delay = context.options.flush_delay});
+                                               .flush_delay = context.options.flush_delay,
+                                               .buffer_wait = context.options.buffer_wait,
+                                               .stall_limit = context.options.stall_limit});
   status = co_await receiver->Run();
   context.bytes_written.fetch_add(receiver->received_bytes(), std::memory_order_relaxed);
   if (!status.ok()) {
     LOG_INFO("write of block {} from {} ended: {}", op.header().baseheader().block().blockid(),
              channel->PeerName(), status);
+    // Who copies a replica learns here that its own is bad.
+    if (!answered) {
+      (void)co_await SendError(
+          *channel, receiver->bad_checksum() ? hdfs::STATUS_ERROR_CHECKSUM : hdfs::STATUS_ERROR,
+          status.message());
+    }
   } else if (IsTransfer(op)) {
     hdfs::BlockOpResponseProto close;
     close.set_status(hdfs::STATUS_SUCCESS);

@@ -1,7 +1,15 @@
 // The data transfer port, spoken to over real sockets.
 #include "datanode/pipeline/transfer_server.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <atomic>
 #include <fstream>
+#include <thread>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -10,6 +18,7 @@
 #include "common/testing/faulty_file_system.h"
 #include "common/testing/status_matchers.h"
 #include "common/testing/temp_dir.h"
+#include "common/testing/wrapped_file_system.h"
 #include "datanode/testing/test_node.h"
 #include "wire/transfer/block_checksum.h"
 
@@ -28,6 +37,48 @@ using ::testing::ElementsAre;
 using ::testing::Eq;
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
+
+// A next node that takes connections and then, after a good reply if it is asked for one, says and
+// reads nothing more: as one that was stopped.
+class SilentNode {
+ public:
+  explicit SilentNode(bool replies) : listener_(::socket(AF_INET, SOCK_STREAM, 0)) {
+    const int size = 4096;  // of what it takes in without reading
+    CHECK(::setsockopt(listener_, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size)) == 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t length = sizeof(address);
+    auto* const any = reinterpret_cast<sockaddr*>(&address);
+    CHECK(::bind(listener_, any, length) == 0 && ::listen(listener_, 8) == 0);
+    CHECK(::getsockname(listener_, any, &length) == 0);
+    port_ = ntohs(address.sin_port);
+    if (!replies) return;
+    thread_ = std::thread([this] {
+      const int fd = ::accept(listener_, nullptr, nullptr);
+      hdfs::BlockOpResponseProto reply;
+      reply.set_status(hdfs::STATUS_SUCCESS);
+      reply.set_firstbadlink("");
+      const std::string bytes = transfer::EncodeDelimited(reply);
+      CHECK(::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL) > 0);
+      connection_ = fd;
+    });
+  }
+  ~SilentNode() {
+    if (thread_.joinable()) thread_.join();
+    if (connection_ >= 0) ::close(connection_);
+    ::close(listener_);
+  }
+  SilentNode(const SilentNode&) = delete;
+  SilentNode& operator=(const SilentNode&) = delete;
+  uint16_t port() const { return port_; }
+
+ private:
+  const int listener_;
+  int connection_ = -1;
+  uint16_t port_ = 0;
+  std::thread thread_;
+};
 
 class TransferTest : public ::testing::Test {
  protected:
@@ -59,6 +110,25 @@ class TransferTest : public ::testing::Test {
     ASSERT_OK_AND_ASSIGN(const auto ack, client.ReadAck());
     EXPECT_EQ(ack.seqno, seqno);
     EXPECT_TRUE(ack.AllSucceeded());
+  }
+
+  // Flips a bit of a finalized replica's data, as a rotten disk would.
+  static void Rot(TestNode& node, const TestBlock& block, std::streamoff offset) {
+    const std::string path =
+        absl::StrCat(node.store->volumes()[0]->FinalizedDirectory(BlockId{block.id}), "/",
+                     DataFileName(BlockId{block.id}));
+    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekg(offset);
+    const char byte = static_cast<char>(file.get() ^ 1);
+    file.seekp(offset);
+    file.put(byte);
+    ASSERT_TRUE(file.flush());
+  }
+  static TransferOptions Impatient() {
+    TransferOptions options;
+    options.next_node_limit = absl::Milliseconds(200);
+    options.next_node_extra = absl::Milliseconds(200);
+    return options;
   }
 
   TempDir dir_;
@@ -219,6 +289,135 @@ TEST_F(TransferTest, WhenTheNextNodeDiesTheAcknowledgementNamesIt) {
   EXPECT_THAT(ack.statuses, ElementsAre(hdfs::STATUS_SUCCESS, hdfs::STATUS_ERROR));
 }
 
+// Each node is patient for longer than the ones behind it.
+TEST_F(TransferTest, ANodeThatIsSilentInTheSetUpIsNamed) {
+  TestNode one(dir_.Path("n1"), Impatient());
+  TestNode two(dir_.Path("n2"), Impatient());
+  const SilentNode silent(/*replies=*/false);
+  TransferClient client(one.port());
+  client.SendOp(Opcode::kWriteBlock, WriteOp({}, {two.port(), silent.port()}));
+  ASSERT_OK_AND_ASSIGN(const auto reply, client.ReadReply());
+  EXPECT_EQ(reply.status(), hdfs::STATUS_ERROR);
+  EXPECT_EQ(reply.firstbadlink(), absl::StrCat("127.0.0.1:", silent.port()));
+}
+
+TEST_F(TransferTest, ANodeThatStopsAcknowledgingIsNamedAndAnIdleStreamIsNotCut) {
+  TestNode one(dir_.Path("n1"), Impatient());
+  TestNode two(dir_.Path("n2"), Impatient());
+  TestNode three(dir_.Path("n3"), Impatient());
+  TransferClient idle(one.port());
+  SetUp(idle, WriteOp({.id = 1}, {two.port(), three.port()}));
+  ASSERT_TRUE(idle.SendPacket(0, 0, Pattern(512)));
+  ExpectAck(idle, 0);
+
+  const SilentNode silent(/*replies=*/true);
+  TransferClient client(one.port());
+  SetUp(client, WriteOp({.id = 2}, {two.port(), silent.port()}));
+  ASSERT_TRUE(client.SendPacket(0, 0, Pattern(512)));
+  ASSERT_OK_AND_ASSIGN(const auto ack, client.ReadAck());
+  EXPECT_THAT(ack.statuses,
+              ElementsAre(hdfs::STATUS_SUCCESS, hdfs::STATUS_SUCCESS, hdfs::STATUS_ERROR));
+  EXPECT_TRUE(client.AtEnd());
+
+  // The first stream has been quiet for longer than that took.
+  ASSERT_TRUE(idle.SendPacket(1, 512, Pattern(512)));
+  ExpectAck(idle, 1);
+  ASSERT_TRUE(idle.SendLast(2, 1024));
+  ExpectAck(idle, 2);
+}
+
+// The first node, too, can send no more then; it must hear why before it blames its neighbour.
+TEST_F(TransferTest, ASilentNodeIsNamedWhileDataPileUpBeforeIt) {
+  TestNode one(dir_.Path("n1"), Impatient());
+  TestNode two(dir_.Path("n2"), Impatient());
+  const SilentNode silent(/*replies=*/true);
+  TransferClient client(one.port());
+  SetUp(client, WriteOp({}, {two.port(), silent.port()}));
+  std::thread sender([&client] {  // until it is cut off
+    const std::string piece = Pattern(65536);
+    for (int64_t seqno = 0; client.SendPacket(seqno, static_cast<uint64_t>(seqno) * 65536, piece);
+         ++seqno) {
+    }
+  });
+  const auto ack = client.ReadAck();
+  sender.join();
+  ASSERT_OK(ack);
+  EXPECT_THAT(ack->statuses,
+              ElementsAre(hdfs::STATUS_SUCCESS, hdfs::STATUS_SUCCESS, hdfs::STATUS_ERROR));
+}
+
+TEST_F(TransferTest, AWriterWhoseNextNodeTakesNothingCanBeStopped) {
+  TestNode node(dir_.Path("n1"));
+  const SilentNode silent(/*replies=*/true);
+  TransferClient client(node.port());
+  SetUp(client, WriteOp({}, {silent.port()}));
+  const BlockId block{TestBlock().id};
+  std::thread sender([&client] {  // until it is cut off
+    const std::string piece = Pattern(65536);
+    for (int64_t seqno = 0; client.SendPacket(seqno, static_cast<uint64_t>(seqno) * 65536, piece);
+         ++seqno) {
+    }
+  });
+  const auto open = node.store->FindOpen(block);
+  EVENTUALLY(open->received() >= (1 << 20));
+  open->StopWriter([] {});
+  EVENTUALLY(!open->has_writer());
+  sender.join();
+}
+
+TEST_F(TransferTest, QuietStreamsLeaveTheirBuffersToOthers) {
+  TestNode one(dir_.Path("n1"), {}, PosixFileSystem(), {}, /*write_buffers=*/2);
+  TestNode two(dir_.Path("n2"), {}, PosixFileSystem(), {}, /*write_buffers=*/2);
+  const std::string data = Pattern(1'100'000);
+  std::vector<std::unique_ptr<TransferClient>> clients;
+  for (uint64_t id = 1; id <= 5; ++id) {
+    clients.push_back(std::make_unique<TransferClient>(one.port()));
+    SetUp(*clients.back(), WriteOp({.id = id}, {two.port()}));
+    ASSERT_TRUE(clients.back()->SendPacket(0, 0, absl::string_view(data).substr(0, 700)));
+    ExpectAck(*clients.back(), 0);
+  }
+  EVENTUALLY(one.buffers.taken() == 0);
+  for (const auto& client :
+       clients) {  // the overlap that hflush makes, after the buffer was given up
+    ASSERT_TRUE(client->SendPacket(1, 512, absl::string_view(data).substr(512, 1000)));
+    ExpectAck(*client, 1);
+  }
+  for (const auto& client : clients) {  // a completed chunk, whose checksum is computed anew
+    ASSERT_TRUE(client->SendPacket(2, 1512, absl::string_view(data).substr(1512, 24)));
+    ExpectAck(*client, 2);
+  }
+  for (const auto& client : clients) {
+    ASSERT_OK(client->WriteRest(1536, absl::string_view(data).substr(1536), 65536, 3));
+  }
+  for (uint64_t id = 1; id <= 5; ++id) {
+    EXPECT_THAT(Read(one, {.id = id}, 0, data.size()), IsOkAndHolds(Eq(data)));
+    EXPECT_THAT(Read(two, {.id = id}, 0, data.size()), IsOkAndHolds(Eq(data)));
+  }
+}
+
+TEST_F(TransferTest, AWriterThatFindsNoBufferFails) {
+  TransferOptions options;
+  options.buffer_wait = absl::Milliseconds(50);
+  TestNode node(dir_.Path("n1"), options, PosixFileSystem(), {}, /*write_buffers=*/1);
+  const auto buffer = node.buffers.TryTake();
+  TransferClient client(node.port());
+  SetUp(client, WriteOp({}));
+  ASSERT_TRUE(client.SendPacket(0, 0, Pattern(512)));
+  EXPECT_TRUE(client.AtEnd());
+}
+
+TEST_F(TransferTest, WhoStallsInAPacketIsCutOffWhileOthersWaitForItsBuffer) {
+  TransferOptions options;
+  options.stall_limit = absl::Milliseconds(50);
+  TestNode node(dir_.Path("n1"), options, PosixFileSystem(), {}, /*write_buffers=*/1);
+  TransferClient stalled(node.port());
+  SetUp(stalled, WriteOp({.id = 1}));
+  ASSERT_TRUE(stalled.SendPartOfPacket(0, Pattern(65536), 1000));
+  EVENTUALLY(node.buffers.taken() == 1);
+  EXPECT_OK(Write({&node}, {.id = 2}, Pattern(200'000)));
+  EXPECT_TRUE(stalled.AtEnd());
+}
+
 TEST_F(TransferTest, AGapInThePacketsClosesTheConnection) {
   TestNode node(dir_.Path("n1"));
   TransferClient client(node.port());
@@ -253,6 +452,27 @@ TEST_F(TransferTest, StreamingRecoveryGoesOnAfterTheAcknowledgedBytes) {
   ASSERT_OK_AND_ASSIGN(const auto reply, late.ReadReply());
   EXPECT_EQ(reply.status(), hdfs::STATUS_ERROR);
   EXPECT_THAT(reply.message(), HasSubstr("not being written"));
+}
+
+// The client counts whole packets; what a node has of one more is cut off.
+TEST_F(TransferTest, StreamingRecoveryTakesANodeThatHoldsPartOfAPacket) {
+  TestNode node(dir_.Path("n1"));
+  const std::string data = Pattern(3 << 20);
+  TransferClient old_client(node.port());
+  SetUp(old_client, WriteOp({}));
+  ASSERT_TRUE(old_client.SendPacket(0, 0, absl::string_view(data).substr(0, 1024)));
+  ExpectAck(old_client, 0);
+  ASSERT_TRUE(old_client.SendPartOfPacket(1024, absl::string_view(data).substr(1024), 2 << 20));
+  EVENTUALLY(node.store->FindOpen(BlockId{TestBlock().id})->received() > 1024);
+  Op op = WriteOp({});
+  op.set_stage(Op::PIPELINE_SETUP_STREAMING_RECOVERY);
+  op.set_minbytesrcvd(1024);
+  op.set_maxbytesrcvd(1024);
+  op.set_latestgenerationstamp(1002);
+  TransferClient client(node.port());
+  SetUp(client, op);
+  ASSERT_OK(client.WriteRest(1024, absl::string_view(data).substr(1024), 65536, 1));
+  EXPECT_THAT(Read(node, {.stamp = 1002}, 0, data.size()), IsOkAndHolds(Eq(data)));
 }
 
 TEST_F(TransferTest, AppendContinuesAPartialChunkUnderANewStamp) {
@@ -342,6 +562,37 @@ TEST_F(TransferTest, ACopyOrderedByTheNamenodeArrivesFinalized) {
   for (TestNode* node : {&two, &three}) {
     EVENTUALLY(node->events.Of(ReplicaEvents::Kind::kFinalized).size() == 1);
     EXPECT_THAT(Read(*node, block, 0, data.size()), IsOkAndHolds(Eq(data)));
+  }
+}
+
+// Nobody keeps a copy of bad bytes, and where they come from is found out.
+TEST_F(TransferTest, ACopyOfARottenReplicaCondemnsItsSource) {
+  TestNode one(dir_.Path("n1"));
+  TestNode two(dir_.Path("n2"));
+  TestNode three(dir_.Path("n3"));
+  for (const bool by_client : {false, true}) {
+    const TestBlock block{.id = by_client ? 1u : 2u};
+    ASSERT_OK(Write({&one}, block, Pattern(1'500'000)));
+    Rot(one, block, 1'400'000);
+    if (by_client) {
+      hdfs::OpTransferBlockProto op;
+      *op.mutable_header()->mutable_baseheader()->mutable_block() = block.ToProto();
+      op.mutable_header()->set_clientname("test-client");
+      *op.add_targets() = NodeAt(two.port());
+      TransferClient client(one.port());
+      client.SendOp(Opcode::kTransferBlock, op);
+      ASSERT_OK_AND_ASSIGN(const auto reply, client.ReadReply());
+      EXPECT_NE(reply.status(), hdfs::STATUS_SUCCESS);
+    } else {
+      one.server->Replicate({.block = BlockId{block.id},
+                             .stamp = GenerationStamp{block.stamp},
+                             .targets = {NodeAt(two.port()), NodeAt(three.port())}});
+    }
+    EVENTUALLY(one.store->Find(BlockId{block.id})->state == ReplicaState::kCorrupt);
+    for (TestNode* node : {&two, &three}) {
+      EVENTUALLY(!node->store->Find(BlockId{block.id}).has_value());
+      EXPECT_THAT(node->events.Of(ReplicaEvents::Kind::kFinalized), SizeIs(0));
+    }
   }
 }
 
@@ -457,6 +708,79 @@ TEST_F(TransferTest, AFullDiskEndsTheWriteWithAnError) {
   ASSERT_OK(node.store->Invalidate(BlockId{1}, GenerationStamp{1001}));
   fs.SetCapacity(100 << 20);
   EXPECT_OK(Write({&node}, {.id = 2}, data));
+}
+
+// With cairn.datanode.sync.on.finalize=false only those blocks survive a power cut whose writer
+// asked for it: with the last packet, or by an hsync before.
+TEST_F(TransferTest, AFinishedBlockIsSyncedIfItsWriterAsksThoughTheDatanodeDoesNot) {
+  struct Case {
+    bool hsync, sync_last, survives;
+  };
+  for (const Case& c :
+       {Case{false, false, false}, Case{false, true, true}, Case{true, false, true}}) {
+    FaultyFileSystem fs;
+    {
+      TestNode node("/n1", {}, fs, {.sync_on_finalize = false});
+      TransferClient client(node.port());
+      SetUp(client, WriteOp({.id = 1}));
+      ASSERT_TRUE(client.SendPacket(0, 0, Pattern(1000), c.hsync));
+      ExpectAck(client, 0);
+      ASSERT_TRUE(client.SendLast(1, 1000, c.sync_last));
+      ExpectAck(client, 1);
+      EXPECT_EQ(node.store->Find(BlockId{1})->state, ReplicaState::kFinalized);
+    }
+    fs.Crash();
+    TestNode node("/n1", {}, fs);
+    const auto found = node.store->Find(BlockId{1});
+    ASSERT_EQ(found.has_value(), c.survives) << c.hsync << c.sync_last;
+    EXPECT_EQ(found ? found->length : 0, c.survives ? 1000u : 0u);
+  }
+}
+
+// One slow disk must not hold up the connections that share its reader's thread.
+TEST_F(TransferTest, FilesAreOpenedAndReadByDiskThreadsOnly) {
+  class Watched final : public FileSystemWrapper {
+   public:
+    absl::StatusOr<std::unique_ptr<File>> Open(const std::string& path,
+                                               const OpenOptions& options) override {
+      Note();
+      ASSIGN_OR_RETURN(auto file, FileSystemWrapper::Open(path, options));
+      return std::make_unique<WatchedFile>(std::move(file), *this);
+    }
+    void Note() {
+      char name[16] = {};
+      pthread_getname_np(pthread_self(), name, sizeof(name));
+      if (absl::StartsWith(name, "io-")) ++on_io_threads;
+      if (absl::StartsWith(name, "disk-")) ++on_disk_threads;
+    }
+    std::atomic<int> on_io_threads = 0, on_disk_threads = 0;
+
+   private:
+    class WatchedFile final : public FileWrapper {
+     public:
+      WatchedFile(std::unique_ptr<File> file, Watched& watched)
+          : FileWrapper(std::move(file)), watched_(watched) {}
+      absl::StatusOr<size_t> ReadAt(uint64_t offset, std::span<std::byte> out) override {
+        watched_.Note();
+        return FileWrapper::ReadAt(offset, out);
+      }
+
+     private:
+      Watched& watched_;
+    };
+  };
+  Watched fs;
+  TestNode node(dir_.Path("n1"), {}, fs);
+  TestNode other(dir_.Path("n2"));
+  const std::string data = Pattern((3 << 20) + 100);
+  ASSERT_OK(Write({&node}, {.id = 1}, data));
+  fs.on_disk_threads = 0;
+  EXPECT_THAT(Read(node, {.id = 1}, 0, data.size()), IsOkAndHolds(Eq(data)));
+  EXPECT_GE(fs.on_disk_threads, 2) << "data and meta file";
+  node.server->Replicate(
+      {.block = BlockId{1}, .stamp = GenerationStamp{1001}, .targets = {NodeAt(other.port())}});
+  EVENTUALLY(other.store->Find(BlockId{1}).has_value());
+  EXPECT_EQ(fs.on_io_threads, 0);
 }
 
 TEST_F(TransferTest, ADiskErrorIsAcknowledgedAsSuch) {

@@ -23,7 +23,7 @@ class LocalPeer final : public RecoveryPeer {
 
   absl::StatusOr<ReplicaInfo> Init(const internal::RecoverBlock& order) override {
     const BlockId block{order.block().block_id()};
-    StopWriterAndWait(store_, block);
+    RETURN_IF_ERROR(StopWriterAndWait(store_, block));
     return store_.InitRecovery(block, GenerationStamp{order.new_generation_stamp()});
   }
   absl::Status Finish(const internal::RecoverBlock& order, uint64_t length) override {
@@ -102,12 +102,15 @@ int RankOf(ReplicaState state) {
 
 }  // namespace
 
-void StopWriterAndWait(ReplicaStore& store, BlockId block) {
+absl::Status StopWriterAndWait(ReplicaStore& store, BlockId block, absl::Duration limit) {
   const std::shared_ptr<OpenReplica> open = store.FindOpen(block);
-  if (open == nullptr) return;
+  if (open == nullptr) return absl::OkStatus();
   const auto released = std::make_shared<std::promise<void>>();
   open->StopWriter([released] { released->set_value(); });
-  released->get_future().wait();
+  const auto waited = released->get_future().wait_for(absl::ToChronoNanoseconds(limit));
+  if (waited == std::future_status::ready) return absl::OkStatus();
+  return absl::UnavailableError(absl::StrCat(
+      "block ", ToInt(block), ": its writer has not stopped in ", absl::FormatDuration(limit)));
 }
 
 absl::StatusOr<RecoveryPlan> PlanRecovery(const std::vector<FoundReplica>& found,

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "common/net/io_threads.h"
 #include "datanode/volume/replica_store.h"
 #include "proto/cairn/datanode.pb.h"
@@ -65,6 +66,8 @@ absl::Status RecoverBlock(
     const std::function<absl::Status()>& create_empty);
 
 // Stops whoever writes the block, and waits until it has. Not from an I/O or disk thread.
-void StopWriterAndWait(ReplicaStore& store, BlockId block);
+// kUnavailable: it has not within `limit`; it stays asked to.
+absl::Status StopWriterAndWait(ReplicaStore& store, BlockId block,
+                               absl::Duration limit = kStopWriterLimit);
 
 }  // namespace cairn::datanode

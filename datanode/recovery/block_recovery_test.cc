@@ -1,6 +1,8 @@
 #include "datanode/recovery/block_recovery.h"
 
+#include "common/testing/faulty_file_system.h"
 #include "common/testing/status_matchers.h"
+#include "datanode/testing/test_node.h"
 
 namespace cairn::datanode {
 namespace {
@@ -54,6 +56,23 @@ TEST(PlanRecoveryTest, ARepeatedRecoveryKeepsItsFirstLength) {
                                     kOld, kNew));
   EXPECT_EQ(plan.length, 80u);
   EXPECT_THAT(plan.nodes, ElementsAre(0, 1));
+}
+
+TEST(StopWriterTest, AWriterThatDoesNotStopIsNotWaitedForForever) {
+  FaultyFileSystem fs;
+  testing::RecordedEvents events;
+  std::vector<std::unique_ptr<Volume>> volumes;
+  ASSERT_OK_AND_ASSIGN(auto volume, Volume::Open(fs, {.path = "/v"}, 0, "dn-uuid"));
+  volumes.push_back(std::move(volume));
+  ReplicaStore store(std::move(volumes), StoreOptions{}, events);
+  ASSERT_OK(store.Load());
+  constexpr BlockId kBlock{7};
+  EXPECT_OK(StopWriterAndWait(store, kBlock));
+  ASSERT_OK_AND_ASSIGN(auto writer, store.Create({.block = kBlock, .stamp = kOld}));
+  EXPECT_THAT(StopWriterAndWait(store, kBlock, absl::Milliseconds(1)),
+              StatusIs(absl::StatusCode::kUnavailable));
+  writer.reset();
+  EXPECT_OK(StopWriterAndWait(store, kBlock));
 }
 
 }  // namespace

@@ -50,7 +50,9 @@ void InterDatanodeService::Handle(const rpc::CallInfo& /*call*/, absl::string_vi
     auto later = std::make_shared<rpc::DeferredReply>(reply.Defer());
     pool_.Run([this, message = std::move(message), later] {
       const BlockId block{message.block().block().b().blockid()};
-      StopWriterAndWait(store_, block);
+      if (absl::Status stopped = StopWriterAndWait(store_, block); !stopped.ok()) {
+        return later->FailAt(0, stopped);
+      }
       const auto info = store_.InitRecovery(block, GenerationStamp{message.block().newgenstamp()});
       hdfs::InitReplicaRecoveryResponseProto response;
       if (!info.ok() && GetFsError(info.status()) != FsError::kReplicaNotFound) {

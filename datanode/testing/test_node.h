@@ -43,7 +43,9 @@ class RecordedEvents final : public ReplicaEvents {
 class TestNode {
  public:
   explicit TestNode(const std::string& directory, TransferOptions options = {},
-                    FileSystem& fs = PosixFileSystem()) {
+                    FileSystem& fs = PosixFileSystem(), StoreOptions store_options = {},
+                    size_t write_buffers = 64)
+      : buffers(kWriteBufferBytes, write_buffers) {
     options.bind_address = "127.0.0.1";
     const VolumeSpec spec{.path = directory};
     auto known = Volume::PeekDatanodeUuid(fs, spec);
@@ -53,7 +55,7 @@ class TestNode {
     CHECK_OK((*volume)->AdoptCluster("CID-test", kPool));
     std::vector<std::unique_ptr<Volume>> volumes;
     volumes.push_back(*std::move(volume));
-    store = std::make_unique<ReplicaStore>(std::move(volumes), StoreOptions{}, events);
+    store = std::make_unique<ReplicaStore>(std::move(volumes), store_options, events);
     CHECK_OK(store->Load());
     context.reset(new TransferContext{*store, disk, buffers, options});
     auto started = TransferServer::Start(*context, threads);
@@ -69,7 +71,7 @@ class TestNode {
 
   RecordedEvents events;
   std::unique_ptr<ReplicaStore> store;
-  BufferPool buffers{kWriteBufferBytes, 64};
+  BufferPool buffers;
   IoThreads threads{2, "io"};
   DiskPool disk{4};
   std::unique_ptr<TransferContext> context;

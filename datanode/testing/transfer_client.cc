@@ -141,8 +141,8 @@ absl::StatusOr<transfer::PipelineAck> TransferClient::ReadAck() {
   return taken->ack;
 }
 
-bool TransferClient::SendPacket(int64_t seqno, uint64_t offset, absl::string_view data, bool sync,
-                                bool flip) {
+std::string TransferClient::EncodePacket(int64_t seqno, uint64_t offset, absl::string_view data,
+                                         bool sync, bool flip) const {
   std::string sums(checksum.ChecksumBytes(data.size()), '\0');
   checksum.Compute(Bytes(data), std::as_writable_bytes(std::span(sums)));
   if (flip) sums.back() = static_cast<char>(sums.back() ^ 1);
@@ -153,15 +153,27 @@ bool TransferClient::SendPacket(int64_t seqno, uint64_t offset, absl::string_vie
                                     .data_bytes = static_cast<uint32_t>(data.size()),
                                     .sync_block = sync},
                                    static_cast<uint32_t>(sums.size()), head);
-  return Send(absl::StrCat(absl::string_view(reinterpret_cast<const char*>(head.data()), size),
-                           sums, data));
+  return absl::StrCat(absl::string_view(reinterpret_cast<const char*>(head.data()), size), sums,
+                      data);
 }
 
-bool TransferClient::SendLast(int64_t seqno, uint64_t offset) {
+bool TransferClient::SendPacket(int64_t seqno, uint64_t offset, absl::string_view data, bool sync,
+                                bool flip) {
+  return Send(EncodePacket(seqno, offset, data, sync, flip));
+}
+
+bool TransferClient::SendPartOfPacket(uint64_t offset, absl::string_view data, size_t bytes) {
+  const std::string packet = EncodePacket(1, offset, data, false, false);
+  return Send(absl::string_view(packet).substr(0, packet.size() - data.size() + bytes));
+}
+
+bool TransferClient::SendLast(int64_t seqno, uint64_t offset, bool sync) {
   std::array<std::byte, transfer::kMaxEncodedHeaderBytes> head;
-  const size_t size = transfer::EncodePacketHeader(
-      {.offset_in_block = static_cast<int64_t>(offset), .seqno = seqno, .last_in_block = true}, 0,
-      head);
+  const size_t size = transfer::EncodePacketHeader({.offset_in_block = static_cast<int64_t>(offset),
+                                                    .seqno = seqno,
+                                                    .last_in_block = true,
+                                                    .sync_block = sync},
+                                                   0, head);
   return Send(absl::string_view(reinterpret_cast<const char*>(head.data()), size));
 }
 

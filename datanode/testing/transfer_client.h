@@ -57,7 +57,9 @@ class TransferClient {
   // Data with right checksums, or with one bit of the last checksum flipped.
   bool SendPacket(int64_t seqno, uint64_t offset, absl::string_view data, bool sync = false,
                   bool flip = false);
-  bool SendLast(int64_t seqno, uint64_t offset);
+  // Header and checksums of a packet with `data`, and its first `bytes` only.
+  bool SendPartOfPacket(uint64_t offset, absl::string_view data, size_t bytes);
+  bool SendLast(int64_t seqno, uint64_t offset, bool sync = false);
   // Sends `data` from `offset` on in packets of `packet_bytes`, then the last packet, reading the
   // acknowledgements. The first failure.
   absl::Status WriteRest(uint64_t offset, absl::string_view data, size_t packet_bytes = 65536,
@@ -71,6 +73,8 @@ class TransferClient {
   transfer::DataChecksum checksum;
 
  private:
+  std::string EncodePacket(int64_t seqno, uint64_t offset, absl::string_view data, bool sync,
+                           bool flip) const;
   bool ReadFully(void* out, size_t size);
   absl::StatusOr<std::string> ReadDelimited();
 

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "common/ids.h"
 #include "common/mutex.h"
 
@@ -41,6 +42,10 @@ struct ReplicaInfo {
   uint64_t length = 0;
   int volume = 0;  // index
 };
+
+// How long whoever asks a writer to stop waits for it. Longer than a writer takes to find that it
+// cannot connect to the next node, which nothing interrupts.
+inline constexpr absl::Duration kStopWriterLimit = absl::Seconds(30);
 
 // What a replica being written has beyond its map entry. Shared by the map, the writer and readers
 // that wait for more bytes. Thread-safe.

@@ -122,20 +122,56 @@ absl::StatusOr<uint32_t> CrcOfRange(File& data, const DataChecksum& checksum, ui
   return checksum.Of(bytes);
 }
 
-absl::Status CutFiles(File& data, File& meta, const DataChecksum& checksum, uint64_t length) {
+absl::StatusOr<std::optional<uint32_t>> VerifiedTailCrc(File& data, File& meta,
+                                                        const DataChecksum& checksum, uint64_t keep,
+                                                        uint64_t have, bool interrupted) {
+  const uint64_t start = checksum.RoundDown(keep);
+  if (start == keep || checksum.checksum_size() == 0) return std::nullopt;
+  const uint64_t chunk_end = start + checksum.bytes_per_checksum();
+  uint64_t end = std::min(have, chunk_end);
+  if (interrupted) {
+    ASSIGN_OR_RETURN(const uint64_t size, data.Size());
+    end = std::max(end, std::min(size, chunk_end));
+  }
+  std::vector<std::byte> chunk(static_cast<size_t>(end - start));
+  RETURN_IF_ERROR(ReadFully(data, "data", start, chunk));
+  ASSIGN_OR_RETURN(const std::vector<std::byte> stored,
+                   ReadChecksums(meta, checksum, start, start + 1));
+  const uint32_t wanted = LoadBig32(stored.data());
+  const auto kept = std::span<const std::byte>(chunk).first(static_cast<size_t>(keep - start));
+  const auto old = std::span<const std::byte>(chunk).first(
+      static_cast<size_t>(std::min(have, chunk_end) - start));
+  const bool good = checksum.Of(old) == wanted ||
+                    (interrupted && LongestWithCrc(checksum, chunk, wanted) >= kept.size());
+  if (!good) {
+    return absl::DataLossError(
+        absl::StrCat("the chunk at offset ", start, " does not match its checksum"));
+  }
+  return checksum.Of(kept);
+}
+
+absl::Status VerifyChunks(File& data, File& meta, const DataChecksum& checksum, uint64_t end) {
+  if (checksum.checksum_size() == 0) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const uint64_t good,
+                   MatchingChunks(data, meta, checksum, end, end / checksum.bytes_per_checksum()));
+  if (good == end) return absl::OkStatus();
+  return absl::DataLossError(
+      absl::StrCat("the chunk at offset ", good, " does not match its checksum"));
+}
+
+absl::Status CutFiles(File& data, File& meta, const DataChecksum& checksum, uint64_t length,
+                      std::optional<uint32_t> tail_crc) {
   ASSIGN_OR_RETURN(const uint64_t have, data.Size());
   if (have < length) return TooShort("data", have, length);
-  RETURN_IF_ERROR(data.Truncate(length));  // at the same length it frees what was reserved beyond
-  const uint64_t chunk_start = checksum.RoundDown(length);
-  if (chunk_start != length && checksum.checksum_size() != 0) {
-    ASSIGN_OR_RETURN(const uint32_t crc, CrcOfRange(data, checksum, chunk_start, length));
-    std::array<std::byte, 4> bytes;
-    StoreBig32(crc, bytes.data());
-    RETURN_IF_ERROR(meta.WriteAt(MetaOffset(checksum, chunk_start), bytes));
-  }
   ASSIGN_OR_RETURN(const uint64_t meta_size, meta.Size());
   const uint64_t wanted = MetaFileBytes(checksum, length);
   if (meta_size < wanted) return TooShort("meta", meta_size, wanted);
+  if (tail_crc.has_value()) {
+    std::array<std::byte, 4> bytes;
+    StoreBig32(*tail_crc, bytes.data());
+    RETURN_IF_ERROR(meta.WriteAt(MetaOffset(checksum, checksum.RoundDown(length)), bytes));
+  }
+  RETURN_IF_ERROR(data.Truncate(length));  // at the same length it frees what was reserved beyond
   if (meta_size > wanted) RETURN_IF_ERROR(meta.Truncate(wanted));
   return absl::OkStatus();
 }
@@ -178,6 +214,7 @@ absl::StatusOr<uint64_t> RecoverPrefix(FileSystem& fs, const ReplicaPaths& paths
   const uint64_t chunk_start = length;
   const uint64_t chunk_end =
       std::min<uint64_t>(data_size, chunk_start + checksum.bytes_per_checksum());
+  std::optional<uint32_t> tail_crc;
   if (chunk_end > chunk_start) {
     std::vector<std::byte> chunk(static_cast<size_t>(chunk_end - chunk_start));
     RETURN_IF_ERROR(ReadFully(*data, "data", chunk_start, chunk));
@@ -187,11 +224,14 @@ absl::StatusOr<uint64_t> RecoverPrefix(FileSystem& fs, const ReplicaPaths& paths
       length += LongestWithCrc(checksum, chunk, LoadBig32(crc.data()));
     }
     length = std::max(length, LongestInTail(fs, paths.tail, block, checksum, chunk_start, chunk));
+    if (checksum.RoundDown(length) != length) {
+      tail_crc = checksum.Of(std::span(chunk).first(static_cast<size_t>(length - chunk_start)));
+    }
   }
   // A synced tail may have lost its place in a meta file that never grew to it.
   const uint64_t wanted = MetaFileBytes(checksum, length);
   if (meta_size < wanted) RETURN_IF_ERROR(meta->Truncate(wanted));
-  RETURN_IF_ERROR(CutFiles(*data, *meta, checksum, length));
+  RETURN_IF_ERROR(CutFiles(*data, *meta, checksum, length, tail_crc));
   return length;
 }
 

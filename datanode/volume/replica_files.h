@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -37,10 +38,27 @@ absl::StatusOr<std::vector<std::byte>> ReadChecksums(File& meta,
 absl::StatusOr<uint32_t> CrcOfRange(File& data, const transfer::DataChecksum& checksum,
                                     uint64_t from, uint64_t to);
 
-// Makes data and meta those of the first `length` bytes: cut, and the CRC of a partial last chunk
-// computed anew. Nothing is synced. kDataLoss: fewer bytes are there.
+// The partial chunk that a replica of `keep` bytes ends with, of which the files hold `have` bytes
+// in all (keep <= have): compares the whole old chunk with its stored CRC, and only then computes
+// the CRC of what is kept of it. Nothing for a `keep` at a chunk boundary, and without checksums.
+// With `interrupted`, a writer may have failed in the middle of this chunk: the stored CRC may be
+// of any end from `keep` up to the file's. kDataLoss: the bytes do not match, or cannot be read;
+// nothing was changed.
+absl::StatusOr<std::optional<uint32_t>> VerifiedTailCrc(File& data, File& meta,
+                                                        const transfer::DataChecksum& checksum,
+                                                        uint64_t keep, uint64_t have,
+                                                        bool interrupted);
+
+// Compares the chunks of [0, end) with their CRCs; `end` is a chunk boundary. kDataLoss: offset and
+// what is wrong there.
+absl::Status VerifyChunks(File& data, File& meta, const transfer::DataChecksum& checksum,
+                          uint64_t end);
+
+// Makes data and meta those of the first `length` bytes, the partial last chunk of which has the
+// CRC `tail_crc`. The CRC goes first: a killed process leaves what RecoverPrefix can cut. Nothing
+// is synced. kDataLoss: fewer bytes are there.
 absl::Status CutFiles(File& data, File& meta, const transfer::DataChecksum& checksum,
-                      uint64_t length);
+                      uint64_t length, std::optional<uint32_t> tail_crc);
 
 // Appends the record of a partial last chunk, synced; nothing for a full one. `sequence` is that of
 // the last record and is raised.

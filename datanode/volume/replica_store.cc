@@ -3,16 +3,13 @@
 #include <algorithm>
 #include <thread>
 
-#include "absl/container/flat_hash_set.h"
-#include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
 #include "common/check.h"
 #include "common/crash_point.h"
 #include "common/fs_error.h"
 #include "common/logging.h"
 #include "common/status_macros.h"
+#include "datanode/volume/replica_loader.h"
 #include "wire/transfer/big_endian.h"
 #include "wire/transfer/meta_file.h"
 
@@ -41,69 +38,6 @@ absl::Status Stale(const ReplicaInfo& info, absl::string_view what) {
   return absl::AbortedError(absl::StrCat(Name(info), ": ", what));
 }
 
-std::optional<BlockId> ParseTailName(absl::string_view name) {
-  uint64_t id = 0;
-  if (!absl::ConsumePrefix(&name, "blk_") || !absl::ConsumeSuffix(&name, ".tail") ||
-      !absl::SimpleAtoi(name, &id)) {
-    return std::nullopt;
-  }
-  return BlockId{id};
-}
-
-std::optional<BlockId> ParseDataName(absl::string_view name) {
-  uint64_t id = 0;
-  if (!absl::ConsumePrefix(&name, "blk_") || !absl::SimpleAtoi(name, &id)) return std::nullopt;
-  return BlockId{id};
-}
-
-struct MetaName {
-  BlockId block;
-  GenerationStamp stamp;
-};
-
-std::optional<MetaName> ParseMetaName(absl::string_view name) {
-  if (!absl::ConsumePrefix(&name, "blk_") || !absl::ConsumeSuffix(&name, ".meta")) {
-    return std::nullopt;
-  }
-  const size_t underscore = name.find('_');
-  uint64_t id = 0;
-  uint64_t stamp = 0;
-  if (underscore == absl::string_view::npos || !absl::SimpleAtoi(name.substr(0, underscore), &id) ||
-      !absl::SimpleAtoi(name.substr(underscore + 1), &stamp)) {
-    return std::nullopt;
-  }
-  return MetaName{BlockId{id}, GenerationStamp{stamp}};
-}
-
-// One directory's replicas.
-struct Listing {
-  absl::flat_hash_set<BlockId> data;
-  absl::flat_hash_map<BlockId, GenerationStamp> meta;  // the newest of each
-  std::vector<BlockId> tails;
-};
-
-absl::StatusOr<Listing> ListReplicas(FileSystem& fs, const std::string& directory) {
-  ASSIGN_OR_RETURN(const std::vector<std::string> names, fs.List(directory));
-  Listing listing;
-  for (const std::string& name : names) {
-    if (const auto block = ParseDataName(name)) listing.data.insert(*block);
-    if (const auto block = ParseTailName(name)) listing.tails.push_back(*block);
-    if (const auto meta = ParseMetaName(name)) {
-      GenerationStamp& stamp = listing.meta[meta->block];
-      stamp = std::max(stamp, meta->stamp);
-    }
-  }
-  return listing;
-}
-
-bool IsBetter(const ReplicaInfo& a, const ReplicaInfo& b) {
-  if (a.stamp != b.stamp) return a.stamp > b.stamp;
-  const bool a_final = a.state == ReplicaState::kFinalized;
-  const bool b_final = b.state == ReplicaState::kFinalized;
-  if (a_final != b_final) return a_final;
-  return a.length > b.length;
-}
-
 }  // namespace
 
 ReplicaStore::ReplicaStore(std::vector<std::unique_ptr<Volume>> volumes, StoreOptions options,
@@ -127,132 +61,22 @@ ReplicaInfo ReplicaStore::InfoOf(BlockId block, const Entry& entry) {
 // ---- Start ----
 
 absl::Status ReplicaStore::Load() {
+  std::vector<std::vector<ReplicaInfo>> found(volumes_.size());
   std::vector<std::thread> threads;
-  for (int i = 0; i < static_cast<int>(volumes_.size()); ++i) {
-    threads.emplace_back([this, i] { LoadVolume(i); });
+  for (size_t i = 0; i < volumes_.size(); ++i) {
+    threads.emplace_back(
+        [this, &found, i] { found[i] = LoadReplicas(*volumes_[i], static_cast<int>(i)); });
   }
   for (std::thread& thread : threads) thread.join();
+  for (size_t i = 0; i < volumes_.size(); ++i) {
+    for (const ReplicaInfo& replica : found[i]) Adopt(replica);
+    LOG_INFO("volume {}: {} replicas, {} bytes", volumes_[i]->path(), volumes_[i]->blocks(),
+             volumes_[i]->used_bytes());
+  }
   const bool all_failed = std::all_of(volumes_.begin(), volumes_.end(),
                                       [](const auto& volume) { return volume->failed(); });
   if (all_failed) return absl::DataLossError("every volume failed while it was read at start");
   return absl::OkStatus();
-}
-
-void ReplicaStore::LoadVolume(int index) {
-  Volume& volume = *volumes_[static_cast<size_t>(index)];
-  FileSystem& fs = volume.fs();
-  if (const auto names = fs.List(volume.TmpDirectory()); names.ok()) {
-    for (const std::string& name : *names) {
-      fs.Remove(absl::StrCat(volume.TmpDirectory(), "/", name)).IgnoreError();  // next start again
-    }
-  } else {
-    volume.MarkFailed(names.status());
-    return;
-  }
-  CompleteInterruptedMoves(index);
-  LoadFinalized(index);
-  LoadRbw(index);
-  LOG_INFO("volume {}: {} replicas, {} bytes", volume.path(), volume.blocks(), volume.used_bytes());
-}
-
-// A replica moves between rbw/ and finalized/ by two renames, meta first. Where data lie without
-// their meta file, and the meta file is in the other place, the second rename is made up for.
-void ReplicaStore::CompleteInterruptedMoves(int index) {
-  Volume& volume = *volumes_[static_cast<size_t>(index)];
-  FileSystem& fs = volume.fs();
-  const auto rbw = ListReplicas(fs, volume.RbwDirectory());
-  if (!rbw.ok()) return volume.MarkFailed(rbw.status());
-  const auto move = [&](BlockId block, const std::string& from, const std::string& to) {
-    const std::string name = "/" + DataFileName(block);
-    const absl::Status status = fs.Rename(from + name, to + name);
-    LOG_WARN("volume {}: {}: interrupted move to {} completed: {}", volume.path(), Name(block), to,
-             status);
-  };
-  for (const BlockId block : rbw->data) {  // on its way to finalized/
-    const std::string finalized = volume.FinalizedDirectory(block);
-    if (rbw->meta.contains(block) || !fs.IsDirectory(finalized)) continue;
-    const auto there = ListReplicas(fs, finalized);
-    if (there.ok() && there->meta.contains(block) && !there->data.contains(block)) {
-      move(block, volume.RbwDirectory(), finalized);
-    }
-  }
-  for (const auto& [block, stamp] : rbw->meta) {  // on its way to rbw/
-    const std::string finalized = volume.FinalizedDirectory(block);
-    if (rbw->data.contains(block) || !fs.IsDirectory(finalized)) continue;
-    const auto there = ListReplicas(fs, finalized);
-    if (there.ok() && there->data.contains(block) && !there->meta.contains(block)) {
-      move(block, finalized, volume.RbwDirectory());
-    }
-  }
-}
-
-void ReplicaStore::LoadFinalized(int index) {
-  Volume& volume = *volumes_[static_cast<size_t>(index)];
-  FileSystem& fs = volume.fs();
-  const auto outer = fs.List(volume.FinalizedRoot());
-  if (!outer.ok()) return volume.MarkFailed(outer.status());
-  for (const std::string& x : *outer) {
-    const std::string outer_path = absl::StrCat(volume.FinalizedRoot(), "/", x);
-    if (!absl::StartsWith(x, "subdir") || !fs.IsDirectory(outer_path)) continue;
-    const auto inner = fs.List(outer_path);
-    if (!inner.ok()) return volume.MarkFailed(inner.status());
-    for (const std::string& y : *inner) {
-      const std::string directory = absl::StrCat(outer_path, "/", y);
-      if (!absl::StartsWith(y, "subdir")) continue;
-      const auto listing = ListReplicas(fs, directory);
-      if (!listing.ok()) return volume.MarkFailed(listing.status());
-      for (const BlockId block : listing->data) {
-        const auto file = fs.Open(absl::StrCat(directory, "/", DataFileName(block)), {});
-        const auto size = file.ok() ? (*file)->Size() : file.status();
-        const auto meta = listing->meta.find(block);
-        const bool usable = size.ok() && meta != listing->meta.end() &&
-                            directory == volume.FinalizedDirectory(block);
-        if (!usable) {
-          LOG_ERROR("volume {}: {}: no meta file, unreadable or misplaced; kept aside as corrupt",
-                    volume.path(), Name(block));
-        }
-        Adopt({.block = block,
-               .stamp = meta != listing->meta.end() ? meta->second : GenerationStamp{0},
-               .state = usable ? ReplicaState::kFinalized : ReplicaState::kCorrupt,
-               .length = size.ok() ? *size : 0,
-               .volume = index});
-      }
-    }
-  }
-}
-
-void ReplicaStore::LoadRbw(int index) {
-  Volume& volume = *volumes_[static_cast<size_t>(index)];
-  FileSystem& fs = volume.fs();
-  const auto listing = ListReplicas(fs, volume.RbwDirectory());
-  if (!listing.ok()) return volume.MarkFailed(listing.status());
-  for (const BlockId block : listing->tails) {
-    if (listing->data.contains(block)) continue;
-    // Its replica was finalized, or deleted, a moment before the end.
-    fs.Remove(absl::StrCat(volume.RbwDirectory(), "/", TailFileName(block))).IgnoreError();
-  }
-  for (const BlockId block : listing->data) {
-    const auto meta = listing->meta.find(block);
-    if (meta == listing->meta.end()) {
-      LOG_ERROR("volume {}: {}: was being written and has no meta file; left alone", volume.path(),
-                Name(block));
-      continue;
-    }
-    const auto length =
-        RecoverPrefix(fs, PathsIn(volume.RbwDirectory(), block, meta->second), block);
-    if (!length.ok()) {
-      LOG_ERROR("volume {}: {}: cannot be recovered, left alone: {}", volume.path(), Name(block),
-                length.status());
-      continue;
-    }
-    LOG_INFO("volume {}: {} stamp {} was being written: {} bytes recovered", volume.path(),
-             Name(block), ToInt(meta->second), *length);
-    Adopt({.block = block,
-           .stamp = meta->second,
-           .state = ReplicaState::kWaitingRecovery,
-           .length = *length,
-           .volume = index});
-  }
 }
 
 void ReplicaStore::Adopt(const ReplicaInfo& found) {
@@ -300,6 +124,8 @@ void ReplicaStore::Put(const ReplicaInfo& info, std::shared_ptr<OpenReplica> ope
            .state = info.state,
            .open = std::move(open)};
   volumes_[entry.volume]->AddUsed(settled_bytes(entry.state, entry.length), 1);
+  const auto recovery = recovering_.find(info.block);
+  if (recovery != recovering_.end() && recovery->second <= info.stamp) recovering_.erase(recovery);
 }
 
 void ReplicaStore::Erase(BlockId block) {
@@ -311,6 +137,7 @@ void ReplicaStore::Erase(BlockId block) {
       entry.state == ReplicaState::kBeingWritten || entry.state == ReplicaState::kTemporary;
   volumes_[entry.volume]->AddUsed(open ? 0 : -static_cast<int64_t>(entry.length), -1);
   replicas_.erase(found);
+  recovering_.erase(block);
 }
 
 std::optional<ReplicaInfo> ReplicaStore::Find(BlockId block) const {
@@ -370,6 +197,15 @@ void ReplicaStore::GiveBack(const Claim& claim) {
     }
   }
   claim.open->ReleaseWriter();
+}
+
+absl::Status ReplicaStore::CheckNoNewerRecovery(const ReplicaInfo& claimed,
+                                                GenerationStamp stamp) const {
+  ReaderLock lock(mu_);
+  const auto known = recovering_.find(claimed.block);
+  if (known == recovering_.end() || known->second <= stamp) return absl::OkStatus();
+  return Stale(claimed, absl::StrCat("stamp ", ToInt(stamp), " is older than recovery ",
+                                     ToInt(known->second), ", which has begun"));
 }
 
 // ---- Reading ----
@@ -438,15 +274,37 @@ absl::StatusOr<ReplicaReader> ReplicaStore::OpenForRead(BlockId block, Generatio
   return absl::UnavailableError(absl::StrCat(Name(block), ": being changed: ", last.message()));
 }
 
+absl::Status ReplicaStore::Verify(BlockId block, GenerationStamp stamp) {
+  ASSIGN_OR_RETURN(const ReplicaReader reader, OpenForRead(block, stamp));
+  if (reader.open != nullptr) return absl::OkStatus();
+  const uint64_t length = reader.info.length;
+  const uint64_t tail = reader.checksum.RoundDown(length);
+  const auto verify = [&]() -> absl::Status {
+    RETURN_IF_ERROR(VerifyChunks(*reader.data, *reader.meta, reader.checksum, tail));
+    if (!reader.tail_crc.has_value()) return absl::OkStatus();
+    ASSIGN_OR_RETURN(const uint32_t crc, CrcOfRange(*reader.data, reader.checksum, tail, length));
+    if (crc == *reader.tail_crc) return absl::OkStatus();
+    return absl::DataLossError(
+        absl::StrCat("the chunk at offset ", tail, " does not match its checksum"));
+  };
+  const absl::Status status = verify();
+  if (absl::IsDataLoss(status)) {
+    LOG_ERROR("{}: {}", Name(reader.info), status);
+    MarkCorrupt(block, reader.info.stamp);
+  }
+  return status;
+}
+
 void ReplicaStore::MarkCorrupt(BlockId block, GenerationStamp stamp) {
   ReplicaInfo info;
   {
     WriterLock lock(mu_);
     const auto found = replicas_.find(block);
-    if (found == replicas_.end() || found->second.stamp != stamp ||
-        found->second.state != ReplicaState::kFinalized) {
-      return;
-    }
+    if (found == replicas_.end()) return;
+    const Entry& entry = found->second;
+    if (entry.stamp != stamp || entry.state != ReplicaState::kFinalized) return;
+    // Its files are being changed, which is all that the reader may have seen.
+    if (entry.open != nullptr && entry.open->has_writer()) return;
     found->second.state = ReplicaState::kCorrupt;
     info = InfoOf(block, found->second);
   }
@@ -488,6 +346,11 @@ absl::StatusOr<std::unique_ptr<ReplicaWriter>> ReplicaStore::Create(const NewRep
           absl::StrCat(Name(*old), ": exists, cannot be created with stamp ", ToInt(wanted.stamp)));
     }
     ASSIGN_OR_RETURN(const Claim claim, TakeReplica(wanted.block));
+    absl::Status refused = CheckNoNewerRecovery(claim.info, wanted.stamp);
+    if (!refused.ok()) {
+      GiveBack(claim);
+      return refused;
+    }
     DeleteFiles(claim.info);
     Erase(wanted.block);
     claim.open->ReleaseWriter();
@@ -538,6 +401,29 @@ absl::StatusOr<std::unique_ptr<ReplicaWriter>> ReplicaStore::Create(const NewRep
   return writer;
 }
 
+absl::StatusOr<ReplicaStore::CheckedFiles> ReplicaStore::CheckFiles(const ReplicaInfo& replica,
+                                                                    const OpenReplica& open,
+                                                                    const ReplicaPaths& paths,
+                                                                    uint64_t keep_length) {
+  FileSystem& fs = volumes_[static_cast<size_t>(replica.volume)]->fs();
+  CheckedFiles files;
+  ASSIGN_OR_RETURN(files.data, fs.Open(paths.data, {.write = true}));
+  ASSIGN_OR_RETURN(files.meta, fs.Open(paths.meta, {.write = true}));
+  ASSIGN_OR_RETURN(files.checksum, ReadMetaHeader(*files.meta));
+  const bool written = replica.state == ReplicaState::kBeingWritten;
+  const uint64_t have = written ? open.received() : replica.length;
+  if (have < keep_length) {
+    return absl::AbortedError(absl::StrCat("has no ", keep_length, " bytes to keep"));
+  }
+  ASSIGN_OR_RETURN(const uint64_t size, files.data->Size());
+  if (size < have) {
+    return absl::DataLossError(absl::StrCat("its data file has ", size, " bytes of ", have));
+  }
+  ASSIGN_OR_RETURN(files.tail_crc, VerifiedTailCrc(*files.data, *files.meta, files.checksum,
+                                                   keep_length, have, /*interrupted=*/written));
+  return files;
+}
+
 absl::StatusOr<std::unique_ptr<ReplicaWriter>> ReplicaStore::Reopen(Claim claim,
                                                                     GenerationStamp new_stamp,
                                                                     uint64_t keep_length) {
@@ -546,35 +432,46 @@ absl::StatusOr<std::unique_ptr<ReplicaWriter>> ReplicaStore::Reopen(Claim claim,
   FileSystem& fs = volume.fs();
   const ReplicaPaths from = PathsIn(volume.DirectoryOf(old.block, old.state), old.block, old.stamp);
   const ReplicaPaths to = PathsIn(volume.RbwDirectory(), old.block, new_stamp);
-  DataChecksum checksum;
-  uint64_t tail_sequence = 0;
+  const absl::StatusOr<CheckedFiles> files = CheckFiles(old, *claim.open, from, keep_length);
+  if (!files.ok()) {
+    GiveBack(claim);
+    LOG_ERROR("{}: cannot be cut or written on: {}", Name(old), files.status());
+    if (absl::IsDataLoss(files.status())) MarkCorrupt(old.block, old.stamp);
+    return absl::Status(files.status().code(),
+                        absl::StrCat(Name(old), ": ", files.status().message()));
+  }
+  const DataChecksum& checksum = files->checksum;
+  bool moved = false;  // data or meta are no longer where they were
   const auto move = [&]() -> absl::Status {
-    ASSIGN_OR_RETURN(const std::unique_ptr<File> data, fs.Open(from.data, {.write = true}));
-    ASSIGN_OR_RETURN(const std::unique_ptr<File> meta, fs.Open(from.meta, {.write = true}));
-    ASSIGN_OR_RETURN(checksum, ReadMetaHeader(*meta));
-    ASSIGN_OR_RETURN(const uint64_t size, data->Size());
-    if (size < keep_length) {
-      return absl::DataLossError(absl::StrCat(Name(old), ": its data file has ", size, " bytes"));
-    }
-    if (old.state == ReplicaState::kFinalized) {
+    if (old.state == ReplicaState::kFinalized && files->tail_crc.has_value()) {
       // The partial chunk is about to change in place: keep what it was.
       fs.Remove(to.tail).IgnoreError();  // of an earlier life
-      const uint64_t chunk_start = checksum.RoundDown(keep_length);
-      ASSIGN_OR_RETURN(const uint32_t crc, CrcOfRange(*data, checksum, chunk_start, keep_length));
-      RETURN_IF_ERROR(
-          WriteTailRecord(fs, to.tail, old.block, checksum, keep_length, crc, &tail_sequence));
+      uint64_t sequence = 0;
+      RETURN_IF_ERROR(WriteTailRecord(fs, to.tail, old.block, checksum, keep_length,
+                                      *files->tail_crc, &sequence));
     }
     if (from.meta != to.meta) RETURN_IF_ERROR(fs.Rename(from.meta, to.meta));
     CRASH_POINT("datanode_reopen_between_renames");
-    if (from.data != to.data) RETURN_IF_ERROR(fs.Rename(from.data, to.data));
+    if (from.data != to.data) {
+      if (const absl::Status status = fs.Rename(from.data, to.data); !status.ok()) {
+        moved = !fs.Rename(to.meta, from.meta).ok();
+        return status;
+      }
+    }
+    moved = true;
     RETURN_IF_ERROR(fs.SyncDirectory(volume.RbwDirectory()));
     if (ParentDirectory(from.data) != volume.RbwDirectory()) {
       RETURN_IF_ERROR(fs.SyncDirectory(ParentDirectory(from.data)));
     }
-    return CutFiles(*data, *meta, checksum, keep_length);
+    return CutFiles(*files->data, *files->meta, checksum, keep_length, files->tail_crc);
   };
   if (const absl::Status status = move(); !status.ok()) {
-    GiveBack(claim);
+    if (absl::IsDataLoss(status)) volume.MarkFailed(status);
+    if (moved) {
+      AbandonReopen(claim, new_stamp, keep_length);
+    } else {
+      GiveBack(claim);
+    }
     return status;
   }
   claim.open->SetAcked(keep_length);
@@ -588,8 +485,23 @@ absl::StatusOr<std::unique_ptr<ReplicaWriter>> ReplicaStore::Reopen(Claim claim,
   std::unique_ptr<ReplicaWriter> writer(new ReplicaWriter(*this, volume, old.volume, old.block,
                                                           new_stamp, ReplicaState::kBeingWritten,
                                                           checksum, claim.open, 0));
-  RETURN_IF_ERROR(writer->OpenFiles(/*create=*/false));
+  RETURN_IF_ERROR(writer->Note(writer->OpenFiles(/*create=*/false)));
   return writer;
+}
+
+void ReplicaStore::AbandonReopen(const Claim& claim, GenerationStamp new_stamp,
+                                 uint64_t keep_length) {
+  Volume& volume = *volumes_[static_cast<size_t>(claim.info.volume)];
+  const ReplicaPaths paths = PathsIn(volume.RbwDirectory(), claim.info.block, new_stamp);
+  const auto length = RecoverPrefix(volume.fs(), paths, claim.info.block);
+  const ReplicaInfo left{.block = claim.info.block,
+                         .stamp = new_stamp,
+                         .state = ReplicaState::kWaitingRecovery,
+                         .length = length.ok() ? *length : keep_length,
+                         .volume = claim.info.volume};
+  LOG_ERROR("{}: reopening failed half-way; now {}", Name(claim.info), Name(left));
+  Put(left, nullptr);
+  claim.open->ReleaseWriter();
 }
 
 absl::StatusOr<std::unique_ptr<ReplicaWriter>> ReplicaStore::OpenForAppend(
@@ -608,6 +520,8 @@ absl::StatusOr<std::unique_ptr<ReplicaWriter>> ReplicaStore::OpenForAppend(
         Stale(info, absl::StrCat("stamp is not in ", ToInt(old_stamp), "..", ToInt(new_stamp)));
   } else if (have != length) {
     refused = Stale(info, absl::StrCat("append expects ", length, " bytes, there are ", have));
+  } else {
+    refused = CheckNoNewerRecovery(info, new_stamp);
   }
   if (!refused.ok()) {
     GiveBack(claim);
@@ -617,21 +531,20 @@ absl::StatusOr<std::unique_ptr<ReplicaWriter>> ReplicaStore::OpenForAppend(
 }
 
 absl::StatusOr<std::unique_ptr<ReplicaWriter>> ReplicaStore::OpenForStreamingRecovery(
-    BlockId block, GenerationStamp old_stamp, GenerationStamp new_stamp, uint64_t min_acked,
-    uint64_t max_received) {
+    BlockId block, GenerationStamp old_stamp, GenerationStamp new_stamp, uint64_t min_acked) {
   ASSIGN_OR_RETURN(Claim claim, TakeReplica(block));
   const ReplicaInfo& info = claim.info;
   const uint64_t acked = claim.open->acked();
-  const uint64_t received = claim.open->received();
   absl::Status refused;
   if (info.state != ReplicaState::kBeingWritten) {
     refused = Stale(info, "is not being written");
   } else if (info.stamp < old_stamp || info.stamp > new_stamp) {
     refused =
         Stale(info, absl::StrCat("stamp is not in ", ToInt(old_stamp), "..", ToInt(new_stamp)));
-  } else if (acked < min_acked || received > max_received) {
-    refused = Stale(info, absl::StrCat("acknowledged ", acked, ", received ", received,
-                                       "; recovery expects ", min_acked, "..", max_received));
+  } else if (acked < min_acked) {
+    refused = Stale(info, absl::StrCat("acknowledged ", acked, ", recovery expects ", min_acked));
+  } else {
+    refused = CheckNoNewerRecovery(info, new_stamp);
   }
   if (!refused.ok()) {
     GiveBack(claim);
@@ -686,6 +599,8 @@ absl::Status ReplicaStore::Truncate(BlockId block, GenerationStamp stamp, Genera
       info.state == ReplicaState::kTemporary || info.state == ReplicaState::kCorrupt) {
     refused = Stale(info, absl::StrCat("cannot be cut to ", new_length, " bytes under stamp ",
                                        ToInt(new_stamp)));
+  } else {
+    refused = CheckNoNewerRecovery(info, new_stamp);
   }
   if (done || !refused.ok()) {
     GiveBack(claim);
@@ -734,8 +649,6 @@ absl::Status ReplicaStore::FinishRecovery(BlockId block, GenerationStamp recover
     const auto known = recovering_.find(block);
     if (!done && (known == recovering_.end() || known->second != recovery_stamp)) {
       refused = Stale(info, absl::StrCat("recovery ", ToInt(recovery_stamp), " is out of date"));
-    } else if (known != recovering_.end()) {
-      recovering_.erase(known);
     }
   }
   if (done || !refused.ok()) {

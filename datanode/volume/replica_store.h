@@ -87,7 +87,13 @@ class ReplicaStore {
   absl::StatusOr<ReplicaReader> OpenForRead(BlockId block, GenerationStamp at_least);
 
   // ---- Writing ----
-  // Each fails with kUnavailable while another writer holds the replica: stop that one first.
+  // Each fails with kUnavailable while another writer holds the replica: stop that one first; and
+  // with kAborted under a stamp older than that of a block recovery that has begun (InitRecovery).
+  // Who goes on with, or cuts, a replica that ends in a partial chunk computes that chunk's
+  // checksum anew, so the bytes are compared with the old one before: kDataLoss if they do not
+  // match. The files are then untouched, and a finalized replica is marked and announced. After an
+  // I/O error the replica is as it was or, if its files had been moved already, waiting for
+  // recovery under the new stamp; the volume is marked as failed.
   struct NewReplica {
     BlockId block{};
     GenerationStamp stamp{};
@@ -107,13 +113,12 @@ class ReplicaStore {
                                                                GenerationStamp old_stamp,
                                                                GenerationStamp new_stamp,
                                                                uint64_t length, bool recovery);
-  // A replica being written goes on after its acknowledged bytes: at least `min_acked` of them, and
-  // not more than `max_received` received.
+  // A replica being written goes on after its acknowledged bytes: at least `min_acked` of them.
+  // What it received beyond, perhaps a part of a packet, is cut off.
   absl::StatusOr<std::unique_ptr<ReplicaWriter>> OpenForStreamingRecovery(BlockId block,
                                                                           GenerationStamp old_stamp,
                                                                           GenerationStamp new_stamp,
-                                                                          uint64_t min_acked,
-                                                                          uint64_t max_received);
+                                                                          uint64_t min_acked);
   // Raises the stamp and finalizes a replica of `length` bytes.
   absl::Status RecoverClose(BlockId block, GenerationStamp old_stamp, GenerationStamp new_stamp,
                             uint64_t length);
@@ -125,14 +130,19 @@ class ReplicaStore {
   // Cuts a replica to `new_length` under `new_stamp`. Finalized already at both: OK.
   absl::Status Truncate(BlockId block, GenerationStamp stamp, GenerationStamp new_stamp,
                         uint64_t new_length);
-  // Block recovery, step one: what there is; refuses stamps from before `recovery_stamp` from then
-  // on. The writer must have been stopped.
+  // Block recovery, step one: what there is. From then on writers, truncations and recoveries under
+  // a stamp older than `recovery_stamp` are refused, until a newer one has succeeded or the replica
+  // is gone. A datanode's restart forgets it. The writer must have been stopped.
   absl::StatusOr<ReplicaInfo> InitRecovery(BlockId block, GenerationStamp recovery_stamp);
   // Step two: `length` bytes, finalized under the recovery's stamp. kAborted: a newer recovery
   // began.
   absl::Status FinishRecovery(BlockId block, GenerationStamp recovery_stamp, uint64_t length);
 
-  // A read found bad bytes: marks and announces. Never deletes.
+  // Compares every byte of a replica that is not being written with its checksums. kDataLoss: they
+  // do not match; a finalized replica is then marked and announced.
+  absl::Status Verify(BlockId block, GenerationStamp stamp);
+  // A read found bad bytes: marks and announces a finalized replica. Never deletes. Nothing while
+  // the replica has a writer, whose changes a reader may take for damage.
   void MarkCorrupt(BlockId block, GenerationStamp stamp);
 
  private:
@@ -147,10 +157,6 @@ class ReplicaStore {
   };
 
   static ReplicaInfo InfoOf(BlockId block, const Entry& entry);
-  void LoadVolume(int index);
-  void LoadFinalized(int index);
-  void LoadRbw(int index);
-  void CompleteInterruptedMoves(int index);
   void Adopt(const ReplicaInfo& found) ABSL_LOCKS_EXCLUDED(mu_);
   void DeleteFiles(const ReplicaInfo& replica);
 
@@ -163,10 +169,26 @@ class ReplicaStore {
   absl::StatusOr<Claim> TakeReplica(BlockId block) ABSL_LOCKS_EXCLUDED(mu_);
   void GiveBack(const Claim& claim) ABSL_LOCKS_EXCLUDED(mu_);
 
+  // kAborted: a block recovery with a newer stamp than `stamp` has begun. The caller has claimed
+  // the replica, so none begins meanwhile.
+  absl::Status CheckNoNewerRecovery(const ReplicaInfo& claimed, GenerationStamp stamp) const
+      ABSL_LOCKS_EXCLUDED(mu_);
+
+  struct CheckedFiles {
+    std::unique_ptr<File> data;
+    std::unique_ptr<File> meta;
+    transfer::DataChecksum checksum;
+    std::optional<uint32_t> tail_crc;  // of the partial chunk that is kept, verified
+  };
+  // Opens a claimed replica's files and verifies the chunk that `keep_length` lies in.
+  absl::StatusOr<CheckedFiles> CheckFiles(const ReplicaInfo& replica, const OpenReplica& open,
+                                          const ReplicaPaths& paths, uint64_t keep_length);
   // Moves a claimed replica's files to rbw/ under `new_stamp` and opens them. The claim's slot
-  // passes to the writer.
+  // passes to the writer, or is given back.
   absl::StatusOr<std::unique_ptr<ReplicaWriter>> Reopen(Claim claim, GenerationStamp new_stamp,
                                                         uint64_t keep_length);
+  // After a failure behind the first rename: records what a restart would find.
+  void AbandonReopen(const Claim& claim, GenerationStamp new_stamp, uint64_t keep_length);
   void Put(const ReplicaInfo& info, std::shared_ptr<OpenReplica> open) ABSL_LOCKS_EXCLUDED(mu_);
   void Erase(BlockId block) ABSL_LOCKS_EXCLUDED(mu_);
 

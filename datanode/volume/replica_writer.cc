@@ -74,8 +74,10 @@ absl::Status ReplicaWriter::OpenFiles(bool create) {
   }
   ASSIGN_OR_RETURN(length_, data_->Size());
   const uint64_t chunk_start = checksum_.RoundDown(length_);
-  if (chunk_start < length_) {
-    ASSIGN_OR_RETURN(last_crc_, CrcOfRange(*data_, checksum_, chunk_start, length_));
+  if (chunk_start < length_ && checksum_.checksum_size() != 0) {
+    ASSIGN_OR_RETURN(const std::vector<std::byte> crc,
+                     ReadChecksums(*meta_, checksum_, chunk_start, length_));
+    last_crc_ = transfer::LoadBig32(crc.data());
   }
   has_tail_ = fs.Exists(paths_.tail);
   tail_sequence_ = LastTailSequence(fs, paths_.tail, block_);
@@ -85,8 +87,15 @@ absl::Status ReplicaWriter::OpenFiles(bool create) {
 
 absl::Status ReplicaWriter::Load(uint64_t offset, std::span<std::byte> out) {
   ASSIGN_OR_RETURN(const size_t count, data_->ReadAt(offset, out));
-  if (count == out.size()) return absl::OkStatus();
-  return absl::DataLossError(absl::StrCat(paths_.data, ": shorter than ", offset + out.size()));
+  if (count != out.size()) {
+    return absl::DataLossError(absl::StrCat(paths_.data, ": shorter than ", offset + out.size()));
+  }
+  const uint64_t chunk_start = checksum_.RoundDown(length_);
+  if (chunk_start == length_ || checksum_.checksum_size() == 0) return absl::OkStatus();
+  const auto chunk = out.subspan(static_cast<size_t>(chunk_start - offset));
+  if (checksum_.Of(chunk) == last_crc_) return absl::OkStatus();
+  return absl::DataLossError(absl::StrCat(paths_.data, ": the chunk at offset ", chunk_start,
+                                          " does not match its checksum"));
 }
 
 void ReplicaWriter::AllocateAhead(uint64_t end) {
@@ -130,7 +139,7 @@ absl::Status ReplicaWriter::Write(uint64_t buffer_offset, std::span<const std::b
   }
   CRASH_POINT("datanode_between_data_and_checksums");
   RETURN_IF_ERROR(Note(meta_->WriteAt(transfer::MetaOffset(checksum_, crc_from), crcs)));
-  last_crc_ = transfer::LoadBig32(&crcs[crcs.size() - 4]);
+  if (!crcs.empty()) last_crc_ = transfer::LoadBig32(&crcs[crcs.size() - 4]);
   length_ = std::max(length_, end);
   open_->SetReceived(length_);
   // What is written is no longer only promised.
@@ -155,10 +164,11 @@ absl::Status ReplicaWriter::Sync() {
   return absl::OkStatus();
 }
 
-absl::Status ReplicaWriter::Finalize() {
+absl::Status ReplicaWriter::Finalize(bool sync) {
   FileSystem& fs = volume_.fs();
+  sync = sync || store_.options().sync_on_finalize || has_tail_;
   if (allocated_ > length_) RETURN_IF_ERROR(Note(data_->Truncate(length_)));
-  if (store_.options().sync_on_finalize) {
+  if (sync) {
     RETURN_IF_ERROR(Note(data_->SyncData()));
     RETURN_IF_ERROR(Note(meta_->SyncData()));
   }
@@ -170,7 +180,7 @@ absl::Status ReplicaWriter::Finalize() {
   RETURN_IF_ERROR(Note(fs.Rename(paths_.meta, paths.meta)));
   CRASH_POINT("datanode_finalize_between_renames");
   RETURN_IF_ERROR(Note(fs.Rename(paths_.data, paths.data)));
-  if (store_.options().sync_on_finalize) RETURN_IF_ERROR(Note(fs.SyncDirectory(directory)));
+  if (sync) RETURN_IF_ERROR(Note(fs.SyncDirectory(directory)));
   CRASH_POINT("datanode_finalize_before_ack");
   if (has_tail_) fs.Remove(paths_.tail).IgnoreError();  // without its replica it has no meaning
   finalized_ = true;

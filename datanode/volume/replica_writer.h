@@ -36,7 +36,9 @@ class ReplicaWriter {
   uint64_t length() const { return length_; }
   OpenReplica& open() { return *open_; }
 
-  // Reads bytes that are there, to begin a buffer in the middle.
+  // Reads bytes that are there, to begin a buffer in the middle; `out` ends at length(). kDataLoss:
+  // the partial chunk at the end, whose checksum is about to be computed anew, does not match the
+  // one it has.
   absl::Status Load(uint64_t offset, std::span<std::byte> out);
 
   // Writes block bytes [from, buffer_offset + buffer.size()), and the CRCs `crcs`, the first of
@@ -49,8 +51,9 @@ class ReplicaWriter {
   // hsync: everything written so far survives a power cut.
   absl::Status Sync();
 
-  // The replica is complete: synced if so configured, moved, announced. Once; then destroy.
-  absl::Status Finalize();
+  // The replica is complete: synced, moved, announced. Once; then destroy. Not synced only if it is
+  // so configured, `sync` does not ask for it, and no hsync left a tail that the move would drop.
+  absl::Status Finalize(bool sync = false);
 
   bool finalized() const { return finalized_; }
 

@@ -5,8 +5,9 @@
 // CRC in the meta file, in place; a power cut may then keep the new CRC and the old data, or the
 // other way round, and the synced bytes would no longer verify. So each hsync of a partial chunk
 // also writes a record into `blk_<id>.tail`, in one of two slots 4096 bytes apart by turns: the
-// record of the last hsync is never touched by the next. Recovery takes the newer record whose
-// chunk verifies. The bytes of the chunk itself are only ever rewritten with the same values.
+// record of the last hsync is never touched by the next. Recovery takes the record of the longer
+// length whose chunk verifies. The bytes of the chunk itself are only ever rewritten with the same
+// values.
 //
 //   offset  bytes    field                           slot 0 at 0, slot 1 at 4096
 //   0       4        magic "CTR1"

@@ -4,8 +4,8 @@
 //   DIR/current/VERSION                                 whose directory this is: VolumeIdentity
 //   DIR/current/finalized/subdirX/subdirY/blk_<id>      data, the plain bytes
 //                                        /blk_<id>_<stamp>.meta   checksums
-//   DIR/current/rbw/    being written, or waiting for recovery; blk_<id>.tail beside
-//   (tail_record.h) DIR/current/tmp/    temporary; emptied at start
+//   DIR/current/rbw/    being written, or waiting for recovery; blk_<id>.tail beside: tail_record.h
+//   DIR/current/tmp/    temporary; emptied at start
 //
 // The layout below `current` is HDFS's, 32 x 32 directories by bits of the block id, so that no
 // directory grows without bound. A Volume knows paths, space and identity; what is in the files is

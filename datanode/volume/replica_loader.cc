@@ -1,0 +1,201 @@
+#include "datanode/volume/replica_loader.h"
+
+#include <algorithm>
+#include <optional>
+#include <string>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "common/logging.h"
+#include "common/status_macros.h"
+#include "datanode/volume/replica_files.h"
+
+namespace cairn::datanode {
+namespace {
+
+std::string Name(BlockId block) { return absl::StrCat("block ", ToInt(block)); }
+
+std::optional<BlockId> ParseTailName(absl::string_view name) {
+  uint64_t id = 0;
+  if (!absl::ConsumePrefix(&name, "blk_") || !absl::ConsumeSuffix(&name, ".tail") ||
+      !absl::SimpleAtoi(name, &id)) {
+    return std::nullopt;
+  }
+  return BlockId{id};
+}
+
+std::optional<BlockId> ParseDataName(absl::string_view name) {
+  uint64_t id = 0;
+  if (!absl::ConsumePrefix(&name, "blk_") || !absl::SimpleAtoi(name, &id)) return std::nullopt;
+  return BlockId{id};
+}
+
+struct MetaName {
+  BlockId block;
+  GenerationStamp stamp;
+};
+
+std::optional<MetaName> ParseMetaName(absl::string_view name) {
+  if (!absl::ConsumePrefix(&name, "blk_") || !absl::ConsumeSuffix(&name, ".meta")) {
+    return std::nullopt;
+  }
+  const size_t underscore = name.find('_');
+  uint64_t id = 0;
+  uint64_t stamp = 0;
+  if (underscore == absl::string_view::npos || !absl::SimpleAtoi(name.substr(0, underscore), &id) ||
+      !absl::SimpleAtoi(name.substr(underscore + 1), &stamp)) {
+    return std::nullopt;
+  }
+  return MetaName{BlockId{id}, GenerationStamp{stamp}};
+}
+
+// One directory's replicas.
+struct Listing {
+  absl::flat_hash_set<BlockId> data;
+  absl::flat_hash_map<BlockId, GenerationStamp> meta;  // the newest of each
+  std::vector<BlockId> tails;
+};
+
+absl::StatusOr<Listing> ListReplicas(FileSystem& fs, const std::string& directory) {
+  ASSIGN_OR_RETURN(const std::vector<std::string> names, fs.List(directory));
+  Listing listing;
+  for (const std::string& name : names) {
+    if (const auto block = ParseDataName(name)) listing.data.insert(*block);
+    if (const auto block = ParseTailName(name)) listing.tails.push_back(*block);
+    if (const auto meta = ParseMetaName(name)) {
+      GenerationStamp& stamp = listing.meta[meta->block];
+      stamp = std::max(stamp, meta->stamp);
+    }
+  }
+  return listing;
+}
+
+// A replica moves between rbw/ and finalized/ by two renames, meta first. Where data lie without
+// their meta file, and the meta file is in the other place, the second rename is made up for.
+void CompleteInterruptedMoves(Volume& volume) {
+  FileSystem& fs = volume.fs();
+  const auto rbw = ListReplicas(fs, volume.RbwDirectory());
+  if (!rbw.ok()) return volume.MarkFailed(rbw.status());
+  const auto move = [&](BlockId block, const std::string& from, const std::string& to) {
+    const std::string name = "/" + DataFileName(block);
+    const absl::Status status = fs.Rename(from + name, to + name);
+    LOG_WARN("volume {}: {}: interrupted move to {} completed: {}", volume.path(), Name(block), to,
+             status);
+  };
+  for (const BlockId block : rbw->data) {  // on its way to finalized/
+    const std::string finalized = volume.FinalizedDirectory(block);
+    if (rbw->meta.contains(block) || !fs.IsDirectory(finalized)) continue;
+    const auto there = ListReplicas(fs, finalized);
+    if (there.ok() && there->meta.contains(block) && !there->data.contains(block)) {
+      move(block, volume.RbwDirectory(), finalized);
+    }
+  }
+  for (const auto& [block, stamp] : rbw->meta) {  // on its way to rbw/
+    const std::string finalized = volume.FinalizedDirectory(block);
+    if (rbw->data.contains(block) || !fs.IsDirectory(finalized)) continue;
+    const auto there = ListReplicas(fs, finalized);
+    if (there.ok() && there->data.contains(block) && !there->meta.contains(block)) {
+      move(block, finalized, volume.RbwDirectory());
+    }
+  }
+}
+
+void LoadFinalized(Volume& volume, int index, std::vector<ReplicaInfo>& found) {
+  FileSystem& fs = volume.fs();
+  const auto outer = fs.List(volume.FinalizedRoot());
+  if (!outer.ok()) return volume.MarkFailed(outer.status());
+  for (const std::string& x : *outer) {
+    const std::string outer_path = absl::StrCat(volume.FinalizedRoot(), "/", x);
+    if (!absl::StartsWith(x, "subdir") || !fs.IsDirectory(outer_path)) continue;
+    const auto inner = fs.List(outer_path);
+    if (!inner.ok()) return volume.MarkFailed(inner.status());
+    for (const std::string& y : *inner) {
+      const std::string directory = absl::StrCat(outer_path, "/", y);
+      if (!absl::StartsWith(y, "subdir")) continue;
+      const auto listing = ListReplicas(fs, directory);
+      if (!listing.ok()) return volume.MarkFailed(listing.status());
+      for (const BlockId block : listing->data) {
+        const auto file = fs.Open(absl::StrCat(directory, "/", DataFileName(block)), {});
+        const auto size = file.ok() ? (*file)->Size() : file.status();
+        const auto meta = listing->meta.find(block);
+        const bool usable = size.ok() && meta != listing->meta.end() &&
+                            directory == volume.FinalizedDirectory(block);
+        if (!usable) {
+          LOG_ERROR("volume {}: {}: no meta file, unreadable or misplaced; kept aside as corrupt",
+                    volume.path(), Name(block));
+        }
+        found.push_back({.block = block,
+                         .stamp = meta != listing->meta.end() ? meta->second : GenerationStamp{0},
+                         .state = usable ? ReplicaState::kFinalized : ReplicaState::kCorrupt,
+                         .length = size.ok() ? *size : 0,
+                         .volume = index});
+      }
+    }
+  }
+}
+
+void LoadRbw(Volume& volume, int index, std::vector<ReplicaInfo>& found) {
+  FileSystem& fs = volume.fs();
+  const auto listing = ListReplicas(fs, volume.RbwDirectory());
+  if (!listing.ok()) return volume.MarkFailed(listing.status());
+  for (const BlockId block : listing->tails) {
+    if (listing->data.contains(block)) continue;
+    // Its replica was finalized, or deleted, a moment before the end.
+    fs.Remove(absl::StrCat(volume.RbwDirectory(), "/", TailFileName(block))).IgnoreError();
+  }
+  for (const BlockId block : listing->data) {
+    const auto meta = listing->meta.find(block);
+    if (meta == listing->meta.end()) {
+      LOG_ERROR("volume {}: {}: was being written and has no meta file; left alone", volume.path(),
+                Name(block));
+      continue;
+    }
+    const auto length =
+        RecoverPrefix(fs, PathsIn(volume.RbwDirectory(), block, meta->second), block);
+    if (!length.ok()) {
+      LOG_ERROR("volume {}: {}: cannot be recovered, left alone: {}", volume.path(), Name(block),
+                length.status());
+      continue;
+    }
+    LOG_INFO("volume {}: {} stamp {} was being written: {} bytes recovered", volume.path(),
+             Name(block), ToInt(meta->second), *length);
+    found.push_back({.block = block,
+                     .stamp = meta->second,
+                     .state = ReplicaState::kWaitingRecovery,
+                     .length = *length,
+                     .volume = index});
+  }
+}
+
+}  // namespace
+
+std::vector<ReplicaInfo> LoadReplicas(Volume& volume, int index) {
+  std::vector<ReplicaInfo> found;
+  FileSystem& fs = volume.fs();
+  const auto temporary = fs.List(volume.TmpDirectory());
+  if (!temporary.ok()) {
+    volume.MarkFailed(temporary.status());
+    return found;
+  }
+  for (const std::string& name : *temporary) {
+    fs.Remove(absl::StrCat(volume.TmpDirectory(), "/", name)).IgnoreError();  // next start again
+  }
+  CompleteInterruptedMoves(volume);
+  LoadFinalized(volume, index, found);
+  LoadRbw(volume, index, found);
+  return found;
+}
+
+bool IsBetter(const ReplicaInfo& a, const ReplicaInfo& b) {
+  if (a.stamp != b.stamp) return a.stamp > b.stamp;
+  const bool a_final = a.state == ReplicaState::kFinalized;
+  const bool b_final = b.state == ReplicaState::kFinalized;
+  if (a_final != b_final) return a_final;
+  return a.length > b.length;
+}
+
+}  // namespace cairn::datanode

@@ -1,0 +1,24 @@
+// datanode/volume/replica_loader.h - what one volume's disk holds when the datanode starts.
+//
+// Blocking; called once per volume before anybody else touches its files, each volume perhaps on a
+// thread of its own. docs/formats/replica.md, "Recovery at start".
+#pragma once
+
+#include <vector>
+
+#include "datanode/volume/replica.h"
+#include "datanode/volume/volume.h"
+
+namespace cairn::datanode {
+
+// Deletes temporary copies, completes interrupted moves between rbw/ and finalized/, cuts what was
+// being written to its longest prefix whose checksums match, and returns all replicas in no order:
+// finalized, waiting for recovery or corrupt. `index` is the volume's, for ReplicaInfo. A directory
+// that cannot be read marks the volume as failed; what was found before that is returned.
+std::vector<ReplicaInfo> LoadReplicas(Volume& volume, int index);
+
+// Of two replicas of one block, whether `a` is the one to keep: the newer stamp, then a finalized
+// one, then the longer.
+bool IsBetter(const ReplicaInfo& a, const ReplicaInfo& b);
+
+}  // namespace cairn::datanode
