@@ -12,7 +12,6 @@
 
 #include "CLI/CLI.hpp"
 #include "common/daemon.h"
-#include "common/logging.h"
 #include "common/status_macros.h"
 #include "common/user_groups.h"
 #include "namenode/daemon/config_keys.h"
@@ -31,23 +30,16 @@ struct Flags {
 absl::StatusOr<Config> LoadConfig(const Flags& flags) {
   ASSIGN_OR_RETURN(Config config, Config::Load(ResolveConfDir(flags.conf), flags.overrides,
                                                NamenodeKnownKeys()));
-  LoggingOptions log;
-  log.program = "namenode";
-  ASSIGN_OR_RETURN(const std::string level, config.GetString("cairn.log.level"));
-  ASSIGN_OR_RETURN(log.level, ParseLogLevel(level));
-  ASSIGN_OR_RETURN(log.file, config.GetString("cairn.log.file"));
-  RETURN_IF_ERROR(InitLogging(log));
+  RETURN_IF_ERROR(InitDaemonLogging(config, "namenode"));
   return config;
 }
 
 absl::Status Format(const Flags& flags) {
   ASSIGN_OR_RETURN(const Config config, LoadConfig(flags));
   FormatOptions options;
-  ASSIGN_OR_RETURN(const std::string name_dir, config.GetString("dfs.namenode.name.dir"));
-  ASSIGN_OR_RETURN(options.directory, StorageDirectory(name_dir));
+  ASSIGN_OR_RETURN(options.directory, StorageDirectory(config));
   ASSIGN_OR_RETURN(options.supergroup, config.GetString("dfs.permissions.superusergroup"));
-  ASSIGN_OR_RETURN(options.journal_segment_bytes,
-                   config.GetSize("cairn.namenode.journal.segment.size"));
+  ASSIGN_OR_RETURN(options.journal_segment_bytes, JournalSegmentBytes(config));
   options.superuser = ProcessUserName();
   options.cluster_id = flags.cluster_id;
   options.force = flags.force;
@@ -62,8 +54,8 @@ int Main(int argc, char** argv) {
   CLI::App app("Cairn namenode: keeps the namespace and the block map.");
   app.add_option("--conf", flags.conf, "directory of core-site.xml and hdfs-site.xml");
   app.add_option("-D", flags.overrides, "key=value, over what the files say")->take_all();
-  app.add_option("--pid-file", flags.pid_file, "written once it serves");
-  app.add_option("--port-file", flags.port_file, "written once it serves");
+  app.add_option("--pid-file", flags.pid_file, "written at the start, removed at the end");
+  app.add_option("--port-file", flags.port_file, "ports; written once it serves");
   // HDFS spells these with one dash.
   std::vector<std::string> arguments;
   for (int i = argc - 1; i > 0; --i) {

@@ -50,6 +50,7 @@ struct AddBlockRequest {
   std::vector<std::string> excluded;     // datanode uuids
   std::vector<std::string> favored;      // "host:port"
   bool no_local_write = false;
+  bool ignore_locality = false;
 };
 
 struct SafeModeStatus {

@@ -346,31 +346,14 @@ void BlockMap::AlignVersion(Entry& entry, const BlockVersion& version) {
   if (!old.empty()) PersistReplicas(entry);
 }
 
-BlockMap::ReportResult BlockMap::ReplicaReported(uint32_t storage,
-                                                 const std::optional<ExpectedBlock>& expected,
+BlockMap::ReportResult BlockMap::ReplicaReported(uint32_t storage, const BlockVersion& version,
                                                  const ReportedReplica& reported,
                                                  std::span<const uint32_t> same_node) {
-  ReportResult result{.meaning = JudgeReplica(expected, reported)};
-  if (!expected.has_value()) return result;
   Entry* const entry = FindMutable(reported.block.id);
   CHECK(entry != nullptr) << "the block of a report was not loaded";
-
-  if (!expected->under_construction) {
-    if (entry->state_ == State::kUnderConstruction) {
-      CommitEntry(*entry, expected->version);
-    } else {
-      AlignVersion(*entry, expected->version);
-    }
-  } else if (entry->state_ == State::kComplete) {
-    // After a restart nothing but the reports tells where the pipeline is.
-    OpenAgain(*entry, expected->version);
-  } else if (entry->state_ == State::kCommitted) {
-    // The file is still open, and the namespace does not record that its last block is final.
-    result.meaning =
-        JudgeReplica(ExpectedBlock{{entry->id_, entry->stamp_, entry->length_}, false}, reported);
-  }
-
   const bool committed = entry->state_ != State::kUnderConstruction;
+  if (committed) AlignVersion(*entry, version);
+  ReportResult result{.meaning = JudgeReplica(ExpectedBlock{version, !committed}, reported)};
   const uint32_t before = static_cast<uint32_t>(entry->replicas_.size());
   switch (result.meaning) {
     case ReplicaMeaning::kCounts:
@@ -403,11 +386,7 @@ BlockMap::ReportResult BlockMap::ReplicaReported(uint32_t storage,
     case ReplicaMeaning::kNewerStamp:
       result.removed = DropReplica(*entry, storage);
       break;
-    case ReplicaMeaning::kGone:
-      result.removed = ReplicaGone(storage, entry->id_);
-      break;
     case ReplicaMeaning::kLate:
-    case ReplicaMeaning::kUnknownBlock:
       break;
   }
   result.live = committed ? static_cast<uint32_t>(entry->replicas_.size()) : 0;

@@ -7,8 +7,8 @@
 //
 // An entry of a block that is being written is pinned: what it knows (the expected pipeline, early
 // reports) exists nowhere else. All others are a cache of the store's 'r' records, bounded in bytes
-// and evicted by CLOCK. The namespace (stamp, length) is not kept here: callers bring it along as
-// ExpectedBlock. Liveness of nodes is not kept here either: combine with a ClusterView.
+// and evicted by CLOCK. The namespace (stamp, length) is not kept here: callers bring it along.
+// Liveness of nodes is not kept here either: combine with a ClusterView.
 //
 // Records: 'r' block -> the good replicas of one version; 'n' storage, block -> the same the other
 // way round, for the blocks of a lost or reporting storage. Neither is journalled: after a crash
@@ -136,12 +136,12 @@ class BlockMap {
   void Complete(BlockId block);
 
   // ---- the datanodes' side, all [W]
-  // Judges the report (JudgeReplica) and takes it in. The block must be resident unless `expected`
-  // is nullopt. `expected` is what the namespace says; that the last block of an open file is
-  // committed already is known here alone, and considered. `same_node` are the storages of the
-  // datanode that reports (may be empty): it may have put the replica on another volume than it was
-  // told.
-  ReportResult ReplicaReported(uint32_t storage, const std::optional<ExpectedBlock>& expected,
+  // Judges the report (JudgeReplica) and takes it in. The block must be resident, and the report
+  // not kDeleted (ReplicaGone). `version` is what the namespace says; whether it is final, the
+  // entry knows: all blocks that are being written are resident. `same_node` are the storages of
+  // the datanode that reports (may be empty): it may have put the replica on another volume than it
+  // was told.
+  ReportResult ReplicaReported(uint32_t storage, const BlockVersion& version,
                                const ReportedReplica& reported,
                                std::span<const uint32_t> same_node);
   // The replica is not there any more (deleted, or missing from a full report).

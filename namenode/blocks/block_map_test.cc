@@ -37,7 +37,9 @@ class BlockMapTest : public ::testing::Test {
   BlockMap::ReportResult Report(uint32_t storage, const ExpectedBlock& expected,
                                 const ReportedReplica& reported,
                                 std::span<const uint32_t> same_node = {}) {
-    return blocks_.ReplicaReported(storage, expected, reported, same_node);
+    EXPECT_EQ(blocks_.Find(kBlock)->state() == State::kUnderConstruction,
+              expected.under_construction);
+    return blocks_.ReplicaReported(storage, expected.version, reported, same_node);
   }
   ExpectedBlock Open(uint64_t stamp, uint64_t length = 0) {
     return {Version(stamp, length), /*under_construction=*/true};
@@ -102,8 +104,7 @@ TEST_F(BlockMapTest, AReplicaReportedAfterTheCommitReachesTheMinimum) {
   AddOpen({1, 2});
   EXPECT_EQ(blocks_.Commit(Version(1001, 100)).live, 0u);
   EXPECT_FALSE(blocks_.HasMinimum(kBlock));
-  // The namespace still says "open": that the block is committed is known to the map.
-  const auto first = Report(1, Open(1001, 0), Finalized(1001, 100));
+  const auto first = Report(1, Closed(1001, 100), Finalized(1001, 100));
   EXPECT_EQ(first.meaning, ReplicaMeaning::kCounts);
   EXPECT_TRUE(first.reached_minimum);
   EXPECT_TRUE(first.added);
@@ -117,9 +118,9 @@ TEST_F(BlockMapTest, TheMinimumIsConfigurable) {
   BlockMap blocks({.min_replication = 2}, store_);
   blocks.AddUnderConstruction(Version(1001, 0), {});
   blocks.Commit(Version(1001, 5));
-  EXPECT_FALSE(blocks.ReplicaReported(1, Closed(1001, 5), Finalized(1001, 5), {}).reached_minimum);
+  EXPECT_FALSE(blocks.ReplicaReported(1, Version(1001, 5), Finalized(1001, 5), {}).reached_minimum);
   EXPECT_FALSE(blocks.HasMinimum(kBlock));
-  EXPECT_TRUE(blocks.ReplicaReported(2, Closed(1001, 5), Finalized(1001, 5), {}).reached_minimum);
+  EXPECT_TRUE(blocks.ReplicaReported(2, Version(1001, 5), Finalized(1001, 5), {}).reached_minimum);
 }
 
 TEST_F(BlockMapTest, TheCommitFindsReplicasOfAnotherLengthOrStampBad) {
@@ -157,6 +158,7 @@ TEST_F(BlockMapTest, ADatanodeMayPutItsReplicaOnAnotherOfItsVolumes) {
 
 TEST_F(BlockMapTest, AfterARestartReportsTellWhereABlockIsBeingWritten) {
   blocks_.Insert(kBlock, std::nullopt);
+  blocks_.Reopen(Version(1001, 0));
   Report(4, Open(1001), {Version(1001, 10), ReplicaState::kWaitingRecovery});
   Report(5, Open(1001), Finalized(1001, 10));
   EXPECT_THAT(Locations(), UnorderedElementsAre(4, 5));
@@ -248,7 +250,6 @@ TEST_F(BlockMapTest, BadReportsOfACompleteBlockTakeTheReplicaAway) {
       {Finalized(1002, 100), false},
       {{Version(1001, 50), ReplicaState::kWaitingRecovery}, true},
       {{Version(1001, 100), ReplicaState::kCorrupt}, true},
-      {{Version(1001, 100), ReplicaState::kDeleted}, false},
   };
   for (const Bad& bad : cases) {
     AddComplete({1, 2});
@@ -260,6 +261,11 @@ TEST_F(BlockMapTest, BadReportsOfACompleteBlockTakeTheReplicaAway) {
     EXPECT_EQ(blocks_.CorruptReplicas(kBlock).empty(), !bad.marked);
     blocks_.Remove(kBlock);
   }
+  AddComplete({1, 2});
+  EXPECT_TRUE(blocks_.ReplicaGone(1, kBlock));
+  EXPECT_FALSE(blocks_.ReplicaGone(1, kBlock));
+  EXPECT_FALSE(RecordedOn(1));
+  EXPECT_THAT(Recorded(), ElementsAre(2));
 }
 
 TEST_F(BlockMapTest, ALateReportOfACompleteBlockChangesNothing) {
@@ -277,7 +283,7 @@ TEST_F(BlockMapTest, ACorruptReplicaDoesNotGetBetterByBeingReportedAgain) {
   EXPECT_EQ(Report(1, Closed(1001, 100), Finalized(1001, 100)).meaning, ReplicaMeaning::kCorrupt);
   EXPECT_THAT(Locations(), ElementsAre(2));
   // Deleted and copied anew, it is another replica.
-  Report(1, Closed(1001, 100), {Version(1001, 100), ReplicaState::kDeleted});
+  blocks_.ReplicaGone(1, kBlock);
   EXPECT_EQ(Report(1, Closed(1001, 100), Finalized(1001, 100)).meaning, ReplicaMeaning::kCounts);
   EXPECT_THAT(Locations(), UnorderedElementsAre(1, 2));
 }
@@ -307,17 +313,6 @@ TEST_F(BlockMapTest, ARemovedBlockNamesEveryStorageThatMayHoldIt) {
   EXPECT_EQ(blocks_.stats().corrupt, 0u);
 }
 
-// A delayed report after the removal must not bring anything back.
-TEST_F(BlockMapTest, AReportOfAnUnknownBlockLeavesNoTrace) {
-  AddComplete({1});
-  blocks_.Remove(kBlock);
-  const int writes = store_.unjournalled_writes;
-  EXPECT_EQ(blocks_.ReplicaReported(1, std::nullopt, Finalized(1001, 100), {}).meaning,
-            ReplicaMeaning::kUnknownBlock);
-  EXPECT_EQ(blocks_.Find(kBlock), nullptr);
-  EXPECT_EQ(store_.unjournalled_writes, writes);
-}
-
 TEST_F(BlockMapTest, AStoredRecordOfAnOlderVersionCountsForNothing) {
   store::Replicas record;
   record.set_generation_stamp(1000);
@@ -344,7 +339,7 @@ TEST_F(BlockMapTest, AnEvictedBlockComesBackFromItsRecord) {
   BlockMap blocks({.cache_bytes = 0}, store_);
   blocks.AddUnderConstruction(Version(1001, 0), std::vector<uint32_t>{1});
   blocks.Commit(Version(1001, 5));
-  blocks.ReplicaReported(1, Closed(1001, 5), Finalized(1001, 5), {});
+  blocks.ReplicaReported(1, Version(1001, 5), Finalized(1001, 5), {});
   EXPECT_NE(blocks.Find(kBlock), nullptr) << "pinned while its file waits for it";
   blocks.Complete(kBlock);
   EXPECT_NE(blocks.Find(kBlock), nullptr) << "the entry at hand stays";
@@ -421,8 +416,11 @@ TEST_F(BlockMapTest, RandomHistoriesKeepMemoryAndRecordsInAgreement) {
           const uint32_t storage = static_cast<uint32_t>(below(4));
           const ReportedReplica reported{Version(stamp - below(2) + below(2), length + below(2)),
                                          static_cast<ReplicaState>(below(4))};
-          blocks.ReplicaReported(storage, ExpectedBlock{Version(stamp, length), open}, reported,
-                                 {});
+          if (reported.state == ReplicaState::kDeleted) {
+            blocks.ReplicaGone(storage, kBlock);
+          } else {
+            blocks.ReplicaReported(storage, Version(stamp, length), reported, {});
+          }
           last_word.insert_or_assign(storage, reported);
         }
       }

@@ -7,7 +7,7 @@ namespace cairn::namenode {
 void InvalidationQueue::AddLocked(uint32_t storage, InvalidationOrder order, TxId ticket) {
   const auto found = queues_.find(storage);
   if (found == queues_.end()) return;
-  found->second.push_back({order, ticket});
+  found->second.orders.push_back({order, ticket});
   ++pending_;
 }
 
@@ -22,40 +22,129 @@ void InvalidationQueue::Add(std::span<const uint32_t> storages, InvalidationOrde
   for (const uint32_t storage : storages) AddLocked(storage, order, ticket);
 }
 
+void InvalidationQueue::Remember(Queue& queue, InvalidationOrder order, absl::Duration now) {
+  if (taken_ >= options_.most_taken) {
+    queue.taken.erase(order.id);
+    return;
+  }
+  Taken& taken = queue.taken[order.id];
+  taken.stamp = std::max(taken.stamp, order.stamp);
+  taken.again = now + options_.again_after;
+  ++taken.times;
+  queue.again.emplace_back(taken.again, order.id);
+  ++taken_;
+}
+
+void InvalidationQueue::QueueAgain(Queue& queue, absl::Duration now) {
+  for (; !queue.again.empty() && queue.again.front().first <= now; queue.again.pop_front()) {
+    --taken_;
+    const auto [time, block] = queue.again.front();
+    const auto taken = queue.taken.find(block);
+    if (taken == queue.taken.end() || taken->second.again != time) continue;
+    if (taken->second.times >= kMostTimes) {
+      queue.taken.erase(taken);
+      continue;
+    }
+    queue.orders.push_back({{block, taken->second.stamp}, kNoTx, /*again=*/true});
+    ++pending_;
+  }
+}
+
+void InvalidationQueue::ForgetTaken(Queue& queue) {
+  taken_ -= queue.again.size();
+  queue.again.clear();
+  queue.taken.clear();
+}
+
+void InvalidationQueue::Settle(uint32_t storage, BlockId block) {
+  MutexLock lock(mu_);
+  const auto found = queues_.find(storage);
+  if (found == queues_.end()) return;
+  Queue& queue = found->second;
+  if (queue.taken.erase(block) == 0) return;
+  // Datanodes go through their orders from front to back.
+  while (!queue.again.empty() && !queue.taken.contains(queue.again.front().second)) {
+    queue.again.pop_front();
+    --taken_;
+  }
+}
+
 std::vector<InvalidationOrder> InvalidationQueue::Take(std::span<const uint32_t> storages,
-                                                       TxId durable) {
+                                                       TxId durable, absl::Duration now) {
   std::vector<InvalidationOrder> taken;
   MutexLock lock(mu_);
-  size_t left = storages.size();
+  const auto is_ready = [durable](const Queue& queue) {
+    return !queue.orders.empty() && queue.orders.front().ticket <= durable;
+  };
+  std::vector<Queue*> ready;
   for (const uint32_t storage : storages) {
-    // An equal share of what is left: what one volume does not need, the later ones get.
-    const size_t share = (options_.batch - taken.size()) / left--;
     const auto found = queues_.find(storage);
     if (found == queues_.end()) continue;
-    std::deque<Pending>& queue = found->second;
-    for (size_t i = 0; i < share && !queue.empty() && queue.front().ticket <= durable; ++i) {
-      taken.push_back(queue.front().order);
-      queue.pop_front();
+    QueueAgain(found->second, now);
+    if (is_ready(found->second)) ready.push_back(&found->second);
+  }
+  // A batch smaller than the number of storages reaches only some of them each time.
+  std::stable_sort(ready.begin(), ready.end(),
+                   [](const Queue* a, const Queue* b) { return a->last_turn < b->last_turn; });
+  size_t left = ready.size();
+  for (Queue* const queue : ready) {
+    // An equal share of what is left, rounded up: what one does not need, the later ones get.
+    const size_t share = (options_.batch - taken.size() + left - 1) / left;
+    --left;
+    if (share == 0) break;
+    queue->last_turn = ++turns_;
+    for (size_t count = 0; count < share && is_ready(*queue);) {
+      const Pending next = queue->orders.front();
+      queue->orders.pop_front();
       --pending_;
+      if (next.again && !queue->taken.contains(next.order.id)) continue;  // settled meanwhile
+      taken.push_back(next.order);
+      Remember(*queue, next.order, now);
+      ++count;
     }
-    if (queue.empty()) queue.shrink_to_fit();
+    if (queue->orders.empty()) queue->orders.shrink_to_fit();
   }
   return taken;
 }
 
-void InvalidationQueue::Open(std::span<const uint32_t> storages) {
+void InvalidationQueue::Open(std::span<const uint32_t> storages, uint64_t session) {
   MutexLock lock(mu_);
-  for (const uint32_t storage : storages) queues_.try_emplace(storage);
+  for (const uint32_t storage : storages) {
+    Queue& queue = queues_[storage];
+    queue.session = std::max(queue.session, session);
+    queue.missed = false;
+    ForgetTaken(queue);
+  }
 }
 
-void InvalidationQueue::Close(std::span<const uint32_t> storages) {
+void InvalidationQueue::Close(std::span<const uint32_t> storages, uint64_t session) {
   MutexLock lock(mu_);
   for (const uint32_t storage : storages) {
     const auto found = queues_.find(storage);
-    if (found == queues_.end()) continue;
-    pending_ -= found->second.size();
+    if (found == queues_.end() || found->second.session > session) continue;
+    pending_ -= found->second.orders.size();
+    ForgetTaken(found->second);
     queues_.erase(found);
   }
+}
+
+void InvalidationQueue::Missed(uint32_t storage) {
+  MutexLock lock(mu_);
+  const auto found = queues_.find(storage);
+  if (found != queues_.end()) found->second.missed = true;
+}
+
+bool InvalidationQueue::TakeMissed(std::span<const uint32_t> storages) {
+  MutexLock lock(mu_);
+  // A report that finds it full again would be for nothing.
+  if (pending_ >= options_.full_at / 2) return false;
+  bool missed = false;
+  for (const uint32_t storage : storages) {
+    const auto found = queues_.find(storage);
+    if (found == queues_.end() || !found->second.orders.empty()) continue;
+    missed |= std::exchange(found->second.missed, false);
+  }
+  return missed;
 }
 
 uint64_t InvalidationQueue::pending() const {

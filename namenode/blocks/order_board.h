@@ -1,7 +1,8 @@
 // namenode/blocks/order_board.h - orders for single datanodes, taken by their next heartbeats.
 //
-// Nothing here is promised: a datanode that does not come loses its orders after a while, and who
-// gave them gives them again. Bounded per datanode. Threads: any; own mutex, a leaf.
+// Nothing here is promised: a datanode that registers anew, or died, has lost its orders, since
+// what they were made from may have changed meanwhile; and who gave them gives them again. Bounded
+// per datanode. Threads: any; own mutex, a leaf.
 #pragma once
 
 #include <string>
@@ -34,6 +35,12 @@ class OrderBoard {
     std::vector<DatanodeCommand> taken = std::move(it->second);
     orders_.erase(it);
     return taken;
+  }
+
+  // It has registered, or died: what was ordered before is out of date.
+  void Clear(absl::string_view datanode_uuid) ABSL_LOCKS_EXCLUDED(mu_) {
+    MutexLock lock(mu_);
+    orders_.erase(datanode_uuid);
   }
 
  private:

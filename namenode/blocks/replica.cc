@@ -28,14 +28,12 @@ ReplicaMeaning JudgeComplete(const BlockVersion& expected, const ReportedReplica
 
 }  // namespace
 
-ReplicaMeaning JudgeReplica(const std::optional<ExpectedBlock>& expected,
-                            const ReportedReplica& reported) {
-  if (reported.state == ReplicaState::kDeleted) return ReplicaMeaning::kGone;
-  if (!expected.has_value()) return ReplicaMeaning::kUnknownBlock;
-  CHECK(expected->version.id == reported.block.id) << "a report was matched with another block";
+ReplicaMeaning JudgeReplica(const ExpectedBlock& expected, const ReportedReplica& reported) {
+  CHECK(reported.state != ReplicaState::kDeleted) << "a replica that is gone was judged";
+  CHECK(expected.version.id == reported.block.id) << "a report was matched with another block";
   if (reported.state == ReplicaState::kCorrupt) return ReplicaMeaning::kCorrupt;
-  return expected->under_construction ? JudgeWhileWritten(expected->version, reported)
-                                      : JudgeComplete(expected->version, reported);
+  return expected.under_construction ? JudgeWhileWritten(expected.version, reported)
+                                     : JudgeComplete(expected.version, reported);
 }
 
 bool IsBad(ReplicaMeaning meaning) {

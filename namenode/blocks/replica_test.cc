@@ -31,14 +31,12 @@ constexpr Case kCases[] = {
     {"late report", false, 1005, 40, State::kBeingWritten, Meaning::kLate},
     {"stopped half-way", false, 1005, 40, State::kWaitingRecovery, Meaning::kUnfinished},
     {"found bad", false, 1005, 100, State::kCorrupt, Meaning::kCorrupt},
-    {"deleted", false, 1005, 100, State::kDeleted, Meaning::kGone},
     {"being written", true, 1005, 40, State::kBeingWritten, Meaning::kBeingWritten},
     {"being written, new pipeline", true, 1006, 40, State::kBeingWritten, Meaning::kBeingWritten},
     {"waiting for recovery", true, 1005, 40, State::kWaitingRecovery, Meaning::kBeingWritten},
     {"finalized before the commit", true, 1005, 70, State::kFinalized, Meaning::kFinalizedEarly},
     {"fell out of the pipeline", true, 1004, 70, State::kFinalized, Meaning::kStaleStamp},
     {"bad while written", true, 1005, 70, State::kCorrupt, Meaning::kCorrupt},
-    {"deleted while written", true, 1005, 70, State::kDeleted, Meaning::kGone},
 };
 
 TEST(JudgeReplicaTest, KnowsWhatEachReportMeans) {
@@ -49,23 +47,13 @@ TEST(JudgeReplicaTest, KnowsWhatEachReportMeans) {
   }
 }
 
-// Nothing that a report says makes a block known again.
-TEST(JudgeReplicaTest, AReplicaOfABlockThatNoFileHasIsUnknownOrGone) {
-  for (int state = 0; state <= kMaxReplicaState; ++state) {
-    const ReportedReplica reported{Version(9999, 100), static_cast<State>(state)};
-    EXPECT_EQ(JudgeReplica(std::nullopt, reported),
-              reported.state == State::kDeleted ? Meaning::kGone : Meaning::kUnknownBlock);
-  }
-}
-
 TEST(JudgeReplicaTest, OnlyReplicasThatServeNobodyAreBad) {
   for (const Meaning bad :
        {Meaning::kStaleStamp, Meaning::kWrongLength, Meaning::kUnfinished, Meaning::kCorrupt}) {
     EXPECT_TRUE(IsBad(bad));
   }
-  for (const Meaning other :
-       {Meaning::kCounts, Meaning::kBeingWritten, Meaning::kFinalizedEarly, Meaning::kUnknownBlock,
-        Meaning::kNewerStamp, Meaning::kLate, Meaning::kGone}) {
+  for (const Meaning other : {Meaning::kCounts, Meaning::kBeingWritten, Meaning::kFinalizedEarly,
+                              Meaning::kNewerStamp, Meaning::kLate}) {
     EXPECT_FALSE(IsBad(other));
   }
 }

@@ -43,6 +43,7 @@ ClusterState::ClusterState(Options options, Clock& clock)
         return std::move(options);
       }()),
       clock_(clock),
+      made_(clock.Monotonic()),
       // A datanode that outlives a restart of the namenode must not hit upon a valid session.
       next_session_(static_cast<uint64_t>(absl::ToUnixMicros(clock.Now()))),
       next_roll_(clock.Monotonic() + options_.scheduled_window),
@@ -78,7 +79,7 @@ bool ClusterState::IsStorageOf(absl::string_view storage_uuid,
 }
 
 void ClusterState::AddStorage(uint32_t number, absl::string_view storage_uuid,
-                              absl::string_view datanode_uuid, uint32_t type) {
+                              absl::string_view datanode_uuid, uint32_t type, bool given_up) {
   MutexLock lock(mu_);
   if (number >= storages_.size()) storages_.resize(number + 1);
   // The former owner, if there is one, must not go on showing a disk that has moved.
@@ -89,7 +90,9 @@ void ClusterState::AddStorage(uint32_t number, absl::string_view storage_uuid,
     former->published = nullptr;
     view_expires_ = -absl::InfiniteDuration();
   }
-  storages_[number] = {std::string(storage_uuid), std::string(datanode_uuid), type, true};
+  const bool reported = storages_[number].reported && storages_[number].uuid == storage_uuid;
+  storages_[number] = {std::string(storage_uuid), std::string(datanode_uuid), type, true, given_up,
+                       reported};
   storage_numbers_[std::string(storage_uuid)] = number;
 }
 
@@ -104,13 +107,50 @@ std::vector<uint32_t> ClusterState::StoragesOf(absl::string_view datanode_uuid) 
   return numbers;
 }
 
-int ClusterState::KnownDatanodes() const {
+int ClusterState::AwaitedDatanodes() const {
   absl::flat_hash_set<absl::string_view> uuids;
   MutexLock lock(mu_);
   for (const Storage& storage : storages_) {
-    if (storage.known) uuids.insert(storage.datanode_uuid);
+    if (storage.known && !storage.given_up) uuids.insert(storage.datanode_uuid);
   }
   return static_cast<int>(uuids.size());
+}
+
+void ClusterState::SetReported(uint32_t storage) {
+  MutexLock lock(mu_);
+  if (storage < storages_.size()) storages_[storage].reported = true;
+}
+
+bool ClusterState::HaveAllReported() const {
+  MutexLock lock(mu_);
+  for (uint32_t number = 0; number < storages_.size(); ++number) {
+    if (!storages_[number].known || storages_[number].reported) continue;
+    const Node* const node = OwnerOf(number);
+    if (node == nullptr) return false;
+    const std::vector<StorageInfo>& there = node->info.storages;
+    if (std::any_of(there.begin(), there.end(),
+                    [&](const StorageInfo& storage) { return storage.number == number; })) {
+      return false;
+    }
+  }
+  return true;
+}
+
+std::vector<ClusterState::StorageRecord> ClusterState::OutdatedRecords(size_t most) const {
+  std::vector<StorageRecord> records;
+  MutexLock lock(mu_);
+  const absl::Duration now = clock_.Monotonic();
+  for (uint32_t number = 0; number < storages_.size() && records.size() < most; ++number) {
+    const Storage& storage = storages_[number];
+    if (!storage.known) continue;
+    const Node* const node = OwnerOf(number);
+    if (node == nullptr && now - made_ < options_.dead_interval) continue;  // it may still come
+    const bool given_up = node == nullptr || LivenessOf(*node, now) == Liveness::kDead;
+    if (given_up == storage.given_up) continue;
+    records.push_back(
+        {number, storage.uuid, storage.datanode_uuid, storage.type, given_up});
+  }
+  return records;
 }
 
 // ---- what datanodes say
@@ -428,7 +468,7 @@ std::vector<ClusterState::DeadNode> ClusterState::TakeNewlyDead() {
   for (const auto& [uuid, node] : nodes_) {
     if (node->declared_dead || LivenessOf(*node, now) != Liveness::kDead) continue;
     node->declared_dead = true;
-    dead.push_back({uuid, {}});
+    dead.push_back({uuid, node->info.session, {}});
     for (const StorageInfo& storage : node->info.storages) {
       dead.back().storages.push_back(storage.number);
     }

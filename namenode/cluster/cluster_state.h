@@ -70,13 +70,28 @@ class ClusterState {
   bool IsStorageOf(absl::string_view storage_uuid, absl::string_view datanode_uuid) const
       ABSL_LOCKS_EXCLUDED(mu_);
   // Applying a RegisterStorage edit, or reading a stored record. Again with the same number: the
-  // owner and type are replaced.
+  // owner and type are replaced. `given_up`: its datanode is not waited for at a start.
   void AddStorage(uint32_t number, absl::string_view storage_uuid, absl::string_view datanode_uuid,
-                  uint32_t type) ABSL_LOCKS_EXCLUDED(mu_);
+                  uint32_t type, bool given_up = false) ABSL_LOCKS_EXCLUDED(mu_);
   // The numbers of a datanode's storages, registered or not; empty when it is not known.
   std::vector<uint32_t> StoragesOf(absl::string_view datanode_uuid) const ABSL_LOCKS_EXCLUDED(mu_);
-  // How many datanodes own a known storage, registered or not: those to wait for after a start.
-  int KnownDatanodes() const ABSL_LOCKS_EXCLUDED(mu_);
+  // Those to wait for after a start: how many datanodes own a storage and were not given up.
+  int AwaitedDatanodes() const ABSL_LOCKS_EXCLUDED(mu_);
+  // The storage's datanode has told of every replica on it.
+  void SetReported(uint32_t storage) ABSL_LOCKS_EXCLUDED(mu_);
+  // Whether every datanode that owns a known storage has registered since this was made, and told
+  // of every replica on the storages it came with. A datanode that was given up counts as well: it
+  // may still come back. A storage that its datanode no longer has is gone.
+  bool HaveAllReported() const ABSL_LOCKS_EXCLUDED(mu_);
+  struct StorageRecord {
+    uint32_t number;
+    std::string storage_uuid, datanode_uuid;
+    uint32_t type;
+    bool given_up;
+  };
+  // At most `most` storages whose records are to change, as they are to become: their datanode has
+  // died, or not come in the dead interval after this was made; or it is back.
+  std::vector<StorageRecord> OutdatedRecords(size_t most) const ABSL_LOCKS_EXCLUDED(mu_);
 
   // ---- what datanodes say
   // Would Register accept this node? Asked before edits are written for its new storages.
@@ -138,6 +153,7 @@ class ClusterState {
   // ---- for repair
   struct DeadNode {
     std::string uuid;
+    uint64_t session;  // the one that ends; the node may have registered again by now
     std::vector<uint32_t> storages;
   };
   // Nodes that died since the last call, each death once: their sessions end here.
@@ -157,6 +173,8 @@ class ClusterState {
     std::string uuid, datanode_uuid;
     uint32_t type = 1;
     bool known = false;
+    bool given_up = false;  // says its record
+    bool reported = false;  // since this was made
   };
 
   Liveness LivenessOf(const Node& node, absl::Duration now) const;
@@ -175,6 +193,7 @@ class ClusterState {
 
   const Options options_;
   Clock& clock_;
+  const absl::Duration made_;
   mutable Mutex mu_;
   // Registered nodes; never forgotten, since reports name the dead.
   absl::flat_hash_map<std::string, std::unique_ptr<Node>> nodes_ ABSL_GUARDED_BY(mu_);

@@ -59,13 +59,31 @@ class ClusterStateTest : public ::testing::Test {
   ClusterState cluster_{{}, clock_};
 };
 
+// Before that nobody can say that a replica is nowhere.
+TEST_F(ClusterStateTest, AllHaveReportedOnceEachDatanodeHasToldOfItsStorages) {
+  EXPECT_TRUE(cluster_.HaveAllReported()) << "there is none";
+  cluster_.AddStorage(1, "disk-1", "node-1", 1);
+  cluster_.AddStorage(2, "disk-2", "node-2", 1, /*given_up=*/true);
+  cluster_.AddStorage(3, "disk-3", "node-2", 1);
+  Join(1);
+  cluster_.SetReported(1);
+  EXPECT_FALSE(cluster_.HaveAllReported()) << "node-2 may come back";
+  ASSERT_OK(cluster_.Register(Node(2)));  // without disk-3, which is gone
+  EXPECT_FALSE(cluster_.HaveAllReported()) << "it has not said what is on disk-2";
+  cluster_.SetReported(2);
+  EXPECT_TRUE(cluster_.HaveAllReported());
+  cluster_.AddStorage(2, "disk-2", "node-2", 1, /*given_up=*/false);
+  clock_.Advance(absl::Hours(1));  // what was told stays told
+  EXPECT_TRUE(cluster_.HaveAllReported());
+}
+
 TEST_F(ClusterStateTest, AStorageIsFoundByItsNumberOnceItsDatanodeHasRegistered) {
   cluster_.AddStorage(7, "disk-7", "node-7", 2);
   EXPECT_EQ(cluster_.NumberOf("disk-7"), 7u);
   EXPECT_EQ(cluster_.NumberOf("disk-8"), std::nullopt);
   EXPECT_FALSE(cluster_.Locate(7).has_value());
   EXPECT_EQ(cluster_.Totals().unregistered, 1);
-  EXPECT_EQ(cluster_.KnownDatanodes(), 1);
+  EXPECT_EQ(cluster_.AwaitedDatanodes(), 1);
 
   ASSERT_OK(cluster_.Register(Node(7)));
   const auto location = cluster_.Locate(7);
@@ -172,12 +190,38 @@ TEST_F(ClusterStateTest, ADeadDatanodeComesBackOnlyByRegisteringAgain) {
   EXPECT_THAT(Beat(1, session), StatusIs(StatusCode::kAborted, HasSubstr("dead")));
   const auto dead = cluster_.TakeNewlyDead();
   ASSERT_EQ(dead.size(), 2u);
+  EXPECT_EQ(dead[dead[0].uuid == Node(1).uuid ? 0 : 1].session, session);
   EXPECT_THAT(cluster_.TakeNewlyDead(), IsEmpty());
   EXPECT_THAT(Beat(1, session), StatusIs(StatusCode::kAborted));
   ASSERT_OK_AND_ASSIGN(const uint64_t again, cluster_.Register(Node(1)));
   EXPECT_OK(Beat(1, again));
   EXPECT_EQ(LivenessOf(1), Liveness::kLive);
   EXPECT_EQ(LivenessOf(2), Liveness::kDead);
+}
+
+TEST_F(ClusterStateTest, ADatanodeThatDiedOrNeverCameIsToBeRecordedAsGivenUp) {
+  Join(1);
+  cluster_.AddStorage(2, "disk-2", "node-2", 1);  // of an earlier run
+  EXPECT_EQ(cluster_.AwaitedDatanodes(), 2);
+  clock_.Advance(absl::Minutes(5) - absl::Nanoseconds(1));
+  EXPECT_THAT(cluster_.OutdatedRecords(10), IsEmpty());
+  clock_.Advance(absl::Nanoseconds(1));
+  EXPECT_EQ(cluster_.OutdatedRecords(1).size(), 1u);
+  const auto records = cluster_.OutdatedRecords(10);
+  ASSERT_EQ(records.size(), 2u);
+  for (const auto& record : records) {
+    EXPECT_TRUE(record.given_up);
+    cluster_.AddStorage(record.number, record.storage_uuid, record.datanode_uuid, record.type,
+                        record.given_up);
+  }
+  EXPECT_THAT(cluster_.OutdatedRecords(10), IsEmpty());
+  EXPECT_EQ(cluster_.AwaitedDatanodes(), 0);
+
+  ASSERT_OK(cluster_.Register(Node(1)));
+  const auto back = cluster_.OutdatedRecords(10);
+  ASSERT_EQ(back.size(), 1u);
+  EXPECT_EQ(back[0].storage_uuid, "disk-1");
+  EXPECT_FALSE(back[0].given_up);
 }
 
 TEST_F(ClusterStateTest, SettingTheWallClockKillsNobody) {

@@ -96,11 +96,7 @@ class Chooser {
   uint32_t RackOf(uint32_t node) const { return view_.nodes()[node].rack; }
 
   void FindWriter(bool avoid_writer) {
-    if (!request_.writer_uuid.empty()) {
-      if (const auto* node = view_.FindByUuid(request_.writer_uuid)) {
-        local_.push_back(IndexOf(*node));
-      }
-    } else if (!request_.writer_ip.empty()) {
+    if (!request_.writer_ip.empty()) {
       const std::vector<uint32_t>& at = view_.FindByIp(request_.writer_ip);
       local_.assign(at.begin(), at.end());
     }
@@ -350,14 +346,6 @@ std::vector<uint32_t> OrderForReader(const ClusterView& view, std::span<const ui
   std::stable_sort(order.begin(), order.end(),
                    [&](uint32_t a, uint32_t b) { return distance(a) < distance(b); });
   return order;
-}
-
-int CountRacks(const ClusterView& view, std::span<const uint32_t> storages) {
-  absl::flat_hash_set<uint32_t> racks;
-  for (const uint32_t storage : storages) {
-    if (const ClusterView::Node* const node = view.NodeOf(storage)) racks.insert(node->rack);
-  }
-  return static_cast<int>(racks.size());
 }
 
 }  // namespace cairn::namenode

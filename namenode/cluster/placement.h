@@ -43,7 +43,6 @@ struct PlacementRequest {
   uint64_t block_bytes = 128 << 20;
   uint32_t storage_policy = kUnspecifiedPolicy;
   absl::string_view writer_ip;
-  absl::string_view writer_uuid;          // wins over writer_ip: a datanode that writes (repair)
   bool no_local_write = false;            // addBlock flag 1
   bool ignore_locality = false;           // addBlock flag 2
   bool new_block = true;                  // false: a further replica of an old block
@@ -66,8 +65,5 @@ absl::StatusOr<std::vector<uint32_t>> ChooseTargets(const ClusterView& view,
 // rack, elsewhere; equally good ones in random order; those of stale nodes last.
 std::vector<uint32_t> OrderForReader(const ClusterView& view, std::span<const uint32_t> storages,
                                      absl::string_view reader_ip, Random random);
-
-// How many racks `storages` span, of those that the view knows.
-int CountRacks(const ClusterView& view, std::span<const uint32_t> storages);
 
 }  // namespace cairn::namenode

@@ -253,11 +253,13 @@ TEST_F(PlacementTest, ThePipelineVisitsEachRackOnce) {
     const auto targets = Choose({.replicas = 8, .writer_ip = "10.0.0.1"});
     ASSERT_THAT(targets, SizeIs(8));
     EXPECT_EQ(targets[0], 1u);
-    int changes = 0;
+    std::set<uint32_t> racks;
+    for (const uint32_t target : targets) racks.insert(view.NodeOf(target)->rack);
+    size_t changes = 0;
     for (size_t i = 1; i < targets.size(); ++i) {
       changes += view.NodeOf(targets[i])->rack != view.NodeOf(targets[i - 1])->rack;
     }
-    EXPECT_EQ(changes, CountRacks(view, targets) - 1);
+    EXPECT_EQ(changes, racks.size() - 1);
   }
 }
 

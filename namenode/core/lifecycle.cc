@@ -1,5 +1,4 @@
-// Start, replay, stop, and what goes on beside the requests.
-#include "common/check.h"
+// Start, replay, stop, and one round of what goes on beside the requests.
 #include "common/logging.h"
 #include "common/status_macros.h"
 #include "namenode/core/run.h"
@@ -8,11 +7,10 @@
 namespace cairn::namenode {
 namespace {
 
-// Entries removed by one Reclaim edit: some 100 us under the lock.
-constexpr size_t kReclaimSlice = 256;
-// Blocks told to their storages in one step.
-constexpr size_t kReleaseSlice = 256;
 constexpr size_t kScanPage = 1000;
+// How often, and for how many storages at a time, it is written down who was given up.
+constexpr absl::Duration kGivenUpInterval = absl::Seconds(10);
+constexpr size_t kGivenUpSlice = 64;
 
 }  // namespace
 
@@ -31,7 +29,7 @@ absl::Status NamenodeImpl::OpenStore() {
                                   }
                                   cluster_.AddStorage(storage.number(), storage.storage_uuid(),
                                                       storage.datanode_uuid(),
-                                                      storage.storage_type());
+                                                      storage.storage_type(), storage.given_up());
                                   return absl::OkStatus();
                                 }));
   RETURN_IF_ERROR(ForEachRecord(
@@ -52,6 +50,9 @@ absl::Status NamenodeImpl::OpenStore() {
         }
         return absl::OkStatus();
       }));
+  const auto removed = store_.Scan(std::string(1, keys::kRemovedBlock), "", 1);
+  removed_unseen_ = removed->Valid();  // found in the background
+  RETURN_IF_ERROR(removed->status());
   return ForEachRecord(std::string(1, keys::kDetached),
                        [&](absl::string_view key, absl::string_view) -> absl::Status {
                          mu_.AssertHeld();
@@ -95,7 +96,6 @@ absl::Status NamenodeImpl::Replay(TxId txid, absl::string_view bytes) {
     }
     RETURN_IF_ERROR(tree_->Apply(edit, txid));
     last_txid_ = txid;
-    if (edit.reclaim().root_removed()) std::erase(detached_, InodeId{edit.reclaim().root()});
     // Reclaimed before the restart: what this list is for has been done.
     if (edit.reclaim().root_removed()) std::erase(detached_, InodeId{edit.reclaim().root()});
     tree_->Trim(64);
@@ -109,12 +109,11 @@ void NamenodeImpl::StartServing(Journal& journal) {
   // What the counters gave out after the last reservation is unknown: go on behind all of it.
   next_ = tree_->reserved();
   journal_ = &journal;
-  serving_since_ = clock_.Monotonic();
 }
 
 void NamenodeImpl::StartSafeMode(absl::Duration longest) {
   WriterLock lock(mu_);
-  safe_mode_.EnterAtStartup(cluster_.KnownDatanodes(), clock_.Monotonic() + longest);
+  safe_mode_.EnterAtStartup(cluster_.AwaitedDatanodes(), clock_.Monotonic() + longest);
 }
 
 void NamenodeImpl::RunMaintenance() {
@@ -125,7 +124,8 @@ void NamenodeImpl::RunMaintenance() {
   }
   for (const ClusterState::DeadNode& node : cluster_.TakeNewlyDead()) {
     LOG_WARN("datanode {} has been silent for too long: dead", node.uuid);
-    invalidations_.Close(node.storages);
+    invalidations_.Close(node.storages, node.session);
+    orders_.Clear(node.uuid);
   }
   if (journal_ == nullptr) return;
   journal_->Release(store_.applied());
@@ -133,218 +133,32 @@ void NamenodeImpl::RunMaintenance() {
   ReclaimSlice();
   RecoverExpiredLeases();
   SendRecoveries();
+  RecordGivenUp();
+}
+
+// So that the next start does not wait for a datanode that was given up before it.
+void NamenodeImpl::RecordGivenUp() {
+  const absl::Duration now = clock_.Monotonic();
+  if (now < next_given_up_) return;
+  next_given_up_ = now + kGivenUpInterval;
+  WriterLock lock(mu_);
+  if (!ReadyToWrite("record").ok()) return;
+  for (const ClusterState::StorageRecord& storage : cluster_.OutdatedRecords(kGivenUpSlice)) {
+    edit::Edit edit;
+    edit.set_time_ms(NowMs());
+    edit::RegisterStorage& change = *edit.mutable_register_storage();
+    change.set_number(storage.number);
+    change.set_storage_uuid(storage.storage_uuid);
+    change.set_datanode_uuid(storage.datanode_uuid);
+    change.set_storage_type(storage.type);
+    change.set_given_up(storage.given_up);
+    AppendAndApply(edit);
+  }
 }
 
 NamenodeImpl::ReplicaCounts NamenodeImpl::CountReplicas() const {
   ReaderLock lock(mu_);
   return {blocks_->stats().corrupt, invalidations_.pending()};
-}
-
-bool NamenodeImpl::HasBackgroundWork() const {
-  ReaderLock lock(mu_);
-  return !detached_.empty() || !removed_blocks_.empty();
-}
-
-void NamenodeImpl::ReleaseRemovedBlocks() {
-  for (size_t i = 0; i < kReleaseSlice && !invalidations_.IsFull(); ++i) {
-    RemovedBlock removed;
-    {
-      WriterLock lock(mu_);
-      if (removed_blocks_.empty()) return;
-      removed = removed_blocks_.front();
-    }
-    if (absl::Status status = LoadBlock(removed.block.id); !status.ok()) {
-      LOG_WARN("block {}: cannot read where its replicas are: {}", ToInt(removed.block.id),
-                  status.ToString());
-    }
-    WriterLock lock(mu_);
-    removed_blocks_.pop_front();
-    if (blocks_->Find(removed.block.id) == nullptr) continue;
-    invalidations_.Add(blocks_->Remove(removed.block.id),
-                       {removed.block.id, removed.block.stamp}, removed.txid);
-  }
-}
-
-// One slice of one detached subtree, depth first, so that a directory goes after what was in it.
-// Each slice is an edit of its own. The walk's position is kept in memory: a restart begins at the
-// subtree's root again and finds what is left.
-void NamenodeImpl::ReclaimSlice() {
-  {
-    ReaderLock lock(mu_);
-    if (reclaiming_.empty()) {
-      if (detached_.empty() || invalidations_.IsFull()) return;
-      reclaiming_.push_back({detached_.front(), "", ""});
-    }
-  }
-  edit::Edit edit;
-  edit::Reclaim& reclaim = *edit.mutable_reclaim();
-  const InodeId root = reclaiming_.front().directory;
-  reclaim.set_root(ToInt(root));
-  absl::Status status = FillReclaim(&reclaim);
-  for (const auto& entry : reclaim.removed()) {
-    if (status.ok()) status = LoadInode(InodeId{entry.inode()});
-  }
-  if (!status.ok()) {
-    LOG_ERROR("cannot reclaim deleted directory (inode {}): {}", ToInt(root), status.ToString());
-    reclaiming_.clear();  // from the start again, in the next round
-    return;
-  }
-  WriterLock lock(mu_);
-  if (!ReadyToWrite("reclaim").ok()) {  // safe mode, or no room
-    reclaiming_.clear();
-    return;
-  }
-  edit.set_time_ms(NowMs());
-  AppendAndApply(edit);
-  if (reclaim.root_removed()) {
-    detached_.pop_front();
-    reclaiming_.clear();
-  }
-}
-
-absl::Status NamenodeImpl::FillReclaim(edit::Reclaim* reclaim) {
-  while (static_cast<size_t>(reclaim->removed_size()) < kReclaimSlice) {
-    ReclaimLevel& level = reclaiming_.back();
-    std::unique_ptr<Store::Range> range;
-    {
-      WriterLock lock(mu_);
-      // Not resident: then none of its children is, and the store has all of them.
-      if (const Inode* const directory = tree_->FindById(level.directory)) {
-        tree_->SaveChildren(*directory);
-      }
-      range = store_.Scan(keys::EntryPrefix(level.directory), level.after, kReclaimSlice);
-    }
-    bool deeper = false;
-    for (; !deeper && range->Valid(); range->Next()) {
-      if (static_cast<size_t>(reclaim->removed_size()) >= kReclaimSlice) return absl::OkStatus();
-      store::Inode record;
-      absl::string_view name;
-      if (!keys::ParseEntryName(range->key(), &name) ||
-          !record.ParseFromArray(range->value().data(), static_cast<int>(range->value().size()))) {
-        return absl::DataLossError("store: a directory entry is damaged");
-      }
-      level.after = std::string(range->key());
-      if (record.directory() && record.children() != 0) {
-        reclaiming_.push_back({InodeId{record.id()}, std::string(name), ""});
-        deeper = true;  // `level` is dangling from here on
-        break;
-      }
-      AddReclaimed(level.directory, name, InodeId{record.id()}, reclaim);
-    }
-    if (deeper) continue;
-    RETURN_IF_ERROR(range->status());
-    if (range->more()) {
-      level.after = std::string(range->resume_after());
-      continue;
-    }
-    // All that was in it has been removed, or is in this edit: now the directory itself.
-    if (reclaiming_.size() == 1) {
-      reclaim->set_root_removed(true);
-      return absl::OkStatus();
-    }
-    const ReclaimLevel done = std::move(reclaiming_.back());
-    reclaiming_.pop_back();
-    AddReclaimed(reclaiming_.back().directory, done.name, done.directory, reclaim);
-  }
-  return absl::OkStatus();
-}
-
-void NamenodeImpl::AddReclaimed(InodeId parent, absl::string_view name, InodeId inode,
-                                edit::Reclaim* reclaim) {
-  auto* const entry = reclaim->add_removed();
-  entry->set_parent(ToInt(parent));
-  entry->set_name(std::string(name));
-  entry->set_inode(ToInt(inode));
-}
-
-// ---- what Apply tells
-
-void NamenodeImpl::RequireBlock(BlockId block) {
-  if (blocks_->Find(block) != nullptr) return;
-  // At run time operations load before they commit: only replay comes here.
-  const absl::StatusOr<std::string> bytes = tree_->FetchLocked(keys::Replicas(block));
-  store::Replicas record;
-  if (bytes.ok() && record.ParseFromString(*bytes)) {
-    blocks_->Insert(block, record);
-  } else {
-    blocks_->Insert(block, std::nullopt);  // reports will tell
-  }
-}
-
-void NamenodeImpl::ForgetBlock(const BlockVersion& block, TxId txid) {
-  waiters_.Take(block.id);  // whoever waits learns by its time-out; the call-backs are dropped
-  invalidations_.Add(blocks_->Remove(block.id), {block.id, block.stamp}, txid);
-}
-
-void NamenodeImpl::OnBlockAdded(const Inode& file, const BlockVersion& block) {
-  mu_.AssertHeld();
-  blocks_->AddUnderConstruction(block, targets_);
-  // The one before the previous has its minimum: that was checked before this edit was made.
-  const auto& blocks = file.file->blocks;
-  if (blocks.size() >= 3) CompleteBlock(blocks[blocks.size() - 3].id);
-}
-
-void NamenodeImpl::CompleteBlock(BlockId block) {
-  if (blocks_->Find(block) != nullptr) blocks_->Complete(block);
-}
-
-void NamenodeImpl::OnBlockChanged(const Inode& file, const BlockVersion& block, bool committed) {
-  (void)file;
-  mu_.AssertHeld();
-  RequireBlock(block.id);
-  if (committed) {
-    const BlockMap::CommitResult result = blocks_->Commit(block);
-    // Replicas of an older stamp only: the order names the stamp up to which they go.
-    if (!result.bad.empty() && ToInt(block.stamp) > 0) {
-      invalidations_.Add(result.bad, {block.id, GenerationStamp{ToInt(block.stamp) - 1}},
-                         TxId{ToInt(last_txid_)});
-    }
-    return;
-  }
-  if (!targets_.empty()) {
-    blocks_->SetPipeline(block, targets_);
-  } else if (blocks_->Find(block.id)->stamp() != block.stamp ||
-             blocks_->Find(block.id)->state() != BlockMap::State::kUnderConstruction) {
-    blocks_->Reopen(block);
-  }
-}
-
-void NamenodeImpl::OnBlockRemoved(const BlockVersion& block) {
-  mu_.AssertHeld();
-  recovering_.erase(block.id);
-  if (journal_ != nullptr && blocks_->Find(block.id) != nullptr) {
-    ForgetBlock(block, last_txid_);
-    return;
-  }
-  removed_blocks_.push_back({block, last_txid_});
-}
-
-void NamenodeImpl::OnOpened(const Inode& file) {
-  mu_.AssertHeld();
-  leases_.Restore(file.id, file.file->writer->holder);
-  if (!file.file->truncating || file.file->blocks.empty()) return;
-  // From a replay or the store: which stamp the replicas have is not known, any old one will do.
-  const BlockVersion& last = file.file->blocks.back();
-  recovering_[last.id] = {file.id, last, GenerationStamp{1}, true, clock_.Monotonic(), {}};
-}
-
-void NamenodeImpl::OnClosed(const Inode& file) {
-  mu_.AssertHeld();
-  leases_.Release(file.id);
-  const auto& blocks = file.file->blocks;
-  if (!blocks.empty()) recovering_.erase(blocks.back().id);
-  if (blocks.size() >= 2) CompleteBlock(blocks[blocks.size() - 2].id);
-  if (!blocks.empty()) CompleteBlock(blocks.back().id);
-}
-
-void NamenodeImpl::OnDetached(InodeId directory) {
-  mu_.AssertHeld();
-  detached_.push_back(directory);
-}
-
-void NamenodeImpl::OnStorageRegistered(const edit::RegisterStorage& storage) {
-  cluster_.AddStorage(storage.number(), storage.storage_uuid(), storage.datanode_uuid(),
-                      storage.storage_type());
 }
 
 }  // namespace cairn::namenode

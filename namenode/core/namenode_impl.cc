@@ -18,6 +18,10 @@ constexpr uint64_t kCacheSlackBytes = 1 << 20;
 // Flushes that may overtake one load before the caller is told to come back.
 constexpr int kMaxLoadRounds = 100;
 
+absl::Status FlushedTooFast() {
+  return MakeFsError(FsError::kRetriable, "the store is flushed faster than it is read: retry");
+}
+
 }  // namespace
 
 NamenodeImpl::NamenodeImpl(NamenodeOptions options, Clock& clock, Store& store,
@@ -160,6 +164,7 @@ absl::Status NamenodeImpl::Load(Wanted* wanted) {
     }
   }
   for (const BlockId id : wanted->blocks) RETURN_IF_ERROR(LoadBlock(id));
+  for (const BlockId id : wanted->owners) RETURN_IF_ERROR(LoadOwner(id, wanted));
   // Reads alone must not fill the memory. The slack keeps what this very call has just loaded.
   WriterLock lock(mu_);
   if (tree_->resident_bytes() > options_.tree.cache_bytes + kCacheSlackBytes) tree_->Trim(8);
@@ -263,7 +268,7 @@ absl::Status NamenodeImpl::LoadDirectory(InodeId parent_id, const std::string& n
     tree_->Insert(*parent, name, &record, &sums_record);
     return absl::OkStatus();
   }
-  return MakeFsError(FsError::kRetriable, "the store is flushed faster than it is read: retry");
+  return FlushedTooFast();
 }
 
 std::optional<std::string> NamenodeImpl::Newest(const std::string& key,
@@ -300,12 +305,51 @@ absl::Status NamenodeImpl::LoadInode(InodeId id) {
     return MakeFsError(FsError::kFileNotFound,
                        absl::StrCat("File does not exist: (inode ", ToInt(id), ")"));
   }
-  if (location->parent() == 0) {
-    WriterLock lock(mu_);
-    return tree_->Require(id).status();  // detached roots: rare, one record
-  }
+  if (location->parent() == 0) return LoadDetached(id);
   RETURN_IF_ERROR(LoadInode(InodeId{location->parent()}));
   RETURN_IF_ERROR(LoadEntry(InodeId{location->parent()}, location->name()));
+  return absl::OkStatus();
+}
+
+// The root of a deleted subtree: two records, as any directory's.
+absl::Status NamenodeImpl::LoadDetached(InodeId id) {
+  const std::string record_key = keys::Detached(id);
+  const std::string sums_key = keys::Sums(id);
+  for (int round = 0; round < kMaxLoadRounds; ++round) {
+    uint64_t flushes;
+    {
+      ReaderLock lock(mu_);
+      flushes = store_.flush_count();
+    }
+    ASSIGN_OR_RETURN(const std::optional<std::string> old_record, store_.Load(record_key));
+    ASSIGN_OR_RETURN(const std::optional<std::string> old_sums, store_.Load(sums_key));
+    WriterLock lock(mu_);
+    if (tree_->FindById(id) != nullptr) return absl::OkStatus();
+    if (store_.flush_count() != flushes) continue;
+    const std::optional<std::string> record = Newest(record_key, old_record);
+    const std::optional<std::string> sums = Newest(sums_key, old_sums);
+    if (!record) return absl::OkStatus();  // reclaimed meanwhile: the attempt will see
+    store::Inode inode;
+    store::Sums inode_sums;
+    if (!inode.ParseFromString(*record) || InodeId{inode.id()} != id ||
+        (inode.directory() && (!sums || !inode_sums.ParseFromString(*sums)))) {
+      return absl::DataLossError(
+          absl::StrCat("store: the records of deleted inode ", ToInt(id), " are damaged"));
+    }
+    tree_->InsertDetached(inode, &inode_sums);
+    return absl::OkStatus();
+  }
+  return FlushedTooFast();
+}
+
+absl::Status NamenodeImpl::LoadOwner(BlockId id, Wanted* wanted) {
+  uint64_t flushes;
+  {
+    ReaderLock lock(mu_);
+    flushes = store_.flush_count();
+  }
+  ASSIGN_OR_RETURN(std::optional<std::string> record, store_.Load(keys::BlockOwner(id)));
+  wanted->owner = {id, std::move(record), flushes};
   return absl::OkStatus();
 }
 

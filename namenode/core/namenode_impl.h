@@ -3,11 +3,13 @@
 //   Read(caller, body)    shared lock; body looks, gives a value
 //   Write(caller, body)   exclusive lock; body validates, calls Commit(edit) once, gives a value
 //
-// A body that misses a record returns View::NotLoaded(); the lock is then released, LevelDB is read,
-// and the body runs again from the start. So a body has no effect before Commit.
+// A body that misses a record returns View::NotLoaded(); the lock is then released, LevelDB is
+// read, and the body runs again from the start. So a body has no effect before Commit.
 //
-// Lock order: mu_ -> ClusterState -> journal, store (each their own). Nothing waits for a disk or a
-// socket under mu_.
+// Lock order: mu_, then the lock of any one of the parts below (cluster, leases, invalidations,
+// waiters, orders, listings, names, journal, store), none of which takes another; the identity
+// cache and the full-report tracker are never called under mu_. docs/architecture.md has the whole
+// list. Nothing waits for a disk or a socket under mu_.
 #pragma once
 
 #include <deque>
@@ -55,6 +57,7 @@ struct NamenodeOptions {
   absl::Duration heartbeat_interval = absl::Seconds(3);  // dfs.heartbeat.interval
   size_t retry_cache_entries = 300000;
   absl::Duration retry_cache_life = absl::Minutes(10);
+  size_t removed_blocks_in_memory = 1 << 16;
   uint64_t min_block_bytes = 1 << 20;      // dfs.namenode.fs-limits.min-block-size
   size_t max_blocks_per_file = 10000;      // dfs.namenode.fs-limits.max-blocks-per-file
   uint64_t max_directory_items = 1048576;  // dfs.namenode.fs-limits.max-directory-items
@@ -203,7 +206,9 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
   absl::Status Load(Wanted* wanted);
   absl::Status LoadEntry(InodeId parent, const std::string& name);
   absl::Status LoadInode(InodeId id);
+  absl::Status LoadDetached(InodeId id);
   absl::Status LoadBlock(BlockId id);
+  absl::Status LoadOwner(BlockId id, Wanted* wanted);
   absl::Status LoadDirectory(InodeId parent, const std::string& name, InodeId id);
   absl::Status Fetch(const std::string& key, const std::function<bool()>& still_wanted,
                      const std::function<absl::Status(std::optional<std::string>)>& use);
@@ -213,14 +218,19 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
   void ForgetBlock(const BlockVersion& block, TxId txid) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void CompleteBlock(BlockId block) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ReclaimSlice();
-  absl::Status FillReclaim(edit::Reclaim* reclaim);
+  absl::Status FillReclaim(edit::Edit* edit);
+  bool FillReclaimedTail(edit::Truncate* cut) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   static void AddReclaimed(InodeId parent, absl::string_view name, InodeId inode,
                            edit::Reclaim* reclaim);
   absl::Status ForEachRecord(
       const std::string& prefix,
       const std::function<absl::Status(absl::string_view, absl::string_view)>& use);
   void ReleaseRemovedBlocks();
+  struct RemovedBlock;
+  bool FindRemovedBlocks();
+  absl::Status ReleaseRemovedBlock(const RemovedBlock& removed);
   void RecoverExpiredLeases();
+  void RecordGivenUp();
   absl::Status ReadyToWrite(const What& what) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
   TxId AppendAndApply(const edit::Edit& edit) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void RememberForRetry(const edit::Edit& edit, TxId txid) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -257,7 +267,7 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
   absl::StatusOr<Inode*> FindOpenByBlock(Attempt& attempt, BlockId block,
                                          absl::string_view client_name);
   // The file that has `block`; kNoInode: none.
-  absl::StatusOr<InodeId> FindOwner(BlockId block);
+  absl::StatusOr<InodeId> FindOwner(Attempt& attempt, BlockId block);
   static uint32_t EffectivePolicy(const Inode& inode);
   static std::string BlockName(const BlockVersion& block);
   static void FillBlock(const BlockVersion& block, edit::Block* out);
@@ -287,11 +297,12 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
                                absl::string_view after, bool locations, const void* encoder);
   Outcome<Listing> ReadPage(const Caller& caller, absl::string_view path, bool locations,
                             PageStart& page);
+  void AddLocations(const Caller& caller, PageStart& page, Listing* listing);
   // Makes page->range anew: what edits put off is put first. `after` is a key, or empty.
   void ScanUpToDate(const std::string& after, PageStart* page) ABSL_LOCKS_EXCLUDED(mu_);
   NameTable& names() { return tree_->names(); }
   std::vector<uint32_t> NumbersOf(const std::vector<std::string>& storage_uuids) const;
-  class Reporter;  // takes one storage's report in; ops/report_replicas.cc
+  class Reporter;  // takes one storage's report in; ops/reporter.h
   absl::StatusOr<uint32_t> NumberForReport(absl::string_view storage_uuid,
                                            absl::string_view datanode_uuid) const;
 
@@ -310,7 +321,7 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
   Store& store_;
   ClusterState& cluster_;
   Journal* journal_ = nullptr;  // set by StartServing
-  absl::Duration serving_since_;  // likewise
+  absl::Duration next_given_up_;  // when RecordGivenUp looks again; only maintenance touches it
   IdentityCache identities_;
 
   mutable SharedMutex mu_;
@@ -327,13 +338,17 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
   TxId last_txid_ ABSL_GUARDED_BY(mu_) = kNoTx;
   Tree::Counters next_ ABSL_GUARDED_BY(mu_){};
   std::deque<InodeId> detached_ ABSL_GUARDED_BY(mu_);
-  // Blocks that no file has any more and whose replicas are not resident: told to their storages
-  // by maintenance, once the edit that removed them is durable.
+  // Blocks that no file has any more and whose replicas were not resident: maintenance looks up
+  // where they are and tells the storages. Each has a record in the store from the edit that
+  // removed it until then, so a crash forgets none. Here are some of them; the others are found by
+  // walking through the records.
   struct RemovedBlock {
-    BlockVersion block;
-    TxId txid;
+    BlockId id;
+    GenerationStamp stamp;
   };
   std::deque<RemovedBlock> removed_blocks_ ABSL_GUARDED_BY(mu_);
+  bool removed_unseen_ ABSL_GUARDED_BY(mu_) = false;  // records that only another walk will find
+  std::optional<std::string> removed_walk_ ABSL_GUARDED_BY(mu_);  // the key it has come to
   // Where the block of the edit being applied is to be written; set by the operation.
   std::vector<uint32_t> targets_ ABSL_GUARDED_BY(mu_);
   SafeModeState safe_mode_ ABSL_GUARDED_BY(mu_);
@@ -346,7 +361,12 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
     GenerationStamp before{};
     bool truncate = false;
     absl::Duration next_order;
+    // No datanode is told before this edit is durable: what it does cannot be taken back, and a
+    // crash would leave the file with a stamp older than all its replicas have.
+    TxId ticket = kNoTx;
     std::vector<uint32_t> behind;  // storages that reported a replica that is to be cut
+    // Reported under the new stamp when nothing could be written; the file is still to be closed.
+    std::optional<BlockVersion> finished = {};
   };
   absl::flat_hash_map<BlockId, Recovering> recovering_ ABSL_GUARDED_BY(mu_);
 

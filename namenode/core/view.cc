@@ -98,6 +98,7 @@ absl::StatusOr<Inode*> View::FindById(InodeId id) {
 // Paths begin at the root, but /.reserved/.inodes/ID begins at an inode.
 absl::StatusOr<size_t> View::ResolveStart(const Path& path, Resolved* out) {
   out->depth = path.components.size();
+  if (!path.is_root()) out->last = path.components.back();
   uint64_t id = 0;
   const bool by_id = path.components.size() >= 3 && path.components[0] == ".reserved" &&
                      path.components[1] == ".inodes" &&

@@ -21,9 +21,13 @@ struct Resolved {
   absl::InlinedVector<Inode*, 16> chain;  // from the root; at least the root
   size_t depth = 0;                       // components asked for
   Inode* blocker = nullptr;               // a file where a directory should be
+  absl::string_view last;                 // the path's last component
 
   bool exists() const { return chain.size() == depth + 1; }
   Inode* target() const { return exists() ? chain.back() : nullptr; }
+  // The name that the target has, or would get. Not always the last component: that of
+  // /.reserved/.inodes/ID is a number. Good as long as the path's text and the lock.
+  absl::string_view leaf() const { return exists() ? target()->name : last; }
   // Parent of the last component; null if it does not exist either (or for the root).
   Inode* parent() const {
     return depth != 0 && chain.size() >= depth ? chain[depth - 1] : nullptr;

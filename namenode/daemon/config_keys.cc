@@ -9,14 +9,14 @@ constexpr ConfigKey kKeys[] = {
     // HDFS's own, with HDFS's meaning.
     {"fs.defaultFS", kString, "", "hdfs://host:port of this namenode"},
     {"dfs.namenode.rpc-address", kString, "", "host:port of the client port; fs.defaultFS's if unset"},
-    {"dfs.namenode.rpc-bind-host", kString, "", "numeric address to listen on; the rpc address' host if unset"},
+    {"dfs.namenode.rpc-bind-host", kString, "", "host to listen on; the rpc address' host if unset"},
     {"dfs.namenode.name.dir", kString, "/var/lib/cairn/namenode", "directory of store and journal"},
     {"dfs.replication", kInt, "3", "replicas of a file whose creator does not say", absl::Seconds(1), 1, 512},
     {"dfs.replication.max", kInt, "512", "most replicas a client may ask for", absl::Seconds(1), 1, 512},
     {"dfs.namenode.replication.min", kInt, "1", "replicas that make a block complete", absl::Seconds(1), 1, 512},
     {"dfs.blocksize", kSize, "128m", "block size told to clients", absl::Seconds(1), 512},
     {"dfs.bytes-per-checksum", kInt, "512", "bytes under one checksum", absl::Seconds(1), 16, 1 << 20},
-    {"dfs.client-write-packet-size", kInt, "65536", "packet size told to clients", absl::Seconds(1), 1024, 16 << 20},
+    {"dfs.client-write-packet-size", kSize, "64k", "packet size told to clients", absl::Seconds(1), 512, 8 << 20},
     {"dfs.namenode.fs-limits.min-block-size", kSize, "1m", "least block size of a new file", absl::Seconds(1), 0},
     {"dfs.namenode.fs-limits.max-blocks-per-file", kInt, "10000", "most blocks of a file", absl::Seconds(1), 1, 1000000},
     {"dfs.namenode.fs-limits.max-directory-items", kInt, "1048576", "most entries of a directory", absl::Seconds(1), 1, 6400000},
@@ -24,7 +24,7 @@ constexpr ConfigKey kKeys[] = {
     {"dfs.permissions.enabled", kBool, "true", "check permissions"},
     {"dfs.permissions.superusergroup", kString, "supergroup", "its members bypass permission checks"},
     {"hadoop.user.group.static.mapping.overrides", kString, "dr.who=;", "groups of users that are not looked up"},
-    {"fs.trash.interval", kInt, "0", "minutes that the trash is kept; 0: no trash", absl::Seconds(1), 0},
+    {"fs.trash.interval", kDuration, "0", "how long the trash is kept; 0: no trash", absl::Minutes(1), 0},
     {"dfs.heartbeat.interval", kDuration, "3s", "how often datanodes report", absl::Seconds(1), 1, 3600},
     {"dfs.block.invalidate.limit", kInt, "1000", "deletions told to a datanode at once", absl::Seconds(1), 1, 100000},
     {"dfs.namenode.lease-hard-limit-sec", kDuration, "20m", "silence after which a writer's file is recovered", absl::Seconds(1), 1},
@@ -39,7 +39,7 @@ constexpr ConfigKey kKeys[] = {
     {"cairn.namenode.store.tail", kSize, "32m", "edits kept in memory before they go to LevelDB", absl::Seconds(1), 1 << 16},
     {"cairn.namenode.store.tail.limit", kSize, "512m", "edits in memory at which writes are refused", absl::Seconds(1), 1 << 20},
     {"cairn.namenode.store.tail.age", kDuration, "5s", "age at which edits go to LevelDB", absl::Seconds(1), 1},
-    {"cairn.namenode.journal.segment.size", kSize, "64m", "size of a journal file", absl::Seconds(1), 17 << 20},
+    {"cairn.namenode.journal.segment.size", kSize, "64m", "size of a journal file", absl::Seconds(1), 17 << 20, 1 << 30},
     {"cairn.namenode.journal.keep", kDuration, "10m", "how long applied edits stay readable", absl::Seconds(1), 0},
     {"cairn.namenode.journal.keep.size", kSize, "1g", "most disk for applied edits", absl::Seconds(1), 0},
     {"cairn.namenode.retry.cache.entries", kInt, "300000", "answers kept for repeated calls", absl::Seconds(1), 0, 100000000},
@@ -59,7 +59,6 @@ KnownKeys NamenodeKnownKeys() {
   KnownKeys keys(kKeys);
   keys.LeaveToOthers("cairn.datanode.");
   keys.LeaveToOthers("cairn.client.");
-  keys.LeaveToOthers("cairn.fuse.");
   return keys;
 }
 

@@ -4,12 +4,13 @@
 #include <chrono>
 #include <limits>
 
-#include "absl/strings/numbers.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "boost/asio/post.hpp"
 #include "boost/asio/steady_timer.hpp"
 #include "common/logging.h"
+#include "common/net/host_port.h"
 #include "common/status_macros.h"
 #include "common/thread.h"
 #include "namenode/cluster/rack_table.h"
@@ -25,39 +26,63 @@ namespace {
 constexpr uint64_t kMaxRackTableBytes = 64 << 20;
 constexpr absl::Duration kDrainLimit = absl::Seconds(10);
 
-struct HostPort {
-  std::string host;
-  uint16_t port = 0;
+std::string UriHost(const std::string& host) {
+  return absl::StrContains(host, ':') ? absl::StrCat("[", host, "]") : host;
+}
+
+// Where clients find the namenode, and the key that says so.
+struct RpcAddress {
+  absl::string_view key;
+  HostPort at;
 };
 
-absl::StatusOr<HostPort> ParseHostPort(absl::string_view key, absl::string_view text,
-                                       uint16_t default_port) {
-  const size_t colon = text.rfind(':');
-  uint32_t port = default_port;
-  const absl::string_view host = colon == absl::string_view::npos ? text : text.substr(0, colon);
-  if ((colon != absl::string_view::npos && !absl::SimpleAtoi(text.substr(colon + 1), &port)) ||
-      port > 65535 || host.empty()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(key, ": expected host:port, got \"", text, "\""));
+absl::StatusOr<RpcAddress> ReadRpcAddress(const Config& config) {
+  constexpr uint16_t kDefaultPort = 8020;
+  RpcAddress out{"dfs.namenode.rpc-address", {"127.0.0.1", kDefaultPort}};
+  ASSIGN_OR_RETURN(const std::string address, config.GetString(out.key));
+  if (!address.empty()) {
+    ASSIGN_OR_RETURN(out.at, ParseHostPort(config, out.key, address, kDefaultPort));
+    return out;
   }
-  return HostPort{std::string(host), static_cast<uint16_t>(port)};
-}
-
-absl::StatusOr<HostPort> RpcAddress(const Config& config) {
-  ASSIGN_OR_RETURN(const std::string address, config.GetString("dfs.namenode.rpc-address"));
-  if (!address.empty()) return ParseHostPort("dfs.namenode.rpc-address", address, 8020);
   ASSIGN_OR_RETURN(const std::string uri, config.GetString("fs.defaultFS"));
-  if (uri.empty()) return HostPort{"127.0.0.1", 8020};
+  if (uri.empty()) return out;
+  out.key = "fs.defaultFS";
   absl::string_view rest = uri;
   if (!absl::ConsumePrefix(&rest, "hdfs://")) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("fs.defaultFS: expected hdfs://host:port, got \"", uri, "\""));
+    return config.Reject(out.key, "expected hdfs://host:port");
   }
-  return ParseHostPort("fs.defaultFS", rest.substr(0, rest.find('/')), 8020);
+  ASSIGN_OR_RETURN(out.at,
+                   ParseHostPort(config, out.key, rest.substr(0, rest.find('/')), kDefaultPort));
+  return out;
 }
 
-std::string NumericHost(const std::string& host) {
-  return host == "localhost" ? "127.0.0.1" : host;
+// In gRPC's form. Resolved here: gRPC would not say that a name is unknown.
+absl::StatusOr<std::string> ReadInternalAddress(const Config& config) {
+  constexpr absl::string_view kKey = "cairn.namenode.internal.address";
+  ASSIGN_OR_RETURN(const std::string text, config.GetString(kKey));
+  ASSIGN_OR_RETURN(const HostPort address, ParseHostPort(config, kKey, text));
+  ASSIGN_OR_RETURN(const std::string host, ResolveHost(config, kKey, address.host));
+  return absl::StrCat(UriHost(host), ":", address.port);
+}
+
+absl::StatusOr<std::shared_ptr<const RackTable>> ReadRacks(const Config& config) {
+  constexpr absl::string_view kKey = "net.topology.table.file.name";
+  ASSIGN_OR_RETURN(const std::string path, config.GetString(kKey));
+  if (path.empty()) return nullptr;
+  const absl::StatusOr<std::string> text = PosixFileSystem().ReadAll(path, kMaxRackTableBytes);
+  if (!text.ok()) return config.Reject(kKey, text.status().message());
+  ASSIGN_OR_RETURN(RackTable table, RackTable::Parse(*text, path));
+  return std::make_shared<const RackTable>(std::move(table));
+}
+
+absl::StatusOr<std::unique_ptr<UserGroups>> ReadUserGroups(const Config& config) {
+  constexpr absl::string_view kKey = "hadoop.user.group.static.mapping.overrides";
+  UserGroups::Options options;
+  ASSIGN_OR_RETURN(options.static_overrides, config.GetString(kKey));
+  absl::StatusOr<std::unique_ptr<UserGroups>> groups =
+      UserGroups::Create(std::move(options), SystemClock());
+  if (!groups.ok()) return config.Reject(kKey, groups.status().message());
+  return groups;
 }
 
 // Reads every limit and size; the keys are declared, so a bad value has stopped the start already.
@@ -67,8 +92,11 @@ absl::StatusOr<NamenodeOptions> ReadOptions(const Config& config, UserGroups& gr
   ASSIGN_OR_RETURN(options.defaults.replication, config.GetInt("dfs.replication"));
   ASSIGN_OR_RETURN(options.defaults.bytes_per_checksum, config.GetInt("dfs.bytes-per-checksum"));
   ASSIGN_OR_RETURN(options.defaults.write_packet_bytes,
-                   config.GetInt("dfs.client-write-packet-size"));
-  ASSIGN_OR_RETURN(options.defaults.trash_interval_minutes, config.GetInt("fs.trash.interval"));
+                   config.GetSize("dfs.client-write-packet-size"));
+  ASSIGN_OR_RETURN(const absl::Duration trash, config.GetDuration("fs.trash.interval"));
+  // Rounded up: 0 would turn the trash off.
+  options.defaults.trash_interval_minutes =
+      absl::ToInt64Minutes(absl::Ceil(trash, absl::Minutes(1)));
   ASSIGN_OR_RETURN(options.tree.cache_bytes, config.GetSize("cairn.namenode.inode.cache"));
   ASSIGN_OR_RETURN(options.blocks.cache_bytes, config.GetSize("cairn.namenode.block.cache"));
   ASSIGN_OR_RETURN(options.min_replication, config.GetInt("dfs.namenode.replication.min"));
@@ -100,6 +128,20 @@ absl::StatusOr<NamenodeOptions> ReadOptions(const Config& config, UserGroups& gr
 
 }  // namespace
 
+absl::StatusOr<NamenodeServer::Endpoints> NamenodeServer::ReadEndpoints(const Config& config) {
+  Endpoints out;
+  ASSIGN_OR_RETURN(const RpcAddress address, ReadRpcAddress(config));
+  out.rpc_host = address.at.host;
+  out.rpc_port = address.at.port;
+  // As in HDFS: the address that clients use, unless another one is named to bind to.
+  constexpr absl::string_view kBindKey = "dfs.namenode.rpc-bind-host";
+  ASSIGN_OR_RETURN(const std::string bind, config.GetString(kBindKey));
+  const absl::string_view key = bind.empty() ? address.key : kBindKey;
+  ASSIGN_OR_RETURN(out.rpc_bind, ResolveHost(config, key, bind.empty() ? out.rpc_host : bind));
+  ASSIGN_OR_RETURN(out.internal, ReadInternalAddress(config));
+  return out;
+}
+
 // Answers leave once the journal is durable up to their ticket.
 class NamenodeServer::JournalGate final : public rpc::ReplyGate {
  public:
@@ -115,19 +157,12 @@ class NamenodeServer::JournalGate final : public rpc::ReplyGate {
 
 absl::StatusOr<std::unique_ptr<NamenodeServer>> NamenodeServer::Start(const Config& config) {
   std::unique_ptr<NamenodeServer> server(new NamenodeServer);
-  UserGroups::Options groups;
-  ASSIGN_OR_RETURN(groups.static_overrides,
-                   config.GetString("hadoop.user.group.static.mapping.overrides"));
-  ASSIGN_OR_RETURN(server->groups_, UserGroups::Create(groups, SystemClock()));
+  ASSIGN_OR_RETURN(server->endpoints_, ReadEndpoints(config));
+  ASSIGN_OR_RETURN(server->groups_, ReadUserGroups(config));
   ClusterState::Options cluster;
   ASSIGN_OR_RETURN(cluster.stale_interval, config.GetDuration("cairn.namenode.stale.interval"));
   ASSIGN_OR_RETURN(cluster.dead_interval, config.GetDuration("cairn.namenode.dead.interval"));
-  ASSIGN_OR_RETURN(const std::string racks, config.GetString("net.topology.table.file.name"));
-  if (!racks.empty()) {
-    ASSIGN_OR_RETURN(const std::string text, PosixFileSystem().ReadAll(racks, kMaxRackTableBytes));
-    ASSIGN_OR_RETURN(RackTable table, RackTable::Parse(text, racks));
-    cluster.racks = std::make_shared<const RackTable>(std::move(table));
-  }
+  ASSIGN_OR_RETURN(cluster.racks, ReadRacks(config));
   server->cluster_ = std::make_unique<ClusterState>(cluster, SystemClock());
   ASSIGN_OR_RETURN(NamenodeOptions options, ReadOptions(config, *server->groups_));
   RETURN_IF_ERROR(server->OpenStorage(config, std::move(options)));
@@ -136,8 +171,9 @@ absl::StatusOr<std::unique_ptr<NamenodeServer>> NamenodeServer::Start(const Conf
 }
 
 absl::Status NamenodeServer::OpenStorage(const Config& config, NamenodeOptions options) {
-  ASSIGN_OR_RETURN(const std::string name_dir, config.GetString("dfs.namenode.name.dir"));
-  ASSIGN_OR_RETURN(const std::string directory, StorageDirectory(name_dir));
+  ASSIGN_OR_RETURN(const std::string directory, StorageDirectory(config));
+  JournalOptions journal;
+  ASSIGN_OR_RETURN(journal.segment_bytes, JournalSegmentBytes(config));
   FileSystem& fs = PosixFileSystem();
   ASSIGN_OR_RETURN(const StorageVersion version, ReadVersion(fs, directory));
   ASSIGN_OR_RETURN(lock_, fs.Lock(LockFile(directory)));
@@ -162,10 +198,8 @@ absl::Status NamenodeServer::OpenStorage(const Config& config, NamenodeOptions o
   namenode_view_.store(namenode_.get(), std::memory_order_release);
   RETURN_IF_ERROR(namenode_->OpenStore());
 
-  JournalOptions journal;
   journal.directory = JournalDirectory(directory);
   journal.cluster_id = version.cluster_id;
-  ASSIGN_OR_RETURN(journal.segment_bytes, config.GetSize("cairn.namenode.journal.segment.size"));
   ASSIGN_OR_RETURN(journal.keep, config.GetDuration("cairn.namenode.journal.keep"));
   ASSIGN_OR_RETURN(journal.keep_bytes, config.GetSize("cairn.namenode.journal.keep.size"));
   // Edits that the store has already are read once more for the retry cache, as many as it holds.
@@ -194,9 +228,8 @@ absl::Status NamenodeServer::Serve(const Config& config) {
   io_ = std::make_unique<IoThreads>(static_cast<int>(threads), "nn-io");
   gate_ = std::make_unique<JournalGate>(*journal_);
 
-  ASSIGN_OR_RETURN(const std::string internal, config.GetString("cairn.namenode.internal.address"));
   DatanodeServer::Options datanodes;
-  datanodes.address = internal;
+  datanodes.address = endpoints_.internal;
   ASSIGN_OR_RETURN(datanodes_, DatanodeServer::Start(datanodes, *namenode_));
 
   const Scheduler schedule = [this](absl::Duration delay, std::function<void()> run) {
@@ -226,13 +259,10 @@ absl::Status NamenodeServer::Serve(const Config& config) {
   std::vector<rpc::RpcService*> services;
   for (const auto& service : services_) services.push_back(service.get());
 
-  ASSIGN_OR_RETURN(const HostPort address, RpcAddress(config));
-  ASSIGN_OR_RETURN(std::string bind, config.GetString("dfs.namenode.rpc-bind-host"));
   rpc::RpcServerOptions options;
-  options.bind_address = NumericHost(bind.empty() ? address.host : bind);
-  options.port = address.port;
+  options.bind_address = endpoints_.rpc_bind;
+  options.port = endpoints_.rpc_port;
   ASSIGN_OR_RETURN(rpc_, rpc::RpcServer::Start(options, *io_, gate_.get(), services));
-  host_ = options.bind_address;
   maintenance_ = std::thread([this] { Maintain(); });
   return absl::OkStatus();
 }
@@ -240,7 +270,7 @@ absl::Status NamenodeServer::Serve(const Config& config) {
 DaemonFacts NamenodeServer::facts() const {
   return {{"rpc", absl::StrCat(rpc_->port())},
           {"internal", absl::StrCat(datanodes_->port())},
-          {"uri", absl::StrCat("hdfs://", host_, ":", rpc_->port())}};
+          {"uri", absl::StrCat("hdfs://", UriHost(endpoints_.rpc_host), ":", rpc_->port())}};
 }
 
 void NamenodeServer::Maintain() {

@@ -38,7 +38,14 @@ class NamenodeServer {
  private:
   class JournalGate;
 
+  struct Endpoints {
+    std::string rpc_host, rpc_bind;  // as clients write it; the numeric address to listen on
+    uint16_t rpc_port = 0;
+    std::string internal;  // host:port, numeric
+  };
+
   NamenodeServer() = default;
+  static absl::StatusOr<Endpoints> ReadEndpoints(const Config& config);
   absl::Status OpenStorage(const Config& config, NamenodeOptions options);
   absl::Status Serve(const Config& config);
   void Maintain();
@@ -64,7 +71,7 @@ class NamenodeServer {
   CondVar wake_;
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
   std::thread maintenance_;
-  std::string host_;
+  Endpoints endpoints_;  // set before anything else
 };
 
 }  // namespace cairn::namenode

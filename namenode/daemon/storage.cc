@@ -11,6 +11,7 @@
 #include "absl/strings/strip.h"
 #include "common/status_macros.h"
 #include "namenode/journal/journal.h"
+#include "namenode/journal/segment.h"
 #include "namenode/namespace/first_records.h"
 #include "namenode/store/store.h"
 
@@ -30,20 +31,25 @@ std::string VersionPath(const std::string& directory) { return directory + "/VER
 
 }  // namespace
 
-absl::StatusOr<std::string> StorageDirectory(absl::string_view name_dir) {
-  if (absl::StrContains(name_dir, ',')) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("dfs.namenode.name.dir: one directory is supported, got ", name_dir));
+absl::StatusOr<std::string> StorageDirectory(const Config& config) {
+  constexpr absl::string_view kKey = "dfs.namenode.name.dir";
+  ASSIGN_OR_RETURN(const std::string text, config.GetString(kKey));
+  if (absl::StrContains(text, ',')) return config.Reject(kKey, "one directory is supported");
+  absl::string_view path = text;
+  if (absl::ConsumePrefix(&path, "file:")) {
+    while (absl::StartsWith(path, "//")) path.remove_prefix(1);
   }
-  if (absl::ConsumePrefix(&name_dir, "file:")) {
-    while (absl::StartsWith(name_dir, "//")) name_dir.remove_prefix(1);
+  if (!absl::StartsWith(path, "/")) {
+    return config.Reject(kKey, "expected an absolute path or file: URI");
   }
-  if (name_dir.empty() || name_dir[0] != '/') {
-    return absl::InvalidArgumentError(
-        absl::StrCat("dfs.namenode.name.dir: expected an absolute path or file: URI, got \"",
-                     name_dir, "\""));
-  }
-  return std::string(name_dir);
+  return std::string(path);
+}
+
+absl::StatusOr<uint64_t> JournalSegmentBytes(const Config& config) {
+  constexpr absl::string_view kKey = "cairn.namenode.journal.segment.size";
+  ASSIGN_OR_RETURN(const uint64_t bytes, config.GetSize(kKey));
+  if (bytes % kJournalBlockBytes == 0) return bytes;
+  return config.Reject(kKey, absl::StrCat("expected a multiple of ", kJournalBlockBytes));
 }
 
 absl::StatusOr<StorageVersion> FormatStorage(FileSystem& fs, Clock& clock,

@@ -1,6 +1,7 @@
 // namenode/daemon/storage.h - the namenode's directory on disk.
 //
-//   VERSION       key=value lines: layout, clusterID, blockPoolID, cTime; written last by a format
+//   VERSION       key=value lines: layoutVersion, clusterID, blockpoolID, cTime; written last by a
+//                 format
 //   in_use.lock   held by the running namenode
 //   store/        LevelDB
 //   journal/      segments
@@ -12,6 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/clock.h"
+#include "common/config.h"
 #include "common/io/file_system.h"
 
 namespace cairn::namenode {
@@ -40,8 +42,11 @@ absl::StatusOr<StorageVersion> FormatStorage(FileSystem& fs, Clock& clock,
 // kFailedPrecondition: not formatted, or of a newer layout; says what to do.
 absl::StatusOr<StorageVersion> ReadVersion(FileSystem& fs, const std::string& directory);
 
-// "file:///a/b" and "/a/b" alike. kInvalidArgument: several directories, or another scheme.
-absl::StatusOr<std::string> StorageDirectory(absl::string_view name_dir);
+// dfs.namenode.name.dir, where "file:///a/b" and "/a/b" are alike. kInvalidArgument: several
+// directories, or another scheme.
+absl::StatusOr<std::string> StorageDirectory(const Config& config);
+// kInvalidArgument: no whole number of the journal's blocks.
+absl::StatusOr<uint64_t> JournalSegmentBytes(const Config& config);
 
 inline std::string StoreDirectory(const std::string& directory) { return directory + "/store"; }
 inline std::string JournalDirectory(const std::string& directory) { return directory + "/journal"; }

@@ -3,9 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
-#include "common/fs_error.h"
-
 namespace cairn::namenode {
 
 LeaseManager::LeaseManager(Options options, Clock& clock) : options_(options), clock_(clock) {}
@@ -15,15 +12,15 @@ void LeaseManager::RenewLocked(Leases::iterator lease, absl::Duration now) {
   leases_.splice(leases_.end(), leases_, lease);
 }
 
-void LeaseManager::GrantLocked(InodeId file, absl::string_view holder, absl::Duration now) {
-  auto known = by_holder_.find(holder);
-  if (known == by_holder_.end()) {
-    leases_.push_back({std::string(holder), now, {}});
-    known = by_holder_.emplace(std::string(holder), std::prev(leases_.end())).first;
+LeaseManager::Leases::iterator LeaseManager::LeaseOf(absl::string_view holder, absl::Duration now) {
+  if (const auto known = by_holder_.find(holder); known != by_holder_.end()) {
+    RenewLocked(known->second, now);
+    return known->second;
   }
-  RenewLocked(known->second, now);
-  known->second->files.insert(file);
-  by_file_[file] = known->second;
+  leases_.push_back({std::string(holder), now, {}});
+  const Leases::iterator lease = std::prev(leases_.end());
+  if (!IsReservedHolder(holder)) by_holder_.emplace(std::string(holder), lease);
+  return lease;
 }
 
 void LeaseManager::ReleaseLocked(InodeId file) {
@@ -37,25 +34,18 @@ void LeaseManager::ReleaseLocked(InodeId file) {
   leases_.erase(lease);
 }
 
-absl::Status LeaseManager::Grant(InodeId file, absl::string_view holder) {
-  const absl::Duration now = clock_.Monotonic();
-  MutexLock lock(mu_);
-  const auto found = by_file_.find(file);
-  if (found != by_file_.end() && found->second->holder != holder) {
-    return MakeFsError(
-        FsError::kAlreadyBeingCreated,
-        absl::StrCat("inode ", ToInt(file), " is being written by ", found->second->holder));
-  }
-  GrantLocked(file, holder, now);
-  return absl::OkStatus();
-}
-
 void LeaseManager::Restore(InodeId file, absl::string_view holder) {
   const absl::Duration now = clock_.Monotonic();
   MutexLock lock(mu_);
   const auto found = by_file_.find(file);
-  if (found != by_file_.end() && found->second->holder != holder) ReleaseLocked(file);
-  GrantLocked(file, holder, now);
+  if (found != by_file_.end()) {
+    const bool same = found->second->holder == holder;
+    if (same && IsReservedHolder(holder)) return;  // it has its time
+    if (!same) ReleaseLocked(file);
+  }
+  const Leases::iterator lease = LeaseOf(holder, now);
+  lease->files.insert(file);
+  by_file_[file] = lease;
 }
 
 void LeaseManager::Release(InodeId file) {
@@ -68,19 +58,6 @@ void LeaseManager::Renew(absl::string_view holder) {
   MutexLock lock(mu_);
   const auto found = by_holder_.find(holder);
   if (found != by_holder_.end()) RenewLocked(found->second, now);
-}
-
-std::optional<std::string> LeaseManager::HolderOf(InodeId file) const {
-  MutexLock lock(mu_);
-  const auto found = by_file_.find(file);
-  if (found == by_file_.end()) return std::nullopt;
-  return found->second->holder;
-}
-
-bool LeaseManager::IsHeldBy(InodeId file, absl::string_view holder) const {
-  MutexLock lock(mu_);
-  const auto found = by_file_.find(file);
-  return found != by_file_.end() && found->second->holder == holder;
 }
 
 bool LeaseManager::IsSoftExpired(absl::string_view holder) const {
@@ -102,35 +79,6 @@ std::vector<InodeId> LeaseManager::TakeExpired(size_t limit) {
   }
   std::sort(expired.begin(), expired.end());
   return expired;
-}
-
-size_t LeaseManager::open_files() const {
-  MutexLock lock(mu_);
-  return by_file_.size();
-}
-
-size_t LeaseManager::holders() const {
-  MutexLock lock(mu_);
-  return leases_.size();
-}
-
-std::vector<LeaseManager::OpenFile> LeaseManager::ListOpen(InodeId after, size_t limit) const {
-  const absl::Duration now = clock_.Monotonic();
-  std::vector<OpenFile> files;
-  MutexLock lock(mu_);
-  for (const auto& [file, lease] : by_file_) {
-    if (file > after) files.push_back({file, "", absl::ZeroDuration()});
-  }
-  const size_t count = std::min(limit, files.size());
-  std::partial_sort(files.begin(), files.begin() + count, files.end(),
-                    [](const OpenFile& a, const OpenFile& b) { return a.file < b.file; });
-  files.resize(count);
-  for (OpenFile& file : files) {
-    const Lease& lease = *by_file_.find(file.file)->second;
-    file.holder = lease.holder;
-    file.idle = now - lease.renewed;
-  }
-  return files;
 }
 
 }  // namespace cairn::namenode

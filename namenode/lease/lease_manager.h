@@ -7,20 +7,18 @@
 // Nothing of this is stored. At start-up Restore() is called for each file that the store lists as
 // open, and every writer gets a full period of grace.
 //
-// Threads: RPC handlers call all but TakeExpired, the lease monitor TakeExpired.
+// Threads: RPC handlers call all but TakeExpired, the maintenance thread that one.
 // Lock order: the namespace lock before mu_. Only the clock is called while mu_ is held; it is the
 // monotonic one, so that setting the wall clock takes nobody's file away.
 #pragma once
 
 #include <cstdint>
 #include <list>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/container/btree_set.h"
 #include "absl/container/flat_hash_map.h"
-#include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "common/clock.h"
@@ -39,40 +37,26 @@ class LeaseManager {
     absl::Duration soft_limit = absl::Seconds(60);  // HDFS: not configurable
     absl::Duration hard_limit = absl::Minutes(20);  // dfs.namenode.lease-hard-limit-sec
   };
-  struct OpenFile {
-    InodeId file;
-    std::string holder;
-    absl::Duration idle;  // since the holder's last renewal
-  };
 
   LeaseManager(Options options, Clock& clock);  // `clock` outlives this
 
-  // FsError::kAlreadyBeingCreated: another holder has the lease; names it. Granting again to the
-  // same holder renews its lease.
-  absl::Status Grant(InodeId file, absl::string_view holder) ABSL_LOCKS_EXCLUDED(mu_);
-  // The same without asking, from applied edits and at start-up: the last one wins.
+  // `holder` writes the file from now on, and its lease is renewed: from applied edits and at
+  // start-up; who had it before has it no more. Whether that may be was asked before, of the
+  // namespace. kNamenodeHolder: each file has a time of its own, from when it came to it.
   void Restore(InodeId file, absl::string_view holder) ABSL_LOCKS_EXCLUDED(mu_);
   // The file is closed or gone. No effect if it has no lease.
   void Release(InodeId file) ABSL_LOCKS_EXCLUDED(mu_);
   // A client without open files is fine: some renew every second from their start on.
   void Renew(absl::string_view holder) ABSL_LOCKS_EXCLUDED(mu_);
 
-  // nullopt: not open.
-  std::optional<std::string> HolderOf(InodeId file) const ABSL_LOCKS_EXCLUDED(mu_);
-  bool IsHeldBy(InodeId file, absl::string_view holder) const ABSL_LOCKS_EXCLUDED(mu_);
   // True also for a holder without files: there is nobody to wait for.
   bool IsSoftExpired(absl::string_view holder) const ABSL_LOCKS_EXCLUDED(mu_);
 
   // Removes and returns, in inode order, files whose writer has been silent for the hard limit; at
-  // most `limit` of them, those of the longest silent holders. The caller closes each, or grants it
-  // to kNamenodeHolder while its recovery runs; that lease expires in turn, and recovery is tried
-  // again.
+  // most `limit` of them, those of the longest silent holders. The caller closes each, or
+  // restores it to kNamenodeHolder while its recovery runs; that expires in turn, a hard limit
+  // later, and recovery is tried again.
   std::vector<InodeId> TakeExpired(size_t limit = 1000) ABSL_LOCKS_EXCLUDED(mu_);
-
-  size_t open_files() const ABSL_LOCKS_EXCLUDED(mu_);
-  size_t holders() const ABSL_LOCKS_EXCLUDED(mu_);
-  // Up to `limit` open files with an id above `after`, ascending. Walks all of them: for reports.
-  std::vector<OpenFile> ListOpen(InodeId after, size_t limit) const ABSL_LOCKS_EXCLUDED(mu_);
 
   static bool IsReservedHolder(absl::string_view holder) { return holder == kNamenodeHolder; }
 
@@ -80,12 +64,13 @@ class LeaseManager {
   struct Lease {
     std::string holder;
     absl::Duration renewed;
-    absl::btree_set<InodeId> files;  // not empty
+    absl::btree_set<InodeId> files;  // not empty; one, if the holder is the namenode
   };
   using Leases = std::list<Lease>;  // the longest silent first
 
   void RenewLocked(Leases::iterator lease, absl::Duration now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void GrantLocked(InodeId file, absl::string_view holder, absl::Duration now)
+  // The lease of `holder`, renewed; a new one for kNamenodeHolder.
+  Leases::iterator LeaseOf(absl::string_view holder, absl::Duration now)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ReleaseLocked(InodeId file) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
@@ -93,6 +78,7 @@ class LeaseManager {
   Clock& clock_;
   mutable Mutex mu_;
   Leases leases_ ABSL_GUARDED_BY(mu_);
+  // Without the namenode's: nothing renews those, least of all another file that comes to it.
   absl::flat_hash_map<std::string, Leases::iterator> by_holder_ ABSL_GUARDED_BY(mu_);
   absl::flat_hash_map<InodeId, Leases::iterator> by_file_ ABSL_GUARDED_BY(mu_);
 };

@@ -101,6 +101,7 @@ absl::Status Tree::ApplyChange(const edit::Edit& edit, TxId txid) {
     case edit::Edit::kReassignLease: {
       ASSIGN_OR_RETURN(Inode* const file, RequireFile(InodeId{edit.reassign_lease().inode()}));
       if (!file->is_open()) return DoesNotFit("lease of a closed file");
+      const Recount recount(*this, *file);
       file->file->writer->holder = edit.reassign_lease().lease_holder();
       Save(*file, txid);
       listener_.OnOpened(*file);
@@ -113,6 +114,7 @@ absl::Status Tree::ApplyChange(const edit::Edit& edit, TxId txid) {
       record.set_storage_uuid(change.storage_uuid());
       record.set_datanode_uuid(change.datanode_uuid());
       record.set_storage_type(change.storage_type());
+      record.set_given_up(change.given_up());
       store_.Put(keys::Storage(change.number()), record.SerializeAsString());
       identity_.set_next_storage_number(
           std::max(identity_.next_storage_number(), change.number() + 1));
@@ -130,6 +132,18 @@ absl::Status Tree::ApplyChange(const edit::Edit& edit, TxId txid) {
       break;
   }
   return absl::UnimplementedError("an edit of a kind that this version does not know");
+}
+
+// Two inodes of one name share a record: one of them would be lost, and the next start with it.
+absl::Status Tree::RequireFree(const Inode& directory, absl::string_view name) {
+  const Found found = FindChild(directory, name);
+  if (found.known && found.inode == nullptr) return absl::OkStatus();
+  if (!found.known) {  // in replay, or the entry of what this very edit replaces
+    const absl::Status status = FetchLocked(keys::Entry(directory.id, name)).status();
+    if (absl::IsNotFound(status)) return absl::OkStatus();
+    RETURN_IF_ERROR(status);
+  }
+  return DoesNotFit(absl::StrCat("a second \"", name, "\" in inode ", ToInt(directory.id)));
 }
 
 absl::StatusOr<Inode*> Tree::RequireFile(InodeId id) {
@@ -185,6 +199,9 @@ Inode* Tree::NewInode(const edit::NewInode& from, Inode& parent, uint64_t time_m
 absl::Status Tree::ApplyMakeDirectories(const edit::MakeDirectories& change, uint64_t time_ms,
                                         TxId txid, Inode** last) {
   ASSIGN_OR_RETURN(Inode * parent, RequireDirectory(InodeId{change.parent()}));
+  if (change.directories_size() > 0) {
+    RETURN_IF_ERROR(RequireFree(*parent, change.directories(0).name()));
+  }
   // The sums above grow once, by all the new directories; each new one holds those below it.
   const auto count = static_cast<uint64_t>(change.directories_size());
   AddToSums(parent, {.directories = count}, +1);
@@ -214,6 +231,7 @@ absl::Status Tree::ApplyCreate(const edit::CreateFile& change, uint64_t time_ms,
     overwritten.set_inode(change.overwritten());
     RETURN_IF_ERROR(ApplyDelete(overwritten, time_ms, txid));
   }
+  RETURN_IF_ERROR(RequireFree(*parent, change.inode().name()));
   Inode* const inode = NewInode(change.inode(), *parent, time_ms, txid);
   inode->atime_ms = time_ms;
   inode->storage_policy = change.storage_policy();
@@ -260,6 +278,7 @@ absl::Status Tree::ApplyDelete(const edit::Delete& change, uint64_t time_ms, TxI
     RemoveResident(inode);
     return absl::OkStatus();
   }
+  const Recount recount(*this, *inode);
   inode->parent = nullptr;
   inode->detached = true;
   inode->name.clear();
@@ -306,10 +325,12 @@ absl::Status Tree::ApplyRename(const edit::Rename& change, uint64_t time_ms, TxI
     overwritten.set_inode(change.overwritten());
     RETURN_IF_ERROR(ApplyDelete(overwritten, time_ms, txid));
   }
+  RETURN_IF_ERROR(RequireFree(*to, change.to_name()));
   Inode* const from = inode->parent;
   const SubtreeSums moved = inode->Contribution();
   store_.Delete(keys::Entry(from->id, inode->name));
   Unlink(inode);
+  const Recount recount(*this, *inode);
   inode->name = change.to_name();
   Link(inode, *to);
   Save(*inode, txid);
@@ -338,6 +359,7 @@ void Tree::SetLastBlock(Inode& file, const edit::Block& block, bool committed) {
 
 absl::Status Tree::ApplyAddBlock(const edit::AddBlock& change, TxId txid) {
   ASSIGN_OR_RETURN(Inode* const file, RequireFile(InodeId{change.inode()}));
+  const Recount recount(*this, *file);
   const SubtreeSums before = file->Contribution();
   FileData& data = *file->file;
   if (change.has_commit_previous()) {
@@ -360,6 +382,7 @@ absl::Status Tree::ApplyAddBlock(const edit::AddBlock& change, TxId txid) {
 
 absl::Status Tree::ApplyAbandonBlock(const edit::AbandonBlock& change, TxId txid) {
   ASSIGN_OR_RETURN(Inode* const file, RequireFile(InodeId{change.inode()}));
+  const Recount recount(*this, *file);
   FileData& data = *file->file;
   if (data.blocks.empty() || ToInt(data.blocks.back().id) != change.block_id()) {
     return DoesNotFit("abandon of another block than the last");
@@ -391,6 +414,7 @@ absl::Status Tree::ApplyUpdateLastBlock(const edit::UpdateLastBlock& change, TxI
 
 absl::Status Tree::ApplyClose(const edit::CloseFile& change, uint64_t time_ms, TxId txid) {
   ASSIGN_OR_RETURN(Inode* const file, RequireFile(InodeId{change.inode()}));
+  const Recount recount(*this, *file);
   FileData& data = *file->file;
   const SubtreeSums before = file->Contribution();
   if (change.drop_last_block()) {
@@ -418,6 +442,7 @@ absl::Status Tree::ApplyClose(const edit::CloseFile& change, uint64_t time_ms, T
 absl::Status Tree::ApplyReopen(const edit::ReopenFile& change, uint64_t time_ms, TxId txid) {
   (void)time_ms;  // as in HDFS, mtime moves when the file is closed
   ASSIGN_OR_RETURN(Inode* const file, RequireFile(InodeId{change.inode()}));
+  const Recount recount(*this, *file);
   if (file->is_open()) return DoesNotFit("append to an open file");
   file->file->writer =
       std::make_unique<Writer>(Writer{change.lease_holder(), change.client_machine()});
@@ -433,6 +458,7 @@ absl::Status Tree::ApplyReopen(const edit::ReopenFile& change, uint64_t time_ms,
 
 absl::Status Tree::ApplyTruncate(const edit::Truncate& change, uint64_t time_ms, TxId txid) {
   ASSIGN_OR_RETURN(Inode* const file, RequireFile(InodeId{change.inode()}));
+  const Recount recount(*this, *file);
   const SubtreeSums before = file->Contribution();
   FileData& data = *file->file;
   // Whole blocks past the cut go; the one that the cut crosses goes on under its new stamp.
@@ -469,6 +495,7 @@ absl::Status Tree::ApplyTruncate(const edit::Truncate& change, uint64_t time_ms,
 
 absl::Status Tree::ApplyConcat(const edit::Concat& change, uint64_t time_ms, TxId txid) {
   ASSIGN_OR_RETURN(Inode* const target, RequireFile(InodeId{change.target()}));
+  const Recount recount(*this, *target);
   const SubtreeSums before = target->Contribution();
   FileData& data = *target->file;
   store::BlockOwner owner;

@@ -251,11 +251,21 @@ void Tree::SaveChildren(const Inode& directory) {
 
 uint64_t Tree::Footprint(const Inode& inode) {
   constexpr uint64_t kTables = 40;  // buckets of two hash tables, the clock, malloc's headers
-  uint64_t bytes = sizeof(Inode) + kTables + (inode.name.size() > 15 ? inode.name.size() + 16 : 0);
-  if (inode.directory) return bytes + sizeof(DirectoryData) + 16;
-  // Capacity, not size, would change behind our back: the count is taken at AddResident and again
-  // at RemoveResident, so the files that grow in between are counted by their initial size.
-  return bytes + sizeof(FileData) + 16;
+  constexpr uint64_t kMalloc = 16;  // a further allocation's header and rounding
+  const auto text = [](const std::string& s) -> uint64_t {
+    return s.capacity() > 15 ? s.capacity() + kMalloc : 0;  // 15 fit into the string itself
+  };
+  const uint64_t bytes = sizeof(Inode) + kTables + text(inode.name);
+  if (inode.directory) return bytes + sizeof(DirectoryData) + kMalloc;
+  const FileData& file = *inode.file;
+  uint64_t of_file = sizeof(FileData) + kMalloc;
+  if (file.blocks.capacity() != 0) {
+    of_file += file.blocks.capacity() * sizeof(BlockVersion) + kMalloc;
+  }
+  if (file.writer) {
+    of_file += sizeof(Writer) + kMalloc + text(file.writer->holder) + text(file.writer->machine);
+  }
+  return bytes + of_file;
 }
 
 void Tree::AddResident(Inode* inode) {

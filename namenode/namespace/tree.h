@@ -22,6 +22,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -41,15 +42,27 @@ struct Wanted {
   std::vector<std::pair<InodeId, std::string>> entries;  // parent (resident), name
   std::vector<InodeId> inodes;
   std::vector<BlockId> blocks;  // replica lists
+  std::vector<BlockId> owners;  // which file has a block
   // What loading found out: inodes that do not exist, as of the edit `gone_as_of`.
   std::vector<InodeId> gone;
   TxId gone_as_of = kNoTx;
+  // An owner's record as LevelDB has it; the newest as long as the store's tails know nothing of it
+  // and its flush_count() is still this.
+  struct LoadedOwner {
+    BlockId block;
+    std::optional<std::string> record;
+    uint64_t flush_count;
+  };
+  std::optional<LoadedOwner> owner;  // the last one wanted
 
-  bool empty() const { return entries.empty() && inodes.empty() && blocks.empty(); }
+  bool empty() const {
+    return entries.empty() && inodes.empty() && blocks.empty() && owners.empty();
+  }
   void BeginAttempt() {
     entries.clear();
     inodes.clear();
     blocks.clear();
+    owners.clear();
   }
 };
 
@@ -105,7 +118,7 @@ class Tree {
   // [W] Root of a detached subtree.
   void InsertDetached(const store::Inode& record, const store::Sums* sums);
 
-  // [W] Finds or loads `id` under the lock. Only replay may need to load; at run time what an edit
+  // [W] Finds or loads `id` under the lock. Only start-up may need to load; at run time what an edit
   // touches is resident. Null: no such inode.
   absl::StatusOr<Inode*> Require(InodeId id);
 
@@ -113,7 +126,8 @@ class Tree {
   // or journal); nothing more may be applied then.
   absl::Status Apply(const edit::Edit& edit, TxId txid);
 
-  // [W] The newest value of a record, read under the lock. kNotFound: there is none.
+  // [W] The newest value of a record, read under the lock: for start-up, when nobody waits for it.
+  // kNotFound: there is none.
   absl::StatusOr<std::string> FetchLocked(const std::string& key);
 
   const store::Namespace& identity() const { return identity_; }
@@ -134,6 +148,7 @@ class Tree {
   // [W] Drops all that can be dropped; for tests.
   void EvictAll();
   size_t resident() const { return by_id_.size(); }
+  // Inodes with their names, block lists and writers.
   uint64_t resident_bytes() const { return bytes_; }
 
  private:
@@ -166,6 +181,8 @@ class Tree {
   absl::Status ApplyTruncate(const edit::Truncate& change, uint64_t time_ms, TxId txid);
   absl::Status ApplyConcat(const edit::Concat& change, uint64_t time_ms, TxId txid);
 
+  // kDataLoss: something in `directory` has that name.
+  absl::Status RequireFree(const Inode& directory, absl::string_view name);
   absl::StatusOr<Inode*> RequireFile(InodeId id);
   absl::StatusOr<Inode*> RequireDirectory(InodeId id);
   absl::StatusOr<Inode*> LoadById(InodeId id);
@@ -186,6 +203,20 @@ class Tree {
   void DropFile(Inode* file);  // its blocks, its writer, its records but the entry
   void SetLastBlock(Inode& file, const edit::Block& block, bool committed);
   static uint64_t Footprint(const Inode& inode);
+  // Stands where a resident inode's name, blocks or writer may change: keeps bytes_ right.
+  class Recount {
+   public:
+    Recount(Tree& tree, const Inode& inode)
+        : tree_(tree), inode_(inode), before_(Footprint(inode)) {}
+    ~Recount() { tree_.bytes_ += Footprint(inode_) - before_; }
+    Recount(const Recount&) = delete;
+    Recount& operator=(const Recount&) = delete;
+
+   private:
+    Tree& tree_;
+    const Inode& inode_;
+    const uint64_t before_;
+  };
 
   const Options options_;
   Store& store_;

@@ -72,6 +72,14 @@ class TreeTest : public StoreTestBase, public ::testing::WithParamInterface<Cach
     tree_ = std::make_unique<Tree>(options, *store_, listener_);
     WriterLock lock(namespace_lock_);
     ASSERT_OK(tree_->Open());
+    empty_bytes_ = tree_->resident_bytes();
+  }
+  // Whatever was done: what is counted is what is there.
+  void TearDown() override {
+    WriterLock lock(namespace_lock_);
+    if (tree_ == nullptr) return;
+    tree_->EvictAll();
+    EXPECT_EQ(tree_->resident_bytes(), empty_bytes_);
   }
   // The store has everything; a new process begins.
   void Restart() {
@@ -216,6 +224,7 @@ class TreeTest : public StoreTestBase, public ::testing::WithParamInterface<Cach
 
   RecordingListener listener_;
   uint64_t cache_bytes_ = GetParam() == Cache::kNone ? 0 : 1 << 20;
+  uint64_t empty_bytes_ = 0;  // with nothing but the root
   std::unique_ptr<Tree> tree_;
 };
 
@@ -597,6 +606,29 @@ TEST_P(TreeTest, AnEditThatDoesNotFitIsDamage) {
   expect_damage(edit);
 }
 
+// Two inodes under one key would be one at the next start.
+TEST_P(TreeTest, ATakenNameIsNeverGivenASecondTime) {
+  MakeDirectories(kRoot, 20000, {"d"});
+  MakeFile(20000, 20001, "f", 1, 1, 30);
+  MakeFile(kRoot, 20002, "g", 2, 1, 30);
+  const auto expect_damage = [&](const edit::Edit& edit) {
+    EXPECT_THAT(TryApply(edit), StatusIs(absl::StatusCode::kDataLoss)) << edit.ShortDebugString();
+  };
+  edit::Edit edit = Edit();
+  edit.mutable_create_file()->set_parent(20000);
+  Fill(20010, "f", edit.mutable_create_file()->mutable_inode());
+  expect_damage(edit);
+  edit.mutable_make_directories()->set_parent(20000);
+  Fill(20010, "f", edit.mutable_make_directories()->add_directories());
+  expect_damage(edit);
+  edit.mutable_rename()->set_inode(20002);
+  edit.mutable_rename()->set_to_parent(20000);
+  edit.mutable_rename()->set_to_name("f");
+  expect_damage(edit);
+  EXPECT_EQ(Path(20001), "/d/f");
+  EXPECT_EQ(Path(20002), "/g");
+}
+
 TEST_P(TreeTest, WhatIsInMemoryIsFoundByIdAndByName) {
   MakeDirectories(kRoot, 20000, {"a"});
   At(20000);
@@ -649,6 +681,23 @@ TEST_P(TrimTest, EvictsWhatIsUnusedUntilTheBoundIsKept) {
   for (int i = 0; i < 100; ++i) tree_->Trim(1000);
   EXPECT_EQ(tree_->resident(), 3u) << "the root, the open file and its directory";
   EXPECT_GT(tree_->resident_bytes(), 0u);
+}
+
+// A few files of ten thousand blocks would else be a cache of many times its bound.
+TEST_P(TrimTest, BlocksAndWritersCount) {
+  Create(kRoot, 20000, "f");
+  const uint64_t open = tree_->resident_bytes();
+  constexpr int kBlocks = 400;
+  for (int i = 1; i <= kBlocks; ++i) AddBlock(20000, i, i == 1 ? 0 : i - 1, 100);
+  EXPECT_GE(tree_->resident_bytes(), open + kBlocks * sizeof(BlockVersion));
+  EXPECT_LE(tree_->resident_bytes(), open + 3 * kBlocks * sizeof(BlockVersion));
+  const uint64_t written = tree_->resident_bytes();
+  Close(20000, kBlocks, 100);
+  EXPECT_LT(tree_->resident_bytes(), written) << "its writer is gone";
+  Restart();
+  const uint64_t empty = tree_->resident_bytes();
+  ASSERT_NE(At(20000), nullptr);
+  EXPECT_GE(tree_->resident_bytes(), empty + kBlocks * sizeof(BlockVersion));
 }
 
 INSTANTIATE_TEST_SUITE_P(, TrimTest, ::testing::Values(Cache::kLarge),

@@ -36,9 +36,11 @@ Outcome<LocatedBlock> NamenodeImpl::AddBlock(const Caller& caller, const AddBloc
           place.storage_policy = EffectivePolicy(*file);
           place.writer_ip = data.writer->machine;
           place.no_local_write = request.no_local_write;
+          place.ignore_locality = request.ignore_locality;
           place.excluded = request.excluded;
           place.favored = request.favored;
           place.path = request.path;
+          place.min_replication = options_.min_replication;
           return ChooseTargets(*cluster, place, random);
         };
         // The answer to the first such call was lost.
@@ -208,6 +210,7 @@ Outcome<LocatedBlock> NamenodeImpl::GetAdditionalDatanode(
         place.existing = existing;
         place.excluded = excluded_datanode_uuids;
         place.path = path;
+        place.min_replication = options_.min_replication;
         ASSIGN_OR_RETURN(const std::vector<uint32_t> added, ChooseTargets(*cluster, place, random));
         out.storages.insert(out.storages.end(), added.begin(), added.end());
         return out;

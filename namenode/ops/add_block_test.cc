@@ -156,6 +156,19 @@ TEST_F(WriterTest, WithoutADatanodeNoBlockIsAdded) {
               HasSubstr("could only be written to 0 of the 1 minReplication nodes"));
 }
 
+TEST_F(WriterTest, WithoutADatanodeTheMessageTellsTheMinimumAskedFor) {
+  TestNamenode::Options options;
+  options.namenode.min_replication = options.namenode.blocks.min_replication = 2;
+  options.datanodes = 0;
+  TestNamenode nn(options);
+  nn.Create("/g");
+  AddBlockRequest request;
+  request.path = "/g";
+  request.client_name = "client";
+  EXPECT_THAT(std::string(nn->AddBlock(kSuper, request).value.status().message()),
+              HasSubstr("could only be written to 0 of the 2 minReplication nodes"));
+}
+
 TEST_F(WriterTest, AFileHasALimitOfBlocks) {
   TestNamenode::Options options;
   options.namenode.max_blocks_per_file = 2;

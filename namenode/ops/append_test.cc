@@ -226,6 +226,42 @@ TEST_F(AppendTest, ATruncationIsOrderedAgainAfterARestart) {
   EXPECT_TRUE(IsClosed("/f"));
 }
 
+// The datanode says it once: it must neither change the namespace in safe mode nor be forgotten.
+TEST_F(AppendTest, ATruncationThatEndsInSafeModeIsWrittenDownAfterIt) {
+  nn_.WriteFile("/f", {30});
+  const BlockVersion block = BlocksOf("/f")[0];
+  ASSERT_THAT(nn_->Truncate(kSuper, "/f", 10, "c").value, IsOkAndHolds(false));
+  nn_->RunMaintenance();
+  const auto commands = nn_.Heartbeat(0);
+  ASSERT_THAT(commands, SizeIs(1));
+  ASSERT_OK(nn_->SafeMode(kSuper, SafeModeAction::kEnter).value);
+  const TxId before = nn_.journal().last_appended();
+  nn_.ReportFinalized({block.id, std::get<TruncateCommand>(commands[0]).new_stamp, 10});
+  nn_->RunMaintenance();
+  EXPECT_FALSE(IsClosed("/f"));
+  EXPECT_EQ(nn_.journal().last_appended(), before);
+
+  ASSERT_OK(nn_->SafeMode(kSuper, SafeModeAction::kLeave).value);
+  nn_.journal().SetReady(absl::ResourceExhaustedError("disk full"));
+  nn_->RunMaintenance();
+  EXPECT_FALSE(IsClosed("/f"));
+  nn_.journal().SetReady(absl::OkStatus());
+  nn_->RunMaintenance();
+  EXPECT_TRUE(IsClosed("/f"));
+  EXPECT_EQ(nn_.Stat("/f")->length, 10u);
+}
+
+TEST_F(AppendTest, NoTruncationIsOrderedInSafeMode) {
+  nn_.WriteFile("/f", {30});
+  ASSERT_THAT(nn_->Truncate(kSuper, "/f", 10, "c").value, IsOkAndHolds(false));
+  ASSERT_OK(nn_->SafeMode(kSuper, SafeModeAction::kEnter).value);
+  nn_->RunMaintenance();
+  EXPECT_THAT(nn_.Heartbeat(0), SizeIs(0));
+  ASSERT_OK(nn_->SafeMode(kSuper, SafeModeAction::kLeave).value);
+  nn_->RunMaintenance();
+  EXPECT_THAT(nn_.Heartbeat(0), SizeIs(1));
+}
+
 TEST_F(AppendTest, TruncateOfAnOpenFileOrADirectory) {
   nn_.Create("/open", kSuper, "writer");
   nn_.Mkdir("/d");

@@ -6,16 +6,13 @@
 #include "common/logging.h"
 #include "namenode/core/run.h"
 #include "namenode/store/keys.h"
+#include "namenode/store/records.h"
 
 namespace cairn::namenode {
 namespace {
 
 // An order that was not carried out is given again.
 constexpr absl::Duration kOrderAgain = absl::Seconds(10);
-
-// After a start the datanodes' reports tell where open blocks are. A block that none has shown for
-// so long is nowhere; before, a reader may have seen what only a report still to come knows of.
-constexpr absl::Duration kReportGrace = absl::Minutes(10);
 
 }  // namespace
 
@@ -34,8 +31,9 @@ absl::StatusOr<bool> NamenodeImpl::StartBlockRecovery(Attempt& attempt, Inode& f
   const BlockVersion last = file.file->blocks.back();
   const BlockMap::Entry* const entry = blocks_->Find(last.id);
   if (entry->expected().empty() && last.length == 0 && !safe_mode_.on() &&
-      clock_.Monotonic() - serving_since_ >= kReportGrace) {
-    // No datanode ever heard of it, and no reader was told of a byte: the block goes.
+      cluster_.HaveAllReported()) {
+    // No datanode has it, and fsync told of no byte: the block goes. As long as one datanode is
+    // away, nobody can say so: it may hold what hflush had acknowledged.
     edit::CloseFile& close = *attempt.NewEdit().mutable_close_file();
     close.set_inode(ToInt(file.id));
     close.set_drop_last_block(true);
@@ -50,7 +48,7 @@ absl::StatusOr<bool> NamenodeImpl::StartBlockRecovery(Attempt& attempt, Inode& f
   lease.set_lease_holder(std::string(kNamenodeHolder));
   attempt.CommitAside();
   recovering_[last.id] = {file.id, {last.id, stamp, last.length}, last.stamp, false,
-                          clock_.Monotonic(), {}};
+                          clock_.Monotonic(), last_txid_, {}};
   return false;
 }
 
@@ -58,8 +56,16 @@ void NamenodeImpl::SendRecoveries() {
   const std::shared_ptr<const ClusterView> cluster = cluster_.View();
   const absl::Duration now = clock_.Monotonic();
   WriterLock lock(mu_);
+  // Nothing is ordered whose outcome could not be written down.
+  if (!ReadyToWrite("recover blocks").ok()) return;
+  const TxId durable = journal_->durable();
+  std::vector<BlockVersion> finished;
   for (auto& [id, recovering] : recovering_) {
-    if (now < recovering.next_order) continue;
+    if (recovering.finished) {
+      finished.push_back(*recovering.finished);
+      continue;
+    }
+    if (now < recovering.next_order || recovering.ticket > durable) continue;
     const BlockMap::Entry* const entry = blocks_->Find(id);
     if (entry == nullptr) continue;
     recovering.next_order = now + kOrderAgain;
@@ -86,28 +92,33 @@ void NamenodeImpl::SendRecoveries() {
       orders_.Add(primary, RecoverCommand{before, recovering.block.stamp, std::move(replicas)});
     }
   }
+  for (const BlockVersion& block : finished) FinishRecovery(block);
 }
 
 void NamenodeImpl::FinishRecovery(const BlockVersion& reported) {
   const auto it = recovering_.find(reported.id);
   if (it == recovering_.end() || it->second.block.stamp != reported.stamp) return;
-  const Recovering recovering = it->second;
-  if (recovering.truncate && reported.length != recovering.block.length) return;
-  Inode* const file = tree_->FindById(recovering.file);  // open files are never evicted
+  if (it->second.truncate && reported.length != it->second.block.length) return;
+  Inode* const file = tree_->FindById(it->second.file);  // open files are never evicted
   if (file == nullptr || !file->is_open() || file->file->blocks.empty() ||
       file->file->blocks.back().id != reported.id) {
     recovering_.erase(it);
     return;
   }
-  if (!journal_->Ready().ok()) return;  // the next report, or the next order, tries again
+  if (!ReadyToWrite("close").ok()) {
+    // Safe mode, or no room. The datanode does not say it twice: maintenance comes back to it.
+    it->second.finished = reported;
+    return;
+  }
+  const bool truncated = it->second.truncate;
   recovering_.erase(it);
   edit::Edit edit;
   edit.set_time_ms(NowMs());
-  edit.mutable_close_file()->set_inode(ToInt(recovering.file));
+  edit.mutable_close_file()->set_inode(ToInt(file->id));
   FillBlock(reported, edit.mutable_close_file()->mutable_commit_last());
   AppendAndApply(edit);
   LOG_INFO("{}: {} at {} bytes under stamp {}", PathOf(*file),
-           recovering.truncate ? "truncated" : "recovered", reported.length,
+           truncated ? "truncated" : "recovered", reported.length,
            ToInt(reported.stamp));
 }
 
@@ -174,7 +185,7 @@ Outcome<Nothing> NamenodeImpl::UpdatePipeline(const Caller& caller, absl::string
 // The file whose last block is `block`, if `client_name` is writing it.
 absl::StatusOr<Inode*> NamenodeImpl::FindOpenByBlock(Attempt& attempt, BlockId block,
                                                      absl::string_view client_name) {
-  ASSIGN_OR_RETURN(const InodeId owner, FindOwner(block));
+  ASSIGN_OR_RETURN(const InodeId owner, FindOwner(attempt, block));
   if (owner == kNoInode) {
     return MakeFsError(FsError::kIo, absl::StrCat("blk_", ToInt(block), " does not exist"));
   }
@@ -191,15 +202,29 @@ absl::StatusOr<Inode*> NamenodeImpl::FindOpenByBlock(Attempt& attempt, BlockId b
 }
 
 // The owner's record is in the tails as long as the block is young; an older one (an append after a
-// long time) costs one read of LevelDB under the lock, once per reopened block.
-absl::StatusOr<InodeId> NamenodeImpl::FindOwner(BlockId block) {
-  absl::StatusOr<std::string> bytes = tree_->FetchLocked(keys::BlockOwner(block));
-  if (absl::IsNotFound(bytes.status())) return kNoInode;
-  if (!bytes.ok()) return bytes.status();
-  store::BlockOwner owner;
-  if (!owner.ParseFromString(*bytes)) {
-    return absl::DataLossError(absl::StrCat("store: the owner of blk_", ToInt(block)));
+// long time) is loaded first.
+absl::StatusOr<InodeId> NamenodeImpl::FindOwner(Attempt& attempt, BlockId block) {
+  const std::string key = keys::BlockOwner(block);
+  Wanted& wanted = attempt.wanted();
+  std::optional<std::string> record;
+  absl::string_view in_tail;
+  switch (store_.Peek(key, &in_tail)) {
+    case Store::Found::kValue:
+      record = std::string(in_tail);
+      break;
+    case Store::Found::kDeleted:
+      break;
+    case Store::Found::kUnknown:
+      if (!wanted.owner || wanted.owner->block != block ||
+          wanted.owner->flush_count != store_.flush_count()) {
+        wanted.owners.push_back(block);
+        return View::NotLoaded();
+      }
+      record = wanted.owner->record;
+      break;
   }
+  if (!record) return kNoInode;
+  ASSIGN_OR_RETURN(const store::BlockOwner owner, ParseBlockOwner(key, *record));
   return InodeId{owner.inode()};
 }
 

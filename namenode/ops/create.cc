@@ -92,7 +92,7 @@ Outcome<FileStatus> NamenodeImpl::Create(const Caller& caller, absl::string_view
       FillMissing(*path, first, missing - 1, parent.mode | 0300, parent, attempt,
                   create.mutable_missing_parents());
     }
-    FillNewInode(path->leaf(), options.mode & 0777, parent, attempt, create.mutable_inode());
+    FillNewInode(at.leaf(), options.mode & 0777, parent, attempt, create.mutable_inode());
     create.set_replication(options.replication);
     create.set_block_bytes(options.block_bytes);
     create.set_lease_holder(std::string(options.client_name));

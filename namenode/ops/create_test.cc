@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "namenode/core/testing/test_namenode.h"
 
 namespace cairn::namenode {
@@ -42,6 +43,24 @@ TEST_F(CreateTest, ANewFileIsEmptyAndOpen) {
 TEST_F(CreateTest, ClosedFileInTheWay) {
   nn_.WriteFile("/f");
   EXPECT_THAT(Create("/f", CreateFlags(true, false)).value, IsFsError(FsError::kFileAlreadyExists));
+}
+
+// The last component of such a path is a number, not the file's name.
+TEST_F(CreateTest, OverwriteOfAFileNamedByItsInodeKeepsItsName) {
+  const std::string id = absl::StrCat(ToInt(nn_.WriteFile("/d/f", {10}).id));
+  const InodeId other = nn_.WriteFile("/d/" + id, {10}).id;
+  const auto created = Create("/.reserved/.inodes/" + id, CreateFlags(true, true));
+  ASSERT_OK(created.value);
+  EXPECT_THAT(nn_.List("/d"), ElementsAre(id, "f"));
+  EXPECT_EQ(nn_.Stat("/d/f")->id, created.value->id);
+  EXPECT_EQ(nn_.Stat("/d/" + id)->id, other);
+  const std::string directory = absl::StrCat(ToInt(nn_.Stat("/d")->id));
+  ASSERT_OK(Create("/.reserved/.inodes/" + directory + "/a/g", CreateFlags(true, false)).value);
+  EXPECT_TRUE(nn_.Exists("/d/a/g"));
+  nn_.ExpectConsistent();
+  nn_.Flush();
+  nn_.Restart();
+  EXPECT_EQ(nn_.Stat("/d/" + id)->id, other);
 }
 
 TEST_F(CreateTest, OverwriteReplacesTheFileByANewOne) {

@@ -1,7 +1,20 @@
+#include <algorithm>
+
 #include "namenode/cluster/placement.h"
 #include "namenode/core/run.h"
 
 namespace cairn::namenode {
+namespace {
+
+// Of a block that is being written it is not known how long it is: its datanodes tell.
+bool IsSomeBlockNowhere(const LocatedBlocks& located) {
+  if (located.last && !located.last_complete && located.last->storages.empty()) return true;
+  return std::any_of(located.blocks.begin(), located.blocks.end(), [](const LocatedBlock& block) {
+    return block.storages.empty() && block.block.length != 0;
+  });
+}
+
+}  // namespace
 
 LocatedBlock NamenodeImpl::Locate(const BlockVersion& block, uint64_t offset,
                                   absl::string_view reader_ip, const ClusterView& cluster,
@@ -69,7 +82,14 @@ Outcome<LocatedBlocks> NamenodeImpl::GetBlockLocations(const Caller& caller, abs
                          absl::StrCat("Path is not a file: ", ForMessage(text)));
     }
     RETURN_IF_ERROR(view.Check(*at.target(), kRead));
-    return LocateAll(*at.target(), offset, length, caller.remote_ip, view);
+    LocatedBlocks located = LocateAll(*at.target(), offset, length, caller.remote_ip, view);
+    if (safe_mode_.temporary() && IsSomeBlockNowhere(located)) {
+      return MakeFsError(FsError::kRetriable,
+                         absl::StrCat("Zero blocklocations for ", ForMessage(text),
+                                      ". Name node is in safe mode.\n",
+                                      safe_mode_.Describe(clock_.Monotonic())));
+    }
+    return located;
   });
 }
 

@@ -106,17 +106,28 @@ Outcome<Listing> NamenodeImpl::ReadPage(const Caller& caller, absl::string_view 
     listing.remaining = std::max<uint64_t>(
         1, page.children - std::min<uint64_t>(page.children, listing.entries.size()));
   }
-  if (locations) {
-    for (ListingEntry& entry : listing.entries) {
-      if (entry.status.directory) continue;
-      Outcome<LocatedBlocks> located = LocateById(caller, entry.status.id);
-      // Deleted since: listed as it was, with no locations to go to.
-      if (!located.value.ok()) continue;
-      page.ticket = std::max(page.ticket, located.ticket);
-      entry.located = *std::move(located.value);
-    }
-  }
+  if (locations) AddLocations(caller, page, &listing);
   return {std::move(listing), page.ticket};
+}
+
+// As in HDFS, a page ends early with the file whose replicas bring it to the limit: a directory of
+// large files would else be one huge answer.
+void NamenodeImpl::AddLocations(const Caller& caller, PageStart& page, Listing* listing) {
+  std::vector<ListingEntry>& entries = listing->entries;
+  uint64_t replicas = 0;
+  size_t shown = 0;
+  for (; shown < entries.size() && replicas < options_.listing_limit; ++shown) {
+    ListingEntry& entry = entries[shown];
+    if (entry.status.directory) continue;
+    Outcome<LocatedBlocks> located = LocateById(caller, entry.status.id);
+    // Deleted since: listed as it was, with no locations to go to.
+    if (!located.value.ok()) continue;
+    page.ticket = std::max(page.ticket, located.ticket);
+    entry.located = *std::move(located.value);
+    replicas += entry.located->blocks.size() * std::max(entry.status.replication, 1u);
+  }
+  listing->remaining += entries.size() - shown;
+  entries.resize(shown);
 }
 
 Outcome<std::optional<Listing>> NamenodeImpl::GetListing(const Caller& caller,

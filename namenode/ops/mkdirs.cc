@@ -6,7 +6,7 @@ Outcome<bool> NamenodeImpl::Mkdirs(const Caller& caller, absl::string_view text,
                                    bool create_parent) {
   absl::StatusOr<Path> path = ParsePath(text);
   if (!path.ok()) return {path.status()};
-  return Write<bool>(caller, "create directory", [&](Attempt& attempt) -> absl::StatusOr<bool> {
+  return Write<bool>(caller, What{"create directory ", text}, [&](Attempt& attempt) -> absl::StatusOr<bool> {
     ASSIGN_OR_RETURN(const Resolved at,
                      attempt.Resolve(*path, View::IfBlocked::kParentNotDirectory));
     if (at.exists()) {

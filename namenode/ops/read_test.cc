@@ -47,6 +47,28 @@ TEST_F(ReadTest, BelowAFileThereIsNothing) {
               IsFsError(FsError::kAccessControl));
 }
 
+// A reader would take "nowhere" for "lost".
+TEST_F(ReadTest, BlocksWhoseDatanodesAreStillToComeBackAreAskedForAgain) {
+  nn_.WriteFile("/f", {10});
+  nn_.WriteFile("/empty");
+  nn_.Flush();
+  nn_.Crash();
+  ASSERT_OK(nn_.Start());
+  nn_->StartSafeMode(absl::Seconds(30));
+  const auto located = nn_->GetBlockLocations(kSuper, "/f", 0, 10).value;
+  EXPECT_THAT(located, IsFsError(FsError::kRetriable));
+  EXPECT_THAT(std::string(located.status().message()), HasSubstr("Zero blocklocations for /f"));
+  EXPECT_OK(nn_->GetBlockLocations(kSuper, "/f", 10, 10).value) << "behind the end";
+  EXPECT_OK(nn_->GetBlockLocations(kSuper, "/empty", 0, 10).value);
+  ASSERT_OK(nn_->SafeMode(kSuper, SafeModeAction::kEnter).value);
+  EXPECT_OK(nn_->GetBlockLocations(kSuper, "/f", 0, 10).value) << "does not end by itself";
+  ASSERT_OK(nn_->SafeMode(kSuper, SafeModeAction::kLeave).value);
+  EXPECT_OK(nn_->GetBlockLocations(kSuper, "/f", 0, 10).value) << "lost, as far as is known";
+  nn_.RegisterDatanodes();
+  EXPECT_THAT(nn_->GetBlockLocations(kSuper, "/f", 0, 10).value->blocks.at(0).storages,
+              ElementsAre(0));
+}
+
 TEST_F(ReadTest, APathMayBeginAtAnInode) {
   nn_.WriteFile("/d/f", {10});
   const uint64_t d = ToInt(nn_.Stat("/d")->id);
@@ -133,6 +155,38 @@ TEST_F(ReadTest, AListingMayCarryLocations) {
   EXPECT_FALSE(entries[0].located.has_value());
   ASSERT_TRUE(entries[1].located.has_value());
   EXPECT_THAT(entries[1].located->blocks, SizeIs(2));
+}
+
+// Clients come again for the rest, as they do when a directory has many names.
+TEST_F(ReadTest, APageEndsWhereItsFilesHaveManyReplicas) {
+  TestNamenode::Options options;
+  options.namenode.listing_limit = 6;
+  TestNamenode nn(options);
+  const std::vector<uint64_t> two(2, 10), three(3, 10);
+  for (const char* name : {"a", "b", "d"}) nn.WriteFile(absl::StrCat("/d/", name), two);
+  nn.Mkdir("/d/c");
+  nn.WriteFile("/d/e", three);
+  const uint32_t replication = nn.Stat("/d/a")->replication;
+  ASSERT_EQ(replication, 3u);
+  const auto page = [&](const char* after) {
+    return *nn->GetListing(kSuper, "/d", after, true).value.value();
+  };
+  const auto names = [](const Listing& listing) {
+    std::vector<std::string> all;
+    for (const ListingEntry& entry : listing.entries) all.push_back(entry.name);
+    return all;
+  };
+  const Listing first = page("");
+  EXPECT_THAT(names(first), ElementsAre("a")) << "2 blocks, 3 replicas each";
+  EXPECT_THAT(first.entries[0].located->blocks, SizeIs(2));
+  EXPECT_EQ(first.remaining, 4u);
+  const Listing third = page("b");
+  EXPECT_THAT(names(third), ElementsAre("c", "d")) << "a directory costs nothing";
+  EXPECT_GT(third.remaining, 0u);
+  const Listing last = page("d");
+  EXPECT_THAT(names(last), ElementsAre("e")) << "a file alone is always told";
+  EXPECT_EQ(last.remaining, 0u);
+  EXPECT_THAT((*nn->GetListing(kSuper, "/d", "", false).value)->entries, SizeIs(5));
 }
 
 TEST_F(ReadTest, AListingNeedsReadAndSearch) {

@@ -50,7 +50,7 @@ Outcome<bool> NamenodeImpl::Rename(const Caller& caller, absl::string_view from_
         if (!source.exists() || source.target()->parent == nullptr) return false;
         Inode* const inode = source.target();
         Inode* to_parent = target.parent();
-        absl::string_view name = target.depth == 0 ? absl::string_view() : to->leaf();
+        absl::string_view name = target.leaf();
         if (target.exists()) {
           Inode* const existing = target.target();
           if (existing == inode) return !inode->is_directory();
@@ -138,7 +138,7 @@ Outcome<Nothing> NamenodeImpl::Rename2(const Caller& caller, absl::string_view f
         if (to_trash && inode->is_directory()) {
           RETURN_IF_ERROR(attempt.Check(*inode, kRead | kWrite | kExecute));
         }
-        RETURN_IF_ERROR(CommitRename(attempt, *inode, *to_parent, to->leaf(), existing));
+        RETURN_IF_ERROR(CommitRename(attempt, *inode, *to_parent, target.leaf(), existing));
         return Nothing{};
       });
 }

@@ -2,8 +2,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "namenode/core/testing/test_namenode.h"
 
 namespace cairn::namenode {
@@ -44,6 +46,54 @@ TEST_F(RenameTest, AFileOrADirectoryGetsItsNewName) {
   EXPECT_THAT(nn_.List("/"), ElementsAre("d2", "f2"));
   EXPECT_TRUE(nn_.Exists("/d2/e/g"));
   nn_.ExpectConsistent();
+}
+
+// The last component of such a path is a number, not the target's name.
+TEST_F(RenameTest, ATargetNamedByItsInodeKeepsItsName) {
+  const InodeId moved = nn_.WriteFile("/x", {10}).id;
+  const std::string id = absl::StrCat(ToInt(nn_.WriteFile("/y", {10}).id));
+  const InodeId other = nn_.WriteFile("/" + id, {10}).id;
+  const std::string by_id = "/.reserved/.inodes/" + id;
+  EXPECT_THAT(Rename2("/x", by_id), IsFsError(FsError::kFileAlreadyExists));
+  EXPECT_THAT(Rename("/x", by_id), IsOkAndHolds(false));
+  ASSERT_OK(Rename2("/x", by_id, /*overwrite=*/true));
+  EXPECT_THAT(nn_.List("/"), ElementsAre(id, "y"));
+  EXPECT_EQ(nn_.Stat("/y")->id, moved);
+  EXPECT_EQ(nn_.Stat("/" + id)->id, other);
+
+  nn_.Mkdir("/d");
+  const std::string directory = absl::StrCat("/.reserved/.inodes/", ToInt(nn_.Stat("/d")->id));
+  EXPECT_THAT(Rename("/y", directory), IsOkAndHolds(true)) << "into it";
+  ASSERT_OK(Rename2(directory + "/y", directory + "/z"));
+  EXPECT_THAT(nn_.List("/d"), ElementsAre("z"));
+  EXPECT_THAT(Mkdirs(directory + "/a/b"), IsOkAndHolds(true));
+  EXPECT_TRUE(nn_.Exists("/d/a/b"));
+  nn_.ExpectConsistent();
+  nn_.Flush();
+  nn_.Restart();
+  EXPECT_EQ(nn_.Stat("/" + id)->id, other);
+}
+
+// Trap 23: clients compare a directory's time to see whether anything in it changed.
+TEST_F(RenameTest, Trap23ADirectorysTimeMovesWhenItsEntriesDo) {
+  nn_.Mkdir("/a");
+  nn_.Mkdir("/b");
+  const auto moves = [&](absl::string_view path, const std::function<void()>& change) {
+    const uint64_t before = nn_.Stat(path)->mtime_ms;
+    nn_.clock().Advance(absl::Seconds(1));
+    change();
+    return nn_.Stat(path)->mtime_ms > before;
+  };
+  EXPECT_TRUE(moves("/a", [&] { nn_.Create("/a/f"); }));
+  EXPECT_FALSE(moves("/a", [&] { nn_.AddBlock("/a/f"); }));
+  nn_.WriteFile("/a/g");
+  EXPECT_TRUE(moves("/a", [&] { nn_.Mkdir("/a/d"); }));
+  EXPECT_FALSE(moves("/a", [&] { nn_.Mkdir("/a/d/e"); })) << "its child's, not its own";
+  EXPECT_TRUE(moves("/a", [&] { ASSERT_THAT(Rename("/a/g", "/a/h"), IsOkAndHolds(true)); }));
+  const uint64_t b = nn_.Stat("/b")->mtime_ms;
+  EXPECT_TRUE(moves("/a", [&] { ASSERT_THAT(Rename("/a/h", "/b/h"), IsOkAndHolds(true)); }));
+  EXPECT_GT(nn_.Stat("/b")->mtime_ms, b);
+  EXPECT_TRUE(moves("/b", [&] { ASSERT_THAT(Delete("/b/h"), IsOkAndHolds(true)); }));
 }
 
 TEST_F(RenameTest, NothingToRename) {
@@ -247,6 +297,67 @@ TEST_F(RenameTest, ADeletedSubtreeIsWorkedOffAndItsBlocksAreInvalidated) {
     }
   }
   EXPECT_EQ(invalidated, 2u);
+}
+
+// Everybody waits while one slice is worked off.
+TEST_F(RenameTest, ADeletedSubtreesBlocksAreWorkedOffAFewThousandAtATime) {
+  constexpr uint64_t kMost = 2000;  // blocks
+  TestNamenode::Options options;
+  options.namenode.max_blocks_per_file = 5000;
+  TestNamenode nn(options);
+  nn.WriteFile("/d/a", std::vector<uint64_t>(700, 1));
+  nn.WriteFile("/d/b", std::vector<uint64_t>(700, 1));
+  nn.WriteFile("/d/c", std::vector<uint64_t>(700, 1));
+  nn.WriteFile("/d/large", std::vector<uint64_t>(4500, 1));
+  nn.WriteFile("/d/z", {1, 1});
+  constexpr uint64_t kAll = 3 * 700 + 4500 + 2;
+  ASSERT_THAT(nn->Delete(kSuper, "/d", true).value, IsOkAndHolds(true));
+  int slices = 0;
+  for (uint64_t told = 0; nn->HasBackgroundWork() && slices < 20; ++slices) {
+    nn->RunMaintenance();
+    const uint64_t now = nn->CountReplicas().pending_deletions;
+    EXPECT_LE(now - told, kMost);
+    told = now;
+    nn.ExpectConsistent();
+  }
+  EXPECT_GE(slices, 4);
+  EXPECT_LT(slices, 10);
+  EXPECT_EQ(nn->CountReplicas().pending_deletions, kAll);
+  EXPECT_EQ(nn.Records().size(), 4u + 3u);
+}
+
+TEST_F(RenameTest, ALargeFileThatIsHalfWorkedOffGoesAfterARestart) {
+  nn_.WriteFile("/d/large", std::vector<uint64_t>(4500, 1));
+  nn_.Create("/d/open", kSuper, "other");
+  ASSERT_THAT(Delete("/d", true), IsOkAndHolds(true));
+  nn_->RunMaintenance();
+  nn_.Restart();
+  nn_.ExpectConsistent();
+  nn_->RunMaintenance();
+  nn_.Flush();
+  nn_.Restart();
+  for (int i = 0; i < 100 && nn_->HasBackgroundWork(); ++i) nn_->RunMaintenance();
+  EXPECT_FALSE(nn_->HasBackgroundWork());
+  nn_.ExpectConsistent();
+  EXPECT_EQ(nn_.Records().size(), 4u + 3u);
+}
+
+TEST_F(RenameTest, WorkingOffWaitsWhileTheDatanodesHaveEnoughToDelete) {
+  TestNamenode::Options options;
+  options.namenode.invalidations.full_at = 600;
+  options.namenode.invalidations.batch = 500;
+  TestNamenode nn(options);
+  for (int i = 0; i < 1000; ++i) nn.WriteFile(absl::StrCat("/d/", i), {1, 1});
+  ASSERT_THAT(nn->Delete(kSuper, "/d", true).value, IsOkAndHolds(true));
+  for (int i = 0; i < 20; ++i) nn->RunMaintenance();
+  EXPECT_TRUE(nn->HasBackgroundWork());
+  EXPECT_LE(nn->CountReplicas().pending_deletions, 600u + 2 * 256u);
+  for (int i = 0; i < 20 && nn->HasBackgroundWork(); ++i) {
+    nn.HeartbeatAll();
+    nn->RunMaintenance();
+  }
+  EXPECT_FALSE(nn->HasBackgroundWork());
+  nn.ExpectConsistent();
 }
 
 TEST_F(RenameTest, DeepSubtreesAreWorkedOff) {

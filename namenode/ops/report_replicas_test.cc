@@ -309,6 +309,46 @@ TEST_F(ReportReplicasTest, ADeletionLeavesOnlyWhenItsEditIsDurable) {
   EXPECT_THAT(Deletions(1), IsEmpty());
 }
 
+// The answer to the heartbeat never came: no full report would tell before the next registration.
+TEST_F(ReportReplicasTest, ADeletionThatNobodyAnsweredIsOrderedAgain) {
+  JoinAll(1);
+  const BlockVersion block = CreateClosed(1);
+  const BlockVersion other = CreateClosed(1, "/other");
+  Delete();
+  Delete("/other");
+  EXPECT_THAT(Deletions(1), UnorderedElementsAre(block.id, other.id));
+  Report(1, {{other, State::kDeleted}});
+  clock_.Advance(absl::Minutes(4));
+  EXPECT_THAT(Deletions(1), IsEmpty());
+  clock_.Advance(absl::Minutes(1));
+  EXPECT_THAT(Deletions(1), ElementsAre(block.id));
+  Report(1, {{block, State::kDeleted}});
+  for (int i = 0; i < 5; ++i) {
+    clock_.Advance(absl::Minutes(4));
+    EXPECT_THAT(Deletions(1), IsEmpty());
+  }
+}
+
+// What they were made from may have changed while it was away.
+TEST_F(ReportReplicasTest, ADatanodeThatRegistersAnewGetsNoOldOrders) {
+  JoinAll(1);
+  const BlockVersion block = CreateOpen(1);
+  Report(1, {{block, State::kBeingWritten}});
+  EXPECT_THAT(namenode_->RecoverLease(kCaller, kPath, "other").value, IsOkAndHolds(false));
+  namenode_->RunMaintenance();
+  const auto orders = [&] {
+    const auto commands = namenode_->Heartbeat({"node-1", sessions_[1].id, {Disk(1)}, 0});
+    EXPECT_OK(commands);
+    return commands.value_or(std::vector<DatanodeCommand>()).size();
+  };
+  Join(1);
+  EXPECT_EQ(orders(), 0u);
+  ReportAll(1, {{block, State::kWaitingRecovery}});
+  clock_.Advance(absl::Seconds(10));
+  namenode_->RunMaintenance();
+  EXPECT_EQ(orders(), 1u) << "given again";
+}
+
 TEST_F(ReportReplicasTest, ADelayedReportBringsNoDeletedBlockBack) {
   JoinAll(2);
   const BlockVersion block = CreateClosed(1);

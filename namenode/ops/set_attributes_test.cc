@@ -157,16 +157,14 @@ TEST_F(AttributesTest, AnAbandonedFileIsClosedAfterTheHardLimit) {
   EXPECT_THAT(nn_->IsFileClosed(kSuper, "/home/open").value, IsOkAndHolds(true));
 }
 
-// A reader may have seen bytes that were never synced: they are not given up before the datanodes
-// have had their time to report.
+// A reader may have seen bytes that were never synced: they are not given up before all datanodes
+// have said what they hold.
 TEST_F(AttributesTest, AfterARestartABlockThatNobodyHasShownIsWaitedFor) {
   nn_.Create("/home/open", kAlice, "writer");
   nn_.AddBlock("/home/open", {}, "writer");
   nn_.Restart();
   EXPECT_THAT(nn_->RecoverLease(kAlice, "/home/open", "any").value, IsOkAndHolds(false));
-  nn_.clock().Advance(absl::Minutes(10) - absl::Milliseconds(1));
-  EXPECT_THAT(nn_->RecoverLease(kAlice, "/home/open", "any").value, IsOkAndHolds(false));
-  nn_.clock().Advance(absl::Milliseconds(1));
+  nn_.SendFullReports();
   EXPECT_THAT(nn_->RecoverLease(kAlice, "/home/open", "any").value, IsOkAndHolds(true));
   EXPECT_EQ(nn_.Stat("/home/open")->length, 0u);
   nn_.ExpectConsistent();
@@ -194,7 +192,8 @@ TEST_F(AttributesTest, InSafeModeNothingChanges) {
   const TxId before = nn_.journal().last_appended();
   const absl::Status status = nn_->Mkdirs(kSuper, "/x", 0755, true).value.status();
   EXPECT_THAT(status, IsFsError(FsError::kSafeMode));
-  EXPECT_THAT(std::string(status.message()), HasSubstr("Name node is in safe mode"));
+  EXPECT_THAT(std::string(status.message()),
+              HasSubstr("Cannot create directory /x. Name node is in safe mode"));
   EXPECT_THAT(nn_->Create(kSuper, "/x", CreateFlags(true, false)).value,
               IsFsError(FsError::kSafeMode));
   EXPECT_THAT(nn_->Delete(kSuper, "/home", true).value, IsFsError(FsError::kSafeMode));
@@ -230,6 +229,40 @@ TEST_F(AttributesTest, StartUpSafeModeEndsInTimeWithoutThem) {
   nn_.clock().Advance(absl::Milliseconds(1));
   nn_->RunMaintenance();
   EXPECT_FALSE(nn_->SafeMode(kSuper, SafeModeAction::kGet).value->on);
+}
+
+TEST_F(AttributesTest, StartUpSafeModeWaitsForNoDatanodeThatWasGivenUp) {
+  const auto is_on = [&] {
+    nn_->RunMaintenance();
+    return nn_->SafeMode(kSuper, SafeModeAction::kGet).value->on;
+  };
+  nn_.clock().Advance(absl::Minutes(4));
+  nn_.Heartbeat(0);
+  nn_.Heartbeat(1);
+  nn_.clock().Advance(absl::Minutes(1));
+  nn_->RunMaintenance();  // datanode 2 has been silent for five minutes
+  for (const bool flush : {false, true}) {
+    if (flush) nn_.Flush();
+    nn_.Crash();
+    ASSERT_OK(nn_.Start());
+    nn_->StartSafeMode(absl::Minutes(1));
+    ASSERT_OK(nn_.RegisterDatanode(0));
+    EXPECT_TRUE(is_on());
+    ASSERT_OK(nn_.RegisterDatanode(1));
+    EXPECT_FALSE(is_on()) << flush;
+  }
+  // It comes back, and is waited for again.
+  ASSERT_OK(nn_.RegisterDatanode(2));
+  nn_.clock().Advance(absl::Seconds(10));
+  nn_->RunMaintenance();
+  nn_.Crash();
+  ASSERT_OK(nn_.Start());
+  nn_->StartSafeMode(absl::Minutes(1));
+  ASSERT_OK(nn_.RegisterDatanode(0));
+  ASSERT_OK(nn_.RegisterDatanode(1));
+  EXPECT_TRUE(is_on());
+  ASSERT_OK(nn_.RegisterDatanode(2));
+  EXPECT_FALSE(is_on());
 }
 
 TEST_F(AttributesTest, AFullDiskRefusesChangesAndHeals) {

@@ -48,6 +48,7 @@ bool EndsWithId(char prefix) {
     case kBlockOwner:
     case kReplicas:
     case kOpenFile:
+    case kRemovedBlock:
       return true;
     default:
       return false;
@@ -66,6 +67,8 @@ absl::string_view NameOfKind(char prefix) {
       return "owner of block ";
     case kReplicas:
       return "replicas of block ";
+    case kRemovedBlock:
+      return "removed block ";
     default:
       return "open file, inode ";
   }
@@ -92,6 +95,7 @@ std::string Detached(InodeId inode) { return WithId(kDetached, inode); }
 std::string BlockOwner(BlockId block) { return WithId(kBlockOwner, block); }
 std::string Replicas(BlockId block) { return WithId(kReplicas, block); }
 std::string OpenFile(InodeId inode) { return WithId(kOpenFile, inode); }
+std::string RemovedBlock(BlockId block) { return WithId(kRemovedBlock, block); }
 
 std::string StorageBlockPrefix(uint32_t storage) { return WithStorage(kStorageBlock, storage); }
 std::string StorageBlock(uint32_t storage, BlockId block) {

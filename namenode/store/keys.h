@@ -6,11 +6,14 @@
 //   'd'     parent inode id, name                 Inode: a directory's entries are one range scan
 //   'i'     inode id                              Location: parent and name of an inode
 //   's'     inode id of a directory               Sums
-//   'x'     inode id                              Inode: root of a detached subtree, to be
-//   reclaimed 'b'     block id                              BlockOwner 'r'     block id Replicas
-//   'n'     storage number (4 bytes), block id    empty: the blocks of one storage are one range
-//   scan 'S'     storage number (4 bytes)              Storage 'u'     inode id empty: files being
-//   written, to rebuild the leases
+//   'x'     inode id                              Inode: root of a deleted subtree, to be reclaimed
+//   'b'     block id                              BlockOwner
+//   'r'     block id                              Replicas
+//   'n'     storage number (4 bytes), block id    empty: the blocks of one storage, one range scan
+//   'S'     storage number (4 bytes)              Storage
+//   'u'     inode id                              empty: files being written, for their leases
+//   'z'     block id                              Block: of no file any more; its storages are to
+//                                                 be told, and its 'r' and 'n' are to go
 //
 // 'T' belongs to the store alone. Each batch that reaches LevelDB rewrites it, so that content and
 // position cannot disagree: the store holds every edit up to that txid and none after. It is a key
@@ -41,6 +44,7 @@ inline constexpr char kReplicas = 'r';
 inline constexpr char kStorageBlock = 'n';
 inline constexpr char kStorage = 'S';
 inline constexpr char kOpenFile = 'u';
+inline constexpr char kRemovedBlock = 'z';
 
 std::string Namespace();
 std::string Applied();
@@ -55,12 +59,13 @@ std::string StorageBlock(uint32_t storage, BlockId block);
 std::string StorageBlockPrefix(uint32_t storage);
 std::string Storage(uint32_t storage);
 std::string OpenFile(InodeId inode);
+std::string RemovedBlock(BlockId block);
 
 // What is in a key made above; false: the key is damaged, or of another kind. The name is a part of
 // `key`.
 bool ParseEntry(absl::string_view key, InodeId* parent, absl::string_view* name);
 bool ParseEntryName(absl::string_view key, absl::string_view* name);
-// The inode or block id that ends a key of the kinds 'i', 's', 'x', 'b', 'r', 'u' and 'n'.
+// The inode or block id that ends a key of the kinds 'i', 's', 'x', 'b', 'r', 'u', 'n' and 'z'.
 bool ParseTrailingId(absl::string_view key, uint64_t* id);
 bool ParseStorageNumber(absl::string_view key, uint32_t* storage);  // kinds 'S' and 'n'
 

@@ -191,7 +191,7 @@ leveldb::Status LevelDbEnv::RemoveFile(const std::string& path) {
 }
 
 leveldb::Status LevelDbEnv::RenameFile(const std::string& from, const std::string& to) {
-  absl::Status status = files_.Rename(from, to);
+  absl::Status status = RepeatUntilThereIsSpace([&] { return files_.Rename(from, to); });
   if (status.ok()) status = files_.SyncDirectory(ParentDirectory(to));
   return ToLevelDb(status);
 }

@@ -5,7 +5,8 @@
 //   fault ends the process with SIGBUS; and blocks pass through the block cache, whose size is
 //   configured, so that their checksums are computed once per load and not once per read;
 // - a full disk is waited for: LevelDB takes any failed write for the end, until it is opened anew.
-//   A write that finds no room is repeated, at the same offset, until there is some;
+//   A write that finds no room is repeated, at the same offset, until there is some; likewise the
+//   making of a file, and a rename;
 // - a new file's name is synced with its first bytes, and so is a rename: CURRENT is replaced by
 //   one, and the files that the old CURRENT needs are removed right after;
 // - the lock of the directory is taken before LevelDB runs, since the check that comes first

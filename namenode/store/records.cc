@@ -80,6 +80,15 @@ absl::StatusOr<store::Replicas> ParseReplicas(absl::string_view key, absl::strin
   return replicas;
 }
 
+absl::StatusOr<store::Block> ParseRemovedBlock(absl::string_view key, absl::string_view value) {
+  ASSIGN_OR_RETURN(store::Block block, Parse<store::Block>(key, value));
+  uint64_t id;
+  if (!keys::ParseTrailingId(key, &id) || id != block.id()) {
+    return Bad(key, absl::StrCat("holds block ", block.id()));
+  }
+  return block;
+}
+
 absl::StatusOr<store::Storage> ParseStorage(absl::string_view key, absl::string_view value) {
   ASSIGN_OR_RETURN(store::Storage storage, Parse<store::Storage>(key, value));
   uint32_t number;

@@ -99,6 +99,15 @@ TEST(RecordsTest, ARecordThatRepeatsItsKeyAgreesWithIt) {
               StatusIs(absl::StatusCode::kDataLoss, HasSubstr("storage 4: holds storage 3")));
 }
 
+TEST(RecordsTest, ARemovedBlockIsThatOfItsKey) {
+  store::Block block;
+  block.set_id(7);
+  block.set_generation_stamp(1001);
+  EXPECT_OK(ParseRemovedBlock(keys::RemovedBlock(BlockId{7}), block.SerializeAsString()));
+  EXPECT_THAT(ParseRemovedBlock(keys::RemovedBlock(BlockId{8}), block.SerializeAsString()),
+              StatusIs(absl::StatusCode::kDataLoss, HasSubstr("removed block 8: holds block 7")));
+}
+
 TEST(RecordsTest, EmptyValuesAreNoOwnersAndNoNamespace) {
   EXPECT_THAT(ParseBlockOwner(keys::BlockOwner(BlockId{1}), ""),
               StatusIs(absl::StatusCode::kDataLoss));

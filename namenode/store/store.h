@@ -41,11 +41,11 @@ namespace cairn::namenode {
 
 struct StoreOptions {
   std::string directory;
-  uint64_t cache_bytes = 256 << 20;            // LevelDB's block cache
+  uint64_t cache_bytes = 128 << 20;            // LevelDB's block cache
   uint64_t write_buffer_bytes = 32 << 20;      // LevelDB's memtable, of which there may be two
   uint64_t tail_bytes = 32 << 20;              // freeze the active tail at this size ...
   absl::Duration tail_age = absl::Seconds(5);  // ... or age
-  uint64_t tail_limit_bytes = 1 << 30;         // both tails together: Ready() refuses beyond
+  uint64_t tail_limit_bytes = 512 << 20;       // both tails together: Ready() refuses beyond
   int max_open_files = 1000;
   FileSystem* files = &PosixFileSystem();  // LevelDB's writes, and its reads of tables
 };

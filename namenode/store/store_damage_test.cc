@@ -6,16 +6,20 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <span>
 #include <sstream>
 #include <string>
 #include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "common/logging.h"
+#include "namenode/store/leveldb_check.h"
 #include "namenode/store/store_testing.h"
 
 namespace cairn::namenode {
@@ -106,6 +110,24 @@ class StoreDamageTest : public StoreTestBase {
     }
     std::sort(names.begin(), names.end());
     return names;
+  }
+  // A table that a compaction has replaced is still there when the store was closed before its
+  // removal; nobody misses it.
+  bool IsLeftOver(const std::string& name) {
+    const std::string manifest_bytes = Original(Files("MANIFEST-").back());
+    const auto read = [&](uint64_t offset, std::span<std::byte> out) -> absl::StatusOr<size_t> {
+      if (offset >= manifest_bytes.size()) return 0;
+      const size_t count = std::min<size_t>(out.size(), manifest_bytes.size() - offset);
+      std::memcpy(out.data(), manifest_bytes.data() + offset, count);
+      return count;
+    };
+    Manifest manifest;
+    const auto apply = [&](uint64_t, absl::string_view record) { return manifest.Apply(record); };
+    EXPECT_OK(ScanLevelDbLog(read, manifest_bytes.size(), apply).status());
+    for (const auto& [table, bytes] : manifest.tables) {
+      if (name == absl::StrFormat("%06d.ldb", table.second)) return false;
+    }
+    return absl::EndsWith(name, ".ldb");
   }
   std::string Original(const std::string& name) { return ReadFile(original_ + "/" + name); }
 
@@ -255,6 +277,7 @@ TEST_F(StoreDamageTest, AnyMissingFileIsRefusedByName) {
         const Outcome outcome = OpenAndCompare();
         // Of two logs the second may be missing: that is an older store.
         if (outcome == Outcome::kOlder && name == Files(".log").back()) continue;
+        if (outcome == Outcome::kWhole && IsLeftOver(name)) continue;
         EXPECT_EQ(outcome, Outcome::kRefused) << name;
         EXPECT_THAT(last_, StatusIs(absl::StatusCode::kDataLoss, HasSubstr(name)));
       }

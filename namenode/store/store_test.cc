@@ -26,8 +26,10 @@
 #include "common/io/file_system.h"
 #include "common/status_macros.h"
 #include "common/testing/eventually.h"
+#include "common/testing/status_matchers.h"
 #include "common/testing/wrapped_file_system.h"
 #include "namenode/store/keys.h"
+#include "namenode/store/leveldb_env.h"
 #include "namenode/store/store_testing.h"
 
 namespace cairn::namenode {
@@ -320,6 +322,11 @@ class FailingFiles final : public FileSystemWrapper {
     return std::make_unique<FailingFile>(std::move(file), path, *this);
   }
 
+  absl::Status Rename(const std::string& from, const std::string& to) override {
+    RETURN_IF_ERROR(Room(to, full_for_new));
+    return FileSystemWrapper::Rename(from, to);
+  }
+
   std::atomic<bool> fail_syncs{false};
   std::atomic<const char*> full{nullptr};          // the suffix of files that cannot grow ...
   std::atomic<const char*> full_for_new{nullptr};  // ... or cannot be made
@@ -429,6 +436,22 @@ TEST_F(FullDiskTest, WritesToATableWait) { HealsWhen(".ldb", nullptr, 200); }
 TEST_F(FullDiskTest, ANewTableWaits) { HealsWhen(nullptr, ".ldb", 200); }
 
 TEST_F(FullDiskTest, EverythingWaits) { HealsWhen("", "", 200); }
+
+// LevelDB renames only where it opens, today; but an error of it would be final.
+TEST_F(FullDiskTest, ARenameWaits) {
+  FailingFiles files;
+  const std::string from = temp_.Path("from"), to = temp_.Path("to");
+  ASSERT_OK(files.Open(from, {.create = true, .write = true}));
+  ASSERT_OK_AND_ASSIGN(const auto env, LevelDbEnv::Lock(files, temp_.path()));
+  files.full_for_new = "";
+  EXPECT_FALSE(env->RenameFile(from, to).ok()) << "before WaitForSpace";
+  env->WaitForSpace();
+  std::thread renames([&] { EXPECT_TRUE(env->RenameFile(from, to).ok()); });
+  EVENTUALLY(env->waiting());
+  files.full_for_new = nullptr;
+  renames.join();
+  EXPECT_OK(files.Open(to, {}));
+}
 
 TEST_F(FullDiskTest, AStoreThatWaitsCanBeClosedAndLosesNothing) {
   FailingFiles files;

@@ -22,7 +22,7 @@ void RoundTrip(const Parse& parse, const std::string& key, absl::string_view val
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
   const absl::string_view value(reinterpret_cast<const char*>(data) + 1, size - 1);
-  switch (data[0] % 9) {
+  switch (data[0] % 10) {
     case 0:
       RoundTrip(ParseInode, keys::Entry(kRootInode, "name"), value);
       break;
@@ -46,6 +46,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       break;
     case 7:
       RoundTrip(ParseNamespace, keys::Namespace(), value);
+      break;
+    case 8:
+      RoundTrip(ParseRemovedBlock, keys::RemovedBlock(BlockId{1}), value);
       break;
     default: {
       InodeId parent;

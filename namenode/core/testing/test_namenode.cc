@@ -66,6 +66,7 @@ absl::Status TestNamenode::Start() {
   const auto durable = [this] { return journal_->durable(); };
   const auto with_lock = [this](std::function<void()> body) { namenode_->WithLock(body); };
   ASSIGN_OR_RETURN(store_, Store::Open(store_options_, durable, with_lock));
+  if (options_.wrap_store) store_ = options_.wrap_store(std::move(store_), with_lock);
   namenode_ = std::make_unique<NamenodeImpl>(options_.namenode, clock_, *store_, *cluster_);
   RETURN_IF_ERROR(namenode_->OpenStore());
   for (const auto& [txid, edit] : history_) RETURN_IF_ERROR(namenode_->Replay(txid, edit));
@@ -82,13 +83,7 @@ void TestNamenode::Restart() {
 // ---- datanodes
 
 void TestNamenode::RegisterDatanodes() {
-  sessions_.assign(options_.datanodes, 0);
-  sequences_.assign(options_.datanodes, 0);
-  for (int node = 0; node < options_.datanodes; ++node) {
-    const auto session = RegisterDatanode(node);
-    CHECK_OK(session.status());
-    sessions_[node] = *session;
-  }
+  for (int node = 0; node < options_.datanodes; ++node) CHECK_OK(RegisterDatanode(node).status());
   if (options_.journal == MemoryJournal::Mode::kStepped) journal_->MakeAllDurable();
 }
 
@@ -106,6 +101,10 @@ absl::StatusOr<uint64_t> TestNamenode::RegisterDatanode(int node) {
   storage.capacity_bytes = storage.remaining_bytes = uint64_t{1} << 40;
   registration.storages = {storage};
   ASSIGN_OR_RETURN(const DatanodeWelcome welcome, namenode_->Register(registration));
+  sessions_.resize(options_.datanodes);
+  sequences_.resize(options_.datanodes);
+  sessions_[node] = welcome.session;
+  sequences_[node] = 0;
   return welcome.session;
 }
 
@@ -132,18 +131,20 @@ void TestNamenode::ReportFinalized(const BlockVersion& block, int nodes, int fir
   }
 }
 
+void TestNamenode::SendFullReport(int node) {
+  ReplicasReport report;
+  report.datanode_uuid = DatanodeUuid(node);
+  report.session = sessions_[node];
+  report.sequence = ++sequences_[node];
+  report.storage_uuid = StorageUuid(node);
+  report.report_id = 1;
+  report.last = true;
+  for (const auto& [id, replica] : replicas_[node]) report.replicas.push_back(replica);
+  CHECK_OK(namenode_->ReportReplicas(report));
+}
+
 void TestNamenode::SendFullReports() {
-  for (int node = 0; node < options_.datanodes; ++node) {
-    ReplicasReport report;
-    report.datanode_uuid = DatanodeUuid(node);
-    report.session = sessions_[node];
-    report.sequence = ++sequences_[node];
-    report.storage_uuid = StorageUuid(node);
-    report.report_id = 1;
-    report.last = true;
-    for (const auto& [id, replica] : replicas_[node]) report.replicas.push_back(replica);
-    CHECK_OK(namenode_->ReportReplicas(report));
-  }
+  for (int node = 0; node < options_.datanodes; ++node) SendFullReport(node);
 }
 
 std::vector<DatanodeCommand> TestNamenode::Heartbeat(int node) {

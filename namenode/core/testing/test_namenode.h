@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -43,6 +44,8 @@ class TestNamenode {
     uint64_t tail_bytes = 32 << 20;
     absl::Duration tail_age = absl::Hours(1);
     int datanodes = 3;
+    // Puts something between the namenode and its store.
+    std::function<std::unique_ptr<Store>(std::unique_ptr<Store>, Store::WithLock)> wrap_store;
   };
 
   explicit TestNamenode(Options options = {});  // formatted, started, datanodes registered
@@ -69,10 +72,12 @@ class TestNamenode {
   void Flush() { ASSERT_OK(store_->Flush()); }
 
   // ---- what datanodes do
+  // Its reports and heartbeats are of the new session from then on.
   absl::StatusOr<uint64_t> RegisterDatanode(int node);
-  // Finalized, on the first `nodes` datanodes.
-  // All that Report() and orders to delete left on each datanode.
+  // All that Report() and orders to delete left on the datanode; and on each of them.
+  void SendFullReport(int node);
   void SendFullReports();
+  // Finalized, on the first `nodes` datanodes.
   void ReportFinalized(const BlockVersion& block, int nodes = 1, int first_node = 0);
   absl::Status Report(int node, const BlockVersion& block, ReplicaState state);
   std::vector<DatanodeCommand> Heartbeat(int node);

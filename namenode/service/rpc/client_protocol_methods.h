@@ -18,6 +18,7 @@
 #include "common/fs_error.h"
 #include "common/status_macros.h"
 #include "namenode/cluster/cluster_state.h"
+#include "namenode/core/text.h"
 #include "namenode/namenode.h"
 #include "namenode/service/rpc/backward_writer.h"
 #include "namenode/service/rpc/client_protocol_service.h"
@@ -34,7 +35,6 @@ inline constexpr size_t kMaxConcatRequestBytes = size_t{4} << 20;
 inline constexpr int kMaxConcatSources = 32768;
 // Datanodes, storages and blocks named in one request.
 inline constexpr int kMaxListedNodes = 4096;
-inline constexpr size_t kMaxClientNameBytes = 1024;
 inline constexpr size_t kMaxPrincipalBytes = 1024;  // a user's or group's name
 // Request messages up to this size are parsed into memory that the thread keeps.
 inline constexpr size_t kReusedRequestBytes = 16384;
@@ -55,7 +55,22 @@ struct Edge {
   const ClientProtocolOptions options;
   const std::string pool_id;
   const std::string server_defaults;  // GetServerDefaultsResponseProto, encoded: it never changes
-  mutable std::atomic<int> waiting_completes = 0;
+  mutable std::atomic<int> waiting_calls = 0;
+};
+
+// The place of a call that waits for a datanode, complete() or truncate(); given back when it ends.
+class WaitingPlace {
+ public:
+  // nullopt: too many wait already, or such calls are not to wait: answer at once.
+  static std::optional<WaitingPlace> Take(const std::shared_ptr<const Edge>& edge,
+                                          absl::Duration wait);
+  WaitingPlace(WaitingPlace&&) = default;
+  WaitingPlace& operator=(WaitingPlace&&) = delete;
+  ~WaitingPlace();
+
+ private:
+  explicit WaitingPlace(std::shared_ptr<const Edge> edge) : edge_(std::move(edge)) {}
+  std::shared_ptr<const Edge> edge_;  // null: moved from
 };
 
 // One call. Valid while its handler runs.
@@ -126,7 +141,7 @@ void WithRequest(const Call& call, Body&& body) {
 
 // ---- Checks. Each returns what to answer, or OK.
 
-absl::Status CheckClientName(absl::string_view name);
+// Of clients' names: CheckClientName, in namenode/core/text.h.
 absl::Status CheckCount(int count, int limit, absl::string_view what);
 // kIo: a block of another namespace. kIllegalArgument: a negative length.
 absl::StatusOr<BlockVersion> ToBlock(const Edge& edge, const hdfs::ExtendedBlockProto& block);

@@ -38,16 +38,19 @@ absl::Status ParseError(const google::protobuf::MessageLite& message, size_t req
   return absl::InvalidArgumentError(absl::StrCat("malformed ", message.GetTypeName(), reason));
 }
 
-absl::Status CheckClientName(absl::string_view name) {
-  if (name.empty()) {
-    return MakeFsError(FsError::kIllegalArgument, "the client's name is empty");
+std::optional<WaitingPlace> WaitingPlace::Take(const std::shared_ptr<const Edge>& edge,
+                                               absl::Duration wait) {
+  if (wait <= absl::ZeroDuration()) return std::nullopt;
+  if (edge->waiting_calls.fetch_add(1, std::memory_order_relaxed) >=
+      edge->options.max_waiting_calls) {
+    edge->waiting_calls.fetch_sub(1, std::memory_order_relaxed);
+    return std::nullopt;
   }
-  if (name.size() > kMaxClientNameBytes) {
-    return MakeFsError(FsError::kIllegalArgument,
-                       absl::StrCat("the client's name is ", name.size(),
-                                    " bytes long; the limit is ", kMaxClientNameBytes));
-  }
-  return absl::OkStatus();
+  return WaitingPlace(edge);
+}
+
+WaitingPlace::~WaitingPlace() {
+  if (edge_ != nullptr) edge_->waiting_calls.fetch_sub(1, std::memory_order_relaxed);
 }
 
 absl::Status CheckCount(int count, int limit, absl::string_view what) {

@@ -44,12 +44,11 @@ struct ClientProtocolOptions {
   // How long complete() waits for replicas before it answers false. The Go client turns one false
   // into an error, and Java sleeps 400 ms after it.
   absl::Duration complete_wait = absl::Seconds(2);
-  // complete() calls that wait at one time, each counted for the whole of `complete_wait` even if
-  // it is answered sooner: this bounds their memory, timers included. Further ones are answered
-  // false at once.
-  int max_waiting_completes = 65536;
-  // How long truncate() inside a block waits for the datanodes before it answers false. Those that
-  // wait count as waiting completes.
+  // complete() and truncate() calls that wait at one time, a complete() counted for the whole of
+  // `complete_wait` even if it is answered sooner: this bounds their memory, timers included.
+  // Further ones are answered false at once.
+  int max_waiting_calls = 65536;
+  // How long truncate() inside a block waits for the datanodes before it answers false.
   absl::Duration truncate_wait = absl::Seconds(20);
   // Null: clients are told -1, which to them means "not known".
   std::function<BlockCounts()> block_counts;

@@ -48,7 +48,7 @@ TEST_F(ClientProtocolServiceTest, Trap15OnlyAtMostOnceCallsCarryTheClientsIds) {
     }
   }
   EXPECT_EQ(marked, (std::set<std::string>{"append", "concat", "create", "delete", "rename",
-                                           "rename2", "updatePipeline"}));
+                                           "rename2", "truncate", "updatePipeline"}));
   hdfs::DeleteRequestProto remove;
   remove.set_src("/a");
   remove.set_recursive(true);

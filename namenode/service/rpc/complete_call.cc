@@ -17,9 +17,10 @@ namespace {
 // OnReplica on any (perhaps with the namenode's locks held, so it only schedules).
 class WaitingComplete : public std::enable_shared_from_this<WaitingComplete> {
  public:
-  WaitingComplete(const Call& call, const hdfs::CompleteRequestProto& request,
+  WaitingComplete(const Call& call, WaitingPlace place, const hdfs::CompleteRequestProto& request,
                   const std::optional<BlockVersion>& last, uint64_t ticket)
       : edge_(call.edge_owner),
+        place_(std::move(place)),
         user_(call.caller.user),
         remote_ip_(call.caller.remote_ip),
         path_(request.src()),
@@ -28,7 +29,6 @@ class WaitingComplete : public std::enable_shared_from_this<WaitingComplete> {
         last_(last),
         ticket_(ticket),
         reply_(call.reply.Defer()) {}
-  ~WaitingComplete() { edge_->waiting_completes.fetch_sub(1, std::memory_order_relaxed); }
 
   void Start() {
     edge_->schedule(edge_->options.complete_wait, [self = shared_from_this()] { self->GiveUp(); });
@@ -80,6 +80,7 @@ class WaitingComplete : public std::enable_shared_from_this<WaitingComplete> {
   }
 
   const std::shared_ptr<const Edge> edge_;
+  const WaitingPlace place_;
   const std::string user_, remote_ip_, path_, client_name_;
   const InodeId file_;
   const std::optional<BlockVersion> last_;
@@ -88,17 +89,6 @@ class WaitingComplete : public std::enable_shared_from_this<WaitingComplete> {
   uint64_t ticket_ ABSL_GUARDED_BY(mu_);  // the newest edit that an attempt depends on
   std::optional<rpc::DeferredReply> reply_ ABSL_GUARDED_BY(mu_);  // empty: answered
 };
-
-// One more waiting call, unless there are too many.
-bool ReserveWaiting(const Edge& edge) {
-  if (edge.options.complete_wait <= absl::ZeroDuration()) return false;
-  if (edge.waiting_completes.fetch_add(1, std::memory_order_relaxed) <
-      edge.options.max_waiting_completes) {
-    return true;
-  }
-  edge.waiting_completes.fetch_sub(1, std::memory_order_relaxed);
-  return false;
-}
 
 }  // namespace
 
@@ -115,10 +105,11 @@ void Complete(const Call& call) {
     }
     const Outcome<bool> outcome = call.namenode().Complete(
         call.caller, request.src(), InodeId{request.fileid()}, request.clientname(), last, nullptr);
-    if (!outcome.value.ok() || *outcome.value || !ReserveWaiting(call.edge())) {
-      return AnswerBool(call, outcome);
-    }
-    std::make_shared<WaitingComplete>(call, request, last, outcome.ticket)->Start();
+    if (!outcome.value.ok() || *outcome.value) return AnswerBool(call, outcome);
+    auto place = WaitingPlace::Take(call.edge_owner, call.edge().options.complete_wait);
+    if (!place) return AnswerBool(call, outcome);
+    std::make_shared<WaitingComplete>(call, *std::move(place), request, last, outcome.ticket)
+        ->Start();
   });
 }
 

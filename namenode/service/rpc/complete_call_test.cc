@@ -109,7 +109,7 @@ TEST_F(CompleteCallTest, ErrorsAtTheFirstTryAreAnsweredAtOnce) {
 }
 
 TEST_F(CompleteCallTest, BeyondTheLimitNobodyWaits) {
-  MakeService({.max_waiting_completes = 1});
+  MakeService({.max_waiting_calls = 1});
   namenode_.result = false;
   const auto first = Complete();
   const auto second = Complete();

@@ -108,7 +108,7 @@ constexpr std::array kMethods = {
     Method{"rename", Rename, /*at_most_once=*/true},
     Method{"rename2", Rename2, /*at_most_once=*/true},
     Method{"concat", Concat, /*at_most_once=*/true, kMaxConcatRequestBytes},
-    Method{"truncate", Truncate},
+    Method{"truncate", Truncate, /*at_most_once=*/true},
     Method{"createSymlink", CreateSymlink},
     Method{"setTimes", SetTimes},
     Method{"setPermission", SetPermission},

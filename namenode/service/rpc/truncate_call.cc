@@ -12,15 +12,15 @@ constexpr absl::Duration kLookAgain = absl::Milliseconds(20);
 // A truncate() that waits. Only the timer's thread touches it after the start.
 class WaitingTruncate : public std::enable_shared_from_this<WaitingTruncate> {
  public:
-  WaitingTruncate(const Call& call, const std::string& path, uint64_t ticket)
+  WaitingTruncate(const Call& call, WaitingPlace place, const std::string& path, uint64_t ticket)
       : edge_(call.edge_owner),
+        place_(std::move(place)),
         user_(call.caller.user),
         remote_ip_(call.caller.remote_ip),
         path_(path),
         ticket_(ticket),
         looks_left_(edge_->options.truncate_wait / kLookAgain),
         reply_(call.reply.Defer()) {}
-  ~WaitingTruncate() { edge_->waiting_completes.fetch_sub(1, std::memory_order_relaxed); }
 
   void LookLater() {
     edge_->schedule(kLookAgain, [self = shared_from_this()] { self->Look(); });
@@ -39,21 +39,12 @@ class WaitingTruncate : public std::enable_shared_from_this<WaitingTruncate> {
   }
 
   const std::shared_ptr<const Edge> edge_;
+  const WaitingPlace place_;
   const std::string user_, remote_ip_, path_;
   const uint64_t ticket_;
   int64_t looks_left_;
   rpc::DeferredReply reply_;
 };
-
-bool ReserveWaiting(const Edge& edge) {
-  if (edge.options.truncate_wait < kLookAgain) return false;
-  if (edge.waiting_completes.fetch_add(1, std::memory_order_relaxed) <
-      edge.options.max_waiting_completes) {
-    return true;
-  }
-  edge.waiting_completes.fetch_sub(1, std::memory_order_relaxed);
-  return false;
-}
 
 }  // namespace
 
@@ -69,10 +60,12 @@ void Truncate(const Call& call) {
     }
     const Outcome<bool> outcome = call.namenode().Truncate(
         call.caller, request.src(), request.newlength(), request.clientname());
-    if (!outcome.value.ok() || *outcome.value || !ReserveWaiting(call.edge())) {
-      return AnswerBool(call, outcome);
-    }
-    std::make_shared<WaitingTruncate>(call, request.src(), outcome.ticket)->LookLater();
+    if (!outcome.value.ok() || *outcome.value) return AnswerBool(call, outcome);
+    auto place =
+        WaitingPlace::Take(call.edge_owner, call.edge().options.truncate_wait - kLookAgain);
+    if (!place) return AnswerBool(call, outcome);
+    std::make_shared<WaitingTruncate>(call, *std::move(place), request.src(), outcome.ticket)
+        ->LookLater();
   });
 }
 

@@ -100,6 +100,7 @@ absl::StatusOr<AddBlockRequest> ToAddBlock(const Edge& edge,
   result.favored = ToVector(request.favorednodes());
   for (const int flag : request.flags()) {
     if (flag == hdfs::ADD_BLOCK_FLAG_NO_LOCAL_WRITE) result.no_local_write = true;
+    if (flag == hdfs::ADD_BLOCK_FLAG_IGNORE_CLIENT_LOCALITY) result.ignore_locality = true;
   }
   return result;
 }

@@ -91,7 +91,7 @@ TEST_F(WriteTest, Trap22UnknownFlagsAndFieldsAreAccepted) {
 
 TEST_F(WriteTest, NamesOfClientsAreNeitherEmptyNorEndless) {
   for (const std::string& name :
-       {std::string(), std::string(client_protocol::kMaxClientNameBytes + 1, 'c')}) {
+       {std::string(), std::string(kMaxClientNameBytes + 1, 'c'), std::string(kNamenodeHolder)}) {
     auto create = CreateRequest();
     create.set_clientname(name);
     EXPECT_THAT(Call("create", create).status, IsFsError(FsError::kIllegalArgument));
@@ -141,15 +141,20 @@ TEST_F(WriteTest, Trap11AddBlockPassesOnAllThatTheClientKnows) {
   SetNode(*request.add_excludenodes()->mutable_id(), "dn-9");
   request.add_favorednodes("host1:9866");
   request.add_flags(hdfs::ADD_BLOCK_FLAG_NO_LOCAL_WRITE);
+  request.add_flags(hdfs::ADD_BLOCK_FLAG_IGNORE_CLIENT_LOCALITY);
   const auto answer = Ask<hdfs::AddBlockResponseProto>("addBlock", request);
   EXPECT_EQ(namenode_.last_call(),
             "AddBlock(/f, c, file=16390 previous=7_1001:100 excluded=[dn-9] favored=[host1:9866] "
-            "1)");
+            "1 1)");
   EXPECT_EQ(answer.block().b().poolid(), kPool);
   EXPECT_EQ(answer.block().locs_size(), 2);
 
   Call("addBlock", AddBlockRequest());
-  EXPECT_EQ(namenode_.last_call(), "AddBlock(/f, c, file=0 previous=- excluded=[] favored=[] 0)");
+  EXPECT_EQ(namenode_.last_call(), "AddBlock(/f, c, file=0 previous=- excluded=[] favored=[] 0 0)");
+  auto apart = AddBlockRequest();
+  apart.add_flags(hdfs::ADD_BLOCK_FLAG_IGNORE_CLIENT_LOCALITY);
+  Call("addBlock", apart);
+  EXPECT_EQ(namenode_.last_call(), "AddBlock(/f, c, file=0 previous=- excluded=[] favored=[] 0 1)");
 }
 
 TEST_F(WriteTest, BlocksOfAnotherNamespaceAndNegativeLengthsAreRefused) {

@@ -130,9 +130,10 @@ class FakeNamenode final : public Namenode {
                 path, client_name, new_block);
   }
   Outcome<LocatedBlock> AddBlock(const Caller& c, const AddBlockRequest& r) override {
-    return Note(c, block, "AddBlock(%s, %s, file=%d previous=%s excluded=[%s] favored=[%s] %d)",
+    return Note(c, block, "AddBlock(%s, %s, file=%d previous=%s excluded=[%s] favored=[%s] %d %d)",
                 r.path, r.client_name, ToInt(r.file), Text(r.previous),
-                absl::StrJoin(r.excluded, " "), absl::StrJoin(r.favored, " "), r.no_local_write);
+                absl::StrJoin(r.excluded, " "), absl::StrJoin(r.favored, " "), r.no_local_write,
+                r.ignore_locality);
   }
   Outcome<Nothing> AbandonBlock(const Caller& c, absl::string_view path, InodeId file,
                                 absl::string_view client_name, const BlockVersion& b) override {

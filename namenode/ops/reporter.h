@@ -1,0 +1,82 @@
+// namenode/ops/reporter.h - takes in what a datanode reports of one of its storages.
+//
+// A report is taken in slices. For each slice the records it needs are read from LevelDB without a
+// lock, then all of it is judged under one short exclusive lock; whatever has moved in between is
+// read again. Deletions follow only from the namespace as it is, never from a report alone, and
+// leave with a heartbeat once the edit they depend on is durable and safe mode is over.
+//
+// One thread uses a Reporter, for one report.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_set.h"
+#include "namenode/core/namenode_impl.h"
+
+namespace cairn::namenode {
+
+class NamenodeImpl::Reporter {
+ public:
+  // `changes`: a report of changes; else a full report, which says nothing new of what it repeats.
+  Reporter(NamenodeImpl& namenode, const DatanodeInfo& node, uint32_t storage, bool changes)
+      : namenode_(namenode), storage_(storage), changes_(changes) {
+    for (const StorageInfo& info : node.storages) same_node_.push_back(info.number);
+  }
+
+  absl::Status Process(std::span<const ReportedReplica> replicas);
+
+  // The records say that the storage holds blocks in (`after`, `up_to`] (nullopt: to the end) that
+  // are not in `replicas`: they are gone, unless `changed` names them.
+  absl::Status DropMissing(BlockId after, std::optional<BlockId> up_to,
+                           std::span<const ReportedReplica> replicas,
+                           const absl::flat_hash_set<BlockId>& changed);
+
+ private:
+  // What LevelDB said, good as long as nothing was flushed since.
+  struct Loaded {
+    std::optional<std::string> value;
+    uint64_t flushes = 0;
+    bool asked = false;
+  };
+  struct Item {
+    ReportedReplica replica;
+    Loaded record, owner;     // 'r' and 'b'
+    bool inode_gone = false;  // the owner's record names an inode that does not exist
+  };
+  // What an item lacks to be judged.
+  struct Needs {
+    std::vector<std::pair<std::string, Loaded*>> records;
+    std::vector<std::pair<InodeId, Item*>> inodes;
+    bool empty() const { return records.empty() && inodes.empty(); }
+  };
+  using Record = std::optional<std::string>;
+
+  absl::Status ProcessSlice(std::span<const ReportedReplica> slice);
+  absl::Status Satisfy(const Needs& needs, uint64_t flushes);
+  // The newest value of `key`; false: LevelDB must be asked.
+  bool Newest(const std::string& key, const Loaded& loaded, Record* value) const
+      ABSL_SHARED_LOCKS_REQUIRED(namenode_.mu_);
+  // True: it can be judged now. Else it adds to `needs`.
+  bool Examine(Item& item, Needs& needs) const ABSL_SHARED_LOCKS_REQUIRED(namenode_.mu_);
+  bool IsUnchanged(const ReportedReplica& reported, const Record& record) const
+      ABSL_SHARED_LOCKS_REQUIRED(namenode_.mu_);
+  void Judge(const Item& item) ABSL_EXCLUSIVE_LOCKS_REQUIRED(namenode_.mu_);
+  void Act(const Inode& file, const ReportedReplica& reported, const BlockMap::ReportResult& result)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(namenode_.mu_);
+  void DeleteUnknown(const ReportedReplica& reported) ABSL_EXCLUSIVE_LOCKS_REQUIRED(namenode_.mu_);
+  void MakeResident(BlockId block, const Record& record)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(namenode_.mu_);
+  std::optional<InodeId> OwnerIn(BlockId block, const Record& owner) const;
+
+  NamenodeImpl& namenode_;
+  const uint32_t storage_;
+  const bool changes_;
+  std::vector<uint32_t> same_node_;
+  std::vector<ReplicaWaiters::Callback> wake_;  // run without the lock
+};
+
+}  // namespace cairn::namenode
