@@ -2,6 +2,8 @@
 
 import os
 import signal
+import socket
+import subprocess
 import threading
 import time
 
@@ -46,11 +48,74 @@ class Configuration(Case):
             ("cairn-namenode", "dfs.replication", "0"),
             ("cairn-namenode", "dfs.heartbeat.interval", "3 parsecs"),
             ("cairn-datanode", "dfs.datanode.du.reserved", "-1q"),
+            ("cairn-namenode", "cairn.log.level", "loud"),
+            ("cairn-namenode", "cairn.log.file", "/dev/null/log"),
+            ("cairn-namenode", "fs.defaultFS", "file:///"),
+            ("cairn-namenode", "dfs.namenode.rpc-address", "nn:port"),
+            ("cairn-namenode", "fs.defaultFS", "hdfs://no-such-host.invalid:8020"),
+            ("cairn-namenode", "dfs.namenode.rpc-address", "no-such-host.invalid"),
+            ("cairn-namenode", "dfs.namenode.rpc-bind-host", "no-such-host.invalid"),
+            ("cairn-namenode", "cairn.namenode.internal.address", "no-such-host.invalid:1"),
+            ("cairn-namenode", "dfs.namenode.name.dir", "relative/path"),
+            ("cairn-namenode", "dfs.namenode.name.dir", "/one,/two"),
+            ("cairn-namenode", "cairn.namenode.journal.segment.size", "20000001"),
+            ("cairn-namenode", "net.topology.table.file.name", "/no/such/table"),
+            ("cairn-namenode", "hadoop.user.group.static.mapping.overrides", "a=b=c"),
+            ("cairn-datanode", "cairn.log.level", "loud"),
+            ("cairn-datanode", "dfs.datanode.data.dir", "[TAPE]/data"),
+            ("cairn-datanode", "dfs.datanode.data.dir", "relative/path"),
+            ("cairn-datanode", "dfs.datanode.address", "9866"),
+            ("cairn-datanode", "dfs.datanode.ipc.address", "no-such-host.invalid:0"),
+            ("cairn-datanode", "cairn.namenode.internal.address", "namenode"),
+            ("cairn-datanode", "cairn.datanode.advertised.ip", "a.name"),
         ):
             conf, path = self.property(key, value)
             text = self.refused(program, conf=conf)
             self.assertIn(path, text)
             self.assertIn(key, text)
+            self.assertIn(value, text)
+
+    def test_a_key_that_no_program_knows_stops_the_tools_too(self):
+        for key in ("cairn.journal.keep", "cairn.store.cache", "cairn.mini.datanodes", "cairn.cluster.id"):
+            conf, path = self.property(key, "1")
+            result = run(
+                [env.program("cairn"), "dfs", "-conf", conf, "-ls", "/"], check=False, timeout=30
+            )
+            self.assertNotEqual(result.returncode, 0)
+            self.assertIn(path.encode(), result.stderr)
+            self.assertIn(key.encode(), result.stderr)
+
+    def test_the_namenode_is_found_under_its_host_name(self):
+        """As fs.defaultFS has it in every cluster that is not on one machine."""
+        name = socket.gethostname()
+        try:
+            socket.gethostbyname(name)
+        except OSError:
+            self.skipTest(f"{name} cannot be resolved")
+        directory = env.new_directory("name")
+        ports = os.path.join(directory, "ports")
+        options = [
+            "-D", f"dfs.namenode.name.dir={directory}/dir",
+            "-D", f"fs.defaultFS=hdfs://{name}:0",
+            "-D", "cairn.namenode.internal.address=localhost:0",
+        ]  # fmt: skip
+        run([env.program("cairn-namenode"), "-format", *options], timeout=60)
+        command = [env.program("cairn-namenode"), *options, "--port-file", ports]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as child:
+            try:
+                self.eventually(lambda: os.path.exists(ports), "the namenode serves")
+                with open(ports) as file:
+                    facts = dict(line.strip().split("=", 1) for line in file)
+                self.assertEqual(facts["uri"], f"hdfs://{name}:{facts['rpc']}")
+                result = run(
+                    [env.program("cairn"), "dfs", "-fs", facts["uri"], "-mkdir", "/d"],
+                    check=False,
+                    timeout=60,
+                )
+                self.assertEqual(result.returncode, 0, result.stderr)
+            finally:
+                child.terminate()
+            self.assertEqual(child.wait(30), 0)
 
     def test_bad_xml_names_the_file(self):
         conf, path = self.write("<configuration><property><name>x</name>")

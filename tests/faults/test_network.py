@@ -6,7 +6,7 @@ import subprocess
 import threading
 import time
 
-from harness import env, rpc
+from harness import env, hadoop, rpc
 from harness.case import Case
 from harness.cluster import MiniCluster, resident_bytes
 from harness.proxy import Cut, Proxy
@@ -37,7 +37,7 @@ class LostReplies(Case):
     def check(self, restart):
         cluster = self.cluster
         cluster.dfs("-mkdir", "-p", "/d/full")
-        for name in ("a", "b", "c", "t", "k1", "k2"):
+        for name in ("a", "b", "c", "t", "u", "k1", "k2"):
             cluster.put(b"x" * 1000, f"/d/{name}", "-D", "dfs.replication=1")
         for method, message in (
             ("create", rpc.create("/d/new")),
@@ -46,6 +46,8 @@ class LostReplies(Case):
             ("rename2", rpc.rename2("/d/b", "/d/b2")),
             ("delete", rpc.delete("/d/c")),
             ("append", rpc.append("/d/t")),
+            ("truncate", rpc.truncate("/d/u", 300)),
+            ("concat", rpc.concat("/d/k1", "/d/k2")),
         ):
             with self.subTest(method=method, restart=restart):
                 retried, first = self.lose_and_retry(method, message, restart)
@@ -64,7 +66,9 @@ class LostReplies(Case):
         with self.subTest(method="complete", restart=restart):
             retried, first = self.lose_and_retry("complete", done, restart)
             self.assertEqual((retried, first), ({1: [1]}, {1: [1]}))
-        names = {"a2", "b2", "blocks", "dir", "empty", "full", "k1", "k2", "new", "t"}
+        self.assertEqual(cluster.cat("/d/k1"), b"x" * 2000)
+        self.assertEqual(cluster.cat("/d/u"), b"x" * 300)
+        names = {"a2", "b2", "blocks", "dir", "empty", "full", "k1", "new", "t", "u"}
         listing = cluster.dfs("-ls", "-C", "/d").stdout.decode().split()
         self.assertEqual({path.rsplit("/", 1)[1] for path in listing}, names)
 
@@ -73,6 +77,24 @@ class LostReplies(Case):
 
     def test_also_when_the_namenode_was_killed_in_between(self):
         self.check(restart=True)
+
+    def test_a_truncation_that_is_still_under_way(self):
+        """The file is open in the name of the very client that asks again."""
+        cluster = self.cluster
+        cluster.put(b"x" * 1000, "/f", "-D", "dfs.replication=1")
+        cluster.pause("datanode-1")
+        client_id = os.urandom(16)
+        first = rpc.Connection(cluster.port, client_id=client_id)
+        first.send("truncate", rpc.truncate("/f", 300), call_id=7)
+        with rpc.Connection(cluster.port) as other:
+            self.eventually(lambda: other.call("isFileClosed", rpc.field(1, "/f"))[1] == [0], "open")
+        first.close()
+        with rpc.Connection(cluster.port, client_id=client_id) as second:
+            second.send("truncate", rpc.truncate("/f", 300), call_id=7, retry=1)
+            time.sleep(0.2)  # it waits for the datanode, as the first one did
+            cluster.resume("datanode-1")
+            self.assertIn(second.receive(), ({1: [0]}, {1: [1]}))
+        self.eventually(lambda: cluster.cat("/f") == b"x" * 300, "cut")
 
     def test_a_call_of_another_client_is_not_a_retry(self):
         first = rpc.Connection(self.cluster.port)
@@ -215,6 +237,64 @@ class Streaming(Case):
                 self.assertTrue(cluster.cat("/write") == data)
                 cluster.start(victim)
                 self.eventually(lambda: cluster.live_datanodes() == 4, "all datanodes")
+
+    def put_while_one_stops(self, cluster, command, victim):
+        """fault 20: connections stay open and nothing moves; the node before the stopped one, which
+        loses its patience first, names it, and the write ends on the two others"""
+        size = 12 << 20
+        data = os.urandom(size)
+        writer = subprocess.Popen(
+            [*command, "-put", "-", "/write"], stdin=subprocess.PIPE, env=cluster.environment()
+        )
+        writer.stdin.write(data[: size // 2])
+        writer.stdin.flush()
+        self.eventually(lambda: self.holds(cluster, victim, "rbw", size // 3), "bytes on " + victim)
+        cluster.pause(victim)
+        began = time.monotonic()
+        writer.stdin.write(data[size // 2 :])
+        writer.stdin.close()
+        self.assertEqual(writer.wait(60 * env.SLOW), 0, f"{victim} stopped")
+        self.note(f"{victim} stopped: {time.monotonic() - began:.1f} s")
+        for other in cluster.datanodes:
+            if other != victim:
+                self.assertTrue(self.holds(cluster, other, "finalized", size), other)
+        self.assertTrue(cluster.cat("/write") == data)
+        cluster.resume(victim)
+        self.assertTrue(cluster.cat("/write") == data)
+        cluster.dfs("-rm", "-skipTrash", "/write")
+        self.eventually(lambda: cluster.live_datanodes() == 3, "all datanodes")
+
+    @staticmethod
+    def holds(cluster, name, state, size):
+        """Whether datanode `name` has a replica of `size` bytes in directory `state`."""
+        for directory, _, files in os.walk(os.path.join(cluster.data(name))):
+            for file in files:
+                if f"/{state}" in directory and not file.endswith((".meta", ".tail")):
+                    try:
+                        if os.path.getsize(os.path.join(directory, file)) >= size:
+                            return True
+                    except FileNotFoundError:
+                        pass  # moved on
+        return False
+
+    def test_a_datanode_is_stopped_while_a_client_writes(self):
+        conf = {"dfs.client.socket-timeout": "3000", "dfs.blocksize": str(64 << 20)}
+        with MiniCluster(datanodes=3, conf=conf) as cluster:
+            for victim in cluster.datanodes:  # each at its place in the pipeline
+                self.put_while_one_stops(cluster, [env.program("cairn"), "dfs"], victim)
+
+    def test_a_datanode_is_stopped_while_hadoops_client_writes(self):
+        reason = hadoop.why_not()
+        if reason:
+            self.skipTest(reason)
+        conf = {"dfs.client.socket-timeout": "3000", "dfs.blocksize": str(64 << 20)}
+        with MiniCluster(datanodes=3, conf=conf) as cluster:
+            java_conf = hadoop.write_conf(
+                env.new_directory("java-conf"), core={"fs.defaultFS": cluster.uri}, hdfs=conf
+            )
+            command = hadoop.java(java_conf, "org.apache.hadoop.fs.FsShell")
+            for victim in cluster.datanodes:
+                self.put_while_one_stops(cluster, command, victim)
 
     def test_a_restarted_namenode_deletes_nothing_it_does_not_know_yet(self):
         """fault 32: killed right after the bytes arrived, before or after they were reported"""

@@ -196,6 +196,14 @@ def rename2(source, target, overwrite=False):
     return field(1, source) + field(2, target) + field(3, int(overwrite))
 
 
+def truncate(path, length, client="test"):
+    return field(1, path) + field(2, length) + field(3, client)
+
+
+def concat(target, *sources):
+    return field(1, target) + b"".join(field(2, source) for source in sources)
+
+
 def append(path, client="test"):
     return field(1, path) + field(2, client)
 
@@ -205,6 +213,10 @@ def add_block(path, client="test", file_id=0, previous=None):
     if previous is not None:
         message += field(3, previous)
     return message + (field(5, file_id) if file_id else b"")
+
+
+def get_block_locations(path, offset=0, length=1 << 40):
+    return field(1, path) + field(2, offset) + field(3, length)
 
 
 def complete(path, client="test", file_id=0, last=None):

@@ -1,0 +1,110 @@
+"""`cairn dfs` in the cases that its unit tests, on local files, cannot make."""
+
+import os
+import re
+
+from harness import env, hadoop
+from harness.case import Case
+from harness.cluster import MiniCluster
+
+
+class ShellOnACluster(Case):
+    @classmethod
+    def setUpClass(cls):
+        cls.cluster = MiniCluster(datanodes=1, conf={"fs.trash.interval": "60"})
+        cls.addClassCleanup(cls.cluster.close)
+
+    def text(self, *words):
+        return self.cluster.dfs(*words).stdout.decode()
+
+    def test_the_trash_takes_what_lies_below_a_file_deleted_earlier(self):
+        self.cluster.dfs("-touchz", "/ta")
+        self.cluster.dfs("-rm", "/ta")
+        self.cluster.dfs("-mkdir", "-p", "/ta/deep")
+        self.cluster.put(b"b", "/ta/b")
+        self.cluster.put(b"c", "/ta/deep/c")
+        self.cluster.dfs("-rm", "/ta/b")
+        self.cluster.dfs("-rm", "/ta/deep/c")
+        found = self.text("-ls", "-R", "-C", "/user/root/.Trash/Current").splitlines()
+        trash = "/user/root/.Trash/Current"
+        self.assertIn(f"{trash}/ta", found)
+        self.assertTrue(any(re.fullmatch(trash + r"/ta\d{13}/b", name) for name in found), found)
+        self.assertTrue(
+            any(re.fullmatch(trash + r"/ta\d{13}/deep/c", name) for name in found), found
+        )
+
+    def test_a_destination_that_ends_with_a_slash_must_be_there(self):
+        self.cluster.put(b"x", "/slash")
+        for command in (["-put", __file__], ["-cp", "/slash"], ["-mv", "/slash"], ["-touchz"]):
+            error = self.cluster.dfs_error(*command, "/nodir/")
+            self.assertIn("`/nodir/': No such file or directory", error)
+        self.cluster.dfs_error("-test", "-e", "/nodir")
+
+    def test_paths_above_home_stay_relative(self):
+        self.cluster.dfs("-mkdir", "-p", "/user/root/sub", "/user/bob/k")
+        self.assertIn("../root\n", self.text("-ls", "-C", ".."))
+        self.assertEqual(self.text("-ls", "-C", "../bob"), "../bob/k\n")
+        self.assertEqual(self.text("-ls", "-C", "-d", "../bo*"), "../bob\n")
+        self.assertEqual(self.text("-ls", "-C", "-d", "/user/root/sub/.."), "/user/root\n")
+        self.assertIn("sub\n", self.text("-ls", "-C"))
+
+    def test_an_append_may_begin_a_new_block(self):
+        local = os.path.join(env.new_directory("append"), "more")
+        with open(local, "wb") as file:
+            file.write(b"more")
+        self.cluster.put(b"first ", "/blocks")
+        self.cluster.dfs("-appendToFile", "-n", local, "/blocks")
+        self.cluster.dfs("-appendToFile", local, "/blocks")
+        self.assertEqual(self.cluster.cat("/blocks"), b"first moremore")
+
+    def test_copies_keep_what_is_asked_for(self):
+        self.cluster.put(b"x", "/kept")
+        self.cluster.dfs("-cp", "-ptopax", "/kept", "/copy")
+        self.assertEqual(self.cluster.cat("/copy"), b"x")
+
+    def test_quotas_by_storage_type_have_columns_of_their_own(self):
+        self.cluster.dfs("-mkdir", "/quotas")
+        self.assertEqual(
+            self.text("-count", "-q", "-v", "-t", "DISK", "/quotas"),
+            "    DISK_QUOTA     REM_DISK_QUOTA PATHNAME\n"
+            "          none                inf /quotas\n",
+        )
+        self.assertEqual(len(self.text("-count", "-u", "-t", "/quotas").split()), 11)
+        self.assertIn("No storage type BAD", self.cluster.dfs_error("-count", "-q", "-t", "BAD", "/"))
+        self.assertEqual(self.text("-count", "-t", "/quotas"), self.text("-count", "/quotas"))
+
+    def test_coding_policies_have_a_column_where_there_are_some(self):
+        self.cluster.dfs("-mkdir", "-p", "/coded/sub")
+        self.assertEqual(self.text("-ls", "-e", "/coded"), self.text("-ls", "/coded"))
+        self.cluster.put(b"x", "/coded/file")
+        self.assertIn(" Replicated          1 ", self.text("-ls", "-e", "/coded"))
+
+
+class ShellOnApacheHdfs(Case):
+    """What only a server of Apache's has: lists turned off, attributes."""
+
+    limit_seconds = 300
+
+    def test_lists_and_attributes(self):
+        reason = hadoop.why_not()
+        if reason:
+            self.skipTest(reason)
+        hdfs = hadoop.Hdfs()
+        self.addCleanup(hdfs.close)
+        shell = hadoop.Shell(hdfs.uri)
+        self.addCleanup(shell.close)
+        from clients import matrix
+
+        cairn = matrix.CairnDfs(hdfs.uri)
+        shell.run("-touchz", "/a")
+        shell.run("-setfacl", "-m", "user:bob:rwx", "/a")
+        shell.run("-setfattr", "-n", "user.k", "-v", "value", "/a")
+        cairn.run("-cp", "-ptopax", "/a", "/copy")
+        for words in (["-getfacl"], ["-getfattr", "-d"]):
+            expected = shell.run(*words, "/a")[1].replace("/a", "/copy")
+            self.assertEqual(shell.run(*words, "/copy")[1], expected)
+        for path in ("/", "/a"):
+            self.assertEqual(cairn.run("-getfacl", path).decode(), shell.run("-getfacl", path)[1])
+        cairn.run("-appendToFile", "-n", __file__, "/a")
+        cairn.run("-appendToFile", "-n", __file__, "/a")
+        self.assertEqual(cairn.get("/a"), matrix.read(__file__) * 2)

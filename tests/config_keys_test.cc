@@ -1,0 +1,66 @@
+// One pair of configuration files serves a whole cluster: what one program takes, none may refuse.
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "client/config_keys.h"
+#include "client/options.h"
+#include "common/testing/status_matchers.h"
+#include "datanode/config_keys.h"
+#include "namenode/core/namenode_impl.h"
+#include "namenode/daemon/config_keys.h"
+#include "namenode/store/store.h"
+
+namespace cairn {
+namespace {
+
+std::string Describe(const ConfigKey& key) {
+  return absl::StrCat("type ", static_cast<int>(key.type), ", default ", key.default_value,
+                      ", unit ", absl::FormatDuration(key.unit), ", ", key.min, " to ", key.max);
+}
+
+TEST(ConfigKeysTest, AKeyOfSeveralProgramsHasOneTypeDefaultAndRange) {
+  std::map<std::string, std::string> known;
+  for (const auto table : {namenode::NamenodeConfigKeys(), datanode::DatanodeConfigKeys(),
+                           client::ClientConfigKeys()}) {
+    for (const ConfigKey& key : table) {
+      const auto [first, is_new] = known.emplace(key.name, Describe(key));
+      EXPECT_EQ(first->second, Describe(key)) << key.name;
+    }
+  }
+}
+
+TEST(ConfigKeysTest, ASiteFileThatHdfsTakesStopsNobody) {
+  const std::vector<std::string> site = {"dfs.client-write-packet-size=64k", "fs.trash.interval=1d",
+                                         "dfs.datanode.socket.write.timeout=0",
+                                         "dfs.client.socket-timeout=0"};
+  EXPECT_OK(Config::FromProperties({}, site, namenode::NamenodeKnownKeys()));
+  EXPECT_OK(Config::FromProperties({}, site, datanode::DatanodeKnownKeys()));
+  ASSERT_OK_AND_ASSIGN(const Config config,
+                       Config::FromProperties({}, site, KnownKeys(client::ClientConfigKeys())));
+  ASSERT_OK_AND_ASSIGN(const client::ClientOptions options, client::LoadClientOptions(config));
+  EXPECT_EQ(options.write_timeout, absl::InfiniteDuration());
+  EXPECT_EQ(options.read_timeout, absl::InfiniteDuration());
+  EXPECT_EQ(options.trash_interval, absl::Hours(24));
+}
+
+TEST(ConfigKeysTest, WhatTheTableSaysIsWhatTheCodeHasByItself) {
+  ASSERT_OK_AND_ASSIGN(const Config config,
+                       Config::FromProperties({}, {}, namenode::NamenodeKnownKeys()));
+  const namenode::StoreOptions store;
+  EXPECT_THAT(config.GetSize("cairn.namenode.store.cache"), IsOkAndHolds(store.cache_bytes));
+  EXPECT_THAT(config.GetSize("cairn.namenode.store.tail"), IsOkAndHolds(store.tail_bytes));
+  EXPECT_THAT(config.GetSize("cairn.namenode.store.tail.limit"),
+              IsOkAndHolds(store.tail_limit_bytes));
+  EXPECT_THAT(config.GetDuration("cairn.namenode.store.tail.age"), IsOkAndHolds(store.tail_age));
+  const namenode::NamenodeOptions options;
+  EXPECT_THAT(config.GetSize("cairn.namenode.inode.cache"), IsOkAndHolds(options.tree.cache_bytes));
+  EXPECT_THAT(config.GetSize("cairn.namenode.block.cache"),
+              IsOkAndHolds(options.blocks.cache_bytes));
+  EXPECT_THAT(config.GetDuration("dfs.namenode.lease-hard-limit-sec"),
+              IsOkAndHolds(options.leases.hard_limit));
+}
+
+}  // namespace
+}  // namespace cairn
