@@ -26,6 +26,12 @@ std::string NodeName(const hdfs::DatanodeInfoProto& node) {
 
 }  // namespace
 
+bool WantsAnotherNode(ReplaceNode policy, size_t replication, size_t nodes, bool promised) {
+  if (nodes >= replication || policy == ReplaceNode::kNever) return false;
+  if (policy == ReplaceNode::kAlways) return true;
+  return replication >= 3 && (nodes <= replication / 2 || promised);
+}
+
 BlockWriter::BlockWriter(const OpenFile& file, const Settings& settings, OutPacketPool& pool,
                          const std::atomic<bool>& aborted)
     : file_(file), settings_(settings), pool_(pool), aborted_(aborted) {}
@@ -39,11 +45,11 @@ hdfs::ExtendedBlockProto BlockWriter::block() const {
 // ---- Opening ----
 
 absl::Status BlockWriter::Create(const hdfs::ExtendedBlockProto* previous,
-                                 std::vector<hdfs::DatanodeInfoProto>& excluded) {
+                                 ExcludedNodes& excluded) {
   if (previous != nullptr) previous_ = *previous;
   excluded_ = &excluded;
   can_write_anew_ = true;
-  ASSIGN_OR_RETURN(target_, AddBlock(file_, previous, excluded));
+  ASSIGN_OR_RETURN(target_, AddBlock(file_, previous, excluded.List()));
   PipelineFailure failure;
   std::optional<Socket> socket =
       SetUpPipeline(*file_.context, target_,
@@ -57,9 +63,9 @@ absl::Status BlockWriter::Create(const hdfs::ExtendedBlockProto* previous,
   return absl::OkStatus();
 }
 
-absl::Status BlockWriter::Append(const hdfs::LocatedBlockProto& block,
-                                 std::vector<hdfs::DatanodeInfoProto>& excluded) {
+absl::Status BlockWriter::Append(const hdfs::LocatedBlockProto& block, ExcludedNodes& excluded) {
   excluded_ = &excluded;
+  appended_ = true;
   ASSIGN_OR_RETURN(target_, ToTarget(block));
   put_bytes_ = acked_bytes_ = sent_bytes_ = block.b().numbytes();
   return Reopen(hdfs::OpWriteBlockProto::PIPELINE_SETUP_APPEND);
@@ -233,6 +239,7 @@ absl::Status BlockWriter::Flush() {
   // While packets are on their way the block can still go elsewhere; what has been promised cannot.
   RETURN_IF_ERROR(PumpUntilAcked());
   can_write_anew_ = false;
+  flushed_ = true;
   ReleaseAcked();
   return absl::OkStatus();
 }
@@ -262,11 +269,11 @@ absl::Status BlockWriter::Recover(PipelineFailure failure) {
 
 absl::Status BlockWriter::WriteAnew(PipelineFailure failure) {
   for (int attempt = 0;; ++attempt) {
-    excluded_->push_back(target_.nodes[failure.bad_node]);
+    excluded_->Add(target_.nodes[failure.bad_node]);
     RETURN_IF_ERROR(AbandonBlock(file_, target_.block));
     if (attempt == file_.context->options.block_write_retries) break;
     const hdfs::ExtendedBlockProto* previous = previous_.has_value() ? &*previous_ : nullptr;
-    ASSIGN_OR_RETURN(target_, AddBlock(file_, previous, *excluded_));
+    ASSIGN_OR_RETURN(target_, AddBlock(file_, previous, excluded_->List()));
     std::optional<Socket> socket =
         SetUpPipeline(*file_.context, target_,
                       {.stage = hdfs::OpWriteBlockProto::PIPELINE_SETUP_CREATE,
@@ -285,7 +292,7 @@ absl::Status BlockWriter::WriteAnew(PipelineFailure failure) {
 }
 
 absl::Status BlockWriter::GoOnWithout(PipelineFailure failure) {
-  excluded_->push_back(target_.nodes[failure.bad_node]);
+  excluded_->Add(target_.nodes[failure.bad_node]);
   if (target_.nodes.size() == 1) {
     return absl::UnavailableError(absl::StrCat(file_.path, ": All datanodes [",
                                                NodeName(target_.nodes[0]),
@@ -297,10 +304,23 @@ absl::Status BlockWriter::GoOnWithout(PipelineFailure failure) {
                         : hdfs::OpWriteBlockProto::PIPELINE_SETUP_STREAMING_RECOVERY);
 }
 
+absl::Status BlockWriter::ReplaceNode(Stage stage) {
+  const ClientOptions& options = file_.context->options;
+  // The finished block is brought to its number of replicas by the namenode.
+  if (stage == hdfs::OpWriteBlockProto::PIPELINE_CLOSE_RECOVERY) return absl::OkStatus();
+  if (!WantsAnotherNode(options.replace_node, settings_.replication, target_.nodes.size(),
+                        appended_ || flushed_)) {
+    return absl::OkStatus();
+  }
+  const absl::Status added = AddNode(file_, target_, excluded_->List());
+  return options.replace_node_best_effort ? absl::OkStatus() : added;
+}
+
 absl::Status BlockWriter::Reopen(Stage stage) {
   ReleaseAcked();
   PipelineFailure failure;
   while (true) {
+    RETURN_IF_ERROR(ReplaceNode(stage));
     ASSIGN_OR_RETURN(const uint64_t stamp, RenewStamp(file_, target_));
     std::optional<Socket> socket = SetUpPipeline(*file_.context, target_,
                                                  {.stage = stage,
@@ -318,7 +338,7 @@ absl::Status BlockWriter::Reopen(Stage stage) {
       RestartSending();
       break;
     }
-    excluded_->push_back(target_.nodes[failure.bad_node]);
+    excluded_->Add(target_.nodes[failure.bad_node]);
     if (target_.nodes.size() == 1) {
       return absl::UnavailableError(
           absl::StrCat(file_.path, ": All datanodes [", NodeName(target_.nodes[0]),

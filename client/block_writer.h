@@ -8,8 +8,9 @@
 //
 // As long as all of a new block's packets are kept and nothing was flushed, a failed pipeline is
 // cured by abandoning the block and writing it again elsewhere, with all its replicas. After that
-// (more data than the window, an hflush, an append) the failed node is dropped, the rest get a new
-// generation stamp, and what is not acknowledged is sent again: HDFS's pipeline recovery.
+// (more data than the window, an hflush, an append) the failed node is dropped, another may take
+// its place with a copy of a replica, all get a new generation stamp, and what is not acknowledged
+// is sent again: HDFS's pipeline recovery.
 //
 // The closing packet of a block that can be written again follows the data at once. Otherwise it
 // waits until all data is acknowledged, so that a recovery finds every replica in the same state.
@@ -26,17 +27,24 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "client/excluded_nodes.h"
+#include "client/options.h"
 #include "client/out_packet.h"
 #include "client/pipeline.h"
 #include "client/socket.h"
 
 namespace cairn::client {
 
+// Whether a block of which `nodes` are left is to get another node before the writing goes on.
+// `promised`: readers count on its bytes, since it was flushed or appended to.
+bool WantsAnotherNode(ReplaceNode policy, size_t replication, size_t nodes, bool promised);
+
 class BlockWriter {
  public:
   struct Settings {
     uint64_t block_bytes = 0;  // length at which the block is full
     uint64_t window_bytes = 0;
+    uint32_t replication = 0;  // of the file
     transfer::DataChecksum checksum;
   };
 
@@ -46,11 +54,9 @@ class BlockWriter {
 
   // A new block after `previous`. Nodes that fail are added to `excluded` for the file's next
   // blocks.
-  absl::Status Create(const hdfs::ExtendedBlockProto* previous,
-                      std::vector<hdfs::DatanodeInfoProto>& excluded);
+  absl::Status Create(const hdfs::ExtendedBlockProto* previous, ExcludedNodes& excluded);
   // Goes on with the file's last block, of block.b().numBytes so far.
-  absl::Status Append(const hdfs::LocatedBlockProto& block,
-                      std::vector<hdfs::DatanodeInfoProto>& excluded);
+  absl::Status Append(const hdfs::LocatedBlockProto& block, ExcludedNodes& excluded);
 
   // Takes a filled packet, numbers it, and sends. Returns when it fits the window; it need not have
   // left. Any error is final for the block and the file.
@@ -84,6 +90,7 @@ class BlockWriter {
   absl::Status WriteAnew(PipelineFailure failure);
   absl::Status GoOnWithout(PipelineFailure failure);
   absl::Status Reopen(Stage stage);
+  absl::Status ReplaceNode(Stage stage);
   void RestartSending();
 
   const OpenFile& file_;
@@ -93,7 +100,7 @@ class BlockWriter {
 
   PipelineTarget target_;
   std::optional<hdfs::ExtendedBlockProto> previous_;
-  std::vector<hdfs::DatanodeInfoProto>* excluded_ = nullptr;
+  ExcludedNodes* excluded_ = nullptr;
   Socket socket_;
   std::deque<std::unique_ptr<OutPacket>> packets_;
   size_t acked_ = 0;
@@ -105,6 +112,8 @@ class BlockWriter {
   uint64_t acked_bytes_ = 0;  // length that every node has confirmed
   uint64_t sent_bytes_ = 0;
   bool can_write_anew_ = false;
+  bool appended_ = false;
+  bool flushed_ = false;
   int recoveries_ = 0;  // since the last acknowledgement
   absl::Duration last_progress_;
   std::vector<std::byte> acks_;  // bytes received, not yet a whole acknowledgement

@@ -76,6 +76,11 @@ ContentSummary ToContentSummary(const hdfs::ContentSummaryProto& p) {
   s.quota = static_cast<int64_t>(p.quota());
   s.space_consumed = p.spaceconsumed();
   s.space_quota = static_cast<int64_t>(p.spacequota());
+  for (const hdfs::StorageTypeQuotaInfoProto& info : p.typequotainfos().typequotainfo()) {
+    s.type_quotas.push_back({.type = static_cast<StorageType>(info.type()),
+                             .quota = static_cast<int64_t>(info.quota()),
+                             .consumed = info.consumed()});
+  }
   s.snapshot_length = p.snapshotlength();
   s.snapshot_file_count = p.snapshotfilecount();
   s.snapshot_directory_count = p.snapshotdirectorycount();
@@ -157,6 +162,18 @@ hdfs::AclEntryProto ToProto(const AclEntry& entry) {
   p.set_type(static_cast<hdfs::AclEntryProto::AclEntryTypeProto>(entry.type));
   p.set_permissions(static_cast<hdfs::AclEntryProto::FsActionProto>(entry.permissions & 7));
   if (!entry.name.empty()) p.set_name(entry.name);
+  return p;
+}
+
+Xattr ToXattr(const hdfs::XAttrProto& p) {
+  return {.space = static_cast<Xattr::Space>(p.namespace_()), .name = p.name(), .value = p.value()};
+}
+
+hdfs::XAttrProto ToProto(const Xattr& xattr) {
+  hdfs::XAttrProto p;
+  p.set_namespace_(static_cast<hdfs::XAttrProto::XAttrNamespaceProto>(xattr.space));
+  p.set_name(xattr.name);
+  p.set_value(xattr.value);
   return p;
 }
 

@@ -29,6 +29,8 @@ DatanodeReport ToDatanodeReport(const hdfs::DatanodeInfoProto& proto);
 ServerDefaults ToServerDefaults(const hdfs::FsServerDefaultsProto& proto);
 AclStatus ToAclStatus(const hdfs::AclStatusProto& proto);
 hdfs::AclEntryProto ToProto(const AclEntry& entry);
+Xattr ToXattr(const hdfs::XAttrProto& proto);
+hdfs::XAttrProto ToProto(const Xattr& xattr);
 hdfs::DatanodeReportTypeProto ToProto(DatanodeKind kind);
 hdfs::SafeModeActionProto ToProto(SafeModeAction action);
 

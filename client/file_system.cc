@@ -253,16 +253,18 @@ absl::StatusOr<std::unique_ptr<OutputStream>> FileSystem::Create(absl::string_vi
     return absl::InternalError(absl::StrCat(path, ": the server sent no valid status of the file"));
   }
   auto impl = std::make_shared<OutputStream::Impl>(std::move(file), made);
-  context_->leases.Add(impl);
+  context_->leases.Add(*impl);
   return std::make_unique<OutputStream>(std::move(impl));
 }
 
-absl::StatusOr<std::unique_ptr<OutputStream>> FileSystem::Append(absl::string_view path) {
+absl::StatusOr<std::unique_ptr<OutputStream>> FileSystem::Append(absl::string_view path,
+                                                                 const AppendOptions& options) {
   RETURN_IF_ERROR(CheckPath(path));
   hdfs::AppendRequestProto request;
   request.set_src(path.data(), path.size());
   request.set_clientname(context_->client_name);
-  request.set_flag(hdfs::CREATE_FLAG_APPEND);
+  request.set_flag(hdfs::CREATE_FLAG_APPEND |
+                   (options.new_block ? hdfs::CREATE_FLAG_NEW_BLOCK : 0));
   const absl::Duration deadline = context_->clock.Monotonic() + kAppendPatience;
   absl::StatusOr<hdfs::AppendResponseProto> response;
   while (true) {
@@ -282,8 +284,8 @@ absl::StatusOr<std::unique_ptr<OutputStream>> FileSystem::Append(absl::string_vi
   }
   OpenFile file{.context = context_, .path = std::string(path), .inode = status.fileid()};
   auto impl = std::make_shared<OutputStream::Impl>(std::move(file), status);
-  if (has_block) RETURN_IF_ERROR(impl->Continue(response->block()));
-  context_->leases.Add(impl);
+  if (has_block) RETURN_IF_ERROR(impl->Continue(response->block(), options.new_block));
+  context_->leases.Add(*impl);
   return std::make_unique<OutputStream>(std::move(impl));
 }
 
@@ -473,6 +475,28 @@ absl::Status FileSystem::RemoveAcl(absl::string_view path) {
   hdfs::RemoveAclRequestProto request;
   request.set_src(path.data(), path.size());
   return context_->Call<hdfs::RemoveAclResponseProto>("removeAcl", path, request).status();
+}
+
+// ---- Extended attributes ----
+
+absl::StatusOr<std::vector<Xattr>> FileSystem::GetXattrs(absl::string_view path) {
+  RETURN_IF_ERROR(CheckPath(path));
+  hdfs::GetXAttrsRequestProto request;
+  request.set_src(path.data(), path.size());
+  ASSIGN_OR_RETURN(const auto response,
+                   context_->Call<hdfs::GetXAttrsResponseProto>("getXAttrs", path, request));
+  std::vector<Xattr> xattrs;
+  for (const hdfs::XAttrProto& xattr : response.xattrs()) xattrs.push_back(ToXattr(xattr));
+  return xattrs;
+}
+
+absl::Status FileSystem::SetXattr(absl::string_view path, const Xattr& xattr) {
+  RETURN_IF_ERROR(CheckPath(path));
+  hdfs::SetXAttrRequestProto request;
+  request.set_src(path.data(), path.size());
+  *request.mutable_xattr() = ToProto(xattr);
+  request.set_flag(hdfs::XATTR_FLAG_CREATE | hdfs::XATTR_FLAG_REPLACE);
+  return context_->Call<hdfs::SetXAttrResponseProto>("setXAttr", path, request).status();
 }
 
 // ---- The cluster ----

@@ -55,6 +55,10 @@ struct CreateOptions {
   bool lazy_persist = false;
 };
 
+struct AppendOptions {
+  bool new_block = false;  // leave the last block as it is, however short
+};
+
 enum class RenameOption : uint8_t { kNoOverwrite, kOverwrite };
 
 // The entries of one directory in byte order of their names, a page at a time. An entry made or
@@ -125,7 +129,8 @@ class FileSystem {
   absl::StatusOr<std::unique_ptr<OutputStream>> Create(absl::string_view path,
                                                        const CreateOptions& options = {});
   // Writes go after the present end. kFailedPrecondition: another writer has it open.
-  absl::StatusOr<std::unique_ptr<OutputStream>> Append(absl::string_view path);
+  absl::StatusOr<std::unique_ptr<OutputStream>> Append(absl::string_view path,
+                                                       const AppendOptions& options = {});
   // Makes the directory and its missing parents. OK when it is there. kAlreadyExists: it is a file.
   absl::Status Mkdirs(absl::string_view path, uint16_t mode = 0777);
   // The same, with kNotFound when the parent is missing.
@@ -160,6 +165,13 @@ class FileSystem {
   absl::Status RemoveAclEntries(absl::string_view path, absl::Span<const AclEntry> entries);
   absl::Status RemoveDefaultAcl(absl::string_view path);
   absl::Status RemoveAcl(absl::string_view path);
+
+  // ---- Extended attributes ----
+
+  // Those that the user may see.
+  absl::StatusOr<std::vector<Xattr>> GetXattrs(absl::string_view path);
+  // Makes or replaces it.
+  absl::Status SetXattr(absl::string_view path, const Xattr& xattr);
 
   // ---- The cluster ----
 

@@ -1,7 +1,7 @@
 #include "client/lease_renewer.h"
 
-#include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "common/thread.h"
@@ -26,30 +26,30 @@ LeaseRenewer::~LeaseRenewer() {
   if (thread_.joinable()) thread_.join();
 }
 
-void LeaseRenewer::Add(const std::shared_ptr<LeaseHolder>& holder) {
+void LeaseRenewer::Add(LeaseHolder& holder) {
+  const auto entry = std::make_shared<Entry>();
+  {
+    MutexLock lock(entry->mu);
+    entry->holder = &holder;
+  }
   MutexLock lock(mu_);
   // The call that opened the file was a renewal.
   last_renewal_ = clock_.Monotonic();
-  holders_.push_back(holder);
+  entries_[&holder] = entry;
   if (!thread_.joinable()) thread_ = std::thread([this] { Run(); });
 }
 
-void LeaseRenewer::Remove(const LeaseHolder* holder) {
-  MutexLock lock(mu_);
-  // A holder that is being destroyed is an expired pointer here already.
-  std::erase_if(holders_, [&](const std::weak_ptr<LeaseHolder>& h) {
-    const std::shared_ptr<LeaseHolder> alive = h.lock();
-    return alive == nullptr || alive.get() == holder;
-  });
-}
-
-std::vector<std::shared_ptr<LeaseHolder>> LeaseRenewer::Holders() {
-  MutexLock lock(mu_);
-  std::vector<std::shared_ptr<LeaseHolder>> alive;
-  for (const std::weak_ptr<LeaseHolder>& h : holders_) {
-    if (std::shared_ptr<LeaseHolder> holder = h.lock()) alive.push_back(std::move(holder));
+void LeaseRenewer::Remove(LeaseHolder& holder) {
+  std::shared_ptr<Entry> entry;
+  {
+    MutexLock lock(mu_);
+    const auto found = entries_.find(&holder);
+    if (found == entries_.end()) return;
+    entry = std::move(found->second);
+    entries_.erase(found);
   }
-  return alive;
+  MutexLock lock(entry->mu);
+  entry->holder = nullptr;
 }
 
 void LeaseRenewer::Run() {
@@ -69,24 +69,30 @@ void LeaseRenewer::Run() {
 }
 
 void LeaseRenewer::RenewOnce() {
-  const std::vector<std::shared_ptr<LeaseHolder>> holders = Holders();
-  if (holders.empty()) return;
+  {
+    MutexLock lock(mu_);
+    if (entries_.empty()) return;
+  }
   hdfs::RenewLeaseRequestProto request;
   hdfs::RenewLeaseResponseProto response;
   request.set_clientname(client_name_);
   const absl::Status renewed = namenode_.Call("renewLease", request, response);
   bool lost = false;
+  std::vector<std::shared_ptr<Entry>> entries;
   {
     MutexLock lock(mu_);
     if (renewed.ok()) last_renewal_ = clock_.Monotonic();
     lost = clock_.Monotonic() - last_renewal_ > hard_limit_;
+    for (const auto& [holder, entry] : entries_) entries.push_back(entry);
   }
-  for (const std::shared_ptr<LeaseHolder>& holder : holders) {
+  for (const std::shared_ptr<Entry>& entry : entries) {
+    MutexLock lock(entry->mu);
+    if (entry->holder == nullptr) continue;
     if (lost) {
-      holder->Abort(absl::AbortedError(
+      entry->holder->Abort(absl::AbortedError(
           absl::StrCat("the lease could not be renewed in time: ", renewed.message())));
     } else {
-      holder->KeepAlive();
+      entry->holder->KeepAlive();
     }
   }
 }

@@ -26,21 +26,20 @@ constexpr ConfigKey kKeys[] = {
     {"dfs.user", ConfigType::kString, "", "user name, before HADOOP_USER_NAME and the login"},
     {"dfs.replication", ConfigType::kInt, "3", "replicas of a new file", absl::Seconds(1), 1,
      kMaxReplication},
-    {"dfs.blocksize", ConfigType::kSize, "134217728", "block size of a new file", absl::Seconds(1),
-     512},
+    {"dfs.blocksize", ConfigType::kSize, "128m", "block size of a new file", absl::Seconds(1), 512},
     {"dfs.bytes-per-checksum", ConfigType::kInt, "512", "bytes under one checksum",
      absl::Seconds(1), 16, 1 << 20},
-    {"dfs.client-write-packet-size", ConfigType::kSize, "65536", "data in one packet of a write",
+    {"dfs.client-write-packet-size", ConfigType::kSize, "64k", "data in one packet of a write",
      absl::Seconds(1), 512, kMaxPacketBytes},
     {"fs.permissions.umask-mode", ConfigType::kString, "022", "octal or symbolic umask"},
     {"dfs.client.use.datanode.hostname", ConfigType::kBool, "false",
      "dial datanodes by name instead of address"},
     {"dfs.checksum.combine.mode", ConfigType::kString, "MD5MD5CRC",
      "MD5MD5CRC or COMPOSITE_CRC: how -checksum sums up a file"},
-    {"dfs.client.socket-timeout", ConfigType::kDuration, "60s", "wait for a datanode's bytes",
-     absl::Milliseconds(1), 1},
+    {"dfs.client.socket-timeout", ConfigType::kDuration, "60s",
+     "wait for a datanode's bytes; 0: no limit", absl::Milliseconds(1), 0},
     {"dfs.datanode.socket.write.timeout", ConfigType::kDuration, "480s",
-     "wait for a datanode to take bytes", absl::Milliseconds(1), 1},
+     "wait for a datanode to take bytes; 0: no limit", absl::Milliseconds(1), 0},
     {"ipc.client.rpc-timeout.ms", ConfigType::kDuration, "120s", "wait for a namenode's answer",
      absl::Milliseconds(1), 0},
     {"ipc.client.connect.timeout", ConfigType::kDuration, "20s", "wait for a connection",
@@ -51,6 +50,14 @@ constexpr ConfigKey kKeys[] = {
      "rounds over all replicas before a read fails", absl::Seconds(1), 0, 1000},
     {"dfs.client.block.write.retries", ConfigType::kInt, "3",
      "new blocks tried when a pipeline cannot be set up", absl::Seconds(1), 0, 1000},
+    {"dfs.client.write.exclude.nodes.cache.expiry.interval.millis", ConfigType::kDuration, "10m",
+     "how long a stream puts nothing new on a datanode that failed it", absl::Milliseconds(1), 0},
+    {"dfs.client.block.write.replace-datanode-on-failure.enable", ConfigType::kBool, "true",
+     "give a block another datanode for one that failed, as .policy says"},
+    {"dfs.client.block.write.replace-datanode-on-failure.policy", ConfigType::kString, "DEFAULT",
+     "DEFAULT, ALWAYS or NEVER"},
+    {"dfs.client.block.write.replace-datanode-on-failure.best-effort", ConfigType::kBool, "true",
+     "go on with the datanodes that are left when there is no other"},
     {"dfs.client.socketcache.capacity", ConfigType::kInt, "16", "idle connections kept",
      absl::Seconds(1), 0, 100'000},
     {"dfs.client.socketcache.expiryMsec", ConfigType::kDuration, "3s", "life of an idle connection",
@@ -68,6 +75,23 @@ constexpr ConfigKey kKeys[] = {
      "data of a stream that may be sent without acknowledgement", absl::Seconds(1), 64 << 10,
      int64_t{1} << 30},
 };
+
+// A time of which HDFS says that 0 means for ever.
+absl::StatusOr<absl::Duration> GetTimeout(const Config& config, absl::string_view key) {
+  ASSIGN_OR_RETURN(const absl::Duration timeout, config.GetDuration(key));
+  return timeout == absl::ZeroDuration() ? absl::InfiniteDuration() : timeout;
+}
+
+absl::StatusOr<ReplaceNode> GetReplaceNode(const Config& config) {
+  constexpr char kPolicy[] = "dfs.client.block.write.replace-datanode-on-failure.policy";
+  ASSIGN_OR_RETURN(const bool enabled,
+                   config.GetBool("dfs.client.block.write.replace-datanode-on-failure.enable"));
+  ASSIGN_OR_RETURN(const std::string policy, config.GetString(kPolicy));
+  if (!enabled || policy == "NEVER") return ReplaceNode::kNever;
+  if (policy == "ALWAYS") return ReplaceNode::kAlways;
+  if (policy == "DEFAULT") return ReplaceNode::kDefault;
+  return config.Reject(kPolicy, "expected DEFAULT, ALWAYS or NEVER");
+}
 
 }  // namespace
 
@@ -87,23 +111,31 @@ absl::StatusOr<ClientOptions> LoadClientOptions(const Config& config) {
     o.large_packet_bytes = o.write_packet_bytes;
   }
   ASSIGN_OR_RETURN(const std::string umask, config.GetString("fs.permissions.umask-mode"));
-  ASSIGN_OR_RETURN(o.umask, ParseUmask(umask));
+  const absl::StatusOr<uint16_t> mask = ParseUmask(umask);
+  if (!mask.ok()) return config.Reject("fs.permissions.umask-mode", mask.status().message());
+  o.umask = *mask;
   ASSIGN_OR_RETURN(o.use_datanode_hostname, config.GetBool("dfs.client.use.datanode.hostname"));
   ASSIGN_OR_RETURN(const std::string combine, config.GetString("dfs.checksum.combine.mode"));
   if (combine == "COMPOSITE_CRC") {
     o.checksum_combine = ChecksumCombine::kComposite;
   } else if (combine != "MD5MD5CRC") {
-    return absl::InvalidArgumentError(
-        absl::StrCat("dfs.checksum.combine.mode: ", combine, " is not MD5MD5CRC or COMPOSITE_CRC"));
+    return config.Reject("dfs.checksum.combine.mode", "expected MD5MD5CRC or COMPOSITE_CRC");
   }
-  ASSIGN_OR_RETURN(o.read_timeout, config.GetDuration("dfs.client.socket-timeout"));
-  ASSIGN_OR_RETURN(o.write_timeout, config.GetDuration("dfs.datanode.socket.write.timeout"));
+  ASSIGN_OR_RETURN(o.read_timeout, GetTimeout(config, "dfs.client.socket-timeout"));
+  ASSIGN_OR_RETURN(o.write_timeout, GetTimeout(config, "dfs.datanode.socket.write.timeout"));
   ASSIGN_OR_RETURN(o.rpc_timeout, config.GetDuration("ipc.client.rpc-timeout.ms"));
   ASSIGN_OR_RETURN(o.rpc_retry_time, config.GetDuration("cairn.client.rpc.retry"));
   ASSIGN_OR_RETURN(o.connect_timeout, config.GetDuration("ipc.client.connect.timeout"));
   ASSIGN_OR_RETURN(o.read_retry_window, config.GetDuration("dfs.client.retry.window.base"));
   ASSIGN_OR_RETURN(o.read_rounds, config.GetInt("dfs.client.max.block.acquire.failures"));
   ASSIGN_OR_RETURN(o.block_write_retries, config.GetInt("dfs.client.block.write.retries"));
+  ASSIGN_OR_RETURN(
+      o.excluded_node_expiry,
+      config.GetDuration("dfs.client.write.exclude.nodes.cache.expiry.interval.millis"));
+  ASSIGN_OR_RETURN(o.replace_node, GetReplaceNode(config));
+  ASSIGN_OR_RETURN(
+      o.replace_node_best_effort,
+      config.GetBool("dfs.client.block.write.replace-datanode-on-failure.best-effort"));
   ASSIGN_OR_RETURN(o.peer_cache_capacity, config.GetInt("dfs.client.socketcache.capacity"));
   ASSIGN_OR_RETURN(o.peer_cache_expiry, config.GetDuration("dfs.client.socketcache.expiryMsec"));
   ASSIGN_OR_RETURN(o.trash_interval, config.GetDuration("fs.trash.interval"));

@@ -1,8 +1,8 @@
 // client/options.h - how libcairn behaves: the dfs.* keys of Hadoop's configuration that matter to
 // a client, under names of their own.
 //
-// Every field has HDFS's default. LoadClientOptions fills them from core-site.xml and
-// hdfs-site.xml.
+// Every field that HDFS has too has its default. LoadClientOptions fills those that name a key from
+// core-site.xml and hdfs-site.xml; an infinite time-out stands for "no limit".
 #pragma once
 
 #include <cstdint>
@@ -18,6 +18,13 @@ class Config;
 }
 
 namespace cairn::client {
+
+// When a block that is being written and has lost a datanode gets another one.
+enum class ReplaceNode : uint8_t {
+  kNever,
+  kDefault,  // of 3 replicas or more: when half or fewer are left, or after a flush or append
+  kAlways,
+};
 
 struct ClientOptions {
   std::string user;         // empty: HADOOP_USER_NAME, else the login name
@@ -41,13 +48,24 @@ struct ClientOptions {
   absl::Duration rpc_timeout = absl::Seconds(120);    // ipc.client.rpc-timeout.ms; zero: none
   // cairn.client.rpc.retry: how long a call goes on without a namenode. Outlasts its restart.
   absl::Duration rpc_retry_time = absl::Seconds(60);
+  // No keys, as in HDFS: every client agrees on them with every namenode.
   absl::Duration lease_renewal = absl::Seconds(30);  // half of the soft limit
+  // A writer that could not renew for so long gives up.
   absl::Duration lease_hard_limit = absl::Minutes(20);
-  absl::Duration read_retry_window = absl::Seconds(3);   // dfs.client.retry.window.base
-  int read_rounds = 3;                                   // dfs.client.max.block.acquire.failures
-  int block_write_retries = 3;                           // dfs.client.block.write.retries
+  absl::Duration read_retry_window = absl::Seconds(3);  // dfs.client.retry.window.base
+  int read_rounds = 3;                                  // dfs.client.max.block.acquire.failures
+  int block_write_retries = 3;                          // dfs.client.block.write.retries
+  // dfs.client.write.exclude.nodes.cache.expiry.interval.millis: how long a stream puts nothing new
+  // on a datanode that failed it.
+  absl::Duration excluded_node_expiry = absl::Minutes(10);
+  // dfs.client.block.write.replace-datanode-on-failure.enable and .policy
+  ReplaceNode replace_node = ReplaceNode::kDefault;
+  // .best-effort: go on with the nodes that are left when there is no other. Here the default,
+  // unlike in HDFS: a cluster of three survives the loss of one, and the namenode restores the
+  // replicas.
+  bool replace_node_best_effort = true;
   absl::Duration complete_patience = absl::Seconds(30);  // waiting for the last block's replicas
-  uint64_t prefetch_bytes = 10 * (128ull << 20);         // dfs.client.read.prefetch.size
+  uint64_t prefetch_bytes = 10 * (128ull << 20);         // of located blocks: ten, as in HDFS
   absl::Duration peer_cache_expiry = absl::Seconds(3);   // dfs.client.socketcache.expiryMsec
   int peer_cache_capacity = 16;                          // dfs.client.socketcache.capacity
   std::string congestion_control;  // cairn.client.tcp.congestion: tried; empty: the system's choice
@@ -56,7 +74,7 @@ struct ClientOptions {
 };
 
 // Reads the keys named above. kInvalidArgument: a value is malformed or out of range; the message
-// names the key.
+// names key and file.
 absl::StatusOr<ClientOptions> LoadClientOptions(const Config& config);
 
 // HADOOP_USER_NAME, else the login's name, else its number.

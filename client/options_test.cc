@@ -41,7 +41,33 @@ TEST(ClientOptionsTest, ABadValueNamesItsKey) {
   EXPECT_THAT(Load({"dfs.replication=0"}).status(),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("dfs.replication")));
   EXPECT_THAT(Load({"fs.permissions.umask-mode=9"}).status(),
-              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("umask")));
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("-D: fs.permissions.umask-mode = \"9\"")));
+}
+
+TEST(ClientOptionsTest, ZeroIsNoLimitForADatanodesBytes) {
+  ASSERT_OK_AND_ASSIGN(const ClientOptions options, Load({"dfs.datanode.socket.write.timeout=0",
+                                                          "dfs.client.socket-timeout=0"}));
+  EXPECT_EQ(options.write_timeout, absl::InfiniteDuration());
+  EXPECT_EQ(options.read_timeout, absl::InfiniteDuration());
+}
+
+TEST(ClientOptionsTest, AnotherNodeForALostOneIsAsHdfsKeysSay) {
+  const std::string prefix = "dfs.client.block.write.replace-datanode-on-failure.";
+  ASSERT_OK_AND_ASSIGN(ClientOptions options, Load({}));
+  EXPECT_EQ(options.replace_node, ReplaceNode::kDefault);
+  EXPECT_TRUE(options.replace_node_best_effort);
+  EXPECT_EQ(options.excluded_node_expiry, absl::Minutes(10));
+  ASSERT_OK_AND_ASSIGN(options,
+                       Load({prefix + "policy=ALWAYS", prefix + "best-effort=false",
+                             "dfs.client.write.exclude.nodes.cache.expiry.interval.millis=5000"}));
+  EXPECT_EQ(options.replace_node, ReplaceNode::kAlways);
+  EXPECT_FALSE(options.replace_node_best_effort);
+  EXPECT_EQ(options.excluded_node_expiry, absl::Seconds(5));
+  ASSERT_OK_AND_ASSIGN(options, Load({prefix + "policy=ALWAYS", prefix + "enable=false"}));
+  EXPECT_EQ(options.replace_node, ReplaceNode::kNever);
+  EXPECT_THAT(Load({prefix + "policy=SOMETIMES"}).status(),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("policy")));
 }
 
 TEST(FileSystemTest, ConnectRefusesWhatIsNoCluster) {

@@ -16,17 +16,20 @@ constexpr uint64_t kGrowAfterBytes = 1 << 20;
 }  // namespace
 
 OutputStream::Impl::Impl(OpenFile file, const hdfs::HdfsFileStatusProto& status)
-    : file_(std::move(file)), position_(status.length()) {
+    : file_(std::move(file)),
+      position_(status.length()),
+      excluded_(file_.context->options.excluded_node_expiry, file_.context->clock) {
   const ClientOptions& options = file_.context->options;
   const uint32_t chunk = options.bytes_per_checksum;
   settings_ = {.block_bytes = status.blocksize(),
                .window_bytes = options.write_window_bytes,
+               .replication = status.block_replication(),
                .checksum = transfer::DataChecksum(transfer::ChecksumType::kCrc32c, chunk)};
   packet_bytes_ = std::max(options.write_packet_bytes / chunk, 1u) * chunk;
   large_packet_bytes_ = std::max<size_t>(options.large_packet_bytes / chunk * chunk, packet_bytes_);
 }
 
-OutputStream::Impl::~Impl() = default;
+OutputStream::Impl::~Impl() { file_.context->leases.Remove(*this); }
 
 size_t OutputStream::Impl::Capacity(uint64_t offset) const {
   const uint64_t chunk = settings_.checksum.bytes_per_checksum();
@@ -45,9 +48,9 @@ absl::Status OutputStream::Impl::Remember(absl::Status status) {
   return status;
 }
 
-absl::Status OutputStream::Impl::Continue(const hdfs::LocatedBlockProto& block) {
+absl::Status OutputStream::Impl::Continue(const hdfs::LocatedBlockProto& block, bool new_block) {
   MutexLock lock(mu_);
-  if (block.b().numbytes() >= settings_.block_bytes) {
+  if (new_block || block.b().numbytes() >= settings_.block_bytes) {
     previous_ = block.b();
     return absl::OkStatus();
   }
@@ -151,7 +154,7 @@ absl::Status OutputStream::Impl::Close() {
     closed_ = true;
     result = error_.ok() ? Remember(DoClose()) : error_;
   }
-  file_.context->leases.Remove(this);
+  file_.context->leases.Remove(*this);
   return result;
 }
 

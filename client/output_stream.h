@@ -2,8 +2,9 @@
 //
 // Bytes are gathered into packets, checksummed while in cache, and sent down a pipeline of
 // datanodes without waiting for each acknowledgement (at most ClientOptions::write_window_bytes are
-// on their way). When a datanode fails, the writer goes on with the rest of the pipeline: nothing
-// that was written is lost while one datanode of the block lives.
+// on their way). When a datanode fails, the writer goes on with the rest of the pipeline, to which
+// another may be added (ClientOptions::replace_node): nothing that was written is lost while one
+// datanode of the block lives.
 //
 // What is promised:
 //   Write   the bytes will be written; an error may show in a later call

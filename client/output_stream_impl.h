@@ -11,6 +11,7 @@
 
 #include "client/block_writer.h"
 #include "client/context.h"
+#include "client/excluded_nodes.h"
 #include "client/lease_renewer.h"
 #include "client/output_stream.h"
 #include "common/mutex.h"
@@ -23,8 +24,10 @@ class OutputStream::Impl final : public LeaseHolder {
   Impl(OpenFile file, const hdfs::HdfsFileStatusProto& status);
   ~Impl() override;
 
-  // For an append: goes on with `block`, the file's last one, unless it is full.
-  absl::Status Continue(const hdfs::LocatedBlockProto& block) ABSL_LOCKS_EXCLUDED(mu_);
+  // For an append: goes on with `block`, the file's last one, or after it if it is full or
+  // `new_block` says so.
+  absl::Status Continue(const hdfs::LocatedBlockProto& block, bool new_block)
+      ABSL_LOCKS_EXCLUDED(mu_);
 
   absl::Status Write(std::span<const std::byte> data) ABSL_LOCKS_EXCLUDED(mu_);
   absl::Status Flush(bool sync) ABSL_LOCKS_EXCLUDED(mu_);
@@ -58,7 +61,7 @@ class OutputStream::Impl final : public LeaseHolder {
   std::unique_ptr<BlockWriter> writer_ ABSL_GUARDED_BY(mu_);  // null: no block is open
   std::unique_ptr<OutPacket> packet_ ABSL_GUARDED_BY(mu_);    // being filled; may be null
   std::optional<hdfs::ExtendedBlockProto> previous_ ABSL_GUARDED_BY(mu_);
-  std::vector<hdfs::DatanodeInfoProto> excluded_ ABSL_GUARDED_BY(mu_);
+  ExcludedNodes excluded_ ABSL_GUARDED_BY(mu_);
   bool block_persisted_ ABSL_GUARDED_BY(mu_) = false;  // the namenode has journalled this block
   bool syncing_ ABSL_GUARDED_BY(mu_) = false;  // Hsync was called: later blocks are synced too
   bool closed_ ABSL_GUARDED_BY(mu_) = false;

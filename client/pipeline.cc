@@ -1,5 +1,7 @@
 #include "client/pipeline.h"
 
+#include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -17,6 +19,20 @@ namespace {
 constexpr absl::Duration kFirstPause = absl::Milliseconds(100);
 constexpr absl::Duration kLongestPause = absl::Seconds(3);
 constexpr int kAddBlockTries = 8;  // with doubling pauses about 12 s
+
+constexpr size_t kAddNodeTries = 3;  // new nodes, each with another of the present ones as source
+
+// The index in `answer` of the one node that `present` has not.
+std::optional<size_t> NewNode(const PipelineTarget& present, const PipelineTarget& answer) {
+  for (size_t i = 0; i < answer.nodes.size(); ++i) {
+    const std::string& uuid = answer.nodes[i].id().datanodeuuid();
+    const bool known =
+        std::any_of(present.nodes.begin(), present.nodes.end(),
+                    [&](const auto& node) { return node.id().datanodeuuid() == uuid; });
+    if (!known) return i;
+  }
+  return std::nullopt;
+}
 
 hdfs::OpWriteBlockProto MakeOp(const ClientContext& context, const PipelineTarget& target,
                                const SetUpRequest& request,
@@ -42,6 +58,28 @@ hdfs::OpWriteBlockProto MakeOp(const ClientContext& context, const PipelineTarge
     op.add_targetstorageids(target.storage_ids[i]);
   }
   return op;
+}
+
+// Has `source` send its replica of `to`'s block to the last node of `to`.
+absl::Status TransferReplica(const ClientContext& context, const hdfs::DatanodeInfoProto& source,
+                             const PipelineTarget& to) {
+  hdfs::OpTransferBlockProto op;
+  *op.mutable_header()->mutable_baseheader()->mutable_block() = to.block;
+  *op.mutable_header()->mutable_baseheader()->mutable_token() = to.token;
+  op.mutable_header()->set_clientname(context.client_name);
+  *op.add_targets() = to.nodes.back();
+  op.add_targetstoragetypes(to.storage_types.back());
+  op.add_targetstorageids(to.storage_ids.back());
+  ASSIGN_OR_RETURN(Socket socket, context.ConnectTransfer(source.id()));
+  const std::string bytes = transfer::EncodeOp(transfer::Opcode::kTransferBlock, op);
+  RETURN_IF_ERROR(socket.Send(std::as_bytes(std::span(bytes))));
+  hdfs::BlockOpResponseProto reply;
+  RETURN_IF_ERROR(ReceiveDelimited(socket, reply));
+  if (reply.status() == hdfs::STATUS_SUCCESS) return absl::OkStatus();
+  return FromTransferStatus(
+      reply.status(), reply.message(),
+      absl::StrCat(socket.peer(), ": copying block ", to.block.blockid(), " to ",
+                   to.nodes.back().id().ipaddr(), ":", to.nodes.back().id().xferport()));
 }
 
 }  // namespace
@@ -141,6 +179,47 @@ absl::StatusOr<uint64_t> RenewStamp(const OpenFile& file, PipelineTarget& target
                        "updateBlockForPipeline", file.path, request));
   target.token = response.block().blocktoken();
   return response.block().b().generationstamp();
+}
+
+absl::Status AddNode(const OpenFile& file, PipelineTarget& target,
+                     std::vector<hdfs::DatanodeInfoProto> excluded) {
+  absl::Status status;
+  for (size_t attempt = 0; attempt < kAddNodeTries; ++attempt) {
+    hdfs::GetAdditionalDatanodeRequestProto request;
+    request.set_src(file.path);
+    *request.mutable_blk() = target.block;
+    for (size_t i = 0; i < target.nodes.size(); ++i) {
+      *request.add_existings() = target.nodes[i];
+      request.add_existingstorageuuids(target.storage_ids[i]);
+    }
+    for (const hdfs::DatanodeInfoProto& node : excluded) *request.add_excludes() = node;
+    request.set_numadditionalnodes(1);
+    request.set_clientname(file.context->client_name);
+    request.set_fileid(file.inode);
+    ASSIGN_OR_RETURN(const auto response,
+                     file.context->Call<hdfs::GetAdditionalDatanodeResponseProto>(
+                         "getAdditionalDatanode", file.path, request));
+    ASSIGN_OR_RETURN(const PipelineTarget answer, ToTarget(response.block()));
+    const std::optional<size_t> added = NewNode(target, answer);
+    if (!added.has_value()) {
+      return absl::UnavailableError(
+          absl::StrCat(file.path,
+                       ": Failed to replace a bad datanode on the existing pipeline due "
+                       "to no more good datanodes being available to try"));
+    }
+    PipelineTarget longer = target;
+    longer.token = answer.token;
+    longer.nodes.push_back(answer.nodes[*added]);
+    longer.storage_types.push_back(answer.storage_types[*added]);
+    longer.storage_ids.push_back(answer.storage_ids[*added]);
+    status = TransferReplica(*file.context, target.nodes[attempt % target.nodes.size()], longer);
+    if (status.ok()) {
+      target = std::move(longer);
+      return status;
+    }
+    excluded.push_back(answer.nodes[*added]);
+  }
+  return status;
 }
 
 absl::Status UpdatePipeline(const OpenFile& file, const PipelineTarget& target,

@@ -67,6 +67,10 @@ absl::StatusOr<PipelineTarget> AddBlock(const OpenFile& file,
 absl::Status AbandonBlock(const OpenFile& file, const hdfs::ExtendedBlockProto& block);
 // A new generation stamp and token for `target`'s block; the nodes stay. Returns the stamp.
 absl::StatusOr<uint64_t> RenewStamp(const OpenFile& file, PipelineTarget& target);
+// Finds one more node for `target`'s block, on none of the `excluded`, and has one of the present
+// ones copy its replica there; the new node is last then. On an error `target` is as it was.
+absl::Status AddNode(const OpenFile& file, PipelineTarget& target,
+                     std::vector<hdfs::DatanodeInfoProto> excluded);
 // Tells the namenode that `target`'s nodes hold the block with the new stamp and length.
 absl::Status UpdatePipeline(const OpenFile& file, const PipelineTarget& target,
                             const hdfs::ExtendedBlockProto& renewed);

@@ -21,7 +21,7 @@ namespace cairn::client {
 namespace {
 
 timeval TimeoutValue(absl::Duration d) {
-  // Zero would mean for ever.
+  if (d == absl::InfiniteDuration()) return {};  // the kernel's "for ever"
   return absl::ToTimeval(std::max(d, absl::Milliseconds(1)));
 }
 

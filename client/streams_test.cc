@@ -1,7 +1,9 @@
 // Writing and reading against datanodes that fail on request.
 #include <random>
 
+#include "client/block_writer.h"
 #include "client/testing/fake_cluster.h"
+#include "common/testing/fake_clock.h"
 #include "common/testing/status_matchers.h"
 
 namespace cairn::client {
@@ -126,6 +128,91 @@ TEST_F(StreamsTest, AfterAnHflushTheBlockIsNotWrittenAnew) {
   EXPECT_EQ(cluster_.Contents("/f"), data);
   EXPECT_EQ(cluster_.Calls("abandonBlock"), 0);
   EXPECT_EQ(cluster_.Calls("updatePipeline"), 1);
+}
+
+// A long stream must not run out of nodes because each had its bad moment.
+TEST_F(StreamsTest, ANodeThatFailedIsTriedAgainAfterAWhile) {
+  FakeClock clock;
+  fs_ = cluster_.Connect(Options(), clock);
+  cluster_.RefuseSetUp(0);
+  cluster_.RefuseSetUp(1);
+  const std::string data = RandomBytes(3 * kBlockBytes);
+  ASSERT_OK_AND_ASSIGN(auto out, fs_->Create("/f"));
+  ASSERT_OK(out->Write(data.substr(0, kBlockBytes)));
+  cluster_.AllowSetUp(0);
+  cluster_.AllowSetUp(1);
+  clock.Advance(Options().excluded_node_expiry - absl::Milliseconds(1));
+  ASSERT_OK(out->Write(data.substr(kBlockBytes, kBlockBytes)));
+  clock.Advance(absl::Milliseconds(1));
+  ASSERT_OK(out->Write(data.substr(2 * kBlockBytes)));
+  ASSERT_OK(out->Close());
+  EXPECT_EQ(cluster_.Contents("/f"), data);
+  EXPECT_EQ(cluster_.Replicas("/f", 0), 2);
+  EXPECT_EQ(cluster_.Replicas("/f", 1), 2);
+  EXPECT_EQ(cluster_.Replicas("/f", 2), 3);
+}
+
+TEST_F(StreamsTest, AfterAnHflushALostNodeIsReplacedWithACopy) {
+  cluster_.DieAfterBytes(1, 2000);
+  const std::string data = RandomBytes(4000);
+  ASSERT_OK_AND_ASSIGN(auto out, fs_->Create("/f"));
+  ASSERT_OK(out->Write(data.substr(0, 1000)));
+  ASSERT_OK(out->Hflush());
+  ASSERT_OK(out->Write(data.substr(1000)));
+  ASSERT_OK(out->Hflush());
+  ASSERT_OK(out->Close());
+  EXPECT_EQ(cluster_.Contents("/f"), data);
+  EXPECT_EQ(cluster_.Replicas("/f", 0), 3);
+  EXPECT_TRUE(cluster_.ReplicasAgree("/f"));
+  EXPECT_EQ(cluster_.Calls("getAdditionalDatanode"), 1);
+}
+
+TEST_F(StreamsTest, WithoutAnotherNodeTheRestGoOnUnlessToldNotTo) {
+  const std::string data = RandomBytes(4000);
+  for (bool best_effort : {true, false}) {
+    FakeCluster cluster(4);
+    cluster.RefuseCopies(3);
+    cluster.DieAfterBytes(1, 2000);
+    ClientOptions options = Options();
+    options.replace_node_best_effort = best_effort;
+    const auto fs = cluster.Connect(options);
+    ASSERT_OK_AND_ASSIGN(auto out, fs->Create("/f"));
+    ASSERT_OK(out->Write(data.substr(0, 1000)));
+    ASSERT_OK(out->Hflush());
+    ASSERT_OK(out->Write(data.substr(1000)));
+    EXPECT_EQ(out->Hflush().ok(), best_effort);
+    EXPECT_EQ(out->Close().ok(), best_effort);
+    EXPECT_EQ(cluster.Calls("getAdditionalDatanode"), 2);  // the one node, then none
+    if (best_effort) {
+      EXPECT_EQ(cluster.Contents("/f"), data);
+      EXPECT_EQ(cluster.Replicas("/f", 0), 2);
+    }
+  }
+}
+
+TEST(WantsAnotherNodeTest, ByDefaultWhenHalfAreLostOrBytesWerePromised) {
+  const auto wants = [](size_t replication, size_t nodes, bool promised) {
+    return WantsAnotherNode(ReplaceNode::kDefault, replication, nodes, promised);
+  };
+  EXPECT_FALSE(wants(3, 3, true));
+  EXPECT_FALSE(wants(3, 2, false));
+  EXPECT_TRUE(wants(3, 2, true));
+  EXPECT_TRUE(wants(3, 1, false));
+  EXPECT_FALSE(wants(5, 3, false));
+  EXPECT_TRUE(wants(5, 2, false));
+  EXPECT_FALSE(wants(2, 1, true));
+  EXPECT_TRUE(WantsAnotherNode(ReplaceNode::kAlways, 2, 1, false));
+  EXPECT_FALSE(WantsAnotherNode(ReplaceNode::kNever, 3, 1, true));
+}
+
+TEST_F(StreamsTest, AnAppendInANewBlockLeavesTheLastOneShort) {
+  const std::string data = RandomBytes(1500);
+  ASSERT_OK(WriteFile("/f", data.substr(0, 700)));
+  ASSERT_OK_AND_ASSIGN(auto out, fs_->Append("/f", {.new_block = true}));
+  ASSERT_OK(out->Write(data.substr(700)));
+  ASSERT_OK(out->Close());
+  EXPECT_EQ(cluster_.Contents("/f"), data);
+  EXPECT_EQ(cluster_.BlockCount("/f"), 2);
 }
 
 TEST_F(StreamsTest, WhenNoNodeIsLeftTheErrorNamesTheFileAndStays) {

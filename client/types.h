@@ -39,13 +39,30 @@ struct FileStatus {
   bool is_file() const { return type == FileType::kFile; }
 };
 
+// Where a replica is kept. HDFS's values.
+enum class StorageType : uint8_t {
+  kDisk = 1,
+  kSsd = 2,
+  kArchive = 3,
+  kRamDisk = 4,
+  kProvided = 5,
+  kNvdimm = 6,
+};
+
+struct TypeQuota {
+  StorageType type = StorageType::kDisk;
+  int64_t quota = -1;     // bytes with all replicas; -1 = no limit
+  uint64_t consumed = 0;  // of those on this type of storage
+};
+
 struct ContentSummary {
   uint64_t length = 0;  // each file counted once
   uint64_t file_count = 0;
-  uint64_t directory_count = 0;  // with the directory asked about
-  int64_t quota = -1;            // names allowed below; -1 = no limit
-  uint64_t space_consumed = 0;   // with all replicas
-  int64_t space_quota = -1;      // -1 = no limit
+  uint64_t directory_count = 0;        // with the directory asked about
+  int64_t quota = -1;                  // names allowed below; -1 = no limit
+  uint64_t space_consumed = 0;         // with all replicas
+  int64_t space_quota = -1;            // -1 = no limit
+  std::vector<TypeQuota> type_quotas;  // of the types that the server tells about
   uint64_t snapshot_length = 0;
   uint64_t snapshot_file_count = 0;
   uint64_t snapshot_directory_count = 0;
@@ -150,6 +167,14 @@ struct AclEntry {
   Type type = Type::kUser;
   std::string name;         // empty: the owner, or the owning group
   uint8_t permissions = 0;  // rwx bits
+};
+
+// An extended attribute.
+struct Xattr {
+  enum class Space : uint8_t { kUser, kTrusted, kSecurity, kSystem, kRaw };
+  Space space = Space::kUser;
+  std::string name;   // without the space's prefix
+  std::string value;  // bytes
 };
 
 struct AclStatus {

@@ -122,6 +122,22 @@ absl::Status FakeCluster::Handle(absl::string_view method, const std::string& by
     FileState& file = files_[r.src()];
     std::erase(file.blocks, r.b().blockid());
     blocks_.erase(r.b().blockid());
+  } else if (method == "getAdditionalDatanode") {
+    const auto r = Parse<hdfs::GetAdditionalDatanodeRequestProto>(bytes);
+    Block longer = blocks_[r.blk().blockid()];
+    longer.nodes.clear();
+    std::set<int> unfit;
+    for (const auto& node : r.excludes()) unfit.insert(IndexOf(node.id()));
+    for (const auto& node : r.existings()) {
+      longer.nodes.push_back(IndexOf(node.id()));
+      unfit.insert(longer.nodes.back());
+    }
+    for (int i = 0; i < static_cast<int>(nodes_.size()); ++i) {
+      if (unfit.contains(i)) continue;
+      longer.nodes.push_back(i);
+      break;
+    }
+    *As<hdfs::GetAdditionalDatanodeResponseProto>(response).mutable_block() = Locate(longer, 0);
   } else if (method == "updateBlockForPipeline") {
     const auto r = Parse<hdfs::UpdateBlockForPipelineRequestProto>(bytes);
     Block renewed = blocks_[r.block().blockid()];
@@ -247,6 +263,9 @@ class FakeCluster::Node {
     if ((*op)->opcode == transfer::Opcode::kWriteBlock) {
       return Write(socket, Parse<hdfs::OpWriteBlockProto>(body));
     }
+    if ((*op)->opcode == transfer::Opcode::kTransferBlock) {
+      return Copy(socket, Parse<hdfs::OpTransferBlockProto>(body));
+    }
     CHECK((*op)->opcode == transfer::Opcode::kReadBlock);
     return Read(socket, Parse<hdfs::OpReadBlockProto>(body));
   }
@@ -281,6 +300,24 @@ class FakeCluster::Node {
     if (op.stage() == hdfs::OpWriteBlockProto::PIPELINE_CLOSE_RECOVERY) return false;
     while (TakePacket(socket, id, chain)) {
     }
+    return false;
+  }
+
+  bool Copy(Socket& socket, const hdfs::OpTransferBlockProto& op) {
+    hdfs::BlockOpResponseProto reply;
+    reply.set_status(hdfs::STATUS_SUCCESS);
+    reply.set_firstbadlink("");
+    {
+      MutexLock lock(cluster_.mu_);
+      Block& block = cluster_.blocks_.at(op.header().baseheader().block().blockid());
+      const int target = cluster_.IndexOf(op.targets(0).id());
+      if (cluster_.refusing_copies_.contains(target)) {
+        reply.set_status(hdfs::STATUS_ERROR);
+      } else {
+        block.bytes[target] = block.bytes[index_];
+      }
+    }
+    Reply(socket, reply);
     return false;
   }
 
@@ -389,10 +426,10 @@ FakeCluster::FakeCluster(int nodes) {
 
 FakeCluster::~FakeCluster() { nodes_.clear(); }
 
-std::unique_ptr<FileSystem> FakeCluster::Connect(ClientOptions options) {
+std::unique_ptr<FileSystem> FakeCluster::Connect(ClientOptions options, Clock& clock) {
   return FileSystem::Over(std::make_shared<ClientContext>(
       std::move(options), "tester", "fake:8020", std::make_unique<Namenode>(*this),
-      std::make_unique<NoDatanodeRpc>(), SystemClock()));
+      std::make_unique<NoDatanodeRpc>(), clock));
 }
 
 hdfs::DatanodeInfoProto FakeCluster::Info(int node) const {
@@ -417,6 +454,14 @@ int FakeCluster::IndexOf(const hdfs::DatanodeIDProto& id) const {
 void FakeCluster::RefuseSetUp(int node) {
   MutexLock lock(mu_);
   refusing_.insert(node);
+}
+void FakeCluster::AllowSetUp(int node) {
+  MutexLock lock(mu_);
+  refusing_.erase(node);
+}
+void FakeCluster::RefuseCopies(int node) {
+  MutexLock lock(mu_);
+  refusing_copies_.insert(node);
 }
 void FakeCluster::DieAfterBytes(int node, uint64_t bytes) {
   MutexLock lock(mu_);
@@ -454,6 +499,21 @@ std::string FakeCluster::Contents(const std::string& path) const {
     all += block.bytes.at(block.nodes[0]).substr(0, block.id.numbytes());
   }
   return all;
+}
+
+bool FakeCluster::ReplicasAgree(const std::string& path) const {
+  MutexLock lock(mu_);
+  for (uint64_t id : files_.at(path).blocks) {
+    const Block& block = blocks_.at(id);
+    const uint64_t length = block.id.numbytes();
+    for (int node : block.nodes) {
+      if (block.bytes.at(node).substr(0, length) !=
+          block.bytes.at(block.nodes[0]).substr(0, length)) {
+        return false;
+      }
+    }
+  }
+  return true;
 }
 
 int FakeCluster::Replicas(const std::string& path, size_t block) const {

@@ -27,10 +27,12 @@ class FakeCluster {
   ~FakeCluster();
 
   // A client of this cluster.
-  std::unique_ptr<FileSystem> Connect(ClientOptions options);
+  std::unique_ptr<FileSystem> Connect(ClientOptions options, Clock& clock = SystemClock());
 
   // ---- Failures, by node index ----
   void RefuseSetUp(int node);                    // every later pipeline with it fails
+  void AllowSetUp(int node);                     // no longer
+  void RefuseCopies(int node);                   // as the target of a TRANSFER_BLOCK
   void DieAfterBytes(int node, uint64_t bytes);  // of any block: its ack is an error, then gone
   void CorruptReads(int node);                   // one byte differs from its checksum
   // What the node sends after its answer to READ_BLOCK, in place of packets.
@@ -42,6 +44,8 @@ class FakeCluster {
   std::vector<int> BadReplicaReports() const;           // node indices
   std::string Contents(const std::string& path) const;  // by the blocks' first live replica
   int Replicas(const std::string& path, size_t block) const;
+  // Every replica of every block is what Contents says.
+  bool ReplicasAgree(const std::string& path) const;
   size_t BlockCount(const std::string& path) const;
 
  private:
@@ -75,6 +79,7 @@ class FakeCluster {
   std::map<std::string, int> calls_ ABSL_GUARDED_BY(mu_);
   std::vector<int> reported_ ABSL_GUARDED_BY(mu_);
   std::set<int> refusing_ ABSL_GUARDED_BY(mu_);
+  std::set<int> refusing_copies_ ABSL_GUARDED_BY(mu_);
   std::set<int> corrupting_ ABSL_GUARDED_BY(mu_);
   std::set<int> acking_wrong_ ABSL_GUARDED_BY(mu_);
   std::map<int, uint64_t> die_after_ ABSL_GUARDED_BY(mu_);

@@ -70,7 +70,8 @@ class ShellOnACluster(Case):
             "          none                inf /quotas\n",
         )
         self.assertEqual(len(self.text("-count", "-u", "-t", "/quotas").split()), 11)
-        self.assertIn("No storage type BAD", self.cluster.dfs_error("-count", "-q", "-t", "BAD", "/"))
+        error = self.cluster.dfs_error("-count", "-q", "-t", "BAD", "/")
+        self.assertIn("No storage type BAD", error)
         self.assertEqual(self.text("-count", "-t", "/quotas"), self.text("-count", "/quotas"))
 
     def test_coding_policies_have_a_column_where_there_are_some(self):

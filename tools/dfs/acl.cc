@@ -12,14 +12,7 @@ namespace {
 
 using client::AclEntry;
 
-absl::StatusOr<client::FileSystem*> Cluster(const PathItem& item) {
-  if (client::FileSystem* cluster = item.volume->cluster()) return cluster;
-  return PathError(item, "Operation not supported");
-}
-
-AclEntry Entry(AclEntry::Type type, int bits) {
-  return {.type = type, .permissions = static_cast<uint8_t>(bits & 7)};
-}
+constexpr uint16_t kSticky = 01000;
 
 // "\t#effective:r--" for an entry of which the mask takes something.
 std::string Effective(const AclEntry& entry, uint8_t mask) {
@@ -31,24 +24,6 @@ std::string Effective(const AclEntry& entry, uint8_t mask) {
   return absl::StrCat("\t#effective:", text.substr(text.size() - 3));
 }
 
-// The server leaves out the entries that the mode tells; the mode's group bits are the mask when
-// there are others.
-std::vector<AclEntry> WholeAcl(const client::AclStatus& acl, uint16_t mode) {
-  std::vector<AclEntry> access;
-  std::vector<AclEntry> defaults;
-  for (const AclEntry& e : acl.entries) (e.is_default ? defaults : access).push_back(e);
-  std::vector<AclEntry> all = {Entry(AclEntry::Type::kUser, mode >> 6)};
-  if (access.empty()) {
-    all.push_back(Entry(AclEntry::Type::kGroup, mode >> 3));
-  } else {
-    all.insert(all.end(), access.begin(), access.end());
-    all.push_back(Entry(AclEntry::Type::kMask, mode >> 3));
-  }
-  all.push_back(Entry(AclEntry::Type::kOther, mode));
-  all.insert(all.end(), defaults.begin(), defaults.end());
-  return all;
-}
-
 uint8_t MaskOf(const std::vector<AclEntry>& entries, bool is_default) {
   for (const AclEntry& e : entries) {
     if (e.type == AclEntry::Type::kMask && e.is_default == is_default) return e.permissions;
@@ -57,14 +32,20 @@ uint8_t MaskOf(const std::vector<AclEntry>& entries, bool is_default) {
 }
 
 absl::Status PrintAcl(Shell& shell, const PathItem& item) {
-  ASSIGN_OR_RETURN(client::FileSystem* const cluster, Cluster(item));
-  ASSIGN_OR_RETURN(const client::AclStatus acl, cluster->GetAcl(item.path));
-  const uint16_t mode = acl.mode.value_or(item.status->mode);
+  const client::FileStatus& status = *item.status;
+  client::AclStatus acl{
+      .owner = status.owner, .group = status.group, .sticky = (status.mode & kSticky) != 0};
+  // The mode tells all of the others; a server without lists need not be asked.
+  if (status.has_acl) {
+    ASSIGN_OR_RETURN(client::FileSystem* const cluster, Cluster(item));
+    ASSIGN_OR_RETURN(acl, cluster->GetAcl(item.path));
+  }
+  const uint16_t mode = acl.mode.value_or(status.mode);
   std::ostream& out = shell.out();
   out << "# file: " << item.text << "\n# owner: " << acl.owner << "\n# group: " << acl.group
       << "\n";
   if (acl.sticky) out << "# flags: --" << ((mode & 1) != 0 ? "t" : "T") << "\n";
-  const std::vector<AclEntry> entries = WholeAcl(acl, mode);
+  const std::vector<AclEntry> entries = WholeAcl(acl.entries, mode);
   for (const AclEntry& e : entries) {
     out << AclEntryText(e) << Effective(e, MaskOf(entries, e.is_default)) << "\n";
   }

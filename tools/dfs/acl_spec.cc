@@ -51,6 +51,10 @@ absl::StatusOr<AclEntry> ParseEntry(absl::string_view text, bool with_permission
   return entry;
 }
 
+AclEntry Entry(AclEntry::Type type, int bits) {
+  return {.type = type, .permissions = static_cast<uint8_t>(bits & 7)};
+}
+
 }  // namespace
 
 absl::StatusOr<std::vector<AclEntry>> ParseAclSpec(absl::string_view spec, bool with_permissions) {
@@ -69,6 +73,22 @@ std::string AclEntryText(const AclEntry& entry) {
   };
   return absl::StrCat(entry.is_default ? "default:" : "", kTypes[static_cast<int>(entry.type)], ":",
                       entry.name, ":", bit(4, 'r'), bit(2, 'w'), bit(1, 'x'));
+}
+
+std::vector<AclEntry> WholeAcl(const std::vector<AclEntry>& entries, uint16_t mode) {
+  std::vector<AclEntry> access;
+  std::vector<AclEntry> defaults;
+  for (const AclEntry& e : entries) (e.is_default ? defaults : access).push_back(e);
+  std::vector<AclEntry> all = {Entry(AclEntry::Type::kUser, mode >> 6)};
+  if (access.empty()) {
+    all.push_back(Entry(AclEntry::Type::kGroup, mode >> 3));
+  } else {
+    all.insert(all.end(), access.begin(), access.end());
+    all.push_back(Entry(AclEntry::Type::kMask, mode >> 3));
+  }
+  all.push_back(Entry(AclEntry::Type::kOther, mode));
+  all.insert(all.end(), defaults.begin(), defaults.end());
+  return all;
 }
 
 }  // namespace cairn::tools

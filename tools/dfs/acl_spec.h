@@ -18,4 +18,8 @@ absl::StatusOr<std::vector<client::AclEntry>> ParseAclSpec(absl::string_view spe
 // "default:user:bob:r-x".
 std::string AclEntryText(const client::AclEntry& entry);
 
+// All of a file's entries. `entries` are those that a server tells: without what the mode says,
+// whose group bits are the mask when there are others.
+std::vector<client::AclEntry> WholeAcl(const std::vector<client::AclEntry>& entries, uint16_t mode);
+
 }  // namespace cairn::tools

@@ -14,11 +14,6 @@ constexpr absl::Duration kReplicationPause = absl::Seconds(10);
 constexpr absl::Duration kFirstTruncatePause = absl::Milliseconds(100);
 constexpr absl::Duration kTruncatePause = absl::Seconds(1);
 
-absl::StatusOr<client::FileSystem*> Cluster(const PathItem& item) {
-  if (client::FileSystem* cluster = item.volume->cluster()) return cluster;
-  return PathError(item, "Operation not supported");
-}
-
 absl::Status NotANumber(const std::string& text) {
   return UsageStatus(absl::StrCat("For input string: \"", text, "\""));
 }
@@ -146,6 +141,8 @@ absl::Status RunConcat(Shell& shell) {
     return absl::InvalidArgumentError(
         "The number of source paths is less than 2. <target path> <src path> <src path> ...");
   }
+  ASSIGN_OR_RETURN(const std::vector<PathItem> items,
+                   shell.ExpandAll(absl::MakeSpan(shell.args()).subspan(1)));
   std::vector<std::string> sources;
   ASSIGN_OR_RETURN(const PathItem target, shell.Resolve(shell.args()[0]));
   if (!target.is_file()) {
@@ -153,7 +150,7 @@ absl::Status RunConcat(Shell& shell) {
                                             " does not exist or is not file."));
   }
   ASSIGN_OR_RETURN(client::FileSystem* const cluster, Cluster(target));
-  for (const PathItem& item : shell.ExpandAll(absl::MakeSpan(shell.args()).subspan(1))) {
+  for (const PathItem& item : items) {
     if (!item.exists()) return NotFound(item);
     sources.push_back(item.path);
   }

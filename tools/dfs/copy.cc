@@ -6,7 +6,9 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "client/path.h"
+#include "common/fs_error.h"
 #include "common/status_macros.h"
+#include "tools/dfs/acl_spec.h"
 
 namespace cairn::tools {
 namespace {
@@ -57,10 +59,7 @@ absl::Status CheckDestination(const PathItem& destination, size_t sources, bool 
   if (destination.exists()) {
     return destination.is_directory() || overwrite ? absl::OkStatus() : AlreadyExists(destination);
   }
-  PathItem parent{.volume = destination.volume, .path = client::ParentPath(destination.path)};
-  if (!absl::StrContains(destination.path, '/')) parent.path = std::string(1, '.');
-  RETURN_IF_ERROR(parent.Refresh());
-  return parent.exists() ? absl::OkStatus() : ParentNotFound(destination);
+  return CheckParent(destination);
 }
 
 Copier::Copier(Shell& shell, CopyOptions options) : shell_(shell), options_(options) {
@@ -137,6 +136,8 @@ absl::Status Copier::CopyItem(const PathItem& source, const PathItem& target) {
 }
 
 absl::Status Copier::CopyTree(const PathItem& source, PathItem target) {
+  // A move joins no trees: what was there before could not be told from what came.
+  if (target.is_directory() && options_.delete_source) return AlreadyExists(target);
   if (!target.exists()) {
     RETURN_IF_ERROR(target.volume->Mkdirs(target.path));
     RETURN_IF_ERROR(target.Refresh());
@@ -150,7 +151,9 @@ absl::Status Copier::CopyTree(const PathItem& source, PathItem target) {
     return absl::OkStatus();
   });
   RETURN_IF_ERROR(listed);
-  return KeepAttributes(source, target);
+  RETURN_IF_ERROR(KeepAttributes(source, target));
+  // Empty by now, unless something in it was not copied: that stays, and so does its directory.
+  return options_.delete_source ? source.volume->Delete(source.path, false) : absl::OkStatus();
 }
 
 absl::Status Copier::CopyFile(const PathItem& source, const PathItem& target) {
@@ -202,7 +205,30 @@ absl::Status Copier::KeepAttributes(const PathItem& source, const PathItem& targ
   Volume& volume = *target.volume;
   if (options_.keep_times) RETURN_IF_ERROR(volume.SetTimes(target.path, s.modified, s.accessed));
   if (options_.keep_owner) RETURN_IF_ERROR(volume.SetOwner(target.path, s.owner, s.group));
-  if (options_.keep_mode) RETURN_IF_ERROR(volume.SetMode(target.path, s.mode));
+  if (options_.keep_mode || options_.keep_acl) {
+    RETURN_IF_ERROR(volume.SetMode(target.path, s.mode));
+  }
+  if (options_.keep_acl && s.has_acl) RETURN_IF_ERROR(KeepAcl(source, target));
+  return options_.keep_xattrs ? KeepXattrs(source, target) : absl::OkStatus();
+}
+
+absl::Status Copier::KeepAcl(const PathItem& source, const PathItem& target) {
+  ASSIGN_OR_RETURN(client::FileSystem* const from, Cluster(source));
+  ASSIGN_OR_RETURN(client::FileSystem* const to, Cluster(target));
+  ASSIGN_OR_RETURN(const client::AclStatus acl, from->GetAcl(source.path));
+  return to->SetAcl(target.path, WholeAcl(acl.entries, source.status->mode));
+}
+
+absl::Status Copier::KeepXattrs(const PathItem& source, const PathItem& target) {
+  ASSIGN_OR_RETURN(client::FileSystem* const from, Cluster(source));
+  const absl::StatusOr<std::vector<client::Xattr>> xattrs = from->GetXattrs(source.path);
+  // A server without extended attributes has none to lose.
+  if (GetFsError(xattrs.status()) == FsError::kNoSuchMethod) return absl::OkStatus();
+  RETURN_IF_ERROR(xattrs.status());
+  for (const client::Xattr& xattr : *xattrs) {
+    ASSIGN_OR_RETURN(client::FileSystem* const to, Cluster(target));
+    RETURN_IF_ERROR(to->SetXattr(target.path, xattr));
+  }
   return absl::OkStatus();
 }
 

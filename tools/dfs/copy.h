@@ -28,7 +28,9 @@ struct CopyOptions {
   bool keep_times = false;    // -p
   bool keep_owner = false;
   bool keep_mode = false;
-  bool delete_source = false;  // moveFromLocal
+  bool keep_acl = false;  // of those that have one; with the mode
+  bool keep_xattrs = false;
+  bool delete_source = false;  // moveFromLocal: each file when it is copied, each directory last
   int threads = 1;
 };
 
@@ -56,6 +58,8 @@ class Copier {
   absl::Status CopyTree(const PathItem& source, PathItem target);
   absl::Status CopyFile(const PathItem& source, const PathItem& target);
   absl::Status KeepAttributes(const PathItem& source, const PathItem& target);
+  absl::Status KeepAcl(const PathItem& source, const PathItem& target);
+  absl::Status KeepXattrs(const PathItem& source, const PathItem& target);
   void Submit(std::function<absl::Status()> job) ABSL_LOCKS_EXCLUDED(mu_);
   void Work() ABSL_LOCKS_EXCLUDED(mu_);
 

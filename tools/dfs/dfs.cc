@@ -36,8 +36,9 @@ constexpr char kGetHelp[] =
 
 // In the order of the alphabet, as help shows it.
 constexpr ShellCommand kCommands[] = {
-    {"appendToFile", "<localsrc> ... <dst>",
-     "Append local files, or standard input ('-'), to a file; make it if it is missing.",
+    {"appendToFile", "[-n] <localsrc> ... <dst>",
+     "Append local files, or standard input ('-'), to a file; make it if it is missing.\n"
+     "  -n  Begin a new block.",
      &RunAppendToFile},
     {"cat", "[-ignoreCrc] <src> ...", "Write files to standard output.", &RunCat},
     {"checksum", "[-v] <src> ...",
@@ -53,17 +54,18 @@ constexpr ShellCommand kCommands[] = {
      &RunConcat},
     {"copyFromLocal", kPutUsage, kPutHelp, &RunPut},
     {"copyToLocal", kGetUsage, kGetHelp, &RunGet},
-    {"count", "[-q] [-h] [-v] [-u] [-x] [-e] [-s] <path> ...",
+    {"count", "[-q] [-h] [-v] [-t [<storage type>]] [-u] [-x] [-e] [-s] <path> ...",
      "Count directories, files and bytes below each path.\n"
      "  -q  With quotas.   -u  Quotas alone.   -h  Sizes for people.   -v  With a header.\n"
-     "  -x  Without snapshots.   -s  With the snapshots' counts.   -e  With the coding policy.",
+     "  -x  Without snapshots.   -s  With the snapshots' counts.   -e  With the coding policy.\n"
+     "  -t  With -q or -u: the quotas of storage types, such as DISK,SSD, or of all.",
      &RunCount},
     {"cp",
      "[-f] [-p | -p[topax]] [-d] [-t <thread count>] [-q <thread pool queue size>] <src> ... "
      "<dst>",
      "Copy files and directories.\n"
      "  -f  Replace files that exist.   -d  No temporary name.   -t  So many files at a time.\n"
-     "  -p  Keep times, owner and mode, or those of: t(imes) o(wner) p(ermission).",
+     "  -p  Keep times, owner and mode, or those of: t(imes) o(wner) p(ermission) a(cl) x(attrs).",
      &RunCp},
     {"df", "[-h] [<path> ...]", "Show capacity, used and free space; -h for people.", &RunDf},
     {"du", "[-s] [-h] [-v] [-x] <path> ...",

@@ -75,8 +75,10 @@ class Lister {
     return status.is_directory() ? "" : "Replicated";
   }
 
-  // Columns never get narrower again, so that one run's lines stand below each other.
+  // Columns never get narrower again, so that one run's lines stand below each other. That of the
+  // coding policies goes away where there are none, as HDFS's does.
   void Widen(const std::vector<PathItem>& items) {
+    if (!items.empty()) ec_width_ = 0;
     for (const PathItem& item : items) {
       const FileStatus& s = *item.status;
       replication_width_ = std::max(replication_width_, Replication(s).size());
@@ -104,7 +106,7 @@ class Lister {
                  << PadLeft(Replication(s), replication_width_) << " "
                  << PadRight(s.owner, owner_width_) << " " << PadRight(s.group, group_width_)
                  << " ";
-    if (shell_.Has("e")) shell_.out() << PadRight(EcPolicy(s), ec_width_) << " ";
+    if (shell_.Has("e") && ec_width_ > 0) shell_.out() << PadRight(EcPolicy(s), ec_width_) << " ";
     shell_.out() << PadLeft(Size(s), size_width_) << " " << MinuteText(Time(s)) << " " << name
                  << "\n";
   }

@@ -22,23 +22,19 @@ absl::Status MakeDirectory(Shell& shell, PathItem& item) {
   return item.volume->Mkdirs(item.path);
 }
 
-absl::Status CheckParent(const PathItem& item) {
-  PathItem parent{.volume = item.volume, .path = client::ParentPath(item.path)};
-  RETURN_IF_ERROR(parent.Refresh());
-  return parent.exists() ? absl::OkStatus() : ParentNotFound(item);
-}
-
 absl::Status CreateEmpty(const PathItem& item) {
   ASSIGN_OR_RETURN(auto writer, item.volume->Create(item.path, {.overwrite = true}));
   return writer->Close();
 }
 
 // Errors are reported; all arguments are tried.
-void ForEachItem(Shell& shell, const std::function<absl::Status(PathItem&)>& act) {
-  for (PathItem& item : shell.ExpandAll(shell.args())) {
+absl::Status ForEachItem(Shell& shell, const std::function<absl::Status(PathItem&)>& act) {
+  ASSIGN_OR_RETURN(std::vector<PathItem> items, shell.ExpandAll(shell.args()));
+  for (PathItem& item : items) {
     const absl::Status status = act(item);
     if (!status.ok()) shell.Error(status);
   }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<absl::Time> ParseTimestamp(const std::string& text) {
@@ -55,13 +51,12 @@ absl::StatusOr<absl::Time> ParseTimestamp(const std::string& text) {
 
 absl::Status RunMkdir(Shell& shell) {
   RETURN_IF_ERROR(shell.TakeOptions({"p"}, {}, 1, SIZE_MAX));
-  ForEachItem(shell, [&](PathItem& item) { return MakeDirectory(shell, item); });
-  return absl::OkStatus();
+  return ForEachItem(shell, [&](PathItem& item) { return MakeDirectory(shell, item); });
 }
 
 absl::Status RunTouchz(Shell& shell) {
   RETURN_IF_ERROR(shell.TakeOptions({}, {}, 1, SIZE_MAX));
-  ForEachItem(shell, [](PathItem& item) -> absl::Status {
+  return ForEachItem(shell, [](PathItem& item) -> absl::Status {
     if (item.is_directory()) return IsADirectory(item);
     if (item.exists() && item.status->length != 0) {
       return PathError(item, "Not a zero-length file");
@@ -69,7 +64,6 @@ absl::Status RunTouchz(Shell& shell) {
     if (!item.exists()) RETURN_IF_ERROR(CheckParent(item));
     return CreateEmpty(item);
   });
-  return absl::OkStatus();
 }
 
 absl::Status RunTouch(Shell& shell) {
@@ -79,7 +73,7 @@ absl::Status RunTouch(Shell& shell) {
     ASSIGN_OR_RETURN(when, ParseTimestamp(*text));
   }
   const bool both = shell.Has("a") == shell.Has("m");
-  ForEachItem(shell, [&](PathItem& item) -> absl::Status {
+  return ForEachItem(shell, [&](PathItem& item) -> absl::Status {
     if (!item.exists()) {
       if (shell.Has("c")) return absl::OkStatus();
       RETURN_IF_ERROR(CheckParent(item));
@@ -90,7 +84,6 @@ absl::Status RunTouch(Shell& shell) {
     return item.volume->SetTimes(item.path, both || shell.Has("m") ? when : item.status->modified,
                                  both || shell.Has("a") ? when : item.status->accessed);
   });
-  return absl::OkStatus();
 }
 
 }  // namespace cairn::tools

@@ -1,21 +1,15 @@
 // -appendToFile and -getmerge: several files into one.
 #include <algorithm>
+#include <filesystem>
 #include <utility>
 
 #include "absl/strings/match.h"
-#include "absl/strings/str_cat.h"
 #include "client/path.h"
 #include "common/status_macros.h"
 #include "tools/dfs/commands.h"
 
 namespace cairn::tools {
 namespace {
-
-// The cluster behind `item`, for what local files have not.
-absl::StatusOr<client::FileSystem*> Cluster(const PathItem& item) {
-  if (client::FileSystem* cluster = item.volume->cluster()) return cluster;
-  return PathError(item, "Operation not supported");
-}
 
 absl::Status AppendOne(Reader& reader, client::OutputStream& out) {
   return CopyAll(reader, [&](std::span<const std::byte> piece) { return out.Write(piece); });
@@ -24,13 +18,13 @@ absl::Status AppendOne(Reader& reader, client::OutputStream& out) {
 }  // namespace
 
 absl::Status RunAppendToFile(Shell& shell) {
-  RETURN_IF_ERROR(shell.TakeOptions({}, {}, 0, SIZE_MAX));
+  if (shell.args().size() < 2) return absl::InvalidArgumentError("missing destination argument");
+  RETURN_IF_ERROR(shell.TakeOptions({"n"}, {}, 2, SIZE_MAX));
   std::vector<std::string> sources = shell.args();
-  if (sources.size() < 2) return absl::InvalidArgumentError("missing destination argument");
   ASSIGN_OR_RETURN(const PathItem target, shell.Resolve(sources.back()));
   sources.pop_back();
   if (sources.size() > 1 && std::find(sources.begin(), sources.end(), "-") != sources.end()) {
-    return UsageStatus("- cannot be combined with other sources");
+    return absl::InvalidArgumentError("stdin (-) must be the sole input argument when present");
   }
   ASSIGN_OR_RETURN(client::FileSystem* const cluster, Cluster(target));
   // All sources are opened first: nothing is appended when one is missing.
@@ -41,7 +35,9 @@ absl::Status RunAppendToFile(Shell& shell) {
       continue;
     }
     auto reader = shell.volumes().local()->Open(source);
-    if (absl::IsNotFound(reader.status())) return absl::NotFoundError(source);
+    if (absl::IsNotFound(reader.status())) {
+      return absl::NotFoundError(std::filesystem::absolute(source).string());
+    }
     RETURN_IF_ERROR(reader.status());
     readers.push_back(*std::move(reader));
   }
@@ -49,7 +45,7 @@ absl::Status RunAppendToFile(Shell& shell) {
     ASSIGN_OR_RETURN(auto created, cluster->Create(target.path));
     RETURN_IF_ERROR(created->Close());
   }
-  ASSIGN_OR_RETURN(auto out, cluster->Append(target.path));
+  ASSIGN_OR_RETURN(auto out, cluster->Append(target.path, {.new_block = shell.Has("n")}));
   for (const std::unique_ptr<Reader>& reader : readers) RETURN_IF_ERROR(AppendOne(*reader, *out));
   return out->Close();
 }
@@ -57,14 +53,12 @@ absl::Status RunAppendToFile(Shell& shell) {
 absl::Status RunGetMerge(Shell& shell) {
   RETURN_IF_ERROR(shell.TakeOptions({"nl", "skip-empty-file"}, {}, 2, SIZE_MAX));
   std::vector<std::string> names = shell.args();
-  std::string local = names.back();
+  ASSIGN_OR_RETURN(const PathItem local, shell.ResolveLocal(names.back()));
+  if (local.is_directory()) return IsADirectory(local);
   names.pop_back();
-  if (absl::StartsWith(local, "file:")) {
-    ASSIGN_OR_RETURN(const client::PathUri uri, client::ParsePathUri(local));
-    local = uri.path;
-  }
   std::vector<PathItem> files;
-  for (const PathItem& item : shell.ExpandAll(names)) {
+  ASSIGN_OR_RETURN(const std::vector<PathItem> items, shell.ExpandAll(names));
+  for (const PathItem& item : items) {
     absl::Status status = item.exists() ? absl::OkStatus() : NotFound(item);
     if (item.is_directory()) {
       status = shell.ForEachChild(item, [&](PathItem child) {
@@ -76,8 +70,11 @@ absl::Status RunGetMerge(Shell& shell) {
     }
     if (!status.ok()) shell.Error(status);
   }
-  if (files.empty() && shell.errors() > 0) return absl::OkStatus();
-  ASSIGN_OR_RETURN(auto writer, shell.volumes().local()->Create(local, {.overwrite = true}));
+  if (shell.errors() > 0) return absl::OkStatus();  // rather nothing than a part
+  if (absl::StrContains(local.path, '/')) {
+    RETURN_IF_ERROR(local.volume->Mkdirs(client::ParentPath(local.path)));
+  }
+  ASSIGN_OR_RETURN(auto writer, local.volume->Create(local.path, {.overwrite = true}));
   const auto write = [&](std::span<const std::byte> piece) { return writer->Write(piece); };
   for (const PathItem& file : files) {
     if (file.status->length == 0 && shell.Has("skip-empty-file")) continue;

@@ -67,6 +67,8 @@ absl::Status RunRm(Shell& shell) {
     absl::StatusOr<std::vector<PathItem>> found = shell.Expand(arg);
     if (found.ok()) {
       items.insert(items.end(), found->begin(), found->end());
+    } else if (IsUsage(found.status())) {
+      return found.status();
     } else if (!shell.Has("f") || !absl::IsNotFound(found.status())) {
       shell.Error(found.status());
     }
@@ -101,9 +103,9 @@ absl::Status RunRmdir(Shell& shell) {
 absl::Status RunExpunge(Shell& shell) {
   RETURN_IF_ERROR(shell.TakeOptions({"immediate"}, {"fs"}, 0, 0));
   PathItem root;
-  ASSIGN_OR_RETURN(root, shell.Resolve(shell.Value("fs").value_or("/")));
-  client::FileSystem* const cluster = root.volume->cluster();
-  if (cluster == nullptr) return PathError(root, "Operation not supported");
+  const std::string fs = shell.Value("fs").value_or("");
+  ASSIGN_OR_RETURN(root, shell.Resolve(fs.empty() ? "/" : fs));
+  ASSIGN_OR_RETURN(client::FileSystem* const cluster, Cluster(root));
   ASSIGN_OR_RETURN(Trash trash, Trash::Open(*cluster));
   // Without an interval nothing grows old.
   if (!trash.enabled() && !shell.Has("immediate")) return absl::OkStatus();

@@ -5,6 +5,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "client/glob.h"
@@ -47,9 +48,22 @@ absl::Status ParentNotFound(const PathItem& item) {
                                           item.volume->Qualify(item.path), "'"));
 }
 
+absl::Status CheckParent(const PathItem& item) {
+  if (item.names_directory) return ParentNotFound(item);
+  PathItem parent{.volume = item.volume, .path = client::ParentPath(item.path)};
+  if (!absl::StrContains(item.path, '/')) parent.path = std::string(1, '.');
+  RETURN_IF_ERROR(parent.Refresh());
+  return parent.exists() ? absl::OkStatus() : ParentNotFound(item);
+}
+
 absl::Status IsADirectory(const PathItem& item) { return PathError(item, "Is a directory"); }
 absl::Status NotADirectory(const PathItem& item) { return PathError(item, "Is not a directory"); }
 absl::Status AlreadyExists(const PathItem& item) { return PathError(item, "File exists"); }
+
+absl::StatusOr<client::FileSystem*> Cluster(const PathItem& item) {
+  if (client::FileSystem* cluster = item.volume->cluster()) return cluster;
+  return PathError(item, "Operation not supported");
+}
 
 absl::Status UsageStatus(absl::string_view why) {
   absl::Status status = absl::InvalidArgumentError(why);
@@ -111,10 +125,8 @@ absl::Status Shell::TakeOptions(const std::vector<std::string>& flags,
     if (arg == "--") break;
     const std::string name = arg.substr(1);
     if (contains(valued, name)) {
-      if (at == args_.size()) {
-        return UsageStatus(absl::StrCat("option '", name, "' requires 1 argument"));
-      }
-      flags_[name] = args_[at++];
+      const bool given = args_.size() - at > min && !absl::StartsWith(args_[at], "-");
+      flags_[name] = given ? args_[at++] : "";
     } else if (contains(flags, name)) {
       flags_[name] = "";
     } else {
@@ -149,7 +161,13 @@ struct Located {
   std::string path;    // absolute and normalized for a cluster
   std::string home;    // what a relative path is relative to; empty for an absolute one
   std::string prefix;  // "hdfs://host:port" if the user wrote it
+  bool names_directory = false;
 };
+
+bool NamesDirectory(absl::string_view path) {
+  const absl::string_view last = client::BaseName(path);
+  return last.empty() || last == "." || last == "..";
+}
 
 absl::StatusOr<Located> Locate(Volumes& volumes, const std::string& text) {
   absl::StatusOr<client::PathUri> uri = client::ParsePathUri(text);
@@ -162,6 +180,7 @@ absl::StatusOr<Located> Locate(Volumes& volumes, const std::string& text) {
     located.prefix = absl::StrCat(uri->scheme, "://", uri->authority);
   }
   std::string path = uri->path;
+  located.names_directory = NamesDirectory(path);
   if (!absl::StartsWith(path, "/")) {
     client::FileSystem* cluster = located.volume->cluster();
     located.home = cluster != nullptr ? cluster->HomeDirectory() : ".";
@@ -171,12 +190,20 @@ absl::StatusOr<Located> Locate(Volumes& volumes, const std::string& text) {
   return located;
 }
 
+// `path` as seen from `home`: "sub/file", "../sibling". Both are absolute and normalized.
+std::string RelativeTo(const std::string& home, const std::string& path) {
+  const std::vector<std::string> from = absl::StrSplit(home, '/', absl::SkipEmpty());
+  const std::vector<std::string> to = absl::StrSplit(path, '/', absl::SkipEmpty());
+  const auto [up, down] = std::mismatch(from.begin(), from.end(), to.begin(), to.end());
+  std::vector<std::string> steps(static_cast<size_t>(from.end() - up), "..");
+  steps.insert(steps.end(), down, to.end());
+  return steps.empty() ? "." : absl::StrJoin(steps, "/");
+}
+
 // A path found on the volume in the form that the user wrote: whole, absolute or relative.
 std::string TextLike(const Located& located, const std::string& path) {
   if (located.home.empty()) return absl::StrCat(located.prefix, path);
-  if (path == located.home) return ".";
-  const std::string below = absl::StrCat(located.home, "/");
-  return absl::StartsWith(path, below) ? path.substr(below.size()) : path;
+  return located.home == "." ? path : RelativeTo(located.home, path);
 }
 
 // The path itself, escapes taken away.
@@ -194,6 +221,19 @@ std::string Unescape(absl::string_view text) {
 absl::StatusOr<PathItem> Shell::Resolve(const std::string& text) {
   ASSIGN_OR_RETURN(const Located located, Locate(volumes_, text));
   PathItem item{.text = text, .volume = located.volume, .path = located.path};
+  item.names_directory = located.names_directory;
+  RETURN_IF_ERROR(item.Refresh());
+  return item;
+}
+
+absl::StatusOr<PathItem> Shell::ResolveLocal(const std::string& text) {
+  const absl::StatusOr<client::PathUri> uri = client::ParsePathUri(text);
+  if (!uri.ok()) return UsageStatus(uri.status().message());
+  PathItem item{.text = text, .volume = volumes_.local(), .path = text};
+  // Any other colon is part of a name.
+  if (uri->scheme == "file") item.path = uri->path;
+  item.names_directory = NamesDirectory(item.path);
+  while (item.path.size() > 1 && item.path.back() == '/') item.path.pop_back();
   RETURN_IF_ERROR(item.Refresh());
   return item;
 }
@@ -203,6 +243,7 @@ absl::StatusOr<std::vector<PathItem>> Shell::Expand(const std::string& text) {
   std::vector<PathItem> items;
   if (!client::HasGlob(located.path) || located.volume->cluster() == nullptr) {
     PathItem item{.text = text, .volume = located.volume, .path = Unescape(located.path)};
+    item.names_directory = located.names_directory;
     RETURN_IF_ERROR(item.Refresh());
     item.text = item.exists() ? TextLike(located, item.path) : Unescape(text);
     items.push_back(std::move(item));
@@ -221,14 +262,11 @@ absl::StatusOr<std::vector<PathItem>> Shell::Expand(const std::string& text) {
   return items;
 }
 
-std::vector<PathItem> Shell::ExpandAll(absl::Span<const std::string> texts) {
+absl::StatusOr<std::vector<PathItem>> Shell::ExpandAll(absl::Span<const std::string> texts) {
   std::vector<PathItem> all;
   for (const std::string& text : texts) {
     absl::StatusOr<std::vector<PathItem>> items = Expand(text);
-    if (IsUsage(items.status())) {
-      usage_ = items.status();
-      return {};
-    }
+    if (IsUsage(items.status())) return items.status();
     if (!items.ok()) {
       Error(items.status());
       continue;
@@ -240,8 +278,7 @@ std::vector<PathItem> Shell::ExpandAll(absl::Span<const std::string> texts) {
 
 absl::Status Shell::ForEach(absl::Span<const std::string> texts,
                             const std::function<absl::Status(PathItem&)>& visit) {
-  std::vector<PathItem> items = ExpandAll(texts);
-  RETURN_IF_ERROR(usage_);
+  ASSIGN_OR_RETURN(std::vector<PathItem> items, ExpandAll(texts));
   for (PathItem& item : items) {
     const absl::Status status = item.exists() ? visit(item) : NotFound(item);
     if (IsUsage(status)) return status;

@@ -29,6 +29,7 @@ struct PathItem {
   Volume* volume = nullptr;
   std::string path;                          // for the volume
   std::optional<client::FileStatus> status;  // absent: it does not exist
+  bool names_directory = false;  // written with "/", "." or ".." at its end: can be no file
 
   bool exists() const { return status.has_value(); }
   bool is_directory() const { return exists() && status->is_directory(); }
@@ -43,9 +44,15 @@ absl::Status PathError(const PathItem& item, absl::string_view reason);
 absl::Status NotFound(const PathItem& item);
 // The same for a path whose parent is missing: names the whole path as well.
 absl::Status ParentNotFound(const PathItem& item);
+// ParentNotFound unless the directory exists that a file `item`, itself missing, would be made in.
+// There is none for a path that names a directory.
+absl::Status CheckParent(const PathItem& item);
 absl::Status IsADirectory(const PathItem& item);
 absl::Status NotADirectory(const PathItem& item);
 absl::Status AlreadyExists(const PathItem& item);
+
+// The cluster behind `item`, for what local files have not.
+absl::StatusOr<client::FileSystem*> Cluster(const PathItem& item);
 
 absl::Status UsageStatus(absl::string_view why);
 bool IsUsage(const absl::Status& status);
@@ -82,8 +89,8 @@ class Shell {
   // ---- Arguments ----
 
   // Takes the options off the front of args(): `flags` are letters or words without a dash,
-  // `valued` those that take a value. The rest must be `min` to `max` arguments. Usage status
-  // otherwise.
+  // `valued` those that take a value; it is empty when an option follows, or fewer than `min`
+  // arguments would be left. The rest must be `min` to `max` arguments. Usage status otherwise.
   absl::Status TakeOptions(const std::vector<std::string>& flags,
                            const std::vector<std::string>& valued, size_t min, size_t max);
   bool Has(const std::string& flag) const { return flags_.contains(flag); }
@@ -91,13 +98,17 @@ class Shell {
 
   // ---- Paths ----
 
+  // What is no path at all is a usage status from each of these, before anything is done.
+
   // One path, without patterns; its status is looked up.
   absl::StatusOr<PathItem> Resolve(const std::string& text);
+  // A path of this machine, by its plain name or as a file: URI.
+  absl::StatusOr<PathItem> ResolveLocal(const std::string& text);
   // What the pattern matches; a path without pattern characters is itself, existing or not.
   // kNotFound: a pattern that matches nothing.
   absl::StatusOr<std::vector<PathItem>> Expand(const std::string& text);
   // All arguments expanded; failures are reported and left out.
-  std::vector<PathItem> ExpandAll(absl::Span<const std::string> texts);
+  absl::StatusOr<std::vector<PathItem>> ExpandAll(absl::Span<const std::string> texts);
   // Calls `visit` for each argument's paths; a missing one is reported. Errors are reported, usage
   // errors returned.
   absl::Status ForEach(absl::Span<const std::string> texts,
@@ -121,7 +132,6 @@ class Shell {
   std::ostream& out_;
   std::ostream& err_;
   std::map<std::string, std::string> flags_;
-  absl::Status usage_;  // what is wrong with an argument that was to be expanded
   mutable Mutex mu_;
   int errors_ ABSL_GUARDED_BY(mu_) = 0;
 };

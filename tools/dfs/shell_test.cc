@@ -168,5 +168,107 @@ TEST_F(ShellTest, TimesAndModeAreKeptWhenAsked) {
   EXPECT_EQ(copy.status->mode, 0640);
 }
 
+// What came into a source while it was moved, or could not be copied, is not ours to delete.
+TEST_F(ShellTest, AMoveDeletesOnlyWhatItCopied) {
+  WriteFile("src/a", "one");
+  WriteFile("src/sub/b", "two");
+  std::filesystem::create_symlink("/nonexistent", dir_.Path("src/sub/dangling"));
+  Shell shell = MakeShell({});
+  const absl::Status status =
+      Copier(shell, {.delete_source = true}).Copy(Local("src"), Local("dst"));
+  EXPECT_THAT(status.message(), HasSubstr("src: Directory not empty"));
+  EXPECT_THAT(err_.str(), HasSubstr("src/sub: Directory not empty"));
+  EXPECT_EQ(ReadFile("dst/a"), "one");
+  EXPECT_EQ(ReadFile("dst/sub/b"), "two");
+  EXPECT_FALSE(std::filesystem::exists(dir_.Path("src/a")));
+  EXPECT_FALSE(std::filesystem::exists(dir_.Path("src/sub/b")));
+  EXPECT_TRUE(std::filesystem::is_symlink(dir_.Path("src/sub/dangling")));
+}
+
+TEST_F(ShellTest, AMovedTreeIsGoneAndJoinsNoOther) {
+  WriteFile("src/sub/b", "two");
+  WriteFile("into/src/old", "x");
+  Shell shell = MakeShell({});
+  EXPECT_THAT(Copier(shell, {.delete_source = true}).Copy(Local("src"), Local("into")).message(),
+              HasSubstr("File exists"));
+  EXPECT_EQ(ReadFile("src/sub/b"), "two");
+  EXPECT_OK(Copier(shell, {.delete_source = true}).Copy(Local("src"), Local("dst")));
+  EXPECT_FALSE(std::filesystem::exists(dir_.Path("src")));
+  EXPECT_EQ(ReadFile("dst/sub/b"), "two");
+}
+
+TEST_F(ShellTest, WhatIsNoPathIsBadUsageAndNothingIsDone) {
+  WriteFile("local", "kept");
+  const std::string uri = "file://" + dir_.Path("new");
+  const std::string local = dir_.Path("local");
+  const std::vector<std::string> commands[] = {
+      {"-mkdir", uri, ":x"},
+      {"-touchz", uri, ":x"},
+      {"-touch", uri, ":x"},
+      {"-get", ":x", local},
+      {"-get", "", local},
+      {"-get", uri, ""},
+      {"-cp", ":x", uri},
+      {"-mv", ":x", uri},
+      {"-getmerge", ":x", local},
+      {"-rm", ":x", uri},
+      {"-rm", "-f", ""},
+      {"-put", ":x", uri},
+      {"-put", "", uri},
+      {"-put", local, ":x"},
+      {"-getmerge", uri, ""},
+      {"-get", ":x", "-"},
+      {"-ls", ":x"},
+      {"-concat", uri, ":x", ":x"},
+      {"-setrep", "1", ":x"},
+      {"-appendToFile", local, ":x"},
+  };
+  for (const std::vector<std::string>& command : commands) {
+    EXPECT_EQ(Run(command), 255) << command[0] << " " << err_.str();
+  }
+  EXPECT_EQ(ReadFile("local"), "kept");
+  EXPECT_FALSE(std::filesystem::exists(dir_.Path("new")));
+}
+
+TEST_F(ShellTest, APathWithASlashAtItsEndIsNoFile) {
+  WriteFile("a", "one");
+  const std::string a = "file://" + dir_.Path("a");
+  for (const char* end : {"", "/."}) {
+    const std::string target = dir_.Path("missing/") + end;
+    for (const std::vector<std::string>& command : {std::vector<std::string>{"-get", a, target},
+                                                    {"-put", dir_.Path("a"), "file://" + target},
+                                                    {"-cp", a, "file://" + target},
+                                                    {"-mv", a, "file://" + target},
+                                                    {"-touchz", "file://" + target}}) {
+      err_.str("");
+      EXPECT_EQ(Run(command), 1) << command[0];
+      EXPECT_THAT(err_.str(), HasSubstr("No such file or directory")) << command[0];
+    }
+  }
+  EXPECT_FALSE(std::filesystem::exists(dir_.Path("missing")));
+  std::filesystem::create_directory(dir_.Path("there"));
+  EXPECT_EQ(Run({"-get", a, dir_.Path("there/")}), 0);
+  EXPECT_EQ(ReadFile("there/a"), "one");
+}
+
+TEST_F(ShellTest, AnOptionsValueIsLeftOutBeforeAnOptionOrTheLastArgument) {
+  Shell last = MakeShell({"-t", "a"});
+  ASSERT_OK(last.TakeOptions({}, {"t"}, 1, 9));
+  EXPECT_EQ(last.Value("t"), "");
+  EXPECT_THAT(last.args(), ElementsAre("a"));
+
+  Shell before_option = MakeShell({"-t", "-v", "a", "b"});
+  ASSERT_OK(before_option.TakeOptions({"v"}, {"t"}, 1, 9));
+  EXPECT_EQ(before_option.Value("t"), "");
+  EXPECT_TRUE(before_option.Has("v"));
+}
+
+TEST_F(ShellTest, AclsOfAFileWithoutAnyAreItsMode) {
+  WriteFile("a", "x");
+  ::chmod(dir_.Path("a").c_str(), 0640);
+  EXPECT_EQ(Run({"-getfacl", "file://" + dir_.Path("a")}), 0);
+  EXPECT_THAT(out_.str(), HasSubstr("\nuser::rw-\ngroup::r--\nother::---\n"));
+}
+
 }  // namespace
 }  // namespace cairn::tools

@@ -113,7 +113,7 @@ absl::Status RunHead(Shell& shell) {
 absl::Status RunTail(Shell& shell) {
   RETURN_IF_ERROR(shell.TakeOptions({"f"}, {"s"}, 1, 1));
   absl::Duration pause = kFollowPause;
-  if (const auto text = shell.Value("s")) {
+  if (const auto text = shell.Value("s"); text.has_value() && !text->empty()) {
     int64_t millis = 0;
     if (!absl::SimpleAtoi(*text, &millis)) {
       return UsageStatus(absl::StrCat("For input string: \"", *text, "\""));

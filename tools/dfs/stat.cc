@@ -70,8 +70,7 @@ absl::StatusOr<bool> Passes(const std::string& flag, const PathItem& item) {
   if (flag == "f") return s.is_file();
   if (flag == "s") return s.length > 0;
   if (flag == "z") return s.length == 0;
-  client::FileSystem* const cluster = item.volume->cluster();
-  if (cluster == nullptr) return PathError(item, "Operation not supported");
+  ASSIGN_OR_RETURN(client::FileSystem* const cluster, Cluster(item));
   const absl::Status access = cluster->Access(item.path, flag == "r" ? 4 : 2);
   if (absl::IsPermissionDenied(access)) return false;
   RETURN_IF_ERROR(access);

@@ -11,19 +11,6 @@
 namespace cairn::tools {
 namespace {
 
-// A path of this machine, by its plain name or as a file:// URI.
-absl::StatusOr<PathItem> LocalItem(Shell& shell, const std::string& text) {
-  PathItem item{.text = text, .volume = shell.volumes().local(), .path = text};
-  if (absl::StartsWith(text, "file:")) {
-    ASSIGN_OR_RETURN(const client::PathUri uri, client::ParsePathUri(text));
-    item.path = uri.path;
-  }
-  while (item.path.size() > 1 && item.path.back() == '/') item.path.pop_back();
-  if (item.path != text && !absl::StartsWith(text, "file:")) item.text = item.path;
-  RETURN_IF_ERROR(item.Refresh());
-  return item;
-}
-
 // Reports what fails, one source after the other.
 void CopyEach(Shell& shell, const CopyOptions& options, const std::vector<PathItem>& sources,
               const PathItem& destination) {
@@ -48,16 +35,11 @@ absl::Status PutAll(Shell& shell, CopyOptions options) {
   }
   std::vector<PathItem> sources;
   for (const std::string& name : names) {
-    ASSIGN_OR_RETURN(PathItem item, LocalItem(shell, name));
+    ASSIGN_OR_RETURN(PathItem item, shell.ResolveLocal(name));
     sources.push_back(std::move(item));
   }
   RETURN_IF_ERROR(CheckDestination(destination, sources.size(), options.overwrite));
   CopyEach(shell, options, sources, destination);
-  // The files are gone by now; their directories go when all of them have arrived.
-  for (const PathItem& source : sources) {
-    if (!options.delete_source || !source.is_directory() || shell.errors() > 0) continue;
-    RETURN_IF_ERROR(source.volume->Delete(source.path, /*recursive=*/true));
-  }
   return absl::OkStatus();
 }
 
@@ -134,9 +116,12 @@ absl::Status RunGet(Shell& shell) {
     local = names.back();
     names.pop_back();
   }
-  if (local == "-") return PrintAll(shell, shell.ExpandAll(names));
-  ASSIGN_OR_RETURN(const PathItem destination, LocalItem(shell, local));
-  const std::vector<PathItem> sources = shell.ExpandAll(names);
+  if (local == "-") {
+    ASSIGN_OR_RETURN(const std::vector<PathItem> sources, shell.ExpandAll(names));
+    return PrintAll(shell, sources);
+  }
+  ASSIGN_OR_RETURN(const PathItem destination, shell.ResolveLocal(local));
+  ASSIGN_OR_RETURN(const std::vector<PathItem> sources, shell.ExpandAll(names));
   if (sources.empty()) return absl::OkStatus();
   RETURN_IF_ERROR(CheckDestination(destination, sources.size(), options.overwrite));
   CopyEach(shell, options, sources, destination);
@@ -144,8 +129,7 @@ absl::Status RunGet(Shell& shell) {
 }
 
 absl::Status RunCp(Shell& shell) {
-  // -p may carry letters for what to keep: t(ime) o(wnership) p(ermission); a and x are not kept
-  // here.
+  // -p may carry letters for what to keep: t(imes) o(wner) p(ermission) a(cl) x(attrs).
   std::string keep;
   for (std::string& arg : shell.args()) {
     if (absl::StartsWith(arg, "-p") && arg.size() > 2 &&
@@ -156,18 +140,17 @@ absl::Status RunCp(Shell& shell) {
     if (!absl::StartsWith(arg, "-")) break;
   }
   RETURN_IF_ERROR(shell.TakeOptions({"f", "p", "d"}, {"t", "q"}, 2, SIZE_MAX));
-  if (keep.find_first_of("ax") != std::string::npos) {
-    return UsageStatus("-p: ACLs and extended attributes cannot be kept");
-  }
   ASSIGN_OR_RETURN(CopyOptions options, ToCopyOptions(shell));
   if (!keep.empty()) {
     options.keep_times = absl::StrContains(keep, 't');
     options.keep_owner = absl::StrContains(keep, 'o');
     options.keep_mode = absl::StrContains(keep, 'p');
+    options.keep_acl = absl::StrContains(keep, 'a');
+    options.keep_xattrs = absl::StrContains(keep, 'x');
   }
   std::vector<std::string> names;
   ASSIGN_OR_RETURN(const PathItem destination, TakeDestination(shell, names));
-  const std::vector<PathItem> sources = shell.ExpandAll(names);
+  ASSIGN_OR_RETURN(const std::vector<PathItem> sources, shell.ExpandAll(names));
   if (sources.empty()) return absl::OkStatus();
   RETURN_IF_ERROR(CheckDestination(destination, sources.size(), options.overwrite));
   CopyEach(shell, options, sources, destination);
@@ -178,7 +161,7 @@ absl::Status RunMv(Shell& shell) {
   RETURN_IF_ERROR(shell.TakeOptions({}, {}, 2, SIZE_MAX));
   std::vector<std::string> names;
   ASSIGN_OR_RETURN(const PathItem destination, TakeDestination(shell, names));
-  const std::vector<PathItem> sources = shell.ExpandAll(names);
+  ASSIGN_OR_RETURN(const std::vector<PathItem> sources, shell.ExpandAll(names));
   if (sources.empty()) return absl::OkStatus();
   RETURN_IF_ERROR(CheckDestination(destination, sources.size(), /*overwrite=*/false));
   for (const PathItem& source : sources) {

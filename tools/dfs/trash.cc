@@ -13,6 +13,10 @@ namespace {
 constexpr char kCurrent[] = "Current";
 constexpr char kCheckpointFormat[] = "%y%m%d%H%M%S";
 constexpr uint16_t kTrashMode = 0700;
+// One for each file on the way down, and for other clients that are as fast.
+constexpr int kMaxRenames = 100;
+
+int64_t NowMillis() { return absl::ToUnixMillis(absl::Now()); }
 
 }  // namespace
 
@@ -31,12 +35,42 @@ absl::StatusOr<std::string> Trash::Move(const std::string& path) {
     return absl::InvalidArgumentError(absl::StrCat("Cannot move \"hdfs://", fs_.authority(), path,
                                                    "\" to the trash, as it contains the trash"));
   }
-  std::string target = absl::StrCat(root_, "/", kCurrent, path);
-  RETURN_IF_ERROR(fs_.Mkdirs(client::ParentPath(target), kTrashMode));
-  ASSIGN_OR_RETURN(const bool taken, fs_.Exists(target));
-  if (taken) absl::StrAppend(&target, absl::ToUnixMillis(absl::Now()));
-  RETURN_IF_ERROR(fs_.Rename2(path, target, client::RenameOption::kNoOverwrite, /*to_trash=*/true));
-  return target;
+  const std::string wanted = absl::StrCat(root_, "/", kCurrent, path);
+  absl::Status status;
+  // Twice: a checkpoint may take the directory away between the two calls.
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    ASSIGN_OR_RETURN(const std::string directory, MakeDirectory(client::ParentPath(wanted)));
+    const std::string plain = client::JoinPath(directory, client::BaseName(wanted));
+    ASSIGN_OR_RETURN(const std::string target, Untaken(plain));
+    status = fs_.Rename2(path, target, client::RenameOption::kNoOverwrite, /*to_trash=*/true);
+    if (status.ok()) return target;
+  }
+  return status;
+}
+
+absl::StatusOr<std::string> Trash::MakeDirectory(std::string directory) {
+  absl::Status made;
+  for (int attempt = 0; attempt < kMaxRenames; ++attempt) {
+    made = fs_.Mkdirs(directory, kTrashMode);
+    if (made.ok()) return directory;
+    const FsError error = GetFsError(made);
+    if (error != FsError::kFileAlreadyExists && error != FsError::kParentNotDirectory) break;
+    // A file of that name, or of a parent's, was deleted earlier: this time's gets the time of day.
+    std::string file = directory;
+    while (file.size() > root_.size() && !fs_.Stat(file).ok()) file = client::ParentPath(file);
+    if (file.size() <= root_.size()) break;
+    directory = absl::StrCat(file, NowMillis(), directory.substr(file.size()));
+  }
+  return made;
+}
+
+absl::StatusOr<std::string> Trash::Untaken(const std::string& plain) {
+  std::string name = plain;
+  while (true) {
+    ASSIGN_OR_RETURN(const bool taken, fs_.Exists(name));
+    if (!taken) return name;
+    name = absl::StrCat(plain, NowMillis());
+  }
 }
 
 absl::Status Trash::Expunge(bool immediate) {

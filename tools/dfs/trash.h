@@ -19,7 +19,8 @@ class Trash {
   static absl::StatusOr<Trash> Open(client::FileSystem& fs);
 
   bool enabled() const { return interval_ > absl::ZeroDuration(); }
-  // Moves `path` and returns where to. Empty: it is in the trash already, delete it.
+  // Moves `path` and returns where to; a name that is taken in the trash, its own or a directory's
+  // by a file, gets the time in milliseconds. Empty: it is in the trash already, delete it.
   // kInvalidArgument: it contains the trash.
   absl::StatusOr<std::string> Move(const std::string& path);
   // Makes a checkpoint of Current, and deletes those older than the interval, or all.
@@ -27,6 +28,10 @@ class Trash {
 
  private:
   Trash(client::FileSystem& fs, absl::Duration interval);
+
+  // Makes it with its parents, under another name if need be, which is returned.
+  absl::StatusOr<std::string> MakeDirectory(std::string directory);
+  absl::StatusOr<std::string> Untaken(const std::string& plain);
 
   client::FileSystem& fs_;
   absl::Duration interval_;

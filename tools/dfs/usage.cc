@@ -1,6 +1,12 @@
 // -du, -df, -count: how much there is.
+#include <algorithm>
+#include <iterator>
+
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "common/status_macros.h"
 #include "tools/dfs/commands.h"
 #include "tools/dfs/format.h"
@@ -9,10 +15,11 @@ namespace cairn::tools {
 namespace {
 
 using client::ContentSummary;
+using client::StorageType;
+using client::TypeQuota;
 
 absl::StatusOr<ContentSummary> Summarize(const PathItem& item) {
-  client::FileSystem* const cluster = item.volume->cluster();
-  if (cluster == nullptr) return PathError(item, "Operation not supported");
+  ASSIGN_OR_RETURN(client::FileSystem* const cluster, Cluster(item));
   return cluster->GetContentSummary(item.path);
 }
 
@@ -54,6 +61,67 @@ std::string SnapshotColumns(const ContentSummary& sum, bool human) {
                          SizeText(sum.snapshot_file_count, human),
                          SizeText(sum.snapshot_directory_count, human),
                          SizeText(sum.snapshot_space_consumed, human));
+}
+
+// ---- -t: quotas by type of storage ----
+
+struct TypeName {
+  StorageType type;
+  const char* name;
+};
+
+constexpr TypeName kTypes[] = {
+    {StorageType::kRamDisk, "RAM_DISK"},  {StorageType::kSsd, "SSD"},
+    {StorageType::kDisk, "DISK"},         {StorageType::kArchive, "ARCHIVE"},
+    {StorageType::kProvided, "PROVIDED"}, {StorageType::kNvdimm, "NVDIMM"},
+};
+
+// "", "all": every type that can have a quota; else a list of names.
+absl::StatusOr<std::vector<TypeName>> ParseTypes(absl::string_view text) {
+  std::vector<TypeName> types;
+  if (text.empty() || absl::EqualsIgnoreCase(text, "all")) {
+    std::copy_if(std::begin(kTypes), std::end(kTypes), std::back_inserter(types),
+                 [](const TypeName& t) { return t.type != StorageType::kRamDisk; });
+    return types;
+  }
+  for (absl::string_view name : absl::StrSplit(absl::StripSuffix(text, ","), ',')) {
+    const auto* const found =
+        std::find_if(std::begin(kTypes), std::end(kTypes),
+                     [&](const TypeName& t) { return absl::EqualsIgnoreCase(name, t.name); });
+    if (found == std::end(kTypes)) return UsageStatus(absl::StrCat("No storage type ", name));
+    types.push_back(*found);
+  }
+  return types;
+}
+
+std::string TypeQuotaColumns(const ContentSummary& sum, const std::vector<TypeName>& types,
+                             bool human) {
+  std::string line;
+  for (const TypeName& type : types) {
+    TypeQuota quota;
+    for (const TypeQuota& told : sum.type_quotas) {
+      if (told.type == type.type) quota = told;
+    }
+    absl::StrAppendFormat(&line, "%14s %18s ", QuotaText(quota.quota, human),
+                          RemainingText(quota.quota, quota.consumed, human));
+  }
+  return line;
+}
+
+absl::Status CountTypeQuotas(Shell& shell) {
+  ASSIGN_OR_RETURN(const std::vector<TypeName> types, ParseTypes(*shell.Value("t")));
+  if (shell.Has("v")) {
+    for (const TypeName& type : types) {
+      shell.out() << absl::StrFormat("%14s %18s ", absl::StrCat(type.name, "_QUOTA"),
+                                     absl::StrCat("REM_", type.name, "_QUOTA"));
+    }
+    shell.out() << "PATHNAME\n";
+  }
+  return shell.ForEach(shell.args(), [&](PathItem& item) -> absl::Status {
+    ASSIGN_OR_RETURN(const ContentSummary sum, Summarize(item));
+    shell.out() << TypeQuotaColumns(sum, types, shell.Has("h")) << item.text << "\n";
+    return absl::OkStatus();
+  });
 }
 
 ContentSummary WithoutSnapshots(ContentSummary sum) {
@@ -137,8 +205,7 @@ absl::Status RunDf(Shell& shell) {
   constexpr size_t headers = 1;
   table.AddRow({"Filesystem", "Size", "Used", "Available", "Use%"});
   const absl::Status status = shell.ForEach(shell.args(), [&](PathItem& item) -> absl::Status {
-    client::FileSystem* const cluster = item.volume->cluster();
-    if (cluster == nullptr) return PathError(item, "Operation not supported");
+    ASSIGN_OR_RETURN(client::FileSystem* const cluster, Cluster(item));
     ASSIGN_OR_RETURN(const client::FsStats stats, cluster->GetFsStats());
     const bool human = shell.Has("h");
     table.AddRow({absl::StrCat("hdfs://", cluster->authority()), SizeText(stats.capacity, human),
@@ -151,7 +218,9 @@ absl::Status RunDf(Shell& shell) {
 }
 
 absl::Status RunCount(Shell& shell) {
-  RETURN_IF_ERROR(shell.TakeOptions({"q", "h", "v", "u", "x", "e", "s"}, {}, 1, SIZE_MAX));
+  RETURN_IF_ERROR(shell.TakeOptions({"q", "h", "v", "u", "x", "e", "s"}, {"t"}, 1, SIZE_MAX));
+  // As in HDFS, -t alone means nothing.
+  if (shell.Has("t") && (shell.Has("q") || shell.Has("u"))) return CountTypeQuotas(shell);
   if (shell.Has("v")) PrintCountHeader(shell);
   return shell.ForEach(shell.args(), [&](PathItem& item) { return CountItem(shell, item); });
 }
