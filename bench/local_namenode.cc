@@ -38,8 +38,8 @@ absl::Status LocalNamenode::Start(const LocalOptions& options) {
   FileSystem& fs = PosixFileSystem();
   ASSIGN_OR_RETURN(const namenode::StorageVersion version,
                    namenode::ReadVersion(fs, options.directory));
-  cluster_ = std::make_unique<namenode::ClusterState>(namenode::ClusterState::Options{},
-                                                      SystemClock());
+  cluster_ =
+      std::make_unique<namenode::ClusterState>(namenode::ClusterState::Options{}, SystemClock());
   StoreOptions store;
   store.directory = namenode::StoreDirectory(options.directory);
   store.cache_bytes = options.store_cache_bytes;
@@ -74,8 +74,8 @@ absl::Status LocalNamenode::Start(const LocalOptions& options) {
                                                  return namenode_->Replay(txid, edit);
                                                }));
   } else {
-    journal_ = std::make_unique<namenode::MemoryJournal>(namenode::MemoryJournal::Mode::kAtOnce,
-                                                         applied);
+    journal_ =
+        std::make_unique<namenode::MemoryJournal>(namenode::MemoryJournal::Mode::kAtOnce, applied);
   }
   journal_view_.store(journal_.get(), std::memory_order_release);
   namenode_->StartServing(*journal_);

@@ -20,8 +20,8 @@
 namespace cairn::bench {
 
 struct LocalOptions {
-  std::string directory;       // made by Format; on the disk that is to be measured
-  bool durable = true;         // false: a journal in memory, to see what the disk costs
+  std::string directory;  // made by Format; on the disk that is to be measured
+  bool durable = true;    // false: a journal in memory, to see what the disk costs
   uint64_t inode_cache_bytes = uint64_t{256} << 20;
   uint64_t block_cache_bytes = uint64_t{64} << 20;
   uint64_t store_cache_bytes = uint64_t{128} << 20;

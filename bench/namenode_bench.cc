@@ -140,8 +140,7 @@ Result Bench::Measure(uint64_t count, const Operation& operation) {
   const double cpu = CpuSeconds();
   for (uint64_t t = 0; t < flags_.threads; ++t) {
     threads.emplace_back([&, t] {
-      Worker(count * t / flags_.threads, count * (t + 1) / flags_.threads, operation,
-             latencies[t]);
+      Worker(count * t / flags_.threads, count * (t + 1) / flags_.threads, operation, latencies[t]);
     });
   }
   for (std::thread& thread : threads) thread.join();
@@ -182,10 +181,9 @@ double Bench::JournalLimit() {
   CHECK_OK(namenode::FormatFileJournal(fs, SystemClock(), options));
   double rate = 0;
   {
-    auto journal = namenode::OpenFileJournal(fs, SystemClock(), options, kNoTx, TxId{1},
-                                             [](TxId, absl::string_view) {
-                                               return absl::OkStatus();
-                                             });
+    auto journal =
+        namenode::OpenFileJournal(fs, SystemClock(), options, kNoTx, TxId{1},
+                                  [](TxId, absl::string_view) { return absl::OkStatus(); });
     CHECK_OK(journal.status());
     const std::string edit(kLimitEditBytes, 'e');
     const uint64_t in_flight = flags_.threads * flags_.depth;
@@ -375,8 +373,8 @@ absl::Status Bench::Run(const std::string& op) {
   } else if (op == "listing") {
     count = std::min<uint64_t>(flags_.files, 50000);
     operation = [&](uint64_t i) {
-      const std::string path = absl::StrFormat("%s/%s/d%06d", kRoot, op,
-                                               i * 2654435761u % (flags_.files / per_dir));
+      const std::string path =
+          absl::StrFormat("%s/%s/d%06d", kRoot, op, i * 2654435761u % (flags_.files / per_dir));
       const auto outcome = nn().GetListing(caller(), path, "", false);
       CHECK(outcome.value.ok() && outcome.value->has_value() &&
             (*outcome.value)->entries.size() == kListedEntries);
@@ -414,9 +412,12 @@ bool ParseFlags(int argc, char** argv, Flags* flags) {
     const absl::string_view name = argv[i];
     const std::string value = argv[i + 1];
     const std::pair<absl::string_view, uint64_t*> numbers[] = {
-        {"-threads", &flags->threads},        {"-files", &flags->files},
-        {"-filesPerDir", &flags->files_per_dir}, {"-depth", &flags->depth},
-        {"-rounds", &flags->rounds},          {"-datanodes", &flags->datanodes},
+        {"-threads", &flags->threads},
+        {"-files", &flags->files},
+        {"-filesPerDir", &flags->files_per_dir},
+        {"-depth", &flags->depth},
+        {"-rounds", &flags->rounds},
+        {"-datanodes", &flags->datanodes},
         {"-blocksPerReport", &flags->blocks_per_report}};
     const std::pair<absl::string_view, std::string*> texts[] = {
         {"-op", &flags->op}, {"-journal", &flags->journal}, {"-dir", &flags->directory}};
@@ -448,16 +449,16 @@ absl::Status Main(Flags flags) {
   options.directory = name_dir;
   options.durable = flags.journal == "file";
   ASSIGN_OR_RETURN(const std::unique_ptr<LocalNamenode> local, LocalNamenode::Open(options));
-  std::printf("%llu threads, %llu under way in each, %llu files, %llu in a directory, journal: %s\n",
-              static_cast<unsigned long long>(flags.threads),
-              static_cast<unsigned long long>(flags.depth),
-              static_cast<unsigned long long>(flags.files),
-              static_cast<unsigned long long>(flags.files_per_dir),
-              options.durable ? "file, O_DIRECT|O_DSYNC, replies when durable" : "in memory");
+  std::printf(
+      "%llu threads, %llu under way in each, %llu files, %llu in a directory, journal: %s\n",
+      static_cast<unsigned long long>(flags.threads), static_cast<unsigned long long>(flags.depth),
+      static_cast<unsigned long long>(flags.files),
+      static_cast<unsigned long long>(flags.files_per_dir),
+      options.durable ? "file, O_DIRECT|O_DSYNC, replies when durable" : "in memory");
   Bench bench(flags, *local);
   if (flags.op != "all") return bench.Run(flags.op);
-  for (const char* op : {"fileStatus", "open", "listing", "mkdirs", "create", "rename", "delete",
-                         "blockReport"}) {
+  for (const char* op :
+       {"fileStatus", "open", "listing", "mkdirs", "create", "rename", "delete", "blockReport"}) {
     RETURN_IF_ERROR(bench.Run(op));
   }
   return absl::OkStatus();
@@ -469,10 +470,11 @@ absl::Status Main(Flags flags) {
 int main(int argc, char** argv) {
   cairn::bench::Flags flags;
   if (!cairn::bench::ParseFlags(argc, argv, &flags)) {
-    std::fprintf(stderr,
-                 "usage: namenode_bench -op create|mkdirs|open|fileStatus|listing|rename|delete|"
-                 "blockReport|all\n  [-threads N] [-files N] [-filesPerDir N] [-depth N] [-rounds N] "
-                 "[-datanodes N]\n  [-blocksPerReport N] [-journal file|memory] [-dir DIR]\n");
+    std::fprintf(
+        stderr,
+        "usage: namenode_bench -op create|mkdirs|open|fileStatus|listing|rename|delete|"
+        "blockReport|all\n  [-threads N] [-files N] [-filesPerDir N] [-depth N] [-rounds N] "
+        "[-datanodes N]\n  [-blocksPerReport N] [-journal file|memory] [-dir DIR]\n");
     return 2;
   }
   const absl::Status status = cairn::bench::Main(flags);

@@ -3,10 +3,11 @@
 //   namenode_growth DIR [FILES]...     default 100000 1000000 10000000
 //   namenode_growth --restart DIR      opens what is there and times it up to the first read
 //
-// Files are created and completed by two threads, 1000 to a directory, 64 under way in each, durable. While
-// they are, a third thread asks getFileInfo every 200 us: the longest of all these calls is what a
-// user would have noticed. The restart is another process, so that its memory is its own. Memory
-// bounds are those of cairn-namenode's defaults; CAIRN_INODE_CACHE (bytes) sets the inodes' one.
+// Files are created and completed by two threads, 1000 to a directory, 64 under way in each,
+// durable. While they are, a third thread asks getFileInfo every 200 us: the longest of all these
+// calls is what a user would have noticed. The restart is another process, so that its memory is
+// its own. Memory bounds are those of cairn-namenode's defaults; CAIRN_INODE_CACHE (bytes) sets the
+// inodes' one.
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -64,8 +65,8 @@ class Grower {
     std::vector<double> slowest(kThreads);
     for (uint64_t t = 0; t < kThreads; ++t) {
       writers.emplace_back([&, t] {
-        slowest[t] = Create(from + (to - from) * t / kThreads,
-                            from + (to - from) * (t + 1) / kThreads);
+        slowest[t] =
+            Create(from + (to - from) * t / kThreads, from + (to - from) * (t + 1) / kThreads);
       });
     }
     for (std::thread& writer : writers) writer.join();
@@ -98,8 +99,8 @@ class Grower {
         created = local_.namenode().Create(caller(), path, options);
       }
       CHECK_OK(created.value.status());
-      const auto completed = local_.namenode().Complete(caller(), path, created.value->id,
-                                                        "growth", std::nullopt, nullptr);
+      const auto completed = local_.namenode().Complete(caller(), path, created.value->id, "growth",
+                                                        std::nullopt, nullptr);
       CHECK_OK(completed.value.status());
       waiting.push_back({completed.ticket, start});
       if (waiting.size() < kDepth) continue;
@@ -177,12 +178,12 @@ absl::Status Run(const std::string& directory, const std::vector<uint64_t>& size
       const double seconds = Now() - begin;
       const auto added = static_cast<double>(size - files);
       const uint64_t resident = ResidentBytes();
-      std::printf("%10llu files: %8.0f creates/s, cpu %.1f us each, RSS %.0f MiB (+%.0f B a new "
-                  "file), longest create %.1f ms, longest getFileInfo %.1f ms\n",
-                  static_cast<unsigned long long>(size), added / seconds,
-                  (CpuSeconds() - cpu) * 1e6 / added, static_cast<double>(resident) / (1 << 20),
-                  static_cast<double>(resident - before) / added, longest.create * 1e3,
-                  longest.read * 1e3);
+      std::printf(
+          "%10llu files: %8.0f creates/s, cpu %.1f us each, RSS %.0f MiB (+%.0f B a new "
+          "file), longest create %.1f ms, longest getFileInfo %.1f ms\n",
+          static_cast<unsigned long long>(size), added / seconds,
+          (CpuSeconds() - cpu) * 1e6 / added, static_cast<double>(resident) / (1 << 20),
+          static_cast<double>(resident - before) / added, longest.create * 1e3, longest.read * 1e3);
     }
     files = size;
     RestartInAnotherProcess(name_dir);

@@ -28,8 +28,8 @@ struct Flags {
 };
 
 absl::StatusOr<Config> LoadConfig(const Flags& flags) {
-  ASSIGN_OR_RETURN(Config config, Config::Load(ResolveConfDir(flags.conf), flags.overrides,
-                                               NamenodeKnownKeys()));
+  ASSIGN_OR_RETURN(Config config,
+                   Config::Load(ResolveConfDir(flags.conf), flags.overrides, NamenodeKnownKeys()));
   RETURN_IF_ERROR(InitDaemonLogging(config, "namenode"));
   return config;
 }

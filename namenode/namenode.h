@@ -2,8 +2,8 @@
 //
 // The one object that front ends (service/rpc, service/grpc) call. Every method is one operation,
 // implemented in the file of its name under ops/: it validates, writes one edit, applies it, and
-// returns with the ticket to wait for. Nothing here blocks on the journal; a method may read LevelDB
-// when a record is not in memory, without holding a lock.
+// returns with the ticket to wait for. Nothing here blocks on the journal; a method may read
+// LevelDB when a record is not in memory, without holding a lock.
 //
 // Threads: all methods from any thread. Lock order: mu_ (namespace) before ClusterState's, before
 // the journal's and the store's own.
@@ -29,7 +29,7 @@ class Store;
 struct CreateOptions {
   absl::string_view client_name;  // lease holder
   uint32_t mode = 0644;
-  bool create = true;             // flags of HDFS's create call
+  bool create = true;  // flags of HDFS's create call
   bool overwrite = false;
   bool create_parent = true;
   uint32_t replication = 3;

@@ -15,9 +15,10 @@ namespace {
 // Changes in one message; a message of gRPC is limited to a few megabytes.
 constexpr size_t kMaxChangesPerReport = 20'000;
 
-// Between two reports of finished replicas. The first goes at once; those of many small files written
-// at a time share messages, which cost both ends more than the changes in them. It is the longer the
-// more the last one carried: a writer of one file after the other waits less than its syncs take.
+// Between two reports of finished replicas. The first goes at once; those of many small files
+// written at a time share messages, which cost both ends more than the changes in them. It is the
+// longer the more the last one carried: a writer of one file after the other waits less than its
+// syncs take.
 constexpr absl::Duration kReportSpacing = absl::Milliseconds(1);
 constexpr absl::Duration kMaxReportSpacing = absl::Milliseconds(4);
 
@@ -201,8 +202,8 @@ absl::Status NamenodeSession::SendChanges() {
   while (true) {
     if (in_flight_.empty()) {
       MutexLock lock(mu_);
-      const bool due = (urgent_ && Now() >= next_report_) || stopping_ || pending_.size() >= kMaxChangesPerReport ||
-                       Now() >= next_heartbeat_;
+      const bool due = (urgent_ && Now() >= next_report_) || stopping_ ||
+                       pending_.size() >= kMaxChangesPerReport || Now() >= next_heartbeat_;
       if (pending_.empty()) urgent_ = false;
       if (pending_.empty() || !due) return absl::OkStatus();
       const size_t count = std::min(pending_.size(), kMaxChangesPerReport);

@@ -10,14 +10,14 @@
 namespace cairn::datanode {
 namespace {
 
+using ::testing::Eq;
+using ::testing::IsEmpty;
 using testing::Pattern;
 using testing::TestBlock;
 using testing::TestNode;
 using testing::TransferClient;
 using testing::WriteOp;
 using transfer::Opcode;
-using ::testing::Eq;
-using ::testing::IsEmpty;
 
 class ProtocolTrapsTest : public ::testing::Test {
  protected:

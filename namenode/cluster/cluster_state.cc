@@ -91,8 +91,8 @@ void ClusterState::AddStorage(uint32_t number, absl::string_view storage_uuid,
     view_expires_ = -absl::InfiniteDuration();
   }
   const bool reported = storages_[number].reported && storages_[number].uuid == storage_uuid;
-  storages_[number] = {std::string(storage_uuid), std::string(datanode_uuid), type, true, given_up,
-                       reported};
+  storages_[number] = {
+      std::string(storage_uuid), std::string(datanode_uuid), type, true, given_up, reported};
   storage_numbers_[std::string(storage_uuid)] = number;
 }
 
@@ -147,8 +147,7 @@ std::vector<ClusterState::StorageRecord> ClusterState::OutdatedRecords(size_t mo
     if (node == nullptr && now - made_ < options_.dead_interval) continue;  // it may still come
     const bool given_up = node == nullptr || LivenessOf(*node, now) == Liveness::kDead;
     if (given_up == storage.given_up) continue;
-    records.push_back(
-        {number, storage.uuid, storage.datanode_uuid, storage.type, given_up});
+    records.push_back({number, storage.uuid, storage.datanode_uuid, storage.type, given_up});
   }
   return records;
 }

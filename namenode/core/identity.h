@@ -1,4 +1,5 @@
-// namenode/core/identity.h - what permission checks need to know of a user, resolved once in a while.
+// namenode/core/identity.h - what permission checks need to know of a user, resolved once in a
+// while.
 //
 // Groups come from the namenode's own machine (or a static mapping), as HDFS does it; clients never
 // send them. The superusers are the user who runs the namenode and the members of
@@ -30,11 +31,11 @@ struct Identity {
 class IdentityCache {
  public:
   struct Options {
-    std::string superuser;                       // who runs the namenode
+    std::string superuser;  // who runs the namenode
     std::string supergroup = "supergroup";
-    bool permissions = true;                     // dfs.permissions.enabled
+    bool permissions = true;  // dfs.permissions.enabled
     absl::Duration time_to_live = absl::Minutes(5);
-    size_t most = 10000;                         // users remembered
+    size_t most = 10000;                                                    // users remembered
     std::function<std::vector<std::string>(const std::string&)> groups_of;  // may be slow
   };
   IdentityCache(Options options, Clock& clock);

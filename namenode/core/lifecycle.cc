@@ -21,48 +21,47 @@ absl::Status NamenodeImpl::OpenStore() {
   block_pool_id_ = tree_->identity().block_pool_id();
   last_txid_ = store_.applied();
 
-  RETURN_IF_ERROR(ForEachRecord(std::string(1, keys::kStorage),
-                                [&](absl::string_view, absl::string_view value) -> absl::Status {
-                                  store::Storage storage;
-                                  if (!storage.ParseFromArray(value.data(), value.size())) {
-                                    return absl::DataLossError("store: a storage record is damaged");
-                                  }
-                                  cluster_.AddStorage(storage.number(), storage.storage_uuid(),
-                                                      storage.datanode_uuid(),
-                                                      storage.storage_type(), storage.given_up());
-                                  return absl::OkStatus();
-                                }));
   RETURN_IF_ERROR(ForEachRecord(
-      std::string(1, keys::kOpenFile),
-      [&](absl::string_view key, absl::string_view) -> absl::Status {
-        mu_.AssertHeld();
-        uint64_t id;
-        if (!keys::ParseTrailingId(key, &id)) return absl::DataLossError("store: an open-file key");
-        ASSIGN_OR_RETURN(const Inode* const file, tree_->Require(InodeId{id}));
-        if (!file->is_open()) return absl::DataLossError("store: an open file is not open");
-        OnOpened(*file);
-        // Which datanodes were writing is not stored: their reports tell. A reopened block gets its
-        // known replicas back as the places where it may go on.
-        if (!file->file->blocks.empty() && !file->file->last_committed) {
-          const BlockVersion& last = file->file->blocks.back();
-          RequireBlock(last.id);
-          blocks_->Reopen(last);
+      std::string(1, keys::kStorage),
+      [&](absl::string_view, absl::string_view value) -> absl::Status {
+        store::Storage storage;
+        if (!storage.ParseFromArray(value.data(), value.size())) {
+          return absl::DataLossError("store: a storage record is damaged");
         }
+        cluster_.AddStorage(storage.number(), storage.storage_uuid(), storage.datanode_uuid(),
+                            storage.storage_type(), storage.given_up());
         return absl::OkStatus();
       }));
+  const auto reopen = [&](absl::string_view key, absl::string_view) -> absl::Status {
+    mu_.AssertHeld();
+    uint64_t id;
+    if (!keys::ParseTrailingId(key, &id)) return absl::DataLossError("store: an open-file key");
+    ASSIGN_OR_RETURN(const Inode* const file, tree_->Require(InodeId{id}));
+    if (!file->is_open()) return absl::DataLossError("store: an open file is not open");
+    OnOpened(*file);
+    // Which datanodes were writing is not stored: their reports tell. A reopened block gets its
+    // known replicas back as the places where it may go on.
+    if (!file->file->blocks.empty() && !file->file->last_committed) {
+      const BlockVersion& last = file->file->blocks.back();
+      RequireBlock(last.id);
+      blocks_->Reopen(last);
+    }
+    return absl::OkStatus();
+  };
+  RETURN_IF_ERROR(ForEachRecord(std::string(1, keys::kOpenFile), reopen));
   const auto removed = store_.Scan(std::string(1, keys::kRemovedBlock), "", 1);
   removed_unseen_ = removed->Valid();  // found in the background
   RETURN_IF_ERROR(removed->status());
-  return ForEachRecord(std::string(1, keys::kDetached),
-                       [&](absl::string_view key, absl::string_view) -> absl::Status {
-                         mu_.AssertHeld();
-                         uint64_t id;
-                         if (!keys::ParseTrailingId(key, &id)) {
-                           return absl::DataLossError("store: a detached-inode key");
-                         }
-                         detached_.push_back(InodeId{id});
-                         return absl::OkStatus();
-                       });
+  const auto remember = [&](absl::string_view key, absl::string_view) -> absl::Status {
+    mu_.AssertHeld();
+    uint64_t id;
+    if (!keys::ParseTrailingId(key, &id)) {
+      return absl::DataLossError("store: a detached-inode key");
+    }
+    detached_.push_back(InodeId{id});
+    return absl::OkStatus();
+  };
+  return ForEachRecord(std::string(1, keys::kDetached), remember);
 }
 
 absl::Status NamenodeImpl::ForEachRecord(
@@ -91,8 +90,8 @@ absl::Status NamenodeImpl::Replay(TxId txid, absl::string_view bytes) {
   WriterLock lock(mu_);
   if (txid > store_.applied()) {
     if (ToInt(txid) != ToInt(last_txid_) + 1) {
-      return absl::DataLossError(absl::StrCat("journal: edit ", ToInt(txid), " follows edit ",
-                                              ToInt(last_txid_)));
+      return absl::DataLossError(
+          absl::StrCat("journal: edit ", ToInt(txid), " follows edit ", ToInt(last_txid_)));
     }
     RETURN_IF_ERROR(tree_->Apply(edit, txid));
     last_txid_ = txid;

@@ -89,8 +89,8 @@ TxId NamenodeImpl::AppendAndApply(const edit::Edit& edit) {
 
 void NamenodeImpl::RememberForRetry(const edit::Edit& edit, TxId txid) {
   if (edit.client_id().size() != 16) return;
-  const auto key = RetryCache::MakeKey(
-      reinterpret_cast<const uint8_t*>(edit.client_id().data()), edit.call_id());
+  const auto key = RetryCache::MakeKey(reinterpret_cast<const uint8_t*>(edit.client_id().data()),
+                                       edit.call_id());
   retry_.Add(key, {txid, InodeId{edit.retry_inode()}}, clock_.Monotonic());
 }
 
@@ -99,12 +99,12 @@ absl::Status NamenodeImpl::ReadyToWrite(const What& what) const {
     return MakeFsError(FsError::kRetriable, "the namenode is still starting");
   }
   if (safe_mode_.on()) {
-    // After a restart clients wait a little, as they did for the namenode itself: a writer of a long
-    // stream must not fail over a second in which the datanodes come back.
-    return MakeFsError(safe_mode_.temporary() ? FsError::kRetriable : FsError::kSafeMode,
-                       absl::StrCat("Cannot ", what.act, ForMessage(what.path),
-                                    ". Name node is in safe mode.\n",
-                                    safe_mode_.Describe(clock_.Monotonic())));
+    // After a restart clients wait a little, as they did for the namenode itself: a writer of a
+    // long stream must not fail over a second in which the datanodes come back.
+    return MakeFsError(
+        safe_mode_.temporary() ? FsError::kRetriable : FsError::kSafeMode,
+        absl::StrCat("Cannot ", what.act, ForMessage(what.path), ". Name node is in safe mode.\n",
+                     safe_mode_.Describe(clock_.Monotonic())));
   }
   if (absl::Status status = journal_->Ready(); !status.ok()) return status;
   return store_.Ready();
@@ -173,9 +173,9 @@ absl::Status NamenodeImpl::Load(Wanted* wanted) {
 
 // Reads `key` from the store without the lock and hands the newest value to `use` under it.
 // `still_wanted`, under the lock, tells whether there is anything left to do.
-absl::Status NamenodeImpl::Fetch(const std::string& key,
-                                 const std::function<bool()>& still_wanted,
-                                 const std::function<absl::Status(std::optional<std::string>)>& use) {
+absl::Status NamenodeImpl::Fetch(
+    const std::string& key, const std::function<bool()>& still_wanted,
+    const std::function<absl::Status(std::optional<std::string>)>& use) {
   for (;;) {
     uint64_t flushes;
     {
@@ -221,9 +221,8 @@ absl::Status NamenodeImpl::LoadEntry(InodeId parent_id, const std::string& name)
     }
     record.emplace();
     if (!record->ParseFromString(*bytes)) {
-      return absl::DataLossError(
-          absl::StrCat("store: the record of \"", name, "\" in ", PathOf(*parent_of()),
-                       " does not parse"));
+      return absl::DataLossError(absl::StrCat("store: the record of \"", name, "\" in ",
+                                              PathOf(*parent_of()), " does not parse"));
     }
     if (!record->directory()) {
       tree_->Insert(*parent_of(), name, &*record, nullptr);
@@ -258,7 +257,8 @@ absl::Status NamenodeImpl::LoadDirectory(InodeId parent_id, const std::string& n
     store::Inode record;
     store::Sums sums_record;
     if (!record.ParseFromString(*entry)) {
-      return absl::DataLossError(absl::StrCat("store: the record of \"", name, "\" does not parse"));
+      return absl::DataLossError(
+          absl::StrCat("store: the record of \"", name, "\" does not parse"));
     }
     if (record.directory() && InodeId{record.id()} != id) return absl::OkStatus();  // replaced
     if (record.directory() && (!sums || !sums_record.ParseFromString(*sums))) {
@@ -271,8 +271,8 @@ absl::Status NamenodeImpl::LoadDirectory(InodeId parent_id, const std::string& n
   return FlushedTooFast();
 }
 
-std::optional<std::string> NamenodeImpl::Newest(const std::string& key,
-                                                const std::optional<std::string>& in_leveldb) const {
+std::optional<std::string> NamenodeImpl::Newest(
+    const std::string& key, const std::optional<std::string>& in_leveldb) const {
   absl::string_view value;
   switch (store_.Peek(key, &value)) {
     case Store::Found::kValue:

@@ -58,12 +58,12 @@ struct NamenodeOptions {
   size_t retry_cache_entries = 300000;
   absl::Duration retry_cache_life = absl::Minutes(10);
   size_t removed_blocks_in_memory = 1 << 16;
-  uint64_t min_block_bytes = 1 << 20;      // dfs.namenode.fs-limits.min-block-size
-  size_t max_blocks_per_file = 10000;      // dfs.namenode.fs-limits.max-blocks-per-file
-  uint64_t max_directory_items = 1048576;  // dfs.namenode.fs-limits.max-directory-items
-  uint32_t min_replication = 1;            // dfs.namenode.replication.min
-  uint32_t max_replication = 512;          // dfs.replication.max
-  size_t listing_limit = 1000;             // dfs.ls.limit
+  uint64_t min_block_bytes = 1 << 20;       // dfs.namenode.fs-limits.min-block-size
+  size_t max_blocks_per_file = 10000;       // dfs.namenode.fs-limits.max-blocks-per-file
+  uint64_t max_directory_items = 1048576;   // dfs.namenode.fs-limits.max-directory-items
+  uint32_t min_replication = 1;             // dfs.namenode.replication.min
+  uint32_t max_replication = 512;           // dfs.replication.max
+  size_t listing_limit = 1000;              // dfs.ls.limit
   uint64_t listing_cache_bytes = 16 << 20;  // encoded pages
 };
 
@@ -126,8 +126,8 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
   Outcome<bool> Truncate(const Caller&, absl::string_view path, uint64_t new_length,
                          absl::string_view client_name) override;
   Outcome<FileStatus> Create(const Caller&, absl::string_view path, const CreateOptions&) override;
-  Outcome<AppendResult> Append(const Caller&, absl::string_view path,
-                               absl::string_view client_name, bool new_block) override;
+  Outcome<AppendResult> Append(const Caller&, absl::string_view path, absl::string_view client_name,
+                               bool new_block) override;
   Outcome<LocatedBlock> AddBlock(const Caller&, const AddBlockRequest&) override;
   Outcome<Nothing> AbandonBlock(const Caller&, absl::string_view path, InodeId file,
                                 absl::string_view client_name, const BlockVersion&) override;
@@ -320,12 +320,12 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
   Clock& clock_;
   Store& store_;
   ClusterState& cluster_;
-  Journal* journal_ = nullptr;  // set by StartServing
+  Journal* journal_ = nullptr;    // set by StartServing
   absl::Duration next_given_up_;  // when RecordGivenUp looks again; only maintenance touches it
   IdentityCache identities_;
 
   mutable SharedMutex mu_;
-  std::unique_ptr<Tree> tree_;      // its contents: guarded by mu_
+  std::unique_ptr<Tree> tree_;  // its contents: guarded by mu_
   std::unique_ptr<BlockMap> blocks_;
   // These synchronize themselves.
   LeaseManager leases_;
@@ -357,7 +357,7 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
   // truncate inside a block. Ordered again until a replica reports in under the new stamp.
   struct Recovering {
     InodeId file;
-    BlockVersion block;    // with the new stamp; for a truncate, the length to cut to
+    BlockVersion block;  // with the new stamp; for a truncate, the length to cut to
     GenerationStamp before{};
     bool truncate = false;
     absl::Duration next_order;

@@ -32,12 +32,11 @@ class RetryCache {
     }
   };
   struct Answer {
-    TxId txid = kNoTx;          // the first call's edit: the answer waits until it is durable
-    InodeId inode = kNoInode;   // the file that was created or opened; kNoInode for other calls
+    TxId txid = kNoTx;         // the first call's edit: the answer waits until it is durable
+    InodeId inode = kNoInode;  // the file that was created or opened; kNoInode for other calls
   };
 
-  RetryCache(size_t most, absl::Duration time_to_live)
-      : most_(most), time_to_live_(time_to_live) {
+  RetryCache(size_t most, absl::Duration time_to_live) : most_(most), time_to_live_(time_to_live) {
     // A table that grows under the namespace lock holds up everybody for tens of milliseconds.
     answers_.reserve(std::min<size_t>(most, kReserved));
   }

@@ -34,8 +34,7 @@ Outcome<T> NamenodeImpl::Read(const Caller& caller, Body body) {
 }
 
 template <typename T, typename Body, typename Retried>
-Outcome<T> NamenodeImpl::Write(const Caller& caller, const What& what, Body body,
-                               Retried retried) {
+Outcome<T> NamenodeImpl::Write(const Caller& caller, const What& what, Body body, Retried retried) {
   const std::shared_ptr<const Identity> who = identities_.Get(caller.user);
   Wanted wanted;
   for (int attempt = 0; attempt < kMaxAttempts; ++attempt) {

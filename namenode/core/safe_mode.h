@@ -1,7 +1,7 @@
 // namenode/core/safe_mode.h - the time in which the namenode reads but changes nothing.
 //
-// At start-up it lasts until enough datanodes have come back, or until there is nothing to wait for;
-// an administrator can ask for it at any time. Guarded by the namespace lock.
+// At start-up it lasts until enough datanodes have come back, or until there is nothing to wait
+// for; an administrator can ask for it at any time. Guarded by the namespace lock.
 #pragma once
 
 #include <string>
@@ -33,7 +33,8 @@ class SafeModeState {
   bool temporary() const { return startup_ && !manual_; }
 
   std::string Describe(absl::Duration now) const {
-    if (manual_) return "It was turned on manually. Use \"cairn dfsadmin -safemode leave\" to turn it off.";
+    if (manual_)
+      return "It was turned on manually. Use \"cairn dfsadmin -safemode leave\" to turn it off.";
     if (!startup_) return "";
     return absl::StrCat(live_, " of ", expected_,
                         " known datanodes have registered. Safe mode ends when all have, or in ",

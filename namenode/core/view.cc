@@ -10,8 +10,8 @@
 namespace cairn::namenode {
 namespace {
 
-constexpr const char* kAccessNames[] = {"NONE",  "EXECUTE",      "WRITE",      "WRITE_EXECUTE",
-                                        "READ",  "READ_EXECUTE", "READ_WRITE", "ALL"};
+constexpr const char* kAccessNames[] = {"NONE", "EXECUTE",      "WRITE",      "WRITE_EXECUTE",
+                                        "READ", "READ_EXECUTE", "READ_WRITE", "ALL"};
 
 }  // namespace
 
@@ -42,11 +42,10 @@ bool View::Allows(const Inode& inode, uint32_t access) const {
 
 absl::Status View::Check(const Inode& inode, uint32_t access) const {
   if (Allows(inode, access)) return absl::OkStatus();
-  return MakeFsError(
-      FsError::kAccessControl,
-      absl::StrCat("Permission denied: user=", who_.user, ", access=", kAccessNames[access & 7],
-                   ", inode=\"", ForMessage(PathOf(inode)), "\":", *inode.owner, ":", *inode.group,
-                   ":", ModeText(inode)));
+  return MakeFsError(FsError::kAccessControl,
+                     absl::StrCat("Permission denied: user=", who_.user, ", access=",
+                                  kAccessNames[access & 7], ", inode=\"", ForMessage(PathOf(inode)),
+                                  "\":", *inode.owner, ":", *inode.group, ":", ModeText(inode)));
 }
 
 absl::Status View::CheckRemoval(const Inode& parent, const Inode& child) const {
@@ -57,8 +56,7 @@ absl::Status View::CheckRemoval(const Inode& parent, const Inode& child) const {
                      absl::StrCat("Permission denied by sticky bit: user=", who_.user, ", path=\"",
                                   ForMessage(PathOf(child)), "\":", *child.owner, ":", *child.group,
                                   ":", ModeText(child), ", parent=\"", ForMessage(PathOf(parent)),
-                                  "\":", *parent.owner, ":", *parent.group, ":",
-                                  ModeText(parent)));
+                                  "\":", *parent.owner, ":", *parent.group, ":", ModeText(parent)));
 }
 
 absl::Status View::CheckOwner(const Inode& inode) const {
@@ -70,9 +68,8 @@ absl::Status View::CheckOwner(const Inode& inode) const {
 
 absl::Status View::CheckSuperuser() const {
   if (who_.superuser) return absl::OkStatus();
-  return MakeFsError(FsError::kAccessControl,
-                     absl::StrCat("Access denied for user ", who_.user,
-                                  ". Superuser privilege is required"));
+  return MakeFsError(FsError::kAccessControl, absl::StrCat("Access denied for user ", who_.user,
+                                                           ". Superuser privilege is required"));
 }
 
 absl::StatusOr<Inode*> View::FindById(InodeId id) {
@@ -101,8 +98,7 @@ absl::StatusOr<size_t> View::ResolveStart(const Path& path, Resolved* out) {
   if (!path.is_root()) out->last = path.components.back();
   uint64_t id = 0;
   const bool by_id = path.components.size() >= 3 && path.components[0] == ".reserved" &&
-                     path.components[1] == ".inodes" &&
-                     absl::SimpleAtoi(path.components[2], &id);
+                     path.components[1] == ".inodes" && absl::SimpleAtoi(path.components[2], &id);
   if (!by_id) {
     out->chain.push_back(&tree_.root());
     return 0;

@@ -1,8 +1,8 @@
 // namenode/core/view.h - one attempt of an operation at the namespace, under its lock.
 //
 // Resolves paths over resident inodes, checks permissions on the way as HDFS does, and remembers
-// two things: what was not in memory (the attempt is then repeated after loading it), and the newest
-// edit among the records it saw (the reply waits until that one is durable).
+// two things: what was not in memory (the attempt is then repeated after loading it), and the
+// newest edit among the records it saw (the reply waits until that one is durable).
 #pragma once
 
 #include "absl/container/inlined_vector.h"
@@ -29,9 +29,7 @@ struct Resolved {
   // /.reserved/.inodes/ID is a number. Good as long as the path's text and the lock.
   absl::string_view leaf() const { return exists() ? target()->name : last; }
   // Parent of the last component; null if it does not exist either (or for the root).
-  Inode* parent() const {
-    return depth != 0 && chain.size() >= depth ? chain[depth - 1] : nullptr;
-  }
+  Inode* parent() const { return depth != 0 && chain.size() >= depth ? chain[depth - 1] : nullptr; }
 };
 
 class View {

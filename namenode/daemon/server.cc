@@ -217,7 +217,8 @@ absl::Status NamenodeServer::OpenStorage(const Config& config, NamenodeOptions o
     std::_Exit(1);
   });
   namenode_->StartServing(*journal_);
-  ASSIGN_OR_RETURN(const absl::Duration longest, config.GetDuration("cairn.namenode.safemode.longest"));
+  ASSIGN_OR_RETURN(const absl::Duration longest,
+                   config.GetDuration("cairn.namenode.safemode.longest"));
   namenode_->StartSafeMode(longest);
   return absl::OkStatus();
 }

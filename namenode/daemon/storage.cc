@@ -23,7 +23,8 @@ constexpr uint64_t kMaxVersionBytes = 64 << 10;
 std::string RandomHex(int bytes) {
   absl::BitGen random;
   std::string text;
-  for (int i = 0; i < bytes; ++i) absl::StrAppendFormat(&text, "%02x", absl::Uniform(random, 0, 256));
+  for (int i = 0; i < bytes; ++i)
+    absl::StrAppendFormat(&text, "%02x", absl::Uniform(random, 0, 256));
   return text;
 }
 
@@ -82,13 +83,13 @@ absl::StatusOr<StorageVersion> FormatStorage(FileSystem& fs, Clock& clock,
   version.cluster_id =
       options.cluster_id.empty() ? absl::StrCat("CID-", RandomHex(16)) : options.cluster_id;
   absl::BitGen random;
-  version.block_pool_id = absl::StrCat("BP-", absl::Uniform<uint32_t>(random, 1, 1u << 31),
-                                       "-127.0.0.1-", now_ms);
+  version.block_pool_id =
+      absl::StrCat("BP-", absl::Uniform<uint32_t>(random, 1, 1u << 31), "-127.0.0.1-", now_ms);
   StoreOptions store;
   store.directory = StoreDirectory(directory);
-  RETURN_IF_ERROR(Store::Format(
-      store, FirstRecords({version.cluster_id, version.block_pool_id, kLayoutVersion,
-                           options.superuser, options.supergroup, now_ms})));
+  RETURN_IF_ERROR(
+      Store::Format(store, FirstRecords({version.cluster_id, version.block_pool_id, kLayoutVersion,
+                                         options.superuser, options.supergroup, now_ms})));
   JournalOptions journal;
   journal.directory = JournalDirectory(directory);
   journal.cluster_id = version.cluster_id;
@@ -120,9 +121,9 @@ absl::StatusOr<StorageVersion> ReadVersion(FileSystem& fs, const std::string& di
     if (pair.first == "blockpoolID") version.block_pool_id = std::string(pair.second);
   }
   if (version.layout != kLayoutVersion) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(VersionPath(directory), ": layout ", version.layout, ", this version reads ",
-                     kLayoutVersion));
+    return absl::FailedPreconditionError(absl::StrCat(VersionPath(directory), ": layout ",
+                                                      version.layout, ", this version reads ",
+                                                      kLayoutVersion));
   }
   if (version.cluster_id.empty() || version.block_pool_id.empty()) {
     return absl::FailedPreconditionError(

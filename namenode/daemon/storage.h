@@ -22,11 +22,11 @@ inline constexpr uint32_t kLayoutVersion = 1;
 
 struct FormatOptions {
   std::string directory;
-  std::string cluster_id;      // empty: a new one
-  std::string superuser;       // owner of the root directory
+  std::string cluster_id;  // empty: a new one
+  std::string superuser;   // owner of the root directory
   std::string supergroup = "supergroup";
   uint64_t journal_segment_bytes = uint64_t{64} << 20;
-  bool force = false;          // remove an older store and journal
+  bool force = false;  // remove an older store and journal
 };
 
 struct StorageVersion {

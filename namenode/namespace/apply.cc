@@ -24,8 +24,7 @@ absl::Status Tree::Apply(const edit::Edit& edit, TxId txid) {
   if (absl::Status status = ApplyChange(edit, txid); !status.ok()) {
     return absl::DataLossError(absl::StrCat("edit ", ToInt(txid), ": ", status.message()));
   }
-  while (!unsaved_.empty() &&
-         (unsaved_.size() > kMaxUnsaved || unsaved_.front() == nullptr)) {
+  while (!unsaved_.empty() && (unsaved_.size() > kMaxUnsaved || unsaved_.front() == nullptr)) {
     SaveOldest();
   }
   store_.EndEdit(txid);
@@ -148,7 +147,8 @@ absl::Status Tree::RequireFree(const Inode& directory, absl::string_view name) {
 
 absl::StatusOr<Inode*> Tree::RequireFile(InodeId id) {
   ASSIGN_OR_RETURN(Inode* const inode, Require(id));
-  if (inode->is_directory()) return DoesNotFit(absl::StrCat("inode ", ToInt(id), " is a directory"));
+  if (inode->is_directory())
+    return DoesNotFit(absl::StrCat("inode ", ToInt(id), " is a directory"));
   return inode;
 }
 
@@ -401,8 +401,7 @@ absl::Status Tree::ApplyAbandonBlock(const edit::AbandonBlock& change, TxId txid
 
 absl::Status Tree::ApplyUpdateLastBlock(const edit::UpdateLastBlock& change, TxId txid) {
   ASSIGN_OR_RETURN(Inode* const file, RequireFile(InodeId{change.inode()}));
-  if (file->file->blocks.empty() ||
-      ToInt(file->file->blocks.back().id) != change.block().id()) {
+  if (file->file->blocks.empty() || ToInt(file->file->blocks.back().id) != change.block().id()) {
     return DoesNotFit("update of another block than the last");
   }
   const SubtreeSums before = file->Contribution();

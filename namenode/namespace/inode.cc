@@ -5,7 +5,8 @@
 namespace cairn::namenode {
 
 void SubtreeSums::Add(const SubtreeSums& other, int sign) {
-  const uint64_t factor = sign < 0 ? ~uint64_t{0} : 1;  // unsigned arithmetic wraps to the difference
+  const uint64_t factor =
+      sign < 0 ? ~uint64_t{0} : 1;  // unsigned arithmetic wraps to the difference
   directories += factor * other.directories;
   files += factor * other.files;
   length += factor * other.length;
@@ -110,8 +111,7 @@ void DecodeInode(const store::Inode& record, NameTable& names, Inode* inode) {
     file.length += block.length();
   }
   if (!record.lease_holder().empty()) {
-    file.writer =
-        std::make_unique<Writer>(Writer{record.lease_holder(), record.client_machine()});
+    file.writer = std::make_unique<Writer>(Writer{record.lease_holder(), record.client_machine()});
     inode->listed_open = true;
   }
 }

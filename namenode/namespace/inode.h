@@ -33,7 +33,7 @@ struct FileData {
   uint32_t replication = 0;
   bool should_replicate = false;
   bool last_committed = false;  // while open: the last block has its final length
-  bool truncating = false;  // open until the last block's replicas are cut to its length
+  bool truncating = false;      // open until the last block's replicas are cut to its length
 };
 
 // Sums over a subtree, the directory itself included.

@@ -83,7 +83,11 @@ TEST(InodeRecordTest, ShowsWhatTheDecodedInodeShows) {
 TEST(InodeRecordTest, FieldsOfALaterVersionAreSkipped) {
   NameTable names;
   InodeRecordReader reader(names);
-  const std::string later("\xf8\x07\x01" "\xfa\x07\x02xy" "\xfd\x07\x01\x02\x03\x04", 14);
+  const std::string later(
+      "\xf8\x07\x01"
+      "\xfa\x07\x02xy"
+      "\xfd\x07\x01\x02\x03\x04",
+      14);
   FileStatus status;
   uint64_t txid = 0;
   ASSERT_TRUE(reader.Read(File().SerializeAsString() + later, &status, &txid));

@@ -47,9 +47,9 @@ absl::Status CheckNewName(absl::string_view name, absl::string_view parent_path)
   if (name.size() > kMaxNameBytes) {
     return MakeFsError(
         FsError::kNameTooLong,
-        absl::StrCat("The maximum path component name limit of ", ForMessage(name), " in directory ",
-                     ForMessage(parent_path), " is exceeded: limit=", kMaxNameBytes,
-                     " length=", name.size()));
+        absl::StrCat("The maximum path component name limit of ", ForMessage(name),
+                     " in directory ", ForMessage(parent_path),
+                     " is exceeded: limit=", kMaxNameBytes, " length=", name.size()));
   }
   if (name == ".snapshot" || (name == ".reserved" && parent_path == "/")) {
     return MakeFsError(FsError::kInvalidPath, absl::StrCat("\"", name, "\" is a reserved name."));

@@ -55,10 +55,9 @@ absl::Status Tree::Open() {
 }
 
 Tree::Found Tree::FindChild(const Inode& directory, absl::string_view name) const {
-  Inode* const inode =
-      by_name_.Find(HashName(directory.id, name), [&](const Inode& candidate) {
-        return candidate.parent == &directory && candidate.name == name;
-      });
+  Inode* const inode = by_name_.Find(HashName(directory.id, name), [&](const Inode& candidate) {
+    return candidate.parent == &directory && candidate.name == name;
+  });
   if (inode != nullptr) {
     // Written only when clear: readers on other cores would share the line otherwise.
     if (!inode->referenced.load(std::memory_order_relaxed)) {
@@ -123,9 +122,9 @@ absl::StatusOr<Inode*> Tree::Require(InodeId id) {
   if (Inode* const inode = FindById(id)) return inode;
   absl::StatusOr<Inode*> loaded = LoadById(id);
   if (!loaded.ok()) {
-    return absl::DataLossError(absl::StrCat("an edit names inode ", ToInt(id),
-                                            ", which the store cannot give: ",
-                                            loaded.status().message()));
+    return absl::DataLossError(
+        absl::StrCat("an edit names inode ", ToInt(id),
+                     ", which the store cannot give: ", loaded.status().message()));
   }
   return loaded;
 }
@@ -142,9 +141,9 @@ absl::StatusOr<Inode*> Tree::LoadById(InodeId id) {
   if (!detached) {
     ASSIGN_OR_RETURN(parent, LoadById(InodeId{location.parent()}));
   }
-  ASSIGN_OR_RETURN(const std::string bytes,
-                   FetchLocked(detached ? keys::Detached(id)
-                                        : keys::Entry(parent->id, location.name())));
+  ASSIGN_OR_RETURN(
+      const std::string bytes,
+      FetchLocked(detached ? keys::Detached(id) : keys::Entry(parent->id, location.name())));
   store::Inode record;
   if (!record.ParseFromString(bytes) || InodeId{record.id()} != id) {
     return absl::DataLossError(absl::StrCat("record of inode ", ToInt(id)));
@@ -308,8 +307,7 @@ void Tree::Trim(int most) {
     if (hand_ >= clock_.size()) hand_ = 0;
     Inode* const inode = clock_[hand_];
     if (inode == root_ || inode->resident_children != 0 || inode->is_open() ||
-        inode->unsaved != 0 ||
-        inode->referenced.exchange(false, std::memory_order_relaxed)) {
+        inode->unsaved != 0 || inode->referenced.exchange(false, std::memory_order_relaxed)) {
       ++hand_;
       continue;
     }

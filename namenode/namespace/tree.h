@@ -12,8 +12,8 @@
 //
 // An inode's records are put off: a directory changes with each of its children, and a small file
 // three times before it is closed. The last kMaxUnsaved changed inodes are written when others take
-// their place, before the tail is frozen, and before they are evicted, so a frozen tail is the state
-// after its last edit. Who reads entries from the store calls SaveChildren first.
+// their place, before the tail is frozen, and before they are evicted, so a frozen tail is the
+// state after its last edit. Who reads entries from the store calls SaveChildren first.
 //
 // Guarded by the namespace lock from outside: [R] shared or exclusive, [W] exclusive.
 #pragma once
@@ -89,7 +89,8 @@ class Tree {
   struct Options {
     uint64_t cache_bytes = 256 << 20;  // resident inodes, estimated
   };
-  // What a lookup learned: an inode; that there is none (inode null, known); or nothing (not known).
+  // What a lookup learned: an inode; that there is none (inode null, known); or nothing (not
+  // known).
   struct Found {
     Inode* inode = nullptr;
     bool known = false;
@@ -118,8 +119,8 @@ class Tree {
   // [W] Root of a detached subtree.
   void InsertDetached(const store::Inode& record, const store::Sums* sums);
 
-  // [W] Finds or loads `id` under the lock. Only start-up may need to load; at run time what an edit
-  // touches is resident. Null: no such inode.
+  // [W] Finds or loads `id` under the lock. Only start-up may need to load; at run time what an
+  // edit touches is resident. Null: no such inode.
   absl::StatusOr<Inode*> Require(InodeId id);
 
   // [W] Changes the state by one edit. kDataLoss: the edit does not fit the state (a damaged store
@@ -167,8 +168,8 @@ class Tree {
   };
 
   absl::Status ApplyChange(const edit::Edit& edit, TxId txid);
-  absl::Status ApplyMakeDirectories(const edit::MakeDirectories& change, uint64_t time_ms, TxId txid,
-                                    Inode** last);
+  absl::Status ApplyMakeDirectories(const edit::MakeDirectories& change, uint64_t time_ms,
+                                    TxId txid, Inode** last);
   absl::Status ApplyCreate(const edit::CreateFile& change, uint64_t time_ms, TxId txid);
   absl::Status ApplyDelete(const edit::Delete& change, uint64_t time_ms, TxId txid);
   absl::Status ApplyReclaim(const edit::Reclaim& change);

@@ -64,9 +64,9 @@ struct ReplicaLocation {
 
 struct LocatedBlock {
   BlockVersion block;
-  uint64_t offset = 0;              // in the file
-  std::vector<uint32_t> storages;   // storage numbers, best for the caller first
-  bool corrupt = false;             // every replica is known to be bad
+  uint64_t offset = 0;             // in the file
+  std::vector<uint32_t> storages;  // storage numbers, best for the caller first
+  bool corrupt = false;            // every replica is known to be bad
 };
 
 struct LocatedBlocks {

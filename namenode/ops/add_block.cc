@@ -23,8 +23,8 @@ Outcome<LocatedBlock> NamenodeImpl::AddBlock(const Caller& caller, const AddBloc
   Outcome<LocatedBlock> outcome = Write<LocatedBlock>(
       caller, What{"add block to ", request.path},
       [&](Attempt& attempt) -> absl::StatusOr<LocatedBlock> {
-        ASSIGN_OR_RETURN(Inode* const file, ResolveWritten(attempt, request.path, request.file,
-                                                           request.client_name));
+        ASSIGN_OR_RETURN(Inode* const file,
+                         ResolveWritten(attempt, request.path, request.file, request.client_name));
         const FileData& data = *file->file;
         const std::vector<BlockVersion>& blocks = data.blocks;
         const size_t count = blocks.size();
@@ -80,12 +80,13 @@ Outcome<LocatedBlock> NamenodeImpl::AddBlock(const Caller& caller, const AddBloc
                    blocks[count - 1].length == 0) {
           return repeat();
         } else {
-          return MakeFsError(
-              FsError::kIo,
-              absl::StrCat("Cannot allocate block in ", ForMessage(request.path), ": passed "
-                           "'previous' block ", BlockName(*request.previous),
-                           " does not match actual last block in file ",
-                           count == 0 ? "null" : BlockName(blocks[count - 1])));
+          return MakeFsError(FsError::kIo,
+                             absl::StrCat("Cannot allocate block in ", ForMessage(request.path),
+                                          ": passed "
+                                          "'previous' block ",
+                                          BlockName(*request.previous),
+                                          " does not match actual last block in file ",
+                                          count == 0 ? "null" : BlockName(blocks[count - 1])));
         }
         // All blocks but the one just finished must have reached their minimum.
         if (commit && count >= 2) {
@@ -149,16 +150,16 @@ absl::Status NamenodeImpl::CheckCommit(const Inode& file, const BlockVersion& la
                                     BlockName(stored), ", given ", BlockName(last)));
   }
   if (last.length < stored.length) {
-    return MakeFsError(FsError::kIo,
-                       absl::StrCat("Commit block with a length smaller than what was flushed: "
-                                    "stored ", stored.length, ", given ", last.length, " for ",
-                                    BlockName(stored)));
+    return MakeFsError(
+        FsError::kIo,
+        absl::StrCat("Commit block with a length smaller than what was flushed: "
+                     "stored ",
+                     stored.length, ", given ", last.length, " for ", BlockName(stored)));
   }
   if (last.length > file.file->block_bytes) {
-    return MakeFsError(FsError::kIo,
-                       absl::StrCat("Commit block of ", last.length,
-                                    " bytes, more than the file's block size ",
-                                    file.file->block_bytes, ": ", BlockName(stored)));
+    return MakeFsError(FsError::kIo, absl::StrCat("Commit block of ", last.length,
+                                                  " bytes, more than the file's block size ",
+                                                  file.file->block_bytes, ": ", BlockName(stored)));
   }
   return absl::OkStatus();
 }
@@ -167,17 +168,16 @@ Outcome<Nothing> NamenodeImpl::AbandonBlock(const Caller& caller, absl::string_v
                                             InodeId id, absl::string_view client_name,
                                             const BlockVersion& block) {
   return Write<Nothing>(
-      caller, What{"abandon block of ", path},
-      [&](Attempt& attempt) -> absl::StatusOr<Nothing> {
+      caller, What{"abandon block of ", path}, [&](Attempt& attempt) -> absl::StatusOr<Nothing> {
         ASSIGN_OR_RETURN(Inode* const file, ResolveWritten(attempt, path, id, client_name));
         const auto& blocks = file->file->blocks;
         if (blocks.empty() || blocks.back().id != block.id) return Nothing{};  // gone already
         const bool open = IsUnderConstruction(blocks.back(), attempt);
         if (!attempt.wanted().empty()) return View::NotLoaded();
         if (!open) {
-          return MakeFsError(FsError::kIo,
-                             absl::StrCat("block ", BlockName(block), " is finished: it cannot be "
-                                          "abandoned"));
+          return MakeFsError(FsError::kIo, absl::StrCat("block ", BlockName(block),
+                                                        " is finished: it cannot be "
+                                                        "abandoned"));
         }
         auto& change = *attempt.NewEdit().mutable_abandon_block();
         change.set_inode(ToInt(file->id));
@@ -217,8 +217,7 @@ Outcome<LocatedBlock> NamenodeImpl::GetAdditionalDatanode(
       });
 }
 
-std::vector<uint32_t> NamenodeImpl::NumbersOf(
-    const std::vector<std::string>& storage_uuids) const {
+std::vector<uint32_t> NamenodeImpl::NumbersOf(const std::vector<std::string>& storage_uuids) const {
   std::vector<uint32_t> numbers;
   for (const std::string& uuid : storage_uuids) {
     if (const std::optional<uint32_t> number = cluster_.NumberOf(uuid)) numbers.push_back(*number);

@@ -66,8 +66,7 @@ Outcome<AppendResult> NamenodeImpl::Append(const Caller& caller, absl::string_vi
     }
     return result_of(*file, view);
   };
-  return Write<AppendResult>(caller, What{"append to file ", text}, body,
-                             retried);
+  return Write<AppendResult>(caller, What{"append to file ", text}, body, retried);
 }
 
 }  // namespace cairn::namenode

@@ -47,8 +47,9 @@ absl::StatusOr<bool> NamenodeImpl::StartBlockRecovery(Attempt& attempt, Inode& f
   lease.set_inode(ToInt(file.id));
   lease.set_lease_holder(std::string(kNamenodeHolder));
   attempt.CommitAside();
-  recovering_[last.id] = {file.id, {last.id, stamp, last.length}, last.stamp, false,
-                          clock_.Monotonic(), last_txid_, {}};
+  recovering_[last.id] = {
+      file.id, {last.id, stamp, last.length}, last.stamp, false, clock_.Monotonic(), last_txid_,
+      {}};
   return false;
 }
 
@@ -118,8 +119,7 @@ void NamenodeImpl::FinishRecovery(const BlockVersion& reported) {
   FillBlock(reported, edit.mutable_close_file()->mutable_commit_last());
   AppendAndApply(edit);
   LOG_INFO("{}: {} at {} bytes under stamp {}", PathOf(*file),
-           truncated ? "truncated" : "recovered", reported.length,
-           ToInt(reported.stamp));
+           truncated ? "truncated" : "recovered", reported.length, ToInt(reported.stamp));
 }
 
 Outcome<LocatedBlock> NamenodeImpl::UpdateBlockForPipeline(const Caller& caller,
@@ -161,11 +161,11 @@ Outcome<Nothing> NamenodeImpl::UpdatePipeline(const Caller& caller, absl::string
             new_block.id != old_block.id || ToInt(new_block.stamp) <= ToInt(last.stamp) ||
             ToInt(new_block.stamp) >= next_.generation_stamp || new_block.length < last.length ||
             new_block.length > file->file->block_bytes) {
-          return MakeFsError(FsError::kIo,
-                             absl::StrCat("Update ", BlockName(old_block), " to ",
-                                          BlockName(new_block), " (", new_block.length,
-                                          " bytes): the file has ", BlockName(last), " (",
-                                          last.length, " bytes)"));
+          return MakeFsError(
+              FsError::kIo,
+              absl::StrCat("Update ", BlockName(old_block), " to ", BlockName(new_block), " (",
+                           new_block.length, " bytes): the file has ", BlockName(last), " (",
+                           last.length, " bytes)"));
         }
         if (!IsUnderConstruction(last, attempt)) {
           if (!attempt.wanted().empty()) return View::NotLoaded();
@@ -239,8 +239,7 @@ Outcome<Nothing> NamenodeImpl::ReportBadBlock(const Caller& caller, const BlockV
                           for (const uint32_t storage : NumbersOf(storage_uuids)) {
                             if (!blocks_->MarkCorrupt(storage, block.id)) continue;
                             LOG_WARN("{} on storage {} is corrupt, says a client at {}",
-                                        BlockName(block), storage,
-                                        std::string(caller.remote_ip));
+                                     BlockName(block), storage, std::string(caller.remote_ip));
                           }
                           return Nothing{};
                         });

@@ -7,23 +7,22 @@ Outcome<bool> NamenodeImpl::Complete(const Caller& caller, absl::string_view tex
                                      const std::optional<BlockVersion>& last,
                                      std::function<void()> on_replica) {
   return Write<bool>(
-      caller, What{"complete file ", text},
-      [&](Attempt& attempt) -> absl::StatusOr<bool> {
+      caller, What{"complete file ", text}, [&](Attempt& attempt) -> absl::StatusOr<bool> {
         ASSIGN_OR_RETURN(const bool repeated, IsRepeatedComplete(attempt, text, id, last));
         if (repeated) return true;
         ASSIGN_OR_RETURN(Inode* const file, ResolveWritten(attempt, text, id, client_name));
         const auto& blocks = file->file->blocks;
         if (last) {
           if (blocks.empty() || blocks.back().id != last->id) {
-            return MakeFsError(
-                FsError::kIo,
-                absl::StrCat("complete: ", BlockName(*last), " is not the last block of ",
-                             ForMessage(text)));
+            return MakeFsError(FsError::kIo,
+                               absl::StrCat("complete: ", BlockName(*last),
+                                            " is not the last block of ", ForMessage(text)));
           }
           RETURN_IF_ERROR(CheckCommit(*file, *last));
         }
         for (size_t i = blocks.size() < 2 ? 0 : blocks.size() - 2; i < blocks.size(); ++i) {
-          if (blocks_->Find(blocks[i].id) == nullptr) attempt.wanted().blocks.push_back(blocks[i].id);
+          if (blocks_->Find(blocks[i].id) == nullptr)
+            attempt.wanted().blocks.push_back(blocks[i].id);
         }
         if (!attempt.wanted().empty()) return View::NotLoaded();
         if (!last && !blocks.empty() && IsUnderConstruction(blocks.back(), attempt)) {

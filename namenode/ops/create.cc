@@ -12,19 +12,17 @@ absl::Status NamenodeImpl::CheckCreateOptions(absl::string_view text,
   }
   RETURN_IF_ERROR(CheckClientName(options.client_name));
   if (options.block_bytes < options_.min_block_bytes) {
-    return MakeFsError(
-        FsError::kIo,
-        absl::StrCat("Specified block size is less than configured minimum value "
-                     "(dfs.namenode.fs-limits.min-block-size): ",
-                     options.block_bytes, " < ", options_.min_block_bytes));
+    return MakeFsError(FsError::kIo,
+                       absl::StrCat("Specified block size is less than configured minimum value "
+                                    "(dfs.namenode.fs-limits.min-block-size): ",
+                                    options.block_bytes, " < ", options_.min_block_bytes));
   }
   if (options.replication < options_.min_replication ||
       options.replication > options_.max_replication) {
-    return MakeFsError(
-        FsError::kIo,
-        absl::StrCat("Requested replication factor of ", options.replication,
-                     " is not between ", options_.min_replication, " and ",
-                     options_.max_replication, " for ", ForMessage(text)));
+    return MakeFsError(FsError::kIo,
+                       absl::StrCat("Requested replication factor of ", options.replication,
+                                    " is not between ", options_.min_replication, " and ",
+                                    options_.max_replication, " for ", ForMessage(text)));
   }
   return absl::OkStatus();
 }
@@ -38,9 +36,9 @@ Outcome<FileStatus> NamenodeImpl::Create(const Caller& caller, absl::string_view
   if (!options.storage_policy.empty()) {
     const StoragePolicy* const found = FindStoragePolicy(options.storage_policy);
     if (found == nullptr) {
-      return {MakeFsError(FsError::kIllegalArgument,
-                          absl::StrCat("Cannot find a block policy with the name ",
-                                       options.storage_policy))};
+      return {MakeFsError(
+          FsError::kIllegalArgument,
+          absl::StrCat("Cannot find a block policy with the name ", options.storage_policy))};
     }
     policy = found->id;
   }
@@ -54,12 +52,13 @@ Outcome<FileStatus> NamenodeImpl::Create(const Caller& caller, absl::string_view
                          absl::StrCat(ForMessage(text), " already exists as a directory"));
     }
     if (existing != nullptr) {
-      RETURN_IF_ERROR(attempt.Check(*existing, options.overwrite ? static_cast<uint32_t>(kWrite) : 0));
+      RETURN_IF_ERROR(
+          attempt.Check(*existing, options.overwrite ? static_cast<uint32_t>(kWrite) : 0));
       if (!options.overwrite) {
         RETURN_IF_ERROR(TakeOver(attempt, *existing, options.client_name, "CREATE_FILE", text));
-        return MakeFsError(FsError::kFileAlreadyExists,
-                           absl::StrCat(ForMessage(text), " for client ", caller.remote_ip,
-                                        " already exists"));
+        return MakeFsError(
+            FsError::kFileAlreadyExists,
+            absl::StrCat(ForMessage(text), " for client ", caller.remote_ip, " already exists"));
       }
     } else if (!options.create) {
       return MakeFsError(FsError::kFileNotFound,
@@ -69,9 +68,9 @@ Outcome<FileStatus> NamenodeImpl::Create(const Caller& caller, absl::string_view
     const size_t missing = existing != nullptr ? 1 : at.depth + 1 - at.chain.size();
     const size_t first = path->components.size() - missing;
     if (!parent.is_directory()) {
-      return MakeFsError(FsError::kParentNotDirectory,
-                         absl::StrCat("Parent path is not a directory: ",
-                                      ForMessage(PathOf(parent))));
+      return MakeFsError(
+          FsError::kParentNotDirectory,
+          absl::StrCat("Parent path is not a directory: ", ForMessage(PathOf(parent))));
     }
     if (missing > 1 && !options.create_parent) {
       return MakeFsError(FsError::kFileNotFound,

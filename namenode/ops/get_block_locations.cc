@@ -84,10 +84,10 @@ Outcome<LocatedBlocks> NamenodeImpl::GetBlockLocations(const Caller& caller, abs
     RETURN_IF_ERROR(view.Check(*at.target(), kRead));
     LocatedBlocks located = LocateAll(*at.target(), offset, length, caller.remote_ip, view);
     if (safe_mode_.temporary() && IsSomeBlockNowhere(located)) {
-      return MakeFsError(FsError::kRetriable,
-                         absl::StrCat("Zero blocklocations for ", ForMessage(text),
-                                      ". Name node is in safe mode.\n",
-                                      safe_mode_.Describe(clock_.Monotonic())));
+      return MakeFsError(
+          FsError::kRetriable,
+          absl::StrCat("Zero blocklocations for ", ForMessage(text),
+                       ". Name node is in safe mode.\n", safe_mode_.Describe(clock_.Monotonic())));
     }
     return located;
   });

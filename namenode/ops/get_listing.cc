@@ -141,8 +141,10 @@ Outcome<std::optional<Listing>> NamenodeImpl::GetListing(const Caller& caller,
   return {std::optional<Listing>(*std::move(page.value)), page.ticket};
 }
 
-Outcome<std::shared_ptr<const std::string>> NamenodeImpl::GetEncodedListing(
-    const Caller& caller, absl::string_view text, absl::string_view after, EncodeListing encode) {
+Outcome<std::shared_ptr<const std::string>> NamenodeImpl::GetEncodedListing(const Caller& caller,
+                                                                            absl::string_view text,
+                                                                            absl::string_view after,
+                                                                            EncodeListing encode) {
   const void* const encoder = reinterpret_cast<const void*>(encode);
   Outcome<PageStart> start = StartPage(caller, text, after, false, encoder);
   if (!start.value.ok()) return {start.value.status(), start.ticket};

@@ -11,16 +11,16 @@ absl::Status NamenodeImpl::CheckLease(const Inode& file, absl::string_view clien
                        absl::StrCat("INode is not a regular file: ", ForMessage(path)));
   }
   if (!file.is_open()) {
-    return MakeFsError(FsError::kLeaseExpired,
-                       absl::StrCat("File is not open for writing: ", ForMessage(path), " (inode ",
-                                    ToInt(file.id), "). Holder ", client_name,
-                                    " does not have any open files."));
+    return MakeFsError(
+        FsError::kLeaseExpired,
+        absl::StrCat("File is not open for writing: ", ForMessage(path), " (inode ", ToInt(file.id),
+                     "). Holder ", client_name, " does not have any open files."));
   }
   if (file.file->writer->holder != client_name || LeaseManager::IsReservedHolder(client_name)) {
     return MakeFsError(FsError::kLeaseExpired,
-                       absl::StrCat("Client (=", client_name, ") is not the lease owner (=",
-                                    file.file->writer->holder, ": ", ForMessage(path), " (inode ",
-                                    ToInt(file.id), ")"));
+                       absl::StrCat("Client (=", client_name,
+                                    ") is not the lease owner (=", file.file->writer->holder, ": ",
+                                    ForMessage(path), " (inode ", ToInt(file.id), ")"));
   }
   return absl::OkStatus();
 }
@@ -37,10 +37,10 @@ absl::StatusOr<Inode*> NamenodeImpl::ResolveWritten(Attempt& attempt, absl::stri
     file = at.target();
   }
   if (file == nullptr) {
-    return MakeFsError(FsError::kFileNotFound,
-                       absl::StrCat("File does not exist: ", ForMessage(text), " (inode ",
-                                    ToInt(id), ") Holder ", client_name,
-                                    " does not have any open files."));
+    return MakeFsError(
+        FsError::kFileNotFound,
+        absl::StrCat("File does not exist: ", ForMessage(text), " (inode ", ToInt(id), ") Holder ",
+                     client_name, " does not have any open files."));
   }
   RETURN_IF_ERROR(CheckLease(*file, client_name, text));
   return file;
@@ -66,8 +66,8 @@ absl::Status NamenodeImpl::TakeOver(Attempt& attempt, Inode& file, absl::string_
   }
   return MakeFsError(FsError::kAlreadyBeingCreated,
                      absl::StrCat("Failed to ", what, " ", ForMessage(path), " for ", client_name,
-                                  " because this file is already being created by ", holder,
-                                  " on ", file.file->writer->machine));
+                                  " because this file is already being created by ", holder, " on ",
+                                  file.file->writer->machine));
 }
 
 Outcome<Nothing> NamenodeImpl::RenewLease(const Caller& caller, absl::string_view client_name) {
@@ -104,32 +104,31 @@ Outcome<bool> NamenodeImpl::RecoverLease(const Caller& caller, absl::string_view
                                          absl::string_view client_name) {
   absl::StatusOr<Path> path = ParsePath(text);
   if (!path.ok()) return {path.status()};
-  return Write<bool>(
-      caller, What{"recover the lease of ", text},
-      [&](Attempt& attempt) -> absl::StatusOr<bool> {
-        ASSIGN_OR_RETURN(const Resolved at, attempt.ResolveExisting(*path));
-        Inode& file = *at.target();
-        if (file.is_directory()) {
-          return MakeFsError(FsError::kFileNotFound,
-                             absl::StrCat("Path is not a file: ", ForMessage(text)));
-        }
-        RETURN_IF_ERROR(attempt.Check(file, kWrite));
-        if (!file.is_open()) return true;
-        LOG_INFO("recoverLease: {} held by {}, asked by {}", ForMessage(text),
-                 file.file->writer->holder, std::string(client_name));
-        return CloseAbandoned(attempt, file);
-      });
+  return Write<bool>(caller, What{"recover the lease of ", text},
+                     [&](Attempt& attempt) -> absl::StatusOr<bool> {
+                       ASSIGN_OR_RETURN(const Resolved at, attempt.ResolveExisting(*path));
+                       Inode& file = *at.target();
+                       if (file.is_directory()) {
+                         return MakeFsError(FsError::kFileNotFound,
+                                            absl::StrCat("Path is not a file: ", ForMessage(text)));
+                       }
+                       RETURN_IF_ERROR(attempt.Check(file, kWrite));
+                       if (!file.is_open()) return true;
+                       LOG_INFO("recoverLease: {} held by {}, asked by {}", ForMessage(text),
+                                file.file->writer->holder, std::string(client_name));
+                       return CloseAbandoned(attempt, file);
+                     });
 }
 
 void NamenodeImpl::RecoverExpiredLeases() {
   const Caller nobody{.user = options_.identities.superuser};
   for (const InodeId id : leases_.TakeExpired(100)) {
-    Outcome<bool> closed = Write<bool>(
-        nobody, "recover an expired lease", [&](Attempt& attempt) -> absl::StatusOr<bool> {
-          ASSIGN_OR_RETURN(Inode* const file, attempt.FindById(id));
-          if (file == nullptr || !file->is_open()) return true;
-          return CloseAbandoned(attempt, *file);
-        });
+    Outcome<bool> closed = Write<bool>(nobody, "recover an expired lease",
+                                       [&](Attempt& attempt) -> absl::StatusOr<bool> {
+                                         ASSIGN_OR_RETURN(Inode* const file, attempt.FindById(id));
+                                         if (file == nullptr || !file->is_open()) return true;
+                                         return CloseAbandoned(attempt, *file);
+                                       });
     if (!closed.value.ok()) {
       LOG_WARN("lease recovery of inode {}: {}", ToInt(id), closed.value.status().ToString());
     }

@@ -15,11 +15,10 @@ absl::Status NamenodeImpl::CheckNewNames(const Path& path, size_t first) const {
 
 absl::Status NamenodeImpl::CheckRoom(const Inode& directory) const {
   if (directory.directory->children < options_.max_directory_items) return absl::OkStatus();
-  return MakeFsError(
-      FsError::kTooManyEntries,
-      absl::StrCat("The directory item limit of ", ForMessage(PathOf(directory)),
-                   " is exceeded: limit=", options_.max_directory_items,
-                   " items=", directory.directory->children));
+  return MakeFsError(FsError::kTooManyEntries,
+                     absl::StrCat("The directory item limit of ", ForMessage(PathOf(directory)),
+                                  " is exceeded: limit=", options_.max_directory_items,
+                                  " items=", directory.directory->children));
 }
 
 // The owner is who asks; the group is the parent's (the BSD rule that HDFS follows).

@@ -41,8 +41,7 @@ Outcome<bool> NamenodeImpl::Rename(const Caller& caller, absl::string_view from_
   absl::StatusOr<Path> to = ParsePath(to_text);
   if (!to.ok()) return {to.status()};
   return Write<bool>(
-      caller, What{"rename ", from_text},
-      [&](Attempt& attempt) -> absl::StatusOr<bool> {
+      caller, What{"rename ", from_text}, [&](Attempt& attempt) -> absl::StatusOr<bool> {
         ASSIGN_OR_RETURN(const Resolved source,
                          attempt.Resolve(*from, View::IfBlocked::kAccessControl));
         ASSIGN_OR_RETURN(const Resolved target,
@@ -82,15 +81,15 @@ Outcome<Nothing> NamenodeImpl::Rename2(const Caller& caller, absl::string_view f
   absl::StatusOr<Path> to = ParsePath(to_text);
   if (!to.ok()) return {to.status()};
   return Write<Nothing>(
-      caller, What{"rename ", from_text},
-      [&](Attempt& attempt) -> absl::StatusOr<Nothing> {
+      caller, What{"rename ", from_text}, [&](Attempt& attempt) -> absl::StatusOr<Nothing> {
         ASSIGN_OR_RETURN(const Resolved source,
                          attempt.Resolve(*from, View::IfBlocked::kAccessControl));
         ASSIGN_OR_RETURN(const Resolved target,
                          attempt.Resolve(*to, View::IfBlocked::kParentNotDirectory));
         if (!source.exists()) {
-          return MakeFsError(FsError::kFileNotFound,
-                             absl::StrCat("rename source ", ForMessage(from_text), " is not found."));
+          return MakeFsError(
+              FsError::kFileNotFound,
+              absl::StrCat("rename source ", ForMessage(from_text), " is not found."));
         }
         Inode* const inode = source.target();
         if (inode->parent == nullptr) return Io("rename source cannot be the root");
@@ -99,17 +98,17 @@ Outcome<Nothing> NamenodeImpl::Rename2(const Caller& caller, absl::string_view f
         Inode* const existing = target.target();
         if (existing == inode) {
           return MakeFsError(FsError::kFileAlreadyExists,
-                             absl::StrCat("The source ", ForMessage(from_text),
-                                          " and destination ", ForMessage(to_text), " are the same"));
+                             absl::StrCat("The source ", ForMessage(from_text), " and destination ",
+                                          ForMessage(to_text), " are the same"));
         }
         if (existing != nullptr && IsBelow(inode, existing)) {
           return Io(absl::StrCat("Rename destination ", ForMessage(to_text),
                                  " is a parent of the source ", ForMessage(from_text)));
         }
         if (to_parent == nullptr) {
-          return MakeFsError(FsError::kFileNotFound,
-                             absl::StrCat("rename destination parent ", ForMessage(to_text),
-                                          " not found."));
+          return MakeFsError(
+              FsError::kFileNotFound,
+              absl::StrCat("rename destination parent ", ForMessage(to_text), " not found."));
         }
         if (!to_parent->is_directory()) {
           return MakeFsError(FsError::kParentNotDirectory,
@@ -126,13 +125,13 @@ Outcome<Nothing> NamenodeImpl::Rename2(const Caller& caller, absl::string_view f
                                    ForMessage(to_text), " must both be files or directories"));
           }
           if (!overwrite) {
-            return MakeFsError(FsError::kFileAlreadyExists,
-                               absl::StrCat("rename destination ", ForMessage(to_text),
-                                            " already exists"));
+            return MakeFsError(
+                FsError::kFileAlreadyExists,
+                absl::StrCat("rename destination ", ForMessage(to_text), " already exists"));
           }
           if (existing->is_directory() && existing->directory->children != 0) {
-            return Io(absl::StrCat("rename destination directory is not empty: ",
-                                   ForMessage(to_text)));
+            return Io(
+                absl::StrCat("rename destination directory is not empty: ", ForMessage(to_text)));
           }
         }
         if (to_trash && inode->is_directory()) {

@@ -4,9 +4,9 @@ namespace cairn::namenode {
 
 Outcome<SafeModeStatus> NamenodeImpl::SafeMode(const Caller& caller, SafeModeAction action) {
   if (action != SafeModeAction::kGet && !IsSuperuser(caller)) {
-    return {MakeFsError(FsError::kAccessControl,
-                        absl::StrCat("Access denied for user ", caller.user,
-                                     ". Superuser privilege is required"))};
+    return {MakeFsError(
+        FsError::kAccessControl,
+        absl::StrCat("Access denied for user ", caller.user, ". Superuser privilege is required"))};
   }
   WriterLock lock(mu_);
   if (action == SafeModeAction::kEnter) safe_mode_.EnterManually();

@@ -9,17 +9,16 @@ Outcome<Nothing> NamenodeImpl::SetPermission(const Caller& caller, absl::string_
                                              uint32_t mode) {
   absl::StatusOr<Path> path = ParsePath(text);
   if (!path.ok()) return {path.status()};
-  return Write<Nothing>(
-      caller, What{"set permission for ", text},
-      [&](Attempt& attempt) -> absl::StatusOr<Nothing> {
-        ASSIGN_OR_RETURN(const Resolved at, attempt.ResolveExisting(*path));
-        RETURN_IF_ERROR(attempt.CheckOwner(*at.target()));
-        auto& change = *attempt.NewEdit().mutable_set_permission();
-        change.set_inode(ToInt(at.target()->id));
-        change.set_mode(mode & kModeMask);
-        attempt.Commit();
-        return Nothing{};
-      });
+  return Write<Nothing>(caller, What{"set permission for ", text},
+                        [&](Attempt& attempt) -> absl::StatusOr<Nothing> {
+                          ASSIGN_OR_RETURN(const Resolved at, attempt.ResolveExisting(*path));
+                          RETURN_IF_ERROR(attempt.CheckOwner(*at.target()));
+                          auto& change = *attempt.NewEdit().mutable_set_permission();
+                          change.set_inode(ToInt(at.target()->id));
+                          change.set_mode(mode & kModeMask);
+                          attempt.Commit();
+                          return Nothing{};
+                        });
 }
 
 Outcome<Nothing> NamenodeImpl::SetOwner(const Caller& caller, absl::string_view text,
@@ -29,8 +28,7 @@ Outcome<Nothing> NamenodeImpl::SetOwner(const Caller& caller, absl::string_view 
   if (absl::Status status = CheckOwnerName(owner); !status.ok()) return {status};
   if (absl::Status status = CheckOwnerName(group); !status.ok()) return {status};
   return Write<Nothing>(
-      caller, What{"set owner for ", text},
-      [&](Attempt& attempt) -> absl::StatusOr<Nothing> {
+      caller, What{"set owner for ", text}, [&](Attempt& attempt) -> absl::StatusOr<Nothing> {
         ASSIGN_OR_RETURN(const Resolved at, attempt.ResolveExisting(*path));
         const Inode& target = *at.target();
         RETURN_IF_ERROR(attempt.CheckOwner(target));
@@ -42,9 +40,9 @@ Outcome<Nothing> NamenodeImpl::SetOwner(const Caller& caller, absl::string_view 
                                             "owner)."));
           }
           if (!group.empty() && !attempt.who().IsIn(group)) {
-            return MakeFsError(FsError::kAccessControl,
-                               absl::StrCat("User ", attempt.who().user,
-                                            " does not belong to ", group));
+            return MakeFsError(
+                FsError::kAccessControl,
+                absl::StrCat("User ", attempt.who().user, " does not belong to ", group));
           }
         }
         auto& change = *attempt.NewEdit().mutable_set_owner();
@@ -61,19 +59,18 @@ Outcome<Nothing> NamenodeImpl::SetTimes(const Caller& caller, absl::string_view 
                                         std::optional<uint64_t> atime_ms) {
   absl::StatusOr<Path> path = ParsePath(text);
   if (!path.ok()) return {path.status()};
-  return Write<Nothing>(
-      caller, What{"set times ", text},
-      [&](Attempt& attempt) -> absl::StatusOr<Nothing> {
-        ASSIGN_OR_RETURN(const Resolved at, attempt.ResolveExisting(*path));
-        const Inode& target = *at.target();
-        RETURN_IF_ERROR(attempt.Check(target, kWrite));
-        auto& change = *attempt.NewEdit().mutable_set_times();
-        change.set_inode(ToInt(target.id));
-        if (mtime_ms) change.set_mtime_ms(*mtime_ms);
-        if (atime_ms && !target.is_directory()) change.set_atime_ms(*atime_ms);
-        attempt.Commit();
-        return Nothing{};
-      });
+  return Write<Nothing>(caller, What{"set times ", text},
+                        [&](Attempt& attempt) -> absl::StatusOr<Nothing> {
+                          ASSIGN_OR_RETURN(const Resolved at, attempt.ResolveExisting(*path));
+                          const Inode& target = *at.target();
+                          RETURN_IF_ERROR(attempt.Check(target, kWrite));
+                          auto& change = *attempt.NewEdit().mutable_set_times();
+                          change.set_inode(ToInt(target.id));
+                          if (mtime_ms) change.set_mtime_ms(*mtime_ms);
+                          if (atime_ms && !target.is_directory()) change.set_atime_ms(*atime_ms);
+                          attempt.Commit();
+                          return Nothing{};
+                        });
 }
 
 Outcome<bool> NamenodeImpl::SetReplication(const Caller& caller, absl::string_view text,
@@ -81,14 +78,12 @@ Outcome<bool> NamenodeImpl::SetReplication(const Caller& caller, absl::string_vi
   absl::StatusOr<Path> path = ParsePath(text);
   if (!path.ok()) return {path.status()};
   return Write<bool>(
-      caller, What{"set replication for ", text},
-      [&](Attempt& attempt) -> absl::StatusOr<bool> {
+      caller, What{"set replication for ", text}, [&](Attempt& attempt) -> absl::StatusOr<bool> {
         if (replication < options_.min_replication || replication > options_.max_replication) {
-          return MakeFsError(
-              FsError::kIo,
-              absl::StrCat("Requested replication factor of ", replication, " is not between ",
-                           options_.min_replication, " and ", options_.max_replication, " for ",
-                           ForMessage(text)));
+          return MakeFsError(FsError::kIo,
+                             absl::StrCat("Requested replication factor of ", replication,
+                                          " is not between ", options_.min_replication, " and ",
+                                          options_.max_replication, " for ", ForMessage(text)));
         }
         ASSIGN_OR_RETURN(const Resolved at,
                          attempt.Resolve(*path, View::IfBlocked::kAccessControl));

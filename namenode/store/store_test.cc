@@ -359,7 +359,8 @@ class FailingFiles final : public FileSystemWrapper {
   absl::Status Room(const std::string& path, const char* suffix) {
     if (suffix == nullptr || !absl::EndsWith(path, suffix)) return absl::OkStatus();
     ++refused;
-    return absl::ResourceExhaustedError(absl::StrCat("injected: ", path, ": No space left on device"));
+    return absl::ResourceExhaustedError(
+        absl::StrCat("injected: ", path, ": No space left on device"));
   }
 };
 

@@ -90,8 +90,8 @@ void CheckPath(client::FileSystem& fs, const Model& model, const std::string& pa
 }
 
 // Takes the files from the writers that broke, as another client would: asks for all of them, and
-// asks again until each is closed. A namenode that has just started may wait for datanodes that still
-// hold a replica, so a file that stays open is counted, not blamed.
+// asks again until each is closed. A namenode that has just started may wait for datanodes that
+// still hold a replica, so a file that stays open is counted, not blamed.
 void RecoverAll(client::FileSystem& fs, const Model& model, Findings& findings) {
   std::set<std::string> open;
   for (const auto& [path, thing] : model.things()) {
@@ -123,7 +123,8 @@ void FindStrangers(client::FileSystem& fs, const std::string& directory, const M
   }
   for (const client::FileStatus& entry : *entries) {
     if (model.Find(entry.path) == nullptr && !model.InDoubt(entry.path)) {
-      findings.violations.push_back(absl::StrCat(entry.path, ": nobody made it, or it was deleted"));
+      findings.violations.push_back(
+          absl::StrCat(entry.path, ": nobody made it, or it was deleted"));
     }
     if (entry.is_directory()) FindStrangers(fs, entry.path, model, findings);
   }

@@ -22,8 +22,8 @@ struct Findings {
 // The writer stands still meanwhile.
 void CheckRecent(client::FileSystem& fs, Model& model, Findings& findings);
 
-// All of it, files that a broken writer left open too (recovered first, if that is soon done), and that nothing
-// else is below `directory`.
+// All of it, files that a broken writer left open too (recovered first, if that is soon done), and
+// that nothing else is below `directory`.
 void CheckAll(client::FileSystem& fs, const std::string& directory, Model& model,
               Findings& findings);
 

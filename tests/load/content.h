@@ -1,5 +1,5 @@
-// tests/load/content.h - bytes that say where they belong, so that a wrong, stale or foreign byte is
-// recognized for what it is.
+// tests/load/content.h - bytes that say where they belong, so that a wrong, stale or foreign byte
+// is recognized for what it is.
 //
 // Byte n of the file with content id c is byte n%8 (little-endian) of a mix of c and n/8.
 // Pure functions.

@@ -1,6 +1,7 @@
 // cairn-load: writers under /load of a cluster, driven by commands on standard input, one a line.
 //
-//   cairn-load --uri URI [--writers N] [--data-writers N] [--replication R] [--trace FILE] [--seed S]
+//   cairn-load --uri URI [--writers N] [--data-writers N] [--replication R] [--trace FILE]
+//             [--seed S]
 //             [--patience-ms P: how long every second writer waits for a namenode that is away]
 //
 //   run         the writers go on                             running
@@ -54,14 +55,15 @@ client::ClientOptions MakeOptions(const Flags& flags, absl::Duration patience) {
   return options;
 }
 
-// The writers and the gate that they stop at between operations. Never destroyed: at the end writers
-// may be waiting for a cluster that is gone.
+// The writers and the gate that they stop at between operations. Never destroyed: at the end
+// writers may be waiting for a cluster that is gone.
 class Load {
  public:
   explicit Load(const Flags& flags) : trace_(flags.trace) {
     for (int i = 0; i < flags.writers + flags.data_writers; ++i) {
       // Half of them soon give up on a namenode that is away: outcomes in doubt are wanted, too.
-      const absl::Duration patience = i % 2 == 0 ? absl::Seconds(60) : absl::Milliseconds(flags.patience_ms);
+      const absl::Duration patience =
+          i % 2 == 0 ? absl::Seconds(60) : absl::Milliseconds(flags.patience_ms);
       auto fs = client::FileSystem::Connect(flags.uri, MakeOptions(flags, patience));
       if (!fs.ok()) throw std::runtime_error(fs.status().ToString());
       file_systems_.push_back(*std::move(fs));

@@ -1,7 +1,7 @@
 // tests/load/trace.h - the history of all writers in one file, for whoever looks into a failure.
 //
-// The file is outside the cluster, and neither this process nor its machine is ever cut, so it needs
-// no sync. Thread-safe: one write per line to a descriptor opened for appending.
+// The file is outside the cluster, and neither this process nor its machine is ever cut, so it
+// needs no sync. Thread-safe: one write per line to a descriptor opened for appending.
 #pragma once
 
 #include <fcntl.h>
@@ -18,7 +18,8 @@ namespace cairn::load {
 class Trace {
  public:
   explicit Trace(const std::string& path)
-      : fd_(path.empty() ? -1 : ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644)) {}
+      : fd_(path.empty() ? -1
+                         : ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644)) {}
   ~Trace() {
     if (fd_ >= 0) ::close(fd_);
   }

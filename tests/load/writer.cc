@@ -10,8 +10,8 @@
 namespace cairn::load {
 namespace {
 
-constexpr uint64_t kChunk = 96 << 10;     // not a multiple of packet or checksum chunk count
-constexpr size_t kMostThings = 600;       // then deletions catch up: a full check stays short
+constexpr uint64_t kChunk = 96 << 10;  // not a multiple of packet or checksum chunk count
+constexpr size_t kMostThings = 600;    // then deletions catch up: a full check stays short
 constexpr uint64_t kSmallFileBytes = 3000;
 
 // Clear answers that cannot be right for paths that only this writer touches.
@@ -84,7 +84,8 @@ std::string Writer::Pick(bool directory) {
     if (at == things.end()) at = things.begin();
     if (at->second.directory != directory || !at->second.closed) continue;
     const std::string prefix = absl::StrCat(at->first, "/");
-    if (directory && std::any_of(model_.doubts().begin(), model_.doubts().end(), [&](const Doubt& doubt) {
+    if (directory &&
+        std::any_of(model_.doubts().begin(), model_.doubts().end(), [&](const Doubt& doubt) {
           return std::any_of(doubt.before.begin(), doubt.before.end(), [&](const auto& entry) {
             return entry.first == at->first || absl::StartsWith(entry.first, prefix);
           });
@@ -213,7 +214,8 @@ void Writer::DeleteThing() {
     deleted = fs_.Delete(path, /*recursive=*/true);
   }
   if (!Judge("delete", path, deleted.status())) return model_.AddDoubt(std::move(doubt));
-  if (!*deleted) wrong_answers_.push_back(absl::StrCat("delete ", path, ": answered that it is missing"));
+  if (!*deleted)
+    wrong_answers_.push_back(absl::StrCat("delete ", path, ": answered that it is missing"));
   for (const auto& entry : doubt.before) model_.Remove(entry.first);
 }
 

@@ -1,8 +1,8 @@
 // tests/load/writer.h - one client that keeps changing its own directory and remembers what was
 // acknowledged.
 //
-// Threads: one calls Step(); activity() may be read by any. While no Step() runs, the checker may use
-// model().
+// Threads: one calls Step(); activity() may be read by any. While no Step() runs, the checker may
+// use model().
 #pragma once
 
 #include <atomic>
@@ -61,8 +61,8 @@ class Writer {
   void DeleteThing();
   void ChangeMode();
 
-  // Writes `bytes` of the thing's content with an hsync here and there, and closes. Keeps `thing` at
-  // what is known; false if the stream broke.
+  // Writes `bytes` of the thing's content with an hsync here and there, and closes. Keeps `thing`
+  // at what is known; false if the stream broke.
   bool Fill(client::OutputStream& stream, uint64_t bytes, const std::string& path, Thing& thing);
 
   // True if the operation happened. Otherwise notes whether it is in doubt or was answered wrongly.

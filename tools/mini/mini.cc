@@ -62,8 +62,8 @@ absl::Status Dispatch(const std::string& action, const MiniOptions& options, boo
   if (action == "pause") return cluster.Signal(names, SIGSTOP);
   if (action == "resume") return cluster.Signal(names, SIGCONT);
   if (action == "status") return PrintStatus(cluster);
-  return absl::InvalidArgumentError(absl::StrCat(
-      "\"", action, "\" is none of start, stop, kill, pause, resume, status"));
+  return absl::InvalidArgumentError(
+      absl::StrCat("\"", action, "\" is none of start, stop, kill, pause, resume, status"));
 }
 
 }  // namespace
@@ -76,7 +76,8 @@ int RunMini(CommandContext& ctx) {
   CLI::App app("A whole cluster of real processes under one directory.", "cairn mini");
   app.add_option("--dir", options.directory, "where everything is kept")->required();
   app.add_option("--datanodes", options.datanodes, "how many (3)")->check(CLI::Range(0, 200));
-  app.add_option("--port", options.port, "the namenode's; 0: a free one")->check(CLI::Range(0, 65535));
+  app.add_option("--port", options.port, "the namenode's; 0: a free one")
+      ->check(CLI::Range(0, 65535));
   app.add_option("-D", options.overrides, "key=value for hdfs-site.xml")->take_all();
   app.add_option("--racks", racks, "racks of datanode 1, 2, ..., with commas");
   app.add_flag("--detach", detach, "go on in the background");

@@ -65,7 +65,8 @@ absl::StatusOr<int> FreePort(const std::string& ip) {
                   getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length) == 0;
   const int error = errno;
   if (fd >= 0) close(fd);
-  if (!ok) return absl::UnavailableError(absl::StrCat("no free port on ", ip, ": ", std::strerror(error)));
+  if (!ok)
+    return absl::UnavailableError(absl::StrCat("no free port on ", ip, ": ", std::strerror(error)));
   return ntohs(address.sin_port);
 }
 
@@ -97,7 +98,8 @@ bool IsAlive(int pid) {
 
 absl::StatusOr<int> Spawn(const std::vector<std::string>& command, const std::string& log) {
   const int out = open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-  if (out < 0) return absl::InternalError(absl::StrCat("cannot open ", log, ": ", std::strerror(errno)));
+  if (out < 0)
+    return absl::InternalError(absl::StrCat("cannot open ", log, ": ", std::strerror(errno)));
   std::vector<char*> argv;
   for (const std::string& word : command) argv.push_back(const_cast<char*>(word.c_str()));
   argv.push_back(nullptr);
@@ -148,7 +150,8 @@ absl::StatusOr<MiniCluster> MiniCluster::Open(const std::string& directory) {
   cluster.directory_ = fs::absolute(directory).lexically_normal().string();
   const std::string text = ReadFile(cluster.directory_ + "/conf/mini.json");
   if (text.empty()) {
-    return absl::NotFoundError(absl::StrCat(directory, " holds no mini cluster (no conf/mini.json)"));
+    return absl::NotFoundError(
+        absl::StrCat(directory, " holds no mini cluster (no conf/mini.json)"));
   }
   const json saved = json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!saved.is_object() || !saved.contains("datanodes")) {
@@ -232,7 +235,8 @@ absl::Status MiniCluster::WriteConfiguration() const {
       {"dfs.namenode.rpc-address", absl::StrCat("127.0.0.1:", rpc_port_)},
       {"dfs.namenode.name.dir", directory_ + "/namenode"},
       {"cairn.namenode.internal.address", absl::StrCat("127.0.0.1:", internal_port_)},
-      {"dfs.replication", absl::StrCat(std::min<size_t>(3, std::max<size_t>(1, datanodes_.size())))},
+      {"dfs.replication",
+       absl::StrCat(std::min<size_t>(3, std::max<size_t>(1, datanodes_.size())))},
       {"dfs.heartbeat.interval", "1"},
   };
   std::string racks;
@@ -244,8 +248,7 @@ absl::Status MiniCluster::WriteConfiguration() const {
     properties.emplace_back("net.topology.table.file.name", directory_ + "/conf/racks");
   }
   for (const std::string& text : overrides_) {
-    const std::pair<std::string, std::string> pair =
-        absl::StrSplit(text, absl::MaxSplits('=', 1));
+    const std::pair<std::string, std::string> pair = absl::StrSplit(text, absl::MaxSplits('=', 1));
     std::erase_if(properties, [&](const auto& property) { return property.first == pair.first; });
     properties.push_back(pair);
   }
@@ -267,8 +270,8 @@ absl::Status MiniCluster::FormatIfEmpty() const {
   if (fs::exists(directory + "/VERSION")) return absl::OkStatus();
   std::error_code error;
   const bool empty = !fs::exists(directory) || fs::is_empty(directory, error);
-  std::vector<std::string> command = {ProgramBeside("cairn-namenode"), "--conf", directory_ + "/conf",
-                                      "-format"};
+  std::vector<std::string> command = {ProgramBeside("cairn-namenode"), "--conf",
+                                      directory_ + "/conf", "-format"};
   // Without VERSION an earlier format was cut short: nothing of worth can be there.
   if (!empty) command.push_back("-force");
   ASSIGN_OR_RETURN(const int pid, Spawn(command, LogFile("namenode")));
@@ -317,8 +320,8 @@ std::vector<std::string> MiniCluster::CommandOf(const std::string& name) const {
                "-D",
                absl::StrCat("dfs.datanode.ipc.address=", node.ip, ":", node.ipc_port)};
   }
-  command.insert(command.end(), {"--pid-file", RunFile(name, "pid"), "--port-file",
-                                 RunFile(name, "ports")});
+  command.insert(command.end(),
+                 {"--pid-file", RunFile(name, "pid"), "--port-file", RunFile(name, "ports")});
   return command;
 }
 
@@ -346,9 +349,9 @@ absl::Status MiniCluster::AwaitReady(const std::string& name, int pid) const {
     int status = 0;
     const bool ended = waitpid(pid, &status, WNOHANG) == pid;
     if (ended || !IsAlive(pid)) {
-      return absl::UnavailableError(absl::StrCat(
-          name, " ended while starting", ended ? HowItEnded(status) : "", "; the end of ",
-          LogFile(name), ":\n", EndOf(LogFile(name))));
+      return absl::UnavailableError(absl::StrCat(name, " ended while starting",
+                                                 ended ? HowItEnded(status) : "", "; the end of ",
+                                                 LogFile(name), ":\n", EndOf(LogFile(name))));
     }
     if (absl::Now() > until) {
       return absl::DeadlineExceededError(absl::StrCat(name, " is not ready after ",

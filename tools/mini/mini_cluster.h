@@ -1,11 +1,10 @@
-// tools/mini/mini_cluster.h - a whole cluster of real processes under one directory, for trying out and
-// for tests.
+// tools/mini/mini_cluster.h - a whole cluster of real processes under one directory, for trying out
+// and for tests.
 //
 //   D/conf/core-site.xml, hdfs-site.xml   for any Hadoop client, and for the daemons
 //   D/conf/mini.json                      ports and racks, so that a restart keeps its addresses
-//   D/run/NAME.pid, NAME.ports            of what runs; NAME is namenode, datanode-1, datanode-2, ...
-//   D/log/NAME.log
-//   D/namenode/, D/datanode-N/            data
+//   D/run/NAME.pid, NAME.ports            of what runs; NAME is namenode, datanode-1, datanode-2,
+//   ... D/log/NAME.log D/namenode/, D/datanode-N/            data
 //
 // Everything is on loopback. Datanode N has an address of its own, 127.0.1.N, when racks are given,
 // since racks go by address.
@@ -29,7 +28,8 @@ struct MiniOptions {
   std::vector<std::string> racks;      // of datanode 1, 2, ...; the last one for all that follow
 };
 
-// The program `name` in the directory of this one; `name` itself (found by PATH) if it is not there.
+// The program `name` in the directory of this one; `name` itself (found by PATH) if it is not
+// there.
 std::string ProgramBeside(const std::string& name);
 
 class MiniCluster {
@@ -43,12 +43,13 @@ class MiniCluster {
   const std::string& uri() const { return uri_; }
   const std::string& directory() const { return directory_; }
 
-  // Starts those of `names` (empty: all) that do not run, and waits until each is ready: the datanodes
-  // registered and safe mode left, if the namenode runs.
-  // kDeadlineExceeded, kUnavailable: one did not come up; names it and the end of its log.
+  // Starts those of `names` (empty: all) that do not run, and waits until each is ready: the
+  // datanodes registered and safe mode left, if the namenode runs. kDeadlineExceeded, kUnavailable:
+  // one did not come up; names it and the end of its log.
   absl::Status Start(const std::vector<std::string>& names);
   // SIGTERM, and waits for the end; SIGKILL after `patience`.
-  absl::Status Stop(const std::vector<std::string>& names, absl::Duration patience = absl::Seconds(20));
+  absl::Status Stop(const std::vector<std::string>& names,
+                    absl::Duration patience = absl::Seconds(20));
   absl::Status Signal(const std::vector<std::string>& names, int signal);
 
   // 0: not running.
