@@ -17,8 +17,8 @@ constexpr size_t kPacketsPerSend = 8;
 constexpr size_t kAckReadBytes = 4096;
 // How often a wait looks whether the stream was aborted.
 constexpr absl::Duration kWaitSlice = absl::Seconds(2);
-constexpr absl::Duration kHeartbeatAfter = absl::Seconds(30);
-constexpr absl::Duration kExtraPerNode = absl::Seconds(5);
+// For acknowledgements that follow a failed send: they were sent before the connection ended.
+constexpr absl::Duration kAckPatience = absl::Seconds(1);
 
 std::string NodeName(const hdfs::DatanodeInfoProto& node) {
   return absl::StrCat(node.id().ipaddr(), ":", node.id().xferport());
@@ -73,8 +73,10 @@ absl::Status BlockWriter::Append(const hdfs::LocatedBlockProto& block, ExcludedN
 
 void BlockWriter::RestartSending() {
   acked_ = sent_ = sent_of_next_ = 0;
+  heartbeat_left_ = 0;
   acks_.clear();
-  last_progress_ = file_.context->clock.Monotonic();
+  failed_.reset();
+  last_progress_ = last_sent_ = file_.context->clock.Monotonic();
 }
 
 // ---- Moving bytes ----
@@ -97,7 +99,8 @@ absl::Status BlockWriter::Put(std::unique_ptr<OutPacket> packet, bool sync) {
 }
 
 absl::Status BlockWriter::PumpOnce(bool wait) {
-  std::optional<PipelineFailure> failure = Pump(wait);
+  std::optional<PipelineFailure> failure =
+      failed_.has_value() ? std::exchange(failed_, std::nullopt) : Pump(wait);
   if (aborted_.load(std::memory_order_relaxed)) {
     return absl::AbortedError(absl::StrCat(file_.path, ": the lease is lost"));
   }
@@ -108,35 +111,26 @@ absl::Status BlockWriter::PumpOnce(bool wait) {
 
 std::optional<PipelineFailure> BlockWriter::Pump(bool wait) {
   const size_t acked = acked_;
-  Clock& clock = file_.context->clock;
-  absl::Duration idle_since = clock.Monotonic();
+  const ClientOptions& options = file_.context->options;
+  const absl::Duration limit = PipelineTimeout(options, target_.nodes.size());
+  const absl::Duration slice = std::min(kWaitSlice, PipelineHeartbeatAfter(options) / 2);
   while (true) {
-    const size_t sent = sent_ + sent_of_next_;
     if (auto failure = SendSome()) return failure;
     if (auto failure = TakeAcks()) return failure;
     if (!wait || acked_ != acked || aborted_.load(std::memory_order_relaxed)) return std::nullopt;
-    if (sent_ + sent_of_next_ != sent) {
-      // The time of a transfer begins when its bytes have gone.
-      last_progress_ = idle_since = clock.Monotonic();
-    }
-    absl::StatusOr<bool> ready = socket_.Wait(/*or_writable=*/!AllSent(), kWaitSlice);
-    if (!ready.ok()) return Blame(ready.status());
-    const absl::Duration now = clock.Monotonic();
-    const absl::Duration limit =
-        file_.context->options.read_timeout + kExtraPerNode * target_.nodes.size();
-    if (now - last_progress_ > limit) {
+    if (file_.context->clock.Monotonic() - last_progress_ > limit) {
       return Blame(absl::UnavailableError(
           absl::StrCat(socket_.peer(), ": no acknowledgement in ", absl::FormatDuration(limit))));
     }
-    if (!*ready && now - idle_since > kHeartbeatAfter) {
-      SendHeartbeat();
-      idle_since = now;
-    }
+    const absl::StatusOr<bool> ready = socket_.Wait(/*or_writable=*/HasUnsent(), slice);
+    if (!ready.ok()) return Blame(ready.status());
+    QueueHeartbeat();
   }
 }
 
 std::optional<PipelineFailure> BlockWriter::SendSome() {
-  while (!AllSent()) {
+  if (absl::Status sent = SendHeartbeat(); !sent.ok()) return Blame(std::move(sent), kAckPatience);
+  while (!AllSent() && heartbeat_left_ == 0) {
     std::array<iovec, 3 * kPacketsPerSend> pieces;
     size_t count = 0;
     size_t skip = sent_of_next_;
@@ -145,8 +139,10 @@ std::optional<PipelineFailure> BlockWriter::SendSome() {
       count += packets_[i]->Pieces(skip, std::span(pieces).subspan(count).first<3>());
     }
     absl::StatusOr<size_t> taken = socket_.SendNow(std::span(pieces).first(count));
-    if (!taken.ok()) return Blame(taken.status());
+    if (!taken.ok()) return Blame(taken.status(), kAckPatience);
     if (*taken == 0) return std::nullopt;
+    // The time of a transfer begins when its bytes have gone.
+    last_progress_ = last_sent_ = file_.context->clock.Monotonic();
     sent_of_next_ += *taken;
     while (!AllSent() && sent_of_next_ >= packets_[sent_]->wire_bytes()) {
       sent_of_next_ -= packets_[sent_]->wire_bytes();
@@ -200,10 +196,19 @@ std::optional<PipelineFailure> BlockWriter::TakeAcks() {
   }
 }
 
-PipelineFailure BlockWriter::Blame(absl::Status status) {
-  // A node may have said who failed before the connection went down.
-  if (std::optional<PipelineFailure> told = TakeAcks()) {
-    if (told->bad_node != 0) return *std::move(told);
+PipelineFailure BlockWriter::Blame(absl::Status status, absl::Duration patience) {
+  Clock& clock = file_.context->clock;
+  const absl::Duration deadline = clock.Monotonic() + patience;
+  while (true) {
+    // A node may have said who failed before the connection went down.
+    if (std::optional<PipelineFailure> told = TakeAcks()) {
+      if (told->bad_node != 0) return *std::move(told);
+      break;
+    }
+    const absl::Duration left = deadline - clock.Monotonic();
+    if (left <= absl::ZeroDuration()) break;
+    const absl::StatusOr<bool> ready = socket_.Wait(/*or_writable=*/false, left);
+    if (!ready.ok() || !*ready) break;
   }
   return {.status = std::move(status), .bad_node = 0};
 }
@@ -216,18 +221,33 @@ void BlockWriter::ReleaseAcked() {
   }
 }
 
-void BlockWriter::SendHeartbeat() {
-  if (!socket_.is_open() || sent_of_next_ != 0) return;
-  std::array<std::byte, transfer::kMaxEncodedHeaderBytes> bytes;
-  const size_t size = transfer::EncodePacketHeader({.seqno = transfer::kHeartbeatSeqno}, 0, bytes);
-  // A dead connection shows at the next packet.
-  socket_.Send(std::span(bytes).first(size)).IgnoreError();
+void BlockWriter::QueueHeartbeat() {
+  if (HasUnsent() || file_.context->clock.Monotonic() - last_sent_ <
+                         PipelineHeartbeatAfter(file_.context->options)) {
+    return;
+  }
+  heartbeat_bytes_ = heartbeat_left_ =
+      transfer::EncodePacketHeader({.seqno = transfer::kHeartbeatSeqno}, 0, heartbeat_);
 }
 
-void BlockWriter::KeepAlive() {
-  // A failure is met, and cured, by the next call of the writer.
-  if (!AllSent()) return;
-  SendHeartbeat();
+absl::Status BlockWriter::SendHeartbeat() {
+  if (heartbeat_left_ == 0) return absl::OkStatus();
+  iovec piece{.iov_base = heartbeat_.data() + (heartbeat_bytes_ - heartbeat_left_),
+              .iov_len = heartbeat_left_};
+  ASSIGN_OR_RETURN(const size_t taken, socket_.SendNow(std::span(&piece, 1)));
+  heartbeat_left_ -= taken;
+  if (taken > 0) last_sent_ = file_.context->clock.Monotonic();
+  return absl::OkStatus();
+}
+
+bool BlockWriter::Serve(bool idle) {
+  if (failed_.has_value() || !socket_.is_open()) return false;
+  QueueHeartbeat();
+  if (!idle && heartbeat_left_ == 0) return HasUnsent();
+  failed_ = Pump(/*wait=*/false);
+  if (failed_.has_value()) return false;
+  if (!can_write_anew_) ReleaseAcked();
+  return HasUnsent();
 }
 
 absl::Status BlockWriter::PumpUntilAcked() {

@@ -1,7 +1,7 @@
 // client/block_writer.h - one block being written through a pipeline, failures included.
 //
-// There is no thread: whoever writes also sends what the socket takes and reads the
-// acknowledgements that have come. Packets are kept in one queue:
+// Whoever writes also sends what the socket takes and reads the acknowledgements that have come;
+// between two calls the stream keeper's thread does (Serve). Packets are kept in one queue:
 //
 //   packets_   [ acknowledged, kept | sent | partly sent | waiting ]
 //                0 .. acked_          acked_ .. sent_      sent_ .. end
@@ -18,6 +18,7 @@
 // Not thread-safe; the stream serializes.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <deque>
@@ -66,8 +67,12 @@ class BlockWriter {
   // Sends the closing packet and waits until the block is finished on all its nodes.
   absl::Status Finish(bool sync);
 
-  // A sign of life, if nothing is on its way.
-  void KeepAlive();
+  // From the stream keeper: sends a heartbeat if one is due and, when the writer is `idle`, moves
+  // what can be moved without waiting. A failure is kept for the writer's next call, which cures
+  // it: a recovery can take a minute, during which other streams would go without heartbeats.
+  // Returns HasUnsent(), or false after a failure.
+  bool Serve(bool idle);
+  bool HasUnsent() const { return !AllSent() || heartbeat_left_ > 0; }
 
   // The block at its present acknowledged length; after Finish its final one.
   hdfs::ExtendedBlockProto block() const;
@@ -78,13 +83,17 @@ class BlockWriter {
   std::optional<PipelineFailure> Pump(bool wait);
   std::optional<PipelineFailure> SendSome();
   std::optional<PipelineFailure> TakeAcks();
-  PipelineFailure Blame(absl::Status status);
+  // After a failure of the connection: whom acknowledgements name that came before it, or come
+  // within `patience`, else the first node.
+  PipelineFailure Blame(absl::Status status, absl::Duration patience = absl::ZeroDuration());
   bool AllSent() const { return sent_ == packets_.size(); }
   bool AllAcked() const { return acked_ == packets_.size(); }
   absl::Status PumpUntilAcked();
   absl::Status PumpOnce(bool wait);
   void ReleaseAcked();
-  void SendHeartbeat();
+  void QueueHeartbeat();  // if one is due
+  // Sends the rest of a queued heartbeat; what follows has to wait while there is one.
+  absl::Status SendHeartbeat();
 
   absl::Status Recover(PipelineFailure failure);
   absl::Status WriteAnew(PipelineFailure failure);
@@ -114,9 +123,14 @@ class BlockWriter {
   bool can_write_anew_ = false;
   bool appended_ = false;
   bool flushed_ = false;
-  int recoveries_ = 0;  // since the last acknowledgement
-  absl::Duration last_progress_;
-  std::vector<std::byte> acks_;  // bytes received, not yet a whole acknowledgement
+  int recoveries_ = 0;            // since the last acknowledgement
+  absl::Duration last_progress_;  // packets sent, or anything acknowledged
+  absl::Duration last_sent_;      // heartbeats too
+  std::array<std::byte, transfer::kMaxEncodedHeaderBytes> heartbeat_;
+  size_t heartbeat_bytes_ = 0;
+  size_t heartbeat_left_ = 0;              // bytes at its end that have not gone
+  std::optional<PipelineFailure> failed_;  // met by Serve
+  std::vector<std::byte> acks_;            // bytes received, not yet a whole acknowledgement
 };
 
 }  // namespace cairn::client

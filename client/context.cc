@@ -8,6 +8,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "client/path.h"
+#include "client/pipeline.h"
 
 namespace cairn::client {
 namespace {
@@ -37,8 +38,8 @@ ClientContext::ClientContext(ClientOptions client_options, std::string user_name
       namenode(std::move(namenode_rpc)),
       datanode_rpc(std::move(datanodes)),
       peers(options.peer_cache_capacity, options.peer_cache_expiry, system_clock),
-      leases(options.lease_renewal, options.lease_hard_limit, *namenode, client_name,
-             system_clock) {}
+      leases(options.lease_renewal, options.lease_hard_limit, *namenode, client_name, system_clock),
+      keeper(PipelineHeartbeatAfter(options) / 4) {}
 
 absl::Status ClientContext::NamingPath(const absl::Status& status, absl::string_view method,
                                        absl::string_view path) {

@@ -12,6 +12,7 @@
 #include "client/peer_cache.h"
 #include "client/rpc_channel.h"
 #include "client/socket.h"
+#include "client/stream_keeper.h"
 #include "common/clock.h"
 #include "common/mutex.h"
 #include "proto/hdfs/types.pb.h"
@@ -54,7 +55,9 @@ struct ClientContext {
   std::optional<ServerDefaults> defaults ABSL_GUARDED_BY(defaults_mu);
   absl::Duration defaults_at ABSL_GUARDED_BY(defaults_mu);
 
-  LeaseRenewer leases;  // last: its thread uses the others
+  // Last: their threads use the others.
+  LeaseRenewer leases;
+  StreamKeeper keeper;
 };
 
 }  // namespace cairn::client

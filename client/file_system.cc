@@ -253,7 +253,7 @@ absl::StatusOr<std::unique_ptr<OutputStream>> FileSystem::Create(absl::string_vi
     return absl::InternalError(absl::StrCat(path, ": the server sent no valid status of the file"));
   }
   auto impl = std::make_shared<OutputStream::Impl>(std::move(file), made);
-  context_->leases.Add(*impl);
+  impl->Register();
   return std::make_unique<OutputStream>(std::move(impl));
 }
 
@@ -285,7 +285,7 @@ absl::StatusOr<std::unique_ptr<OutputStream>> FileSystem::Append(absl::string_vi
   OpenFile file{.context = context_, .path = std::string(path), .inode = status.fileid()};
   auto impl = std::make_shared<OutputStream::Impl>(std::move(file), status);
   if (has_block) RETURN_IF_ERROR(impl->Continue(response->block(), options.new_block));
-  context_->leases.Add(*impl);
+  impl->Register();
   return std::make_unique<OutputStream>(std::move(impl));
 }
 

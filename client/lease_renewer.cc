@@ -1,7 +1,6 @@
 #include "client/lease_renewer.h"
 
 #include <utility>
-#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "common/thread.h"
@@ -27,29 +26,11 @@ LeaseRenewer::~LeaseRenewer() {
 }
 
 void LeaseRenewer::Add(LeaseHolder& holder) {
-  const auto entry = std::make_shared<Entry>();
-  {
-    MutexLock lock(entry->mu);
-    entry->holder = &holder;
-  }
   MutexLock lock(mu_);
   // The call that opened the file was a renewal.
   last_renewal_ = clock_.Monotonic();
-  entries_[&holder] = entry;
+  holders_.Add(holder);
   if (!thread_.joinable()) thread_ = std::thread([this] { Run(); });
-}
-
-void LeaseRenewer::Remove(LeaseHolder& holder) {
-  std::shared_ptr<Entry> entry;
-  {
-    MutexLock lock(mu_);
-    const auto found = entries_.find(&holder);
-    if (found == entries_.end()) return;
-    entry = std::move(found->second);
-    entries_.erase(found);
-  }
-  MutexLock lock(entry->mu);
-  entry->holder = nullptr;
 }
 
 void LeaseRenewer::Run() {
@@ -69,32 +50,20 @@ void LeaseRenewer::Run() {
 }
 
 void LeaseRenewer::RenewOnce() {
-  {
-    MutexLock lock(mu_);
-    if (entries_.empty()) return;
-  }
+  if (holders_.empty()) return;
   hdfs::RenewLeaseRequestProto request;
   hdfs::RenewLeaseResponseProto response;
   request.set_clientname(client_name_);
   const absl::Status renewed = namenode_.Call("renewLease", request, response);
-  bool lost = false;
-  std::vector<std::shared_ptr<Entry>> entries;
   {
     MutexLock lock(mu_);
     if (renewed.ok()) last_renewal_ = clock_.Monotonic();
-    lost = clock_.Monotonic() - last_renewal_ > hard_limit_;
-    for (const auto& [holder, entry] : entries_) entries.push_back(entry);
+    if (clock_.Monotonic() - last_renewal_ <= hard_limit_) return;
   }
-  for (const std::shared_ptr<Entry>& entry : entries) {
-    MutexLock lock(entry->mu);
-    if (entry->holder == nullptr) continue;
-    if (lost) {
-      entry->holder->Abort(absl::AbortedError(
-          absl::StrCat("the lease could not be renewed in time: ", renewed.message())));
-    } else {
-      entry->holder->KeepAlive();
-    }
-  }
+  holders_.ForEach([&](LeaseHolder& holder) {
+    holder.Abort(absl::AbortedError(
+        absl::StrCat("the lease could not be renewed in time: ", renewed.message())));
+  });
 }
 
 }  // namespace cairn::client

@@ -29,7 +29,17 @@ OutputStream::Impl::Impl(OpenFile file, const hdfs::HdfsFileStatusProto& status)
   large_packet_bytes_ = std::max<size_t>(options.large_packet_bytes / chunk * chunk, packet_bytes_);
 }
 
-OutputStream::Impl::~Impl() { file_.context->leases.Remove(*this); }
+OutputStream::Impl::~Impl() { Unregister(); }
+
+void OutputStream::Impl::Register() {
+  file_.context->leases.Add(*this);
+  file_.context->keeper.Add(*this);
+}
+
+void OutputStream::Impl::Unregister() {
+  file_.context->keeper.Remove(*this);
+  file_.context->leases.Remove(*this);
+}
 
 size_t OutputStream::Impl::Capacity(uint64_t offset) const {
   const uint64_t chunk = settings_.checksum.bytes_per_checksum();
@@ -46,6 +56,11 @@ absl::Status OutputStream::Impl::Remember(absl::Status status) {
     packet_ = nullptr;
   }
   return status;
+}
+
+absl::Status OutputStream::Impl::Leave(absl::Status status) {
+  if (writer_ != nullptr && writer_->HasUnsent()) file_.context->keeper.Want();
+  return Remember(std::move(status));
 }
 
 absl::Status OutputStream::Impl::Continue(const hdfs::LocatedBlockProto& block, bool new_block) {
@@ -133,17 +148,19 @@ absl::Status OutputStream::Impl::DoClose() {
 }
 
 absl::Status OutputStream::Impl::Write(std::span<const std::byte> data) {
+  calls_.fetch_add(1, std::memory_order_relaxed);
   MutexLock lock(mu_);
   if (!error_.ok()) return error_;
   if (closed_) return absl::FailedPreconditionError(absl::StrCat(file_.path, ": stream is closed"));
-  return Remember(DoWrite(data));
+  return Leave(DoWrite(data));
 }
 
 absl::Status OutputStream::Impl::Flush(bool sync) {
+  calls_.fetch_add(1, std::memory_order_relaxed);
   MutexLock lock(mu_);
   if (!error_.ok()) return error_;
   if (closed_) return absl::FailedPreconditionError(absl::StrCat(file_.path, ": stream is closed"));
-  return Remember(DoFlush(sync));
+  return Leave(DoFlush(sync));
 }
 
 absl::Status OutputStream::Impl::Close() {
@@ -154,15 +171,18 @@ absl::Status OutputStream::Impl::Close() {
     closed_ = true;
     result = error_.ok() ? Remember(DoClose()) : error_;
   }
-  file_.context->leases.Remove(*this);
+  Unregister();
   return result;
 }
 
-void OutputStream::Impl::KeepAlive() {
-  // A busy writer keeps its pipeline alive by itself.
-  if (!mu_.try_lock()) return;
-  if (writer_ != nullptr) writer_->KeepAlive();
+bool OutputStream::Impl::Serve() {
+  const uint64_t calls = calls_.load(std::memory_order_relaxed);
+  const bool idle = std::exchange(calls_seen_, calls) == calls;
+  // A call that is under way moves the bytes itself, and tells the keeper at its end.
+  if (!mu_.try_lock()) return false;
+  const bool unsent = writer_ != nullptr && writer_->Serve(idle);
   mu_.unlock();
+  return unsent;
 }
 
 void OutputStream::Impl::Abort(absl::Status why) {

@@ -14,11 +14,12 @@
 #include "client/excluded_nodes.h"
 #include "client/lease_renewer.h"
 #include "client/output_stream.h"
+#include "client/stream_keeper.h"
 #include "common/mutex.h"
 
 namespace cairn::client {
 
-class OutputStream::Impl final : public LeaseHolder {
+class OutputStream::Impl final : public LeaseHolder, public KeptStream {
  public:
   // A file that create() has made, or append() has opened with `status`.
   Impl(OpenFile file, const hdfs::HdfsFileStatusProto& status);
@@ -35,7 +36,9 @@ class OutputStream::Impl final : public LeaseHolder {
   uint64_t position() const { return position_.load(std::memory_order_relaxed); }
   const std::string& path() const { return file_.path; }
 
-  void KeepAlive() override ABSL_LOCKS_EXCLUDED(mu_);
+  // Has the background threads look after the stream, from now until it is closed or destroyed.
+  void Register();
+  bool Serve() override ABSL_LOCKS_EXCLUDED(mu_);
   void Abort(absl::Status why) override;
 
  private:
@@ -47,6 +50,9 @@ class OutputStream::Impl final : public LeaseHolder {
   // Sends what of packet_ has not been sent yet.
   absl::Status PutPacket(bool sync) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   size_t Capacity(uint64_t offset_in_block) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // At the end of a call: what the sockets did not take goes out later.
+  absl::Status Leave(absl::Status status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Unregister() ABSL_LOCKS_EXCLUDED(mu_);
   absl::Status Remember(absl::Status status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const OpenFile file_;
@@ -55,6 +61,8 @@ class OutputStream::Impl final : public LeaseHolder {
   size_t large_packet_bytes_ = 0;   // the same
   std::atomic<bool> aborted_ = false;
   std::atomic<uint64_t> position_ = 0;
+  std::atomic<uint64_t> calls_ = 0;  // of the application, begun
+  uint64_t calls_seen_ = 0;          // by the last Serve; of its thread alone
 
   Mutex mu_;
   OutPacketPool pool_ ABSL_GUARDED_BY(mu_);

@@ -20,6 +20,9 @@ constexpr absl::Duration kFirstPause = absl::Milliseconds(100);
 constexpr absl::Duration kLongestPause = absl::Seconds(3);
 constexpr int kAddBlockTries = 8;  // with doubling pauses about 12 s
 
+constexpr absl::Duration kExtraPerNode = absl::Seconds(5);  // as HDFS's clients and datanodes
+constexpr absl::Duration kLongestSilence = absl::Seconds(30);
+
 constexpr size_t kAddNodeTries = 3;  // new nodes, each with another of the present ones as source
 
 // The index in `answer` of the one node that `present` has not.
@@ -72,6 +75,7 @@ absl::Status TransferReplica(const ClientContext& context, const hdfs::DatanodeI
   op.add_targetstorageids(to.storage_ids.back());
   ASSIGN_OR_RETURN(Socket socket, context.ConnectTransfer(source.id()));
   const std::string bytes = transfer::EncodeOp(transfer::Opcode::kTransferBlock, op);
+  socket.SetReadTimeout(PipelineTimeout(context.options, 2));  // of source and target
   RETURN_IF_ERROR(socket.Send(std::as_bytes(std::span(bytes))));
   hdfs::BlockOpResponseProto reply;
   RETURN_IF_ERROR(ReceiveDelimited(socket, reply));
@@ -110,6 +114,14 @@ absl::StatusOr<PipelineTarget> ToTarget(const hdfs::LocatedBlockProto& located) 
   return target;
 }
 
+absl::Duration PipelineTimeout(const ClientOptions& options, size_t nodes) {
+  return options.read_timeout + kExtraPerNode * nodes;
+}
+
+absl::Duration PipelineHeartbeatAfter(const ClientOptions& options) {
+  return std::min(options.read_timeout / 2, kLongestSilence);
+}
+
 std::optional<Socket> SetUpPipeline(const ClientContext& context, const PipelineTarget& target,
                                     const SetUpRequest& request,
                                     const transfer::DataChecksum& checksum,
@@ -123,6 +135,7 @@ std::optional<Socket> SetUpPipeline(const ClientContext& context, const Pipeline
   const std::string bytes =
       transfer::EncodeOp(transfer::Opcode::kWriteBlock, MakeOp(context, target, request, checksum));
   hdfs::BlockOpResponseProto reply;
+  socket->SetReadTimeout(PipelineTimeout(context.options, target.nodes.size()));
   failure.status = socket->Send(std::as_bytes(std::span(bytes)));
   if (failure.status.ok()) failure.status = ReceiveDelimited(*socket, reply);
   if (!failure.status.ok()) return std::nullopt;

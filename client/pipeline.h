@@ -46,6 +46,14 @@ struct PipelineFailure {
   size_t bad_node = 0;  // index into nodes
 };
 
+// How long to wait for the first of `nodes`: the socket time-out and 5 s for each. Every node waits
+// 5 s longer than the one after it, so that the neighbour of a silent node names it before anybody
+// blames the neighbour.
+absl::Duration PipelineTimeout(const ClientOptions& options, size_t nodes);
+// After how long a silence a writer sends a heartbeat: half the time that datanodes wait, by
+// default or by the client's own setting if that is shorter.
+absl::Duration PipelineHeartbeatAfter(const ClientOptions& options);
+
 // Connects to the first node, which connects the others. On failure fills `failure`.
 std::optional<Socket> SetUpPipeline(const ClientContext& context, const PipelineTarget& target,
                                     const SetUpRequest& request,

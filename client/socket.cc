@@ -70,11 +70,10 @@ bool WouldBlock(int error) { return error == EAGAIN || error == EWOULDBLOCK; }
 Socket::Socket(int fd, std::string peer, const SocketOptions& options)
     : fd_(fd), peer_(std::move(peer)) {
   const int one = 1;
-  const timeval receive = TimeoutValue(options.read_timeout);
   const timeval send = TimeoutValue(options.write_timeout);
   // Best effort: a connection without these is slower, not wrong.
   ::setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-  ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &receive, sizeof(receive));
+  SetReadTimeout(options.read_timeout);
   ::setsockopt(fd_, SOL_SOCKET, SO_SNDTIMEO, &send, sizeof(send));
   if (!options.congestion_control.empty()) {
     ::setsockopt(fd_, IPPROTO_TCP, TCP_CONGESTION, options.congestion_control.data(),
@@ -105,6 +104,11 @@ void Socket::Close() {
 
 void Socket::Shutdown() {
   if (fd_ >= 0) ::shutdown(fd_, SHUT_RDWR);
+}
+
+void Socket::SetReadTimeout(absl::Duration timeout) {
+  const timeval value = TimeoutValue(timeout);
+  ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &value, sizeof(value));
 }
 
 absl::Status Socket::Error(const char* what, int error) const {

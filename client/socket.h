@@ -45,6 +45,9 @@ class Socket {
   // while the socket stays open.
   void Shutdown();
 
+  // In place of SocketOptions::read_timeout.
+  void SetReadTimeout(absl::Duration timeout);
+
   // All of it, or an error and the connection is of no more use.
   absl::Status Send(std::span<const std::byte> data);
   absl::Status Receive(std::span<std::byte> out);

@@ -2,7 +2,9 @@
 #include <random>
 
 #include "client/block_writer.h"
+#include "client/pipeline.h"
 #include "client/testing/fake_cluster.h"
+#include "common/testing/eventually.h"
 #include "common/testing/fake_clock.h"
 #include "common/testing/status_matchers.h"
 
@@ -48,6 +50,7 @@ class StreamsTest : public ::testing::Test {
     return data;
   }
 
+  FakeClock clock_;  // outlives fs_, whose threads may read it
   FakeCluster cluster_{4};
   std::unique_ptr<FileSystem> fs_ = cluster_.Connect(Options());
 };
@@ -132,8 +135,7 @@ TEST_F(StreamsTest, AfterAnHflushTheBlockIsNotWrittenAnew) {
 
 // A long stream must not run out of nodes because each had its bad moment.
 TEST_F(StreamsTest, ANodeThatFailedIsTriedAgainAfterAWhile) {
-  FakeClock clock;
-  fs_ = cluster_.Connect(Options(), clock);
+  fs_ = cluster_.Connect(Options(), clock_);
   cluster_.RefuseSetUp(0);
   cluster_.RefuseSetUp(1);
   const std::string data = RandomBytes(3 * kBlockBytes);
@@ -141,9 +143,9 @@ TEST_F(StreamsTest, ANodeThatFailedIsTriedAgainAfterAWhile) {
   ASSERT_OK(out->Write(data.substr(0, kBlockBytes)));
   cluster_.AllowSetUp(0);
   cluster_.AllowSetUp(1);
-  clock.Advance(Options().excluded_node_expiry - absl::Milliseconds(1));
+  clock_.Advance(Options().excluded_node_expiry - absl::Milliseconds(1));
   ASSERT_OK(out->Write(data.substr(kBlockBytes, kBlockBytes)));
-  clock.Advance(absl::Milliseconds(1));
+  clock_.Advance(absl::Milliseconds(1));
   ASSERT_OK(out->Write(data.substr(2 * kBlockBytes)));
   ASSERT_OK(out->Close());
   EXPECT_EQ(cluster_.Contents("/f"), data);
@@ -222,6 +224,91 @@ TEST_F(StreamsTest, WhenNoNodeIsLeftTheErrorNamesTheFileAndStays) {
   EXPECT_THAT(first.message(), HasSubstr("/f"));
   EXPECT_EQ(out->Write("y"), first);
   EXPECT_EQ(out->Close(), first);
+}
+
+// The first node waits longer than the socket time-out for those behind it, and knows which failed.
+TEST_F(StreamsTest, ANodeThatWaitsForASilentOneAtSetUpIsNotBlamed) {
+  ClientOptions options = Options();
+  options.read_timeout = absl::Milliseconds(50);
+  fs_ = cluster_.Connect(options);
+  cluster_.LastNodeSilentAtSetUp(0, absl::Milliseconds(200));
+  const std::string data = RandomBytes(1000);
+  ASSERT_OK(WriteFile("/f", data));
+  EXPECT_EQ(cluster_.Contents("/f"), data);
+  EXPECT_THAT(cluster_.ReplicaNodes("/f", 0), ElementsAre(0, 1, 3));
+}
+
+TEST(PipelineTimeoutTest, EveryNodeAddsFiveSecondsUnlessThereIsNoLimit) {
+  ClientOptions options;
+  options.read_timeout = absl::Seconds(60);
+  EXPECT_EQ(PipelineTimeout(options, 3), absl::Seconds(75));
+  EXPECT_EQ(PipelineHeartbeatAfter(options), absl::Seconds(30));
+  options.read_timeout = absl::Seconds(10);
+  EXPECT_EQ(PipelineHeartbeatAfter(options), absl::Seconds(5));
+  options.read_timeout = absl::InfiniteDuration();
+  EXPECT_EQ(PipelineTimeout(options, 3), absl::InfiniteDuration());
+  EXPECT_EQ(PipelineHeartbeatAfter(options), absl::Seconds(30));
+}
+
+// The acknowledgement that names node 2 has arrived when the send fails.
+TEST_F(StreamsTest, TheNodeThatAnAcknowledgementNamesIsToBlameForAFailedSend) {
+  cluster_.DieAfterBytes(2, 1000);
+  const std::string data = RandomBytes(300'000);
+  cluster_.HoldPackets(true);
+  ASSERT_OK_AND_ASSIGN(auto out, fs_->Create("/f"));
+  ASSERT_OK(out->Write(data.substr(0, 200'000)));
+  cluster_.HoldPackets(false);
+  EVENTUALLY(cluster_.ClosedConnections() == 1);
+  ASSERT_OK(out->Write(data.substr(200'000)));
+  ASSERT_OK(out->Close());
+  EXPECT_EQ(cluster_.Contents("/f"), data);
+  EXPECT_THAT(cluster_.ReplicaNodes("/f", 0), ElementsAre(0, 1, 3));
+}
+
+// More than the sockets hold is written and the application then does something else.
+TEST_F(StreamsTest, WhatTheSocketDidNotTakeGoesOutWithoutAnotherCall) {
+  ClientOptions options = Options();
+  options.block_bytes = 64 << 20;
+  options.write_window_bytes = 32 << 20;
+  fs_ = cluster_.Connect(options);
+  cluster_.HoldPackets(true);
+  const std::string data = RandomBytes(12 << 20);
+  ASSERT_OK_AND_ASSIGN(auto out, fs_->Create("/f"));
+  ASSERT_OK(out->Write(data));
+  cluster_.HoldPackets(false);
+  EVENTUALLY(cluster_.BytesReceived("/f") == data.size());
+  ASSERT_OK(out->Close());
+  EXPECT_EQ(cluster_.Contents("/f"), data);
+}
+
+TEST_F(StreamsTest, AnIdleStreamSendsHeartbeats) {
+  ClientOptions options = Options();
+  options.read_timeout = absl::Milliseconds(40);
+  fs_ = cluster_.Connect(options);
+  const std::string data = RandomBytes(200'000);
+  ASSERT_OK_AND_ASSIGN(auto out, fs_->Create("/f"));
+  ASSERT_OK(out->Write(data.substr(0, 100'000)));
+  ASSERT_OK(out->Hflush());
+  EVENTUALLY(cluster_.Heartbeats() >= 3);
+  ASSERT_OK(out->Write(data.substr(100'000)));
+  ASSERT_OK(out->Close());
+  EXPECT_EQ(cluster_.Contents("/f"), data);
+  EXPECT_EQ(cluster_.Calls("updatePipeline"), 0);
+}
+
+// Nothing is overdue just because nothing was written for long.
+TEST_F(StreamsTest, TheTimeOfAnAcknowledgementBeginsWhenItsPacketIsSent) {
+  fs_ = cluster_.Connect(Options(), clock_);
+  const std::string data = RandomBytes(2000);
+  ASSERT_OK_AND_ASSIGN(auto out, fs_->Create("/f"));
+  ASSERT_OK(out->Write(data.substr(0, 1000)));
+  ASSERT_OK(out->Hflush());
+  clock_.Advance(absl::Hours(1));
+  ASSERT_OK(out->Write(data.substr(1000)));
+  ASSERT_OK(out->Hflush());
+  ASSERT_OK(out->Close());
+  EXPECT_EQ(cluster_.Contents("/f"), data);
+  EXPECT_EQ(cluster_.Calls("updatePipeline"), 0);
 }
 
 TEST_F(StreamsTest, AnAcknowledgementOutOfTurnIsAFailureOfThatNode) {

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "client/block_reader.h"
 #include "client/socket.h"
 #include "common/check.h"
@@ -205,6 +206,9 @@ class FakeCluster::Node {
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    // Small, so that a writer's bytes do not all fit.
+    const int buffer_bytes = 64 << 10;
+    CHECK(::setsockopt(listener_, SOL_SOCKET, SO_RCVBUF, &buffer_bytes, sizeof(buffer_bytes)) == 0);
     CHECK(::bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0);
     CHECK(::listen(listener_, 64) == 0);
     socklen_t size = sizeof(address);
@@ -243,6 +247,8 @@ class FakeCluster::Node {
           MutexLock lock(mu_);
           connections_.erase(fd);
         }
+        MutexLock lock(cluster_.mu_);
+        ++cluster_.closed_connections_;
       });
     }
   }
@@ -282,8 +288,15 @@ class FakeCluster::Node {
     hdfs::BlockOpResponseProto reply;
     reply.set_status(hdfs::STATUS_SUCCESS);
     reply.set_firstbadlink("");
+    absl::Duration delay = absl::ZeroDuration();
     {
       MutexLock lock(cluster_.mu_);
+      const auto silent = cluster_.last_silent_.find(index_);
+      if (silent != cluster_.last_silent_.end()) {
+        delay = silent->second;
+        cluster_.refusing_.insert(chain.back());
+        cluster_.last_silent_.erase(silent);
+      }
       for (int node : chain) {
         if (!cluster_.refusing_.contains(node)) continue;
         reply.set_status(hdfs::STATUS_ERROR);
@@ -295,6 +308,7 @@ class FakeCluster::Node {
         for (int node : chain) cluster_.blocks_[id].bytes[node].resize(op.minbytesrcvd());
       }
     }
+    absl::SleepFor(delay);
     Reply(socket, reply);
     if (reply.status() != hdfs::STATUS_SUCCESS) return false;
     if (op.stage() == hdfs::OpWriteBlockProto::PIPELINE_CLOSE_RECOVERY) return false;
@@ -323,6 +337,10 @@ class FakeCluster::Node {
 
   // False: that was the last packet, or the end.
   bool TakePacket(Socket& socket, uint64_t id, const std::vector<int>& chain) {
+    {
+      MutexLock lock(cluster_.mu_);
+      while (cluster_.holding_) cluster_.released_.Wait(cluster_.mu_);
+    }
     std::array<std::byte, transfer::kPacketPrefixBytes> prefix_bytes;
     if (!socket.Receive(prefix_bytes).ok()) return false;
     const auto prefix = transfer::DecodePacketPrefix(prefix_bytes);
@@ -340,15 +358,14 @@ class FakeCluster::Node {
     {
       MutexLock lock(cluster_.mu_);
       if (cluster_.acking_wrong_.erase(index_) > 0) ack.seqno += 7;
+      if (header->is_heartbeat()) ++cluster_.heartbeats_;
       for (int node : chain) {
         const auto limit = cluster_.die_after_.find(node);
         const bool dies = limit != cluster_.die_after_.end() &&
                           static_cast<uint64_t>(header->end_offset()) > limit->second;
         ack.statuses.push_back(dies ? hdfs::STATUS_ERROR : hdfs::STATUS_SUCCESS);
-        if (dies) {
-          cluster_.refusing_.insert(node);
-          continue;
-        }
+        if (dies) cluster_.refusing_.insert(node);
+        if (dies || header->is_heartbeat()) continue;
         std::string& bytes = cluster_.blocks_[id].bytes[node];
         // Of a block that has been abandoned meanwhile.
         if (static_cast<size_t>(header->offset_in_block) > bytes.size()) return false;
@@ -424,7 +441,10 @@ FakeCluster::FakeCluster(int nodes) {
   for (int i = 0; i < nodes; ++i) nodes_.push_back(std::make_unique<Node>(*this, i));
 }
 
-FakeCluster::~FakeCluster() { nodes_.clear(); }
+FakeCluster::~FakeCluster() {
+  HoldPackets(false);
+  nodes_.clear();
+}
 
 std::unique_ptr<FileSystem> FakeCluster::Connect(ClientOptions options, Clock& clock) {
   return FileSystem::Over(std::make_shared<ClientContext>(
@@ -480,6 +500,16 @@ void FakeCluster::AckOutOfTurn(int node) {
   acking_wrong_.insert(node);
 }
 
+void FakeCluster::LastNodeSilentAtSetUp(int node, absl::Duration delay) {
+  MutexLock lock(mu_);
+  last_silent_[node] = delay;
+}
+void FakeCluster::HoldPackets(bool hold) {
+  MutexLock lock(mu_);
+  holding_ = hold;
+  released_.NotifyAll();
+}
+
 int FakeCluster::Calls(const std::string& method) const {
   MutexLock lock(mu_);
   const auto found = calls_.find(method);
@@ -517,8 +547,33 @@ bool FakeCluster::ReplicasAgree(const std::string& path) const {
 }
 
 int FakeCluster::Replicas(const std::string& path, size_t block) const {
+  return static_cast<int>(ReplicaNodes(path, block).size());
+}
+
+std::vector<int> FakeCluster::ReplicaNodes(const std::string& path, size_t block) const {
   MutexLock lock(mu_);
-  return static_cast<int>(blocks_.at(files_.at(path).blocks[block]).nodes.size());
+  return blocks_.at(files_.at(path).blocks[block]).nodes;
+}
+
+uint64_t FakeCluster::BytesReceived(const std::string& path) const {
+  MutexLock lock(mu_);
+  uint64_t bytes = 0;
+  for (uint64_t id : files_.at(path).blocks) {
+    const Block& block = blocks_.at(id);
+    const auto found = block.bytes.find(block.nodes[0]);
+    if (found != block.bytes.end()) bytes += found->second.size();
+  }
+  return bytes;
+}
+
+int FakeCluster::Heartbeats() const {
+  MutexLock lock(mu_);
+  return heartbeats_;
+}
+
+int FakeCluster::ClosedConnections() const {
+  MutexLock lock(mu_);
+  return closed_connections_;
 }
 
 size_t FakeCluster::BlockCount(const std::string& path) const {

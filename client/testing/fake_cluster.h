@@ -38,15 +38,23 @@ class FakeCluster {
   // What the node sends after its answer to READ_BLOCK, in place of packets.
   void SendInsteadOfPackets(int node, std::string bytes);
   void AckOutOfTurn(int node);  // acknowledges a packet that nobody sent
+  // The next pipeline that begins at `node` is refused after `delay`, since its last node is
+  // silent, as all later ones with that node are at once.
+  void LastNodeSilentAtSetUp(int node, absl::Duration delay);
+  void HoldPackets(bool hold);  // no node reads any while true
 
   // ---- What happened ----
   int Calls(const std::string& method) const;
   std::vector<int> BadReplicaReports() const;           // node indices
   std::string Contents(const std::string& path) const;  // by the blocks' first live replica
   int Replicas(const std::string& path, size_t block) const;
+  std::vector<int> ReplicaNodes(const std::string& path, size_t block) const;
   // Every replica of every block is what Contents says.
   bool ReplicasAgree(const std::string& path) const;
   size_t BlockCount(const std::string& path) const;
+  uint64_t BytesReceived(const std::string& path) const;  // by the nodes, open blocks included
+  int Heartbeats() const;                                 // of writers
+  int ClosedConnections() const;
 
  private:
   class Namenode;
@@ -83,6 +91,11 @@ class FakeCluster {
   std::set<int> corrupting_ ABSL_GUARDED_BY(mu_);
   std::set<int> acking_wrong_ ABSL_GUARDED_BY(mu_);
   std::map<int, uint64_t> die_after_ ABSL_GUARDED_BY(mu_);
+  std::map<int, absl::Duration> last_silent_ ABSL_GUARDED_BY(mu_);
+  bool holding_ ABSL_GUARDED_BY(mu_) = false;
+  CondVar released_;
+  int heartbeats_ ABSL_GUARDED_BY(mu_) = 0;
+  int closed_connections_ ABSL_GUARDED_BY(mu_) = 0;
   std::map<int, std::string> instead_ ABSL_GUARDED_BY(mu_);
   std::vector<std::unique_ptr<Node>> nodes_;
 };

@@ -278,7 +278,11 @@ class Streaming(Case):
         return False
 
     def test_a_datanode_is_stopped_while_a_client_writes(self):
-        conf = {"dfs.client.socket-timeout": "3000", "dfs.blocksize": str(64 << 20)}
+        conf = {
+            "dfs.client.socket-timeout": "3000",
+            "dfs.datanode.socket.write.timeout": "3000",
+            "dfs.blocksize": str(64 << 20),
+        }
         with MiniCluster(datanodes=3, conf=conf) as cluster:
             for victim in cluster.datanodes:  # each at its place in the pipeline
                 self.put_while_one_stops(cluster, [env.program("cairn"), "dfs"], victim)
@@ -287,7 +291,11 @@ class Streaming(Case):
         reason = hadoop.why_not()
         if reason:
             self.skipTest(reason)
-        conf = {"dfs.client.socket-timeout": "3000", "dfs.blocksize": str(64 << 20)}
+        conf = {
+            "dfs.client.socket-timeout": "3000",
+            "dfs.datanode.socket.write.timeout": "3000",
+            "dfs.blocksize": str(64 << 20),
+        }
         with MiniCluster(datanodes=3, conf=conf) as cluster:
             java_conf = hadoop.write_conf(
                 env.new_directory("java-conf"), core={"fs.defaultFS": cluster.uri}, hdfs=conf

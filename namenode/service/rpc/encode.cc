@@ -253,6 +253,8 @@ void FillContentSummary(const ContentSummary& summary, hdfs::ContentSummaryProto
   out.set_quota(kNoQuota);
   out.set_spaceconsumed(summary.space);
   out.set_spacequota(kNoQuota);
+  // Of a file; a directory has a policy only when one was set on it.
+  if (summary.directories == 0) out.set_erasurecodingpolicy("Replicated");
 }
 
 void FillQuotaUsage(const ContentSummary& summary, hdfs::QuotaUsageProto& out) {

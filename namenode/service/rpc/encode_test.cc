@@ -274,6 +274,14 @@ TEST_F(EncodeTest, QuotasThatAreNotSetAreMinusOne) {
   EXPECT_TRUE(usage.IsInitialized());
 }
 
+TEST_F(EncodeTest, AFilesSummaryNamesItsPolicyAndADirectorysDoesNot) {
+  hdfs::ContentSummaryProto of_file, of_directory;
+  FillContentSummary({.length = 10, .files = 1, .directories = 0, .space = 30}, of_file);
+  EXPECT_EQ(of_file.erasurecodingpolicy(), "Replicated");
+  FillContentSummary({.length = 10, .files = 1, .directories = 1, .space = 30}, of_directory);
+  EXPECT_FALSE(of_directory.has_erasurecodingpolicy());
+}
+
 TEST_F(EncodeTest, ReportLeavesFailedStoragesOutOfTheSums) {
   DatanodeInfo node;
   node.storages.resize(2);
