@@ -67,7 +67,7 @@ constexpr ConfigKey kKeys[] = {
     {"cairn.client.rpc.retry", ConfigType::kDuration, "60s",
      "how long a call goes on being tried while no namenode can be reached", absl::Seconds(1), 0},
     {"cairn.client.tcp.congestion", ConfigType::kString, "",
-     "TCP congestion control of data connections; empty: the system's"},
+     "TCP congestion control of data connections; empty: the system's, but reno within a machine"},
     {"cairn.client.write.packet.max", ConfigType::kSize, "1m",
      "data in a packet of a long write, unless dfs.client-write-packet-size is set",
      absl::Seconds(1), 512, kMaxPacketBytes},

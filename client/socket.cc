@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/net/congestion.h"
 #include "common/status_macros.h"
 
 namespace cairn::client {
@@ -75,10 +76,7 @@ Socket::Socket(int fd, std::string peer, const SocketOptions& options)
   ::setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
   SetReadTimeout(options.read_timeout);
   ::setsockopt(fd_, SOL_SOCKET, SO_SNDTIMEO, &send, sizeof(send));
-  if (!options.congestion_control.empty()) {
-    ::setsockopt(fd_, IPPROTO_TCP, TCP_CONGESTION, options.congestion_control.data(),
-                 static_cast<socklen_t>(options.congestion_control.size()));
-  }
+  SetCongestionControl(fd_, options.congestion_control);
 }
 
 Socket::Socket(Socket&& other) noexcept

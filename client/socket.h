@@ -22,7 +22,7 @@ struct SocketOptions {
   absl::Duration connect_timeout = absl::Seconds(20);
   absl::Duration read_timeout = absl::Seconds(60);
   absl::Duration write_timeout = absl::Seconds(480);
-  std::string congestion_control;  // tried, never insisted on; empty: the system's
+  std::string congestion_control;  // common/net/congestion.h
 };
 
 class Socket {

@@ -41,7 +41,7 @@ constexpr ConfigKey kKeys[] = {
     {"cairn.datanode.sync.on.finalize", kBool, "true",
      "a block is on stable media before its last packet is acknowledged"},
     {"cairn.datanode.tcp.congestion", kString, "",
-     "TCP congestion control of data connections; unset: the system's"},
+     "TCP congestion control of data connections; unset: the system's, but reno within a machine"},
     {"cairn.datanode.advertised.ip", kString, "",
      "address told to clients; unset: that which reaches the namenode"},
     {"cairn.datanode.io.threads", kInt, "2", "threads that serve connections", absl::Seconds(1), 1,

@@ -16,7 +16,8 @@ namespace {
 
 using transfer::DataChecksum;
 
-constexpr uint64_t kReadPacketBytes = uint64_t{64} << 10;
+// As HDFS sends with io.file.buffer.size = 131072, which most clusters set.
+constexpr uint64_t kReadPacketBytes = uint64_t{128} << 10;
 constexpr uint64_t kWindowBytes = uint64_t{1} << 20;  // fetched and checked for at a time
 constexpr uint64_t kAheadBytes = uint64_t{8} << 20;
 constexpr uint64_t kTouchStep = uint64_t{128} << 10;

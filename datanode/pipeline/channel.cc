@@ -1,6 +1,5 @@
 #include "datanode/pipeline/channel.h"
 
-#include <netinet/tcp.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 
@@ -13,6 +12,7 @@
 #include "boost/asio/ip/address.hpp"
 #include "boost/asio/post.hpp"
 #include "common/check.h"
+#include "common/net/congestion.h"
 #include "wire/transfer/op.h"
 
 namespace cairn::datanode {
@@ -82,12 +82,7 @@ void Channel::SetTotalLimit(absl::Duration limit) {
 void Channel::Tune(const std::string& congestion_control) {
   boost::system::error_code ignored;
   socket_.set_option(tcp::no_delay(true), ignored);
-  if (!congestion_control.empty()) {
-    // May be refused without CAP_NET_ADMIN; the system's default is then as good as it gets.
-    (void)::setsockopt(socket_.native_handle(), IPPROTO_TCP, TCP_CONGESTION,
-                       congestion_control.data(),
-                       static_cast<socklen_t>(congestion_control.size()));
-  }
+  SetCongestionControl(socket_.native_handle(), congestion_control);
 }
 
 absl::Status Channel::Failure(const char* call, int error) const {

@@ -39,7 +39,7 @@ class Channel : public std::enable_shared_from_this<Channel> {
   // From now on reads and writes fail `limit` after this call, however many bytes move: against a
   // peer that drips. Ends with the next SetIdleLimit.
   void SetTotalLimit(absl::Duration limit);
-  // Best effort: TCP_NODELAY, and the congestion control named, "" for the system's.
+  // Best effort: TCP_NODELAY, and the congestion control (common/net/congestion.h).
   void Tune(const std::string& congestion_control);
 
   // Reads what is there into the areas in turn without waiting; 0: nothing now.
