@@ -1,6 +1,8 @@
 // A whole datanode between a client on its ports and a namenode that the test plays.
 #include "datanode/datanode.h"
 
+#include <csignal>
+
 #include "common/testing/eventually.h"
 #include "common/testing/status_matchers.h"
 #include "common/testing/temp_dir.h"
@@ -25,6 +27,8 @@ using transfer::Opcode;
 
 class DatanodeTest : public ::testing::Test {
  protected:
+  DatanodeTest() { ::signal(SIGPIPE, SIG_IGN); }  // as RunDaemon does
+
   absl::StatusOr<std::unique_ptr<Datanode>> StartAt(const std::string& name) {
     DatanodeOptions options;
     options.volumes = {{.path = dir_.Path(name)}};

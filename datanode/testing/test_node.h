@@ -1,6 +1,7 @@
 // datanode/testing/test_node.h - a data transfer port over one real directory, without a namenode.
 #pragma once
 
+#include <csignal>
 #include <memory>
 #include <string>
 #include <vector>
@@ -46,6 +47,7 @@ class TestNode {
                     FileSystem& fs = PosixFileSystem(), StoreOptions store_options = {},
                     size_t write_buffers = 64)
       : buffers(kWriteBufferBytes, write_buffers) {
+    ::signal(SIGPIPE, SIG_IGN);  // as RunDaemon does: sendfile has no flag for it
     options.bind_address = "127.0.0.1";
     const VolumeSpec spec{.path = directory};
     auto known = Volume::PeekDatanodeUuid(fs, spec);
