@@ -74,7 +74,7 @@ TransferServer::~TransferServer() {
 }
 
 void TransferServer::StopAccepting() {
-  if (!accepting_.exchange(false)) return;
+  if (!accepting_.exchange(false) || acceptor_ == nullptr) return;  // null: the port was taken
   asio::post(threads_.context(0), [acceptor = acceptor_] {
     boost::system::error_code ignored;
     acceptor->close(ignored);

@@ -140,6 +140,20 @@ class Configuration(Case):
             self.assertNotEqual(result.returncode, 0)
             self.assertIn(str(cluster.port), result.stderr.decode())
 
+    def test_a_datanodes_port_in_use_is_named(self):
+        with socket.socket() as taken, MiniCluster(datanodes=1) as cluster:
+            command = cluster.command("datanode-1")
+            cluster.kill("datanode-1")
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            port = taken.getsockname()[1]
+            for key in ("dfs.datanode.address", "dfs.datanode.ipc.address"):
+                result = run(
+                    [*command, "-D", f"{key}=127.0.0.1:{port}"], check=False, timeout=30
+                )
+                self.assertEqual(result.returncode, 1, result.stderr)
+                self.assertIn(f"{port}", (result.stdout + result.stderr).decode())
+
 
 class Life(Case):
     def test_pid_and_port_files_tell_the_truth(self):

@@ -54,20 +54,29 @@ absl::Status WriteFile(const std::string& path, const std::string& text) {
   return absl::OkStatus();
 }
 
-// A port that nobody listens on now.
+// Below the range that outgoing connections take theirs from: a daemon that is down for a moment
+// must find its port free when it comes back.
+constexpr int kFirstPort = 10000;
+constexpr int kPorts = 11000;
+
+// A port that nobody listens on now; not the same twice.
 absl::StatusOr<int> FreePort(const std::string& ip) {
-  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  static int next = static_cast<int>((static_cast<int64_t>(getpid()) * 37) % kPorts);
   sockaddr_in address{};
   address.sin_family = AF_INET;
   inet_pton(AF_INET, ip.c_str(), &address.sin_addr);
-  socklen_t length = sizeof address;
-  const bool ok = fd >= 0 && bind(fd, reinterpret_cast<sockaddr*>(&address), length) == 0 &&
-                  getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length) == 0;
-  const int error = errno;
-  if (fd >= 0) close(fd);
-  if (!ok)
-    return absl::UnavailableError(absl::StrCat("no free port on ", ip, ": ", std::strerror(error)));
-  return ntohs(address.sin_port);
+  int error = 0;
+  for (int tried = 0; tried < kPorts; ++tried) {
+    const int port = kFirstPort + next++ % kPorts;
+    address.sin_port = htons(static_cast<uint16_t>(port));
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const bool ok =
+        fd >= 0 && bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+    error = errno;
+    if (fd >= 0) close(fd);
+    if (ok) return port;
+  }
+  return absl::UnavailableError(absl::StrCat("no free port on ", ip, ": ", std::strerror(error)));
 }
 
 std::string XmlEscape(const std::string& text) {
