@@ -85,13 +85,6 @@ std::vector<Process> ProcessesOf(const std::string& cluster) {
   return found;
 }
 
-double CpuSecondsOf(pid_t pid) {
-  clockid_t clock;
-  timespec time{};
-  if (::clock_getcpuclockid(pid, &clock) != 0 || ::clock_gettime(clock, &time) != 0) return 0;
-  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
-}
-
 // CPU seconds now of the client, which is this process, and of each process of the cluster.
 std::vector<double> CpuNow(const std::vector<Process>& processes) {
   std::vector<double> cpu{CpuSeconds()};
@@ -319,16 +312,6 @@ struct Figure {
   bool bytes = true;
 };
 
-std::string Spread(const std::vector<double>& values, const char* format, double scale) {
-  const auto text = [&](double value) {
-    char out[64];
-    std::snprintf(out, sizeof(out), format, value * scale);
-    return std::string(out);
-  };
-  const auto [low, high] = std::minmax_element(values.begin(), values.end());
-  return absl::StrCat(text(Median(values)), " (", text(*low), "..", text(*high), ")");
-}
-
 void Measure(absl::string_view name, const Figure& figure, const Flags& flags,
              const std::vector<Process>& processes) {
   std::vector<double> rates, limits, ratios;
@@ -360,12 +343,12 @@ void Measure(absl::string_view name, const Figure& figure, const Flags& flags,
   }
   const char* const unit = figure.bytes ? "MB/s" : "files/s";
   const double scale = figure.bytes ? 1e-6 : 1;
-  absl::PrintF("%-7s %s %s; limit %s; ratio %s %%\n", name, Spread(rates, "%.0f", scale), unit,
-               Spread(limits, "%.0f", scale), Spread(ratios, "%.0f", 100));
+  absl::PrintF("%-7s %s %s; limit %s; ratio %s %%\n", name, Spread(rates, 0, scale), unit,
+               Spread(limits, 0, scale), Spread(ratios, 0, 100));
   absl::PrintF("        CPU %s: client %s", figure.bytes ? "s/GB" : "us/file",
-               Spread(cpu[0], figure.bytes ? "%.2f" : "%.0f", 1));
+               Spread(cpu[0], figure.bytes ? 2 : 0));
   if (!processes.empty()) {
-    absl::PrintF("; servers %s:", Spread(servers, figure.bytes ? "%.2f" : "%.0f", 1));
+    absl::PrintF("; servers %s:", Spread(servers, figure.bytes ? 2 : 0));
   }
   for (size_t i = 0; i < processes.size(); ++i) {
     absl::PrintF(" %s %.*f", processes[i].name, figure.bytes ? 2 : 0, Median(cpu[i + 1]));
@@ -433,29 +416,18 @@ int Usage() {
 
 int Main(int argc, char** argv) {
   Flags flags;
-  const std::pair<const char*, std::string*> texts[] = {{"-uri", &flags.uri},
-                                                        {"-cluster", &flags.cluster},
-                                                        {"-dir", &flags.directory},
-                                                        {"-ops", &flags.ops},
-                                                        {"-daemonKeys", &flags.daemon_keys},
-                                                        {"-congestion", &flags.congestion}};
-  const std::pair<const char*, uint64_t*> numbers[] = {{"-rounds", &flags.rounds},
-                                                       {"-mib", &flags.mib},
-                                                       {"-files", &flags.files},
-                                                       {"-inflight", &flags.inflight}};
-  for (int i = 1; i < argc; i += 2) {
-    if (i + 1 == argc) return Usage();
-    bool known = false;
-    for (const auto& [name, value] : texts) {
-      if (std::strcmp(argv[i], name) != 0) continue;
-      *value = argv[i + 1];
-      known = true;
-    }
-    for (const auto& [name, value] : numbers) {
-      if (std::strcmp(argv[i], name) != 0) continue;
-      known = absl::SimpleAtoi(argv[i + 1], value) && *value > 0;
-    }
-    if (!known) return Usage();
+  if (!ParseFlagPairs(argc, argv,
+                      {{"-uri", &flags.uri},
+                       {"-cluster", &flags.cluster},
+                       {"-dir", &flags.directory},
+                       {"-ops", &flags.ops},
+                       {"-daemonKeys", &flags.daemon_keys},
+                       {"-congestion", &flags.congestion}},
+                      {{"-rounds", &flags.rounds},
+                       {"-mib", &flags.mib},
+                       {"-files", &flags.files},
+                       {"-inflight", &flags.inflight}})) {
+    return Usage();
   }
   if (flags.directory.empty()) flags.directory = absl::StrCat("/tmp/data_bench.", ::getpid());
   std::filesystem::create_directories(flags.directory);

@@ -1,13 +1,22 @@
-// bench/measure.h - clocks, memory and order statistics, as all benchmark programs here use them.
+// bench/measure.h - clocks, memory, order statistics and flags, as all benchmark programs here use
+// them.
 #pragma once
 
 #include <sys/resource.h>
+#include <sys/types.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
+#include <cstring>
+#include <ctime>
+#include <string>
+#include <utility>
 #include <vector>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_format.h"
 
 namespace cairn::bench {
 
@@ -21,6 +30,15 @@ inline double CpuSeconds() {
   getrusage(RUSAGE_SELF, &usage);
   return static_cast<double>(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
          static_cast<double>(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1e-6;
+}
+
+// Of another process, all its threads; 0 when there is none.
+inline double CpuSecondsOf(pid_t pid) {
+  clockid_t clock;
+  timespec time{};
+  if (pid == 0 || clock_getcpuclockid(pid, &clock) != 0) return 0;
+  if (clock_gettime(clock, &time) != 0) return 0;
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
 }
 
 // Of the calling thread.
@@ -44,6 +62,35 @@ inline double Median(std::vector<double> values) {
   if (values.empty()) return 0;
   std::sort(values.begin(), values.end());
   return values[values.size() / 2];
+}
+
+// "median (min..max)", each times `scale`; `values` is not empty.
+inline std::string Spread(const std::vector<double>& values, int digits, double scale = 1) {
+  const auto [low, high] = std::minmax_element(values.begin(), values.end());
+  return absl::StrFormat("%.*f (%.*f..%.*f)", digits, Median(values) * scale, digits, *low * scale,
+                         digits, *high * scale);
+}
+
+// The flags of a benchmark: `-name value` pairs. False: one is unknown, or a number is none or 0.
+using TextFlags = std::vector<std::pair<const char*, std::string*>>;
+using NumberFlags = std::vector<std::pair<const char*, uint64_t*>>;
+inline bool ParseFlagPairs(int argc, char** argv, const TextFlags& texts,
+                           const NumberFlags& numbers) {
+  for (int i = 1; i < argc; i += 2) {
+    if (i + 1 == argc) return false;
+    bool known = false;
+    for (const auto& [name, value] : texts) {
+      if (std::strcmp(argv[i], name) != 0) continue;
+      *value = argv[i + 1];
+      known = true;
+    }
+    for (const auto& [name, value] : numbers) {
+      if (std::strcmp(argv[i], name) != 0) continue;
+      known = absl::SimpleAtoi(argv[i + 1], value) && *value > 0;
+    }
+    if (!known) return false;
+  }
+  return true;
 }
 
 // Seconds; `values` is sorted by it.

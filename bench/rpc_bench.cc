@@ -67,16 +67,6 @@ struct Flags {
   uint64_t pid = 0;
 };
 
-// 0 without a process.
-double CpuSecondsOf(pid_t pid) {
-  clockid_t clock;
-  timespec time{};
-  if (pid == 0) return 0;
-  CHECK(::clock_getcpuclockid(pid, &clock) == 0 && ::clock_gettime(clock, &time) == 0)
-      << "no process " << pid;
-  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
-}
-
 // ---- Figures ----
 
 struct Figure {
@@ -178,12 +168,6 @@ class Subject {
 };
 
 // ---- Measuring ----
-
-std::string Spread(const std::vector<double>& values, int digits, double scale = 1) {
-  const auto [low, high] = std::minmax_element(values.begin(), values.end());
-  return absl::StrFormat("%.*f (%.*f..%.*f)", digits, Median(values) * scale, digits, *low * scale,
-                         digits, *high * scale);
-}
 
 struct Servers {
   Load::Options namenode;
@@ -304,28 +288,20 @@ bool ParseAddress(absl::string_view uri, Load::Options* options) {
 }
 
 bool ParseFlags(int argc, char** argv, Flags* flags) {
-  const std::pair<const char*, std::string*> texts[] = {{"-uri", &flags->uri},
-                                                        {"-cluster", &flags->cluster},
-                                                        {"-dir", &flags->directory},
-                                                        {"-ops", &flags->ops},
-                                                        {"-user", &flags->user}};
-  const std::pair<const char*, uint64_t*> numbers[] = {
-      {"-rounds", &flags->rounds}, {"-calls", &flags->calls}, {"-singles", &flags->singles},
-      {"-files", &flags->files},   {"-conns", &flags->conns}, {"-depth", &flags->depth},
-      {"-pid", &flags->pid}};
-  for (int i = 1; i < argc; i += 2) {
-    if (i + 1 == argc) return false;
-    bool known = false;
-    for (const auto& [name, value] : texts) {
-      if (std::strcmp(argv[i], name) != 0) continue;
-      *value = argv[i + 1];
-      known = true;
-    }
-    for (const auto& [name, value] : numbers) {
-      if (std::strcmp(argv[i], name) != 0) continue;
-      known = absl::SimpleAtoi(argv[i + 1], value) && *value > 0;
-    }
-    if (!known) return false;
+  if (!ParseFlagPairs(argc, argv,
+                      {{"-uri", &flags->uri},
+                       {"-cluster", &flags->cluster},
+                       {"-dir", &flags->directory},
+                       {"-ops", &flags->ops},
+                       {"-user", &flags->user}},
+                      {{"-rounds", &flags->rounds},
+                       {"-calls", &flags->calls},
+                       {"-singles", &flags->singles},
+                       {"-files", &flags->files},
+                       {"-conns", &flags->conns},
+                       {"-depth", &flags->depth},
+                       {"-pid", &flags->pid}})) {
+    return false;
   }
   if (flags->directory.empty()) flags->directory = flags->cluster.empty() ? "." : flags->cluster;
   if (flags->user.empty()) {
