@@ -1,5 +1,5 @@
-// common/testing/wrapped_file_system.h - the machine's files, for a test double that overrides what
-// it is about.
+// common/testing/wrapped_file_system.h - another file system, the machine's unless said otherwise,
+// for a test double that overrides what it is about.
 #pragma once
 
 #include <memory>
@@ -36,6 +36,8 @@ class FileWrapper : public File {
 
 class FileSystemWrapper : public FileSystem {
  public:
+  explicit FileSystemWrapper(FileSystem& files = PosixFileSystem()) : files_(files) {}
+
   absl::StatusOr<std::unique_ptr<File>> Open(const std::string& path,
                                              const OpenOptions& options) override {
     return files_.Open(path, options);
@@ -67,7 +69,7 @@ class FileSystemWrapper : public FileSystem {
   }
 
  private:
-  FileSystem& files_ = PosixFileSystem();
+  FileSystem& files_;
 };
 
 }  // namespace cairn

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/testing/faulty_file_system.h"
 #include "common/testing/status_matchers.h"
+#include "common/testing/wrapped_file_system.h"
 #include "datanode/testing/test_node.h"
 #include "wire/transfer/big_endian.h"
 #include "wire/transfer/meta_file.h"
@@ -26,42 +27,15 @@ constexpr GenerationStamp kStamp{1001};
 constexpr GenerationStamp kNewStamp{1002};
 
 // Calls `before_sync` ahead of each SyncDirectory: the middle of a change, for what happens there.
-class HookedFileSystem final : public FileSystem {
+class HookedFileSystem final : public FileSystemWrapper {
  public:
-  explicit HookedFileSystem(FileSystem& base) : base_(base) {}
-  absl::StatusOr<std::unique_ptr<File>> Open(const std::string& path,
-                                             const OpenOptions& options) override {
-    return base_.Open(path, options);
-  }
-  absl::Status Rename(const std::string& from, const std::string& to) override {
-    return base_.Rename(from, to);
-  }
-  absl::Status Link(const std::string& from, const std::string& to) override {
-    return base_.Link(from, to);
-  }
-  absl::Status Remove(const std::string& path) override { return base_.Remove(path); }
-  absl::Status MakeDirectory(const std::string& path) override { return base_.MakeDirectory(path); }
-  absl::Status RemoveDirectory(const std::string& path) override {
-    return base_.RemoveDirectory(path);
-  }
-  absl::StatusOr<std::vector<std::string>> List(const std::string& directory) override {
-    return base_.List(directory);
-  }
-  bool Exists(const std::string& path) override { return base_.Exists(path); }
-  bool IsDirectory(const std::string& path) override { return base_.IsDirectory(path); }
+  using FileSystemWrapper::FileSystemWrapper;
   absl::Status SyncDirectory(const std::string& directory) override {
     if (before_sync) before_sync();
-    return base_.SyncDirectory(directory);
-  }
-  absl::StatusOr<SpaceInfo> Space(const std::string& path) override { return base_.Space(path); }
-  absl::StatusOr<std::unique_ptr<File>> Lock(const std::string& path) override {
-    return base_.Lock(path);
+    return FileSystemWrapper::SyncDirectory(directory);
   }
 
   std::function<void()> before_sync;
-
- private:
-  FileSystem& base_;
 };
 
 class ReplicaStoreTest : public ::testing::Test {
