@@ -158,4 +158,13 @@ absl::StatusOr<Resolved> View::ResolveExisting(const Path& path) {
   return out;
 }
 
+absl::StatusOr<Resolved> View::ResolveFile(const Path& path) {
+  ASSIGN_OR_RETURN(Resolved out, ResolveExisting(path));
+  if (out.target()->is_directory()) {
+    return MakeFsError(FsError::kFileNotFound,
+                       absl::StrCat("Path is not a file: ", ForMessage(path.text)));
+  }
+  return out;
+}
+
 }  // namespace cairn::namenode

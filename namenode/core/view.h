@@ -49,6 +49,8 @@ class View {
 
   // As above, and the target must exist: FsError::kFileNotFound "File does not exist: PATH".
   absl::StatusOr<Resolved> ResolveExisting(const Path& path);
+  // As above, and it must be a file: FsError::kFileNotFound "Path is not a file: PATH".
+  absl::StatusOr<Resolved> ResolveFile(const Path& path);
 
   // FsError::kAccessControl with HDFS's text unless `who` has all of `access` on `inode`.
   absl::Status Check(const Inode& inode, uint32_t access) const;

@@ -76,11 +76,7 @@ Outcome<LocatedBlocks> NamenodeImpl::GetBlockLocations(const Caller& caller, abs
   if (!path.ok()) return {path.status()};
   return Read<LocatedBlocks>(caller, [&](View& view) -> absl::StatusOr<LocatedBlocks> {
     mu_.AssertReaderHeld();
-    ASSIGN_OR_RETURN(const Resolved at, view.ResolveExisting(*path));
-    if (at.target()->is_directory()) {
-      return MakeFsError(FsError::kFileNotFound,
-                         absl::StrCat("Path is not a file: ", ForMessage(text)));
-    }
+    ASSIGN_OR_RETURN(const Resolved at, view.ResolveFile(*path));
     RETURN_IF_ERROR(view.Check(*at.target(), kRead));
     LocatedBlocks located = LocateAll(*at.target(), offset, length, caller.remote_ip, view);
     if (safe_mode_.temporary() && IsSomeBlockNowhere(located)) {

@@ -18,11 +18,7 @@ Outcome<bool> NamenodeImpl::IsFileClosed(const Caller& caller, absl::string_view
   absl::StatusOr<Path> path = ParsePath(text);
   if (!path.ok()) return {path.status()};
   return Read<bool>(caller, [&](View& view) -> absl::StatusOr<bool> {
-    ASSIGN_OR_RETURN(const Resolved at, view.ResolveExisting(*path));
-    if (at.target()->is_directory()) {
-      return MakeFsError(FsError::kFileNotFound,
-                         absl::StrCat("Path is not a file: ", ForMessage(text)));
-    }
+    ASSIGN_OR_RETURN(const Resolved at, view.ResolveFile(*path));
     return !at.target()->is_open();
   });
 }

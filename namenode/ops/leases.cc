@@ -106,12 +106,8 @@ Outcome<bool> NamenodeImpl::RecoverLease(const Caller& caller, absl::string_view
   if (!path.ok()) return {path.status()};
   return Write<bool>(caller, What{"recover the lease of ", text},
                      [&](Attempt& attempt) -> absl::StatusOr<bool> {
-                       ASSIGN_OR_RETURN(const Resolved at, attempt.ResolveExisting(*path));
+                       ASSIGN_OR_RETURN(const Resolved at, attempt.ResolveFile(*path));
                        Inode& file = *at.target();
-                       if (file.is_directory()) {
-                         return MakeFsError(FsError::kFileNotFound,
-                                            absl::StrCat("Path is not a file: ", ForMessage(text)));
-                       }
                        RETURN_IF_ERROR(attempt.Check(file, kWrite));
                        if (!file.is_open()) return true;
                        LOG_INFO("recoverLease: {} held by {}, asked by {}", ForMessage(text),

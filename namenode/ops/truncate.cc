@@ -11,12 +11,8 @@ Outcome<bool> NamenodeImpl::Truncate(const Caller& caller, absl::string_view tex
   return Write<bool>(
       caller, What{"truncate for ", text},
       [&](Attempt& attempt) -> absl::StatusOr<bool> {
-        ASSIGN_OR_RETURN(const Resolved at, attempt.ResolveExisting(*path));
+        ASSIGN_OR_RETURN(const Resolved at, attempt.ResolveFile(*path));
         Inode& file = *at.target();
-        if (file.is_directory()) {
-          return MakeFsError(FsError::kFileNotFound,
-                             absl::StrCat("Path is not a file: ", ForMessage(text)));
-        }
         RETURN_IF_ERROR(attempt.Check(file, kWrite));
         RETURN_IF_ERROR(TakeOver(attempt, file, client_name, "TRUNCATE_FILE", text));
         const FileData& data = *file.file;
