@@ -30,12 +30,24 @@ struct StorageInfo {
 // neither written nor read, and its blocks are copied elsewhere.
 enum class Liveness { kLive, kStale, kDead };
 
+// What the operator wants of a datanode. Replicas on one that is to leave are read like any others,
+// but none is put there; while it is decommissioned, or being so, they do not count towards a
+// file's replication. The values are those of AdminState in proto/hdfs/types.proto.
+enum class AdminState {
+  kInService = 0,
+  kDecommissioning = 1,      // its replicas are being copied elsewhere
+  kDecommissioned = 2,       // they are: it may be switched off
+  kEnteringMaintenance = 3,  // until enough of its replicas have a copy elsewhere
+  kInMaintenance = 4,        // away for a known time: its replicas still count
+};
+
 struct DatanodeInfo {
   std::string uuid;
   DatanodeAddress address;
   std::string rack = "/default-rack";
   std::vector<StorageInfo> storages;
   Liveness liveness = Liveness::kDead;
+  AdminState admin_state = AdminState::kInService;
   uint64_t session = 0;
   uint32_t transfers = 0;          // running reads and writes, as of the last heartbeat
   uint64_t last_heartbeat_ms = 0;  // wall clock, for reports
