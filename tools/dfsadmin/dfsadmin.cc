@@ -1,111 +1,86 @@
+// Finds the command in the table, runs it, and turns its outcome into text and an exit code.
 #include "tools/dfsadmin/dfsadmin.h"
 
+#include <algorithm>
 #include <string>
+#include <utility>
 
-#include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
+#include "absl/strings/match.h"
 #include "common/status_macros.h"
 #include "tools/cluster_options.h"
+#include "tools/dfs/shell.h"
+#include "tools/dfsadmin/admin_command.h"
 
 namespace cairn::tools {
 namespace {
 
-using client::SafeModeAction;
-
-constexpr int kExitHadoopFailed = 255;
-constexpr absl::Duration kSafeModePause = absl::Seconds(5);
-constexpr char kReportUsage[] =
-    "[-report [-live] [-dead] [-decommissioning] [-enteringmaintenance] [-inmaintenance]]";
-constexpr char kSafeModeUsage[] = "[-safemode enter | leave | get | wait | forceExit]";
-
-int Usage(std::ostream& err, const char* what) {
-  err << "Usage: cairn dfsadmin " << what << "\n";
-  return kExitHadoopFailed;
-}
-
-int UsageOfAll(std::ostream& err) {
-  err << "Usage: cairn dfsadmin\n\t" << kReportUsage << "\n\t" << kSafeModeUsage << "\n";
-  return kExitHadoopFailed;
-}
-
-absl::Status SafeMode(client::FileSystem& fs, const std::string& word, std::ostream& out) {
-  SafeModeAction action = SafeModeAction::kGet;
-  if (word == "enter") action = SafeModeAction::kEnter;
-  if (word == "leave") action = SafeModeAction::kLeave;
-  if (word == "forceExit") action = SafeModeAction::kForceExit;
-  ASSIGN_OR_RETURN(bool on, fs.SetSafeMode(action));
-  while (word == "wait" && on) {
-    absl::SleepFor(kSafeModePause);
-    ASSIGN_OR_RETURN(on, fs.SetSafeMode(SafeModeAction::kGet));
-  }
-  out << "Safe mode is " << (on ? "ON" : "OFF") << "\n";
-  return absl::OkStatus();
-}
-
-absl::Status Report(client::FileSystem& fs, const ReportFilter& filter, std::ostream& out) {
-  ASSIGN_OR_RETURN(const ClusterReport report, FetchReport(fs, filter));
-  PrintReport(report, out);
-  return absl::OkStatus();
-}
-
-// False: a word that is no filter.
-bool ParseFilter(const std::vector<std::string>& words, ReportFilter& filter) {
-  for (const std::string& word : words) {
-    if (word == "-live")
-      filter.live = true;
-    else if (word == "-dead")
-      filter.dead = true;
-    else if (word == "-decommissioning")
-      filter.decommissioning = true;
-    else if (word == "-enteringmaintenance")
-      filter.entering_maintenance = true;
-    else if (word == "-inmaintenance")
-      filter.in_maintenance = true;
-    else
-      return false;
-  }
-  return true;
-}
-
-bool IsSafeModeWord(const std::string& word) {
-  for (const char* known : {"enter", "leave", "get", "wait", "forceExit"}) {
-    if (word == known) return true;
-  }
-  return false;
-}
+constexpr int kExitHadoopFailed = 255;  // -1 of Hadoop's tools
 
 }  // namespace
 
+AdminCall::AdminCall(const AdminCommand& row, std::vector<std::string> arguments,
+                     const client::ClientOptions& client_options, std::ostream& output,
+                     std::ostream& errors)
+    : command(row), args(std::move(arguments)), options(client_options), out(output), err(errors) {}
+
+absl::StatusOr<client::FileSystem*> AdminCall::Cluster() {
+  if (cluster_ == nullptr) {
+    const std::string& uri = options.default_uri;
+    ASSIGN_OR_RETURN(cluster_, client::FileSystem::Connect(uri.empty() ? "hdfs://" : uri, options));
+  }
+  return cluster_.get();
+}
+
+absl::Status AdminCall::CheckArguments(size_t min, size_t max) const {
+  return args.size() < min || args.size() > max ? UsageStatus("") : absl::OkStatus();
+}
+
+bool AdminCall::TakeFlag(absl::string_view flag) {
+  const auto found = std::find(args.begin(), args.end(), flag);
+  if (found == args.end()) return false;
+  args.erase(found);
+  return true;
+}
+
+const AdminCommand* FindAdminCommand(absl::string_view name) {
+  for (const AdminCommand& command : AdminCommands()) {
+    if (name == command.name) return &command;
+  }
+  return nullptr;
+}
+
 int RunDfsAdmin(CommandContext& ctx) {
   std::vector<std::string> args = ctx.args;
-  absl::StatusOr<client::ClientOptions> options = TakeClusterOptions(args);
+  const absl::StatusOr<client::ClientOptions> options = TakeClusterOptions(args);
   if (!options.ok()) {
     ctx.err << "dfsadmin: " << options.status().message() << "\n";
     return kExitHadoopFailed;
   }
-  if (args.empty()) return UsageOfAll(ctx.err);
-  const std::string command = args[0];
+  if (args.empty()) {
+    PrintAdminUsage(ctx.err);
+    return kExitHadoopFailed;
+  }
+  const std::string word = args[0];
   args.erase(args.begin());
-  ReportFilter filter;
-  if (command == "-report") {
-    if (!ParseFilter(args, filter)) return Usage(ctx.err, kReportUsage);
-  } else if (command == "-safemode") {
-    if (args.size() != 1 || !IsSafeModeWord(args[0])) return Usage(ctx.err, kSafeModeUsage);
-  } else {
-    ctx.err << command.substr(command[0] == '-' ? 1 : 0) << ": Unknown command\n";
-    return UsageOfAll(ctx.err);
+  const AdminCommand* const command =
+      absl::StartsWith(word, "-") ? FindAdminCommand(word.substr(1)) : nullptr;
+  if (command == nullptr) {
+    ctx.err << word.substr(absl::StartsWith(word, "-") ? 1 : 0) << ": Unknown command\n";
+    PrintAdminUsage(ctx.err);
+    return kExitHadoopFailed;
   }
-  const std::string uri = options->default_uri;
-  absl::StatusOr<std::unique_ptr<client::FileSystem>> fs =
-      client::FileSystem::Connect(uri.empty() ? "hdfs://" : uri, *std::move(options));
-  absl::Status status = fs.status();
-  if (status.ok()) {
-    status =
-        command == "-report" ? Report(**fs, filter, ctx.out) : SafeMode(**fs, args[0], ctx.out);
+  AdminCall call(*command, std::move(args), *options, ctx.out, ctx.err);
+  const absl::Status status = command->run(call);
+  if (IsUsage(status)) {
+    if (!status.message().empty()) ctx.err << command->name << ": " << status.message() << "\n";
+    PrintAdminUsage(ctx.err, *command);
+    return kExitHadoopFailed;
   }
-  if (status.ok()) return kExitOk;
-  ctx.err << command.substr(1) << ": " << status.message() << "\n";
-  return kExitHadoopFailed;
+  if (!status.ok()) {
+    ctx.err << command->name << ": " << status.message() << "\n";
+    return kExitHadoopFailed;
+  }
+  return call.exit_code;
 }
 
 }  // namespace cairn::tools

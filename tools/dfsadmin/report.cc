@@ -1,9 +1,14 @@
+#include "tools/dfsadmin/report.h"
+
+#include <string>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "common/fs_error.h"
 #include "common/status_macros.h"
 #include "tools/dfs/format.h"
-#include "tools/dfsadmin/dfsadmin.h"
+#include "tools/dfs/shell.h"
+#include "tools/dfsadmin/commands.h"
 
 namespace cairn::tools {
 namespace {
@@ -149,6 +154,20 @@ void PrintReport(const ClusterReport& report, std::ostream& out) {
     out << section.title << " datanodes (" << section.nodes.size() << "):\n\n";
     for (const DatanodeReport& node : section.nodes) PrintNode(node, out);
   }
+}
+
+absl::Status RunAdminReport(AdminCall& call) {
+  ReportFilter filter;
+  filter.live = call.TakeFlag("-live");
+  filter.dead = call.TakeFlag("-dead");
+  filter.decommissioning = call.TakeFlag("-decommissioning");
+  filter.entering_maintenance = call.TakeFlag("-enteringmaintenance");
+  filter.in_maintenance = call.TakeFlag("-inmaintenance");
+  RETURN_IF_ERROR(call.CheckArguments(0, 0));
+  ASSIGN_OR_RETURN(client::FileSystem* const fs, call.Cluster());
+  ASSIGN_OR_RETURN(const ClusterReport report, FetchReport(*fs, filter));
+  PrintReport(report, call.out);
+  return absl::OkStatus();
 }
 
 }  // namespace cairn::tools

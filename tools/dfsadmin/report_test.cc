@@ -1,7 +1,8 @@
+#include "tools/dfsadmin/report.h"
+
 #include <sstream>
 
 #include "common/testing/status_matchers.h"
-#include "tools/dfsadmin/dfsadmin.h"
 
 namespace cairn::tools {
 namespace {
@@ -52,21 +53,6 @@ TEST(PrintReportTest, SafeModeComesFirst) {
   std::ostringstream out;
   PrintReport(report, out);
   EXPECT_EQ(out.str().substr(0, 16), "Safe mode is ON\n");
-}
-
-TEST(DfsAdminTest, BadUsageExitsWith255) {
-  std::ostringstream out;
-  std::ostringstream err;
-  const auto run = [&](std::vector<std::string> args) {
-    CommandContext ctx{.args = std::move(args), .out = out, .err = err};
-    return RunDfsAdmin(ctx);
-  };
-  EXPECT_EQ(run({}), 255);
-  EXPECT_EQ(run({"-nosuch"}), 255);
-  EXPECT_EQ(run({"-safemode"}), 255);
-  EXPECT_EQ(run({"-safemode", "perhaps"}), 255);
-  EXPECT_EQ(run({"-report", "-sick"}), 255);
-  EXPECT_THAT(err.str(), HasSubstr("[-safemode enter | leave | get | wait | forceExit]"));
 }
 
 }  // namespace

@@ -1,0 +1,41 @@
+// tools/dfsadmin/report.h - `cairn dfsadmin -report`: fetched first, printed afterwards.
+#pragma once
+
+#include <optional>
+#include <ostream>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "client/file_system.h"
+
+namespace cairn::tools {
+
+// What -report shows.
+struct ClusterReport {
+  client::FsStats stats;
+  bool safe_mode = false;
+  std::optional<client::BlockStats> replicated;    // absent: an old server
+  std::optional<client::BlockStats> block_groups;  // the same
+  struct Section {
+    const char* title;  // "Live", "Dead", ...
+    bool always;        // printed even when empty
+    std::vector<client::DatanodeReport> nodes;
+  };
+  std::vector<Section> sections;
+};
+
+struct ReportFilter {
+  bool live = false;
+  bool dead = false;
+  bool decommissioning = false;
+  bool entering_maintenance = false;
+  bool in_maintenance = false;
+  bool all() const {
+    return !live && !dead && !decommissioning && !entering_maintenance && !in_maintenance;
+  }
+};
+
+absl::StatusOr<ClusterReport> FetchReport(client::FileSystem& fs, const ReportFilter& filter);
+void PrintReport(const ClusterReport& report, std::ostream& out);
+
+}  // namespace cairn::tools
