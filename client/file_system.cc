@@ -581,6 +581,22 @@ absl::StatusOr<bool> FileSystem::SetSafeMode(SafeModeAction action) {
   return response.result();
 }
 
+absl::StatusOr<bool> FileSystem::SaveNamespace(absl::Duration time_window,
+                                               uint64_t transaction_gap) {
+  hdfs::SaveNamespaceRequestProto request;
+  request.set_timewindow(static_cast<uint64_t>(absl::ToInt64Seconds(time_window)));
+  request.set_txgap(transaction_gap);
+  ASSIGN_OR_RETURN(const auto response,
+                   context_->Call<hdfs::SaveNamespaceResponseProto>("saveNamespace", "", request));
+  return response.saved();
+}
+
+absl::StatusOr<uint64_t> FileSystem::RollEdits() {
+  ASSIGN_OR_RETURN(const auto response, context_->Call<hdfs::RollEditsResponseProto>(
+                                            "rollEdits", "", hdfs::RollEditsRequestProto()));
+  return response.newsegmenttxid();
+}
+
 absl::StatusOr<std::string> FileSystem::GetEcPolicy(absl::string_view path) {
   RETURN_IF_ERROR(CheckPath(path));
   hdfs::GetErasureCodingPolicyRequestProto request;

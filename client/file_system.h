@@ -180,7 +180,11 @@ class FileSystem {
   absl::StatusOr<std::vector<DatanodeReport>> GetDatanodeReport(DatanodeKind kind);
   absl::StatusOr<BlockStats> GetReplicatedBlockStats();
   absl::StatusOr<BlockStats> GetBlockGroupStats();
-  absl::StatusOr<bool> SetSafeMode(SafeModeAction action);          // true: in safe mode now
+  absl::StatusOr<bool> SetSafeMode(SafeModeAction action);  // true: in safe mode now
+  // Has the namenode make a checkpoint, unless the last is at most `time_window` old and
+  // `transaction_gap` behind and one of these is given. True: one was made.
+  absl::StatusOr<bool> SaveNamespace(absl::Duration time_window, uint64_t transaction_gap);
+  absl::StatusOr<uint64_t> RollEdits();  // the first txid of the new journal segment
   absl::StatusOr<std::string> GetEcPolicy(absl::string_view path);  // empty: replicated
 
  private:

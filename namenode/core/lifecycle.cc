@@ -127,7 +127,6 @@ void NamenodeImpl::RunMaintenance() {
     orders_.Clear(node.uuid);
   }
   if (journal_ == nullptr) return;
-  journal_->Release(store_.applied());
   ReleaseRemovedBlocks();
   ReclaimSlice();
   RecoverExpiredLeases();

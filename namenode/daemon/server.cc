@@ -15,7 +15,6 @@
 #include "common/thread.h"
 #include "namenode/cluster/rack_table.h"
 #include "namenode/daemon/storage.h"
-#include "namenode/service/rpc/client_protocol_service.h"
 #include "namenode/service/rpc/ha_protocol_service.h"
 #include "namenode/service/rpc/refresh_service.h"
 #include "namenode/service/rpc/user_mappings_service.h"
@@ -217,10 +216,45 @@ absl::Status NamenodeServer::OpenStorage(const Config& config, NamenodeOptions o
     std::_Exit(1);
   });
   namenode_->StartServing(*journal_);
+  RETURN_IF_ERROR(StartCheckpoints(config, directory, version.cluster_id, version.block_pool_id));
   ASSIGN_OR_RETURN(const absl::Duration longest,
                    config.GetDuration("cairn.namenode.safemode.longest"));
   namenode_->StartSafeMode(longest);
   return absl::OkStatus();
+}
+
+absl::Status NamenodeServer::StartCheckpoints(const Config& config, const std::string& directory,
+                                              const std::string& cluster_id,
+                                              const std::string& block_pool_id) {
+  Checkpointer::Options options{.parent = CheckpointDirectory(directory),
+                                .cluster_id = cluster_id,
+                                .block_pool_id = block_pool_id,
+                                .layout_version = kLayoutVersion};
+  CheckpointPolicy& policy = options.policy;
+  ASSIGN_OR_RETURN(policy.period, config.GetDuration("dfs.namenode.checkpoint.period"));
+  ASSIGN_OR_RETURN(policy.transactions, config.GetInt("dfs.namenode.checkpoint.txns"));
+  ASSIGN_OR_RETURN(policy.retained, config.GetInt("dfs.namenode.num.checkpoints.retained"));
+  ASSIGN_OR_RETURN(policy.journal_bytes, config.GetSize("cairn.namenode.checkpoint.journal.size"));
+  ASSIGN_OR_RETURN(checkpointer_, Checkpointer::Start(PosixFileSystem(), SystemClock(),
+                                                      std::move(options), *store_, *journal_));
+  return absl::OkStatus();
+}
+
+void NamenodeServer::SaveNamespace(const SaveNamespaceRequest& asked,
+                                   ClientProtocolOptions::Saved saved) {
+  if (asked.time_window > absl::ZeroDuration() || asked.transaction_gap > 0) {
+    const CheckpointAge age = checkpointer_->age();
+    if (age.any && age.time <= asked.time_window && age.edits <= asked.transaction_gap) {
+      return saved(false);
+    }
+  }
+  checkpointer_->Request([saved = std::move(saved)](const absl::StatusOr<Checkpoint>& made) {
+    if (made.ok()) {
+      saved(true);
+    } else {
+      saved(made.status());
+    }
+  });
 }
 
 absl::Status NamenodeServer::Serve(const Config& config) {
@@ -251,6 +285,14 @@ absl::Status NamenodeServer::Serve(const Config& config) {
                        .missing_single_replica = kNotKnown,
                        .pending_deletion = counts.pending_deletions};
   };
+  protocol.save_namespace = [this](const SaveNamespaceRequest& asked,
+                                   ClientProtocolOptions::Saved saved) {
+    SaveNamespace(asked, std::move(saved));
+  };
+  protocol.roll_edits = [this]() -> absl::StatusOr<uint64_t> {
+    ASSIGN_OR_RETURN(const TxId first, journal_->Roll());
+    return ToInt(first);
+  };
   services_.push_back(
       std::make_unique<ClientProtocolService>(*namenode_, schedule, std::move(protocol)));
   services_.push_back(std::make_unique<HaProtocolService>());
@@ -278,6 +320,8 @@ void NamenodeServer::Maintain() {
   SetThreadName("nn-maintain");
   for (;;) {
     namenode_->RunMaintenance();
+    // A checkpoint is worth as much as the edits after it.
+    journal_->Release(std::min(store_->applied(), checkpointer_->oldest()));
     MutexLock lock(mu_);
     if (stopping_) return;
     // Busy deletions are worked off in slices; the pause leaves the lock to requests.
@@ -308,6 +352,7 @@ NamenodeServer::~NamenodeServer() {
   rpc_.reset();
   datanodes_.reset();
   StopMaintenance();
+  checkpointer_.reset();
   if (io_) io_->Stop();
 }
 

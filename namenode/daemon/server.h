@@ -13,10 +13,12 @@
 #include "common/mutex.h"
 #include "common/net/io_threads.h"
 #include "common/user_groups.h"
+#include "namenode/checkpoint/checkpointer.h"
 #include "namenode/cluster/cluster_state.h"
 #include "namenode/core/namenode_impl.h"
 #include "namenode/journal/journal.h"
 #include "namenode/service/grpc/datanode_service.h"
+#include "namenode/service/rpc/client_protocol_service.h"
 #include "namenode/store/store.h"
 #include "wire/rpc/server.h"
 #include "wire/rpc/service.h"
@@ -47,6 +49,9 @@ class NamenodeServer {
   NamenodeServer() = default;
   static absl::StatusOr<Endpoints> ReadEndpoints(const Config& config);
   absl::Status OpenStorage(const Config& config, NamenodeOptions options);
+  absl::Status StartCheckpoints(const Config& config, const std::string& directory,
+                                const std::string& cluster_id, const std::string& block_pool_id);
+  void SaveNamespace(const SaveNamespaceRequest& asked, ClientProtocolOptions::Saved saved);
   absl::Status Serve(const Config& config);
   void Maintain();
   void StopMaintenance();
@@ -61,6 +66,7 @@ class NamenodeServer {
   std::unique_ptr<Journal> journal_;
   std::unique_ptr<NamenodeImpl> namenode_;
   std::unique_ptr<Store> store_;
+  std::unique_ptr<Checkpointer> checkpointer_;
   std::unique_ptr<JournalGate> gate_;
   std::vector<std::unique_ptr<rpc::RpcService>> services_;
   std::unique_ptr<IoThreads> io_;

@@ -10,6 +10,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "common/status_macros.h"
+#include "namenode/checkpoint/checkpoint.h"
 #include "namenode/journal/journal.h"
 #include "namenode/journal/segment.h"
 #include "namenode/namespace/first_records.h"
@@ -69,7 +70,8 @@ absl::StatusOr<StorageVersion> FormatStorage(FileSystem& fs, Clock& clock,
     RETURN_IF_ERROR(fs.Remove(VersionPath(directory)));
     RETURN_IF_ERROR(fs.SyncDirectory(directory));
   }
-  for (const std::string& old : {StoreDirectory(directory), JournalDirectory(directory)}) {
+  for (const std::string& old :
+       {StoreDirectory(directory), JournalDirectory(directory), CheckpointDirectory(directory)}) {
     std::error_code error;
     std::filesystem::remove_all(old, error);
     if (error) {
@@ -95,6 +97,17 @@ absl::StatusOr<StorageVersion> FormatStorage(FileSystem& fs, Clock& clock,
   journal.cluster_id = version.cluster_id;
   journal.segment_bytes = options.journal_segment_bytes;
   RETURN_IF_ERROR(FormatFileJournal(fs, clock, journal));
+  // The first checkpoint: from here on there is always one.
+  RETURN_IF_ERROR(MakeCheckpoint(fs, clock,
+                                 {.parent = CheckpointDirectory(directory),
+                                  .cluster_id = version.cluster_id,
+                                  .block_pool_id = version.block_pool_id,
+                                  .layout_version = version.layout,
+                                  .copy =
+                                      [&](const std::string& to) {
+                                        return Store::CopyClosed(fs, store.directory, to);
+                                      }})
+                      .status());
   RETURN_IF_ERROR(fs.WriteDurably(
       VersionPath(directory),
       absl::StrCat("layoutVersion=", version.layout, "\nclusterID=", version.cluster_id,

@@ -5,6 +5,7 @@
 //   in_use.lock   held by the running namenode
 //   store/        LevelDB
 //   journal/      segments
+//   checkpoints/  copies of the store, from which it can be restored
 #pragma once
 
 #include <memory>
@@ -50,6 +51,9 @@ absl::StatusOr<uint64_t> JournalSegmentBytes(const Config& config);
 
 inline std::string StoreDirectory(const std::string& directory) { return directory + "/store"; }
 inline std::string JournalDirectory(const std::string& directory) { return directory + "/journal"; }
+inline std::string CheckpointDirectory(const std::string& directory) {
+  return directory + "/checkpoints";
+}
 inline std::string LockFile(const std::string& directory) { return directory + "/in_use.lock"; }
 
 }  // namespace cairn::namenode

@@ -84,6 +84,7 @@ void FileJournal::Append(TxId txid, absl::string_view edit) {
     last_appended_.store(ToInt(txid), std::memory_order_release);
     if (!failure_.ok()) return;
     if (frame_bytes > filling_.capacity() - filling_.used) {
+      const bool begins_segment = filling_.used == 0 && filling_.begins_segment;
       if (filling_.used > 0) {
         queued_bytes_ += RoundUpToBlock(filling_.used);
         full_.push_back(std::move(filling_));
@@ -91,6 +92,7 @@ void FileJournal::Append(TxId txid, absl::string_view edit) {
         free_buffers_.push_back(std::move(filling_.buffer));
       }
       filling_ = NewBatch(frame_bytes);
+      filling_.begins_segment = begins_segment;
     }
     PutFrame(txid, filling_.count, edit, filling_.frames().data() + filling_.used);
     filling_.used += frame_bytes;
@@ -131,6 +133,23 @@ void FileJournal::OnFailure(std::function<void(absl::Status)> on_failure) {
 }
 
 void FileJournal::Release(TxId applied) { pool_->Release(std::min(applied, durable())); }
+
+absl::StatusOr<TxId> FileJournal::Roll() {
+  MutexLock lock(mu_);
+  if (!failure_.ok()) return failure_;
+  if (pool_->failing() || pool_->ready() == 0) {
+    return absl::ResourceExhaustedError("journal: no segment is prepared to go on with");
+  }
+  if (filling_.used > 0) {
+    queued_bytes_ += RoundUpToBlock(filling_.used);
+    full_.push_back(std::move(filling_));
+    filling_ = NewBatch(0);
+  }
+  filling_.begins_segment = true;
+  rolling_ = true;
+  UpdateReady();
+  return TxId{last_appended_.load(std::memory_order_relaxed) + 1};
+}
 
 JournalStats FileJournal::stats() const {
   JournalStats stats;
@@ -177,12 +196,13 @@ void FileJournal::UpdateReady() {
 
 bool FileJournal::HasRoom() const {
   const uint64_t queued = queued_bytes_ + RoundUpToBlock(filling_.used);
+  const uint64_t room = rolling_ ? 0 : room_;
   const uint64_t reserve = RoundUpToBlock(options_.max_edit_bytes + kFrameHeaderBytes) +
                            RoundUpToBlock(options_.max_batch_bytes);
-  if (queued + reserve <= room_) return true;
+  if (queued + reserve <= room) return true;
   // A batch does not span segments, so up to half of each may stay unused.
   const uint64_t usable = (options_.segment_bytes - kJournalBlockBytes) / 2;
-  const uint64_t segments_needed = queued <= room_ / 2 ? 1 : 2 + queued / usable;
+  const uint64_t segments_needed = queued <= room / 2 ? 1 : 2 + queued / usable;
   return static_cast<uint64_t>(pool_->ready()) >= segments_needed;
 }
 
@@ -207,7 +227,9 @@ void FileJournal::Run() {
 
 absl::Status FileJournal::Write(Batch& batch) {
   const uint64_t bytes = RoundUpToBlock(batch.used);
-  if (bytes > current_.bytes - current_.offset) return WriteFirst(batch);
+  // A segment that holds nothing yet begins with this batch as it is.
+  const bool rolls = batch.begins_segment && current_.offset > kJournalBlockBytes;
+  if (rolls || bytes > current_.bytes - current_.offset) return WriteFirst(batch);
   SealBatch(batch.frames(), batch.used, current_.epoch, run_);
   CRASH_POINT("journal_before_write");
   if (const absl::Status status =
@@ -264,6 +286,7 @@ void FileJournal::Finish(Batch batch) {
     const uint64_t bytes = RoundUpToBlock(batch.used);
     queued_bytes_ -= bytes;
     room_ = current_.bytes - current_.offset;
+    if (batch.begins_segment) rolling_ = false;
     ++stats_.batches;
     stats_.edits += batch.count;
     stats_.bytes_written += bytes;

@@ -52,6 +52,7 @@ class FileJournal final : public Journal {
   std::shared_ptr<void> Listen(std::function<void()> on_durable) override;
   void OnFailure(std::function<void(absl::Status)> on_failure) override;
   void Release(TxId applied) override;
+  absl::StatusOr<TxId> Roll() override;
   JournalStats stats() const override;
 
  private:
@@ -62,6 +63,7 @@ class FileJournal final : public Journal {
     size_t used = 0;  // bytes of frames
     TxId last = kNoTx;
     uint32_t count = 0;
+    bool begins_segment = false;
 
     size_t capacity() const;
     std::span<std::byte> frames() const;
@@ -98,7 +100,8 @@ class FileJournal final : public Journal {
   std::deque<Batch> full_ ABSL_GUARDED_BY(mu_);
   std::vector<AlignedBuffer> free_buffers_ ABSL_GUARDED_BY(mu_);  // all of the usual size
   uint64_t queued_bytes_ ABSL_GUARDED_BY(mu_) = 0;  // of full_ and the batch in flight, padded
-  uint64_t room_ ABSL_GUARDED_BY(mu_);  // left in the current segment by finished batches
+  uint64_t room_ ABSL_GUARDED_BY(mu_);         // left in the current segment by finished batches
+  bool rolling_ ABSL_GUARDED_BY(mu_) = false;  // a batch that begins a segment is under way
   bool idle_ ABSL_GUARDED_BY(mu_) = false;
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
   int waiters_ ABSL_GUARDED_BY(mu_) = 0;

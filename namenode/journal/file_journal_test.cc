@@ -408,5 +408,26 @@ TEST_F(FileJournalTest, EditsThatWaitForAWriteShareTheNextOne) {
   handle.reset();
 }
 
+TEST_F(FileJournalTest, RollingBeginsASegmentWithTheNextEdit) {
+  Format();
+  ASSERT_OK(Open());
+  EXPECT_THAT(journal_->Roll(), IsOkAndHolds(TxId{1})) << "nothing is written yet";
+  AppendSingly(3);
+  EXPECT_EQ(journal_->stats().segment_switches, 0u);
+  EXPECT_THAT(journal_->Roll(), IsOkAndHolds(TxId{4}));
+  EXPECT_THAT(journal_->Roll(), IsOkAndHolds(TxId{4}));
+  // The edit that is too large for the batch at hand takes the mark along.
+  const std::string large(options_.max_edit_bytes, 'x');
+  journal_->Append(TxId{4}, large);
+  ASSERT_OK(journal_->WaitDurable(TxId{4}));
+  EXPECT_EQ(journal_->stats().segment_switches, 1u);
+  EVENTUALLY(fs_.Exists(absl::StrCat(kDirectory, "/journal-00000000000000000004")));
+  AppendSingly(6);
+  EXPECT_EQ(journal_->stats().segment_switches, 1u);
+  journal_.reset();
+  ASSERT_OK(Open());
+  EXPECT_EQ(replayed_.size(), 6u);
+}
+
 }  // namespace
 }  // namespace cairn::namenode

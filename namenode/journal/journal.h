@@ -94,6 +94,10 @@ class Journal {
   // are reused once the kept span (JournalOptions::keep) has passed. Never goes back.
   virtual void Release(TxId applied) = 0;
 
+  // The next edit begins a new segment; returns its txid. No effect if it would anyway.
+  // kResourceExhausted: no segment is prepared, perhaps since the disk is full; try again.
+  virtual absl::StatusOr<TxId> Roll() = 0;
+
   virtual JournalStats stats() const = 0;
 };
 

@@ -56,6 +56,8 @@ void MemoryJournal::Release(TxId applied) {
   released_ = std::max(released_, std::min(applied, durable()));
 }
 
+absl::StatusOr<TxId> MemoryJournal::Roll() { return TxId{ToInt(last_appended()) + 1}; }
+
 JournalStats MemoryJournal::stats() const {
   JournalStats stats;
   MutexLock lock(mu_);

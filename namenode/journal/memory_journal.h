@@ -32,6 +32,7 @@ class MemoryJournal final : public Journal {
   std::shared_ptr<void> Listen(std::function<void()> on_durable) override;
   void OnFailure(std::function<void(absl::Status)> on_failure) override;
   void Release(TxId applied) override;
+  absl::StatusOr<TxId> Roll() override;
   JournalStats stats() const override;
 
   // What tests do to it. Listeners and failure handlers run on the calling thread.

@@ -186,7 +186,32 @@ leveldb::Status LevelDbEnv::NewWritableFile(const std::string& path,
   return leveldb::Status::OK();
 }
 
+std::shared_ptr<void> LevelDbEnv::HoldRemovals() {
+  MutexLock lock(mu_);
+  ++holds_;
+  return std::shared_ptr<void>(nullptr, [this](void*) { EndHold(); });
+}
+
+void LevelDbEnv::EndHold() {
+  std::vector<std::string> paths;
+  {
+    MutexLock lock(mu_);
+    if (--holds_ > 0) return;
+    paths.swap(put_off_);
+  }
+  for (const std::string& path : paths) {
+    files_.Remove(path).IgnoreError();  // LevelDB ignores it too, and tries again when it opens
+  }
+}
+
 leveldb::Status LevelDbEnv::RemoveFile(const std::string& path) {
+  {
+    MutexLock lock(mu_);
+    if (holds_ > 0) {
+      put_off_.push_back(path);
+      return leveldb::Status::OK();
+    }
+  }
   return ToLevelDb(files_.Remove(path));
 }
 

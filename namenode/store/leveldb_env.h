@@ -9,6 +9,7 @@
 //   making of a file, and a rename;
 // - a new file's name is synced with its first bytes, and so is a rename: CURRENT is replaced by
 //   one, and the files that the old CURRENT needs are removed right after;
+// - the removal of files can be held off while a copy of the directory is made;
 // - the lock of the directory is taken before LevelDB runs, since the check that comes first
 //   (leveldb_check.h) may have to cut a torn log.
 // Thread-safe.
@@ -20,6 +21,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
@@ -46,6 +48,11 @@ class LevelDbEnv final : public leveldb::EnvWrapper {
   // did not write is not known.
   void WaitForSpace() ABSL_LOCKS_EXCLUDED(mu_);
   void StopWaiting() ABSL_LOCKS_EXCLUDED(mu_);
+  // Until the last handle is destroyed, LevelDB's removals are put off; then they are made up for,
+  // by whoever destroys it. What a crash leaves is removed by the next opening. Handles go before
+  // this does.
+  std::shared_ptr<void> HoldRemovals() ABSL_LOCKS_EXCLUDED(mu_);
+
   // Whether a write waits at this moment.
   bool waiting() const { return waiting_.load(std::memory_order_acquire) > 0; }
   // Whether a sync has ever failed.
@@ -69,6 +76,7 @@ class LevelDbEnv final : public leveldb::EnvWrapper {
   // Repeats `attempt` for as long as it finds no space and waiting is allowed.
   absl::Status RepeatUntilThereIsSpace(const std::function<absl::Status()>& attempt)
       ABSL_LOCKS_EXCLUDED(mu_);
+  void EndHold() ABSL_LOCKS_EXCLUDED(mu_);
   // A little while; false: waiting is not allowed, or no more.
   bool Pause() ABSL_LOCKS_EXCLUDED(mu_);
 
@@ -79,6 +87,8 @@ class LevelDbEnv final : public leveldb::EnvWrapper {
   Mutex mu_;
   CondVar stopped_;
   bool may_wait_ ABSL_GUARDED_BY(mu_) = false;
+  int holds_ ABSL_GUARDED_BY(mu_) = 0;
+  std::vector<std::string> put_off_ ABSL_GUARDED_BY(mu_);  // perhaps twice: LevelDB asks again
 };
 
 }  // namespace cairn::namenode

@@ -6,9 +6,11 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "common/check.h"
@@ -21,6 +23,7 @@
 #include "common/thread.h"
 #include "namenode/store/keys.h"
 #include "namenode/store/leveldb_check.h"
+#include "namenode/store/leveldb_copy.h"
 #include "namenode/store/leveldb_env.h"
 #include "namenode/store/merged_range.h"
 #include "namenode/store/store.h"
@@ -166,12 +169,19 @@ class LevelDbStore final : public Store {
   void Freeze() override ABSL_LOCKS_EXCLUDED(mu_);
   absl::Status WaitFlushed() override ABSL_LOCKS_EXCLUDED(mu_);
   absl::Status Flush() override ABSL_LOCKS_EXCLUDED(mu_);
+  absl::StatusOr<TxId> CopyTo(const std::string& directory) override ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
   struct Layer {
     explicit Layer(ChunkPool& pool) : tail(pool) {}
     Tail tail;
     TxId last_edit = kNoTx;  // of the edits in it; kNoTx: only unjournalled records
+  };
+
+  // What there is to copy, as of a moment between two batches: only the flusher knows one.
+  struct Listing {
+    std::optional<absl::StatusOr<LevelDbFiles>> files;  // guarded by mu_; set once
+    TxId applied = kNoTx;
   };
 
   // With records put off, an edit alone makes the tail worth a flush.
@@ -200,6 +210,7 @@ class LevelDbStore final : public Store {
   bool WaitDurable(TxId txid) ABSL_LOCKS_EXCLUDED(mu_);
   absl::Status WriteToLevelDb(const Layer& layer) ABSL_LOCKS_EXCLUDED(mu_);
   void Drop() ABSL_LOCKS_EXCLUDED(mu_);
+  void List(Listing* listing) ABSL_LOCKS_EXCLUDED(mu_);
 
   const StoreOptions options_;
   const std::function<TxId()> durable_;
@@ -226,6 +237,7 @@ class LevelDbStore final : public Store {
   mutable CondVar changed_;  // job_, stopping_ or failure_
   // The frozen tail for the flusher; the same as frozen_, but under a lock that it may wait with.
   std::shared_ptr<const Layer> job_ ABSL_GUARDED_BY(mu_);
+  std::vector<std::shared_ptr<Listing>> wanted_ ABSL_GUARDED_BY(mu_);
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
   absl::Status failure_ ABSL_GUARDED_BY(mu_);
   uint64_t flushes_ ABSL_GUARDED_BY(mu_) = 0;
@@ -343,18 +355,49 @@ absl::Status LevelDbStore::Flush() {
   return absl::OkStatus();
 }
 
+absl::StatusOr<TxId> LevelDbStore::CopyTo(const std::string& directory) {
+  const std::shared_ptr<void> hold = database_.env->HoldRemovals();
+  const auto listing = std::make_shared<Listing>();
+  {
+    MutexLock lock(mu_);
+    wanted_.push_back(listing);
+    changed_.NotifyAll();
+    while (!listing->files.has_value()) {
+      if (!failure_.ok()) return failure_;
+      if (stopping_) return absl::CancelledError("store: being closed");
+      if (IsDiskFull()) return DiskFull();
+      changed_.WaitFor(mu_, kSpacePoll);
+    }
+  }
+  RETURN_IF_ERROR(listing->files->status());
+  RETURN_IF_ERROR(CopyLevelDb(*options_.files, **listing->files, options_.directory, directory));
+  return listing->applied;
+}
+
+void LevelDbStore::List(Listing* listing) {
+  CRASH_POINT("checkpoint_before_listing");
+  absl::StatusOr<LevelDbFiles> files = ListLevelDb(*options_.files, options_.directory);
+  MutexLock lock(mu_);
+  listing->applied = applied();
+  listing->files = std::move(files);
+  changed_.NotifyAll();
+}
+
 void LevelDbStore::RunFlusher() {
   SetThreadName("store-flush");
   const auto tick = std::chrono::milliseconds(
       std::clamp<int64_t>(absl::ToInt64Milliseconds(options_.tail_age) / 8, 1, 1000));
   while (true) {
     std::shared_ptr<const Layer> job;
+    std::vector<std::shared_ptr<Listing>> wanted;
     {
       MutexLock lock(mu_);
-      if (job_ == nullptr && !stopping_) changed_.WaitFor(mu_, tick);
+      if (job_ == nullptr && wanted_.empty() && !stopping_) changed_.WaitFor(mu_, tick);
       if (stopping_) return;
       job = job_;
+      wanted.swap(wanted_);
     }
+    for (const auto& listing : wanted) List(listing.get());
     if (job == nullptr) {
       FreezeIfOld();
       continue;
@@ -494,6 +537,20 @@ absl::Status Store::Format(const StoreOptions& options, const Records& records) 
   RETURN_IF_ERROR(files.SyncDirectory(made.directory));
   RETURN_IF_ERROR(files.Rename(made.directory, directory));
   return files.SyncDirectory(ParentDirectory(directory));
+}
+
+absl::StatusOr<TxId> Store::CopyClosed(FileSystem& files, const std::string& from,
+                                       const std::string& to) {
+  // Opened first: that checks it, takes its lock, and knows how far it has come.
+  StoreOptions options;
+  options.directory = from;
+  options.files = &files;
+  options.cache_bytes = 1 << 20;
+  ASSIGN_OR_RETURN(
+      const std::unique_ptr<Store> store,
+      Open(
+          options, [] { return kNoTx; }, [](const std::function<void()>& body) { body(); }));
+  return store->CopyTo(to);
 }
 
 absl::StatusOr<std::unique_ptr<Store>> Store::Open(const StoreOptions& options,

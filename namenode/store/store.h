@@ -157,6 +157,18 @@ class Store {
   // All that was put before the call reaches LevelDB, as soon as the journal has it: for tests,
   // checkpoints and a clean stop. Takes the namespace lock through `with_lock`.
   virtual absl::Status Flush() = 0;
+
+  // Makes in `directory`, which exists and is empty, a store with exactly what LevelDB holds now,
+  // synced, and returns its applied txid. Tables become hard links: time and space do not grow with
+  // the namespace. Nobody waits for it but flushes, for the few milliseconds of a listing. An error
+  // leaves part of a copy. Do not call it with the namespace lock held.
+  virtual absl::StatusOr<TxId> CopyTo(const std::string& directory) {
+    (void)directory;
+    return absl::UnimplementedError("store: this one cannot be copied");
+  }
+  // The same of a store that nobody has open.
+  static absl::StatusOr<TxId> CopyClosed(FileSystem& files, const std::string& from,
+                                         const std::string& to);
 };
 
 }  // namespace cairn::namenode

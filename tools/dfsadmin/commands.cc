@@ -14,6 +14,11 @@ constexpr AdminCommand kCommands[] = {
      "  get        Tell whether it is on.                 wait    Until it is off.\n"
      "  forceExit  End it, whatever is missing.",
      &RunSafeMode},
+    {"saveNamespace", "[-beforeShutdown]",
+     "Make a checkpoint of the namespace. The namenode goes on serving; safe mode is not needed.\n"
+     "  -beforeShutdown  Only if the last one is older than 2 hours or 1000000 edits behind.",
+     &RunSaveNamespace},
+    {"rollEdits", "", "Begin a new segment of the edit log.", &RunRollEdits},
     {"help", "[cmd]", "Explain a command, or all of them.", &RunAdminHelp},
 };
 

@@ -7,8 +7,10 @@
 
 namespace cairn::tools {
 
-absl::Status RunAdminHelp(AdminCall& call);    // help.cc
-absl::Status RunAdminReport(AdminCall& call);  // report.cc
-absl::Status RunSafeMode(AdminCall& call);     // safe_mode.cc
+absl::Status RunAdminHelp(AdminCall& call);      // help.cc
+absl::Status RunAdminReport(AdminCall& call);    // report.cc
+absl::Status RunSafeMode(AdminCall& call);       // safe_mode.cc
+absl::Status RunSaveNamespace(AdminCall& call);  // upkeep.cc
+absl::Status RunRollEdits(AdminCall& call);      // upkeep.cc
 
 }  // namespace cairn::tools

@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <iostream>
@@ -18,6 +19,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "common/status_macros.h"
+#include "tools/dfsadmin/dfsadmin.h"
 #include "tools/mini/mini_cluster.h"
 
 namespace cairn::tools {
@@ -113,7 +115,16 @@ int Exec(const std::string& program, CommandContext& ctx) {
 
 }  // namespace
 
-int RunNamenode(CommandContext& ctx) { return Exec("cairn-namenode", ctx); }
+int RunNamenode(CommandContext& ctx) {
+  // This one is for the namenode that runs, and goes to it as a call.
+  const auto checkpoint = std::find(ctx.args.begin(), ctx.args.end(), "-checkpoint");
+  if (checkpoint == ctx.args.end()) return Exec("cairn-namenode", ctx);
+  *checkpoint = "-saveNamespace";
+  std::stable_partition(ctx.args.begin(), ctx.args.end(),
+                        [](const std::string& argument) { return argument != "-saveNamespace"; });
+  return RunDfsAdmin(ctx) == 0 ? kExitOk : kExitFailed;
+}
+
 int RunDatanode(CommandContext& ctx) { return Exec("cairn-datanode", ctx); }
 
 }  // namespace cairn::tools

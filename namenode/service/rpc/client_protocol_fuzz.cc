@@ -18,7 +18,8 @@ namespace {
 std::vector<absl::string_view> MethodNames() {
   std::vector<absl::string_view> names = {"noSuchMethod"};
   for (const auto table : {client_protocol::ReadMethods(), client_protocol::NamespaceMethods(),
-                           client_protocol::WriteMethods(), client_protocol::AdminMethods()}) {
+                           client_protocol::WriteMethods(), client_protocol::AdminMethods(),
+                           client_protocol::UpkeepMethods()}) {
     for (const client_protocol::Method& method : table) names.push_back(method.name);
   }
   return names;

@@ -96,6 +96,7 @@ absl::Span<const Method> ReadMethods();
 absl::Span<const Method> NamespaceMethods();
 absl::Span<const Method> WriteMethods();
 absl::Span<const Method> AdminMethods();
+absl::Span<const Method> UpkeepMethods();
 
 // ---- Requests
 

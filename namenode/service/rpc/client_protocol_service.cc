@@ -106,7 +106,8 @@ constexpr size_t kShownNameBytes = 128;  // an error need not echo a name of meg
 absl::flat_hash_map<absl::string_view, const client_protocol::Method*> BuildMethods() {
   absl::flat_hash_map<absl::string_view, const client_protocol::Method*> methods;
   for (const auto table : {client_protocol::ReadMethods(), client_protocol::NamespaceMethods(),
-                           client_protocol::WriteMethods(), client_protocol::AdminMethods()}) {
+                           client_protocol::WriteMethods(), client_protocol::AdminMethods(),
+                           client_protocol::UpkeepMethods()}) {
     for (const client_protocol::Method& method : table) {
       CHECK(methods.emplace(method.name, &method).second) << method.name << " is in two tables";
     }

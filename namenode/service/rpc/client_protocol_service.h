@@ -4,8 +4,8 @@
 //
 // A front end: it translates, checks what only the wire can get wrong (counts, signs, missing
 // parts) and decides nothing about the namespace. Each method is a row of a table in one of
-// read.cc, namespace.cc, write.cc and admin.cc; what is in no table is answered with kNoSuchMethod,
-// which tells clients to do without.
+// read.cc, namespace.cc, write.cc, admin.cc and upkeep.cc; what is in no table is answered with
+// kNoSuchMethod, which tells clients to do without.
 //
 // Every answer, errors too, waits for the ticket of the outcome it tells of. Calls that HDFS marks
 // at-most-once carry the client's id to the namenode, so that a resend is answered as the first
@@ -20,6 +20,7 @@
 #include <memory>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "namenode/namenode.h"
@@ -40,6 +41,13 @@ struct BlockCounts {
   uint64_t pending_deletion = 0;
 };
 
+// saveNamespace: not needed when the last checkpoint is at most this old and this far behind. Both
+// zero: it is wanted anyway.
+struct SaveNamespaceRequest {
+  absl::Duration time_window;
+  uint64_t transaction_gap = 0;
+};
+
 struct ClientProtocolOptions {
   // How long complete() waits for replicas before it answers false. The Go client turns one false
   // into an error, and Java sleeps 400 ms after it.
@@ -52,6 +60,11 @@ struct ClientProtocolOptions {
   absl::Duration truncate_wait = absl::Seconds(20);
   // Null: clients are told -1, which to them means "not known".
   std::function<BlockCounts()> block_counts;
+  // Makes a checkpoint and then, on any thread, tells whether one was made. Null: unsupported.
+  using Saved = std::function<void(const absl::StatusOr<bool>&)>;
+  std::function<void(const SaveNamespaceRequest&, Saved)> save_namespace;
+  // Begins a journal segment and gives its first txid. Null: unsupported.
+  std::function<absl::StatusOr<uint64_t>()> roll_edits;
 };
 
 namespace client_protocol {

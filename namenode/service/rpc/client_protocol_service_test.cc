@@ -42,7 +42,8 @@ TEST_F(ClientProtocolServiceTest, TheNamenodeHearsWhoAsks) {
 TEST_F(ClientProtocolServiceTest, Trap15OnlyAtMostOnceCallsCarryTheClientsIds) {
   std::set<std::string> marked;
   for (const auto table : {client_protocol::ReadMethods(), client_protocol::NamespaceMethods(),
-                           client_protocol::WriteMethods(), client_protocol::AdminMethods()}) {
+                           client_protocol::WriteMethods(), client_protocol::AdminMethods(),
+                           client_protocol::UpkeepMethods()}) {
     for (const client_protocol::Method& method : table) {
       if (method.at_most_once) marked.insert(std::string(method.name));
     }
@@ -128,7 +129,8 @@ TEST_F(ClientProtocolServiceTest, ErrorsOfTheNamenodeArePassedThrough) {
 
 TEST_F(ClientProtocolServiceTest, RequestsThatDoNotParseAreRefusedAndChangeNothing) {
   for (const auto table : {client_protocol::ReadMethods(), client_protocol::NamespaceMethods(),
-                           client_protocol::WriteMethods(), client_protocol::AdminMethods()}) {
+                           client_protocol::WriteMethods(), client_protocol::AdminMethods(),
+                           client_protocol::UpkeepMethods()}) {
     for (const client_protocol::Method& method : table) {
       // A field that ends behind the request, an unending group, a varint of eleven bytes.
       for (const absl::string_view bad :
