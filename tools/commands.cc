@@ -1,13 +1,19 @@
 #include "tools/command.h"
 
+#include "tools/debug/debug.h"
 #include "tools/dfs/dfs.h"
 #include "tools/dfsadmin/dfsadmin.h"
+#include "tools/fsck/fsck.h"
 #include "tools/mini/mini.h"
 
 namespace cairn::tools {
 namespace {
 
 constexpr Command kCommands[] = {
+    {.name = "debug",
+     .summary = "look into single replicas and files, as `hdfs debug` does",
+     .usage = "verifyMeta|computeMeta|recoverLease [ARGUMENT]...",
+     .run = &RunDebug},
     {.name = "dfs",
      .summary = "work with files, with the options and output of `hdfs dfs`",
      .usage = "[-conf DIR] [-fs URI] [-D KEY=VALUE]... -COMMAND [ARGUMENT]...",
@@ -16,6 +22,10 @@ constexpr Command kCommands[] = {
      .summary = "look at the cluster and steer it, as `hdfs dfsadmin` does",
      .usage = "[-conf DIR] [-fs URI] [-D KEY=VALUE]... -COMMAND [ARGUMENT]...",
      .run = &RunDfsAdmin},
+    {.name = "fsck",
+     .summary = "check that every file is whole, as `hdfs fsck` does",
+     .usage = "[-conf DIR] [-fs URI] [-D KEY=VALUE]... PATH [-files [-blocks [-locations]]]...",
+     .run = &RunFsck},
     {.name = "mini",
      .summary = "a whole cluster of real processes under one directory",
      .usage = "--dir D [--datanodes N] [--port P] [-D key=value]... [--racks a,b,...] [--detach] | "

@@ -2,11 +2,13 @@
 //
 // Reads a command per line of standard input, its words base64-encoded with spaces between; "-" is an
 // empty word. Answers each with one line: exit code, standard output, standard error, both base64.
+// A first word "@CLASS" runs that tool of Hadoop's instead of FsShell.
 import java.io.*;
 import java.nio.charset.StandardCharsets;
 import java.util.*;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FsShell;
+import org.apache.hadoop.util.Tool;
 import org.apache.hadoop.util.ToolRunner;
 
 public class Shell {
@@ -27,7 +29,14 @@ public class Shell {
       System.setErr(new PrintStream(err, true));
       int code;
       try {
-        code = ToolRunner.run(new Configuration(), new FsShell(), words.toArray(new String[0]));
+        Tool tool = new FsShell();
+        Configuration conf = new Configuration();
+        if (words.get(0).startsWith("@")) {
+          conf = new org.apache.hadoop.hdfs.HdfsConfiguration();
+          tool = (Tool) Class.forName(words.remove(0).substring(1))
+              .getConstructor(Configuration.class).newInstance(conf);
+        }
+        code = ToolRunner.run(conf, tool, words.toArray(new String[0]));
       } catch (Throwable t) {
         t.printStackTrace(System.err);
         code = 99;

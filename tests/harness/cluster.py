@@ -236,6 +236,15 @@ class MiniCluster:
             **options,
         )
 
+    def cairn(self, *arguments, env_more=None, **options):
+        """Any other command of `cairn`; whatever its exit status, it is not checked."""
+        return run(
+            [env.program("cairn"), *arguments],
+            check=False,
+            env=self.environment(**(env_more or {})),
+            **options,
+        )
+
     def dfs_error(self, *arguments, **options):
         """The message of a command that must fail."""
         result = self.dfs(*arguments, check=False, **options)

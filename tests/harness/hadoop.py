@@ -121,7 +121,8 @@ class Shell:
         )
 
     def run(self, *words, check=True):
-        """(exit code, standard output, standard error) of one command."""
+        """(exit code, standard output, standard error) of one command. A first word "@CLASS": of
+        that tool of Hadoop's."""
         line = " ".join(base64.b64encode(word.encode()).decode() or "-" for word in words)
         self.process.stdin.write(line.encode() + b"\n")
         self.process.stdin.flush()
@@ -151,6 +152,7 @@ class Hdfs:
     def __init__(self, datanodes=1):
         self.directory = env.new_directory("hdfs")
         self.port = env.free_port()
+        self.http_address = f"127.0.0.1:{env.free_port()}"
         self.processes = []
         self.conf_dir = write_conf(
             os.path.join(self.directory, "conf"),
@@ -160,7 +162,7 @@ class Hdfs:
             },
             hdfs={
                 "dfs.namenode.name.dir": f"file://{self.directory}/namenode",
-                "dfs.namenode.http-address": f"127.0.0.1:{env.free_port()}",
+                "dfs.namenode.http-address": self.http_address,
                 "dfs.namenode.safemode.extension": "0",
                 "dfs.permissions.superusergroup": "root",
                 "dfs.replication": str(datanodes),

@@ -16,6 +16,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "client/cluster_admin.h"
 #include "client/file_system.h"
 #include "client/options.h"
 
@@ -40,14 +41,19 @@ class AdminCall {
 
   // Connected when first asked for, so that bad usage needs no cluster. This owns it.
   absl::StatusOr<client::FileSystem*> Cluster();
+  absl::StatusOr<client::ClusterAdmin*> Admin();  // likewise
 
   // Usage status unless there are `min` to `max` arguments.
   absl::Status CheckArguments(size_t min, size_t max) const;
   // Takes a flag out of `args`, wherever it stands; true if it was there.
   bool TakeFlag(absl::string_view flag);
+  // The same for an option with a value: "" if it is not there. Usage status: the value is missing.
+  absl::StatusOr<std::string> TakeOption(absl::string_view option);
 
  private:
+  std::string Uri() const;
   std::unique_ptr<client::FileSystem> cluster_;
+  std::unique_ptr<client::ClusterAdmin> admin_;
 };
 
 struct AdminCommand {

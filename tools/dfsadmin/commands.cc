@@ -3,6 +3,9 @@
 namespace cairn::tools {
 namespace {
 
+constexpr char kSnapshots[] = "Not supported yet: there are no snapshots. It fails.";
+constexpr char kQuotas[] = "Not supported yet: there are no quotas. It fails.";
+
 constexpr AdminCommand kCommands[] = {
     {"report", "[-live] [-dead] [-decommissioning] [-enteringmaintenance] [-inmaintenance]",
      "Show capacity, blocks in trouble, and every datanode.\n"
@@ -19,6 +22,49 @@ constexpr AdminCommand kCommands[] = {
      "  -beforeShutdown  Only if the last one is older than 2 hours or 1000000 edits behind.",
      &RunSaveNamespace},
     {"rollEdits", "", "Begin a new segment of the edit log.", &RunRollEdits},
+    {"setQuota", "<quota> <dirname>...<dirname>", kQuotas, &RunNotSupported},
+    {"clrQuota", "<dirname>...<dirname>", kQuotas, &RunNotSupported},
+    {"setSpaceQuota", "<quota> [-storageType <storagetype>] <dirname>...<dirname>", kQuotas,
+     &RunNotSupported},
+    {"clrSpaceQuota", "[-storageType <storagetype>] <dirname>...<dirname>", kQuotas,
+     &RunNotSupported},
+    {"rollingUpgrade", "[<query|prepare|finalize>]",
+     "Not supported yet. It fails.\nStop and start one datanode after the other: -shutdownDatanode "
+     "with `upgrade`.",
+     &RunNotSupported},
+    {"refreshServiceAcl", "", "Accepted: there is no service-level authorization to read again.",
+     &RunRefreshServiceAcl},
+    {"refreshUserToGroupsMappings", "",
+     "Accepted: a user's groups are read again by themselves, after five minutes at the latest.",
+     &RunRefreshUserMappings},
+    {"refreshSuperUserGroupsConfiguration", "", "Accepted: nobody may act for others.",
+     &RunRefreshSuperUserGroups},
+    {"refreshCallQueue", "", "Accepted: there is no call queue.", &RunRefreshCallQueue},
+    {"allowSnapshot", "<snapshotDir>", kSnapshots, &RunNotSupported},
+    {"disallowSnapshot", "<snapshotDir>", kSnapshots, &RunNotSupported},
+    {"provisionSnapshotTrash", "<snapshotDir> [-all]", kSnapshots, &RunNotSupported},
+    {"getBalancerBandwidth", "<datanode_host:ipc_port>",
+     "Show the bytes per second that a datanode may spend on balancing.", &RunGetBalancerBandwidth},
+    {"shutdownDatanode", "<datanode_host:ipc_port> [upgrade]",
+     "Let a datanode end: it finishes what it has promised.\n"
+     "  upgrade  Its clients are told to wait for it.",
+     &RunShutdownDatanode},
+    {"evictWriters", "<datanode_host:ipc_port>",
+     "Cut off all who are writing a block on a datanode; they go on with other datanodes.\n"
+     "For a datanode whose decommissioning waits for slow writers.",
+     &RunEvictWriters},
+    {"getDatanodeInfo", "<datanode_host:ipc_port>",
+     "Ask a datanode for its version and how long it has run: is it alive?", &RunGetDatanodeInfo},
+    {"getVolumeReport", "<datanode_host:ipc_port>", "Show a datanode's volumes and their space.",
+     &RunGetVolumeReport},
+    {"triggerBlockReport", "[-incremental] <datanode_host:ipc_port> [-namenode <host:port>]",
+     "Let a datanode report its replicas now: all of them, or with -incremental what has changed.",
+     &RunTriggerBlockReport},
+    {"listOpenFiles", "[-blockingDecommission] [-path <path>] [--json]",
+     "Show the files that somebody is writing, and who.\n"
+     "  -blockingDecommission  Only those that a datanode which is to leave waits for.\n"
+     "  -path                  Only those below a path.",
+     &RunListOpenFiles},
     {"help", "[cmd]", "Explain a command, or all of them.", &RunAdminHelp},
 };
 

@@ -7,10 +7,22 @@
 
 namespace cairn::tools {
 
-absl::Status RunAdminHelp(AdminCall& call);      // help.cc
-absl::Status RunAdminReport(AdminCall& call);    // report.cc
-absl::Status RunSafeMode(AdminCall& call);       // safe_mode.cc
-absl::Status RunSaveNamespace(AdminCall& call);  // upkeep.cc
-absl::Status RunRollEdits(AdminCall& call);      // upkeep.cc
+absl::Status RunAdminHelp(AdminCall& call);               // help.cc
+absl::Status RunAdminReport(AdminCall& call);             // report.cc
+absl::Status RunEvictWriters(AdminCall& call);            // datanode_commands.cc
+absl::Status RunGetBalancerBandwidth(AdminCall& call);    // datanode_commands.cc
+absl::Status RunGetDatanodeInfo(AdminCall& call);         // datanode_commands.cc
+absl::Status RunGetVolumeReport(AdminCall& call);         // datanode_commands.cc
+absl::Status RunListOpenFiles(AdminCall& call);           // open_files.cc
+absl::Status RunNotSupported(AdminCall& call);            // not_supported.cc
+absl::Status RunRefreshCallQueue(AdminCall& call);        // refresh.cc
+absl::Status RunRefreshServiceAcl(AdminCall& call);       // refresh.cc
+absl::Status RunRefreshSuperUserGroups(AdminCall& call);  // refresh.cc
+absl::Status RunRefreshUserMappings(AdminCall& call);     // refresh.cc
+absl::Status RunRollEdits(AdminCall& call);               // upkeep.cc
+absl::Status RunSafeMode(AdminCall& call);                // safe_mode.cc
+absl::Status RunSaveNamespace(AdminCall& call);           // upkeep.cc
+absl::Status RunShutdownDatanode(AdminCall& call);        // datanode_commands.cc
+absl::Status RunTriggerBlockReport(AdminCall& call);      // datanode_commands.cc
 
 }  // namespace cairn::tools

@@ -23,12 +23,22 @@ AdminCall::AdminCall(const AdminCommand& row, std::vector<std::string> arguments
                      std::ostream& errors)
     : command(row), args(std::move(arguments)), options(client_options), out(output), err(errors) {}
 
+std::string AdminCall::Uri() const {
+  return options.default_uri.empty() ? "hdfs://" : options.default_uri;
+}
+
 absl::StatusOr<client::FileSystem*> AdminCall::Cluster() {
   if (cluster_ == nullptr) {
-    const std::string& uri = options.default_uri;
-    ASSIGN_OR_RETURN(cluster_, client::FileSystem::Connect(uri.empty() ? "hdfs://" : uri, options));
+    ASSIGN_OR_RETURN(cluster_, client::FileSystem::Connect(Uri(), options));
   }
   return cluster_.get();
+}
+
+absl::StatusOr<client::ClusterAdmin*> AdminCall::Admin() {
+  if (admin_ == nullptr) {
+    ASSIGN_OR_RETURN(admin_, client::ClusterAdmin::Connect(Uri(), options));
+  }
+  return admin_.get();
 }
 
 absl::Status AdminCall::CheckArguments(size_t min, size_t max) const {
@@ -40,6 +50,15 @@ bool AdminCall::TakeFlag(absl::string_view flag) {
   if (found == args.end()) return false;
   args.erase(found);
   return true;
+}
+
+absl::StatusOr<std::string> AdminCall::TakeOption(absl::string_view option) {
+  const auto found = std::find(args.begin(), args.end(), option);
+  if (found == args.end()) return std::string();
+  if (std::next(found) == args.end()) return UsageStatus("");
+  std::string value = *std::next(found);
+  args.erase(found, found + 2);
+  return value;
 }
 
 const AdminCommand* FindAdminCommand(absl::string_view name) {

@@ -56,6 +56,22 @@ TEST(DfsAdminTest, HelpExplainsOneCommandOrAll) {
   }
 }
 
+TEST(DfsAdminTest, WhatIsNotSupportedYetFailsAndSaysSo) {
+  const Printed printed = DfsAdmin({"-allowSnapshot", "/a"});
+  EXPECT_EQ(printed.exit_code, 255);
+  EXPECT_EQ(printed.err, "allowSnapshot: not supported yet\n");
+}
+
+TEST(DfsAdminTest, ADatanodeIsNamedByHostAndPort) {
+  EXPECT_EQ(DfsAdmin({"-getDatanodeInfo"}).exit_code, 255);
+  EXPECT_THAT(DfsAdmin({"-getDatanodeInfo", "dn"}).err, HasSubstr("not host:port"));
+  EXPECT_EQ(DfsAdmin({"-shutdownDatanode", "dn:1", "downgrade"}).exit_code, 255);
+  EXPECT_EQ(DfsAdmin({"-triggerBlockReport", "-incremental"}).exit_code, 255);
+  const Printed printed = DfsAdmin({"-triggerBlockReport", "dn:1", "dn:2"});
+  EXPECT_EQ(printed.exit_code, 1);
+  EXPECT_EQ(printed.err, "Can't understand arguments: dn:2\n");
+}
+
 TEST(DfsAdminTest, NoTwoCommandsHaveOneName) {
   std::set<std::string> names;
   for (const AdminCommand& command : AdminCommands()) {

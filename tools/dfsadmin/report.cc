@@ -9,6 +9,8 @@
 #include "tools/dfs/format.h"
 #include "tools/dfs/shell.h"
 #include "tools/dfsadmin/commands.h"
+#include "tools/hadoop_text.h"
+#include "tools/json.h"
 
 namespace cairn::tools {
 namespace {
@@ -28,10 +30,6 @@ std::string Percent(uint64_t part, uint64_t whole, double of_nothing) {
   return absl::StrFormat("%.2f%%", share);
 }
 
-std::string DateText(absl::Time time) {
-  return absl::FormatTime("%a %b %d %H:%M:%S %Z %E4Y", time, absl::LocalTimeZone());
-}
-
 const char* StateText(DatanodeAdminState state) {
   switch (state) {
     case DatanodeAdminState::kNormal:
@@ -41,9 +39,9 @@ const char* StateText(DatanodeAdminState state) {
     case DatanodeAdminState::kDecommissioned:
       return "Decommissioned";
     case DatanodeAdminState::kEnteringMaintenance:
-      return "Entering Maintenance";
+      return "Entering maintenance";
     case DatanodeAdminState::kInMaintenance:
-      return "In Maintenance";
+      return "In maintenance";
   }
   return "Normal";
 }
@@ -67,11 +65,11 @@ void PrintNode(const DatanodeReport& n, std::ostream& out) {
       << "Cache Used%: " << Percent(n.cache_used, n.cache_capacity, 100) << "\n"
       << "Cache Remaining%: " << Percent(cache_left, n.cache_capacity, 0) << "\n"
       << "Xceivers: " << n.transfers << "\n"
-      << "Last contact: " << DateText(n.last_heartbeat) << "\n";
+      << "Last contact: " << JavaDate(n.last_heartbeat) << "\n";
   if (n.last_block_report == absl::UnixEpoch()) {
     out << "Last Block Report: Never\n";
   } else {
-    out << "Last Block Report: " << DateText(n.last_block_report) << "\n";
+    out << "Last Block Report: " << JavaDate(n.last_block_report) << "\n";
   }
   out << "Num of Blocks: " << n.block_count << "\n\n\n";
 }
@@ -117,24 +115,35 @@ absl::StatusOr<std::optional<BlockStats>> IfKnown(absl::StatusOr<BlockStats> sta
 
 }  // namespace
 
-absl::StatusOr<ClusterReport> FetchReport(client::FileSystem& fs, const ReportFilter& filter) {
+absl::StatusOr<ClusterReport> FetchReport(client::FileSystem& fs, client::ClusterAdmin& admin,
+                                          const ReportFilter& filter) {
   ClusterReport report;
   ASSIGN_OR_RETURN(report.stats, fs.GetFsStats());
   ASSIGN_OR_RETURN(report.safe_mode, fs.SetSafeMode(client::SafeModeAction::kGet));
   ASSIGN_OR_RETURN(report.replicated, IfKnown(fs.GetReplicatedBlockStats()));
   ASSIGN_OR_RETURN(report.block_groups, IfKnown(fs.GetBlockGroupStats()));
-  const auto add = [&](bool wanted, const char* title, DatanodeKind kind) -> absl::Status {
+  const auto add = [&](bool wanted, const char* title, const char* key,
+                       DatanodeKind kind) -> absl::Status {
     if (!wanted && !filter.all()) return absl::OkStatus();
     ASSIGN_OR_RETURN(auto nodes, fs.GetDatanodeReport(kind));
-    report.sections.push_back({title, wanted || kind == DatanodeKind::kLive, std::move(nodes)});
+    const bool always = wanted || kind == DatanodeKind::kLive;
+    report.sections.push_back({title, key, always, std::move(nodes)});
     return absl::OkStatus();
   };
-  RETURN_IF_ERROR(add(filter.live, "Live", DatanodeKind::kLive));
-  RETURN_IF_ERROR(add(filter.dead, "Dead", DatanodeKind::kDead));
-  RETURN_IF_ERROR(add(filter.decommissioning, "Decommissioning", DatanodeKind::kDecommissioning));
+  RETURN_IF_ERROR(add(filter.live, "Live", "live", DatanodeKind::kLive));
+  RETURN_IF_ERROR(add(filter.dead, "Dead", "dead", DatanodeKind::kDead));
+  RETURN_IF_ERROR(add(filter.decommissioning, "Decommissioning", "decommissioning",
+                      DatanodeKind::kDecommissioning));
+  RETURN_IF_ERROR(add(filter.entering_maintenance, "Entering maintenance", "entering_maintenance",
+                      DatanodeKind::kEnteringMaintenance));
   RETURN_IF_ERROR(
-      add(filter.entering_maintenance, "Entering maintenance", DatanodeKind::kEnteringMaintenance));
-  RETURN_IF_ERROR(add(filter.in_maintenance, "In maintenance", DatanodeKind::kInMaintenance));
+      add(filter.in_maintenance, "In maintenance", "in_maintenance", DatanodeKind::kInMaintenance));
+  if (filter.slow || filter.all()) {
+    auto slow = admin.GetSlowDatanodes();
+    // Servers before Hadoop 3.3.1 have no such list.
+    if (!slow.ok() && !absl::IsUnimplemented(slow.status())) return slow.status();
+    if (slow.ok()) report.sections.push_back({"Slow", "slow", filter.slow, *std::move(slow)});
+  }
   return report;
 }
 
@@ -156,8 +165,72 @@ void PrintReport(const ClusterReport& report, std::ostream& out) {
   }
 }
 
+namespace {
+
+void WriteBlockStats(const char* name, const std::optional<BlockStats>& stats, JsonWriter& json) {
+  if (!stats.has_value()) return;
+  json.Key(name);
+  json.BeginObject();
+  const auto count = [&](const char* what, uint64_t value) {
+    json.Key(what);
+    if (value == ~uint64_t{0}) {
+      json.Null();  // not known
+    } else {
+      json.Number(value);
+    }
+  };
+  count("low_redundancy", stats->low_redundancy);
+  count("corrupt", stats->corrupt);
+  count("missing", stats->missing);
+  count("missing_with_one_replica", stats->missing_single_replica);
+  count("pending_deletion", stats->pending_deletion);
+  json.EndObject();
+}
+
+void WriteNode(const DatanodeReport& node, JsonWriter& json) {
+  json.BeginObject();
+  json.Field("datanode", absl::StrCat(node.ip, ":", node.transfer_port));
+  json.Field("host", node.host);
+  json.Field("uuid", node.uuid);
+  json.Field("rack", node.rack);
+  json.Field("state", StateText(node.admin_state));
+  json.Field("capacity", node.capacity);
+  json.Field("used", node.dfs_used);
+  json.Field("non_dfs_used", node.non_dfs_used);
+  json.Field("remaining", node.remaining);
+  json.Field("transfers", node.transfers);
+  json.Field("blocks", node.block_count);
+  json.Field("last_contact_ms", static_cast<uint64_t>(absl::ToUnixMillis(node.last_heartbeat)));
+  json.EndObject();
+}
+
+}  // namespace
+
+void WriteReport(const ClusterReport& report, std::ostream& out) {
+  JsonWriter json(out);
+  json.BeginObject();
+  json.Field("safe_mode", report.safe_mode);
+  json.Field("capacity", report.stats.capacity);
+  json.Field("used", report.stats.used);
+  json.Field("remaining", report.stats.remaining);
+  WriteBlockStats("replicated_blocks", report.replicated, json);
+  WriteBlockStats("block_groups", report.block_groups, json);
+  json.Key("datanodes");
+  json.BeginObject();
+  for (const ClusterReport::Section& section : report.sections) {
+    json.Key(section.key);
+    json.BeginArray();
+    for (const DatanodeReport& node : section.nodes) WriteNode(node, json);
+    json.EndArray();
+  }
+  json.EndObject();
+  json.EndObject();
+}
+
 absl::Status RunAdminReport(AdminCall& call) {
   ReportFilter filter;
+  const bool json = call.TakeFlag("--json");
+  filter.slow = call.TakeFlag("-slownodes");
   filter.live = call.TakeFlag("-live");
   filter.dead = call.TakeFlag("-dead");
   filter.decommissioning = call.TakeFlag("-decommissioning");
@@ -165,8 +238,9 @@ absl::Status RunAdminReport(AdminCall& call) {
   filter.in_maintenance = call.TakeFlag("-inmaintenance");
   RETURN_IF_ERROR(call.CheckArguments(0, 0));
   ASSIGN_OR_RETURN(client::FileSystem* const fs, call.Cluster());
-  ASSIGN_OR_RETURN(const ClusterReport report, FetchReport(*fs, filter));
-  PrintReport(report, call.out);
+  ASSIGN_OR_RETURN(client::ClusterAdmin* const admin, call.Admin());
+  ASSIGN_OR_RETURN(const ClusterReport report, FetchReport(*fs, *admin, filter));
+  json ? WriteReport(report, call.out) : PrintReport(report, call.out);
   return absl::OkStatus();
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "client/cluster_admin.h"
 #include "client/file_system.h"
 
 namespace cairn::tools {
@@ -18,6 +19,7 @@ struct ClusterReport {
   std::optional<client::BlockStats> block_groups;  // the same
   struct Section {
     const char* title;  // "Live", "Dead", ...
+    const char* key;    // the same in JSON
     bool always;        // printed even when empty
     std::vector<client::DatanodeReport> nodes;
   };
@@ -30,12 +32,15 @@ struct ReportFilter {
   bool decommissioning = false;
   bool entering_maintenance = false;
   bool in_maintenance = false;
+  bool slow = false;
   bool all() const {
-    return !live && !dead && !decommissioning && !entering_maintenance && !in_maintenance;
+    return !live && !dead && !decommissioning && !entering_maintenance && !in_maintenance && !slow;
   }
 };
 
-absl::StatusOr<ClusterReport> FetchReport(client::FileSystem& fs, const ReportFilter& filter);
+absl::StatusOr<ClusterReport> FetchReport(client::FileSystem& fs, client::ClusterAdmin& admin,
+                                          const ReportFilter& filter);
 void PrintReport(const ClusterReport& report, std::ostream& out);
+void WriteReport(const ClusterReport& report, std::ostream& out);  // as JSON
 
 }  // namespace cairn::tools

@@ -21,8 +21,8 @@ ClusterReport OneNode() {
   node.rack = "/r1";
   node.capacity = 4096;
   node.dfs_used = 1024;
-  report.sections.push_back({"Live", true, {node}});
-  report.sections.push_back({"Dead", false, {}});
+  report.sections.push_back({"Live", "live", true, {node}});
+  report.sections.push_back({"Dead", "dead", false, {}});
   return report;
 }
 
@@ -53,6 +53,16 @@ TEST(PrintReportTest, SafeModeComesFirst) {
   std::ostringstream out;
   PrintReport(report, out);
   EXPECT_EQ(out.str().substr(0, 16), "Safe mode is ON\n");
+}
+
+TEST(PrintReportTest, ForProgramsTheSameIsJson) {
+  ClusterReport report = OneNode();
+  report.replicated->missing = ~uint64_t{0};
+  std::ostringstream out;
+  WriteReport(report, out);
+  EXPECT_THAT(out.str(), HasSubstr("{\"safe_mode\":false,\"capacity\":4096,"));
+  EXPECT_THAT(out.str(), HasSubstr("\"low_redundancy\":7,\"corrupt\":0,\"missing\":null"));
+  EXPECT_THAT(out.str(), HasSubstr("\"dead\":[]"));
 }
 
 }  // namespace

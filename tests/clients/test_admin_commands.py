@@ -1,0 +1,128 @@
+"""The operators' commands beside Apache HDFS's, on the same state: text and exit code, what differs
+from place to place (ports, ids, times) taken out. And HDFS's own tools against Cairn."""
+
+import re
+
+from harness import env, hadoop
+from harness.case import Case
+from harness.cluster import MiniCluster, run
+
+FSCK = "@org.apache.hadoop.hdfs.tools.DFSck"
+DFSADMIN = "@org.apache.hadoop.hdfs.tools.DFSAdmin"
+
+_PLACES = [
+    (r"BP-[0-9.\-]+", "BP"),
+    (r"blk_\d+(_\d+)?", "blk"),
+    (r"DS-[0-9a-f\-]+", "DS"),
+    (r"127\.0\.0\.1:\d+( \(\S+\))?", "NODE"),
+    (r"from \S+", "from HERE"),
+    (r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun) \w{3} \d{2} [\d:]{8} \w+ \d{4}", "DATE"),
+    (r"\d+ milliseconds", "N milliseconds"),
+    (r"rack: \S+/default-rack", "rack: HOST/default-rack"),
+    # HDFS counts a block as queued or not as its monitor happens to have looked at it.
+    (r"Blocks queued for replication:\t\d+", "Blocks queued for replication:\tSOME"),
+]
+
+
+def without_places(text):
+    for pattern, word in _PLACES:
+        text = re.sub(pattern, word, text)
+    return text
+
+
+class AdminCommands(Case):
+    limit_seconds = 200
+
+    @classmethod
+    def setUpClass(cls):
+        cls.reason = hadoop.why_not()
+        if cls.reason is not None:
+            return
+        cls.hdfs = hadoop.Hdfs(datanodes=2)
+        cls.addClassCleanup(cls.hdfs.close)
+        cls.cairn = MiniCluster(datanodes=2)
+        cls.addClassCleanup(cls.cairn.close)
+        cls.java = hadoop.Shell(
+            cls.hdfs.uri, conf={"dfs.namenode.http-address": cls.hdfs.http_address}
+        )
+        cls.addClassCleanup(cls.java.close)
+        for dfs in (cls.hdfs.dfs, cls.cairn.dfs):
+            dfs("-mkdir", "-p", "/a/b")
+            dfs("-D", "dfs.replication=2", "-put", "-", "/a/two", input=b"0123456789")
+            dfs("-D", "dfs.replication=1", "-put", "-", "/a/one", input=b"x" * 1500)
+            dfs("-put", "-", "/short", input=b"0123456789")
+            dfs("-setrep", "3", "/short")
+
+    def setUp(self):
+        if self.reason:
+            self.skipTest(self.reason)
+
+    def theirs(self, tool, *arguments):
+        """Hadoop's tool on HDFS."""
+        code, out, _ = self.java.run(tool, *arguments, check=False)
+        return code & 255, without_places(out)
+
+    def ours(self, *arguments, on=None):
+        uri = (on or self.cairn).uri
+        command = [env.program("cairn"), arguments[0], "-fs", uri, *arguments[1:]]
+        result = run(command, check=False, env=self.cairn.environment())
+        return result.returncode, without_places(result.stdout.decode())
+
+    def test_fsck_says_the_same(self):
+        for arguments in (
+            ("/",),
+            ("/a", "-files"),
+            ("/a", "-files", "-blocks"),
+            ("/a", "-files", "-blocks", "-locations"),
+            ("/short", "-files", "-blocks", "-racks"),
+            ("/a/one", "-files", "-blocks", "-replicaDetails"),
+            ("/a/two", "-storagepolicies"),
+            ("/nowhere",),
+            ("/", "-bogus"),
+            ("-blockId", "nonsense"),
+        ):
+            with self.subTest(arguments):
+                theirs = self.theirs(FSCK, *arguments)
+                self.assertEqual(self.ours("fsck", *arguments), theirs)
+                self.assertEqual(self.ours("fsck", *arguments, on=self.hdfs), theirs)
+
+    def test_dfsadmin_says_the_same(self):
+        for arguments in (
+            ("-safemode", "get"),
+            ("-safemode", "enter"),
+            ("-safemode", "leave"),
+            ("-triggerBlockReport",),
+            ("-nosuch",),
+        ):
+            with self.subTest(arguments):
+                theirs = self.theirs(DFSADMIN, *arguments)
+                self.assertEqual(self.ours("dfsadmin", *arguments), theirs)
+
+    def test_the_report_has_the_same_lines(self):
+        def lines(outcome):
+            code, out = outcome
+            return code, [re.sub(r":\s.*", ":", line) for line in out.splitlines()]
+
+        theirs = lines(self.theirs(DFSADMIN, "-report"))
+        self.assertEqual(lines(self.ours("dfsadmin", "-report", on=self.hdfs)), theirs)
+        ours = lines(self.ours("dfsadmin", "-report"))
+        # Not counted by the namenode.
+        without = [x for x in theirs[1] if "with highest priority" not in x]
+        self.assertEqual([x for x in ours[1] if "with highest priority" not in x], without)
+
+    def test_hdfs_own_tools_steer_cairn(self):
+        def admin(*arguments):
+            code, out, err = self.java.run(
+                DFSADMIN, "-fs", self.cairn.uri, *arguments, check=False
+            )
+            self.assertEqual(code, 0, err)
+            return out
+
+        datanode = "127.0.0.1:" + self.cairn.ports("datanode-1")["ipc"]
+        self.assertIn("Live datanodes (2):", admin("-report"))
+        self.assertEqual(admin("-safemode", "get"), "Safe mode is OFF\n")
+        self.assertIn("Uptime: ", admin("-getDatanodeInfo", datanode))
+        self.assertIn("Active Volumes : 1", admin("-getVolumeReport", datanode))
+        self.assertIn("a full block report on", admin("-triggerBlockReport", datanode))
+        self.assertIn("Requested writer eviction", admin("-evictWriters", datanode))
+        self.assertIn("successful", admin("-refreshUserToGroupsMappings"))

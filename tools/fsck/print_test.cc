@@ -1,0 +1,159 @@
+// The text is what scripts read: each line as `hdfs fsck` of Hadoop 3.4 has it.
+#include "tools/fsck/print.h"
+
+#include <sstream>
+
+#include "common/testing/status_matchers.h"
+
+namespace cairn::tools {
+namespace {
+
+using client::BlockReport;
+using client::FileReport;
+using client::Standing;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+constexpr FsckCluster kCluster{
+    .min_replication = 1, .default_replication = 2, .live_nodes = 2, .racks = 1};
+
+FileReport SomeFile(std::vector<Standing> standings) {
+  FileReport file;
+  file.path = "/a/f";
+  file.length = 10;
+  file.replication = 2;
+  file.block_pool = "BP-1-127.0.0.1-1";
+  BlockReport block;
+  block.id = 1073741825;
+  block.stamp = 1001;
+  block.length = 10;
+  block.wanted = 2;
+  for (size_t i = 0; i < standings.size(); ++i) {
+    client::ReplicaReport replica;
+    replica.ip = "127.0.0.1";
+    replica.host = "dn";
+    replica.transfer_port = static_cast<uint16_t>(9866 + i);
+    replica.rack = "/default-rack";
+    replica.storage_uuid = "DS-" + std::to_string(i);
+    replica.standing = standings[i];
+    block.replicas.push_back(replica);
+  }
+  file.blocks = {block};
+  return file;
+}
+
+std::string Printed(const FileReport& file, const FsckOptions& o) {
+  std::ostringstream out;
+  PrintFsckFile(file, Judge(file, kCluster), kCluster, o, out);
+  return out.str();
+}
+
+TEST(FsckPrintTest, AWholeFileIsALineWithFilesAndNothingWithout) {
+  const FileReport file = SomeFile({Standing::kLive, Standing::kLive});
+  EXPECT_EQ(Printed(file, {}), "");
+  EXPECT_EQ(Printed(file, {.files = true}),
+            "/a/f 10 bytes, replicated: replication=2, 1 block(s):  OK\n");
+}
+
+TEST(FsckPrintTest, BlocksAreListedWithTheirReplicas) {
+  const FileReport file = SomeFile({Standing::kLive, Standing::kStale});
+  EXPECT_EQ(Printed(file, {.files = true, .blocks = true, .locations = true}),
+            "/a/f 10 bytes, replicated: replication=2, 1 block(s):  OK\n"
+            "0. BP-1-127.0.0.1-1:blk_1073741825_1001 len=10 Live_repl=2  "
+            "[DatanodeInfoWithStorage[127.0.0.1:9866,DS-0,DISK], "
+            "DatanodeInfoWithStorage[127.0.0.1:9867,DS-1,DISK]]\n\n");
+  EXPECT_THAT(Printed(file, {.files = true, .blocks = true, .racks = true}),
+              HasSubstr("[/default-rack/127.0.0.1:9866, /default-rack/127.0.0.1:9867]"));
+  EXPECT_THAT(Printed(file, {.files = true, .blocks = true, .replica_details = true}),
+              HasSubstr("DS-0,DISK](LIVE), DatanodeInfoWithStorage[127.0.0.1:9867,DS-1,DISK]"
+                        "(STALE_NODE)]"));
+}
+
+TEST(FsckPrintTest, AMissingReplicaIsSaidOfItsBlock) {
+  EXPECT_EQ(Printed(SomeFile({Standing::kLive}), {}),
+            "\n/a/f:  Under replicated BP-1-127.0.0.1-1:blk_1073741825_1001. Target Replicas is 2 "
+            "but found 1 live replica(s), 0 decommissioned replica(s), 0 decommissioning "
+            "replica(s).\n");
+}
+
+TEST(FsckPrintTest, ALostBlockIsSaidOfItsFile) {
+  EXPECT_EQ(Printed(SomeFile({}), {}), "\n/a/f: MISSING 1 blocks of total size 10 B.");
+  EXPECT_THAT(Printed(SomeFile({}), {.files = true, .blocks = true}),
+              HasSubstr(" MISSING 1 blocks of total size 10 B\n"
+                        "0. BP-1-127.0.0.1-1:blk_1073741825_1001 len=10 MISSING!\n"));
+  FileReport rotten = SomeFile({Standing::kCorrupt});
+  rotten.blocks[0].corrupt = true;
+  EXPECT_EQ(Printed(rotten, {}),
+            "\n/a/f: CORRUPT blockpool BP-1-127.0.0.1-1 block blk_1073741825\n"
+            "\n/a/f: CORRUPT 1 blocks of total size 10 B.");
+}
+
+TEST(FsckPrintTest, TheSumsOfAHealthyFileSystem) {
+  FsckTotals totals;
+  totals.dirs = 2;
+  const FileReport file = SomeFile({Standing::kLive, Standing::kLive});
+  totals.Add(file, Judge(file, kCluster), kCluster);
+  std::ostringstream out;
+  PrintFsckTotals(totals, kCluster, {}, out);
+  EXPECT_THAT(out.str(), HasSubstr("\nStatus: HEALTHY\n"
+                                   " Number of data-nodes:\t2\n"
+                                   " Number of racks:\t\t1\n"
+                                   " Total dirs:\t\t\t2\n"
+                                   " Total symlinks:\t\t0\n"
+                                   "\nReplicated Blocks:\n"
+                                   " Total size:\t10 B\n"
+                                   " Total files:\t1\n"
+                                   " Total blocks (validated):\t1 (avg. block size 10 B)\n"
+                                   " Minimally replicated blocks:\t1 (100.0 %)\n"
+                                   " Over-replicated blocks:\t0 (0.0 %)\n"
+                                   " Under-replicated blocks:\t0 (0.0 %)\n"
+                                   " Mis-replicated blocks:\t\t0 (0.0 %)\n"
+                                   " Default replication factor:\t2\n"
+                                   " Average block replication:\t2.0\n"
+                                   " Missing blocks:\t\t0\n"
+                                   " Corrupt blocks:\t\t0\n"
+                                   " Missing replicas:\t\t0 (0.0 %)\n"
+                                   " Blocks queued for replication:\t0\n"
+                                   "\nErasure Coded Block Groups:\n"));
+  EXPECT_THAT(out.str(), Not(HasSubstr("****")));
+}
+
+TEST(FsckPrintTest, DamageStandsBetweenStars) {
+  FsckTotals totals;
+  const FileReport file = SomeFile({});
+  totals.Add(file, Judge(file, kCluster), kCluster);
+  std::ostringstream out;
+  PrintFsckTotals(totals, kCluster, {}, out);
+  EXPECT_THAT(out.str(), HasSubstr("\n  ********************************\n"
+                                   "  UNDER MIN REPL'D BLOCKS:\t1 (100.0 %)\n"
+                                   "  MINIMAL BLOCK REPLICATION:\t1\n"
+                                   "  CORRUPT FILES:\t1\n"
+                                   "  MISSING BLOCKS:\t1\n"
+                                   "  MISSING SIZE:\t\t10 B\n"
+                                   "  ********************************\n"));
+}
+
+TEST(FsckPrintTest, OneBlockIsExplainedAndItsLastReplicaGivesTheExitCode) {
+  client::OwnedBlock owned;
+  owned.path = "/a/f";
+  owned.block = SomeFile({Standing::kLive, Standing::kDecommissioning}).blocks[0];
+  std::ostringstream out;
+  PrintFsckBlock("blk_1073741825", &owned, {}, out);
+  EXPECT_EQ(out.str(),
+            "Block Id: blk_1073741825\n"
+            "Block belongs to: /a/f\n"
+            "No. of Expected Replica: 2\n"
+            "No. of live Replica: 1\n"
+            "No. of excess Replica: 0\n"
+            "No. of stale Replica: 0\n"
+            "No. of decommissioned Replica: 0\n"
+            "No. of decommissioning Replica: 1\n"
+            "No. of corrupted Replica: 0\n"
+            "Block replica on datanode/rack: dn/default-rack is HEALTHY\n"
+            "Block replica on datanode/rack: dn/default-rack is DECOMMISSIONING\n");
+  EXPECT_EQ(FsckBlockExitCode(&owned, {}), 3);
+  EXPECT_EQ(FsckBlockExitCode(nullptr, {}), 0);
+}
+
+}  // namespace
+}  // namespace cairn::tools
