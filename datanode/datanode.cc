@@ -14,6 +14,8 @@ namespace {
 
 constexpr char kSoftwareVersion[] = "0.1.0";
 constexpr int kOrderThreads = 2;
+// They mostly wait for other datanodes, 5 s for one that is silent.
+constexpr int kRecoveryThreads = 8;
 
 std::string HostName() {
   char name[256] = {};
@@ -42,7 +44,7 @@ Datanode::Datanode(DatanodeOptions options, NamenodeLink& link)
       io_threads_(options_.io_threads, "io"),
       disk_(options_.disk_threads),
       orders_(kOrderThreads),
-      recoveries_(kOrderThreads),
+      recoveries_(kRecoveryThreads),
       answers_(kOrderThreads) {}
 
 absl::StatusOr<std::unique_ptr<Datanode>> Datanode::Start(FileSystem& fs, DatanodeOptions options,

@@ -109,6 +109,34 @@ TEST_F(DatanodeTest, StartsWithoutANamenodeButNotWithOneThatRefuses) {
               StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("cluster id")));
 }
 
+// By the wait for orders, not by the next heartbeat.
+TEST_F(DatanodeTest, AnOrderIsCarriedOutLongBeforeTheNextHeartbeatIsDue) {
+  namenode_.SetHeartbeatInterval(24 * 3600 * 1000);
+  ASSERT_OK_AND_ASSIGN(const auto datanode, StartAt("n1"));
+  EVENTUALLY(namenode_.heartbeats() == 1);
+  for (uint64_t id = 1; id <= 2; ++id) {
+    ASSERT_OK(Write(datanode->transfer_port(), {.id = id}, Pattern(1000)));
+    internal::Command remove;
+    internal::BlockRef* const block = remove.mutable_invalidate()->add_blocks();
+    block->set_block_id(id);
+    block->set_generation_stamp(1001);
+    namenode_.Order(remove);
+    EVENTUALLY(!datanode->store().Find(BlockId{id}).has_value());
+    EVENTUALLY(namenode_.Heard(id, internal::DELETED));
+  }
+}
+
+TEST_F(DatanodeTest, ASessionThatEndsWhileItWaitsForOrdersIsBegunAnew) {
+  namenode_.SetHeartbeatInterval(24 * 3600 * 1000);
+  ASSERT_OK_AND_ASSIGN(const auto datanode, StartAt("n1"));
+  EVENTUALLY(namenode_.heartbeats() == 1);
+  namenode_.ForgetSession();
+  EVENTUALLY(namenode_.registrations().size() == 2);
+  internal::Command unknown;
+  namenode_.Order(unknown);
+  EVENTUALLY(namenode_.heartbeats() == 3);
+}
+
 TEST_F(DatanodeTest, OrdersToDeleteAndTruncateAreCarriedOut) {
   ASSERT_OK_AND_ASSIGN(const auto datanode, StartAt("n1"));
   const std::string data = Pattern(5000);

@@ -2,9 +2,11 @@
 // can be the namenode.
 //
 // Messages and errors are those of proto/cairn/datanode.proto. Calls block, for a bounded time.
+// Threads: AwaitOrders on one thread, all others on another.
 #pragma once
 
 #include <memory>
+#include <stop_token>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -21,6 +23,10 @@ class NamenodeLink {
       const internal::RegisterRequest& request) = 0;
   virtual absl::StatusOr<internal::HeartbeatReply> Heartbeat(
       const internal::HeartbeatRequest& request) = 0;
+  // Blocks while there are no orders, longer than other calls may. kCancelled: `stop` was
+  // requested.
+  virtual absl::StatusOr<internal::AwaitOrdersReply> AwaitOrders(
+      const internal::AwaitOrdersRequest& request, std::stop_token stop) = 0;
   virtual absl::Status ReportChanges(const internal::ReportChangesRequest& request) = 0;
   virtual absl::Status ReportReplicas(const internal::ReportReplicasRequest& request) = 0;
 };

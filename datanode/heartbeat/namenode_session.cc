@@ -80,6 +80,10 @@ absl::Status NamenodeSession::Start(SessionOptions options, ReplicaStore& store,
     SetThreadName("heartbeat");
     Run();
   });
+  order_thread_ = std::thread([this] {
+    SetThreadName("order-wait");
+    WaitForOrders();
+  });
   return absl::OkStatus();
 }
 
@@ -89,7 +93,10 @@ void NamenodeSession::Stop() {
     stopping_ = true;
   }
   wake_.NotifyAll();
+  wake_for_orders_.NotifyAll();
+  stop_waiting_.request_stop();
   if (thread_.joinable()) thread_.join();
+  if (order_thread_.joinable()) order_thread_.join();
 }
 
 void NamenodeSession::Changed(Kind kind, const Volume& volume, const ReplicaInfo& replica) {
@@ -124,7 +131,7 @@ void NamenodeSession::Run() {
       pause = next_heartbeat_ - Now();
     } else {
       LOG_EVERY_SECONDS(kWarn, 30, "namenode: {}", status);
-      if (absl::IsAborted(status)) session_.reset();
+      if (absl::IsAborted(status)) EndSession();
       pause = retry;
       retry = std::min(retry * 2, options_.retry_max);
     }
@@ -134,17 +141,59 @@ void NamenodeSession::Run() {
       if (!status.ok()) return;
       continue;
     }
+    if (status.ok() && heartbeat_now_) pause = absl::ZeroDuration();
     if (status.ok() && urgent_) pause = std::min(pause, next_report_ - Now());
     if (pause <= absl::ZeroDuration()) continue;
     wake_.WaitFor(mu_, absl::ToChronoNanoseconds(pause));
   }
 }
 
+void NamenodeSession::EndSession() {
+  session_.reset();
+  MutexLock lock(mu_);
+  order_session_.reset();
+}
+
+void NamenodeSession::WaitForOrders() {
+  internal::AwaitOrdersRequest request;
+  request.set_datanode_uuid(options_.datanode_uuid);
+  while (true) {
+    {
+      MutexLock lock(mu_);
+      while (!stopping_ && (!order_session_.has_value() || heartbeat_now_)) {
+        wake_for_orders_.Wait(mu_);
+      }
+      if (stopping_) return;
+      request.set_session(*order_session_);
+    }
+    const auto reply = link_.AwaitOrders(request, stop_waiting_.get_token());
+    MutexLock lock(mu_);
+    if (reply.ok() && !reply->orders()) continue;
+    if (reply.ok()) {
+      heartbeat_now_ = true;
+      wake_.NotifyAll();
+    } else if (absl::IsAborted(reply.status()) && order_session_ == request.session()) {
+      // The session is over; the heartbeat will hear the same, and register again.
+      order_session_.reset();
+      heartbeat_now_ = true;
+      wake_.NotifyAll();
+    } else if (!stopping_) {
+      wake_for_orders_.WaitFor(mu_, absl::ToChronoNanoseconds(options_.retry_max));
+    }
+  }
+}
+
+bool NamenodeSession::HeartbeatIsDue() {
+  if (Now() >= next_heartbeat_) return true;
+  MutexLock lock(mu_);
+  return heartbeat_now_;
+}
+
 absl::Status NamenodeSession::Round() {
   if (!session_.has_value()) RETURN_IF_ERROR(RegisterNow());
   RETURN_IF_ERROR(SendChanges());
   RETURN_IF_ERROR(SendFullReport());
-  if (Now() >= next_heartbeat_) RETURN_IF_ERROR(SendHeartbeat());
+  if (HeartbeatIsDue()) RETURN_IF_ERROR(SendHeartbeat());
   return absl::OkStatus();
 }
 
@@ -191,10 +240,11 @@ absl::Status NamenodeSession::RegisterNow() {
     interval_ = absl::Milliseconds(reply.heartbeat_interval_ms());
   }
   next_heartbeat_ = Now();
-  if (reply.full_report()) {
-    MutexLock lock(mu_);
-    full_report_ = true;
-  }
+  MutexLock lock(mu_);
+  if (reply.full_report()) full_report_ = true;
+  order_session_ = reply.session();
+  heartbeat_now_ = false;
+  wake_for_orders_.NotifyAll();
   return absl::OkStatus();
 }
 
@@ -283,6 +333,12 @@ absl::Status NamenodeSession::SendHeartbeat() {
   request.set_transfers(static_cast<uint32_t>(std::max(transfers_(), 0)));
   ASSIGN_OR_RETURN(const internal::HeartbeatReply reply, link_.Heartbeat(request));
   next_heartbeat_ = Now() + interval_;
+  {
+    MutexLock lock(mu_);
+    heartbeat_now_ = false;
+    order_session_ = *session_;
+  }
+  wake_for_orders_.NotifyAll();
   for (const internal::Command& command : reply.commands()) {
     if (command.has_full_report()) {
       MutexLock lock(mu_);

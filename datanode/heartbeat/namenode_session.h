@@ -2,11 +2,13 @@
 //
 //   register -> [full report] -> heartbeats, changes ... -> ABORTED: register again
 //
-// One thread makes all calls, so that reports leave in their order. A change of a replica that
-// somebody waits for (finalized, deleted, corrupt) leaves at once, together with all that piled up
-// while the last call was under way; "being written" waits for company until the next heartbeat. A
-// report is sent again under its number until it is answered, across any absence of the namenode;
-// only a new session numbers it anew. While the namenode is away, transfers go on.
+// One thread makes all calls but one, so that reports leave in their order. Another always waits
+// for orders (AwaitOrders), and lets the first one make a heartbeat as soon as there are some. A
+// change of a replica that somebody waits for (finalized, deleted, corrupt) leaves at once,
+// together with all that piled up while the last call was under way; "being written" waits for
+// company until the next heartbeat. A report is sent again under its number until it is answered,
+// across any absence of the namenode; only a new session numbers it anew. While the namenode is
+// away, transfers go on.
 //
 // Threads: Changed from any thread; orders are given to `obey` on the session's thread, which must
 // not wait for disks or peers.
@@ -15,6 +17,7 @@
 #include <deque>
 #include <functional>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <thread>
 #include <vector>
@@ -66,6 +69,9 @@ class NamenodeSession final : public ReplicaEvents {
   };
 
   void Run();
+  void WaitForOrders();
+  void EndSession();
+  bool HeartbeatIsDue();
   // One round: whatever is due. The error of the first call that failed.
   absl::Status Round();
   absl::Status RegisterNow();
@@ -79,7 +85,8 @@ class NamenodeSession final : public ReplicaEvents {
   ReplicaStore* store_ = nullptr;
   std::function<int()> transfers_;
   Obey obey_;
-  std::thread thread_;
+  std::thread thread_, order_thread_;
+  std::stop_source stop_waiting_;
 
   // The thread's own.
   std::optional<uint64_t> session_;
@@ -91,11 +98,15 @@ class NamenodeSession final : public ReplicaEvents {
   absl::Duration next_report_;     // the same; of urgent changes
 
   Mutex mu_;
-  CondVar wake_;
+  CondVar wake_;             // the session's thread
+  CondVar wake_for_orders_;  // the one that waits for orders
   std::deque<Change> pending_ ABSL_GUARDED_BY(mu_);
   bool urgent_ ABSL_GUARDED_BY(mu_) = false;
   bool full_report_ ABSL_GUARDED_BY(mu_) = false;
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
+  // The session in which orders may be waited for: registered, and not known to have ended.
+  std::optional<uint64_t> order_session_ ABSL_GUARDED_BY(mu_);
+  bool heartbeat_now_ ABSL_GUARDED_BY(mu_) = false;  // for orders; until one was made
 };
 
 }  // namespace cairn::datanode

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <future>
+#include <type_traits>
 
 #include "absl/strings/str_cat.h"
 #include "common/fs_error.h"
@@ -14,8 +15,11 @@
 namespace cairn::datanode {
 namespace {
 
-constexpr absl::Duration kCallLimit = absl::Seconds(60);
-constexpr absl::Duration kRetryTime = absl::Seconds(5);
+// A datanode that does not answer is gone on without; the namenode orders the recovery again after
+// 10 s. Writers stop within milliseconds.
+constexpr absl::Duration kInitLimit = absl::Seconds(5);
+constexpr absl::Duration kFinishLimit = absl::Seconds(60);      // it may wait for a slow disk
+constexpr absl::Duration kRetryTime = absl::Milliseconds(200);  // for a connection
 
 class LocalPeer final : public RecoveryPeer {
  public:
@@ -23,7 +27,7 @@ class LocalPeer final : public RecoveryPeer {
 
   absl::StatusOr<ReplicaInfo> Init(const internal::RecoverBlock& order) override {
     const BlockId block{order.block().block_id()};
-    RETURN_IF_ERROR(StopWriterAndWait(store_, block));
+    RETURN_IF_ERROR(StopWriterAndWait(store_, block, kInitLimit));
     return store_.InitRecovery(block, GenerationStamp{order.new_generation_stamp()});
   }
   absl::Status Finish(const internal::RecoverBlock& order, uint64_t length) override {
@@ -44,6 +48,7 @@ class RemotePeer final : public RecoveryPeer {
                  .port = static_cast<uint16_t>(target.address().ipc_port()),
                  .protocol = std::string(kInterDatanodeProtocol),
                  .user = "datanode",
+                 .connect_timeout = kInitLimit,
                  .retry_time = kRetryTime},
                 threads) {}
 
@@ -63,7 +68,7 @@ class RemotePeer final : public RecoveryPeer {
     hdfs::InitReplicaRecoveryResponseProto response;
     RETURN_IF_ERROR(
         client_.Call("initReplicaRecovery", request, &response,
-                     {.timeout = kCallLimit, .idempotency = rpc::Idempotency::kIdempotent}));
+                     {.timeout = kInitLimit, .idempotency = rpc::Idempotency::kIdempotent}));
     if (!response.replicafound() || !response.has_block()) {
       return MakeFsError(FsError::kReplicaNotFound,
                          absl::StrCat(client_.address(), " has no replica"));
@@ -81,7 +86,7 @@ class RemotePeer final : public RecoveryPeer {
     request.set_newlength(length);
     hdfs::UpdateReplicaUnderRecoveryResponseProto response;
     return client_.Call("updateReplicaUnderRecovery", request, &response,
-                        {.timeout = kCallLimit, .idempotency = rpc::Idempotency::kIdempotent});
+                        {.timeout = kFinishLimit, .idempotency = rpc::Idempotency::kIdempotent});
   }
 
  private:
@@ -95,6 +100,18 @@ class RemotePeer final : public RecoveryPeer {
   const std::string block_pool_id_;
   rpc::RpcClient client_;
 };
+
+// Calls `call(i)` for every i below `count`, all at a time: each waits for another datanode.
+template <typename Call>
+auto CallEach(size_t count, Call call) {
+  std::vector<std::future<std::invoke_result_t<Call&, size_t>>> calls;
+  for (size_t i = 0; i < count; ++i) {
+    calls.push_back(std::async(std::launch::async, [&call, i] { return call(i); }));
+  }
+  std::vector<std::invoke_result_t<Call&, size_t>> results;
+  for (auto& result : calls) results.push_back(result.get());
+  return results;
+}
 
 int RankOf(ReplicaState state) {
   return state == ReplicaState::kFinalized ? 2 : state == ReplicaState::kBeingWritten ? 1 : 0;
@@ -115,9 +132,16 @@ absl::Status StopWriterAndWait(ReplicaStore& store, BlockId block, absl::Duratio
 
 absl::StatusOr<RecoveryPlan> PlanRecovery(const std::vector<FoundReplica>& found,
                                           GenerationStamp stamp, GenerationStamp new_stamp) {
-  for (const FoundReplica& decided : found) {
-    if (decided.info.stamp != new_stamp || decided.info.state != ReplicaState::kFinalized) continue;
-    RecoveryPlan plan{.length = decided.info.length};
+  const FoundReplica* decided = nullptr;
+  for (const FoundReplica& replica : found) {
+    if (replica.info.stamp <= stamp || replica.info.stamp > new_stamp ||
+        replica.info.state != ReplicaState::kFinalized) {
+      continue;
+    }
+    if (decided == nullptr || replica.info.stamp > decided->info.stamp) decided = &replica;
+  }
+  if (decided != nullptr) {
+    RecoveryPlan plan{.length = decided->info.length};
     for (const FoundReplica& replica : found) {
       if (replica.info.stamp >= stamp && replica.info.length >= plan.length) {
         plan.nodes.push_back(replica.node);
@@ -170,16 +194,17 @@ absl::Status RecoverBlock(
     const std::function<std::unique_ptr<RecoveryPeer>(const internal::Replicate::Target&)>& connect,
     const std::function<absl::Status()>& create_empty) {
   std::vector<std::unique_ptr<RecoveryPeer>> peers;
+  for (const auto& target : order.replicas()) peers.push_back(connect(target));
+  const auto infos = CallEach(peers.size(), [&](size_t node) { return peers[node]->Init(order); });
   std::vector<FoundReplica> found;
   bool all_lack_it = true;
-  for (const auto& target : order.replicas()) {
-    peers.push_back(connect(target));
-    const absl::StatusOr<ReplicaInfo> info = peers.back()->Init(order);
+  for (size_t node = 0; node < infos.size(); ++node) {
+    const absl::StatusOr<ReplicaInfo>& info = infos[node];
     if (info.ok()) {
-      found.push_back({.node = peers.size() - 1, .info = *info});
+      found.push_back({.node = node, .info = *info});
     } else {
-      LOG_WARN("recovery of block {}: {}: {}", order.block().block_id(), target.address().ip(),
-               info.status());
+      LOG_WARN("recovery of block {}: {}: {}", order.block().block_id(),
+               order.replicas(static_cast<int>(node)).address().ip(), info.status());
     }
     all_lack_it = all_lack_it && GetFsError(info.status()) == FsError::kReplicaNotFound;
   }
@@ -189,8 +214,9 @@ absl::Status RecoverBlock(
                                 GenerationStamp{order.new_generation_stamp()}));
   size_t done = 0;
   absl::Status last;
-  for (const size_t node : plan.nodes) {
-    const absl::Status status = peers[node]->Finish(order, plan.length);
+  for (const absl::Status& status : CallEach(plan.nodes.size(), [&](size_t i) {
+         return peers[plan.nodes[i]]->Finish(order, plan.length);
+       })) {
     if (status.ok()) {
       ++done;
     } else {

@@ -36,9 +36,9 @@ struct RecoveryPlan {
 
 // Finalized replicas decide; without any, the shortest being written; without those, the shortest
 // waiting. Replicas of the old stamps, and empty ones beside others, do not count. kNotFound: none
-// is left. kDataLoss: finalized ones differ in length. A replica that is finalized under
-// `new_stamp` already is of an earlier try of the same recovery: its length was decided then, and
-// whoever has as many bytes takes part.
+// is left. kDataLoss: finalized ones differ in length. A replica that is finalized under a newer
+// stamp than the block's, up to `new_stamp`, is of an earlier try of the same recovery: its length
+// was decided then (by the newest, of several), and whoever has as many bytes takes part.
 absl::StatusOr<RecoveryPlan> PlanRecovery(const std::vector<FoundReplica>& found,
                                           GenerationStamp stamp, GenerationStamp new_stamp);
 

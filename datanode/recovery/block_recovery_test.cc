@@ -58,6 +58,18 @@ TEST(PlanRecoveryTest, ARepeatedRecoveryKeepsItsFirstLength) {
   EXPECT_THAT(plan.nodes, ElementsAre(0, 1));
 }
 
+// Each try has a stamp of its own, so that a former primary is refused.
+TEST(PlanRecoveryTest, WhatAnEarlierTryDecidedHoldsUnderItsOlderStampToo) {
+  constexpr GenerationStamp kEarlier{1008}, kEarliest{1006};
+  ASSERT_OK_AND_ASSIGN(
+      const RecoveryPlan plan,
+      PlanRecovery({At(0, kFinalized, 90, kEarliest), At(1, kFinalized, 80, kEarlier),
+                    At(2, kBeingWritten, 100), At(3, kFinalized, 100), At(4, kBeingWritten, 70)},
+                   kOld, kNew));
+  EXPECT_EQ(plan.length, 80u);
+  EXPECT_THAT(plan.nodes, ElementsAre(0, 1, 2, 3));
+}
+
 TEST(StopWriterTest, AWriterThatDoesNotStopIsNotWaitedForForever) {
   FaultyFileSystem fs;
   testing::RecordedEvents events;

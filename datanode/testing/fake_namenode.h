@@ -2,6 +2,8 @@
 // the test wants.
 #pragma once
 
+#include <chrono>
+#include <stop_token>
 #include <utility>
 #include <vector>
 
@@ -21,7 +23,7 @@ class FakeNamenode final : public NamenodeLink {
     reply.set_cluster_id("CID-test");
     reply.set_block_pool_id("BP-test");
     reply.set_session(++session_);
-    reply.set_heartbeat_interval_ms(20);
+    reply.set_heartbeat_interval_ms(heartbeat_interval_ms_);
     reply.set_full_report(true);
     return reply;
   }
@@ -34,6 +36,21 @@ class FakeNamenode final : public NamenodeLink {
     internal::HeartbeatReply reply;
     for (internal::Command& command : commands_) *reply.add_commands() = std::move(command);
     commands_.clear();
+    return reply;
+  }
+  absl::StatusOr<internal::AwaitOrdersReply> AwaitOrders(
+      const internal::AwaitOrdersRequest& request, std::stop_token stop) override {
+    const std::stop_callback wake(stop, [this] { changed_.NotifyAll(); });
+    MutexLock lock(mu_);
+    while (!stop.stop_requested() && failure_.ok() && request.session() > forgotten_ &&
+           commands_.empty()) {
+      changed_.WaitFor(mu_, std::chrono::milliseconds(50));
+    }
+    if (stop.stop_requested()) return absl::CancelledError("stopped");
+    if (!failure_.ok()) return failure_;
+    if (request.session() <= forgotten_) return absl::AbortedError("register again");
+    internal::AwaitOrdersReply reply;
+    reply.set_orders(true);
     return reply;
   }
   absl::Status ReportChanges(const internal::ReportChangesRequest& request) override {
@@ -50,17 +67,21 @@ class FakeNamenode final : public NamenodeLink {
     return absl::OkStatus();
   }
 
+  // To be told at the next registration.
+  void SetHeartbeatInterval(uint32_t ms) { Set(heartbeat_interval_ms_, ms); }
   // OK: well again.
   void Fail(absl::Status status) { Set(failure_, std::move(status)); }
   // The next report of changes arrives, its answer does not.
   void LoseAnswer() { Set(lose_answer_, absl::DeadlineExceededError("lost")); }
   void ForgetSession() {
     MutexLock lock(mu_);
+    changed_.NotifyAll();
     forgotten_ = session_;
   }
   void Order(internal::Command command) {
     MutexLock lock(mu_);
     commands_.push_back(std::move(command));
+    changed_.NotifyAll();
   }
 
   std::vector<internal::RegisterRequest> registrations() const { return Get(registrations_); }
@@ -92,11 +113,13 @@ class FakeNamenode final : public NamenodeLink {
   }
 
   mutable Mutex mu_;
+  CondVar changed_;
   absl::Status failure_;
   absl::Status lose_answer_;
   uint64_t session_ = 0;
   uint64_t forgotten_ = 0;  // sessions up to this one are unknown
   int heartbeats_ = 0;
+  uint32_t heartbeat_interval_ms_ = 20;
   std::vector<internal::Command> commands_;
   std::vector<internal::RegisterRequest> registrations_;
   std::vector<internal::ReportChangesRequest> changes_;

@@ -12,6 +12,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <variant>
 #include <vector>
@@ -99,6 +100,8 @@ struct ReplicasReport {
   std::vector<ReportedReplica> replicas;  // ascending block ids over all parts
 };
 
+class OrderWait;  // order_bell.h
+
 // Every call: kAborted means "register again", kUnavailable "try the same again".
 class DatanodeReports {
  public:
@@ -108,6 +111,12 @@ class DatanodeReports {
   virtual absl::StatusOr<DatanodeWelcome> Register(const DatanodeRegistration& node) = 0;
   virtual absl::StatusOr<std::vector<DatanodeCommand>> Heartbeat(
       const DatanodeHeartbeat& heartbeat) = 0;
+  // Answers `wait` once, from any thread, perhaps before this returns: when there are orders for
+  // the datanode, when a bounded time is over, or when the session has ended.
+  virtual void AwaitOrders(absl::string_view datanode_uuid, uint64_t session,
+                           std::shared_ptr<OrderWait> wait) = 0;
+  // Answers all waits, and those that come later, with kUnavailable: the namenode stops.
+  virtual void EndWaits() = 0;
   virtual absl::Status ReportChanges(const ChangesReport& report) = 0;
   // kInvalidArgument: ids are not ascending. kAborted: a part is missing.
   virtual absl::Status ReportReplicas(const ReplicasReport& report) = 0;

@@ -107,6 +107,18 @@ std::vector<InvalidationOrder> InvalidationQueue::Take(std::span<const uint32_t>
   return taken;
 }
 
+std::vector<uint32_t> InvalidationQueue::Ready(TxId durable, absl::Duration now) const {
+  std::vector<uint32_t> ready;
+  MutexLock lock(mu_);
+  for (const auto& [storage, queue] : queues_) {
+    const bool orders = !queue.orders.empty() && queue.orders.front().ticket <= durable;
+    const bool again = !queue.again.empty() && queue.again.front().first <= now;
+    const bool missed = queue.missed && queue.orders.empty() && pending_ < options_.full_at / 2;
+    if (orders || again || missed) ready.push_back(storage);
+  }
+  return ready;
+}
+
 void InvalidationQueue::Open(std::span<const uint32_t> storages, uint64_t session) {
   MutexLock lock(mu_);
   for (const uint32_t storage : storages) {

@@ -71,6 +71,8 @@ class InvalidationQueue {
   // `durable`: the journal's position; `now`: of the monotonic clock.
   std::vector<InvalidationOrder> Take(std::span<const uint32_t> storages, TxId durable,
                                       absl::Duration now) ABSL_LOCKS_EXCLUDED(mu_);
+  // The storages for which Take or TakeMissed would have something to say by now.
+  std::vector<uint32_t> Ready(TxId durable, absl::Duration now) const ABSL_LOCKS_EXCLUDED(mu_);
   // The datanode says that it deleted the block there, or that it has a good replica by now: an
   // order that was taken is not given again.
   void Settle(uint32_t storage, BlockId block) ABSL_LOCKS_EXCLUDED(mu_);

@@ -11,6 +11,8 @@ constexpr size_t kScanPage = 1000;
 // How often, and for how many storages at a time, it is written down who was given up.
 constexpr absl::Duration kGivenUpInterval = absl::Seconds(10);
 constexpr size_t kGivenUpSlice = 64;
+// How often it is looked for storages whose deletion orders have become durable.
+constexpr absl::Duration kRingInterval = absl::Milliseconds(50);
 
 }  // namespace
 
@@ -125,13 +127,33 @@ void NamenodeImpl::RunMaintenance() {
     LOG_WARN("datanode {} has been silent for too long: dead", node.uuid);
     invalidations_.Close(node.storages, node.session);
     orders_.Clear(node.uuid);
+    bell_.Close(node.uuid, node.session);
   }
   if (journal_ == nullptr) return;
   ReleaseRemovedBlocks();
   ReclaimSlice();
   RecoverExpiredLeases();
   SendRecoveries();
+  RingForDeletions();
   RecordGivenUp();
+}
+
+// Deletion orders become ready without anybody's doing: by the journal's progress, or by time.
+void NamenodeImpl::RingForDeletions() {
+  const absl::Duration now = clock_.Monotonic();
+  if (now < next_ring_) return;
+  next_ring_ = now + kRingInterval;
+  {
+    ReaderLock lock(mu_);
+    if (safe_mode_.on()) return;  // they stay where they are
+  }
+  const std::vector<uint32_t> ready = invalidations_.Ready(journal_->durable(), now);
+  if (ready.empty()) return;
+  const std::shared_ptr<const ClusterView> cluster = cluster_.View();
+  for (const uint32_t storage : ready) {
+    const StorageLocation* const at = cluster->Find(storage);
+    if (at != nullptr) bell_.Ring(at->node->uuid, OrderBell::For::kDeletion);
+  }
 }
 
 // So that the next start does not wait for a datanode that was given up before it.

@@ -7,9 +7,9 @@
 // read, and the body runs again from the start. So a body has no effect before Commit.
 //
 // Lock order: mu_, then the lock of any one of the parts below (cluster, leases, invalidations,
-// waiters, orders, listings, names, journal, store), none of which takes another; the identity
-// cache and the full-report tracker are never called under mu_. docs/architecture.md has the whole
-// list. Nothing waits for a disk or a socket under mu_.
+// waiters, orders, bell, listings, names, journal, store), none of which takes another; the
+// identity cache and the full-report tracker are never called under mu_. docs/architecture.md has
+// the whole list. Nothing waits for a disk or a socket under mu_.
 #pragma once
 
 #include <deque>
@@ -31,7 +31,9 @@
 #include "namenode/blocks/datanode_reports.h"
 #include "namenode/blocks/full_report_tracker.h"
 #include "namenode/blocks/invalidation_queue.h"
+#include "namenode/blocks/order_bell.h"
 #include "namenode/blocks/order_board.h"
+#include "namenode/blocks/recovery_order.h"
 #include "namenode/blocks/replica_waiters.h"
 #include "namenode/cluster/cluster_state.h"
 #include "namenode/core/identity.h"
@@ -78,6 +80,9 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
   void StartServing(Journal& journal);
   // Until the datanodes that the store knows have come back, at most for `longest`.
   void StartSafeMode(absl::Duration longest);
+
+  // Answers datanodes that wait for orders, until EndWaits; one thread of the daemon.
+  void RunOrderBell() { bell_.Run(clock_); }
 
   // The namespace lock, for the store's flusher.
   void WithLock(const std::function<void()>& body) ABSL_LOCKS_EXCLUDED(mu_);
@@ -159,6 +164,9 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
   // DatanodeReports: ops/report_replicas.cc
   absl::StatusOr<DatanodeWelcome> Register(const DatanodeRegistration& node) override;
   absl::StatusOr<std::vector<DatanodeCommand>> Heartbeat(const DatanodeHeartbeat&) override;
+  void AwaitOrders(absl::string_view datanode_uuid, uint64_t session,
+                   std::shared_ptr<OrderWait> wait) override;
+  void EndWaits() override { bell_.Stop(); }
   absl::Status ReportChanges(const ChangesReport& report) override;
   absl::Status ReportReplicas(const ReplicasReport& report) override;
 
@@ -264,6 +272,15 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
   // Closes a file whose recovery or truncation a datanode's report has finished.
   void FinishRecovery(const BlockVersion& reported) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void SendRecoveries();
+  struct Recovering;
+  bool LostPrimary(const Recovering& recovering, const ClusterView& cluster, absl::Duration now)
+      ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  std::vector<RecoveryCandidate> RecoveryCandidates(BlockId block, const Recovering& recovering,
+                                                    const ClusterView& cluster)
+      ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  void OrderRecovery(BlockId block, Recovering& recovering, const ClusterView& cluster,
+                     absl::Duration now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void RingForDeletions();
   absl::StatusOr<Inode*> FindOpenByBlock(Attempt& attempt, BlockId block,
                                          absl::string_view client_name);
   // The file that has `block`; kNoInode: none.
@@ -322,6 +339,7 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
   ClusterState& cluster_;
   Journal* journal_ = nullptr;    // set by StartServing
   absl::Duration next_given_up_;  // when RecordGivenUp looks again; only maintenance touches it
+  absl::Duration next_ring_;      // likewise, RingForDeletions
   IdentityCache identities_;
 
   mutable SharedMutex mu_;
@@ -332,7 +350,8 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
   InvalidationQueue invalidations_;
   ReplicaWaiters waiters_;
   ListingCache listings_;
-  OrderBoard orders_;  // for single datanodes, until their next heartbeats
+  OrderBell bell_{{}};        // wakes datanodes that wait for orders
+  OrderBoard orders_{bell_};  // for single datanodes, until their heartbeats
   FullReportTracker full_reports_;
   RetryCache retry_ ABSL_GUARDED_BY(mu_);
   TxId last_txid_ ABSL_GUARDED_BY(mu_) = kNoTx;
@@ -357,7 +376,7 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
   // truncate inside a block. Ordered again until a replica reports in under the new stamp.
   struct Recovering {
     InodeId file;
-    BlockVersion block;  // with the new stamp; for a truncate, the length to cut to
+    BlockVersion block;  // with the stamp of this try; for a truncate, the length to cut to
     GenerationStamp before{};
     bool truncate = false;
     absl::Duration next_order;
@@ -367,6 +386,11 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
     std::vector<uint32_t> behind;  // storages that reported a replica that is to be cut
     // Reported under the new stamp when nothing could be written; the file is still to be closed.
     std::optional<BlockVersion> finished = {};
+    // Not a truncate: who has the order of this try. Empty: nobody yet.
+    std::string primary = {};
+    uint64_t session = 0, order_number = 0;
+    absl::Duration ordered;
+    uint64_t tries = 0;
   };
   absl::flat_hash_map<BlockId, Recovering> recovering_ ABSL_GUARDED_BY(mu_);
 

@@ -307,6 +307,10 @@ absl::Status NamenodeServer::Serve(const Config& config) {
   options.port = endpoints_.rpc_port;
   ASSIGN_OR_RETURN(rpc_, rpc::RpcServer::Start(options, *io_, gate_.get(), services));
   maintenance_ = std::thread([this] { Maintain(); });
+  order_bell_ = std::thread([this] {
+    SetThreadName("order-bell");
+    namenode_->RunOrderBell();
+  });
   return absl::OkStatus();
 }
 
@@ -338,6 +342,8 @@ void NamenodeServer::StopMaintenance() {
     wake_.NotifyAll();
   }
   if (maintenance_.joinable()) maintenance_.join();
+  if (namenode_ != nullptr) namenode_->EndWaits();
+  if (order_bell_.joinable()) order_bell_.join();
 }
 
 absl::Status NamenodeServer::Drain() {

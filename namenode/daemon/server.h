@@ -76,7 +76,7 @@ class NamenodeServer {
   Mutex mu_;
   CondVar wake_;
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
-  std::thread maintenance_;
+  std::thread maintenance_, order_bell_;
   Endpoints endpoints_;  // set before anything else
 };
 

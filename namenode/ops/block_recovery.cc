@@ -11,8 +11,11 @@
 namespace cairn::namenode {
 namespace {
 
-// An order that was not carried out is given again.
+// An order that was not carried out is given again; longer than a primary waits for a datanode that
+// does not answer.
 constexpr absl::Duration kOrderAgain = absl::Seconds(10);
+// A datanode fetches an order at once. One that has not after this time is not there.
+constexpr absl::Duration kTakeLimit = absl::Seconds(1);
 
 }  // namespace
 
@@ -59,41 +62,78 @@ void NamenodeImpl::SendRecoveries() {
   WriterLock lock(mu_);
   // Nothing is ordered whose outcome could not be written down.
   if (!ReadyToWrite("recover blocks").ok()) return;
-  const TxId durable = journal_->durable();
   std::vector<BlockVersion> finished;
   for (auto& [id, recovering] : recovering_) {
     if (recovering.finished) {
       finished.push_back(*recovering.finished);
-      continue;
-    }
-    if (now < recovering.next_order || recovering.ticket > durable) continue;
-    const BlockMap::Entry* const entry = blocks_->Find(id);
-    if (entry == nullptr) continue;
-    recovering.next_order = now + kOrderAgain;
-    std::vector<ReplicaTarget> replicas;
-    std::vector<uint32_t> storages(entry->expected().begin(), entry->expected().end());
-    for (const uint32_t storage : recovering.behind) {
-      if (std::find(storages.begin(), storages.end(), storage) == storages.end()) {
-        storages.push_back(storage);
-      }
-    }
-    for (const uint32_t storage : storages) {
-      const StorageLocation* const at = cluster->Find(storage);
-      if (at == nullptr || !cluster->IsReadable(storage)) continue;
-      replicas.push_back({at->node->address, at->node->uuid, at->storage_uuid, at->storage_type});
-    }
-    const BlockVersion before{id, recovering.before, recovering.block.length};
-    if (recovering.truncate) {
-      for (const ReplicaTarget& replica : replicas) {
-        orders_.Add(replica.datanode_uuid,
-                    TruncateCommand{before, recovering.block.stamp, recovering.block.length});
-      }
-    } else if (!replicas.empty()) {
-      const std::string primary = replicas.front().datanode_uuid;
-      orders_.Add(primary, RecoverCommand{before, recovering.block.stamp, std::move(replicas)});
+    } else if (now >= recovering.next_order || LostPrimary(recovering, *cluster, now)) {
+      OrderRecovery(id, recovering, *cluster, now);
     }
   }
   for (const BlockVersion& block : finished) FinishRecovery(block);
+}
+
+// It will not report: it is silent, has lost its orders with its session, or does not fetch them.
+bool NamenodeImpl::LostPrimary(const Recovering& recovering, const ClusterView& cluster,
+                               absl::Duration now) {
+  if (recovering.primary.empty() || now < recovering.ordered + kTakeLimit) return false;
+  const ClusterView::Node* const node = cluster.FindByUuid(recovering.primary);
+  return node == nullptr || node->info->liveness != Liveness::kLive ||
+         node->info->session != recovering.session ||
+         orders_.IsWaiting(recovering.primary, recovering.order_number);
+}
+
+std::vector<RecoveryCandidate> NamenodeImpl::RecoveryCandidates(BlockId block,
+                                                                const Recovering& recovering,
+                                                                const ClusterView& cluster) {
+  std::vector<uint32_t> storages = recovering.behind;
+  if (const BlockMap::Entry* const entry = blocks_->Find(block)) {
+    storages.insert(storages.end(), entry->expected().begin(), entry->expected().end());
+  }
+  std::sort(storages.begin(), storages.end());
+  storages.erase(std::unique(storages.begin(), storages.end()), storages.end());
+  std::vector<RecoveryCandidate> candidates;
+  for (const uint32_t storage : storages) {
+    const StorageLocation* const at = cluster.Find(storage);
+    if (at == nullptr || !cluster.IsReadable(storage)) continue;
+    candidates.push_back({{at->node->address, at->node->uuid, at->storage_uuid, at->storage_type},
+                          at->node->liveness == Liveness::kLive,
+                          bell_.IsWaiting(at->node->uuid)});
+  }
+  return candidates;
+}
+
+void NamenodeImpl::OrderRecovery(BlockId block, Recovering& recovering, const ClusterView& cluster,
+                                 absl::Duration now) {
+  if (!recovering.primary.empty()) {
+    // The former primary may still be at work. Under a newer stamp the replicas refuse it, so that
+    // two of them never bring a block to two lengths.
+    recovering.block.stamp = TakeStamp();
+    recovering.ticket = last_txid_;
+    recovering.primary.clear();
+    ++recovering.tries;
+  }
+  if (recovering.ticket > journal_->durable()) return;
+  std::vector<RecoveryCandidate> candidates = RecoveryCandidates(block, recovering, cluster);
+  if (candidates.empty()) return;
+  recovering.next_order = now + kOrderAgain;
+  const BlockVersion before{block, recovering.before, recovering.block.length};
+  if (recovering.truncate) {
+    for (const RecoveryCandidate& candidate : candidates) {
+      orders_.Add(candidate.replica.datanode_uuid,
+                  TruncateCommand{before, recovering.block.stamp, recovering.block.length});
+    }
+    return;
+  }
+  // The first primaries of many blocks are spread over their datanodes.
+  std::vector<ReplicaTarget> replicas =
+      ChooseParticipants(std::move(candidates), ToInt(block) + recovering.tries);
+  const std::string primary = replicas.front().datanode_uuid;
+  RecoverCommand order{before, recovering.block.stamp, std::move(replicas)};
+  if (!orders_.Add(primary, std::move(order), &recovering.order_number)) return;
+  recovering.primary = primary;
+  recovering.session = cluster.FindByUuid(primary)->info->session;
+  recovering.ordered = now;
 }
 
 void NamenodeImpl::FinishRecovery(const BlockVersion& reported) {

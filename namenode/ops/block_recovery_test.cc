@@ -3,6 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <thread>
+
+#include "common/testing/eventually.h"
 #include "namenode/core/testing/test_namenode.h"
 
 namespace cairn::namenode {
@@ -61,6 +65,139 @@ TEST(BlockRecoveryTest, NoReplicaIsCutInSafeMode) {
   EXPECT_THAT(nn.Heartbeat(0), IsEmpty());
   ASSERT_OK(nn->SafeMode(kSuper, SafeModeAction::kLeave).value);
   EXPECT_THAT(nn.Heartbeat(0), SizeIs(1));
+}
+
+// ---- which datanode is told
+
+class PrimaryTest : public ::testing::Test {
+ protected:
+  struct Order {
+    int node;
+    RecoverCommand command;
+  };
+  // Its writer died; all three datanodes have bytes of its block.
+  PrimaryTest() {
+    nn_.Create("/f", kSuper, "gone");
+    block_ = nn_.AddBlock("/f", {}, "gone").block;
+    for (int node = 0; node < 3; ++node) {
+      EXPECT_OK(nn_.Report(node, block_, ReplicaState::kBeingWritten));
+    }
+    EXPECT_THAT(nn_->RecoverLease(kSuper, "/f", "c").value, IsOkAndHolds(false));
+    nn_->RunMaintenance();
+  }
+  // What datanode `node` is told in its heartbeat.
+  std::vector<Order> Fetch(int node) {
+    std::vector<Order> orders;
+    for (const DatanodeCommand& command : nn_.Heartbeat(node)) {
+      if (const auto* const recover = std::get_if<RecoverCommand>(&command)) {
+        orders.push_back({node, *recover});
+      }
+    }
+    return orders;
+  }
+  std::vector<Order> FetchAll() {
+    std::vector<Order> all;
+    for (int node = 0; node < 3; ++node) {
+      for (Order& order : Fetch(node)) all.push_back(std::move(order));
+    }
+    return all;
+  }
+  bool IsClosed() { return *nn_->IsFileClosed(kSuper, "/f").value; }
+
+  TestNamenode nn_;
+  BlockVersion block_;
+};
+
+TEST_F(PrimaryTest, AnOrderThatIsNotFetchedIsGivenToAnotherUnderAnotherStamp) {
+  nn_.clock().Advance(absl::Seconds(1));
+  nn_->RunMaintenance();
+  const std::vector<Order> orders = FetchAll();
+  ASSERT_THAT(orders, SizeIs(2));
+  EXPECT_NE(orders[0].node, orders[1].node);
+  EXPECT_NE(orders[0].command.new_stamp, orders[1].command.new_stamp);
+}
+
+TEST_F(PrimaryTest, AnOrderThatWasFetchedIsGivenTimeAndThenGivenToAnother) {
+  const std::vector<Order> first = FetchAll();
+  ASSERT_THAT(first, SizeIs(1));
+  nn_.clock().Advance(absl::Seconds(9));
+  nn_->RunMaintenance();
+  EXPECT_THAT(FetchAll(), IsEmpty());
+  nn_.clock().Advance(absl::Seconds(1));
+  nn_->RunMaintenance();
+  const std::vector<Order> second = FetchAll();
+  ASSERT_THAT(second, SizeIs(1));
+  EXPECT_NE(second[0].node, first[0].node);
+
+  // What the first one brought about does not close the file: the second may decide otherwise.
+  nn_.ReportFinalized({block_.id, first[0].command.new_stamp, 30}, 1, first[0].node);
+  EXPECT_FALSE(IsClosed());
+  nn_.ReportFinalized({block_.id, second[0].command.new_stamp, 20}, 1, second[0].node);
+  EXPECT_TRUE(IsClosed());
+  EXPECT_EQ(nn_.Stat("/f")->length, 20u);
+}
+
+TEST_F(PrimaryTest, APrimaryThatRegistersAnewHasLostItsOrder) {
+  const std::vector<Order> first = FetchAll();
+  ASSERT_THAT(first, SizeIs(1));
+  ASSERT_OK(nn_.RegisterDatanode(first[0].node));
+  nn_.clock().Advance(absl::Seconds(1));
+  nn_->RunMaintenance();
+  EXPECT_THAT(FetchAll(), SizeIs(1));
+}
+
+// ---- orders leave at once
+
+class Call final : public OrderWait {
+ public:
+  void Answer(absl::StatusOr<bool> orders) override { told_ = orders.ok() && *orders; }
+  bool abandoned() const override { return false; }
+  bool told() const { return told_; }
+
+ private:
+  std::atomic<bool> told_{false};
+};
+
+class AwaitOrdersTest : public ::testing::Test {
+ protected:
+  AwaitOrdersTest() : bell_([this] { nn_->RunOrderBell(); }) {}
+  ~AwaitOrdersTest() override {
+    nn_->EndWaits();
+    bell_.join();
+  }
+  std::shared_ptr<Call> Wait(int node) {
+    auto call = std::make_shared<Call>();
+    nn_->AwaitOrders(TestNamenode::DatanodeUuid(node), nn_.session(node), call);
+    return call;
+  }
+  TestNamenode nn_;
+  std::thread bell_;
+};
+
+TEST_F(AwaitOrdersTest, ARecoveryWakesItsPrimary) {
+  const auto call = Wait(1);
+  nn_.Create("/f", kSuper, "gone");
+  const BlockVersion block = nn_.AddBlock("/f", {}, "gone").block;
+  for (int node = 0; node < 3; ++node) {
+    ASSERT_OK(nn_.Report(node, block, ReplicaState::kBeingWritten));
+  }
+  ASSERT_THAT(nn_->RecoverLease(kSuper, "/f", "c").value, IsOkAndHolds(false));
+  EXPECT_FALSE(call->told());
+  nn_->RunMaintenance();
+  EVENTUALLY(call->told());  // the one that listens was chosen
+  EXPECT_THAT(nn_.Heartbeat(1), SizeIs(1));
+}
+
+TEST_F(AwaitOrdersTest, ADeletionWakesThoseWhoHaveReplicas) {
+  nn_.WriteFile("/f", {30});
+  const auto holder = Wait(0), other = Wait(1);
+  ASSERT_THAT(nn_->Delete(kSuper, "/f", false).value, IsOkAndHolds(true));
+  nn_.clock().Advance(absl::Seconds(1));
+  nn_->RunMaintenance();
+  EVENTUALLY(holder->told());
+  EXPECT_THAT(nn_.Heartbeat(0), SizeIs(1));
+  nn_->EndWaits();
+  EXPECT_FALSE(other->told());
 }
 
 // ---- a block that no datanode has shown

@@ -62,6 +62,7 @@ absl::StatusOr<DatanodeWelcome> NamenodeImpl::Register(const DatanodeRegistratio
   for (const uint32_t storage : storages) full_reports_.End(storage);
   invalidations_.Open(storages, session);
   orders_.Clear(node.datanode_uuid);
+  bell_.Open(node.datanode_uuid, session);
   LOG_INFO("datanode {} registered: {} ({}:{}), {} storages, software {}", node.datanode_uuid,
            node.address.host_name, node.address.ip, node.address.transfer_port,
            node.storages.size(), node.software_version);
@@ -73,6 +74,7 @@ absl::StatusOr<std::vector<DatanodeCommand>> NamenodeImpl::Heartbeat(
     const DatanodeHeartbeat& heartbeat) {
   RETURN_IF_ERROR(cluster_.Heartbeat(heartbeat.datanode_uuid, heartbeat.session, heartbeat.storages,
                                      heartbeat.transfers));
+  bell_.Taken(heartbeat.datanode_uuid);
   TxId durable;
   {
     ReaderLock lock(mu_);
@@ -95,6 +97,11 @@ absl::StatusOr<std::vector<DatanodeCommand>> NamenodeImpl::Heartbeat(
   if (!invalidate.blocks.empty()) commands.push_back(std::move(invalidate));
   if (invalidations_.TakeMissed(storages)) commands.push_back(FullReportCommand{});
   return commands;
+}
+
+void NamenodeImpl::AwaitOrders(absl::string_view datanode_uuid, uint64_t session,
+                               std::shared_ptr<OrderWait> wait) {
+  bell_.Wait(datanode_uuid, session, clock_.Monotonic(), std::move(wait));
 }
 
 absl::StatusOr<uint32_t> NamenodeImpl::NumberForReport(absl::string_view storage_uuid,

@@ -74,6 +74,7 @@ class TestNamenode {
   // ---- what datanodes do
   // Its reports and heartbeats are of the new session from then on.
   absl::StatusOr<uint64_t> RegisterDatanode(int node);
+  uint64_t session(int node) const { return sessions_[node]; }
   // All that Report() and orders to delete left on the datanode; and on each of them.
   void SendFullReport(int node);
   void SendFullReports();

@@ -199,6 +199,8 @@ absl::StatusOr<DatanodeHeartbeat> FromProto(const internal::HeartbeatRequest& re
   return heartbeat;
 }
 
+absl::Status Check(const internal::AwaitOrdersRequest& request) { return CheckSession(request); }
+
 absl::StatusOr<ChangesReport> FromProto(const internal::ReportChangesRequest& request) {
   RETURN_IF_ERROR(CheckSession(request));
   ChangesReport report;

@@ -22,6 +22,7 @@ inline constexpr int kMaxReplicasInReport = 200'000;
 absl::StatusOr<DatanodeRegistration> FromProto(const internal::RegisterRequest& request,
                                                absl::string_view peer_ip);
 absl::StatusOr<DatanodeHeartbeat> FromProto(const internal::HeartbeatRequest& request);
+absl::Status Check(const internal::AwaitOrdersRequest& request);
 absl::StatusOr<ChangesReport> FromProto(const internal::ReportChangesRequest& request);
 absl::StatusOr<ReplicasReport> FromProto(const internal::ReportReplicasRequest& request);
 

@@ -4,11 +4,16 @@
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
 #include <grpcpp/server_context.h>
+#include <grpcpp/support/server_callback.h>
 
 #include <algorithm>
+#include <atomic>
+#include <memory>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/mutex.h"
+#include "namenode/blocks/order_bell.h"
 #include "namenode/service/grpc/convert.h"
 #include "namenode/service/grpc/status.h"
 #include "proto/cairn/datanode.grpc.pb.h"
@@ -19,7 +24,50 @@ namespace {
 // A caller that is not one of our datanodes may not ping faster than this.
 constexpr absl::Duration kFastestPing = absl::Seconds(5);
 
-class Service final : public internal::DatanodeService::Service {
+// One call of AwaitOrders. gRPC keeps the reactor until it is finished; what answers it may hold on
+// to the wait for longer, and may come after the datanode has hung up.
+class WaitingCall final : public grpc::ServerUnaryReactor {
+ public:
+  explicit WaitingCall(internal::AwaitOrdersReply* reply)
+      : wait_(std::make_shared<Wait>(this, reply)) {}
+
+  std::shared_ptr<OrderWait> wait() const { return wait_; }
+
+  void OnCancel() override { wait_->Answer(absl::CancelledError("the datanode has hung up")); }
+  void OnDone() override { delete this; }
+
+ private:
+  class Wait final : public OrderWait {
+   public:
+    Wait(WaitingCall* call, internal::AwaitOrdersReply* reply) : call_(call), reply_(reply) {}
+
+    void Answer(absl::StatusOr<bool> orders) override {
+      WaitingCall* call;
+      {
+        MutexLock lock(mu_);
+        call = std::exchange(call_, nullptr);
+        abandoned_ = true;
+      }
+      if (call == nullptr) return;
+      // The reactor and the reply live until Finish.
+      if (orders.ok()) reply_->set_orders(*orders);
+      call->Finish(ToGrpc(orders.status()));
+    }
+    bool abandoned() const override { return abandoned_; }
+
+   private:
+    Mutex mu_;
+    WaitingCall* call_ ABSL_GUARDED_BY(mu_);  // null: answered
+    internal::AwaitOrdersReply* const reply_;
+    std::atomic<bool> abandoned_{false};
+  };
+  const std::shared_ptr<Wait> wait_;
+};
+
+using Methods =
+    internal::DatanodeService::WithCallbackMethod_AwaitOrders<internal::DatanodeService::Service>;
+
+class Service final : public Methods {
  public:
   explicit Service(DatanodeReports& reports) : reports_(reports) {}
 
@@ -41,6 +89,19 @@ class Service final : public internal::DatanodeService::Service {
     if (!commands.ok()) return ToGrpc(commands.status());
     for (const DatanodeCommand& command : *commands) *reply->add_commands() = ToProto(command);
     return grpc::Status::OK;
+  }
+
+  grpc::ServerUnaryReactor* AwaitOrders(grpc::CallbackServerContext* context,
+                                        const internal::AwaitOrdersRequest* request,
+                                        internal::AwaitOrdersReply* reply) override {
+    if (const absl::Status status = Check(*request); !status.ok()) {
+      grpc::ServerUnaryReactor* const refusal = context->DefaultReactor();
+      refusal->Finish(ToGrpc(status));
+      return refusal;
+    }
+    auto* const call = new WaitingCall(reply);  // deletes itself in OnDone
+    reports_.AwaitOrders(request->datanode_uuid(), request->session(), call->wait());
+    return call;
   }
 
   grpc::Status ReportChanges(grpc::ServerContext*, const internal::ReportChangesRequest* request,
@@ -66,7 +127,7 @@ int Millis(absl::Duration duration) {
 
 class ServerImpl final : public DatanodeServer {
  public:
-  explicit ServerImpl(DatanodeReports& reports) : service_(reports) {}
+  explicit ServerImpl(DatanodeReports& reports) : reports_(reports), service_(reports) {}
   ~ServerImpl() override { Stop(absl::ZeroDuration()); }
 
   absl::Status Listen(const Options& options) {
@@ -105,11 +166,13 @@ class ServerImpl final : public DatanodeServer {
 
   void Stop(absl::Duration grace) override {
     if (server_ == nullptr) return;
+    reports_.EndWaits();
     server_->Shutdown(std::chrono::system_clock::now() + absl::ToChronoMilliseconds(grace));
     server_->Wait();
   }
 
  private:
+  DatanodeReports& reports_;
   Service service_;
   std::unique_ptr<grpc::Server> server_;
   uint16_t port_ = 0;

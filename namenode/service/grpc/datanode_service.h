@@ -7,7 +7,8 @@
 //
 // Bounded: messages of kMaxMessageBytes, `threads` calls at once and no more threads than that
 // (gRPC's synchronous server: a further call waits), connections that are silent are probed and
-// dropped. Datanodes call often and shortly; none of this is on a client's path.
+// dropped. Datanodes call often and shortly; none of this is on a client's path. AwaitOrders alone
+// lasts long, and so is served by gRPC's callbacks: a call that waits holds no thread.
 #pragma once
 
 #include <cstdint>
@@ -40,8 +41,8 @@ class DatanodeServer {
   virtual ~DatanodeServer() = default;  // stops at once
 
   virtual uint16_t port() const = 0;
-  // Takes no more calls, waits up to `grace` for those that run, then cancels them; returns when
-  // none is left. Again: no effect.
+  // Takes no more calls, ends those that wait for orders, waits up to `grace` for those that run,
+  // then cancels them; returns when none is left. Again: no effect.
   virtual void Stop(absl::Duration grace) = 0;
 };
 

@@ -4,12 +4,14 @@
 #include <grpcpp/create_channel.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "common/mutex.h"
 #include "common/testing/eventually.h"
 #include "common/testing/status_matchers.h"
+#include "namenode/blocks/order_bell.h"
 #include "namenode/service/grpc/status.h"
 #include "proto/cairn/datanode.grpc.pb.h"
 
@@ -37,6 +39,13 @@ class FakeReports final : public DatanodeReports {
     return std::vector<DatanodeCommand>{InvalidateCommand{{{BlockId{7}, GenerationStamp{1001}, 0}}},
                                         FullReportCommand{}};
   }
+  void AwaitOrders(absl::string_view, uint64_t, std::shared_ptr<OrderWait> wait) override {
+    MutexLock lock(mu_);
+    waits_.push_back(std::move(wait));
+  }
+  void EndWaits() override {
+    for (const auto& wait : waits()) wait->Answer(absl::UnavailableError("the namenode stops"));
+  }
   absl::Status ReportChanges(const ChangesReport&) override {
     MutexLock lock(mu_);
     ++reports_;
@@ -56,6 +65,10 @@ class FakeReports final : public DatanodeReports {
     MutexLock lock(mu_);
     hold_ = hold;
     freed_.NotifyAll();
+  }
+  std::vector<std::shared_ptr<OrderWait>> waits() {
+    MutexLock lock(mu_);
+    return waits_;
   }
   int running() {
     MutexLock lock(mu_);
@@ -77,6 +90,7 @@ class FakeReports final : public DatanodeReports {
   bool hold_ ABSL_GUARDED_BY(mu_) = false;
   int running_ ABSL_GUARDED_BY(mu_) = 0;
   int reports_ ABSL_GUARDED_BY(mu_) = 0;
+  std::vector<std::shared_ptr<OrderWait>> waits_ ABSL_GUARDED_BY(mu_);
   std::string registered_ip_ ABSL_GUARDED_BY(mu_);
 };
 
@@ -123,6 +137,60 @@ TEST_F(DatanodeServiceTest, AHeartbeatBringsOrders) {
   ASSERT_EQ(reply.commands_size(), 2);
   EXPECT_EQ(reply.commands(0).invalidate().blocks(0).block_id(), 7u);
   EXPECT_TRUE(reply.commands(1).has_full_report());
+}
+
+// One AwaitOrders of the client, on gRPC's threads.
+struct PendingWait {
+  grpc::ClientContext context;
+  internal::AwaitOrdersRequest request;
+  internal::AwaitOrdersReply reply;
+  std::atomic<bool> done{false};
+  grpc::Status status;
+
+  void Begin(internal::DatanodeService::Stub& stub) {
+    request.set_datanode_uuid("node-1");
+    stub.async()->AwaitOrders(&context, &request, &reply, [this](grpc::Status answer) {
+      status = std::move(answer);
+      done = true;
+    });
+  }
+};
+
+TEST_F(DatanodeServiceTest, AWaitForOrdersIsAnsweredWhenTheNamenodeSaysSo) {
+  PendingWait wait;
+  wait.Begin(*stub_);
+  EVENTUALLY(reports_.waits().size() == 1);
+  EXPECT_FALSE(wait.done);
+  reports_.waits()[0]->Answer(true);
+  reports_.waits()[0]->Answer(absl::AbortedError("an answer too many"));
+  EVENTUALLY(wait.done);
+  EXPECT_TRUE(wait.status.ok());
+  EXPECT_TRUE(wait.reply.orders());
+}
+
+TEST_F(DatanodeServiceTest, WaitsHoldNoThreadAndAStopEndsThemAll) {
+  std::vector<std::unique_ptr<PendingWait>> waits;
+  for (int i = 0; i < 1000; ++i) {  // far more than there are threads
+    waits.push_back(std::make_unique<PendingWait>());
+    waits.back()->Begin(*stub_);
+  }
+  EVENTUALLY(reports_.waits().size() == waits.size());
+  internal::HeartbeatReply reply;
+  EXPECT_OK(Beat(&reply));
+  server_->Stop(absl::Minutes(5));
+  for (const auto& wait : waits) EVENTUALLY(wait->done);
+  EXPECT_EQ(waits[0]->status.error_code(), grpc::StatusCode::UNAVAILABLE);
+}
+
+TEST_F(DatanodeServiceTest, ADatanodeThatHangsUpNoLongerWaits) {
+  PendingWait wait;
+  wait.Begin(*stub_);
+  EVENTUALLY(reports_.waits().size() == 1);
+  EXPECT_FALSE(reports_.waits()[0]->abandoned());
+  wait.context.TryCancel();
+  EVENTUALLY(reports_.waits()[0]->abandoned());
+  reports_.waits()[0]->Answer(true);  // too late
+  EVENTUALLY(wait.done);
 }
 
 TEST_F(DatanodeServiceTest, ErrorsKeepTheirCodeAndText) {
