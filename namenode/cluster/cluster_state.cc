@@ -94,6 +94,7 @@ void ClusterState::AddStorage(uint32_t number, absl::string_view storage_uuid,
   storages_[number] = {
       std::string(storage_uuid), std::string(datanode_uuid), type, true, given_up, reported};
   storage_numbers_[std::string(storage_uuid)] = number;
+  view_expires_ = -absl::InfiniteDuration();  // it is awaited, or not any more
 }
 
 std::vector<uint32_t> ClusterState::StoragesOf(absl::string_view datanode_uuid) const {
@@ -119,6 +120,13 @@ int ClusterState::AwaitedDatanodes() const {
 void ClusterState::SetReported(uint32_t storage) {
   MutexLock lock(mu_);
   if (storage < storages_.size()) storages_[storage].reported = true;
+  Node* const node = OwnerOf(storage);
+  if (node == nullptr) return;
+  for (StorageInfo& info : node->info.storages) {
+    if (info.number == storage) info.reported = true;
+  }
+  node->published = nullptr;
+  numbers_changed_ = true;
 }
 
 bool ClusterState::HaveAllReported() const {
@@ -210,6 +218,7 @@ absl::StatusOr<uint64_t> ClusterState::Register(const NodeRegistration& registra
           "storage ", storage.uuid, " has no number as one of datanode ", registration.uuid));
     }
     storage.number = number->second;
+    storage.reported = false;
   }
   if (nodes_.size() >= kMaxNodes && !nodes_.contains(registration.uuid)) {
     return absl::ResourceExhaustedError(
@@ -370,7 +379,17 @@ void ClusterState::RebuildView(absl::Duration now) const {
     }
     inputs.push_back({node->published, node->scheduled});
   }
-  view_ = std::make_shared<const ClusterView>(std::move(inputs), options_.racks);
+  std::vector<uint32_t> awaited;
+  if (now - made_ < options_.dead_interval) {
+    for (uint32_t number = 0; number < storages_.size(); ++number) {
+      const Storage& storage = storages_[number];
+      if (storage.known && !storage.given_up && OwnerOf(number) == nullptr) {
+        awaited.push_back(number);
+      }
+    }
+    if (!awaited.empty()) expires = std::min(expires, made_ + options_.dead_interval);
+  }
+  view_ = std::make_shared<const ClusterView>(std::move(inputs), options_.racks, awaited);
   view_made_ = now;
   view_expires_ = expires;
   numbers_changed_ = false;

@@ -77,7 +77,8 @@ class ClusterState {
   std::vector<uint32_t> StoragesOf(absl::string_view datanode_uuid) const ABSL_LOCKS_EXCLUDED(mu_);
   // Those to wait for after a start: how many datanodes own a storage and were not given up.
   int AwaitedDatanodes() const ABSL_LOCKS_EXCLUDED(mu_);
-  // The storage's datanode has told of every replica on it.
+  // The storage's datanode has told of every replica on it: since this was made, and in its session
+  // (StorageInfo::reported).
   void SetReported(uint32_t storage) ABSL_LOCKS_EXCLUDED(mu_);
   // Whether every datanode that owns a known storage has registered since this was made, and told
   // of every replica on the storages it came with. A datanode that was given up counts as well: it

@@ -22,7 +22,8 @@ void ScheduledBlocks::Roll() {
   current_.store(0, std::memory_order_relaxed);
 }
 
-ClusterView::ClusterView(std::vector<Input> nodes, std::shared_ptr<const RackTable> racks)
+ClusterView::ClusterView(std::vector<Input> nodes, std::shared_ptr<const RackTable> racks,
+                         const std::vector<uint32_t>& awaited)
     : rack_table_(std::move(racks)) {
   static const std::shared_ptr<const ScheduledBlocks>& none =
       *new std::shared_ptr<const ScheduledBlocks>(std::make_shared<ScheduledBlocks>());
@@ -64,6 +65,10 @@ ClusterView::ClusterView(std::vector<Input> nodes, std::shared_ptr<const RackTab
       node_of_storage_[storage.number] = index;
       readable_[storage.number] = !storage.failed && info.liveness != Liveness::kDead;
     }
+  }
+  for (const uint32_t storage : awaited) {
+    if (storage >= awaited_.size()) awaited_.resize(storage + 1);
+    awaited_[storage] = true;
   }
   if (live_nodes_ > 0) average_transfers_ = static_cast<double>(transfers) / live_nodes_;
 }

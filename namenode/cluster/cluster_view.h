@@ -8,6 +8,7 @@
 // Thread-safe: immutable but for those counters, which are atomic.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -52,7 +53,10 @@ class ClusterView {
     std::shared_ptr<const ScheduledBlocks> scheduled;  // null: none
   };
 
-  ClusterView(std::vector<Input> nodes, std::shared_ptr<const RackTable> racks);
+  // `awaited`: storages of datanodes that have not registered since the namenode's start and may
+  // still come.
+  ClusterView(std::vector<Input> nodes, std::shared_ptr<const RackTable> racks,
+              const std::vector<uint32_t>& awaited = {});
 
   const std::vector<Node>& nodes() const { return nodes_; }
   // Racks that some node stands in, and the indices of each one's nodes.
@@ -71,6 +75,14 @@ class ClusterView {
   // False also for a storage that has failed, or whose node is dead.
   bool IsReadable(uint32_t storage) const {
     return storage < readable_.size() && readable_[storage];
+  }
+
+  // Its datanode has not registered since the namenode's start, and is not given up yet: what it
+  // holds is not lost.
+  bool IsAwaited(uint32_t storage) const { return storage < awaited_.size() && awaited_[storage]; }
+  // Above every storage number that this view knows.
+  uint32_t storage_limit() const {
+    return static_cast<uint32_t>(std::max(storages_.size(), awaited_.size()));
   }
 
   const Node* FindByUuid(absl::string_view uuid) const;
@@ -94,6 +106,7 @@ class ClusterView {
   std::vector<StorageLocation> storages_;  // by storage number
   std::vector<uint32_t> node_of_storage_;  // likewise: index into nodes_
   std::vector<bool> readable_;             // likewise
+  std::vector<bool> awaited_;              // likewise
   absl::flat_hash_map<std::string, uint32_t> by_uuid_;
   absl::flat_hash_map<std::string, std::vector<uint32_t>> by_ip_;
   std::shared_ptr<const RackTable> rack_table_;

@@ -24,6 +24,8 @@ struct StorageInfo {
   uint32_t type = 1;  // StorageTypeProto
   uint64_t capacity_bytes = 0, used_bytes = 0, remaining_bytes = 0, blocks = 0;
   bool failed = false;
+  // The namenode's own note: since it registered, the datanode has told of every replica on it.
+  bool reported = false;
 };
 
 // Two clocks for a silent datanode: a stale one gets no new blocks and is read last; a dead one is

@@ -1,0 +1,94 @@
+#include "namenode/blocks/pending_copies.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace cairn::namenode {
+
+void PendingCopies::Count(const Copy& copy, int sign) {
+  const auto change = [sign](auto& value, uint64_t by) {
+    value =
+        static_cast<std::remove_reference_t<decltype(value)>>(sign > 0 ? value + by : value - by);
+  };
+  Load& source = loads_[copy.source_node];
+  change(source.copies_out, 1);
+  change(source.bytes_out, copy.bytes);
+  Load& target = loads_[copy.target_node];
+  change(target.copies_in, 1);
+  change(target.bytes_in, copy.bytes);
+  size_ = static_cast<size_t>(static_cast<int64_t>(size_) + sign);
+  if (sign > 0) return;
+  for (const std::string* const node : {&copy.source_node, &copy.target_node}) {
+    const auto found = loads_.find(*node);
+    if (found != loads_.end() && found->second.copies_out == 0 && found->second.copies_in == 0) {
+      loads_.erase(found);
+    }
+  }
+}
+
+void PendingCopies::Add(BlockId block, Copy copy) {
+  Count(copy, +1);
+  copies_[block].push_back(std::move(copy));
+}
+
+bool PendingCopies::Settle(BlockId block, std::span<const uint32_t> storages, uint32_t* target) {
+  const auto found = copies_.find(block);
+  if (found == copies_.end()) return false;
+  Copies& copies = found->second;
+  const auto at = std::find_if(copies.begin(), copies.end(), [&](const Copy& copy) {
+    return std::find(storages.begin(), storages.end(), copy.target) != storages.end();
+  });
+  if (at == copies.end()) return false;
+  *target = at->target;
+  Count(*at, -1);
+  copies.erase(at);
+  if (copies.empty()) copies_.erase(found);
+  return true;
+}
+
+std::vector<PendingCopies::Expired> PendingCopies::TakeIf(
+    const std::function<bool(const Copy&)>& lost) {
+  std::vector<Expired> taken;
+  for (auto it = copies_.begin(); it != copies_.end();) {
+    Copies& copies = it->second;
+    for (auto at = copies.begin(); at != copies.end();) {
+      if (!lost(*at)) {
+        ++at;
+        continue;
+      }
+      Count(*at, -1);
+      taken.push_back({it->first, std::move(*at)});
+      at = copies.erase(at);
+    }
+    if (copies.empty()) {
+      copies_.erase(it++);
+    } else {
+      ++it;
+    }
+  }
+  return taken;
+}
+
+std::vector<PendingCopies::Expired> PendingCopies::TakeExpired(absl::Duration now) {
+  return TakeIf([now](const Copy& copy) { return copy.deadline <= now; });
+}
+
+void PendingCopies::Forget(BlockId block) {
+  const auto found = copies_.find(block);
+  if (found == copies_.end()) return;
+  for (const Copy& copy : found->second) Count(copy, -1);
+  copies_.erase(found);
+}
+
+const PendingCopies::Copies* PendingCopies::Find(BlockId block) const {
+  const auto found = copies_.find(block);
+  return found == copies_.end() ? nullptr : &found->second;
+}
+
+const PendingCopies::Load& PendingCopies::LoadOf(absl::string_view node) const {
+  static const Load& none = *new Load;
+  const auto found = loads_.find(node);
+  return found == loads_.end() ? none : found->second;
+}
+
+}  // namespace cairn::namenode

@@ -1,0 +1,109 @@
+#include "namenode/blocks/pending_copies.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "absl/strings/str_cat.h"
+#include "namenode/blocks/ordered_deletions.h"
+#include "namenode/blocks/repair_budget.h"
+
+namespace cairn::namenode {
+namespace {
+
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+constexpr absl::Duration kNow = absl::Seconds(1000);
+constexpr BlockId kBlock{7};
+constexpr uint64_t kMiB = 1 << 20;
+
+PendingCopies::Copy CopyTo(uint32_t target, uint64_t bytes = 10) {
+  return {.source = 1,
+          .target = target,
+          .source_node = "node-1",
+          .target_node = absl::StrCat("node-", target),
+          .bytes = bytes,
+          .since = kNow,
+          .deadline = kNow + absl::Minutes(1)};
+}
+
+TEST(PendingCopiesTest, ACopyCountsOnBothNodesUntilItsReplicaIsReported) {
+  PendingCopies copies;
+  copies.Add(kBlock, CopyTo(2));
+  copies.Add(kBlock, CopyTo(3));
+  EXPECT_EQ(copies.LoadOf("node-1").copies_out, 2u);
+  EXPECT_EQ(copies.LoadOf("node-1").bytes_out, 20u);
+  EXPECT_EQ(copies.LoadOf("node-2").copies_in, 1u);
+  uint32_t target = 0;
+  const std::vector<uint32_t> other = {9}, same_node = {22, 2};
+  EXPECT_FALSE(copies.Settle(kBlock, other, &target));
+  EXPECT_TRUE(copies.Settle(kBlock, same_node, &target)) << "on another disk of that node";
+  EXPECT_EQ(target, 2u);
+  EXPECT_EQ(copies.LoadOf("node-1").copies_out, 1u);
+  EXPECT_EQ(copies.LoadOf("node-2").copies_in, 0u);
+  EXPECT_EQ(copies.size(), 1u);
+  copies.Forget(kBlock);
+  EXPECT_EQ(copies.size(), 0u);
+  EXPECT_EQ(copies.LoadOf("node-1").copies_out, 0u);
+}
+
+TEST(PendingCopiesTest, ACopyEndsAtItsDeadlineOrWithItsNode) {
+  PendingCopies copies;
+  copies.Add(kBlock, CopyTo(2));
+  copies.Add(kBlock, CopyTo(3));
+  EXPECT_THAT(copies.TakeIf([](const auto& copy) { return copy.target_node == "node-2"; }),
+              SizeIs(1));
+  EXPECT_THAT(copies.TakeExpired(kNow + absl::Minutes(1) - absl::Milliseconds(1)), IsEmpty());
+  EXPECT_THAT(copies.TakeExpired(kNow + absl::Minutes(1)), SizeIs(1));
+  EXPECT_EQ(copies.Find(kBlock), nullptr);
+}
+
+TEST(RepairBudgetTest, FewLargeCopiesRunAtATimeAndManySmallOnes) {
+  PendingCopies copies;
+  const RepairBudget budget({.most_small = 5}, copies);
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_TRUE(budget.CanSend("node-1", 128 * kMiB, Need::kLow, kNow));
+    copies.Add(kBlock, CopyTo(2, 128 * kMiB));
+  }
+  EXPECT_FALSE(budget.CanSend("node-1", 128 * kMiB, Need::kLow, kNow));
+  EXPECT_FALSE(budget.CanSend("node-1", 1, Need::kLow, kNow)) << "the line is full of large ones";
+  EXPECT_TRUE(budget.CanSend("node-1", 128 * kMiB, Need::kHighest, kNow)) << "up to the hard limit";
+  EXPECT_TRUE(budget.CanTake("node-2", 128 * kMiB, Need::kLow, kNow)) << "takes twice as many";
+  copies.Forget(kBlock);
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_TRUE(budget.CanSend("node-1", kMiB, Need::kLow, kNow)) << i;
+    copies.Add(kBlock, CopyTo(2, kMiB));
+  }
+  EXPECT_FALSE(budget.CanSend("node-1", kMiB, Need::kLow, kNow));
+}
+
+TEST(RepairBudgetTest, BytesPerSecondAreBoundedOnEachNodeAndInTheCluster) {
+  PendingCopies copies;
+  RepairBudget budget({.node_bandwidth = 10 * kMiB, .cluster_bandwidth = 40 * kMiB}, copies);
+  const std::vector<std::string> targets = {"node-2"};
+  budget.Spend("node-1", targets, 128 * kMiB, kNow);
+  EXPECT_FALSE(budget.CanSend("node-1", 1, Need::kLow, kNow + absl::Seconds(11)));
+  EXPECT_FALSE(budget.CanTake("node-2", 1, Need::kLow, kNow + absl::Seconds(11)));
+  EXPECT_TRUE(budget.CanSend("node-1", 1, Need::kLow, kNow + absl::Seconds(12)));
+  EXPECT_TRUE(budget.CanSend("node-3", 1, Need::kLow, kNow));
+  EXPECT_FALSE(budget.ClusterHasRoom(kNow + absl::Seconds(2)));
+  EXPECT_TRUE(budget.ClusterHasRoom(kNow + absl::Seconds(3)));
+}
+
+TEST(OrderedDeletionsTest, AnOrderIsDueAgainInAnotherSessionOrAfterALongTime) {
+  OrderedDeletions orders;
+  EXPECT_TRUE(orders.IsDue(kBlock, 3, 5, kNow));
+  orders.Add(kBlock, 3, /*session=*/5, kNow);
+  EXPECT_FALSE(orders.IsDue(kBlock, 3, 5, kNow));
+  EXPECT_TRUE(orders.IsDue(kBlock, 3, 6, kNow)) << "lost when it registered anew";
+  EXPECT_TRUE(orders.IsDue(kBlock, 3, 5, kNow + OrderedDeletions::kAgain));
+  EXPECT_TRUE(orders.Contains(kBlock, 3)) << "it may be carried out at any time";
+  EXPECT_FALSE(orders.Contains(kBlock, 4));
+  orders.Add(kBlock, 3, 6, kNow);
+  EXPECT_EQ(orders.size(), 1u);
+  orders.Remove(kBlock, 3);
+  EXPECT_TRUE(orders.empty());
+}
+
+}  // namespace
+}  // namespace cairn::namenode

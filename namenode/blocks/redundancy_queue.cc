@@ -1,0 +1,158 @@
+#include "namenode/blocks/redundancy_queue.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace cairn::namenode {
+namespace {
+
+bool IsStuck(const RedundancyQueue::Entry& entry) {
+  return entry.need != Need::kMissing && entry.failures > 0;
+}
+
+bool IsMissingSingle(const RedundancyQueue::Entry& entry) {
+  return entry.need == Need::kMissing && entry.wanted == 1;
+}
+
+}  // namespace
+
+void RedundancyQueue::Unplace(BlockId block, const Entry& entry) {
+  by_need_[static_cast<size_t>(entry.need)].erase({entry.next_try, entry.order, block});
+  missing_single_ -= IsMissingSingle(entry);
+  failed_ -= IsStuck(entry);
+}
+
+void RedundancyQueue::Insert(BlockId block, const Entry& entry) {
+  by_need_[static_cast<size_t>(entry.need)].insert({entry.next_try, entry.order, block});
+  missing_single_ += IsMissingSingle(entry);
+  failed_ += IsStuck(entry);
+}
+
+bool RedundancyQueue::Put(BlockId block, Need need, uint32_t wanted, absl::Duration now) {
+  const auto found = entries_.find(block);
+  const bool known = found != entries_.end();
+  if (known && found->second.need == need && found->second.wanted == wanted) return true;
+  Entry entry{.need = need,
+              .wanted = wanted,
+              .since = now,
+              .next_try = now,
+              .failures = 0,
+              .blocked_by = "",
+              .order = ++arrivals_};
+  if (known) {
+    // What is too many has not been at risk: the age of the one is not that of the other.
+    if ((found->second.need == Need::kSurplus) == (need == Need::kSurplus)) {
+      entry.since = found->second.since;
+    }
+    Unplace(block, found->second);
+    entries_.erase(found);
+  }
+  const bool room =
+      need == Need::kMissing ? count(need) < options_.most_missing : working() < options_.most;
+  if (!room) {
+    overflowed_ = true;
+    if (need == Need::kMissing || !MakeRoom(need)) return false;
+  }
+  Insert(block, entry);
+  entries_.emplace(block, std::move(entry));
+  return true;
+}
+
+// The least urgent block that waits longest goes.
+bool RedundancyQueue::MakeRoom(Need need) {
+  for (size_t other = kNeeds; other-- > static_cast<size_t>(need);) {
+    if (static_cast<Need>(other) == Need::kMissing || by_need_[other].empty()) continue;
+    const BlockId last = std::get<BlockId>(*by_need_[other].rbegin());
+    if (static_cast<Need>(other) == need && entries_.at(last).failures == 0) return false;
+    Remove(last);
+    return true;
+  }
+  return false;
+}
+
+size_t RedundancyQueue::HurryUp(absl::Duration now, size_t most) {
+  std::vector<BlockId> waiting;
+  for (const auto& places : by_need_) {
+    for (auto at = places.rbegin(); at != places.rend() && waiting.size() < most; ++at) {
+      if (std::get<absl::Duration>(*at) <= now) break;
+      const BlockId block = std::get<BlockId>(*at);
+      if (entries_.at(block).failures > 0) waiting.push_back(block);
+    }
+  }
+  for (const BlockId block : waiting) SetDue(block, now);
+  return waiting.size();
+}
+
+void RedundancyQueue::Remove(BlockId block) {
+  const auto found = entries_.find(block);
+  if (found == entries_.end()) return;
+  Unplace(block, found->second);
+  entries_.erase(found);
+}
+
+std::vector<BlockId> RedundancyQueue::Due(absl::Duration now, size_t most) const {
+  std::vector<BlockId> due;
+  for (const auto& places : by_need_) {
+    for (const auto& [next_try, order, block] : places) {
+      if (due.size() >= most) return due;
+      if (next_try > now) break;
+      due.push_back(block);
+    }
+  }
+  return due;
+}
+
+void RedundancyQueue::Defer(BlockId block, absl::Duration until, std::string why) {
+  const auto found = entries_.find(block);
+  if (found == entries_.end()) return;
+  Entry& entry = found->second;
+  Unplace(block, entry);
+  entry.next_try = until;
+  entry.blocked_by = std::move(why);
+  Insert(block, entry);
+}
+
+void RedundancyQueue::Failed(BlockId block, absl::Duration now, std::string why) {
+  const auto found = entries_.find(block);
+  if (found == entries_.end()) return;
+  Entry& entry = found->second;
+  const uint32_t doublings = std::min<uint32_t>(entry.failures, 16);
+  Unplace(block, entry);
+  ++entry.failures;
+  Insert(block, entry);
+  const absl::Duration pause = std::min(kFirstPause * (uint64_t{1} << doublings), kLongestPause);
+  Defer(block, now + pause, std::move(why));
+}
+
+void RedundancyQueue::SetDue(BlockId block, absl::Duration now) {
+  const auto found = entries_.find(block);
+  if (found != entries_.end()) Defer(block, now, std::move(found->second.blocked_by));
+}
+
+const RedundancyQueue::Entry* RedundancyQueue::Find(BlockId block) const {
+  const auto found = entries_.find(block);
+  return found == entries_.end() ? nullptr : &found->second;
+}
+
+std::vector<BlockId> RedundancyQueue::List(Need need, BlockId after, size_t most) const {
+  std::vector<BlockId> blocks;
+  for (const auto& [next_try, order, block] : by_need_[static_cast<size_t>(need)]) {
+    if (block > after) blocks.push_back(block);
+  }
+  const size_t count = std::min(most, blocks.size());
+  std::partial_sort(blocks.begin(), blocks.begin() + static_cast<std::ptrdiff_t>(count),
+                    blocks.end());
+  blocks.resize(count);
+  return blocks;
+}
+
+bool RedundancyQueue::TakeOverflow() {
+  if (!overflowed_ || working() * 2 > options_.most ||
+      count(Need::kMissing) >= options_.most_missing) {
+    return false;
+  }
+  overflowed_ = false;
+  return true;
+}
+
+}  // namespace cairn::namenode

@@ -1,0 +1,326 @@
+#include "namenode/blocks/repair_planner.h"
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace cairn::namenode {
+namespace {
+
+// Targets that turn out to be busy are drawn anew this often.
+constexpr int kTargetTries = 4;
+
+class Planner {
+ public:
+  Planner(const BlockFacts& facts, Need need, const RepairRules& rules, const ClusterView& view,
+          const RepairBudget& budget, absl::Duration now, Random random)
+      : facts_(facts),
+        need_(need),
+        rules_(rules),
+        view_(view),
+        budget_(budget),
+        now_(now),
+        random_(random) {}
+
+  RepairPlan Run() {
+    switch (need_) {
+      case Need::kHighest:
+      case Need::kVeryLow:
+      case Need::kLow:
+        PlanCopies(Lacking());
+        break;
+      case Need::kBadlySpread:
+        PlanCopies(facts_.arriving.empty() ? 1 : 0);
+        break;
+      case Need::kMissing:
+        Block(facts_.counts.corrupt > 0   ? "every copy that is there is corrupt"
+              : facts_.counts.awaited > 0 ? "the datanodes that have it have not registered yet"
+              : facts_.counts.dead > 0    ? "the datanodes or disks that have it are lost"
+                                          : "no datanode has it");
+        break;
+      case Need::kSurplus:
+        PlanDeletions();
+        break;
+    }
+    return std::move(plan_);
+  }
+
+ private:
+  const DatanodeInfo& NodeOf(uint32_t storage) const { return *view_.NodeOf(storage)->info; }
+  uint32_t Needed() const {
+    return LiveNeeded(facts_.counts, facts_.wanted, rules_.min_maintenance);
+  }
+  uint32_t Lacking() const {
+    const uint32_t there =
+        facts_.counts.live + facts_.counts.awaited + static_cast<uint32_t>(facts_.arriving.size());
+    return Needed() > there ? Needed() - there : 0;
+  }
+  void Block(std::string why) {
+    plan_.next = RepairPlan::Next::kBlocked;
+    plan_.blocked_by = std::move(why);
+  }
+  void Busy(std::string why) {
+    plan_.next = RepairPlan::Next::kBusy;
+    plan_.blocked_by = std::move(why);
+  }
+
+  // ---- copies
+
+  void PlanCopies(uint32_t lacking) {
+    if (lacking == 0) return;  // all of it is under way
+    if (!budget_.ClusterHasRoom(now_)) return Busy("the cluster's limit for repair is reached");
+    const std::optional<uint32_t> source = ChooseSource();
+    if (!source) return;
+    std::vector<uint32_t> targets = ChooseCopyTargets(lacking);
+    if (targets.empty()) return;
+    plan_.copy = {*source, std::move(targets)};
+  }
+
+  // Smaller is better; nullopt: no source.
+  static std::optional<int> SourceRank(Standing standing) {
+    switch (standing) {
+      case Standing::kDecommissioning:
+      case Standing::kDecommissioned:
+        return 0;
+      case Standing::kLive:
+      case Standing::kMaintenance:
+        return 1;
+      case Standing::kExcess:
+        return 2;
+      default:
+        return std::nullopt;
+    }
+  }
+
+  std::optional<uint32_t> ChooseSource() {
+    struct Candidate {
+      int rank;
+      uint64_t load;
+      uint32_t storage;
+    };
+    std::optional<Candidate> best;
+    bool busy = false;
+    for (const auto& [storage, standing] : facts_.replicas) {
+      const std::optional<int> rank = SourceRank(standing);
+      if (!rank || !view_.IsReadable(storage)) continue;
+      const DatanodeInfo& node = NodeOf(storage);
+      if (node.liveness != Liveness::kLive) continue;
+      if (!budget_.CanSend(node.uuid, facts_.block.length, need_, now_)) {
+        busy = true;
+        continue;
+      }
+      const PendingCopies::Load& load = budget_.LoadOf(node.uuid);
+      const Candidate candidate{
+          *rank, load.copies_out + load.bytes_out / kLoadBytes + node.transfers / kTransfersPerCopy,
+          storage};
+      if (!best || std::tie(candidate.rank, candidate.load) < std::tie(best->rank, best->load)) {
+        best = candidate;
+      }
+    }
+    if (best) return best->storage;
+    if (busy) {
+      Busy("the datanodes that have it send as many copies as they may");
+    } else {
+      Block("the datanodes that have a good copy are silent");
+    }
+    return std::nullopt;
+  }
+
+  std::vector<uint32_t> ChooseCopyTargets(uint32_t lacking) {
+    std::vector<uint32_t> existing;
+    std::vector<std::string> excluded;
+    for (const auto& [storage, standing] : facts_.replicas) {
+      if (view_.NodeOf(storage) == nullptr) continue;
+      const bool stays = standing == Standing::kLive || standing == Standing::kStale ||
+                         standing == Standing::kMaintenance;
+      if (stays) {
+        existing.push_back(storage);
+      } else {
+        // Of a dead disk's node another disk may do; HDFS, too, puts it there.
+        if (standing != Standing::kDead) excluded.push_back(NodeOf(storage).uuid);
+      }
+    }
+    existing.insert(existing.end(), facts_.arriving.begin(), facts_.arriving.end());
+
+    PlacementRequest request;
+    request.replicas = lacking;
+    request.block_bytes = facts_.block.length;
+    request.storage_policy = facts_.storage_policy;
+    request.ignore_locality = true;
+    request.new_block = false;
+    request.existing = existing;
+    std::vector<uint32_t> targets;
+    bool busy = false;
+    for (int tries = 0; tries < kTargetTries && targets.empty(); ++tries) {
+      request.excluded = excluded;
+      const auto chosen = ChooseTargets(view_, request, random_);
+      if (!chosen.ok()) break;
+      for (const uint32_t storage : *chosen) {
+        const DatanodeInfo& node = NodeOf(storage);
+        if (node.liveness == Liveness::kLive && node.admin_state == AdminState::kInService) {
+          if (budget_.CanTake(node.uuid, facts_.block.length, need_, now_)) {
+            targets.push_back(storage);
+            continue;
+          }
+          busy = true;
+        }
+        excluded.push_back(node.uuid);
+      }
+    }
+    if (need_ == Need::kBadlySpread && !targets.empty() && !IsInNewRack(targets.front())) {
+      targets.clear();
+    }
+    if (!targets.empty()) return targets;
+    if (busy) {
+      Busy("the datanodes that could take a copy take as many as they may");
+    } else if (CanMakeRoom()) {
+      DeleteCorrupt();
+    } else if (need_ == Need::kBadlySpread) {
+      Block("no datanode of another rack can take a copy");
+    } else {
+      Block(absl::StrCat("no datanode can take a copy: ", view_.live_nodes(), " are live, ",
+                         existing.size(), " of them have one already"));
+    }
+    return {};
+  }
+
+  bool IsInNewRack(uint32_t target) const {
+    const uint32_t rack = view_.NodeOf(target)->rack;
+    return std::none_of(facts_.replicas.begin(), facts_.replicas.end(), [&](const auto& replica) {
+      return (replica.standing == Standing::kLive || replica.standing == Standing::kStale) &&
+             view_.NodeOf(replica.storage)->rack == rack;
+    });
+  }
+
+  // A corrupt replica stands where a good one could go, and it is not needed: a good one is left.
+  bool CanMakeRoom() const {
+    return facts_.counts.corrupt > 0 && Trusted() >= std::max(1u, rules_.min_replication);
+  }
+
+  // ---- deletions
+
+  // Good replicas that are surely there.
+  uint32_t Trusted() const {
+    return static_cast<uint32_t>(
+        std::count_if(facts_.replicas.begin(), facts_.replicas.end(), [&](const auto& replica) {
+          return replica.standing == Standing::kLive && IsReported(replica.storage);
+        }));
+  }
+
+  bool IsReported(uint32_t storage) const {
+    for (const StorageInfo& info : NodeOf(storage).storages) {
+      if (info.number == storage) return info.reported;
+    }
+    return false;
+  }
+
+  // What keeps replicas from being deleted; empty: nothing.
+  std::string Doubt() const {
+    for (const auto& [storage, standing] : facts_.replicas) {
+      if (standing == Standing::kDead) continue;
+      if (standing == Standing::kAwaited) {
+        return "a datanode that has a copy has not registered yet";
+      }
+      const DatanodeInfo& node = NodeOf(storage);
+      if (node.liveness == Liveness::kDead) continue;  // in maintenance
+      if (node.liveness == Liveness::kStale) {
+        return absl::StrCat("datanode ", AddressOf(node), " is silent");
+      }
+      if (!IsReported(storage)) {
+        return absl::StrCat("the full report of datanode ", AddressOf(node), " has not come yet");
+      }
+    }
+    if (!facts_.arriving.empty()) return "a copy is still under way";
+    return "";
+  }
+
+  void DeleteCorrupt() { DeleteThose(Standing::kCorrupt); }
+
+  void DeleteThose(Standing which) {
+    for (const auto& [storage, standing] : facts_.replicas) {
+      if (standing == which) plan_.deletions.push_back(storage);
+    }
+  }
+
+  void PlanDeletions() {
+    if (std::string doubt = Doubt(); !doubt.empty()) return Block(std::move(doubt));
+    if (Trusted() < Needed() || Trusted() == 0) return;
+    DeleteThose(Standing::kExcess);  // ordered before
+    DeleteCorrupt();
+    if (facts_.counts.live > facts_.wanted) DeleteExcess(facts_.counts.live - facts_.wanted);
+  }
+
+  void DeleteExcess(uint32_t count) {
+    std::vector<uint32_t> kept;
+    for (const auto& [storage, standing] : facts_.replicas) {
+      if (standing == Standing::kLive) kept.push_back(storage);
+    }
+    for (; count > 0 && kept.size() > 1; --count) {
+      const auto worst = ChooseExcess(kept);
+      plan_.deletions.push_back(*worst);
+      kept.erase(worst);
+    }
+  }
+
+  size_t InRackOf(const std::vector<uint32_t>& storages, uint32_t storage) const {
+    const uint32_t rack = view_.NodeOf(storage)->rack;
+    return static_cast<size_t>(std::count_if(storages.begin(), storages.end(), [&](uint32_t other) {
+      return view_.NodeOf(other)->rack == rack;
+    }));
+  }
+
+  // Two of one node (of which one is of no use), then from the fullest rack, then from the fullest
+  // node: as long as a rack has two, no rack is lost.
+  std::vector<uint32_t>::const_iterator ChooseExcess(const std::vector<uint32_t>& kept) const {
+    const auto shares_node = [&](uint32_t storage) {
+      return std::count_if(kept.begin(), kept.end(), [&](uint32_t other) {
+               return view_.NodeOf(other) == view_.NodeOf(storage);
+             }) > 1;
+    };
+    const auto key = [&](uint32_t storage) {
+      return std::make_tuple(shares_node(storage), InRackOf(kept, storage) > 1,
+                             -FreeShareOf(storage));
+    };
+    return std::max_element(kept.begin(), kept.end(),
+                            [&](uint32_t a, uint32_t b) { return key(a) < key(b); });
+  }
+
+  double FreeShareOf(uint32_t storage) const {
+    uint64_t capacity = 0, remaining = 0;
+    for (const StorageInfo& info : NodeOf(storage).storages) {
+      if (info.failed) continue;
+      capacity += info.capacity_bytes;
+      remaining += info.remaining_bytes;
+    }
+    return capacity == 0 ? 0 : static_cast<double>(remaining) / static_cast<double>(capacity);
+  }
+
+  // A source's load: what it sends for repair weighs more than a reader.
+  static constexpr uint64_t kLoadBytes = 8 << 20;
+  static constexpr uint64_t kTransfersPerCopy = 4;
+
+  const BlockFacts& facts_;
+  const Need need_;
+  const RepairRules& rules_;
+  const ClusterView& view_;
+  const RepairBudget& budget_;
+  const absl::Duration now_;
+  Random random_;
+  RepairPlan plan_;
+};
+
+}  // namespace
+
+RepairPlan PlanRepair(const BlockFacts& facts, Need need, const RepairRules& rules,
+                      const ClusterView& view, const RepairBudget& budget, absl::Duration now,
+                      Random random) {
+  return Planner(facts, need, rules, view, budget, now, random).Run();
+}
+
+std::string AddressOf(const DatanodeInfo& node) {
+  return absl::StrCat(node.address.ip, ":", node.address.transfer_port);
+}
+
+}  // namespace cairn::namenode

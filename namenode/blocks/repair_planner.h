@@ -1,0 +1,69 @@
+// namenode/blocks/repair_planner.h - what is to be done for one block: which copies to order, from
+// where to where, and which replicas to delete. A pure function of a snapshot.
+//
+// Copies. Only good replicas are sources: those of leaving nodes first (they serve nobody else),
+// then the least loaded; one that is to be deleted only if there is no other; never one of a silent
+// node. One order covers all that is missing: the source sends to the first target, which passes it
+// on. Targets are placement's (cluster/placement.h); a node that holds any replica, even a corrupt
+// one, is none.
+//
+// Deletions. Of too many good replicas the fullest node's goes first, among those whose loss costs
+// no rack that is needed. Only full knowledge deletes: every node that holds a replica of the block
+// has told of all its replicas since it registered, and none is silent. Corrupt replicas go when
+// there are enough good ones, or when they stand in the only places where a good one could go and a
+// good one is left; a corrupt replica that is the block's last one is never deleted.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "namenode/blocks/block_health.h"
+#include "namenode/blocks/repair_budget.h"
+#include "namenode/blocks/replica_counts.h"
+#include "namenode/cluster/cluster_view.h"
+#include "namenode/cluster/placement.h"
+
+namespace cairn::namenode {
+
+// All that is known of a block when it is planned for.
+struct BlockFacts {
+  BlockVersion block;
+  uint32_t wanted = 0;
+  uint32_t storage_policy = kUnspecifiedPolicy;
+  std::vector<StandingReplica> replicas;  // good and corrupt ones
+  std::vector<uint32_t> arriving;         // targets of copies under way
+  ReplicaCounts counts;                   // of `replicas`
+};
+
+struct RepairRules {
+  uint32_t min_replication = 1;  // dfs.namenode.replication.min
+  uint32_t min_maintenance = 1;  // dfs.namenode.maintenance.replication.min
+};
+
+struct RepairPlan {
+  struct Copy {
+    uint32_t source = 0;
+    std::vector<uint32_t> targets;  // in the order in which the bytes pass
+  };
+  enum class Next {
+    kWait,     // for what is under way, or ordered above
+    kBusy,     // limits: soon again
+    kBlocked,  // something else is in the way: again after a pause that grows
+  };
+  std::optional<Copy> copy;
+  std::vector<uint32_t> deletions;  // those that were ordered before as well
+  Next next = Next::kWait;
+  std::string blocked_by;  // one sentence; empty: nothing is in the way
+};
+
+// `need` is NeedOf(facts.counts, ...).
+RepairPlan PlanRepair(const BlockFacts& facts, Need need, const RepairRules& rules,
+                      const ClusterView& view, const RepairBudget& budget, absl::Duration now,
+                      Random random);
+
+// "10.0.0.7:9866": as reports and messages name a datanode.
+std::string AddressOf(const DatanodeInfo& node);
+
+}  // namespace cairn::namenode
