@@ -17,6 +17,7 @@
 
 #include "common/clock.h"
 #include "common/mutex.h"
+#include "namenode/blocks/block_health.h"
 #include "namenode/namespace/types.h"
 
 namespace cairn::namenode {
@@ -148,6 +149,13 @@ class Namenode {
                                           const std::vector<std::string>& storage_uuids) = 0;
 
   // ---- admin
+  // What is known of a block's replicas, what it needs and what is being done.
+  // FsError::kFileNotFound: no file has it. kAccessControl: the caller may not read the file.
+  virtual Outcome<BlockHealth> DescribeBlock(const Caller&, BlockId block) = 0;
+  // Blocks in trouble, counted; and those with one need, by id, above `after`. The caller checks
+  // who asks.
+  virtual HealthTotals Health() = 0;
+  virtual std::vector<BlockId> BlocksInNeed(Need need, BlockId after, size_t most) = 0;
   virtual Outcome<SafeModeStatus> SafeMode(const Caller&, SafeModeAction) = 0;
   virtual bool IsSuperuser(const Caller&) = 0;
 

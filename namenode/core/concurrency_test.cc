@@ -31,6 +31,7 @@ class Background {
       : thread_([this, &nn] {
           while (!stop_.load()) {
             nn->RunMaintenance();
+            nn->RunHealing();
             nn->WithLock([&] { nn.store().Freeze(); });
             EXPECT_OK(nn.store().WaitFlushed());
           }

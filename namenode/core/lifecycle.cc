@@ -1,6 +1,7 @@
 // Start, replay, stop, and one round of what goes on beside the requests.
 #include "common/logging.h"
 #include "common/status_macros.h"
+#include "namenode/core/healer.h"
 #include "namenode/core/run.h"
 #include "namenode/store/keys.h"
 
@@ -176,9 +177,21 @@ void NamenodeImpl::RecordGivenUp() {
   }
 }
 
-NamenodeImpl::ReplicaCounts NamenodeImpl::CountReplicas() const {
+bool NamenodeImpl::RunHealing() { return healer_->Tick(); }
+
+void NamenodeImpl::QueueStorageForCheck(uint32_t storage) {
+  WriterLock lock(mu_);
+  healer_->CheckStorage(storage);
+}
+
+HealthTotals NamenodeImpl::Health() {
   ReaderLock lock(mu_);
-  return {blocks_->stats().corrupt, invalidations_.pending()};
+  return healer_->Totals();
+}
+
+std::vector<BlockId> NamenodeImpl::BlocksInNeed(Need need, BlockId after, size_t most) {
+  ReaderLock lock(mu_);
+  return healer_->InNeed(need, after, most);
 }
 
 }  // namespace cairn::namenode

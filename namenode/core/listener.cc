@@ -1,5 +1,6 @@
 // What Tree::Apply tells: block map, leases, running recoveries and deletion orders follow the
 // namespace, at run time and in replay alike.
+#include "namenode/core/healer.h"
 #include "namenode/core/namenode_impl.h"
 #include "namenode/store/keys.h"
 
@@ -28,6 +29,9 @@ void NamenodeImpl::OnBlockAdded(const Inode& file, const BlockVersion& block) {
   // The one before the previous has its minimum: that was checked before this edit was made.
   const auto& blocks = file.file->blocks;
   if (blocks.size() >= 3) CompleteBlock(blocks[blocks.size() - 3].id);
+  if (blocks.size() >= 2) {
+    healer_->BlockWritten(blocks[blocks.size() - 2].id, file.file->replication);
+  }
 }
 
 void NamenodeImpl::CompleteBlock(BlockId block) {
@@ -58,6 +62,7 @@ void NamenodeImpl::OnBlockChanged(const Inode& file, const BlockVersion& block, 
 void NamenodeImpl::OnBlockRemoved(const BlockVersion& block) {
   mu_.AssertHeld();
   recovering_.erase(block.id);
+  healer_->BlockRemoved(block.id);
   if (journal_ != nullptr && blocks_->Find(block.id) != nullptr) {
     ForgetBlock(block, last_txid_);
     return;
@@ -90,7 +95,9 @@ void NamenodeImpl::OnClosed(const Inode& file) {
   const auto& blocks = file.file->blocks;
   if (!blocks.empty()) recovering_.erase(blocks.back().id);
   if (blocks.size() >= 2) CompleteBlock(blocks[blocks.size() - 2].id);
-  if (!blocks.empty()) CompleteBlock(blocks.back().id);
+  if (blocks.empty()) return;
+  CompleteBlock(blocks.back().id);
+  healer_->BlockWritten(blocks.back().id, file.file->replication);
 }
 
 void NamenodeImpl::OnDetached(InodeId directory) {

@@ -4,6 +4,7 @@
 #include "common/crash_point.h"
 #include "common/logging.h"
 #include "common/status_macros.h"
+#include "namenode/core/healer.h"
 #include "namenode/store/keys.h"
 
 namespace cairn::namenode {
@@ -36,7 +37,10 @@ NamenodeImpl::NamenodeImpl(NamenodeOptions options, Clock& clock, Store& store,
       leases_(options_.leases, clock),
       invalidations_(options_.invalidations),
       listings_(options_.listing_cache_bytes),
+      healer_(std::make_unique<Healer>(*this, options_.healing)),
       retry_(options_.retry_cache_entries, options_.retry_cache_life) {}
+
+NamenodeImpl::~NamenodeImpl() = default;
 
 void NamenodeImpl::WithLock(const std::function<void()>& body) {
   WriterLock lock(mu_);

@@ -36,6 +36,7 @@
 #include "namenode/blocks/recovery_order.h"
 #include "namenode/blocks/replica_waiters.h"
 #include "namenode/cluster/cluster_state.h"
+#include "namenode/core/healing_options.h"
 #include "namenode/core/identity.h"
 #include "namenode/core/listing_cache.h"
 #include "namenode/core/retry_cache.h"
@@ -56,6 +57,7 @@ struct NamenodeOptions {
   LeaseManager::Options leases;
   BlockMap::Options blocks;
   InvalidationQueue::Options invalidations;
+  HealingOptions healing;
   absl::Duration heartbeat_interval = absl::Seconds(3);  // dfs.heartbeat.interval
   size_t retry_cache_entries = 300000;
   absl::Duration retry_cache_life = absl::Minutes(10);
@@ -73,6 +75,7 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
  public:
   // All references outlive this. Call Open before anything else.
   NamenodeImpl(NamenodeOptions options, Clock& clock, Store& store, ClusterState& cluster);
+  ~NamenodeImpl() override;
 
   // Start-up: the store's state, then the journal's edits one by one, then StartServing.
   absl::Status OpenStore();
@@ -89,11 +92,12 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
 
   // What background work does in one step; the daemon calls it in a loop, tests as they need.
   void RunMaintenance();
-  // What is known to be wrong with replicas, and what is to be deleted.
-  struct ReplicaCounts {
-    uint64_t corrupt_blocks = 0, pending_deletions = 0;
-  };
-  ReplicaCounts CountReplicas() const ABSL_LOCKS_EXCLUDED(mu_);
+  // One bounded round of finding and repairing blocks that lack replicas or have too many; from one
+  // thread, which may be another one. True: there is more to do at once.
+  bool RunHealing() ABSL_LOCKS_EXCLUDED(mu_);
+  // All blocks of the storage are looked at again in the background: what it holds counts
+  // differently. Repair itself notices lost and returned storages, and nodes that are to leave.
+  void QueueStorageForCheck(uint32_t storage) ABSL_LOCKS_EXCLUDED(mu_);
   // Whether RunMaintenance left deletions to work off.
   bool HasBackgroundWork() const ABSL_LOCKS_EXCLUDED(mu_);
 
@@ -158,6 +162,9 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
                              absl::string_view client_name) override;
   Outcome<Nothing> ReportBadBlock(const Caller&, const BlockVersion&,
                                   const std::vector<std::string>& storage_uuids) override;
+  Outcome<BlockHealth> DescribeBlock(const Caller&, BlockId block) override;
+  HealthTotals Health() override;
+  std::vector<BlockId> BlocksInNeed(Need need, BlockId after, size_t most) override;
   Outcome<SafeModeStatus> SafeMode(const Caller&, SafeModeAction) override;
   bool IsSuperuser(const Caller&) override;
 
@@ -284,7 +291,7 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
   absl::StatusOr<Inode*> FindOpenByBlock(Attempt& attempt, BlockId block,
                                          absl::string_view client_name);
   // The file that has `block`; kNoInode: none.
-  absl::StatusOr<InodeId> FindOwner(Attempt& attempt, BlockId block);
+  absl::StatusOr<InodeId> FindOwner(View& view, BlockId block) ABSL_SHARED_LOCKS_REQUIRED(mu_);
   static uint32_t EffectivePolicy(const Inode& inode);
   static std::string BlockName(const BlockVersion& block);
   static void FillBlock(const BlockVersion& block, edit::Block* out);
@@ -320,6 +327,7 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
   NameTable& names() { return tree_->names(); }
   std::vector<uint32_t> NumbersOf(const std::vector<std::string>& storage_uuids) const;
   class Reporter;  // takes one storage's report in; ops/reporter.h
+  class Healer;    // finds and repairs blocks; core/healer.h
   absl::StatusOr<uint32_t> NumberForReport(absl::string_view storage_uuid,
                                            absl::string_view datanode_uuid) const;
 
@@ -353,6 +361,7 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
   OrderBell bell_{{}};        // wakes datanodes that wait for orders
   OrderBoard orders_{bell_};  // for single datanodes, until their heartbeats
   FullReportTracker full_reports_;
+  std::unique_ptr<Healer> healer_;  // its state: guarded by mu_
   RetryCache retry_ ABSL_GUARDED_BY(mu_);
   TxId last_txid_ ABSL_GUARDED_BY(mu_) = kNoTx;
   Tree::Counters next_ ABSL_GUARDED_BY(mu_){};

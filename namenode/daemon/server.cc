@@ -84,6 +84,22 @@ absl::StatusOr<std::unique_ptr<UserGroups>> ReadUserGroups(const Config& config)
   return groups;
 }
 
+absl::Status ReadHealing(const Config& config, HealingOptions* out) {
+  RepairBudget::Options& budget = out->budget;
+  ASSIGN_OR_RETURN(budget.max_streams, config.GetInt("dfs.namenode.replication.max-streams"));
+  ASSIGN_OR_RETURN(budget.hard_streams,
+                   config.GetInt("dfs.namenode.replication.max-streams-hard-limit"));
+  budget.hard_streams = std::max(budget.hard_streams, budget.max_streams);
+  ASSIGN_OR_RETURN(budget.node_bandwidth, config.GetSize("cairn.namenode.repair.node.bandwidth"));
+  ASSIGN_OR_RETURN(budget.cluster_bandwidth, config.GetSize("cairn.namenode.repair.bandwidth"));
+  ASSIGN_OR_RETURN(out->min_maintenance, config.GetInt("dfs.namenode.maintenance.replication.min"));
+  ASSIGN_OR_RETURN(out->copy_timeout,
+                   config.GetDuration("dfs.namenode.reconstruction.pending.timeout-sec"));
+  ASSIGN_OR_RETURN(out->check_interval,
+                   config.GetDuration("cairn.namenode.redundancy.check.interval"));
+  return absl::OkStatus();
+}
+
 // Reads every limit and size; the keys are declared, so a bad value has stopped the start already.
 absl::StatusOr<NamenodeOptions> ReadOptions(const Config& config, UserGroups& groups) {
   NamenodeOptions options;
@@ -116,6 +132,7 @@ absl::StatusOr<NamenodeOptions> ReadOptions(const Config& config, UserGroups& gr
                    config.GetDuration("dfs.namenode.lease-hard-limit-sec"));
   ASSIGN_OR_RETURN(options.heartbeat_interval, config.GetDuration("dfs.heartbeat.interval"));
   ASSIGN_OR_RETURN(options.invalidations.batch, config.GetInt("dfs.block.invalidate.limit"));
+  RETURN_IF_ERROR(ReadHealing(config, &options.healing));
   options.identities.superuser = ProcessUserName();
   ASSIGN_OR_RETURN(options.identities.supergroup,
                    config.GetString("dfs.permissions.superusergroup"));
@@ -275,16 +292,6 @@ absl::Status NamenodeServer::Serve(const Config& config) {
     });
   };
   ClientProtocolOptions protocol;
-  protocol.block_counts = [this] {
-    const NamenodeImpl::ReplicaCounts counts = namenode_->CountReplicas();
-    // Blocks below their replication, or without any replica, are not counted yet: not known.
-    constexpr uint64_t kNotKnown = ~uint64_t{0};
-    return BlockCounts{.under_replicated = kNotKnown,
-                       .corrupt = counts.corrupt_blocks,
-                       .missing = kNotKnown,
-                       .missing_single_replica = kNotKnown,
-                       .pending_deletion = counts.pending_deletions};
-  };
   protocol.save_namespace = [this](const SaveNamespaceRequest& asked,
                                    ClientProtocolOptions::Saved saved) {
     SaveNamespace(asked, std::move(saved));
@@ -307,6 +314,7 @@ absl::Status NamenodeServer::Serve(const Config& config) {
   options.port = endpoints_.rpc_port;
   ASSIGN_OR_RETURN(rpc_, rpc::RpcServer::Start(options, *io_, gate_.get(), services));
   maintenance_ = std::thread([this] { Maintain(); });
+  healing_ = std::thread([this] { Heal(); });
   order_bell_ = std::thread([this] {
     SetThreadName("order-bell");
     namenode_->RunOrderBell();
@@ -320,18 +328,28 @@ DaemonFacts NamenodeServer::facts() const {
           {"uri", absl::StrCat("hdfs://", UriHost(endpoints_.rpc_host), ":", rpc_->port())}};
 }
 
+// False: the namenode stops. Work that is left is done in slices; the pause between them leaves the
+// lock to requests.
+bool NamenodeServer::Pause(bool more) {
+  MutexLock lock(mu_);
+  if (!stopping_) {
+    wake_.WaitFor(mu_, more ? std::chrono::milliseconds(1) : std::chrono::milliseconds(100));
+  }
+  return !stopping_;
+}
+
 void NamenodeServer::Maintain() {
   SetThreadName("nn-maintain");
-  for (;;) {
+  do {
     namenode_->RunMaintenance();
     // A checkpoint is worth as much as the edits after it.
     journal_->Release(std::min(store_->applied(), checkpointer_->oldest()));
-    MutexLock lock(mu_);
-    if (stopping_) return;
-    // Busy deletions are worked off in slices; the pause leaves the lock to requests.
-    wake_.WaitFor(mu_, namenode_->HasBackgroundWork() ? std::chrono::milliseconds(1)
-                                                      : std::chrono::milliseconds(100));
-    if (stopping_) return;
+  } while (Pause(namenode_->HasBackgroundWork()));
+}
+
+void NamenodeServer::Heal() {
+  SetThreadName("nn-heal");
+  while (Pause(namenode_->RunHealing())) {
   }
 }
 
@@ -342,6 +360,7 @@ void NamenodeServer::StopMaintenance() {
     wake_.NotifyAll();
   }
   if (maintenance_.joinable()) maintenance_.join();
+  if (healing_.joinable()) healing_.join();
   if (namenode_ != nullptr) namenode_->EndWaits();
   if (order_bell_.joinable()) order_bell_.join();
 }

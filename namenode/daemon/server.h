@@ -54,6 +54,8 @@ class NamenodeServer {
   void SaveNamespace(const SaveNamespaceRequest& asked, ClientProtocolOptions::Saved saved);
   absl::Status Serve(const Config& config);
   void Maintain();
+  void Heal();
+  bool Pause(bool more);
   void StopMaintenance();
 
   std::unique_ptr<File> lock_;
@@ -76,7 +78,7 @@ class NamenodeServer {
   Mutex mu_;
   CondVar wake_;
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
-  std::thread maintenance_, order_bell_;
+  std::thread maintenance_, healing_, order_bell_;
   Endpoints endpoints_;  // set before anything else
 };
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "common/logging.h"
+#include "namenode/core/healer.h"
 #include "namenode/core/run.h"
 #include "namenode/store/keys.h"
 #include "namenode/store/records.h"
@@ -225,6 +226,7 @@ Outcome<Nothing> NamenodeImpl::UpdatePipeline(const Caller& caller, absl::string
 // The file whose last block is `block`, if `client_name` is writing it.
 absl::StatusOr<Inode*> NamenodeImpl::FindOpenByBlock(Attempt& attempt, BlockId block,
                                                      absl::string_view client_name) {
+  mu_.AssertHeld();
   ASSIGN_OR_RETURN(const InodeId owner, FindOwner(attempt, block));
   if (owner == kNoInode) {
     return MakeFsError(FsError::kIo, absl::StrCat("blk_", ToInt(block), " does not exist"));
@@ -243,9 +245,9 @@ absl::StatusOr<Inode*> NamenodeImpl::FindOpenByBlock(Attempt& attempt, BlockId b
 
 // The owner's record is in the tails as long as the block is young; an older one (an append after a
 // long time) is loaded first.
-absl::StatusOr<InodeId> NamenodeImpl::FindOwner(Attempt& attempt, BlockId block) {
+absl::StatusOr<InodeId> NamenodeImpl::FindOwner(View& view, BlockId block) {
   const std::string key = keys::BlockOwner(block);
-  Wanted& wanted = attempt.wanted();
+  Wanted& wanted = view.wanted();
   std::optional<std::string> record;
   absl::string_view in_tail;
   switch (store_.Peek(key, &in_tail)) {
@@ -278,6 +280,7 @@ Outcome<Nothing> NamenodeImpl::ReportBadBlock(const Caller& caller, const BlockV
                           }
                           for (const uint32_t storage : NumbersOf(storage_uuids)) {
                             if (!blocks_->MarkCorrupt(storage, block.id)) continue;
+                            healer_->ReplicaLost(block.id, storage, {});
                             LOG_WARN("{} on storage {} is corrupt, says a client at {}",
                                      BlockName(block), storage, std::string(caller.remote_ip));
                           }

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "namenode/cluster/placement.h"
+#include "namenode/core/healer.h"
 #include "namenode/core/run.h"
 
 namespace cairn::namenode {
@@ -26,7 +27,8 @@ LocatedBlock NamenodeImpl::Locate(const BlockVersion& block, uint64_t offset,
     view.wanted().blocks.push_back(block.id);
     return out;
   }
-  const std::vector<uint32_t> storages = blocks_->Locations(block.id, &out.corrupt);
+  std::vector<uint32_t> storages = blocks_->Locations(block.id, &out.corrupt);
+  healer_->HideLeaving(block.id, cluster, &storages);
   thread_local absl::InsecureBitGen random;
   out.storages = OrderForReader(cluster, storages, reader_ip, random);
   return out;

@@ -315,14 +315,14 @@ TEST_F(RenameTest, ADeletedSubtreesBlocksAreWorkedOffAFewThousandAtATime) {
   int slices = 0;
   for (uint64_t told = 0; nn->HasBackgroundWork() && slices < 20; ++slices) {
     nn->RunMaintenance();
-    const uint64_t now = nn->CountReplicas().pending_deletions;
+    const uint64_t now = nn->Health().pending_deletions;
     EXPECT_LE(now - told, kMost);
     told = now;
     nn.ExpectConsistent();
   }
   EXPECT_GE(slices, 4);
   EXPECT_LT(slices, 10);
-  EXPECT_EQ(nn->CountReplicas().pending_deletions, kAll);
+  EXPECT_EQ(nn->Health().pending_deletions, kAll);
   EXPECT_EQ(nn.Records().size(), 4u + 3u);
 }
 
@@ -351,7 +351,7 @@ TEST_F(RenameTest, WorkingOffWaitsWhileTheDatanodesHaveEnoughToDelete) {
   ASSERT_THAT(nn->Delete(kSuper, "/d", true).value, IsOkAndHolds(true));
   for (int i = 0; i < 20; ++i) nn->RunMaintenance();
   EXPECT_TRUE(nn->HasBackgroundWork());
-  EXPECT_LE(nn->CountReplicas().pending_deletions, 600u + 2 * 256u);
+  EXPECT_LE(nn->Health().pending_deletions, 600u + 2 * 256u);
   for (int i = 0; i < 20 && nn->HasBackgroundWork(); ++i) {
     nn.HeartbeatAll();
     nn->RunMaintenance();

@@ -117,6 +117,11 @@ class ReportReplicasTest : public ::testing::Test {
     EXPECT_OK(SendPart(n, 0, true, std::move(replicas)));
   }
 
+  void Heal() {
+    while (namenode_->RunHealing()) {
+    }
+  }
+
   // The blocks that the next heartbeat tells node n to delete.
   std::vector<BlockId> Deletions(int n) {
     const auto commands =
@@ -247,6 +252,9 @@ TEST_F(ReportReplicasTest, AnAllocationIsScheduledUntilItIsReported) {
 
 TEST_F(ReportReplicasTest, AReplicaOfAnotherLengthIsNotServedAndIsDeletedOnceThereAreEnough) {
   JoinAll(3);
+  for (int n = 1; n <= 3; ++n) ReportAll(n, {});
+  clock_.Advance(absl::Seconds(1));
+  Heal();
   BlockVersion block = CreateOpen(2);
   block.length = 100;
   Report(1, {{block, State::kFinalized}});
@@ -255,8 +263,10 @@ TEST_F(ReportReplicasTest, AReplicaOfAnotherLengthIsNotServedAndIsDeletedOnceThe
   torn.length = 60;
   Report(3, {{torn, State::kFinalized}});
   EXPECT_THAT(Locations(), ElementsAre(Storage(1)));
+  Heal();
   EXPECT_THAT(Deletions(3), IsEmpty()) << "one good replica of two wanted";
   Report(2, {{block, State::kFinalized}});
+  Heal();
   EXPECT_THAT(Deletions(3), ElementsAre(block.id));
   EXPECT_THAT(Deletions(1), IsEmpty());
   EXPECT_THAT(Deletions(2), IsEmpty());

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/logging.h"
 #include "common/status_macros.h"
+#include "namenode/core/healer.h"
 #include "namenode/store/keys.h"
 #include "namenode/store/records.h"
 
@@ -165,9 +166,12 @@ void NamenodeImpl::Reporter::Judge(const Item& item) {
   if (blocks.Find(block) == nullptr) Newest(keys::Replicas(block), item.record, &record);
   if (reported.state == ReplicaState::kDeleted) {
     namenode_.invalidations_.Settle(storage_, block);
-    if (blocks.Find(block) == nullptr && !record) return;  // of a block that was removed before
+    if (blocks.Find(block) == nullptr && !record && blocks.CorruptReplicas(block).empty()) {
+      return;  // of a block that was removed before
+    }
     MakeResident(block, record);
     blocks.ReplicaGone(storage_, block);
+    namenode_.healer_->ReplicaLost(block, storage_, same_node_);
     return;
   }
   if (IsUnchanged(reported, record)) return;
@@ -218,23 +222,20 @@ void NamenodeImpl::Reporter::Act(const Inode& file, const ReportedReplica& repor
       return;
     }
   }
-  const uint32_t replication = file.file->replication;
-  const TxId ticket = namenode_.last_txid_;
+  if (result.added) {
+    namenode_.healer_->ReplicaAdded(file, block, same_node_);
+  } else if (result.removed || IsBad(result.meaning)) {
+    namenode_.healer_->ReplicaLost(block, storage_, same_node_);
+  }
   if (IsBad(result.meaning)) {
-    // An old stamp is bad for certain. What has the right one may be the best there is.
-    const uint32_t enough = result.meaning == ReplicaMeaning::kStaleStamp
-                                ? namenode_.blocks_->min_replication()
-                                : replication;
     LOG_EVERY_SECONDS(kWarn, 1, "{} on storage {} is bad ({} bytes, state {}); {} good replicas",
                       BlockName(reported.block), storage_, reported.block.length,
                       static_cast<int>(reported.state), result.live);
-    if (result.live >= enough) {
-      namenode_.invalidations_.Add(storage_, {block, reported.block.stamp}, ticket);
-    }
-  } else if (result.added && result.live >= replication) {
-    const std::vector<uint32_t> corrupt = namenode_.blocks_->CorruptReplicas(block);
-    if (!corrupt.empty()) {
-      namenode_.invalidations_.Add(corrupt, {block, reported.block.stamp}, ticket);
+    // An old stamp is bad for certain. What has the right one may be the best there is: repair
+    // deletes it when there are enough good ones.
+    if (result.meaning == ReplicaMeaning::kStaleStamp &&
+        namenode_.healer_->CountReadable(block) >= namenode_.blocks_->min_replication()) {
+      namenode_.invalidations_.Add(storage_, {block, reported.block.stamp}, namenode_.last_txid_);
     }
   }
   if (early) namenode_.FinishRecovery(reported.block);  // may change the file: comes last

@@ -1,5 +1,6 @@
 // setPermission, setOwner, setTimes, setReplication, storage policies.
 #include "namenode/cluster/storage_policy.h"
+#include "namenode/core/healer.h"
 #include "namenode/core/run.h"
 #include "namenode/core/text.h"
 
@@ -94,6 +95,7 @@ Outcome<bool> NamenodeImpl::SetReplication(const Caller& caller, absl::string_vi
         change.set_inode(ToInt(at.target()->id));
         change.set_replication(replication);
         attempt.Commit();
+        healer_->FileChanged(at.target()->id);
         return true;
       });
 }

@@ -60,7 +60,7 @@ void TestNamenode::FormatAgain(Edits history) {
 }
 
 absl::Status TestNamenode::Start() {
-  cluster_ = std::make_unique<ClusterState>(ClusterState::Options{}, clock_);
+  cluster_ = std::make_unique<ClusterState>(options_.cluster, clock_);
   const TxId last = history_.empty() ? kNoTx : history_.back().first;
   journal_ = std::make_unique<MemoryJournal>(options_.journal, last);
   const auto durable = [this] { return journal_->durable(); };
@@ -147,13 +147,14 @@ void TestNamenode::SendFullReports() {
   for (int node = 0; node < options_.datanodes; ++node) SendFullReport(node);
 }
 
-std::vector<DatanodeCommand> TestNamenode::Heartbeat(int node) {
+std::vector<DatanodeCommand> TestNamenode::Heartbeat(int node, bool failed) {
   DatanodeHeartbeat beat;
   beat.datanode_uuid = DatanodeUuid(node);
   beat.session = sessions_[node];
   StorageInfo storage;
   storage.uuid = StorageUuid(node);
   storage.capacity_bytes = storage.remaining_bytes = uint64_t{1} << 40;
+  storage.failed = failed;
   beat.storages = {storage};
   auto commands = namenode_->Heartbeat(beat);
   CHECK_OK(commands.status());

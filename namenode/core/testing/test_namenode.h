@@ -44,6 +44,7 @@ class TestNamenode {
     uint64_t tail_bytes = 32 << 20;
     absl::Duration tail_age = absl::Hours(1);
     int datanodes = 3;
+    ClusterState::Options cluster;
     // Puts something between the namenode and its store.
     std::function<std::unique_ptr<Store>(std::unique_ptr<Store>, Store::WithLock)> wrap_store;
   };
@@ -81,7 +82,8 @@ class TestNamenode {
   // Finalized, on the first `nodes` datanodes.
   void ReportFinalized(const BlockVersion& block, int nodes = 1, int first_node = 0);
   absl::Status Report(int node, const BlockVersion& block, ReplicaState state);
-  std::vector<DatanodeCommand> Heartbeat(int node);
+  // `failed`: so is its disk.
+  std::vector<DatanodeCommand> Heartbeat(int node, bool failed = false);
   void HeartbeatAll();
   static std::string DatanodeUuid(int node) { return absl::StrCat("dn-", node); }
   static std::string StorageUuid(int node) { return absl::StrCat("DS-", node); }

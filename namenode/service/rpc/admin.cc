@@ -10,8 +10,6 @@
 namespace cairn::namenode::client_protocol {
 namespace {
 
-constexpr uint64_t kNotKnown = ~uint64_t{0};  // -1 in the eyes of a Java client
-
 absl::Status CheckSuperuser(const Call& call) {
   if (call.namenode().IsSuperuser(call.caller)) return absl::OkStatus();
   return MakeFsError(FsError::kAccessControl,
@@ -25,34 +23,26 @@ void GetFsStats(const Call& call) {
   response.set_capacity(totals.capacity_bytes);
   response.set_used(totals.used_bytes);
   response.set_remaining(totals.remaining_bytes);
-  if (const auto& block_counts = call.edge().options.block_counts) {
-    const BlockCounts counts = block_counts();
-    response.set_under_replicated(counts.under_replicated);
-    response.set_corrupt_blocks(counts.corrupt);
-    response.set_missing_blocks(counts.missing);
-    response.set_missing_repl_one_blocks(counts.missing_single_replica);
-    response.set_blocks_in_future(0);  // a stamp from the future is refused when it is reported
-    response.set_pending_deletion_blocks(counts.pending_deletion);
-  } else {
-    response.set_under_replicated(kNotKnown);
-    response.set_corrupt_blocks(kNotKnown);
-    response.set_missing_blocks(kNotKnown);
-  }
+  const HealthTotals health = call.namenode().Health();
+  response.set_under_replicated(health.low());
+  response.set_corrupt_blocks(health.corrupt_blocks);
+  response.set_missing_blocks(health.of(Need::kMissing));
+  response.set_missing_repl_one_blocks(health.missing_single);
+  response.set_blocks_in_future(0);  // a stamp from the future is refused when it is reported
+  response.set_pending_deletion_blocks(health.pending_deletions);
   call.reply.Send(response);
 }
 
 void GetFsReplicatedBlockStats(const Call& call) {
   hdfs::GetFsReplicatedBlockStatsResponseProto response;
-  const auto& block_counts = call.edge().options.block_counts;
-  const uint64_t unknown = block_counts ? 0 : kNotKnown;
-  const BlockCounts counts =
-      block_counts ? block_counts() : BlockCounts{unknown, unknown, unknown, unknown, unknown};
-  response.set_low_redundancy(counts.under_replicated);
-  response.set_corrupt_blocks(counts.corrupt);
-  response.set_missing_blocks(counts.missing);
-  response.set_missing_repl_one_blocks(counts.missing_single_replica);
-  response.set_blocks_in_future(unknown);
-  response.set_pending_deletion_blocks(counts.pending_deletion);
+  const HealthTotals health = call.namenode().Health();
+  response.set_low_redundancy(health.low());
+  response.set_corrupt_blocks(health.corrupt_blocks);
+  response.set_missing_blocks(health.of(Need::kMissing));
+  response.set_missing_repl_one_blocks(health.missing_single);
+  response.set_blocks_in_future(0);
+  response.set_pending_deletion_blocks(health.pending_deletions);
+  response.set_highest_prio_low_redundancy_blocks(health.of(Need::kHighest));
   call.reply.Send(response);
 }
 

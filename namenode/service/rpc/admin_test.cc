@@ -23,34 +23,27 @@ class AdminTest : public EdgeTest {
 TEST_F(AdminTest, FsStatsAreForEverybody) {
   AddDatanodes();
   namenode_.superuser = false;
-  MakeService({.block_counts = [] {
-    return BlockCounts{.under_replicated = 1,
-                       .corrupt = 2,
-                       .missing = 3,
-                       .missing_single_replica = 4,
-                       .pending_deletion = 5};
-  }});
+  namenode_.totals.by_need[static_cast<size_t>(Need::kHighest)] = 6;
+  namenode_.totals.by_need[static_cast<size_t>(Need::kLow)] = 1;
+  namenode_.totals.by_need[static_cast<size_t>(Need::kMissing)] = 3;
+  namenode_.totals.by_need[static_cast<size_t>(Need::kSurplus)] = 100;
+  namenode_.totals.missing_single = 4;
+  namenode_.totals.corrupt_blocks = 2;
+  namenode_.totals.pending_deletions = 5;
   const auto stats = Get<hdfs::GetFsStatsResponseProto>("getFsStats");
   EXPECT_EQ(stats.capacity(), 3000u);
   EXPECT_EQ(stats.used(), 30u);
   EXPECT_EQ(stats.remaining(), 2700u);
-  EXPECT_EQ(stats.under_replicated(), 1u);
+  EXPECT_EQ(stats.under_replicated(), 10u) << "missing ones too, as HDFS counts them";
+  EXPECT_EQ(stats.missing_blocks(), 3u);
   EXPECT_EQ(stats.missing_repl_one_blocks(), 4u);
   const auto blocks =
       Get<hdfs::GetFsReplicatedBlockStatsResponseProto>("getFsReplicatedBlockStats");
   EXPECT_EQ(blocks.corrupt_blocks(), 2u);
   EXPECT_EQ(blocks.pending_deletion_blocks(), 5u);
+  EXPECT_EQ(blocks.highest_prio_low_redundancy_blocks(), 6u);
   const auto groups = Get<hdfs::GetFsECBlockGroupStatsResponseProto>("getFsECBlockGroupStats");
   EXPECT_EQ(groups.missing_blocks(), 0u);
-}
-
-TEST_F(AdminTest, BlockCountsThatNobodyKeepsAreNotKnown) {
-  const auto stats = Get<hdfs::GetFsStatsResponseProto>("getFsStats");
-  EXPECT_EQ(static_cast<int64_t>(stats.missing_blocks()), -1);
-  EXPECT_FALSE(stats.has_pending_deletion_blocks());
-  const auto blocks =
-      Get<hdfs::GetFsReplicatedBlockStatsResponseProto>("getFsReplicatedBlockStats");
-  EXPECT_EQ(static_cast<int64_t>(blocks.low_redundancy()), -1);
 }
 
 TEST_F(AdminTest, DatanodeReport) {

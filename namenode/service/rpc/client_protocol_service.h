@@ -32,15 +32,6 @@ namespace cairn::namenode {
 // from within the call, since it may be made under the namenode's locks.
 using Scheduler = std::function<void(absl::Duration, std::function<void()>)>;
 
-// Blocks in trouble, for `hdfs dfsadmin -report`.
-struct BlockCounts {
-  uint64_t under_replicated = 0;
-  uint64_t corrupt = 0;
-  uint64_t missing = 0;
-  uint64_t missing_single_replica = 0;  // missing, and meant to have one replica only
-  uint64_t pending_deletion = 0;
-};
-
 // saveNamespace: not needed when the last checkpoint is at most this old and this far behind. Both
 // zero: it is wanted anyway.
 struct SaveNamespaceRequest {
@@ -58,8 +49,6 @@ struct ClientProtocolOptions {
   int max_waiting_calls = 65536;
   // How long truncate() inside a block waits for the datanodes before it answers false.
   absl::Duration truncate_wait = absl::Seconds(20);
-  // Null: clients are told -1, which to them means "not known".
-  std::function<BlockCounts()> block_counts;
   // Makes a checkpoint and then, on any thread, tells whether one was made. Null: unsupported.
   using Saved = std::function<void(const absl::StatusOr<bool>&)>;
   std::function<void(const SaveNamespaceRequest&, Saved)> save_namespace;

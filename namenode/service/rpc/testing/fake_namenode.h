@@ -41,6 +41,9 @@ class FakeNamenode final : public Namenode {
   LocatedBlock block;
   std::optional<LocatedBlock> append_block;
   ContentSummary summary;
+  BlockHealth health;
+  HealthTotals totals;
+  std::vector<BlockId> in_need;
   SafeModeStatus safe_mode;
   uint32_t policy = 0;
   std::function<void()> on_replica;  // the last one given to Complete
@@ -185,6 +188,11 @@ class FakeNamenode final : public Namenode {
                                   const std::vector<std::string>& storages) override {
     return Note(c, Nothing(), "ReportBadBlock(%s, [%s])", Text(b), absl::StrJoin(storages, " "));
   }
+  Outcome<BlockHealth> DescribeBlock(const Caller& c, BlockId id) override {
+    return Note(c, health, "DescribeBlock(%d)", ToInt(id));
+  }
+  HealthTotals Health() override { return totals; }
+  std::vector<BlockId> BlocksInNeed(Need, BlockId, size_t) override { return in_need; }
   Outcome<SafeModeStatus> SafeMode(const Caller& c, SafeModeAction action) override {
     return Note(c, safe_mode, "SafeMode(%d)", static_cast<int>(action));
   }

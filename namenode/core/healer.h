@@ -1,0 +1,157 @@
+// namenode/core/healer.h - keeps every block at its replication: finds what is wrong, orders copies
+// and deletions, and knows what is under way.
+//
+//   entrances                                                            orders
+//   a replica reported, gone or bad --Check--.                        .-> order board (copies)
+//   a block written, a file's replication ---|--> judged --> queue ---|
+//   a storage lost, back, or leaving: walk --|   (32 at a time)       '-> invalidation queue
+//   all blocks, after a start and every 6 h -'         ^                       |
+//                                                      '-- reports, time-outs -'
+//
+// Whatever happens to a block only puts its id on a list: no request does more. One thread then
+// looks the block up (LevelDB is read under no lock), judges it under the namespace lock, as many
+// at a time as take far less than a millisecond, and acts on the most urgent ones. The walks read
+// ids by range: `n` records for one storage, so that a lost node costs what it held, and `b` for
+// all blocks. They pause while the queue is full; what found no room is found by another walk.
+//
+// Nothing is done in safe mode, nor after a start before the datanodes that are there have told
+// what they hold (at most `report_wait`): what is only not reported yet would be copied.
+//
+// Threads: Tick from one thread, without the lock. The others are called under the namespace lock:
+// [W] needs it exclusively, [R] shared.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "namenode/blocks/ordered_deletions.h"
+#include "namenode/blocks/pending_copies.h"
+#include "namenode/blocks/redundancy_queue.h"
+#include "namenode/blocks/repair_budget.h"
+#include "namenode/blocks/repair_planner.h"
+#include "namenode/core/healing_options.h"
+#include "namenode/core/namenode_impl.h"
+
+namespace cairn::namenode {
+
+class NamenodeImpl::Healer {
+ public:
+  Healer(NamenodeImpl& namenode, const HealingOptions& options);
+
+  // One bounded round. True: there is more to do at once.
+  bool Tick() ABSL_LOCKS_EXCLUDED(namenode_.mu_);
+
+  // ---- what happened, all [W]
+  // Something about the block's replicas may have changed.
+  void Check(BlockId block);
+  // A good replica of a committed block was reported by the datanode with these storages.
+  void ReplicaAdded(const Inode& file, BlockId block, std::span<const uint32_t> storages);
+  // A replica is gone, or was found bad.
+  void ReplicaLost(BlockId block, uint32_t storage, std::span<const uint32_t> storages);
+  // The block's length is final; reports of its replicas may be on their way still.
+  void BlockWritten(BlockId block, uint32_t wanted);
+  void BlockRemoved(BlockId block);
+  // The file's replication, and with it the need of all its blocks, may have changed.
+  void FileChanged(InodeId file);
+  // All blocks of the storage are looked at again. Found without it: a storage that is lost, or
+  // back, and a node whose administrative state has changed.
+  void CheckStorage(uint32_t storage);
+
+  // ---- reads, all [R]
+  // Takes replicas that are being deleted out of what a reader is told, unless there are no others.
+  void HideLeaving(BlockId block, const ClusterView& view, std::vector<uint32_t>* storages) const;
+  // All of the block's replicas as they stand. `entry` is the block's.
+  BlockFacts FactsOf(const Inode& file, const BlockVersion& version, const BlockMap::Entry& entry,
+                     const ClusterView& view) const;
+  std::optional<Need> NeedOf(const BlockFacts& facts, const ClusterView& view) const;
+  // Good replicas that can be read now and are not being deleted; 0 for a block not in memory.
+  uint32_t CountReadable(BlockId block) const;
+  void Describe(const BlockFacts& facts, BlockHealth* out) const;
+  std::vector<BlockId> InNeed(Need need, BlockId after, size_t most) const;
+  HealthTotals Totals() const;
+
+ private:
+  // What one round sees.
+  struct Round {
+    std::shared_ptr<const ClusterView> view;
+    absl::Duration now;
+  };
+
+  bool IsReady(const Round& round);
+  void WatchStorages(const Round& round);
+  void EndCopies(const Round& round);
+  // Ids to judge next, at most `most`.
+  std::vector<BlockId> NextToCheck(const Round& round, size_t most);
+  void TakeListed(const Round& round, size_t most, std::vector<BlockId>* out);
+  void WalkFile(size_t most, std::vector<BlockId>* out);
+  void WalkStorage(size_t most, std::vector<BlockId>* out);
+  void WalkAll(const Round& round, size_t most, std::vector<BlockId>* out);
+  // The next ids of a range of records; *position moves on. False: that was the end.
+  bool ReadIds(const std::string& prefix, size_t most, std::string* position,
+               std::vector<BlockId>* out);
+  // Looks the blocks up and judges them; with `act`, plans and orders too. Returns how many orders
+  // were given.
+  size_t Judge(const Round& round, std::span<const BlockId> blocks, bool act);
+  std::vector<BlockId> JudgeSlice(const Round& round, std::span<const BlockId> blocks, bool act,
+                                  size_t* orders);
+  absl::StatusOr<InodeId> LoadOwner(BlockId block);
+  absl::StatusOr<std::optional<InodeId>> PeekOwner(BlockId block);
+  bool JudgeOne(const Round& round, BlockId block, InodeId owner, bool act)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(namenode_.mu_);
+  bool Act(const Round& round, const BlockFacts& facts, Need need)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(namenode_.mu_);
+  bool OrderCopies(const Round& round, const BlockFacts& facts, const RepairPlan::Copy& copy)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(namenode_.mu_);
+  bool OrderDeletions(const Round& round, const BlockFacts& facts,
+                      std::span<const uint32_t> storages)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(namenode_.mu_);
+  bool Repair(const Round& round);
+  absl::Duration CopyTimeout(uint64_t bytes) const;
+
+  NamenodeImpl& namenode_;
+  const HealingOptions options_;
+  const RepairRules rules_;
+
+  // ---- guarded by the namespace lock
+  bool started_ = false;
+  RedundancyQueue queue_;
+  PendingCopies copies_;
+  RepairBudget budget_;
+  OrderedDeletions leaving_;
+  std::deque<BlockId> listed_;  // to be judged
+  // Written just now: judged when the reports have had time to come.
+  std::deque<std::pair<absl::Duration, BlockId>> written_;
+  std::deque<InodeId> files_;
+  std::deque<uint32_t> storages_;
+  bool walk_again_ = false;  // something was left out
+  bool walking_ = false;     // a walk over blocks is not at its end
+
+  // ---- touched by Tick alone
+  std::optional<absl::Duration> waiting_since_;  // for reports, after a start
+  std::shared_ptr<const ClusterView> watched_;
+  absl::Duration next_watch_ = -absl::InfiniteDuration();
+  std::vector<Standing> standing_;  // of each storage, as its blocks were last judged
+  absl::Duration next_end_copies_;
+  size_t hurry_left_ = 0;  // blocks to try at once, since there is a new datanode or disk
+  struct FileWalk {
+    InodeId file;
+    size_t next = 0;
+  };
+  std::optional<FileWalk> file_walk_;
+  struct StorageWalk {
+    uint32_t storage;
+    std::string position;
+  };
+  std::optional<StorageWalk> storage_walk_;
+  std::optional<std::string> full_walk_;  // its position
+  absl::Duration next_full_walk_ = -absl::InfiniteDuration();
+  TokenBucket full_walk_rate_;
+  absl::InsecureBitGen random_;
+};
+
+}  // namespace cairn::namenode

@@ -1,0 +1,27 @@
+// namenode/core/healing_options.h - what an administrator can set about repair.
+#pragma once
+
+#include <cstdint>
+
+#include "absl/time/time.h"
+#include "namenode/blocks/redundancy_queue.h"
+#include "namenode/blocks/repair_budget.h"
+
+namespace cairn::namenode {
+
+struct HealingOptions {
+  RedundancyQueue::Options queue;
+  RepairBudget::Options budget;
+  uint32_t min_maintenance = 1;  // dfs.namenode.maintenance.replication.min
+  // The longest that a copy may take: dfs.namenode.reconstruction.pending.timeout-sec.
+  absl::Duration copy_timeout = absl::Minutes(5);
+  // From the end of one look at all blocks to the next: cairn.namenode.redundancy.check.interval.
+  absl::Duration check_interval = absl::Hours(6);
+  double check_rate = 10'000;  // blocks a second that this look takes at the most
+  // The reports of a block's replicas come in this time after the first one, or are missed.
+  absl::Duration written_grace = absl::Seconds(5);
+  // How long repair waits after a start for the full reports of the datanodes that are there.
+  absl::Duration report_wait = absl::Minutes(2);
+};
+
+}  // namespace cairn::namenode

@@ -1,0 +1,521 @@
+// A namenode whose datanodes obey, die, come back and lose replicas: every block returns to what
+// its file wants, and no good replica is deleted that is still needed.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <set>
+
+#include "absl/strings/str_cat.h"
+#include "namenode/core/testing/test_namenode.h"
+#include "namenode/store/keys.h"
+
+namespace cairn::namenode {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::SizeIs;
+using ::testing::UnorderedElementsAre;
+using State = ReplicaState;
+
+constexpr absl::Duration kGivenUp = absl::Minutes(5);
+
+class HealingTest : public ::testing::Test {
+ protected:
+  struct Order {
+    int node;
+    ReplicateCommand command;
+  };
+
+  void Start(TestNamenode::Options options = {}) {
+    nodes_ = options.datanodes;
+    nn_ = std::make_unique<TestNamenode>(std::move(options));
+    nn_->SendFullReports();
+    Pass(absl::Seconds(1));
+  }
+  static TestNamenode::Options Nodes(int count) {
+    TestNamenode::Options options;
+    options.datanodes = count;
+    return options;
+  }
+
+  TestNamenode& nn() { return *nn_; }
+
+  // Datanode `node` says nothing any more.
+  void Kill(int node) { dead_.insert(node); }
+  void Return(int node) {
+    dead_.erase(node);
+    ASSERT_OK(nn_->RegisterDatanode(node));
+  }
+
+  // Time goes by; heartbeats, maintenance and repair go on.
+  void Pass(absl::Duration time) {
+    constexpr absl::Duration kStep = absl::Seconds(3);
+    for (; time > absl::ZeroDuration(); time -= kStep) {
+      nn_->clock().Advance(std::min(time, kStep));
+      for (int node = 0; node < nodes_; ++node) {
+        if (!dead_.contains(node)) Beat(node);
+      }
+      nn_->impl().RunMaintenance();
+      Heal();
+      for (int node = 0; node < nodes_; ++node) {
+        if (!dead_.contains(node)) Beat(node);
+      }
+      Heal();
+    }
+  }
+  void Heal() {
+    for (int round = 0; round < 10000 && nn_->impl().RunHealing(); ++round) {
+    }
+  }
+
+  void Beat(int node) {
+    for (const DatanodeCommand& command : nn_->Heartbeat(node, failed_.contains(node))) {
+      if (const auto* const replicate = std::get_if<ReplicateCommand>(&command)) {
+        copies_.push_back({node, *replicate});
+        if (!copying_) continue;
+        for (const ReplicaTarget& target : replicate->targets) {
+          const int to = std::stoi(target.datanode_uuid.substr(3));
+          if (dead_.contains(to)) break;
+          ASSERT_OK(nn_->Report(to, replicate->block, State::kFinalized));
+        }
+      } else if (const auto* const invalidate = std::get_if<InvalidateCommand>(&command)) {
+        for (const BlockVersion& block : invalidate->blocks) {
+          deletions_.push_back({node, block.id});
+          if (!deleting_) continue;
+          ASSERT_OK(nn_->Report(node, block, State::kDeleted));
+        }
+      }
+    }
+  }
+
+  // A closed file of one block with replicas on these nodes.
+  BlockVersion Write(absl::string_view path, uint32_t replication, const std::vector<int>& nodes) {
+    CreateOptions create = CreateFlags(true, false);
+    create.replication = replication;
+    EXPECT_OK(nn_->impl().Create(kSuper, path, create).value);
+    BlockVersion block = nn_->AddBlock(path).block;
+    block.length = 1000;
+    for (const int node : nodes) EXPECT_OK(nn_->Report(node, block, State::kFinalized));
+    EXPECT_THAT(nn_->impl().Complete(kSuper, path, kNoInode, "client", block, nullptr).value,
+                IsOkAndHolds(true));
+    return block;
+  }
+
+  int NodeOf(uint32_t storage) {
+    return std::stoi(nn_->impl().cluster().View()->NodeOf(storage)->info->uuid.substr(3));
+  }
+  // The nodes that a reader is sent to.
+  std::vector<int> Holders(absl::string_view path) {
+    const auto located = nn_->impl().GetBlockLocations(kSuper, path, 0, 1).value;
+    EXPECT_OK(located);
+    std::vector<int> nodes;
+    if (located.ok() && !located->blocks.empty()) {
+      for (const uint32_t storage : located->blocks[0].storages) nodes.push_back(NodeOf(storage));
+    }
+    return nodes;
+  }
+  BlockHealth Health(const BlockVersion& block) {
+    const auto health = nn_->impl().DescribeBlock(kSuper, block.id).value;
+    EXPECT_OK(health);
+    return health.value_or(BlockHealth());
+  }
+  HealthTotals Totals() { return nn_->impl().Health(); }
+  void ReportBad(const BlockVersion& block, int node) {
+    EXPECT_OK(nn_->impl().ReportBadBlock(kSuper, block, {TestNamenode::StorageUuid(node)}).value);
+  }
+  void SetReplication(absl::string_view path, uint32_t replication) {
+    EXPECT_THAT(nn_->impl().SetReplication(kSuper, path, replication).value, IsOkAndHolds(true));
+  }
+
+  std::unique_ptr<TestNamenode> nn_;
+  int nodes_ = 0;
+  std::set<int> dead_, failed_;
+  bool copying_ = true, deleting_ = true;  // the datanodes obey
+  std::vector<Order> copies_;
+  std::vector<std::pair<int, BlockId>> deletions_;
+};
+
+// ---- lost nodes and disks
+
+TEST_F(HealingTest, ALostNodesBlocksAreCopiedElsewhereOnceItIsGivenUp) {
+  Start(Nodes(4));
+  const BlockVersion block = Write("/f", 3, {0, 1, 2});
+  Kill(0);
+  Pass(kGivenUp - absl::Seconds(10));
+  EXPECT_THAT(copies_, IsEmpty()) << "it may come back";
+  EXPECT_FALSE(Health(block).need.has_value());
+  Pass(absl::Seconds(20));
+  EXPECT_THAT(copies_, SizeIs(1));
+  EXPECT_THAT(Holders("/f"), UnorderedElementsAre(1, 2, 3));
+  EXPECT_EQ(Totals().low(), 0u);
+  EXPECT_EQ(Totals().copies, 0u);
+}
+
+TEST_F(HealingTest, WhatIsBeingDoneIsTold) {
+  Start(Nodes(4));
+  const BlockVersion block = Write("/f", 3, {0, 1, 2});
+  copying_ = false;
+  Kill(0);
+  Kill(1);
+  Pass(kGivenUp + absl::Seconds(10));
+  const BlockHealth health = Health(block);
+  EXPECT_EQ(health.path, "/f");
+  EXPECT_EQ(health.wanted, 3u);
+  EXPECT_EQ(health.counts.live, 1u);
+  EXPECT_EQ(health.counts.dead, 2u);
+  ASSERT_TRUE(health.queued.has_value());
+  EXPECT_EQ(health.queued->need, Need::kHighest);
+  EXPECT_GT(health.queued->since, absl::ZeroDuration());
+  ASSERT_THAT(health.copies, SizeIs(1)) << "only one other node is there";
+  EXPECT_EQ(NodeOf(health.copies[0].source), 2);
+  EXPECT_EQ(NodeOf(health.copies[0].target), 3);
+  EXPECT_EQ(Totals().of(Need::kHighest), 1u);
+  EXPECT_EQ(Totals().copies, 1u);
+  EXPECT_THAT(nn()->BlocksInNeed(Need::kHighest, BlockId{0}, 10), ElementsAre(block.id));
+}
+
+TEST_F(HealingTest, AReturnedNodesExtraReplicaGoesOnlyAfterItsFullReport) {
+  Start(Nodes(4));
+  Write("/f", 3, {0, 1, 2});
+  Kill(0);
+  Pass(kGivenUp + absl::Seconds(10));
+  Return(0);
+  Pass(absl::Minutes(10));
+  EXPECT_THAT(deletions_, IsEmpty()) << "nobody knows what it still has";
+  nn().SendFullReport(0);
+  Pass(absl::Seconds(30));
+  EXPECT_THAT(deletions_, SizeIs(1));
+  EXPECT_THAT(Holders("/f"), SizeIs(3));
+  EXPECT_EQ(Totals().of(Need::kSurplus), 0u);
+}
+
+TEST_F(HealingTest, ANodeThatReturnsBeforeItsCopyIsMadeNeedsNoDeletion) {
+  Start(Nodes(4));
+  Write("/f", 3, {0, 1, 2});
+  copying_ = false;
+  Kill(0);
+  Pass(kGivenUp + absl::Seconds(10));
+  EXPECT_EQ(Totals().low(), 1u);
+  Return(0);
+  nn().SendFullReport(0);
+  Pass(absl::Seconds(30));
+  EXPECT_EQ(Totals().low(), 0u);
+  EXPECT_THAT(deletions_, IsEmpty());
+}
+
+TEST_F(HealingTest, AFailedDiskIsALostOne) {
+  Start(Nodes(4));
+  Write("/f", 3, {0, 1, 2});
+  failed_.insert(1);
+  Pass(absl::Seconds(10));
+  EXPECT_THAT(Holders("/f"), UnorderedElementsAre(0, 2, 3));
+}
+
+TEST_F(HealingTest, AQueueThatIsTooSmallHoldsTheWalkUpAndNothingIsLeftOut) {
+  TestNamenode::Options options = Nodes(4);
+  options.namenode.healing.queue.most = 20;
+  options.namenode.healing.budget.most_small = 5;
+  Start(std::move(options));
+  constexpr int kFiles = 200;
+  for (int i = 0; i < kFiles; ++i) Write(absl::StrCat("/f", i), 2, {i % 2 == 0 ? 0 : 3, 1});
+  Kill(1);
+  Pass(kGivenUp + absl::Minutes(5));
+  for (int i = 0; i < kFiles; ++i) EXPECT_THAT(Holders(absl::StrCat("/f", i)), SizeIs(2)) << i;
+  EXPECT_EQ(Totals().low(), 0u);
+  EXPECT_FALSE(Totals().overflowed);
+}
+
+TEST_F(HealingTest, NothingIsDoneInSafeMode) {
+  Start(Nodes(4));
+  Write("/f", 3, {0, 1, 2});
+  EXPECT_OK(nn()->SafeMode(kSuper, SafeModeAction::kEnter).value);
+  Kill(0);
+  Pass(kGivenUp + absl::Seconds(10));
+  EXPECT_THAT(copies_, IsEmpty());
+  EXPECT_OK(nn()->SafeMode(kSuper, SafeModeAction::kLeave).value);
+  Pass(absl::Seconds(10));
+  EXPECT_THAT(copies_, SizeIs(1));
+}
+
+// ---- replicas that go or rot
+
+TEST_F(HealingTest, AReplicaThatIsGoneIsReplaced) {
+  Start(Nodes(4));
+  const BlockVersion block = Write("/f", 2, {0, 1});
+  Pass(absl::Seconds(10));
+  ASSERT_OK(nn().Report(1, block, State::kDeleted));
+  Pass(absl::Seconds(10));
+  EXPECT_THAT(Holders("/f"), AllOf(SizeIs(2), Contains(0)));
+}
+
+TEST_F(HealingTest, ACorruptReplicaIsReplacedAndThenDeleted) {
+  Start(Nodes(4));
+  const BlockVersion block = Write("/f", 3, {0, 1, 2});
+  Pass(absl::Seconds(10));
+  copying_ = false;
+  ReportBad(block, 1);
+  Pass(absl::Seconds(10));
+  ASSERT_THAT(copies_, SizeIs(1));
+  EXPECT_NE(copies_[0].node, 1) << "bad bytes are not copied";
+  EXPECT_THAT(deletions_, IsEmpty());
+  EXPECT_EQ(Totals().corrupt_blocks, 1u);
+  ASSERT_OK(nn().Report(3, block, State::kFinalized));
+  Pass(absl::Seconds(10));
+  EXPECT_THAT(deletions_, ElementsAre(std::pair(1, block.id)));
+  EXPECT_THAT(Holders("/f"), UnorderedElementsAre(0, 2, 3));
+  EXPECT_EQ(Totals().corrupt_blocks, 0u);
+  EXPECT_EQ(Totals().of(Need::kSurplus), 0u);
+}
+
+TEST_F(HealingTest, TheLastReplicaIsNeverDeletedCorruptOrNot) {
+  Start(Nodes(3));
+  const BlockVersion block = Write("/f", 2, {0, 1});
+  Pass(absl::Seconds(10));
+  ReportBad(block, 0);
+  ReportBad(block, 1);
+  Pass(absl::Hours(1));
+  EXPECT_THAT(deletions_, IsEmpty());
+  EXPECT_THAT(copies_, IsEmpty());
+  EXPECT_EQ(Totals().of(Need::kMissing), 1u);
+  EXPECT_THAT(Health(block).queued->blocked_by, HasSubstr("corrupt"));
+}
+
+TEST_F(HealingTest, WhereEveryNodeHasAReplicaACorruptOneMakesRoomForAGoodOne) {
+  Start(Nodes(3));
+  const BlockVersion block = Write("/f", 3, {0, 1, 2});
+  Pass(absl::Seconds(10));
+  ReportBad(block, 2);
+  Pass(absl::Minutes(1));
+  EXPECT_THAT(deletions_, ElementsAre(std::pair(2, block.id)));
+  EXPECT_THAT(Holders("/f"), UnorderedElementsAre(0, 1, 2));
+}
+
+// ---- a file's replication
+
+TEST_F(HealingTest, ReplicationIsRaisedByCopiesAndLoweredByDeletions) {
+  Start(Nodes(4));
+  Write("/f", 1, {0});
+  SetReplication("/f", 4);
+  Pass(absl::Seconds(10));
+  EXPECT_THAT(copies_, SizeIs(1)) << "one order for all three";
+  EXPECT_THAT(Holders("/f"), SizeIs(4));
+  SetReplication("/f", 2);
+  Pass(absl::Seconds(10));
+  EXPECT_THAT(deletions_, SizeIs(2));
+  EXPECT_THAT(Holders("/f"), SizeIs(2));
+  EXPECT_EQ(Totals().by_need[static_cast<size_t>(Need::kSurplus)], 0u);
+}
+
+TEST_F(HealingTest, AReplicaThatIsBeingDeletedServesNobodyAndNeverCountsAgain) {
+  Start(Nodes(3));
+  const BlockVersion block = Write("/f", 2, {0, 1});
+  Pass(absl::Seconds(10));
+  deleting_ = false;  // it takes its time
+  SetReplication("/f", 1);
+  Pass(absl::Seconds(10));
+  ASSERT_THAT(deletions_, SizeIs(1));
+  const int leaving = deletions_[0].first;
+  EXPECT_THAT(Holders("/f"), ElementsAre(1 - leaving));
+  EXPECT_EQ(Health(block).counts.excess, 1u);
+  // It registers anew, and its report still shows the replica.
+  ASSERT_OK(nn().Report(leaving, block, State::kFinalized));
+  Return(leaving);
+  nn().SendFullReport(leaving);
+  Pass(absl::Minutes(5));
+  for (const auto& [node, id] : deletions_) EXPECT_EQ(node, leaving);
+  EXPECT_GT(deletions_.size(), 1u) << "told again";
+  EXPECT_THAT(Holders("/f"), ElementsAre(1 - leaving));
+}
+
+TEST_F(HealingTest, TheCoHolderOfALeavingReplicaDiesAndTheBlockIsCopiedFromIt) {
+  Start(Nodes(3));
+  const BlockVersion block = Write("/f", 2, {0, 1});
+  Pass(absl::Seconds(10));
+  deleting_ = false;
+  SetReplication("/f", 1);
+  Pass(absl::Seconds(10));
+  ASSERT_THAT(deletions_, SizeIs(1));
+  const int leaving = deletions_[0].first;
+  ASSERT_OK(nn().Report(leaving, block, State::kFinalized));
+  Kill(1 - leaving);
+  Pass(kGivenUp + absl::Seconds(10));
+  EXPECT_THAT(Holders("/f"), ElementsAre(2)) << "a copy that stays";
+}
+
+// ---- racks
+
+TEST_F(HealingTest, ABlockInOneRackIsSpreadAndTheExtraReplicaGoes) {
+  TestNamenode::Options options = Nodes(4);
+  absl::flat_hash_map<std::string, std::string> racks;
+  for (int node = 0; node < 4; ++node) {
+    racks[absl::StrCat("10.0.0.", node + 1)] = node < 3 ? "/a" : "/b";
+  }
+  options.cluster.racks = std::make_shared<RackTable>(std::move(racks));
+  Start(std::move(options));
+  Write("/f", 2, {0, 1});
+  Pass(absl::Seconds(30));
+  EXPECT_THAT(Holders("/f"), AllOf(SizeIs(2), Contains(3)));
+  EXPECT_EQ(Totals().low(), 0u);
+}
+
+// ---- writing
+
+TEST_F(HealingTest, AWriteWithTooFewDatanodesIsRepairedLater) {
+  Start(Nodes(4));
+  Write("/f", 3, {0});
+  Heal();
+  EXPECT_THAT(copies_, IsEmpty()) << "the other reports may be on their way";
+  Pass(absl::Seconds(10));
+  EXPECT_THAT(Holders("/f"), SizeIs(3));
+}
+
+TEST_F(HealingTest, AWholeBlockOfAnOpenFileIsRepairedAndTheOpenOneIsLeftAlone) {
+  Start(Nodes(4));
+  nn().Create("/f");
+  BlockVersion first = nn().AddBlock("/f").block;
+  first.length = 1000;
+  ASSERT_OK(nn().Report(0, first, State::kFinalized));
+  const BlockVersion second = nn().AddBlock("/f", first).block;
+  ASSERT_OK(nn().Report(0, second, State::kBeingWritten));
+  Pass(absl::Minutes(1));
+  ASSERT_THAT(copies_, SizeIs(1));
+  EXPECT_EQ(copies_[0].command.block.id, first.id);
+  EXPECT_EQ(Health(first).counts.live, 3u);
+  EXPECT_TRUE(Health(second).under_construction);
+}
+
+TEST_F(HealingTest, ADeletedFileNeedsNothing) {
+  Start(Nodes(4));
+  copying_ = false;
+  Write("/f", 3, {0});
+  Write("/d/f", 3, {0});
+  Pass(absl::Seconds(10));
+  EXPECT_EQ(Totals().low(), 2u);
+  EXPECT_OK(nn()->Delete(kSuper, "/f", false).value);
+  EXPECT_EQ(Totals().low(), 1u);
+  EXPECT_EQ(Totals().copies, 2u);
+  EXPECT_OK(nn()->Delete(kSuper, "/d", true).value);
+  Pass(absl::Minutes(10));
+  EXPECT_EQ(Totals().low(), 0u);
+  EXPECT_EQ(Totals().copies, 0u);
+}
+
+// ---- failures
+
+TEST_F(HealingTest, ACopyThatDoesNotArriveIsTriedAgainAfterAGrowingPause) {
+  Start(Nodes(4));
+  copying_ = false;
+  const BlockVersion block = Write("/f", 3, {0, 1});
+  Pass(absl::Seconds(10));
+  ASSERT_THAT(copies_, SizeIs(1));
+  Pass(absl::Seconds(22));
+  const BlockHealth health = Health(block);
+  EXPECT_THAT(health.copies, IsEmpty());
+  EXPECT_EQ(health.queued->failures, 1u);
+  EXPECT_THAT(health.queued->blocked_by, AllOf(HasSubstr("10.0.0."), HasSubstr("did not arrive")));
+  Pass(absl::Seconds(10));
+  EXPECT_THAT(copies_, SizeIs(2));
+  Pass(absl::Hours(1));
+  EXPECT_LT(copies_.size(), 20u);
+  copying_ = true;
+  Pass(absl::Minutes(6));
+  EXPECT_EQ(Totals().low(), 0u);
+}
+
+TEST_F(HealingTest, ATargetThatDiesIsReplacedAtOnce) {
+  Start(Nodes(5));
+  copying_ = false;
+  Write("/f", 3, {0, 1});
+  Pass(absl::Seconds(10));
+  ASSERT_THAT(copies_, SizeIs(1));
+  const int target = std::stoi(copies_[0].command.targets[0].datanode_uuid.substr(3));
+  copies_.clear();
+  copying_ = true;
+  ASSERT_OK(nn().RegisterDatanode(target));  // it was restarted, and knows of nothing
+  nn().SendFullReport(target);
+  Pass(absl::Seconds(3));
+  EXPECT_THAT(copies_, SizeIs(1));
+  EXPECT_EQ(Totals().low(), 0u);
+}
+
+TEST_F(HealingTest, WithoutAnotherDatanodeTheReasonIsTold) {
+  Start(Nodes(2));
+  const BlockVersion block = Write("/f", 3, {0, 1});
+  Pass(absl::Seconds(30));
+  EXPECT_THAT(copies_, IsEmpty());
+  EXPECT_THAT(Health(block).queued->blocked_by, HasSubstr("no datanode can take a copy"));
+}
+
+// ---- restarts of the namenode
+
+TEST_F(HealingTest, ARestartFindsEveryDebt) {
+  Start(Nodes(4));
+  const BlockVersion low = Write("/low", 3, {0});
+  const BlockVersion many = Write("/many", 1, {0, 1, 2});
+  const BlockVersion missing = Write("/missing", 1, {3});
+  nn().Flush();
+  nn().Crash();
+  ASSERT_OK(nn().Start());
+  nn().RegisterDatanodes();
+  Pass(absl::Minutes(1));
+  EXPECT_THAT(copies_, IsEmpty()) << "before the datanodes have told what they hold";
+  ASSERT_OK(nn().Report(3, missing, State::kDeleted));
+  nn().SendFullReports();
+  Pass(absl::Minutes(1));
+  EXPECT_THAT(Holders("/low"), SizeIs(3));
+  EXPECT_THAT(Holders("/many"), SizeIs(1));
+  EXPECT_EQ(Totals().of(Need::kMissing), 1u);
+  EXPECT_EQ(Totals().missing_single, 1u);
+  EXPECT_FALSE(Totals().looking);
+  (void)low;
+  (void)many;
+}
+
+TEST_F(HealingTest, ADatanodeThatHasNotComeBackYetIsWaitedFor) {
+  Start(Nodes(4));
+  Write("/f", 3, {0, 1, 2});
+  nn().Flush();
+  nn().Crash();
+  ASSERT_OK(nn().Start());
+  Kill(0);
+  for (int node = 1; node < 4; ++node) {
+    ASSERT_OK(nn().RegisterDatanode(node));
+    nn().SendFullReport(node);
+  }
+  Pass(kGivenUp - absl::Seconds(30));
+  EXPECT_THAT(copies_, IsEmpty());
+  Pass(absl::Minutes(1));
+  EXPECT_THAT(copies_, SizeIs(1));
+  EXPECT_THAT(Holders("/f"), UnorderedElementsAre(1, 2, 3));
+}
+
+TEST_F(HealingTest, AllBlocksAreLookedAtAgainAfterSomeTime) {
+  TestNamenode::Options options = Nodes(3);
+  options.namenode.blocks.cache_bytes = 1;
+  options.namenode.healing.check_interval = absl::Hours(1);
+  Start(std::move(options));
+  const BlockVersion block = Write("/f", 2, {0, 1});
+  for (int i = 0; i < 10; ++i) Write(absl::StrCat("/other", i), 2, {0, 1});  // out of memory
+  Pass(absl::Minutes(1));
+  // The record forgets a replica, and nobody says so.
+  nn()->WithLock([&] {
+    store::Replicas record;
+    record.set_generation_stamp(ToInt(block.stamp));
+    record.set_length(block.length);
+    record.add_storages(*nn()->cluster().NumberOf(TestNamenode::StorageUuid(0)));
+    nn().store().PutUnjournalled(keys::Replicas(block.id), record.SerializeAsString());
+  });
+  Pass(absl::Minutes(50));
+  EXPECT_THAT(copies_, IsEmpty());
+  Pass(absl::Minutes(20));
+  EXPECT_THAT(copies_, SizeIs(1));
+}
+
+}  // namespace
+}  // namespace cairn::namenode
