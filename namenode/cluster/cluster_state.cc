@@ -37,17 +37,32 @@ absl::Status RegisterAgain(absl::string_view uuid, absl::string_view why) {
 
 }  // namespace
 
+absl::string_view AdminStateText(AdminState state) {
+  switch (state) {
+    case AdminState::kInService:
+      return "In Service";
+    case AdminState::kDecommissioning:
+      return "Decommission In Progress";
+    case AdminState::kDecommissioned:
+      return "Decommissioned";
+    case AdminState::kEnteringMaintenance:
+      return "Entering Maintenance";
+    case AdminState::kInMaintenance:
+      return "In Maintenance";
+  }
+  return "In Service";
+}
+
 ClusterState::ClusterState(Options options, Clock& clock)
-    : options_([&] {
-        if (options.racks == nullptr) options.racks = std::make_shared<RackTable>();
-        return std::move(options);
-      }()),
+    : options_(std::move(options)),
       clock_(clock),
       made_(clock.Monotonic()),
+      racks_(options_.racks != nullptr ? options_.racks : std::make_shared<RackTable>()),
+      rules_(options_.rules != nullptr ? options_.rules : std::make_shared<HostRules>()),
       // A datanode that outlives a restart of the namenode must not hit upon a valid session.
       next_session_(static_cast<uint64_t>(absl::ToUnixMicros(clock.Now()))),
       next_roll_(clock.Monotonic() + options_.scheduled_window),
-      view_(std::make_shared<ClusterView>(std::vector<ClusterView::Input>(), options_.racks)),
+      view_(std::make_shared<ClusterView>(std::vector<ClusterView::Input>(), racks_)),
       view_made_(clock.Monotonic()),
       view_expires_(absl::InfiniteDuration()) {}
 
@@ -180,6 +195,11 @@ absl::Status ClusterState::CheckRegistrationLocked(const NodeRegistration& node)
                        "; is its directory a copy?"));
     }
   }
+  if (!rules_->For(node.address).included) {
+    return absl::PermissionDeniedError(absl::StrCat(
+        "datanode ", node.uuid, " at ", Name(node.address), " (", node.address.host_name,
+        ") denied communication with namenode: it is not in the include-list (dfs.hosts)"));
+  }
   absl::flat_hash_set<absl::string_view> seen;
   for (const StorageInfo& storage : node.storages) {
     if (!seen.insert(storage.uuid).second) {
@@ -196,6 +216,11 @@ absl::Status ClusterState::CheckRegistrationLocked(const NodeRegistration& node)
                        Name(node.address), " belongs to the live datanode ", owner->info.uuid,
                        " at ", Name(owner->info.address), "; is its directory a copy?"));
     }
+  }
+  // Last, since it begins something: whoever is refused for good is asked nothing.
+  if (!racks_->Knows(node.address.ip, node.address.host_name)) {
+    return absl::UnavailableError(absl::StrCat("datanode ", node.uuid, " at ", Name(node.address),
+                                               ": its rack is being looked up; try again"));
   }
   return absl::OkStatus();
 }
@@ -231,7 +256,7 @@ absl::StatusOr<uint64_t> ClusterState::Register(const NodeRegistration& registra
   }
   node->info.uuid = registration.uuid;
   node->info.address = registration.address;
-  node->info.rack = options_.racks->RackOf(registration.address.ip, registration.address.host_name);
+  node->info.rack = racks_->RackOf(registration.address.ip, registration.address.host_name);
   node->info.storages = std::move(storages);
   node->info.session = next_session_++;
   node->info.transfers = 0;
@@ -241,6 +266,8 @@ absl::StatusOr<uint64_t> ClusterState::Register(const NodeRegistration& registra
   node->last_sequence = 0;
   node->report_running = false;
   node->published = nullptr;
+  node->rule = rules_->For(registration.address);
+  Govern(*node, wall);
   view_expires_ = -absl::InfiniteDuration();
   return node->info.session;
 }
@@ -389,7 +416,7 @@ void ClusterState::RebuildView(absl::Duration now) const {
     }
     if (!awaited.empty()) expires = std::min(expires, made_ + options_.dead_interval);
   }
-  view_ = std::make_shared<const ClusterView>(std::move(inputs), options_.racks, awaited);
+  view_ = std::make_shared<const ClusterView>(std::move(inputs), racks_, awaited);
   view_made_ = now;
   view_expires_ = expires;
   numbers_changed_ = false;
@@ -425,6 +452,22 @@ ClusterTotals ClusterState::Totals() const {
         break;
       case Liveness::kDead:
         ++totals.dead;
+        continue;
+    }
+    switch (node->info.admin_state) {
+      case AdminState::kInService:
+        break;
+      case AdminState::kDecommissioning:
+        ++totals.decommissioning;
+        continue;
+      case AdminState::kDecommissioned:
+        ++totals.decommissioned;
+        continue;
+      case AdminState::kEnteringMaintenance:
+        ++totals.entering_maintenance;
+        continue;
+      case AdminState::kInMaintenance:
+        ++totals.in_maintenance;
         continue;
     }
     for (const StorageInfo& storage : node->info.storages) {
@@ -475,6 +518,88 @@ void ClusterState::Schedule(std::span<const uint32_t> storages) {
 void ClusterState::Unschedule(uint32_t storage) {
   MutexLock lock(mu_);
   if (Node* const node = OwnerOf(storage)) node->scheduled->RemoveOne();
+}
+
+// ---- what the operator says
+
+void ClusterState::SetRacks(std::shared_ptr<const RackTable> racks) {
+  MutexLock lock(mu_);
+  racks_ = std::move(racks);
+  for (const auto& [uuid, node] : nodes_) {
+    const DatanodeAddress& address = node->info.address;
+    if (!racks_->Knows(address.ip, address.host_name)) continue;  // asked now, told later
+    const std::string& rack = racks_->RackOf(address.ip, address.host_name);
+    if (node->info.rack == rack) continue;
+    node->info.rack = rack;
+    node->published = nullptr;
+  }
+  view_expires_ = -absl::InfiniteDuration();
+}
+
+void ClusterState::SetHostRules(std::shared_ptr<const HostRules> rules) {
+  const absl::Time wall = clock_.Now();
+  MutexLock lock(mu_);
+  rules_ = std::move(rules);
+  for (const auto& [uuid, node] : nodes_) {
+    node->rule = rules_->For(node->info.address);
+    Govern(*node, wall);
+  }
+}
+
+// The state that follows from the node's rule.
+void ClusterState::Govern(Node& node, absl::Time wall) {
+  const AdminState now = node.info.admin_state;
+  switch (node.rule.goal) {
+    case HostRule::Goal::kServe:
+      return SetAdminState(node, AdminState::kInService);
+    case HostRule::Goal::kDecommission:
+      return SetAdminState(node, IsDecommission(now) ? now : AdminState::kDecommissioning);
+    case HostRule::Goal::kMaintenance:
+      if (wall >= node.rule.maintenance_until) return SetAdminState(node, AdminState::kInService);
+      node.info.maintenance_until = node.rule.maintenance_until;
+      return SetAdminState(node, IsMaintenance(now) ? now : AdminState::kEnteringMaintenance);
+  }
+}
+
+void ClusterState::SetAdminState(Node& node, AdminState state) {
+  if (!IsMaintenance(state)) node.info.maintenance_until = absl::InfiniteFuture();
+  node.published = nullptr;
+  view_expires_ = -absl::InfiniteDuration();
+  if (node.info.admin_state == state) return;
+  AdminChange change{node.info.uuid,
+                     node.info.address,
+                     node.info.admin_state,
+                     state,
+                     LivenessOf(node, clock_.Monotonic()),
+                     {}};
+  for (const StorageInfo& storage : node.info.storages) change.storages.push_back(storage.number);
+  admin_changes_.push_back(std::move(change));
+  node.info.admin_state = state;
+}
+
+std::vector<ClusterState::AdminChange> ClusterState::TakeAdminChanges() {
+  const absl::Time wall = clock_.Now();
+  MutexLock lock(mu_);
+  for (const auto& [uuid, node] : nodes_) {
+    if (IsMaintenance(node->info.admin_state) && wall >= node->info.maintenance_until) {
+      Govern(*node, wall);
+    }
+  }
+  return std::exchange(admin_changes_, {});
+}
+
+bool ClusterState::FinishLeaving(absl::string_view uuid, AdminState from) {
+  MutexLock lock(mu_);
+  const auto found = nodes_.find(uuid);
+  if (found == nodes_.end() || found->second->info.admin_state != from) return false;
+  if (from == AdminState::kDecommissioning) {
+    SetAdminState(*found->second, AdminState::kDecommissioned);
+  } else if (from == AdminState::kEnteringMaintenance) {
+    SetAdminState(*found->second, AdminState::kInMaintenance);
+  } else {
+    return false;
+  }
+  return true;
 }
 
 // ---- for repair

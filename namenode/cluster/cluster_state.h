@@ -15,8 +15,16 @@
 // NumberOf() does not know, and applying that edit calls AddStorage(), as start-up does for each
 // stored record.
 //
-// Threads: any. Lock order: the namespace lock before mu_; nothing but the clock is called while
-// mu_ is held.
+// What the operator wants of a datanode (HostRules) gives its administrative state; somebody else
+// finds out when one that is to leave may go (FinishLeaving):
+//
+//   in service --rule--> decommissioning / entering maintenance --its blocks are safe elsewhere-->
+//   decommissioned / in maintenance --the rule is gone, or the maintenance is over--> in service
+//
+// Nothing of that is stored: after a restart of the namenode it follows from the rules again.
+//
+// Threads: any. Lock order: the namespace lock before mu_; nothing but the clock and the rack
+// table's list of wishes is called while mu_ is held.
 #pragma once
 
 #include <cstdint>
@@ -36,6 +44,7 @@
 #include "common/mutex.h"
 #include "namenode/cluster/cluster_view.h"
 #include "namenode/cluster/datanode_info.h"
+#include "namenode/cluster/host_rules.h"
 #include "namenode/cluster/rack_table.h"
 
 namespace cairn::namenode {
@@ -59,6 +68,7 @@ class ClusterState {
     // A view may be this much behind the heartbeats' numbers; never behind who lives where.
     absl::Duration view_age = absl::Milliseconds(100);
     std::shared_ptr<const RackTable> racks;  // null: all in the default rack
+    std::shared_ptr<const HostRules> rules;  // null: everybody is included and serves
   };
 
   ClusterState(Options options, Clock& clock);  // `clock` outlives this
@@ -99,7 +109,8 @@ class ClusterState {
   // kAlreadyExists: a live node has the same uuid at another address, or one of the storages
   // belongs to another live node (a copied directory); names both. It may pass later, when the
   // other has been silent for the stale interval.
-  // kInvalidArgument: the same storage twice.
+  // kInvalidArgument: the same storage twice. kPermissionDenied: the rules do not include it.
+  // kUnavailable: the script that knows its rack is being asked; try again in a moment.
   absl::Status CheckRegistration(const NodeRegistration& node) const ABSL_LOCKS_EXCLUDED(mu_);
   // The new session. As above, and kFailedPrecondition: a storage has no number yet, or its number
   // belongs to another datanode. kResourceExhausted: kMaxNodes. On an error nothing changed.
@@ -151,6 +162,26 @@ class ClusterState {
   void Schedule(std::span<const uint32_t> storages) ABSL_LOCKS_EXCLUDED(mu_);
   void Unschedule(uint32_t storage) ABSL_LOCKS_EXCLUDED(mu_);
 
+  // ---- what the operator says
+  // Nodes that the new table knows stand where it says from now on.
+  void SetRacks(std::shared_ptr<const RackTable> racks) ABSL_LOCKS_EXCLUDED(mu_);
+  // From now on these rules hold. A node that they do not include is not turned away while it
+  // serves: it is decommissioned first, so that a slip in a file does not take data away.
+  void SetHostRules(std::shared_ptr<const HostRules> rules) ABSL_LOCKS_EXCLUDED(mu_);
+  struct AdminChange {
+    std::string uuid;
+    DatanodeAddress address;
+    AdminState from, to;
+    Liveness liveness;
+    std::vector<uint32_t> storages;
+  };
+  // Ends maintenance whose time is up, and returns every change of an administrative state since
+  // the last call, in the order in which they happened.
+  std::vector<AdminChange> TakeAdminChanges() ABSL_LOCKS_EXCLUDED(mu_);
+  // All blocks of this leaving node are safe without it: decommissioning becomes decommissioned,
+  // entering maintenance in maintenance. False: it is in another state than `from` by now.
+  bool FinishLeaving(absl::string_view uuid, AdminState from) ABSL_LOCKS_EXCLUDED(mu_);
+
   // ---- for repair
   struct DeadNode {
     std::string uuid;
@@ -166,6 +197,7 @@ class ClusterState {
     absl::Duration last_heartbeat;
     std::shared_ptr<ScheduledBlocks> scheduled;
     std::shared_ptr<const DatanodeInfo> published;  // in the view; null: info has changed since
+    HostRule rule;
     bool declared_dead = false;  // the session has ended: only a registration brings it back
     uint64_t last_sequence = 0;
     bool report_running = false;
@@ -185,6 +217,8 @@ class ClusterState {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   const Storage* FindStorage(absl::string_view uuid) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   Node* OwnerOf(uint32_t storage) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Govern(Node& node, absl::Time wall) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void SetAdminState(Node& node, AdminState state) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   DatanodeInfo Describe(const Node& node, absl::Duration now) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void RollScheduled(absl::Duration now) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -200,6 +234,9 @@ class ClusterState {
   absl::flat_hash_map<std::string, std::unique_ptr<Node>> nodes_ ABSL_GUARDED_BY(mu_);
   std::vector<Storage> storages_ ABSL_GUARDED_BY(mu_);  // by number
   absl::flat_hash_map<std::string, uint32_t> storage_numbers_ ABSL_GUARDED_BY(mu_);
+  std::shared_ptr<const RackTable> racks_ ABSL_GUARDED_BY(mu_);  // never null
+  std::shared_ptr<const HostRules> rules_ ABSL_GUARDED_BY(mu_);  // never null
+  std::vector<AdminChange> admin_changes_ ABSL_GUARDED_BY(mu_);
   uint64_t next_session_ ABSL_GUARDED_BY(mu_);
   mutable absl::Duration next_roll_ ABSL_GUARDED_BY(mu_);
 

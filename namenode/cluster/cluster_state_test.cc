@@ -345,5 +345,147 @@ TEST_F(ClusterStateTest, RacksComeFromTheTable) {
   EXPECT_EQ(cluster.View()->live_racks(), 3);
 }
 
+// ---- what the operator says
+
+class AdminStateTest : public ClusterStateTest {
+ protected:
+  void SetRules(absl::string_view json) {
+    auto rules = HostRules::ParseJson(json, "hosts");
+    ASSERT_OK(rules);
+    cluster_.SetHostRules(std::make_shared<const HostRules>(*std::move(rules)));
+  }
+  void Leave(int n, absl::string_view state, absl::Time until = absl::InfiniteFuture()) {
+    const int64_t ms = until == absl::InfiniteFuture() ? std::numeric_limits<int64_t>::max()
+                                                       : absl::ToUnixMillis(until);
+    SetRules(absl::StrCat(R"({"hostName": "10.0.0.)", n, R"(", "adminState": ")", state,
+                          R"(", "maintenanceExpireTimeInMS": )", ms, "}"));
+  }
+  AdminState StateOf(int n) {
+    return cluster_.View()->FindByUuid(absl::StrCat("node-", n))->info->admin_state;
+  }
+  std::vector<std::pair<AdminState, AdminState>> TakeChanges() {
+    std::vector<std::pair<AdminState, AdminState>> changes;
+    for (const auto& change : cluster_.TakeAdminChanges()) {
+      changes.emplace_back(change.from, change.to);
+    }
+    return changes;
+  }
+};
+
+using enum AdminState;
+
+TEST_F(AdminStateTest, AnExcludedNodeIsDecommissioningUntilItsBlocksAreSafe) {
+  Join(1);
+  Leave(1, "DECOMMISSIONED");
+  EXPECT_EQ(StateOf(1), kDecommissioning);
+  Leave(1, "DECOMMISSIONED");  // read again: no step back
+  EXPECT_TRUE(cluster_.FinishLeaving("node-1", kDecommissioning));
+  Leave(1, "DECOMMISSIONED");
+  EXPECT_EQ(StateOf(1), kDecommissioned);
+  EXPECT_THAT(TakeChanges(), ElementsAre(std::pair(kInService, kDecommissioning),
+                                         std::pair(kDecommissioning, kDecommissioned)));
+}
+
+TEST_F(AdminStateTest, CancellingBringsItBackAtOnce) {
+  Join(1);
+  Leave(1, "DECOMMISSIONED");
+  SetRules("");
+  EXPECT_EQ(StateOf(1), kInService);
+  EXPECT_FALSE(cluster_.FinishLeaving("node-1", kDecommissioning)) << "what was found comes late";
+  EXPECT_EQ(StateOf(1), kInService);
+}
+
+TEST_F(AdminStateTest, MaintenanceEndsAtItsTimeByTheWallClock) {
+  const absl::Time until = clock_.Now() + absl::Hours(1);
+  Join(1);
+  Leave(1, "IN_MAINTENANCE", until);
+  EXPECT_EQ(StateOf(1), kEnteringMaintenance);
+  EXPECT_TRUE(cluster_.FinishLeaving("node-1", kEnteringMaintenance));
+  clock_.Advance(absl::Hours(1) - absl::Milliseconds(1));
+  TakeChanges();
+  EXPECT_EQ(StateOf(1), kInMaintenance);
+  clock_.Advance(absl::Milliseconds(1));
+  EXPECT_THAT(TakeChanges(), ElementsAre(std::pair(kInMaintenance, kInService)));
+  EXPECT_EQ(StateOf(1), kInService);
+  Leave(1, "IN_MAINTENANCE", until);
+  EXPECT_EQ(StateOf(1), kInService) << "it is over";
+}
+
+TEST_F(AdminStateTest, AfterARestartTheStateFollowsFromTheRules) {
+  Leave(1, "DECOMMISSIONED");
+  Join(1);
+  Join(2);
+  EXPECT_EQ(StateOf(1), kDecommissioning);
+  EXPECT_EQ(StateOf(2), kInService);
+}
+
+TEST_F(AdminStateTest, OneThatComesBackFromTheDeadIsStillWantedGone) {
+  Join(1);
+  Leave(1, "DECOMMISSIONED");
+  EXPECT_TRUE(cluster_.FinishLeaving("node-1", kDecommissioning));
+  clock_.Advance(absl::Hours(1));
+  cluster_.TakeNewlyDead();
+  Join(1);
+  EXPECT_EQ(StateOf(1), kDecommissioned);
+}
+
+TEST_F(AdminStateTest, WhoIsNotIncludedIsRefusedAndWhoIsHereIsDecommissionedFirst) {
+  const uint64_t session = Join(1);
+  SetRules(R"([{"hostName": "host-2"}])");
+  cluster_.AddStorage(3, "disk-3", "node-3", 1);
+  EXPECT_THAT(cluster_.Register(Node(3)),
+              StatusIs(StatusCode::kPermissionDenied,
+                       AllOf(HasSubstr("datanode node-3 at 10.0.0.3:9866 (host-3)"),
+                             HasSubstr("not in the include-list"))));
+  Join(2);
+  EXPECT_EQ(StateOf(2), kInService);
+  EXPECT_EQ(StateOf(1), kDecommissioning);
+  EXPECT_OK(Beat(1, session)) << "it goes on serving meanwhile";
+}
+
+TEST_F(AdminStateTest, ANodeThatLeavesIsNoPlaceForNewReplicasAndNoCapacity) {
+  for (int n = 1; n <= 5; ++n) Join(n);
+  SetRules(R"({"hostName": "host-1", "adminState": "DECOMMISSIONED"}
+              {"hostName": "host-2", "adminState": "DECOMMISSIONED"}
+              {"hostName": "host-3", "adminState": "IN_MAINTENANCE"}
+              {"hostName": "host-4", "adminState": "IN_MAINTENANCE"})");
+  EXPECT_TRUE(cluster_.FinishLeaving("node-2", kDecommissioning));
+  EXPECT_TRUE(cluster_.FinishLeaving("node-4", kEnteringMaintenance));
+  EXPECT_EQ(cluster_.View()->live_nodes(), 1);
+  const ClusterTotals totals = cluster_.Totals();
+  EXPECT_EQ(totals.live, 5);
+  EXPECT_EQ(totals.capacity_bytes, 100 * kGiB);
+  EXPECT_EQ(totals.decommissioning, 1);
+  EXPECT_EQ(totals.decommissioned, 1);
+  EXPECT_EQ(totals.entering_maintenance, 1);
+  EXPECT_EQ(totals.in_maintenance, 1);
+}
+
+TEST_F(ClusterStateTest, ANewRackTableMovesNodesThatItKnows) {
+  Join(1);
+  Join(2);
+  const auto before = cluster_.View();
+  auto wishes = std::make_shared<RackWishes>();
+  cluster_.SetRacks(std::make_shared<const RackTable>(
+      absl::flat_hash_map<std::string, std::string>{{"10.0.0.1", "/a"}}, wishes));
+  EXPECT_EQ(cluster_.View()->FindByUuid("node-1")->info->rack, "/a");
+  EXPECT_EQ(cluster_.View()->FindByUuid("node-2")->info->rack, "/default-rack");
+  EXPECT_THAT(wishes->Take(10), ElementsAre("10.0.0.2"));
+}
+
+TEST_F(ClusterStateTest, ANodeWhoseRackIsBeingLookedUpRegistersOnceItIsKnown) {
+  auto wishes = std::make_shared<RackWishes>();
+  cluster_.SetRacks(
+      std::make_shared<const RackTable>(absl::flat_hash_map<std::string, std::string>{}, wishes));
+  cluster_.AddStorage(1, "disk-1", "node-1", 1);
+  EXPECT_THAT(cluster_.Register(Node(1)),
+              StatusIs(StatusCode::kUnavailable, HasSubstr("its rack is being looked up")));
+  EXPECT_THAT(wishes->Take(10), ElementsAre("10.0.0.1"));
+  cluster_.SetRacks(std::make_shared<const RackTable>(
+      absl::flat_hash_map<std::string, std::string>{{"10.0.0.1", "/a"}}, wishes));
+  EXPECT_OK(cluster_.Register(Node(1)));
+  EXPECT_EQ(cluster_.View()->FindByUuid("node-1")->info->rack, "/a");
+}
+
 }  // namespace
 }  // namespace cairn::namenode

@@ -49,7 +49,7 @@ ClusterView::ClusterView(std::vector<Input> nodes, std::shared_ptr<const RackTab
     by_rack_[node.rack].push_back(index);
     by_uuid_[info.uuid] = index;
     by_ip_[info.address.ip].push_back(index);
-    if (info.liveness == Liveness::kLive) {
+    if (info.liveness == Liveness::kLive && info.admin_state == AdminState::kInService) {
       ++live_nodes_;
       if (!rack_is_live[node.rack]) ++live_racks_;
       rack_is_live[node.rack] = true;

@@ -94,9 +94,10 @@ class ClusterView {
   // The rack of any host, datanode or not.
   const std::string& RackOfHost(absl::string_view ip) const { return rack_table_->RackOf(ip, ""); }
 
+  // Those that may be given new replicas: live and in service; and the racks that have such a node.
   int live_nodes() const { return live_nodes_; }
-  int live_racks() const { return live_racks_; }  // racks with a live node
-  // Mean of the running transfers over the live nodes.
+  int live_racks() const { return live_racks_; }
+  // Mean of the running transfers over these nodes.
   double average_transfers() const { return average_transfers_; }
 
  private:

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 
 namespace cairn::namenode {
@@ -50,11 +51,21 @@ struct DatanodeInfo {
   std::vector<StorageInfo> storages;
   Liveness liveness = Liveness::kDead;
   AdminState admin_state = AdminState::kInService;
+  absl::Time maintenance_until = absl::InfiniteFuture();  // wall clock; in maintenance only
   uint64_t session = 0;
   uint32_t transfers = 0;          // running reads and writes, as of the last heartbeat
   uint64_t last_heartbeat_ms = 0;  // wall clock, for reports
   absl::Duration silent_for;       // on the monotonic clock
 };
+
+inline bool IsDecommission(AdminState state) {
+  return state == AdminState::kDecommissioning || state == AdminState::kDecommissioned;
+}
+inline bool IsMaintenance(AdminState state) {
+  return state == AdminState::kEnteringMaintenance || state == AdminState::kInMaintenance;
+}
+// "Decommission In Progress", as HDFS has it.
+absl::string_view AdminStateText(AdminState state);
 
 // A replica's place as clients are told it.
 struct StorageLocation {
@@ -65,8 +76,10 @@ struct StorageLocation {
 };
 
 struct ClusterTotals {
-  uint64_t capacity_bytes = 0, used_bytes = 0, remaining_bytes = 0;  // live and stale nodes'
+  uint64_t capacity_bytes = 0, used_bytes = 0,
+           remaining_bytes = 0;  // live and stale nodes' in service
   int live = 0, stale = 0, dead = 0;
+  int decommissioning = 0, decommissioned = 0, entering_maintenance = 0, in_maintenance = 0;
   int unregistered = 0;  // known from an earlier run of the namenode, not heard of since its start
 };
 

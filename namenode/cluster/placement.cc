@@ -199,7 +199,8 @@ class Chooser {
   bool Qualifies(uint32_t index, Demands demands) const {
     const ClusterView::Node& node = view_.nodes()[index];
     const DatanodeInfo& info = *node.info;
-    if (info.liveness == Liveness::kDead) return false;
+    if (info.liveness == Liveness::kDead || info.admin_state != AdminState::kInService)
+      return false;
     if (info.liveness == Liveness::kStale && !take_stale_) return false;
     if (std::find(chain_.begin(), chain_.end(), index) != chain_.end()) return false;
     if (!excluded_.empty() && excluded_.contains(info.uuid)) return false;
@@ -332,6 +333,12 @@ std::vector<uint32_t> OrderForReader(const ClusterView& view, std::span<const ui
   for (const uint32_t storage : storages) {
     if (view.IsReadable(storage)) order.push_back(storage);
   }
+  const auto in_maintenance = [&](uint32_t storage) {
+    return view.NodeOf(storage)->info->admin_state == AdminState::kInMaintenance;
+  };
+  if (!std::all_of(order.begin(), order.end(), in_maintenance)) {
+    std::erase_if(order, in_maintenance);
+  }
   if (order.size() < 2) return order;
   Shuffle(order, random);
   const std::vector<uint32_t>& at = view.FindByIp(reader_ip);
@@ -339,9 +346,10 @@ std::vector<uint32_t> OrderForReader(const ClusterView& view, std::span<const ui
       at.empty() ? view.RackOfHost(reader_ip) : view.nodes()[at.front()].info->rack;
   const auto distance = [&](uint32_t storage) {
     const DatanodeInfo& node = *view.NodeOf(storage)->info;
-    const int stale = node.liveness == Liveness::kStale ? 3 : 0;
-    if (node.address.ip == reader_ip) return stale;
-    return stale + (node.rack == rack ? 1 : 2);
+    const int far = (node.liveness == Liveness::kStale ? 6 : 0) +
+                    (node.admin_state != AdminState::kInService ? 3 : 0);
+    if (node.address.ip == reader_ip) return far;
+    return far + (node.rack == rack ? 1 : 2);
   };
   std::stable_sort(order.begin(), order.end(),
                    [&](uint32_t a, uint32_t b) { return distance(a) < distance(b); });

@@ -11,12 +11,12 @@
 // less loaded is taken; of two equally loaded ones, the emptier (Mitzenmacher, "The Power of Two
 // Choices in Randomized Load Balancing", IEEE TPDS 12(10), 2001).
 //
-// What a node must offer: it is live, it and the wanted storage are not excluded or failed, there
-// is room for the blocks already scheduled there and this one, and it runs at most twice the mean
-// number of transfers. Where that leaves no node, in this order: transfers and scheduled blocks are
-// overlooked, then the rack rule, then the limit per rack, then the storage policy's fall-back
-// types are taken; and if not one replica could be placed, stale nodes are (after a pause of the
-// namenode all nodes look stale). Room for one block is never overlooked.
+// What a node must offer: it is live and in service, it and the wanted storage are not excluded or
+// failed, there is room for the blocks already scheduled there and this one, and it runs at most
+// twice the mean number of transfers. Where that leaves no node, in this order: transfers and
+// scheduled blocks are overlooked, then the rack rule, then the limit per rack, then the storage
+// policy's fall-back types are taken; and if not one replica could be placed, stale nodes are
+// (after a pause of the namenode all nodes look stale). Room for one block is never overlooked.
 #pragma once
 
 #include <cstdint>
@@ -62,7 +62,9 @@ absl::StatusOr<std::vector<uint32_t>> ChooseTargets(const ClusterView& view,
                                                     const PlacementRequest& request, Random random);
 
 // The readable ones of `storages`, best for a reader at `reader_ip` first: on its own host, in its
-// rack, elsewhere; equally good ones in random order; those of stale nodes last.
+// rack, elsewhere; equally good ones in random order. Then those of nodes that are leaving the
+// cluster, then of stale ones. A node in maintenance may go at any moment: it is offered only when
+// nothing else is.
 std::vector<uint32_t> OrderForReader(const ClusterView& view, std::span<const uint32_t> storages,
                                      absl::string_view reader_ip, Random random);
 

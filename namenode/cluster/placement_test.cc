@@ -435,5 +435,28 @@ TEST_F(PlacementTest, EquallyNearReplicasShareTheReaders) {
   EXPECT_THAT(OrderForReader(view, {}, "1.2.3.4", random_), IsEmpty());
 }
 
+TEST_F(PlacementTest, NothingIsPutOnANodeThatIsLeaving) {
+  const DatanodeInfo& stays = cluster_.Add("/a");
+  for (const AdminState state : {AdminState::kDecommissioning, AdminState::kDecommissioned,
+                                 AdminState::kEnteringMaintenance, AdminState::kInMaintenance}) {
+    cluster_.Add("/b").admin_state = state;
+  }
+  const std::vector<uint32_t> only{stays.storages[0].number};
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(Choose({}), only);
+  EXPECT_EQ(Choose({.writer_ip = "10.0.0.2"}), only) << "not even for the writer on that host";
+}
+
+TEST_F(PlacementTest, ReadersAreSentToLeavingNodesLastAndToNodesInMaintenanceOnlyInNeed) {
+  cluster_.Add("/b");
+  cluster_.Add("/a").admin_state = AdminState::kDecommissioning;
+  cluster_.Add("/a").admin_state = AdminState::kInMaintenance;
+  cluster_.Add("/a").liveness = Liveness::kStale;
+  const ClusterView view = cluster_.View();
+  const std::vector<uint32_t> all{1, 2, 3, 4}, away{3};
+  EXPECT_THAT(OrderForReader(view, all, "10.0.0.2", random_), ElementsAre(1, 2, 4));
+  EXPECT_THAT(OrderForReader(view, away, "10.0.0.2", random_), ElementsAre(3))
+      << "its only replica";
+}
+
 }  // namespace
 }  // namespace cairn::namenode

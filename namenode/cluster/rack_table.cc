@@ -1,5 +1,6 @@
 #include "namenode/cluster/rack_table.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -23,8 +24,33 @@ absl::Status BadLine(absl::string_view source, int line, absl::string_view what)
 
 }  // namespace
 
-RackTable::RackTable(absl::flat_hash_map<std::string, std::string> racks)
-    : racks_(std::move(racks)) {}
+void RackWishes::Note(absl::string_view ip) {
+  {
+    MutexLock lock(mu_);
+    if (wanted_.size() >= kMost || !wanted_.insert(std::string(ip)).second) return;
+  }
+  changed_.NotifyAll();
+}
+
+std::vector<std::string> RackWishes::Take(size_t most) {
+  MutexLock lock(mu_);
+  std::vector<std::string> taken(wanted_.begin(), wanted_.end());
+  std::sort(taken.begin(), taken.end());
+  taken.resize(std::min(taken.size(), most));
+  for (const std::string& ip : taken) wanted_.erase(ip);
+  return taken;
+}
+
+void RackWishes::Await(absl::Duration patience) {
+  MutexLock lock(mu_);
+  if (wanted_.empty()) changed_.WaitFor(mu_, absl::ToChronoNanoseconds(patience));
+}
+
+void RackWishes::Wake() { changed_.NotifyAll(); }
+
+RackTable::RackTable(absl::flat_hash_map<std::string, std::string> racks,
+                     std::shared_ptr<RackWishes> wishes)
+    : racks_(std::move(racks)), wishes_(std::move(wishes)) {}
 
 absl::StatusOr<RackTable> RackTable::Parse(absl::string_view text, absl::string_view source) {
   absl::flat_hash_map<std::string, std::string> racks;
@@ -48,12 +74,22 @@ absl::StatusOr<RackTable> RackTable::Parse(absl::string_view text, absl::string_
   return RackTable(std::move(racks));
 }
 
-const std::string& RackTable::RackOf(absl::string_view ip, absl::string_view host_name) const {
+const std::string* RackTable::Find(absl::string_view ip, absl::string_view host_name) const {
   for (const absl::string_view name : {ip, host_name}) {
     if (name.empty()) continue;
-    if (const auto found = racks_.find(name); found != racks_.end()) return found->second;
+    if (const auto found = racks_.find(name); found != racks_.end()) return &found->second;
   }
-  return DefaultRack();
+  if (wishes_ != nullptr && !ip.empty()) wishes_->Note(ip);
+  return nullptr;
+}
+
+const std::string& RackTable::RackOf(absl::string_view ip, absl::string_view host_name) const {
+  const std::string* const rack = Find(ip, host_name);
+  return rack == nullptr ? DefaultRack() : *rack;
+}
+
+bool RackTable::Knows(absl::string_view ip, absl::string_view host_name) const {
+  return wishes_ == nullptr || Find(ip, host_name) != nullptr;
 }
 
 }  // namespace cairn::namenode

@@ -54,6 +54,16 @@ constexpr ConfigKey kKeys[] = {
     {"dfs.namenode.lease-hard-limit-sec", kDuration, "20m",
      "silence after which a writer's file is recovered", absl::Seconds(1), 1},
     {"net.topology.table.file.name", kString, "", "file of 'host rack' lines; unset: one rack"},
+    {"net.topology.script.file.name", kString, "",
+     "program that prints the racks of its arguments"},
+    {"net.topology.script.number.args", kInt, "100", "most arguments of one run of it",
+     absl::Seconds(1), 1, 10000},
+    {"net.topology.node.switch.mapping.impl", kString, "",
+     "ScriptBasedMapping or TableMapping; unset: whichever file is set"},
+    {"dfs.hosts", kString, "", "file of hosts that may be datanodes; unset: all may"},
+    {"dfs.hosts.exclude", kString, "", "file of hosts to decommission"},
+    {"dfs.namenode.hosts.provider.classname", kString, "",
+     "CombinedHostFileManager: dfs.hosts is one JSON file"},
 
     // Ours.
     {"cairn.namenode.internal.address", kString, "127.0.0.1:8021",

@@ -13,7 +13,6 @@
 #include "common/net/host_port.h"
 #include "common/status_macros.h"
 #include "common/thread.h"
-#include "namenode/cluster/rack_table.h"
 #include "namenode/daemon/storage.h"
 #include "namenode/service/rpc/ha_protocol_service.h"
 #include "namenode/service/rpc/refresh_service.h"
@@ -22,7 +21,6 @@
 namespace cairn::namenode {
 namespace {
 
-constexpr uint64_t kMaxRackTableBytes = 64 << 20;
 constexpr absl::Duration kDrainLimit = absl::Seconds(10);
 
 std::string UriHost(const std::string& host) {
@@ -62,16 +60,6 @@ absl::StatusOr<std::string> ReadInternalAddress(const Config& config) {
   ASSIGN_OR_RETURN(const HostPort address, ParseHostPort(config, kKey, text));
   ASSIGN_OR_RETURN(const std::string host, ResolveHost(config, kKey, address.host));
   return absl::StrCat(UriHost(host), ":", address.port);
-}
-
-absl::StatusOr<std::shared_ptr<const RackTable>> ReadRacks(const Config& config) {
-  constexpr absl::string_view kKey = "net.topology.table.file.name";
-  ASSIGN_OR_RETURN(const std::string path, config.GetString(kKey));
-  if (path.empty()) return nullptr;
-  const absl::StatusOr<std::string> text = PosixFileSystem().ReadAll(path, kMaxRackTableBytes);
-  if (!text.ok()) return config.Reject(kKey, text.status().message());
-  ASSIGN_OR_RETURN(RackTable table, RackTable::Parse(*text, path));
-  return std::make_shared<const RackTable>(std::move(table));
 }
 
 absl::StatusOr<std::unique_ptr<UserGroups>> ReadUserGroups(const Config& config) {
@@ -178,8 +166,8 @@ absl::StatusOr<std::unique_ptr<NamenodeServer>> NamenodeServer::Start(const Conf
   ClusterState::Options cluster;
   ASSIGN_OR_RETURN(cluster.stale_interval, config.GetDuration("cairn.namenode.stale.interval"));
   ASSIGN_OR_RETURN(cluster.dead_interval, config.GetDuration("cairn.namenode.dead.interval"));
-  ASSIGN_OR_RETURN(cluster.racks, ReadRacks(config));
   server->cluster_ = std::make_unique<ClusterState>(cluster, SystemClock());
+  ASSIGN_OR_RETURN(server->topology_, Topology::Start(config, *server->cluster_));
   ASSIGN_OR_RETURN(NamenodeOptions options, ReadOptions(config, *server->groups_));
   RETURN_IF_ERROR(server->OpenStorage(config, std::move(options)));
   RETURN_IF_ERROR(server->Serve(config));
@@ -300,6 +288,7 @@ absl::Status NamenodeServer::Serve(const Config& config) {
     ASSIGN_OR_RETURN(const TxId first, journal_->Roll());
     return ToInt(first);
   };
+  protocol.refresh_nodes = [this] { return topology_->Refresh(); };
   services_.push_back(
       std::make_unique<ClientProtocolService>(*namenode_, schedule, std::move(protocol)));
   services_.push_back(std::make_unique<HaProtocolService>());

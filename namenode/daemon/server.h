@@ -16,6 +16,7 @@
 #include "namenode/checkpoint/checkpointer.h"
 #include "namenode/cluster/cluster_state.h"
 #include "namenode/core/namenode_impl.h"
+#include "namenode/daemon/topology.h"
 #include "namenode/journal/journal.h"
 #include "namenode/service/grpc/datanode_service.h"
 #include "namenode/service/rpc/client_protocol_service.h"
@@ -61,6 +62,7 @@ class NamenodeServer {
   std::unique_ptr<File> lock_;
   std::unique_ptr<UserGroups> groups_;
   std::unique_ptr<ClusterState> cluster_;
+  std::unique_ptr<Topology> topology_;
   std::atomic<Journal*> journal_view_{nullptr};  // for the store's flusher
   std::atomic<NamenodeImpl*> namenode_view_{nullptr};
   // Destroyed in reverse: the servers first; then the store, whose flusher calls into the namenode

@@ -22,6 +22,13 @@ constexpr AdminCommand kCommands[] = {
      "  -beforeShutdown  Only if the last one is older than 2 hours or 1000000 edits behind.",
      &RunSaveNamespace},
     {"rollEdits", "", "Begin a new segment of the edit log.", &RunRollEdits},
+    {"refreshNodes", "",
+     "Have the namenode read again who may be a datanode (dfs.hosts, dfs.hosts.exclude), who is\n"
+     "to leave, and in which racks they stand. A file that does not parse changes nothing; the\n"
+     "error names its line.",
+     &RunRefreshNodes},
+    {"printTopology", "", "Show the racks, the live datanodes of each, and their states.",
+     &RunPrintTopology},
     {"setQuota", "<quota> <dirname>...<dirname>", kQuotas, &RunNotSupported},
     {"clrQuota", "<dirname>...<dirname>", kQuotas, &RunNotSupported},
     {"setSpaceQuota", "<quota> [-storageType <storagetype>] <dirname>...<dirname>", kQuotas,

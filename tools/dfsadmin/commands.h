@@ -15,7 +15,9 @@ absl::Status RunGetDatanodeInfo(AdminCall& call);         // datanode_commands.c
 absl::Status RunGetVolumeReport(AdminCall& call);         // datanode_commands.cc
 absl::Status RunListOpenFiles(AdminCall& call);           // open_files.cc
 absl::Status RunNotSupported(AdminCall& call);            // not_supported.cc
+absl::Status RunPrintTopology(AdminCall& call);           // topology.cc
 absl::Status RunRefreshCallQueue(AdminCall& call);        // refresh.cc
+absl::Status RunRefreshNodes(AdminCall& call);            // topology.cc
 absl::Status RunRefreshServiceAcl(AdminCall& call);       // refresh.cc
 absl::Status RunRefreshSuperUserGroups(AdminCall& call);  // refresh.cc
 absl::Status RunRefreshUserMappings(AdminCall& call);     // refresh.cc

@@ -66,9 +66,11 @@ bool InReport(const DatanodeInfo& node, hdfs::DatanodeReportTypeProto type) {
     case hdfs::DATANODE_REPORT_DEAD:
       return node.liveness == Liveness::kDead;
     case hdfs::DATANODE_REPORT_DECOMMISSIONING:
+      return node.admin_state == AdminState::kDecommissioning;
     case hdfs::DATANODE_REPORT_ENTERING_MAINTENANCE:
+      return node.admin_state == AdminState::kEnteringMaintenance;
     case hdfs::DATANODE_REPORT_IN_MAINTENANCE:
-      return false;  // no node is ever in such a state
+      return node.admin_state == AdminState::kInMaintenance;
   }
   return false;
 }
@@ -100,6 +102,15 @@ void GetDatanodeStorageReport(const Call& call) {
 void GetSlowDatanodeReport(const Call& call) {
   if (const absl::Status bad = CheckSuperuser(call); !bad.ok()) return call.reply.Fail(bad);
   call.reply.SendBytesAt(0, "");  // none is known to be slow
+}
+
+void RefreshNodes(const Call& call) {
+  if (const absl::Status bad = CheckSuperuser(call); !bad.ok()) return call.reply.Fail(bad);
+  const auto& refresh = call.edge().options.refresh_nodes;
+  const absl::Status status = refresh ? refresh() : absl::OkStatus();
+  // To a Java client any other exception is one of its own making.
+  if (!status.ok()) return call.reply.Fail(MakeFsError(FsError::kIo, status.message()));
+  call.reply.SendBytesAt(0, "");
 }
 
 SafeModeAction ToAction(hdfs::SafeModeActionProto action) {
@@ -203,6 +214,7 @@ constexpr std::array kMethods = {
     Method{"getDatanodeReport", GetDatanodeReport},
     Method{"getDatanodeStorageReport", GetDatanodeStorageReport},
     Method{"getSlowDatanodeReport", GetSlowDatanodeReport},
+    Method{"refreshNodes", RefreshNodes},
     Method{"setSafeMode", SetSafeMode},
     Method{"getStoragePolicies", GetStoragePolicies},
     Method{"setStoragePolicy", SetStoragePolicy},

@@ -63,6 +63,43 @@ TEST_F(AdminTest, DatanodeReport) {
   EXPECT_EQ(Report(hdfs::DATANODE_REPORT_DEAD).di_size(), 2);
 }
 
+TEST_F(AdminTest, ReportsTellWhoIsLeaving) {
+  AddDatanodes();
+  auto rules = HostRules::ParseJson(
+      R"({"hostName": "10.0.0.2", "adminState": "DECOMMISSIONED"}
+         {"hostName": "10.0.0.1", "adminState": "IN_MAINTENANCE"})",
+      "hosts");
+  ASSERT_OK(rules);
+  namenode_.cluster().SetHostRules(std::make_shared<const HostRules>(*std::move(rules)));
+  const auto leaving = Report(hdfs::DATANODE_REPORT_DECOMMISSIONING);
+  ASSERT_EQ(leaving.di_size(), 1);
+  EXPECT_EQ(leaving.di(0).id().datanodeuuid(), "dn-2");
+  EXPECT_EQ(leaving.di(0).adminstate(), hdfs::DatanodeInfoProto::DECOMMISSION_INPROGRESS);
+  const auto entering = Report(hdfs::DATANODE_REPORT_ENTERING_MAINTENANCE);
+  ASSERT_EQ(entering.di_size(), 1);
+  EXPECT_EQ(entering.di(0).adminstate(), hdfs::DatanodeInfoProto::ENTERING_MAINTENANCE);
+  EXPECT_EQ(Report(hdfs::DATANODE_REPORT_IN_MAINTENANCE).di_size(), 0);
+  EXPECT_EQ(Report(hdfs::DATANODE_REPORT_LIVE).di_size(), 2);
+  EXPECT_EQ(Get<hdfs::GetFsStatsResponseProto>("getFsStats").capacity(), 0u);
+}
+
+TEST_F(AdminTest, RefreshNodesIsForTheSuperuserAndTellsWhatIsWrong) {
+  absl::Status result = absl::InvalidArgumentError("/etc/hosts.json:3: unknown field x");
+  int calls = 0;
+  MakeService({.refresh_nodes = [&] {
+    ++calls;
+    return result;
+  }});
+  const FakeAnswer refused = CallBytes("refreshNodes", "");
+  EXPECT_THAT(refused.status, IsFsError(FsError::kIo));
+  EXPECT_EQ(refused.status.message(), "/etc/hosts.json:3: unknown field x");
+  result = absl::OkStatus();
+  EXPECT_OK(CallBytes("refreshNodes", "").status);
+  namenode_.superuser = false;
+  EXPECT_THAT(CallBytes("refreshNodes", "").status, IsFsError(FsError::kAccessControl));
+  EXPECT_EQ(calls, 2);
+}
+
 TEST_F(AdminTest, DatanodeStorageReport) {
   AddDatanodes();
   hdfs::GetDatanodeStorageReportRequestProto request;

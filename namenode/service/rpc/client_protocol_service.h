@@ -54,6 +54,8 @@ struct ClientProtocolOptions {
   std::function<void(const SaveNamespaceRequest&, Saved)> save_namespace;
   // Begins a journal segment and gives its first txid. Null: unsupported.
   std::function<absl::StatusOr<uint64_t>()> roll_edits;
+  // Reads the hosts files and the rack table again. Null: there are none.
+  std::function<absl::Status()> refresh_nodes;
 };
 
 namespace client_protocol {

@@ -25,9 +25,13 @@ void PutDatanodeId(BackwardWriter& w, uint32_t field, const DatanodeInfo& node) 
   w.CloseMessage(field, mark);
 }
 
-// What readers and writers use of a DatanodeInfoProto: whom to dial, and the rack.
+// What readers and writers use of a DatanodeInfoProto: whom to dial, the rack, and whether it is
+// leaving.
 void PutDatanode(BackwardWriter& w, uint32_t field, const DatanodeInfo& node) {
   const size_t mark = w.size();
+  if (node.admin_state != AdminState::kInService) {
+    w.Varint(10, static_cast<uint64_t>(node.admin_state));
+  }
   w.Bytes(8, node.rack);
   PutDatanodeId(w, 1, node);
   w.CloseMessage(field, mark);
@@ -194,7 +198,7 @@ void FillDatanodeInfo(const DatanodeInfo& node, hdfs::DatanodeInfoProto& out) {
   out.set_lastupdate(node.last_heartbeat_ms);
   out.set_xceivercount(node.transfers);
   out.set_location(node.rack);
-  out.set_adminstate(hdfs::DatanodeInfoProto::NORMAL);
+  out.set_adminstate(static_cast<hdfs::DatanodeInfoProto::AdminState>(node.admin_state));
   out.set_numblocks(
       static_cast<uint32_t>(std::min<uint64_t>(sums.blocks, std::numeric_limits<int32_t>::max())));
 }

@@ -1,0 +1,214 @@
+"""Who may be a datanode, where each one stands, and how one leaves the cluster and comes back."""
+
+import json
+import os
+import time
+import unittest
+
+from harness import env, hadoop
+from harness.case import Case
+from harness.cluster import MiniCluster, run
+
+JSON_HOSTS = {
+    "dfs.namenode.hosts.provider.classname": "org.apache.hadoop.hdfs.server.blockmanagement."
+    "CombinedHostFileManager"
+}
+
+
+def write(path, text, mode=0o644):
+    """At once: the namenode may be reading it."""
+    with open(path + ".new", "w") as file:
+        file.write(text)
+    os.chmod(path + ".new", mode)
+    os.replace(path + ".new", path)
+
+
+class TopologyCase(Case):
+    def hosts_file(self, text=""):
+        path = os.path.join(env.new_directory("hosts"), "hosts")
+        write(path, text)
+        return path
+
+    def address(self, cluster, name):
+        """ip:port, by which the hosts files know a datanode."""
+        ports = cluster.ports(name)
+        number = name.rsplit("-", 1)[1]
+        ip = f"127.0.1.{number}" if cluster.racks else "127.0.0.1"
+        return f"{ip}:{ports['transfer']}"
+
+    def admin(self, cluster, *arguments, check=True):
+        return run(
+            [env.program("cairn"), "dfsadmin", *arguments],
+            check=check,
+            env=cluster.environment(),
+        )
+
+    def refresh(self, cluster):
+        out = self.admin(cluster, "-refreshNodes").stdout
+        self.assertEqual(out, b"Refresh nodes successful\n")
+
+    def topology(self, cluster):
+        """{ip:port: (rack, state)} of -printTopology."""
+        nodes, rack = {}, None
+        for line in self.admin(cluster, "-printTopology").stdout.decode().splitlines():
+            words = line.split()
+            if line.startswith("Rack: "):
+                rack = words[1]
+            elif words:
+                self.assertRegex(words[1], r"\(.+\)")
+                nodes[words[0]] = (rack, " ".join(words[2:]))
+        return nodes
+
+    def states(self, cluster):
+        found = self.topology(cluster)
+        return {
+            name: found.get(self.address(cluster, name), (None, None))[1]
+            for name in cluster.datanodes
+        }
+
+
+class Racks(TopologyCase):
+    limit_seconds = 120
+
+    def racks(self, cluster):
+        return sorted(rack for rack, _ in self.topology(cluster).values())
+
+    def test_a_script_tells_racks_and_a_refresh_asks_it_again(self):
+        script = os.path.join(env.new_directory("racks"), "racks.sh")
+        write(script, '#!/bin/sh\nfor a; do echo "/hall/r-${a##*.}"; done\n', 0o755)
+        mapping = "org.apache.hadoop.net.ScriptBasedMapping"
+        with MiniCluster(
+            datanodes=3,
+            racks=["/not/asked"] * 3,  # in a table; each datanode has an address of its own
+            conf={
+                "net.topology.script.file.name": script,
+                "net.topology.script.number.args": "2",
+                "net.topology.node.switch.mapping.impl": mapping,
+            },
+        ) as cluster:
+            self.assertEqual(self.racks(cluster), ["/hall/r-1", "/hall/r-2", "/hall/r-3"])
+            write(script, "#!/bin/sh\nfor a; do echo /moved; done\n", 0o755)
+            self.refresh(cluster)
+            self.eventually(lambda: self.racks(cluster) == ["/moved"] * 3, "the new racks")
+            write(script, "#!/bin/sh\necho $0 is broken >&2\nexit 7\n", 0o755)
+            self.refresh(cluster)
+            self.eventually(
+                lambda: "exit status 7" in cluster.log("namenode"), "the script's failure in the log"
+            )
+            self.assertIn("is broken", cluster.log("namenode"))
+            self.assertEqual(self.racks(cluster), ["/moved"] * 3)
+            cluster.stop("namenode")
+            cluster.start("namenode")  # it knows no answer now
+            self.eventually(
+                lambda: self.racks(cluster) == ["/default-rack"] * 3, "the default rack instead"
+            )
+
+    def test_a_refresh_reads_the_table_again(self):
+        table = os.path.join(env.new_directory("racks"), "table")
+        write(table, "127.0.1.1 /a\n127.0.1.2 /b\n")
+        with MiniCluster(
+            datanodes=2, racks=["/x", "/y"], conf={"net.topology.table.file.name": table}
+        ) as cluster:
+            self.assertEqual(self.racks(cluster), ["/a", "/b"])
+            write(table, "127.0.1.1 /a\n127.0.1.2 no rack\n")
+            refused = self.admin(cluster, "-refreshNodes", check=False)
+            self.assertEqual(refused.returncode, 255)
+            self.assertIn(f"refreshNodes: {table}:2: ", refused.stderr.decode())
+            self.assertEqual(self.racks(cluster), ["/a", "/b"])
+            write(table, "127.0.1.1 /a\n127.0.1.2 /a\n")
+            self.refresh(cluster)
+            self.assertEqual(self.racks(cluster), ["/a", "/a"])
+
+
+class Hosts(TopologyCase):
+    limit_seconds = 180
+
+    def test_who_is_not_included_is_refused_with_the_reason(self):
+        include = self.hosts_file()
+        with MiniCluster(datanodes=3, conf={"dfs.hosts": include}) as cluster:
+            self.assertEqual(cluster.live_datanodes(), 3, "an empty file includes everybody")
+            both = [self.address(cluster, name) for name in cluster.datanodes[:2]]
+            third = self.address(cluster, "datanode-3")
+            write(include, "\n".join(both) + "\n")
+            self.refresh(cluster)
+            self.assertIn(self.states(cluster)["datanode-3"], (
+                "Decommission In Progress", "Decommissioned",
+            ))
+            cluster.spawn("datanode-3")  # again, under the same address
+            self.eventually(
+                lambda: f"at {third} " in cluster.log("datanode-3")
+                and "not in the include-list (dfs.hosts)" in cluster.log("datanode-3"),
+                "the refusal in the datanode's log",
+            )
+            write(include, "\n".join(both + [third]) + "\n")
+            self.refresh(cluster)
+            self.eventually(
+                lambda: self.states(cluster) == dict.fromkeys(cluster.datanodes, "In Service"),
+                "all three back",
+            )
+
+    def test_a_file_that_does_not_parse_changes_nothing(self):
+        hosts = self.hosts_file("[]")
+        with MiniCluster(datanodes=2, conf={"dfs.hosts": hosts, **JSON_HOSTS}) as cluster:
+            write(hosts, '[\n  {"hostName": "127.0.0.1", "adminState": "GONE"}\n]')
+            refused = self.admin(cluster, "-refreshNodes", check=False)
+            self.assertEqual(refused.returncode, 255)
+            self.assertIn(f"refreshNodes: {hosts}:2: adminState is to be", refused.stderr.decode())
+            self.assertEqual(
+                self.states(cluster), dict.fromkeys(cluster.datanodes, "In Service")
+            )
+            os.remove(hosts)
+            refused = self.admin(cluster, "-refreshNodes", check=False)
+            self.assertEqual(refused.returncode, 255)
+            self.assertIn(hosts, refused.stderr.decode())
+
+    def test_a_user_may_not_refresh(self):
+        with MiniCluster(datanodes=1) as cluster:
+            refused = run(
+                [env.program("cairn"), "dfsadmin", "-refreshNodes"],
+                check=False,
+                env=cluster.environment(HADOOP_USER_NAME="alice"),
+            )
+            self.assertEqual(refused.returncode, 255)
+            self.assertIn(b"Superuser privilege is required", refused.stderr)
+
+
+class StockTools(TopologyCase):
+    limit_seconds = 240
+
+    def test_hadoops_dfsadmin_sees_and_refreshes(self):
+        reason = hadoop.why_not()
+        if reason:
+            self.skipTest(reason)
+        hosts = self.hosts_file("[]")
+        with MiniCluster(
+            datanodes=2, racks=["/a", "/b"], conf={"dfs.hosts": hosts, **JSON_HOSTS}
+        ) as cluster:
+            leaves = self.address(cluster, "datanode-2")
+            ip, port = leaves.split(":")
+            write(
+                hosts,
+                json.dumps([{"hostName": ip, "port": int(port), "adminState": "IN_MAINTENANCE"}]),
+            )
+
+            def hdfs(*arguments, check=True):
+                return run(
+                    hadoop.java(cluster.conf_dir, "org.apache.hadoop.hdfs.tools.DFSAdmin", *arguments),
+                    check=check,
+                    env=cluster.environment(),
+                )
+
+            self.assertIn(b"Refresh nodes successful", hdfs("-refreshNodes").stdout)
+            text = hdfs("-printTopology").stdout.decode()
+            self.assertIn("Rack: /a\n", text)
+            self.assertRegex(text, rf"Rack: /b\n   {leaves}( \(.+\))? (Entering|In) Maintenance\n")
+            report = hdfs("-report", "-live").stdout.decode()
+            self.assertRegex(report, r"Decommission Status : (Entering|In) Maintenance")
+            write(hosts, "[\n{")
+            refused = hdfs("-refreshNodes", check=False)
+            self.assertNotEqual(refused.returncode, 0)
+            self.assertIn(f"{hosts}:2: ".encode(), refused.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
