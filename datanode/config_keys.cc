@@ -32,6 +32,19 @@ constexpr ConfigKey kKeys[] = {
      "patience with the next node of a pipeline, and 5 s for each node behind this one; 0: as for "
      "all transfers",
      absl::Milliseconds(1), 0},
+    {"dfs.datanode.failed.volumes.tolerated", kInt, "-1",
+     "failed volumes beyond which the datanode stops; -1: one must be left", absl::Seconds(1), -1,
+     1000},
+    {"dfs.datanode.disk.check.min.gap", kDuration, "15m",
+     "how often each volume is tried by writing a small file", absl::Milliseconds(1), 1},
+    {"dfs.datanode.scan.period.hours", kInt, "504",
+     "as cairn.datanode.scan.period, which goes before it; 0: 504, less: never", absl::Hours(1), -1,
+     100000},
+    {"dfs.block.scanner.volume.bytes.per.second", kSize, "16m",
+     "most bytes a second that the scanner reads from a volume; 0: nothing is scanned"},
+    {"dfs.datanode.directoryscan.interval", kDuration, "6h",
+     "how often the files of each volume are compared with what is known; 0: never",
+     absl::Seconds(1), 0},
     {"dfs.heartbeat.interval", kDuration, "3s", "how often the namenode is told of us",
      absl::Seconds(1), 1, 3600},
 
@@ -40,6 +53,9 @@ constexpr ConfigKey kKeys[] = {
      "host:port of the namenode for datanodes (gRPC)"},
     {"cairn.datanode.sync.on.finalize", kBool, "true",
      "a block is on stable media before its last packet is acknowledged"},
+    {"cairn.datanode.scan.period", kDuration, "21d",
+     "every replica is read within this time; unset: dfs.datanode.scan.period.hours. 0: never",
+     absl::Seconds(1), 0},
     {"cairn.datanode.tcp.congestion", kString, "",
      "TCP congestion control of data connections; unset: the system's, but reno within a machine"},
     {"cairn.datanode.advertised.ip", kString, "",
@@ -61,6 +77,23 @@ constexpr ConfigKey kKeys[] = {
 absl::StatusOr<HostPort> ReadHostPort(const Config& config, absl::string_view key) {
   ASSIGN_OR_RETURN(const std::string text, config.GetString(key));
   return ParseHostPort(config, key, text);
+}
+
+absl::StatusOr<ScanOptions> ReadScanOptions(const Config& config) {
+  ScanOptions options;
+  ASSIGN_OR_RETURN(const int64_t hours, config.GetInt("dfs.datanode.scan.period.hours"));
+  if (hours != 0) options.pace.period = absl::Hours(std::max<int64_t>(hours, 0));
+  if (config.IsSet("cairn.datanode.scan.period")) {
+    ASSIGN_OR_RETURN(options.pace.period, config.GetDuration("cairn.datanode.scan.period"));
+  }
+  ASSIGN_OR_RETURN(options.pace.limit_bytes_per_second,
+                   config.GetSize("dfs.block.scanner.volume.bytes.per.second"));
+  ASSIGN_OR_RETURN(options.sweep_interval,
+                   config.GetDuration("dfs.datanode.directoryscan.interval"));
+  if (options.sweep_interval == absl::ZeroDuration()) {
+    options.sweep_interval = absl::InfiniteDuration();
+  }
+  return options;
 }
 
 // Our address on the way to `peer`: nothing is sent.
@@ -134,6 +167,11 @@ absl::StatusOr<std::string> NamenodeAddress(const Config& config) {
 absl::StatusOr<DatanodeOptions> OptionsFrom(const Config& config) {
   DatanodeOptions options;
   ASSIGN_OR_RETURN(options.volumes, ReadVolumes(config));
+  ASSIGN_OR_RETURN(options.scan, ReadScanOptions(config));
+  ASSIGN_OR_RETURN(const int64_t tolerated, config.GetInt("dfs.datanode.failed.volumes.tolerated"));
+  options.watch.tolerated = static_cast<int>(tolerated);
+  ASSIGN_OR_RETURN(options.watch.check_interval,
+                   config.GetDuration("dfs.datanode.disk.check.min.gap"));
   ASSIGN_OR_RETURN(options.reserved_bytes, config.GetSize("dfs.datanode.du.reserved"));
   ASSIGN_OR_RETURN(const HostPort transfer, ReadBindAddress(config, "dfs.datanode.address"));
   options.transfer.bind_address = transfer.host;

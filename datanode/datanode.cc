@@ -51,13 +51,24 @@ absl::StatusOr<std::unique_ptr<Datanode>> Datanode::Start(FileSystem& fs, Datano
                                                           NamenodeLink& link,
                                                           std::function<void()> shut_down) {
   std::unique_ptr<Datanode> datanode(new Datanode(std::move(options), link));
+  datanode->shut_down_ = std::move(shut_down);
   RETURN_IF_ERROR(datanode->OpenStore(fs));
-  RETURN_IF_ERROR(datanode->StartPorts(std::move(shut_down)));
+  RETURN_IF_ERROR(datanode->StartPorts());
   RETURN_IF_ERROR(datanode->StartSession());
+  datanode->watch_ =
+      std::make_unique<VolumeWatch>(*datanode->store_, datanode->options_.watch,
+                                    [datanode = datanode.get()](const absl::Status& why) {
+                                      {
+                                        MutexLock lock(datanode->mu_);
+                                        datanode->stop_reason_ = why;
+                                      }
+                                      datanode->shut_down_();
+                                    });
   return datanode;
 }
 
 Datanode::~Datanode() {
+  watch_.reset();
   session_.Stop();
   recoveries_.Stop();
   orders_.Stop();
@@ -65,20 +76,53 @@ Datanode::~Datanode() {
   rpc_.reset();
   transfer_.reset();
   disk_.Stop();
+  scanner_.reset();
   io_threads_.Stop();
 }
 
-absl::Status Datanode::OpenStore(FileSystem& fs) {
+// A disk that cannot be used at start is like one that fails later; a directory that is somebody
+// else's, or damaged, is for an administrator to look at.
+absl::StatusOr<std::vector<std::unique_ptr<Volume>>> Datanode::OpenVolumes(FileSystem& fs) {
+  std::vector<VolumeSpec> usable;
+  std::string reasons;
+  const auto failed = [&](const VolumeSpec& spec, const absl::Status& why) -> absl::Status {
+    if (absl::IsFailedPrecondition(why) || absl::IsInvalidArgument(why)) return why;
+    LOG_ERROR("volume {} cannot be used: {}", spec.path, why);
+    absl::StrAppend(&reasons, "; ", spec.path, ": ", why.message());
+    ++options_.watch.failed_at_start;
+    return absl::OkStatus();
+  };
   for (const VolumeSpec& spec : options_.volumes) {
-    ASSIGN_OR_RETURN(const std::string uuid, Volume::PeekDatanodeUuid(fs, spec));
-    if (datanode_uuid_.empty()) datanode_uuid_ = uuid;
+    const absl::StatusOr<std::string> uuid = Volume::PeekDatanodeUuid(fs, spec);
+    if (!uuid.ok()) {
+      RETURN_IF_ERROR(failed(spec, uuid.status()));
+      continue;
+    }
+    if (datanode_uuid_.empty()) datanode_uuid_ = *uuid;
+    usable.push_back(spec);
   }
   if (datanode_uuid_.empty()) datanode_uuid_ = NewUuid();
   std::vector<std::unique_ptr<Volume>> volumes;
-  for (const VolumeSpec& spec : options_.volumes) {
-    ASSIGN_OR_RETURN(auto volume, Volume::Open(fs, spec, options_.reserved_bytes, datanode_uuid_));
-    volumes.push_back(std::move(volume));
+  for (const VolumeSpec& spec : usable) {
+    auto volume = Volume::Open(fs, spec, options_.reserved_bytes, datanode_uuid_);
+    if (!volume.ok()) {
+      RETURN_IF_ERROR(failed(spec, volume.status()));
+      continue;
+    }
+    volumes.push_back(*std::move(volume));
   }
+  const int configured = static_cast<int>(options_.volumes.size());
+  const int lost = options_.watch.failed_at_start;
+  if (lost > 0 && TooManyFailed(configured, lost, options_.watch.tolerated)) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "too many failed volumes: ", lost, " of ", configured,
+        ", dfs.datanode.failed.volumes.tolerated is ", options_.watch.tolerated, reasons));
+  }
+  return volumes;
+}
+
+absl::Status Datanode::OpenStore(FileSystem& fs) {
+  ASSIGN_OR_RETURN(std::vector<std::unique_ptr<Volume>> volumes, OpenVolumes(fs));
   // A volume that was added, or formatted anew, belongs where the others do.
   VolumeIdentity known;
   for (const auto& volume : volumes) {
@@ -86,15 +130,22 @@ absl::Status Datanode::OpenStore(FileSystem& fs) {
   }
   if (!known.cluster_id.empty()) {
     for (const auto& volume : volumes) {
-      RETURN_IF_ERROR(volume->AdoptCluster(known.cluster_id, known.block_pool_id));
+      const absl::Status status = volume->AdoptCluster(known.cluster_id, known.block_pool_id);
+      if (absl::IsFailedPrecondition(status)) return status;
+      if (!status.ok()) volume->MarkFailed(status);
     }
   }
   store_ = std::make_unique<ReplicaStore>(std::move(volumes), options_.store, session_);
-  return store_->Load();
+  RETURN_IF_ERROR(store_->Load());
+  return CheckVolumes(*store_, options_.watch);
 }
 
-absl::Status Datanode::StartPorts(std::function<void()> shut_down) {
+absl::Status Datanode::StartPorts() {
   context_.reset(new TransferContext{*store_, disk_, buffers_, options_.transfer});
+  scanner_ = std::make_unique<Scanner>(*store_, options_.scan);
+  if (options_.scan.pace.enabled()) {
+    context_->suspect = [this](const ReplicaInfo& replica) { scanner_->Suspect(replica); };
+  }
   ASSIGN_OR_RETURN(transfer_, TransferServer::Start(*context_, io_threads_));
   client_service_ = std::make_unique<ClientDatanodeService>(
       *store_, ClientDatanodeService::Hooks{
@@ -102,7 +153,7 @@ absl::Status Datanode::StartPorts(std::function<void()> shut_down) {
                    .software_version = kSoftwareVersion,
                    .started = absl::Now(),
                    .trigger_report = [this](bool full) { session_.TriggerReport(full); },
-                   .shut_down = std::move(shut_down)});
+                   .shut_down = shut_down_});
   inter_service_ = std::make_unique<InterDatanodeService>(*store_, answers_);
   rpc::RpcServerOptions rpc_options;
   rpc_options.bind_address = options_.ipc_bind_address;
@@ -200,7 +251,8 @@ absl::Status Datanode::Drain(absl::Duration limit) {
   transfer_->Drain(limit);
   rpc_->Drain(limit);
   session_.Stop();
-  return absl::OkStatus();
+  MutexLock lock(mu_);
+  return stop_reason_;
 }
 
 }  // namespace cairn::datanode

@@ -20,9 +20,11 @@
 #include "datanode/heartbeat/namenode_session.h"
 #include "datanode/pipeline/disk_pool.h"
 #include "datanode/pipeline/transfer_server.h"
+#include "datanode/scanner/scanner.h"
 #include "datanode/service/client_datanode.h"
 #include "datanode/service/inter_datanode.h"
 #include "datanode/volume/replica_store.h"
+#include "datanode/volume/volume_watch.h"
 #include "wire/rpc/server.h"
 
 namespace cairn::datanode {
@@ -31,6 +33,8 @@ struct DatanodeOptions {
   std::vector<VolumeSpec> volumes;  // at least one
   uint64_t reserved_bytes = 0;      // on each volume, for others
   StoreOptions store;
+  WatchOptions watch;
+  ScanOptions scan;
   TransferOptions transfer;
   std::string ipc_bind_address = "0.0.0.0";
   uint16_t ipc_port = 0;
@@ -46,8 +50,9 @@ struct DatanodeOptions {
 class Datanode {
  public:
   // Opens the volumes, finds their replicas, registers, and serves. `link` outlives the datanode.
-  // `shut_down` is called when an administrator's RPC asks for the end. The namenode being away is
-  // no error. kFailedPrecondition: a volume is in use or not ours, or the namenode refuses us.
+  // `shut_down` is called when an administrator's RPC asks for the end, or too many volumes have
+  // failed. The namenode being away is no error. kFailedPrecondition: a volume is in use or not
+  // ours, too many cannot be used, or the namenode refuses us.
   static absl::StatusOr<std::unique_ptr<Datanode>> Start(FileSystem& fs, DatanodeOptions options,
                                                          NamenodeLink& link,
                                                          std::function<void()> shut_down);
@@ -61,13 +66,15 @@ class Datanode {
   NamenodeSession& session() { return session_; }
 
   // Takes no new work, lets transfers end for `limit`, tells the namenode of their results.
+  // kFailedPrecondition: the end came because too many volumes have failed.
   absl::Status Drain(absl::Duration limit);
 
  private:
   Datanode(DatanodeOptions options, NamenodeLink& link);
 
   absl::Status OpenStore(FileSystem& fs);
-  absl::Status StartPorts(std::function<void()> shut_down);
+  absl::StatusOr<std::vector<std::unique_ptr<Volume>>> OpenVolumes(FileSystem& fs);
+  absl::Status StartPorts();
   absl::Status StartSession();
   void Obey(const internal::Command& command);
   void Recover(const internal::RecoverBlock& order);
@@ -75,7 +82,8 @@ class Datanode {
   std::string BlockPool() const;
 
   // In the order in which they are made; destroyed from the last to the first.
-  const DatanodeOptions options_;
+  DatanodeOptions options_;  // constant once the store is open
+  std::function<void()> shut_down_;
   std::string datanode_uuid_;
   NamenodeSession session_;  // the store tells it of changes
   std::unique_ptr<ReplicaStore> store_;
@@ -86,11 +94,15 @@ class Datanode {
   DiskPool recoveries_;  // as primary: wait for other datanodes
   DiskPool
       answers_;  // of other primaries: wait for writers; apart, so that none waits for the other
+  std::unique_ptr<Scanner> scanner_;
   std::unique_ptr<TransferContext> context_;
   std::unique_ptr<TransferServer> transfer_;
   std::unique_ptr<ClientDatanodeService> client_service_;
   std::unique_ptr<InterDatanodeService> inter_service_;
   std::unique_ptr<rpc::RpcServer> rpc_;
+  Mutex mu_;
+  absl::Status stop_reason_ ABSL_GUARDED_BY(mu_);
+  std::unique_ptr<VolumeWatch> watch_;
 };
 
 }  // namespace cairn::datanode

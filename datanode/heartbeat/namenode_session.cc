@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/clock.h"
@@ -112,6 +113,14 @@ void NamenodeSession::Changed(Kind kind, const Volume& volume, const ReplicaInfo
   wake_.NotifyAll();
 }
 
+void NamenodeSession::VolumeFailed(const Volume& /*volume*/) {
+  {
+    MutexLock lock(mu_);
+    volume_failed_ = true;
+  }
+  wake_.NotifyAll();
+}
+
 void NamenodeSession::TriggerReport(bool full) {
   {
     MutexLock lock(mu_);
@@ -141,7 +150,7 @@ void NamenodeSession::Run() {
       if (!status.ok()) return;
       continue;
     }
-    if (status.ok() && heartbeat_now_) pause = absl::ZeroDuration();
+    if (status.ok() && (heartbeat_now_ || volume_failed_)) pause = absl::ZeroDuration();
     if (status.ok() && urgent_) pause = std::min(pause, next_report_ - Now());
     if (pause <= absl::ZeroDuration()) continue;
     wake_.WaitFor(mu_, absl::ToChronoNanoseconds(pause));
@@ -186,7 +195,7 @@ void NamenodeSession::WaitForOrders() {
 bool NamenodeSession::HeartbeatIsDue() {
   if (Now() >= next_heartbeat_) return true;
   MutexLock lock(mu_);
-  return heartbeat_now_;
+  return heartbeat_now_ || volume_failed_;
 }
 
 absl::Status NamenodeSession::Round() {
@@ -204,14 +213,14 @@ std::vector<internal::StorageState> NamenodeSession::Storages() const {
     state.set_storage_uuid(volume->identity().storage_uuid);
     state.set_type(static_cast<uint32_t>(volume->type()));
     const auto space = volume->Space();
+    if (!space.ok()) volume->MarkFailed(space.status());
+    state.set_failed(volume->failed());
+    if (volume->failed()) continue;  // what lies in its place now, if anything, is not ours
     const uint64_t reserved = volume->reserved_bytes();
-    if (space.ok()) {
-      state.set_capacity_bytes(space->capacity_bytes > reserved ? space->capacity_bytes - reserved
-                                                                : 0);
-    }
+    state.set_capacity_bytes(space->capacity_bytes > reserved ? space->capacity_bytes - reserved
+                                                              : 0);
     state.set_used_bytes(volume->used_bytes());
     state.set_remaining_bytes(volume->Available());
-    state.set_failed(volume->failed() || !space.ok());
     state.set_blocks(volume->blocks());
   }
   return storages;
@@ -229,6 +238,7 @@ absl::Status NamenodeSession::RegisterNow() {
   for (const auto& storage : Storages()) *request.add_storages() = storage;
   ASSIGN_OR_RETURN(const internal::RegisterReply reply, link_.Register(request));
   for (const auto& volume : store_->volumes()) {
+    if (volume->failed()) continue;
     RETURN_IF_ERROR(volume->AdoptCluster(reply.cluster_id(), reply.block_pool_id()));
   }
   LOG_INFO("registered with cluster {}, block pool {}, session {}{}", reply.cluster_id(),
@@ -295,6 +305,7 @@ absl::Status NamenodeSession::SendFullReport() {
   const auto part_size = static_cast<size_t>(options_.replicas_per_part);
   const auto send = [&]() -> absl::Status {
     for (size_t volume = 0; volume < store_->volumes().size(); ++volume) {
+      if (store_->volumes()[volume]->failed()) continue;  // the heartbeat says so
       const std::vector<ReplicaInfo> replicas = store_->List(static_cast<int>(volume));
       size_t next = 0;
       uint32_t part = 0;
@@ -326,6 +337,10 @@ absl::Status NamenodeSession::SendFullReport() {
 }
 
 absl::Status NamenodeSession::SendHeartbeat() {
+  {
+    MutexLock lock(mu_);
+    volume_failed_ = false;  // what fails from now on may miss this one
+  }
   internal::HeartbeatRequest request;
   request.set_datanode_uuid(options_.datanode_uuid);
   request.set_session(*session_);

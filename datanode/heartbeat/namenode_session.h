@@ -58,6 +58,8 @@ class NamenodeSession final : public ReplicaEvents {
 
   void Changed(Kind kind, const Volume& volume, const ReplicaInfo& replica) override
       ABSL_LOCKS_EXCLUDED(mu_);
+  // The next heartbeat, which says so, leaves at once.
+  void VolumeFailed(const Volume& volume) override ABSL_LOCKS_EXCLUDED(mu_);
 
   // Soon: a full report, or what has changed.
   void TriggerReport(bool full) ABSL_LOCKS_EXCLUDED(mu_);
@@ -71,7 +73,7 @@ class NamenodeSession final : public ReplicaEvents {
   void Run();
   void WaitForOrders();
   void EndSession();
-  bool HeartbeatIsDue();
+  bool HeartbeatIsDue() ABSL_LOCKS_EXCLUDED(mu_);
   // One round: whatever is due. The error of the first call that failed.
   absl::Status Round();
   absl::Status RegisterNow();
@@ -102,6 +104,7 @@ class NamenodeSession final : public ReplicaEvents {
   CondVar wake_for_orders_;  // the one that waits for orders
   std::deque<Change> pending_ ABSL_GUARDED_BY(mu_);
   bool urgent_ ABSL_GUARDED_BY(mu_) = false;
+  bool volume_failed_ ABSL_GUARDED_BY(mu_) = false;  // no heartbeat has said so yet
   bool full_report_ ABSL_GUARDED_BY(mu_) = false;
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
   // The session in which orders may be waited for: registered, and not known to have ended.

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -50,6 +51,8 @@ struct TransferContext {
   std::atomic<uint64_t> bytes_written{0};
   std::atomic<uint64_t> bytes_read{0};
   std::atomic<int> buffer_waiters{0};  // writers that wait for a buffer
+  // Has a replica read again that is doubtful. None: what could not be read is condemned at once.
+  std::function<void(const ReplicaInfo&)> suspect = nullptr;
 };
 
 // Each runs one operation to its end. True: the connection may carry another.
@@ -77,6 +80,11 @@ absl::Status CheckPool(const TransferContext& context, const hdfs::ExtendedBlock
 // disk.
 awaitable<absl::StatusOr<ReplicaReader>> OpenReplicaForRead(TransferContext& context, BlockId block,
                                                             GenerationStamp at_least);
+
+// Reading a replica's files failed: its volume is looked at, on a disk thread, and the replica is
+// read again, for a disk that fails once may not do so twice.
+awaitable<void> ReportFailedRead(TransferContext& context, const ReplicaInfo& replica,
+                                 const absl::Status& why);
 
 // Asks whoever writes the replica to stop, and waits until it has, but not for ever: who comes next
 // is told if it has not.

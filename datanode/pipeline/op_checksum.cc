@@ -71,7 +71,11 @@ awaitable<bool> BlockChecksum(TransferContext& context, std::shared_ptr<Channel>
     ASSIGN_OR_RETURN(const ReplicaReader reader,
                      context.store.OpenForRead(BlockId{block.blockid()},
                                                GenerationStamp{block.generationstamp()}));
-    return Compute(reader, block.numbytes(), op.blockchecksumoptions());
+    Response computed = Compute(reader, block.numbytes(), op.blockchecksumoptions());
+    if (absl::IsDataLoss(computed.status())) {
+      context.store.ReadFailed(reader.info, computed.status());
+    }
+    return computed;
   });
   if (!response.ok()) {
     (void)co_await SendError(*channel, ToReplyStatus(response.status()),

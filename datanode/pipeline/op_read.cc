@@ -29,11 +29,16 @@ awaitable<void> WaitUntilVisible(const TransferContext& context, Channel& channe
 }
 
 // True: the client read to the end and said so; the connection may be used again.
-awaitable<bool> ReadClientStatus(TransferContext& context, Channel& channel) {
+awaitable<bool> ReadClientStatus(TransferContext& context, Channel& channel,
+                                 const ReplicaInfo& replica) {
   channel.SetIdleLimit(context.options.idle_limit);
   const absl::StatusOr<std::string> body = co_await channel.ReadDelimited(kMaxReadStatusBytes);
   hdfs::ClientReadStatusProto status;
-  co_return body.ok() && status.ParseFromString(*body);
+  if (!body.ok() || !status.ParseFromString(*body)) co_return false;
+  const bool good =
+      status.status() == hdfs::STATUS_SUCCESS || status.status() == hdfs::STATUS_CHECKSUM_OK;
+  if (!good && context.suspect != nullptr) context.suspect(replica);
+  co_return true;
 }
 
 }  // namespace
@@ -69,13 +74,10 @@ awaitable<bool> ReadBlock(TransferContext& context, std::shared_ptr<Channel> cha
   reply.mutable_readopchecksuminfo()->set_chunkoffset(sender.first_offset());
   absl::Status status = co_await SendReply(*channel, std::move(reply));
   if (status.ok()) status = co_await sender.Send(*channel);
-  if (absl::IsDataLoss(status)) {
-    LOG_ERROR("block {}: {}", block.blockid(), status);
-    context.store.MarkCorrupt(info.block, info.stamp);
-  }
+  if (absl::IsDataLoss(status)) co_await ReportFailedRead(context, info, status);
   if (!status.ok()) co_return false;  // a reader that goes away early is nothing unusual
   context.bytes_read.fetch_add(end - offset, std::memory_order_relaxed);
-  co_return co_await ReadClientStatus(context, *channel);
+  co_return co_await ReadClientStatus(context, *channel, info);
 }
 
 // ---- Shared pieces ----
@@ -84,6 +86,20 @@ awaitable<absl::StatusOr<ReplicaReader>> OpenReplicaForRead(TransferContext& con
                                                             GenerationStamp at_least) {
   co_return co_await OnDisk(context.disk, [&context, block, at_least] {
     return context.store.OpenForRead(block, at_least);
+  });
+}
+
+awaitable<void> ReportFailedRead(TransferContext& context, const ReplicaInfo& replica,
+                                 const absl::Status& why) {
+  (void)co_await OnDisk(context.disk, [&context, &replica, &why] {
+    if (context.suspect == nullptr) {
+      context.store.ReadFailed(replica, why);
+      return 0;
+    }
+    Volume& volume = *context.store.volumes()[static_cast<size_t>(replica.volume)];
+    LOG_ERROR("block {}: {}", ToInt(replica.block), volume.Note(VolumeUse::kRead, why));
+    context.suspect(replica);
+    return 0;
   });
 }
 

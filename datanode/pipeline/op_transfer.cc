@@ -82,7 +82,7 @@ awaitable<absl::Status> PushReplica(TransferContext& context, Push push) {
   BlockSender sender(context.disk, *std::move(reader), 0, length, /*checksums=*/true);
   if (status.ok()) status = co_await sender.Send(**channel);
   if (absl::IsDataLoss(status)) {
-    context.store.MarkCorrupt(info.block, info.stamp);
+    co_await ReportFailedRead(context, info, status);
     co_return status;
   }
   const absl::Status outcome = co_await ReadOutcome(**channel, !push.client_name.empty());

@@ -27,6 +27,10 @@ class RecordedEvents final : public ReplicaEvents {
     MutexLock lock(mu_);
     events_.push_back({kind, replica});
   }
+  void VolumeFailed(const Volume& volume) override {
+    MutexLock lock(mu_);
+    failed_volumes_.push_back(volume.path());
+  }
   std::vector<Event> Of(Kind kind) const {
     MutexLock lock(mu_);
     std::vector<Event> out;
@@ -35,10 +39,15 @@ class RecordedEvents final : public ReplicaEvents {
     }
     return out;
   }
+  std::vector<std::string> failed_volumes() const {
+    MutexLock lock(mu_);
+    return failed_volumes_;
+  }
 
  private:
   mutable Mutex mu_;
   std::vector<Event> events_ ABSL_GUARDED_BY(mu_);
+  std::vector<std::string> failed_volumes_ ABSL_GUARDED_BY(mu_);
 };
 
 class TestNode {

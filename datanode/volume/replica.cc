@@ -23,6 +23,7 @@ bool OpenReplica::TakeWriter() {
   if (has_writer_) return false;
   has_writer_ = true;
   stop_wanted_ = false;
+  ending_.store(false, std::memory_order_release);
   return true;
 }
 
@@ -50,15 +51,25 @@ void OpenReplica::ReleaseWriter() {
 }
 
 void OpenReplica::StopWriter(std::function<void()> on_release) {
+  Stop(std::move(on_release), /*interrupt=*/true);
+}
+
+void OpenReplica::EndWriter(std::function<void()> on_release) {
+  Stop(std::move(on_release), /*interrupt=*/!ending());
+}
+
+void OpenReplica::Stop(std::function<void()> on_release, bool interrupt) {
   std::function<void()> stop;
   bool free = false;
   {
     MutexLock lock(mu_);
     free = !has_writer_;
     if (!free) {
-      stop_wanted_ = true;
-      stop.swap(stop_);
       on_release_.push_back(on_release);
+      if (interrupt) {
+        stop_wanted_ = true;
+        stop.swap(stop_);
+      }
     }
   }
   if (free) on_release();

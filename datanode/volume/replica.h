@@ -41,6 +41,7 @@ struct ReplicaInfo {
   // Finalized and waiting: bytes on disk. Being written: bytes acknowledged, which readers may see.
   uint64_t length = 0;
   int volume = 0;  // index
+  friend bool operator==(const ReplicaInfo&, const ReplicaInfo&) = default;
 };
 
 // How long whoever asks a writer to stop waits for it. Longer than a writer takes to find that it
@@ -60,6 +61,15 @@ class OpenReplica {
   uint64_t received() const { return received_.load(std::memory_order_acquire); }
   void SetReceived(uint64_t length) { received_.store(length, std::memory_order_release); }
 
+  // A sync of the files failed, for want of space on a volume that is well otherwise: what they
+  // hold must be written again before a sync means anything.
+  bool sync_failed() const { return sync_failed_.load(std::memory_order_acquire); }
+  void SetSyncFailed(bool failed = true) { sync_failed_.store(failed, std::memory_order_release); }
+
+  // The writer has met an error: it tells its client, and ends by itself.
+  bool ending() const { return ending_.load(std::memory_order_acquire); }
+  void SetEnding() { ending_.store(true, std::memory_order_release); }
+
   // A writer at work; at most one. False: another one is.
   bool TakeWriter() ABSL_LOCKS_EXCLUDED(mu_);
   // How to make the writer stop soon; called from any thread, at most once.
@@ -68,11 +78,17 @@ class OpenReplica {
   // Asks the writer to stop. `on_release` is called from any thread once there is none, at once if
   // there is none now.
   void StopWriter(std::function<void()> on_release) ABSL_LOCKS_EXCLUDED(mu_);
+  // The same for somebody who may wait: a writer that ends by itself is not interrupted.
+  void EndWriter(std::function<void()> on_release) ABSL_LOCKS_EXCLUDED(mu_);
   bool has_writer() const ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
+  void Stop(std::function<void()> on_release, bool interrupt) ABSL_LOCKS_EXCLUDED(mu_);
+
   std::atomic<uint64_t> acked_;
   std::atomic<uint64_t> received_;
+  std::atomic<bool> sync_failed_{false};
+  std::atomic<bool> ending_{false};
   mutable Mutex mu_;
   bool has_writer_ ABSL_GUARDED_BY(mu_) = false;
   bool stop_wanted_ ABSL_GUARDED_BY(mu_) = false;

@@ -176,6 +176,22 @@ absl::Status CutFiles(File& data, File& meta, const DataChecksum& checksum, uint
   return absl::OkStatus();
 }
 
+absl::Status RewriteFiles(File& data, File& meta, const DataChecksum& checksum, uint64_t length) {
+  RETURN_IF_ERROR(VerifyChunks(data, meta, checksum, checksum.RoundDown(length)));
+  std::vector<std::byte> buffer(kScanBytes);
+  const auto rewrite = [&](File& file, absl::string_view what, uint64_t end) -> absl::Status {
+    for (uint64_t offset = 0; offset < end; offset += kScanBytes) {
+      const auto piece = std::span(buffer).first(
+          static_cast<size_t>(std::min<uint64_t>(kScanBytes, end - offset)));
+      RETURN_IF_ERROR(ReadFully(file, what, offset, piece));
+      RETURN_IF_ERROR(file.WriteAt(offset, piece));
+    }
+    return absl::OkStatus();
+  };
+  RETURN_IF_ERROR(rewrite(data, "data", length));
+  return rewrite(meta, "meta", MetaFileBytes(checksum, length));
+}
+
 absl::Status WriteTailRecord(FileSystem& fs, const std::string& path, BlockId block,
                              const DataChecksum& checksum, uint64_t length, uint32_t chunk_crc,
                              uint64_t* sequence) {

@@ -60,6 +60,12 @@ absl::Status VerifyChunks(File& data, File& meta, const transfer::DataChecksum& 
 absl::Status CutFiles(File& data, File& meta, const transfer::DataChecksum& checksum,
                       uint64_t length, std::optional<uint32_t> tail_crc);
 
+// Writes the first `length` bytes, and their CRCs, again with the values they have, after comparing
+// all full chunks: what a failed sync may have dropped becomes dirty, and the next sync counts.
+// kDataLoss: something does not match, or is missing.
+absl::Status RewriteFiles(File& data, File& meta, const transfer::DataChecksum& checksum,
+                          uint64_t length);
+
 // Appends the record of a partial last chunk, synced; nothing for a full one. `sequence` is that of
 // the last record and is raised.
 absl::Status WriteTailRecord(FileSystem& fs, const std::string& path, BlockId block,

@@ -4,8 +4,6 @@
 #include <optional>
 #include <string>
 
-#include "absl/container/flat_hash_map.h"
-#include "absl/container/flat_hash_set.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -53,32 +51,11 @@ std::optional<MetaName> ParseMetaName(absl::string_view name) {
   return MetaName{BlockId{id}, GenerationStamp{stamp}};
 }
 
-// One directory's replicas.
-struct Listing {
-  absl::flat_hash_set<BlockId> data;
-  absl::flat_hash_map<BlockId, GenerationStamp> meta;  // the newest of each
-  std::vector<BlockId> tails;
-};
-
-absl::StatusOr<Listing> ListReplicas(FileSystem& fs, const std::string& directory) {
-  ASSIGN_OR_RETURN(const std::vector<std::string> names, fs.List(directory));
-  Listing listing;
-  for (const std::string& name : names) {
-    if (const auto block = ParseDataName(name)) listing.data.insert(*block);
-    if (const auto block = ParseTailName(name)) listing.tails.push_back(*block);
-    if (const auto meta = ParseMetaName(name)) {
-      GenerationStamp& stamp = listing.meta[meta->block];
-      stamp = std::max(stamp, meta->stamp);
-    }
-  }
-  return listing;
-}
-
 // A replica moves between rbw/ and finalized/ by two renames, meta first. Where data lie without
 // their meta file, and the meta file is in the other place, the second rename is made up for.
 void CompleteInterruptedMoves(Volume& volume) {
   FileSystem& fs = volume.fs();
-  const auto rbw = ListReplicas(fs, volume.RbwDirectory());
+  const auto rbw = ListReplicaFiles(fs, volume.RbwDirectory());
   if (!rbw.ok()) return volume.MarkFailed(rbw.status());
   const auto move = [&](BlockId block, const std::string& from, const std::string& to) {
     const std::string name = "/" + DataFileName(block);
@@ -89,7 +66,7 @@ void CompleteInterruptedMoves(Volume& volume) {
   for (const BlockId block : rbw->data) {  // on its way to finalized/
     const std::string finalized = volume.FinalizedDirectory(block);
     if (rbw->meta.contains(block) || !fs.IsDirectory(finalized)) continue;
-    const auto there = ListReplicas(fs, finalized);
+    const auto there = ListReplicaFiles(fs, finalized);
     if (there.ok() && there->meta.contains(block) && !there->data.contains(block)) {
       move(block, volume.RbwDirectory(), finalized);
     }
@@ -97,7 +74,7 @@ void CompleteInterruptedMoves(Volume& volume) {
   for (const auto& [block, stamp] : rbw->meta) {  // on its way to rbw/
     const std::string finalized = volume.FinalizedDirectory(block);
     if (rbw->data.contains(block) || !fs.IsDirectory(finalized)) continue;
-    const auto there = ListReplicas(fs, finalized);
+    const auto there = ListReplicaFiles(fs, finalized);
     if (there.ok() && there->data.contains(block) && !there->meta.contains(block)) {
       move(block, finalized, volume.RbwDirectory());
     }
@@ -116,11 +93,13 @@ void LoadFinalized(Volume& volume, int index, std::vector<ReplicaInfo>& found) {
     for (const std::string& y : *inner) {
       const std::string directory = absl::StrCat(outer_path, "/", y);
       if (!absl::StartsWith(y, "subdir")) continue;
-      const auto listing = ListReplicas(fs, directory);
+      const auto listing = ListReplicaFiles(fs, directory);
       if (!listing.ok()) return volume.MarkFailed(listing.status());
       for (const BlockId block : listing->data) {
         const auto file = fs.Open(absl::StrCat(directory, "/", DataFileName(block)), {});
         const auto size = file.ok() ? (*file)->Size() : file.status();
+        volume.Note(VolumeUse::kRead, size.status()).IgnoreError();  // the replica is judged below
+        if (volume.failed()) return;
         const auto meta = listing->meta.find(block);
         const bool usable = size.ok() && meta != listing->meta.end() &&
                             directory == volume.FinalizedDirectory(block);
@@ -140,7 +119,7 @@ void LoadFinalized(Volume& volume, int index, std::vector<ReplicaInfo>& found) {
 
 void LoadRbw(Volume& volume, int index, std::vector<ReplicaInfo>& found) {
   FileSystem& fs = volume.fs();
-  const auto listing = ListReplicas(fs, volume.RbwDirectory());
+  const auto listing = ListReplicaFiles(fs, volume.RbwDirectory());
   if (!listing.ok()) return volume.MarkFailed(listing.status());
   for (const BlockId block : listing->tails) {
     if (listing->data.contains(block)) continue;
@@ -157,6 +136,7 @@ void LoadRbw(Volume& volume, int index, std::vector<ReplicaInfo>& found) {
     const auto length =
         RecoverPrefix(fs, PathsIn(volume.RbwDirectory(), block, meta->second), block);
     if (!length.ok()) {
+      volume.Note(VolumeUse::kRead, length.status()).IgnoreError();  // logged below
       LOG_ERROR("volume {}: {}: cannot be recovered, left alone: {}", volume.path(), Name(block),
                 length.status());
       continue;
@@ -172,6 +152,20 @@ void LoadRbw(Volume& volume, int index, std::vector<ReplicaInfo>& found) {
 }
 
 }  // namespace
+
+absl::StatusOr<ReplicaListing> ListReplicaFiles(FileSystem& fs, const std::string& directory) {
+  ASSIGN_OR_RETURN(const std::vector<std::string> names, fs.List(directory));
+  ReplicaListing listing;
+  for (const std::string& name : names) {
+    if (const auto block = ParseDataName(name)) listing.data.insert(*block);
+    if (const auto block = ParseTailName(name)) listing.tails.push_back(*block);
+    if (const auto meta = ParseMetaName(name)) {
+      GenerationStamp& stamp = listing.meta[meta->block];
+      stamp = std::max(stamp, meta->stamp);
+    }
+  }
+  return listing;
+}
 
 std::vector<ReplicaInfo> LoadReplicas(Volume& volume, int index) {
   std::vector<ReplicaInfo> found;

@@ -4,8 +4,12 @@
 // thread of its own. docs/formats/replica.md, "Recovery at start".
 #pragma once
 
+#include <string>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/status/statusor.h"
 #include "datanode/volume/replica.h"
 #include "datanode/volume/volume.h"
 
@@ -16,6 +20,14 @@ namespace cairn::datanode {
 // finalized, waiting for recovery or corrupt. `index` is the volume's, for ReplicaInfo. A directory
 // that cannot be read marks the volume as failed; what was found before that is returned.
 std::vector<ReplicaInfo> LoadReplicas(Volume& volume, int index);
+
+// One directory's files, by their names alone.
+struct ReplicaListing {
+  absl::flat_hash_set<BlockId> data;
+  absl::flat_hash_map<BlockId, GenerationStamp> meta;  // the newest of each
+  std::vector<BlockId> tails;
+};
+absl::StatusOr<ReplicaListing> ListReplicaFiles(FileSystem& fs, const std::string& directory);
 
 // Of two replicas of one block, whether `a` is the one to keep: the newer stamp, then a finalized
 // one, then the longer.

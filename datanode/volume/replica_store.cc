@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <thread>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/check.h"
@@ -44,6 +45,12 @@ ReplicaStore::ReplicaStore(std::vector<std::unique_ptr<Volume>> volumes, StoreOp
                            ReplicaEvents& events)
     : volumes_(std::move(volumes)), options_(options), events_(events) {
   CHECK(!volumes_.empty());
+  for (size_t i = 0; i < volumes_.size(); ++i) {
+    volumes_[i]->SetFailureListener([this, i] {
+      DropReplicas(static_cast<int>(i));
+      events_.VolumeFailed(*volumes_[i]);
+    });
+  }
 }
 
 ReplicaInfo ReplicaStore::InfoOf(BlockId block, const Entry& entry) {
@@ -69,6 +76,7 @@ absl::Status ReplicaStore::Load() {
   }
   for (std::thread& thread : threads) thread.join();
   for (size_t i = 0; i < volumes_.size(); ++i) {
+    if (volumes_[i]->failed()) continue;  // nothing of another volume may give way to it
     for (const ReplicaInfo& replica : found[i]) Adopt(replica);
     LOG_INFO("volume {}: {} replicas, {} bytes", volumes_[i]->path(), volumes_[i]->blocks(),
              volumes_[i]->used_bytes());
@@ -100,8 +108,36 @@ void ReplicaStore::DeleteFiles(const ReplicaInfo& replica) {
       PathsIn(volume.DirectoryOf(replica.block, replica.state), replica.block, replica.stamp);
   for (const std::string& path : {paths.data, paths.meta, paths.tail}) {
     const absl::Status status = volume.fs().Remove(path);
-    if (!status.ok() && !absl::IsNotFound(status)) LOG_WARN("{}", status);
+    if (status.ok() || absl::IsNotFound(status)) continue;
+    LOG_WARN("{}", volume.Note(VolumeUse::kWrite, status));
   }
+}
+
+void ReplicaStore::DropReplicas(int volume) {
+  std::vector<BlockId> blocks;
+  {
+    ReaderLock lock(mu_);
+    for (const auto& [block, entry] : replicas_) {
+      if (entry.volume == volume) blocks.push_back(block);
+    }
+  }
+  for (const BlockId block : blocks) DropReplica(block, volume);
+  if (!blocks.empty()) {
+    LOG_WARN("volume {}: {} replicas are gone with it",
+             volumes_[static_cast<size_t>(volume)]->path(), blocks.size());
+  }
+}
+
+void ReplicaStore::DropReplica(BlockId block, int volume) {
+  std::shared_ptr<OpenReplica> open;
+  {
+    WriterLock lock(mu_);
+    const auto found = replicas_.find(block);
+    if (found == replicas_.end() || found->second.volume != volume) return;
+    open = found->second.open;
+    if (open == nullptr || !open->has_writer()) return EraseEntry(block);
+  }
+  open->EndWriter([this, block, volume] { DropReplica(block, volume); });
 }
 
 // ---- The map ----
@@ -130,6 +166,10 @@ void ReplicaStore::Put(const ReplicaInfo& info, std::shared_ptr<OpenReplica> ope
 
 void ReplicaStore::Erase(BlockId block) {
   WriterLock lock(mu_);
+  EraseEntry(block);
+}
+
+void ReplicaStore::EraseEntry(BlockId block) {
   const auto found = replicas_.find(block);
   if (found == replicas_.end()) return;
   const Entry& entry = found->second;
@@ -155,6 +195,7 @@ std::shared_ptr<OpenReplica> ReplicaStore::FindOpen(BlockId block) const {
 
 std::vector<ReplicaInfo> ReplicaStore::List(int volume) const {
   std::vector<ReplicaInfo> list;
+  if (volumes_[static_cast<size_t>(volume)]->failed()) return list;
   {
     ReaderLock lock(mu_);
     for (const auto& [block, entry] : replicas_) {
@@ -166,6 +207,41 @@ std::vector<ReplicaInfo> ReplicaStore::List(int volume) const {
   std::sort(list.begin(), list.end(),
             [](const ReplicaInfo& a, const ReplicaInfo& b) { return a.block < b.block; });
   return list;
+}
+
+std::vector<BlockId> ReplicaStore::CorruptReplicas(int volume, size_t limit) const {
+  std::vector<BlockId> blocks;
+  ReaderLock lock(mu_);
+  for (const auto& [block, entry] : replicas_) {
+    if (entry.volume != volume || entry.state != ReplicaState::kCorrupt) continue;
+    blocks.push_back(block);
+    if (blocks.size() == limit) break;
+  }
+  return blocks;
+}
+
+ReplicaStore::Slice ReplicaStore::ListAfter(int volume, BlockId after, size_t limit) const {
+  Slice slice;
+  std::vector<ReplicaInfo>& least = slice.replicas;  // a heap, the greatest id on top
+  const auto by_id = [](const ReplicaInfo& a, const ReplicaInfo& b) { return a.block < b.block; };
+  {
+    ReaderLock lock(mu_);
+    for (const auto& [block, entry] : replicas_) {
+      if (entry.volume != volume || entry.state != ReplicaState::kFinalized || block <= after) {
+        continue;
+      }
+      slice.bytes += entry.length;
+      if (least.size() == limit) {
+        if (block >= least.front().block) continue;
+        std::pop_heap(least.begin(), least.end(), by_id);
+        least.pop_back();
+      }
+      least.push_back(InfoOf(block, entry));
+      std::push_heap(least.begin(), least.end(), by_id);
+    }
+  }
+  std::sort_heap(least.begin(), least.end(), by_id);
+  return slice;
 }
 
 size_t ReplicaStore::size() const {
@@ -210,8 +286,10 @@ absl::Status ReplicaStore::CheckNoNewerRecovery(const ReplicaInfo& claimed,
 
 // ---- Reading ----
 
-absl::StatusOr<ReplicaReader> ReplicaStore::OpenForRead(BlockId block, GenerationStamp at_least) {
+absl::StatusOr<ReplicaReader> ReplicaStore::OpenForRead(BlockId block, GenerationStamp at_least,
+                                                        ReadMode mode) {
   absl::Status last = absl::OkStatus();
+  bool failed_before = false;
   for (int i = 0; i < kOpenTries; ++i) {
     ReplicaReader reader;
     {
@@ -230,10 +308,12 @@ absl::StatusOr<ReplicaReader> ReplicaStore::OpenForRead(BlockId block, Generatio
     if (info.state == ReplicaState::kCorrupt) {
       return absl::DataLossError(absl::StrCat(Name(info), ": kept aside"));
     }
-    const Volume& volume = *volumes_[static_cast<size_t>(info.volume)];
+    Volume& volume = *volumes_[static_cast<size_t>(info.volume)];
+    if (volume.failed()) return NotFound(block);
     const auto fill = [&]() -> absl::Status {
       const ReplicaPaths paths = PathsIn(volume.DirectoryOf(block, info.state), block, info.stamp);
-      ASSIGN_OR_RETURN(reader.data, volume.fs().Open(paths.data, {}));
+      ASSIGN_OR_RETURN(reader.data,
+                       volume.fs().Open(paths.data, {.direct = mode == ReadMode::kDirect}));
       ASSIGN_OR_RETURN(reader.meta, volume.fs().Open(paths.meta, {}));
       ASSIGN_OR_RETURN(reader.checksum, ReadMetaHeader(*reader.meta));
       if (reader.open != nullptr) return absl::OkStatus();
@@ -261,13 +341,12 @@ absl::StatusOr<ReplicaReader> ReplicaStore::OpenForRead(BlockId block, Generatio
                            (reader.open != nullptr || now->length == info.length);
     if (last.ok() && unchanged) return reader;
     const std::shared_ptr<OpenReplica> busy = FindOpen(block);
-    if (unchanged && (busy == nullptr || !busy->has_writer())) {
-      if (absl::IsDataLoss(last) || absl::IsNotFound(last) || absl::IsUnimplemented(last)) {
-        LOG_ERROR("{}: {}", Name(info), last);
-        MarkCorrupt(block, info.stamp);
-        return absl::DataLossError(last.message());
-      }
-      return last;
+    // Once more before it is condemned: it may have been changed, and changed back.
+    if (unchanged && (busy == nullptr || !busy->has_writer()) &&
+        std::exchange(failed_before, true)) {
+      ReadFailed(info, last);
+      if (volume.failed()) return NotFound(block);
+      return absl::IsResourceExhausted(last) ? last : absl::DataLossError(last.message());
     }
     std::this_thread::sleep_for(std::chrono::microseconds(200));  // two renames take no longer
   }
@@ -288,11 +367,16 @@ absl::Status ReplicaStore::Verify(BlockId block, GenerationStamp stamp) {
         absl::StrCat("the chunk at offset ", tail, " does not match its checksum"));
   };
   const absl::Status status = verify();
-  if (absl::IsDataLoss(status)) {
-    LOG_ERROR("{}: {}", Name(reader.info), status);
-    MarkCorrupt(block, reader.info.stamp);
-  }
+  if (!status.ok()) ReadFailed(reader.info, status);
   return status;
+}
+
+void ReplicaStore::ReadFailed(const ReplicaInfo& replica, const absl::Status& why) {
+  Volume& volume = *volumes_[static_cast<size_t>(replica.volume)];
+  LOG_ERROR("volume {}: {}: {}", volume.path(), Name(replica), volume.Note(VolumeUse::kRead, why));
+  // No descriptors, no memory: the replica may be as good as any.
+  if (volume.failed() || absl::IsResourceExhausted(why)) return;
+  MarkCorrupt(replica.block, replica.stamp);
 }
 
 void ReplicaStore::MarkCorrupt(BlockId block, GenerationStamp stamp) {
@@ -309,6 +393,38 @@ void ReplicaStore::MarkCorrupt(BlockId block, GenerationStamp stamp) {
     info = InfoOf(block, found->second);
   }
   events_.Changed(ReplicaEvents::Kind::kCorrupt, *volumes_[static_cast<size_t>(info.volume)], info);
+}
+
+bool ReplicaStore::AdoptFound(const ReplicaInfo& found) {
+  const Volume& volume = *volumes_[static_cast<size_t>(found.volume)];
+  {
+    WriterLock lock(mu_);
+    if (volume.failed()) return false;
+    const auto [entry, inserted] = replicas_.try_emplace(found.block);
+    if (!inserted) return false;
+    entry->second = {.stamp = found.stamp,
+                     .length = found.length,
+                     .volume = static_cast<uint16_t>(found.volume),
+                     .state = ReplicaState::kFinalized};
+    volumes_[entry->second.volume]->AddUsed(static_cast<int64_t>(found.length), 1);
+  }
+  LOG_WARN("volume {}: {} was found there; nobody had said so", volume.path(), Name(found));
+  events_.Changed(ReplicaEvents::Kind::kFinalized, volume, found);
+  return true;
+}
+
+bool ReplicaStore::ForgetVanished(const ReplicaInfo& gone) {
+  const Volume& volume = *volumes_[static_cast<size_t>(gone.volume)];
+  {
+    WriterLock lock(mu_);
+    const auto found = replicas_.find(gone.block);
+    if (found == replicas_.end() || InfoOf(gone.block, found->second) != gone) return false;
+    if (found->second.open != nullptr && found->second.open->has_writer()) return false;
+    EraseEntry(gone.block);
+  }
+  LOG_ERROR("volume {}: the files of {} are gone", volume.path(), Name(gone));
+  events_.Changed(ReplicaEvents::Kind::kDeleted, volume, gone);
+  return true;
 }
 
 // ---- Writing ----
@@ -334,6 +450,9 @@ absl::StatusOr<int> ReplicaStore::ChooseVolume(const NewReplica& wanted) {
   }
   if (of_type) return *of_type;
   if (any) return *any;
+  const bool all_failed = std::all_of(volumes_.begin(), volumes_.end(),
+                                      [](const auto& volume) { return volume->failed(); });
+  if (all_failed) return absl::UnavailableError("every volume has failed");
   return absl::ResourceExhaustedError(absl::StrCat("no volume has room for ", Name(wanted.block),
                                                    ": it wants ", room,
                                                    " bytes, the most on any volume is ", most));
@@ -384,7 +503,10 @@ absl::StatusOr<std::unique_ptr<ReplicaWriter>> ReplicaStore::Create(const NewRep
   for (const std::string& path : {writer->paths_.data, writer->paths_.meta, writer->paths_.tail}) {
     if (volume.fs().Exists(path)) volume.fs().Remove(path).IgnoreError();  // the open will tell
   }
-  if (const absl::Status status = writer->OpenFiles(/*create=*/true); !status.ok()) {
+  absl::Status status = writer->OpenFiles(/*create=*/true);
+  // Whoever dropped the replicas of a volume that failed just now may have come before this one.
+  if (status.ok()) status = volume.CheckUsable();
+  if (!status.ok()) {
     volume.fs().Remove(writer->paths_.data).IgnoreError();
     volume.fs().Remove(writer->paths_.meta).IgnoreError();
     Erase(wanted.block);
@@ -416,11 +538,17 @@ absl::StatusOr<ReplicaStore::CheckedFiles> ReplicaStore::CheckFiles(const Replic
     return absl::AbortedError(absl::StrCat("has no ", keep_length, " bytes to keep"));
   }
   ASSIGN_OR_RETURN(const uint64_t size, files.data->Size());
-  if (size < have) {
-    return absl::DataLossError(absl::StrCat("its data file has ", size, " bytes of ", have));
+  ASSIGN_OR_RETURN(const uint64_t meta_size, files.meta->Size());
+  const uint64_t meta_wanted = MetaFileBytes(files.checksum, have);
+  if (size < have || meta_size < meta_wanted) {
+    return absl::DataLossError(absl::StrCat("its data file has ", size, " bytes of ", have,
+                                            ", its meta file ", meta_size, " of ", meta_wanted));
   }
   ASSIGN_OR_RETURN(files.tail_crc, VerifiedTailCrc(*files.data, *files.meta, files.checksum,
                                                    keep_length, have, /*interrupted=*/written));
+  if (open.sync_failed()) {
+    RETURN_IF_ERROR(RewriteFiles(*files.data, *files.meta, files.checksum, keep_length));
+  }
   return files;
 }
 
@@ -432,11 +560,15 @@ absl::StatusOr<std::unique_ptr<ReplicaWriter>> ReplicaStore::Reopen(Claim claim,
   FileSystem& fs = volume.fs();
   const ReplicaPaths from = PathsIn(volume.DirectoryOf(old.block, old.state), old.block, old.stamp);
   const ReplicaPaths to = PathsIn(volume.RbwDirectory(), old.block, new_stamp);
+  if (absl::Status status = volume.CheckUsable(); !status.ok()) {
+    GiveBack(claim);
+    return status;
+  }
   const absl::StatusOr<CheckedFiles> files = CheckFiles(old, *claim.open, from, keep_length);
   if (!files.ok()) {
     GiveBack(claim);
     LOG_ERROR("{}: cannot be cut or written on: {}", Name(old), files.status());
-    if (absl::IsDataLoss(files.status())) MarkCorrupt(old.block, old.stamp);
+    if (!absl::IsAborted(files.status())) ReadFailed(old, files.status());
     return absl::Status(files.status().code(),
                         absl::StrCat(Name(old), ": ", files.status().message()));
   }
@@ -466,7 +598,7 @@ absl::StatusOr<std::unique_ptr<ReplicaWriter>> ReplicaStore::Reopen(Claim claim,
     return CutFiles(*files->data, *files->meta, checksum, keep_length, files->tail_crc);
   };
   if (const absl::Status status = move(); !status.ok()) {
-    if (absl::IsDataLoss(status)) volume.MarkFailed(status);
+    volume.Note(VolumeUse::kWrite, status).IgnoreError();  // returned below
     if (moved) {
       AbandonReopen(claim, new_stamp, keep_length);
     } else {
@@ -474,6 +606,7 @@ absl::StatusOr<std::unique_ptr<ReplicaWriter>> ReplicaStore::Reopen(Claim claim,
     }
     return status;
   }
+  claim.open->SetSyncFailed(false);  // what was not on the disk has been written again
   claim.open->SetAcked(keep_length);
   claim.open->SetReceived(keep_length);
   Put({.block = old.block,

@@ -12,8 +12,12 @@
 // Threads: any. Methods block on the disk, except where they say so; none holds the lock over it.
 // Whoever changes a replica's files holds its OpenReplica's writer slot meanwhile. Replicas are
 // announced to ReplicaEvents after a change is as durable as it is going to be.
+//
+// When a volume fails (volume_health.h) its replicas are forgotten, their writers stopped: from
+// then on this datanode has none of them, and may take copies of them on its other volumes.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -38,6 +42,8 @@ class ReplicaEvents {
   enum class Kind { kBeingWritten, kFinalized, kDeleted, kCorrupt };
   virtual ~ReplicaEvents() = default;
   virtual void Changed(Kind kind, const Volume& volume, const ReplicaInfo& replica) = 0;
+  // Its replicas are gone with it; no Changed tells of each. The next heartbeat should.
+  virtual void VolumeFailed(const Volume& /*volume*/) {}
 };
 
 // An open replica for reading. The files stay readable whatever becomes of the replica.
@@ -54,6 +60,10 @@ struct ReplicaReader {
   // Bytes that may be read now.
   uint64_t visible() const { return open != nullptr ? open->acked() : info.length; }
 };
+
+// kDirect: data by O_DIRECT, where the file system has it: what is on the medium, leaving the page
+// cache alone.
+enum class ReadMode { kCached, kDirect };
 
 struct StoreOptions {
   bool sync_on_finalize = true;
@@ -77,14 +87,24 @@ class ReplicaStore {
   std::optional<ReplicaInfo> Find(BlockId block) const ABSL_LOCKS_EXCLUDED(mu_);
   // The replica being written, for stopping its writer; null if it is not.
   std::shared_ptr<OpenReplica> FindOpen(BlockId block) const ABSL_LOCKS_EXCLUDED(mu_);
-  // Replicas on one volume, ascending by block id. Temporary ones are left out.
+  // Replicas on one volume, ascending by block id. Temporary ones are left out. None of a volume
+  // that has failed.
   std::vector<ReplicaInfo> List(int volume) const ABSL_LOCKS_EXCLUDED(mu_);
   size_t size() const ABSL_LOCKS_EXCLUDED(mu_);
+  // A volume's finalized replicas above an id: the first of them, ascending, and the bytes of all.
+  struct Slice {
+    std::vector<ReplicaInfo> replicas;
+    uint64_t bytes = 0;
+  };
+  // Some of those that were marked as corrupt.
+  std::vector<BlockId> CorruptReplicas(int volume, size_t limit) const ABSL_LOCKS_EXCLUDED(mu_);
+  Slice ListAfter(int volume, BlockId after, size_t limit) const ABSL_LOCKS_EXCLUDED(mu_);
 
   // kNotFound with FsError::kReplicaNotFound: no such replica. kAborted: its stamp is older than
   // `at_least`. kDataLoss: corrupt, or its files do not fit together; it is then marked and
   // announced.
-  absl::StatusOr<ReplicaReader> OpenForRead(BlockId block, GenerationStamp at_least);
+  absl::StatusOr<ReplicaReader> OpenForRead(BlockId block, GenerationStamp at_least,
+                                            ReadMode mode = ReadMode::kCached);
 
   // ---- Writing ----
   // Each fails with kUnavailable while another writer holds the replica: stop that one first; and
@@ -92,8 +112,8 @@ class ReplicaStore {
   // Who goes on with, or cuts, a replica that ends in a partial chunk computes that chunk's
   // checksum anew, so the bytes are compared with the old one before: kDataLoss if they do not
   // match. The files are then untouched, and a finalized replica is marked and announced. After an
-  // I/O error the replica is as it was or, if its files had been moved already, waiting for
-  // recovery under the new stamp; the volume is marked as failed.
+  // error of the disk the replica is gone with its volume; after another one (no space) it is as it
+  // was or, if its files had been moved already, waiting for recovery under the new stamp.
   struct NewReplica {
     BlockId block{};
     GenerationStamp stamp{};
@@ -144,6 +164,17 @@ class ReplicaStore {
   // A read found bad bytes: marks and announces a finalized replica. Never deletes. Nothing while
   // the replica has a writer, whose changes a reader may take for damage.
   void MarkCorrupt(BlockId block, GenerationStamp stamp);
+  // Reading a replica's files failed with `why`. Unless it is the volume that has failed, which is
+  // checked, a replica that cannot be read is as bad as one that was read wrongly: MarkCorrupt.
+  void ReadFailed(const ReplicaInfo& replica, const absl::Status& why);
+
+  // ---- What somebody else did to the files; memory only ----
+  // Files of a finalized replica were found that the map does not know: announced as if written
+  // just now. False: it knows one by now.
+  bool AdoptFound(const ReplicaInfo& found) ABSL_LOCKS_EXCLUDED(mu_);
+  // The data file of a finalized replica is gone: forgotten, announced as deleted. False: the
+  // replica has changed since `gone`.
+  bool ForgetVanished(const ReplicaInfo& gone) ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
   friend class ReplicaWriter;
@@ -159,6 +190,10 @@ class ReplicaStore {
   static ReplicaInfo InfoOf(BlockId block, const Entry& entry);
   void Adopt(const ReplicaInfo& found) ABSL_LOCKS_EXCLUDED(mu_);
   void DeleteFiles(const ReplicaInfo& replica);
+  // The volume has failed: forgets its replicas, those of writers once they have stopped.
+  void DropReplicas(int volume) ABSL_LOCKS_EXCLUDED(mu_);
+  void DropReplica(BlockId block, int volume) ABSL_LOCKS_EXCLUDED(mu_);
+  void EraseEntry(BlockId block) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   absl::StatusOr<int> ChooseVolume(const NewReplica& wanted);
   // Takes the writer slot of an existing replica. kNotFound, kUnavailable.

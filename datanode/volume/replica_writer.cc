@@ -3,6 +3,7 @@
 #include <fcntl.h>
 
 #include <array>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/check.h"
@@ -58,15 +59,26 @@ ReplicaWriter::~ReplicaWriter() {
 }
 
 absl::Status ReplicaWriter::Note(absl::Status status) {
-  if (absl::IsDataLoss(status)) volume_.MarkFailed(status);
-  return status;
+  if (!status.ok() && broken_.ok()) {
+    broken_ = status;
+    open_->SetEnding();  // before the volume fails: its writers are stopped then
+  }
+  return volume_.Note(VolumeUse::kWrite, std::move(status));
+}
+
+absl::Status ReplicaWriter::CheckUsable() const {
+  RETURN_IF_ERROR(broken_);
+  return volume_.CheckUsable();
 }
 
 absl::Status ReplicaWriter::OpenFiles(bool create) {
   FileSystem& fs = volume_.fs();
   const OpenOptions options{.create = create, .exclusive = create, .write = true};
-  ASSIGN_OR_RETURN(data_, fs.Open(paths_.data, options));
-  ASSIGN_OR_RETURN(meta_, fs.Open(paths_.meta, options));
+  for (const auto& [file, path] : {std::pair(&data_, &paths_.data), {&meta_, &paths_.meta}}) {
+    auto opened = fs.Open(*path, options);
+    RETURN_IF_ERROR(Note(opened.status()));
+    *file = *std::move(opened);
+  }
   if (create) {
     std::array<std::byte, transfer::kMetaHeaderBytes> header;
     transfer::EncodeMetaHeader(checksum_, header);
@@ -86,8 +98,10 @@ absl::Status ReplicaWriter::OpenFiles(bool create) {
 }
 
 absl::Status ReplicaWriter::Load(uint64_t offset, std::span<std::byte> out) {
-  ASSIGN_OR_RETURN(const size_t count, data_->ReadAt(offset, out));
-  if (count != out.size()) {
+  RETURN_IF_ERROR(CheckUsable());
+  const absl::StatusOr<size_t> count = data_->ReadAt(offset, out);
+  RETURN_IF_ERROR(volume_.Note(VolumeUse::kRead, count.status()));
+  if (*count != out.size()) {
     return absl::DataLossError(absl::StrCat(paths_.data, ": shorter than ", offset + out.size()));
   }
   const uint64_t chunk_start = checksum_.RoundDown(length_);
@@ -123,6 +137,7 @@ absl::Status ReplicaWriter::Write(uint64_t buffer_offset, std::span<const std::b
   const uint64_t end = buffer_offset + buffer.size();
   CHECK(buffer_offset <= from && from <= length_ && from <= end) << from << " " << length_;
   if (end == from) return absl::OkStatus();
+  RETURN_IF_ERROR(CheckUsable());
   const uint64_t direct_begin = BlockDown(from);
   const uint64_t direct_end = BlockDown(end);
   uint64_t rest = from;
@@ -149,9 +164,16 @@ absl::Status ReplicaWriter::Write(uint64_t buffer_offset, std::span<const std::b
   return absl::OkStatus();
 }
 
+absl::Status ReplicaWriter::SyncFiles() {
+  absl::Status status = data_->SyncData();
+  if (status.ok()) status = meta_->SyncData();
+  if (!status.ok()) open_->SetSyncFailed();
+  return Note(std::move(status));
+}
+
 absl::Status ReplicaWriter::Sync() {
-  RETURN_IF_ERROR(Note(data_->SyncData()));
-  RETURN_IF_ERROR(Note(meta_->SyncData()));
+  RETURN_IF_ERROR(CheckUsable());
+  RETURN_IF_ERROR(SyncFiles());
   if (length_ % checksum_.bytes_per_checksum() != 0) {
     RETURN_IF_ERROR(Note(WriteTailRecord(volume_.fs(), paths_.tail, block_, checksum_, length_,
                                          last_crc_, &tail_sequence_)));
@@ -165,14 +187,12 @@ absl::Status ReplicaWriter::Sync() {
 }
 
 absl::Status ReplicaWriter::Finalize(bool sync) {
+  RETURN_IF_ERROR(CheckUsable());
   FileSystem& fs = volume_.fs();
   sync = sync || store_.options().sync_on_finalize || has_tail_;
   if (allocated_ > length_) RETURN_IF_ERROR(Note(data_->Truncate(length_)));
-  if (sync) {
-    RETURN_IF_ERROR(Note(data_->SyncData()));
-    RETURN_IF_ERROR(Note(meta_->SyncData()));
-  }
-  RETURN_IF_ERROR(volume_.MakeFinalizedDirectory(block_));
+  if (sync) RETURN_IF_ERROR(SyncFiles());
+  RETURN_IF_ERROR(Note(volume_.MakeFinalizedDirectory(block_)));
   const std::string directory = volume_.FinalizedDirectory(block_);
   const ReplicaPaths paths = PathsIn(directory, block_, stamp_);
   CRASH_POINT("datanode_finalize_before_rename");
@@ -197,6 +217,7 @@ absl::Status ReplicaWriter::Finalize(bool sync) {
 
 absl::Status ReplicaWriter::BecomeBeingWritten() {
   CHECK(state_ == ReplicaState::kTemporary);
+  RETURN_IF_ERROR(CheckUsable());
   FileSystem& fs = volume_.fs();
   const ReplicaPaths paths = PathsIn(volume_.RbwDirectory(), block_, stamp_);
   RETURN_IF_ERROR(Note(fs.Rename(paths_.meta, paths.meta)));

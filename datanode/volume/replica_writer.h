@@ -5,6 +5,9 @@
 // page cache and is overwritten with the same bytes by the next direct write. Every Write puts the
 // data first and their CRCs after, so that a killed process leaves what RecoverPrefix can cut.
 //
+// After an error every further call fails: above all, a sync that failed is never tried again, for
+// the kernel may call pages clean that it has dropped.
+//
 // Owned by a pipeline. All calls block, and come from one thread at a time. Destroyed without
 // Finalize, a replica being written stays as it is for recovery; a temporary one is deleted.
 #pragma once
@@ -74,7 +77,11 @@ class ReplicaWriter {
   absl::Status WriteDirect(uint64_t offset, std::span<const std::byte> data);
   void AllocateAhead(uint64_t end);
   std::string directory() const { return volume_.DirectoryOf(block_, state_); }
-  absl::Status Note(absl::Status status);  // an I/O error marks the volume
+  // Every call's error: it may say something of the volume, and nothing goes on after it.
+  absl::Status Note(absl::Status status);
+  // kUnavailable: the volume has failed meanwhile. The error of an earlier call, if there was one.
+  absl::Status CheckUsable() const;
+  absl::Status SyncFiles();
 
   ReplicaStore& store_;
   Volume& volume_;
@@ -97,6 +104,7 @@ class ReplicaWriter {
   bool directory_synced_ = false;
   bool finalized_ = false;
   bool discard_ = false;
+  absl::Status broken_;  // the first error
 };
 
 }  // namespace cairn::datanode

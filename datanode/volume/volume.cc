@@ -185,6 +185,16 @@ std::string Volume::FinalizedDirectory(BlockId block) const {
   return absl::StrCat(FinalizedRoot(), "/subdir", SubdirX(block), "/subdir", SubdirY(block));
 }
 
+std::vector<std::string> Volume::AllFinalizedDirectories() const {
+  std::vector<std::string> all;
+  for (int x = 0; x < kFanOut; ++x) {
+    for (int y = 0; y < kFanOut; ++y) {
+      all.push_back(absl::StrCat(FinalizedRoot(), "/subdir", x, "/subdir", y));
+    }
+  }
+  return all;
+}
+
 std::string Volume::DirectoryOf(BlockId block, ReplicaState state) const {
   switch (state) {
     case ReplicaState::kBeingWritten:
@@ -219,9 +229,88 @@ uint64_t Volume::Available() const {
   return space->free_bytes > taken ? space->free_bytes - taken : 0;
 }
 
+absl::Status Volume::failure() const {
+  MutexLock lock(mu_);
+  return failure_;
+}
+
+absl::Status Volume::CheckUsable() const {
+  if (!failed()) return absl::OkStatus();
+  return absl::UnavailableError(
+      absl::StrCat("volume ", spec_.path, " has failed: ", failure().message()));
+}
+
 void Volume::MarkFailed(const absl::Status& why) {
-  if (failed_.exchange(true)) return;
-  LOG_ERROR("volume {} failed: {}; no new replicas go there", spec_.path, why);
+  {
+    MutexLock lock(mu_);
+    if (failed()) return;
+    failure_ = why;
+    failed_.store(true, std::memory_order_release);
+  }
+  LOG_ERROR("volume {} has failed and is used no more: {}", spec_.path, why);
+  if (on_failure_) on_failure_();
+}
+
+absl::Status Volume::Note(VolumeUse use, absl::Status status) {
+  switch (JudgeVolume(use, status)) {
+    case VolumeVerdict::kWell:
+      break;
+    case VolumeVerdict::kCheck:
+      Check().IgnoreError();  // it marks the volume
+      break;
+    case VolumeVerdict::kFailed:
+      MarkFailed(status);
+      break;
+  }
+  return status;
+}
+
+absl::Status Volume::TryPresence() const {
+  // An unmounted disk leaves a directory without it, or that of another one.
+  ASSIGN_OR_RETURN(const std::string text,
+                   fs_.ReadAll(absl::StrCat(spec_.path, kVersionFile), kMaxVersionBytes));
+  ASSIGN_OR_RETURN(const VolumeIdentity there, ParseIdentity(text));
+  const std::string ours = identity().storage_uuid;
+  if (there.storage_uuid == ours) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat(spec_.path, ": storage ", there.storage_uuid, " is there instead of ", ours));
+}
+
+absl::Status Volume::TryReadAndWrite() {
+  RETURN_IF_ERROR(fs_.List(RbwDirectory()).status());
+  RETURN_IF_ERROR(fs_.List(FinalizedRoot()).status());
+  const std::string path = TmpDirectory() + "/disk-check";
+  {
+    ASSIGN_OR_RETURN(const std::unique_ptr<File> file,
+                     fs_.Open(path, {.create = true, .write = true}));
+    const absl::string_view text = "can this disk be written?\n";
+    absl::Status status = file->WriteAt(0, std::as_bytes(std::span(text.data(), text.size())));
+    if (status.ok()) status = file->SyncData();
+    // A full disk is well.
+    if (!status.ok() && !absl::IsResourceExhausted(status)) return status;
+  }
+  return fs_.Remove(path);
+}
+
+absl::Status Volume::CheckPresence() {
+  if (failed()) return failure();
+  const absl::Status status = TryPresence();
+  if (!status.ok() && !absl::IsResourceExhausted(status)) MarkFailed(status);
+  return status;
+}
+
+absl::Status Volume::Check() {
+  RETURN_IF_ERROR(CheckPresence());
+  if (checking_.exchange(true)) return absl::OkStatus();
+  const absl::Status status = TryReadAndWrite();
+  {
+    MutexLock lock(mu_);
+    // Whoever removed one of these directories, or mounted another disk, did not tell us.
+    finalized_made_.assign(finalized_made_.size(), false);
+  }
+  checking_.store(false);
+  if (!status.ok() && !absl::IsResourceExhausted(status)) MarkFailed(status);
+  return status;
 }
 
 }  // namespace cairn::datanode

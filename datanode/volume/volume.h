@@ -14,6 +14,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -24,6 +25,7 @@
 #include "common/io/file_system.h"
 #include "common/mutex.h"
 #include "datanode/volume/replica.h"
+#include "datanode/volume/volume_health.h"
 
 namespace cairn::datanode {
 
@@ -84,6 +86,8 @@ class Volume {
   std::string TmpDirectory() const { return spec_.path + "/current/tmp"; }
   std::string FinalizedRoot() const { return spec_.path + "/current/finalized"; }
   std::string FinalizedDirectory(BlockId block) const;
+  std::vector<std::string> AllFinalizedDirectories() const;  // those that may exist
+  std::string ScanCursorPath() const { return spec_.path + "/current/scanner.cursor"; }
   // Where a replica in `state` has its files.
   std::string DirectoryOf(BlockId block, ReplicaState state) const;
   // Makes FinalizedDirectory(block) and its parent, durably.
@@ -104,13 +108,31 @@ class Volume {
     blocks_.fetch_add(static_cast<uint64_t>(blocks));
   }
 
-  // A write or sync failed with an I/O error: no new replicas go here.
-  bool failed() const { return failed_.load(std::memory_order_relaxed); }
-  void MarkFailed(const absl::Status& why);
+  // ---- Health: volume_health.h says what counts ----
+  bool failed() const { return failed_.load(std::memory_order_acquire); }
+  // kUnavailable, saying why it failed.
+  absl::Status CheckUsable() const ABSL_LOCKS_EXCLUDED(mu_);
+  // Why it failed; OK if it has not.
+  absl::Status failure() const ABSL_LOCKS_EXCLUDED(mu_);
+  // Logs, and calls the listener; only the first time. Not under a lock.
+  void MarkFailed(const absl::Status& why) ABSL_LOCKS_EXCLUDED(mu_);
+  // A call on one of its files returned `status`, which is returned again. The volume is checked
+  // or marked as failed if an error says so. Not under a lock.
+  absl::Status Note(VolumeUse use, absl::Status status) ABSL_LOCKS_EXCLUDED(mu_);
+  // Whether the directory is there, ours, and can be read and written: a small file is synced.
+  // Marks the volume as failed otherwise. One check at a time: a second one returns OK at once.
+  absl::Status Check() ABSL_LOCKS_EXCLUDED(mu_);
+  // The cheap part: the directory is there and ours.
+  absl::Status CheckPresence() ABSL_LOCKS_EXCLUDED(mu_);
+  // Called once, by the thread that finds the volume failed. Set before others use the volume.
+  void SetFailureListener(std::function<void()> listener) { on_failure_ = std::move(listener); }
 
  private:
   Volume(FileSystem& fs, VolumeSpec spec, uint64_t reserved_bytes, std::unique_ptr<File> lock,
          VolumeIdentity identity);
+
+  absl::Status TryPresence() const ABSL_LOCKS_EXCLUDED(mu_);
+  absl::Status TryReadAndWrite() ABSL_LOCKS_EXCLUDED(mu_);
 
   FileSystem& fs_;
   const VolumeSpec spec_;
@@ -120,7 +142,10 @@ class Volume {
   std::atomic<uint64_t> used_{0};
   std::atomic<uint64_t> blocks_{0};
   std::atomic<bool> failed_{false};
+  std::atomic<bool> checking_{false};
+  std::function<void()> on_failure_;
   mutable Mutex mu_;
+  absl::Status failure_ ABSL_GUARDED_BY(mu_);
   VolumeIdentity identity_ ABSL_GUARDED_BY(mu_);
   std::vector<bool> finalized_made_ ABSL_GUARDED_BY(mu_);  // by X * 32 + Y
 };

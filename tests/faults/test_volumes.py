@@ -1,0 +1,324 @@
+"""Disks of a datanode that fail, vanish or rot: the others go on, readers never see a wrong byte."""
+
+import glob
+import os
+import re
+import subprocess
+
+from harness import disks, env
+from harness.case import Case
+from harness.cluster import MiniCluster
+
+# A disk is given up as soon as it is seen to be gone; nothing waits for minutes.
+# Small blocks fit small disks.
+QUICK = {"dfs.replication": "2", "dfs.heartbeat.interval": "1s", "dfs.blocksize": "1m"}
+
+
+def replicas(directory, meta=False):
+    """Data files of finalized replicas, or their meta files."""
+    found = glob.glob(os.path.join(directory, "current/finalized/*/*/blk_*"))
+    return sorted(f for f in found if f.endswith(".meta") == meta)
+
+
+def traced(pid):
+    """Whether every thread of the process has a tracer."""
+    try:
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/status") as file:
+                if "TracerPid:\t0\n" in file.read():
+                    return False
+        return True
+    except OSError:
+        return True
+
+
+def make_volume(directory, version, number):
+    """An empty volume of the datanode whose VERSION file is given."""
+    current = os.path.join(directory, "current")
+    if os.path.exists(current):
+        return
+    os.makedirs(current)
+    with open(os.path.join(current, "VERSION"), "w") as file:
+        file.write(re.sub(r"storageID=DS-.", f"storageID=DS-{number}", version))
+
+
+class Volumes(Case):
+    """datanode-1 has several disks, datanode-2 one."""
+
+    def start(self, directories, conf=None, more=()):
+        cluster = MiniCluster(datanodes=2, conf={**QUICK, **(conf or {})})
+        self.addCleanup(cluster.close)
+        with open(cluster.data("datanode-1") + "/current/VERSION") as file:
+            version = file.read()
+        for number, directory in enumerate(directories):
+            make_volume(directory, version, number)
+        command = cluster.command("datanode-1") + [
+            "-D",
+            "dfs.datanode.data.dir=" + ",".join(directories),
+        ]
+        for setting in more:
+            command += ["-D", setting]
+        child = cluster.spawn("datanode-1", command)
+        self.eventually(lambda: cluster.live_datanodes() == 2, "two datanodes")
+        return cluster, child
+
+    def put_some(self, cluster, count=8, prefix="/f"):
+        files = {}
+        for number in range(count):
+            path = f"{prefix}{number}"
+            files[path] = os.urandom(200_000 + number)
+            cluster.put(files[path], path)
+        return files
+
+    FIRST = bytes(range(256)) * 1200
+
+    def open_writer(self, cluster, disks):
+        """A writer in the middle of /w whose replica lies on one of these; and its data file."""
+        while True:
+            writer = subprocess.Popen(
+                [env.program("cairn"), "dfs", "-put", "-f", "-", "/w"],
+                stdin=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=cluster.environment(),
+            )
+            self.addCleanup(writer.stderr.close)
+            writer.stdin.write(self.FIRST)
+            writer.stdin.flush()
+
+            def being_written():
+                every = os.path.join(cluster.directory, "datanode-2/current/rbw/blk_*[0-9]")
+                if not glob.glob(every):
+                    return None
+                return [f for d in disks for f in glob.glob(d + "/current/rbw/blk_*[0-9]")] or ["no"]
+
+            (path,) = self.eventually(being_written, "a replica being written")
+            if path != "no":
+                return writer, path
+            writer.stdin.close()
+            writer.wait(60)
+
+    def check(self, cluster, files):
+        for path, data in files.items():
+            self.assertTrue(cluster.cat(path) == data, path)
+
+    def inject(self, child, what, path=None):
+        """strace lets calls of the datanode fail, those on `path` if it is given."""
+        missing = env.have("strace")
+        if missing:
+            self.skipTest(f"{missing} is not installed")
+        call = what.split(":")[0]
+        trace = subprocess.Popen(
+            [
+                *("strace", "-f", "-q", "-p", str(child.pid), "-e", f"trace={call}"),
+                *("-e", f"inject={what}", *(("-P", path) if path else ())),
+            ],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        self.addCleanup(trace.wait)
+        self.addCleanup(trace.kill)
+        self.eventually(lambda: traced(child.pid), "strace to attach", 20)
+        return trace
+
+
+class Failures(Volumes):
+    def setUp(self):
+        reason = disks.why_no_tmpfs()
+        if reason:
+            self.skipTest(reason)
+
+    def disks(self, count):
+        found = [disks.SmallDisk(64 << 20) for _ in range(count)]
+        for disk in found:
+            self.addCleanup(disk.close)
+        return found
+
+    def test_a_disk_vanishes_and_the_others_go_on(self):
+        """fault 28: umount -l; it is noticed without anybody using it"""
+        one, two = self.disks(2)
+        cluster, child = self.start([one.path, two.path])
+        files = self.put_some(cluster)
+        self.assertTrue(replicas(one.path) and replicas(two.path))
+        lost = len(replicas(one.path))
+        one.close()
+        self.eventually(
+            lambda: f"volume {one.path} has failed" in cluster.log("datanode-1"), "the loss noticed", 20
+        )
+        self.check(cluster, files)
+        more = self.put_some(cluster, prefix="/more")
+        self.check(cluster, more)
+        self.assertIsNone(child.poll())
+        self.assertFalse(os.path.exists(os.path.join(one.path, "current")), "written under the mount")
+        self.assertIn(f"{lost} replicas are gone with it", cluster.log("datanode-1"))
+
+    def test_a_writer_whose_disk_vanishes_goes_on(self):
+        """fault 28 in the middle of a write: the pipeline does without that datanode"""
+        (one,) = self.disks(1)
+        cluster, _ = self.start([one.path, env.new_directory("disk")])
+        writer, path = self.open_writer(cluster, [one.path])
+        one.close()
+        writer.stdin.write(self.FIRST)
+        writer.stdin.close()
+        self.assertEqual(writer.wait(60), 0, writer.stderr.read())
+        self.assertTrue(cluster.cat("/w") == self.FIRST * 2, path)
+
+    def test_more_failures_than_tolerated_stop_the_datanode(self):
+        one, two = self.disks(2)
+        cluster, child = self.start(
+            [one.path, two.path], more=["dfs.datanode.failed.volumes.tolerated=0"]
+        )
+        files = self.put_some(cluster, 2)
+        one.close()
+        self.assertEqual(child.wait(30), 1)
+        self.assertIn("too many failed volumes: 1 of 2", cluster.log("datanode-1"))
+        self.check(cluster, files)
+
+    def test_the_last_disk_stops_the_datanode_whatever_is_tolerated(self):
+        (one,) = self.disks(1)
+        cluster, child = self.start([one.path])
+        one.close()
+        self.assertEqual(child.wait(30), 1)
+        self.assertIn("too many failed volumes: 1 of 1", cluster.log("datanode-1"))
+
+    def test_a_disk_that_cannot_be_used_at_start(self):
+        """is one that has failed: the others serve"""
+        good = env.new_directory("good")
+        bad = env.new_directory("bad")
+        with open(os.path.join(bad, "current"), "w"):
+            pass  # no directory can be made here
+        cluster, child = self.start([bad, good])
+        self.assertIn(f"volume {bad} cannot be used", cluster.log("datanode-1"))
+        files = self.put_some(cluster, 2)
+        self.check(cluster, files)
+        child.terminate()
+        self.assertEqual(child.wait(30), 0)
+
+
+class IoErrors(Volumes):
+    def test_a_failed_sync_takes_the_disk_out(self):
+        """fault 22: the write goes on without that datanode, whose other disk takes new replicas"""
+        one, two = env.new_directory("disk"), env.new_directory("disk")
+        cluster, child = self.start([one, two])
+        files = self.put_some(cluster, 4, prefix="/before")
+        writer, path = self.open_writer(cluster, [one, two])
+        self.inject(child, "fdatasync:error=EIO", path)
+        writer.stdin.close()
+        self.assertEqual(writer.wait(60), 0, writer.stderr.read())
+        self.assertTrue(cluster.cat("/w") == self.FIRST)
+        disk = one if path.startswith(one) else two
+        self.assertIn(f"volume {disk} has failed and is used no more", cluster.log("datanode-1"))
+        self.assertEqual(cluster.log("datanode-1").count("has failed and is used no more"), 1)
+        files.update(self.put_some(cluster, 4, prefix="/after"))
+        self.assertIsNone(child.poll())
+        self.check(cluster, files)
+
+    def test_a_failed_read_costs_the_reader_nothing(self):
+        """fault 23: the reader takes another replica, the disk is looked at and goes on"""
+        one = env.new_directory("disk")
+        cluster, child = self.start([one])
+        files = self.put_some(cluster, 4)
+        trace = self.inject(child, "sendfile:error=EIO:when=1..2")
+        for _ in range(3):
+            self.check(cluster, files)
+        trace.kill()
+        trace.wait()
+        self.assertIn("the data file cannot be read", cluster.log("datanode-1"))
+        self.assertNotIn("has failed and is used no more", cluster.log("datanode-1"))
+        # A second reading went well, so nothing was condemned.
+        self.check(cluster, files)
+
+
+def flip(path, offset):
+    with open(path, "r+b") as file:
+        file.seek(offset)
+        byte = file.read(1)[0]
+        file.seek(offset)
+        file.write(bytes([byte ^ 0x10]))
+
+
+def swap(one, other):
+    os.rename(one, one + ".x")
+    os.rename(other, one)
+    os.rename(one + ".x", other)
+
+
+def zero(path):
+    with open(path, "r+b") as file:
+        file.write(bytes(os.path.getsize(path)))
+
+
+def extend(path):
+    with open(path, "ab") as file:
+        file.write(b"x" * 100)
+
+
+class Rot(Volumes):
+    """faults 24 to 27: whatever becomes of a replica's files, readers get the right bytes or none."""
+
+    # What is done to a replica: (data file, meta file, the same of another block of other length).
+    DAMAGE = {
+        "data flipped": lambda d, m, d2, m2: flip(d, 100_000),
+        "data cut": lambda d, m, d2, m2: os.truncate(d, 100_000),
+        "data extended": lambda d, m, d2, m2: extend(d),
+        "data zeroed": lambda d, m, d2, m2: zero(d),
+        "data missing": lambda d, m, d2, m2: os.remove(d),
+        "meta flipped": lambda d, m, d2, m2: flip(m, 500),
+        "meta cut": lambda d, m, d2, m2: os.truncate(m, 300),
+        "meta missing": lambda d, m, d2, m2: os.remove(m),
+        "data swapped": lambda d, m, d2, m2: swap(d, d2),
+        "both swapped": lambda d, m, d2, m2: (swap(d, d2), swap(m, m2)),
+    }
+    limit_seconds = 300
+
+    def test_the_scanner_finds_each_kind_of_damage_while_readers_read_on(self):
+        """rows 24, 25, 26: nobody but the scanner looks at the damaged replicas"""
+        one = env.new_directory("disk")
+        cluster, _ = self.start(
+            [one],
+            # Each lap takes 2 s; the sweep of directories comes soon too.
+            more=["cairn.datanode.scan.period=2s", "dfs.datanode.directoryscan.interval=20s"],
+        )
+        for name, damage in self.DAMAGE.items():
+            with self.subTest(name):
+                files = self.put_some(cluster, 2, prefix="/" + name.replace(" ", "-"))
+                data, data2 = (self.file_of(one, contents) for contents in files.values())
+                meta, meta2 = (glob.glob(path + "_*.meta")[0] for path in (data, data2))
+                damage(data, meta, data2, meta2)
+                number = data.rsplit("_", 1)[1]
+                self.eventually(
+                    lambda: re.search(
+                        rf" E .*(block {number} |blk_{number}\b)", cluster.log("datanode-1")
+                    ),
+                    f"block {number} found bad",
+                    30,
+                )
+                self.check(cluster, files)
+
+    def file_of(self, directory, contents):
+        """The finalized data file that holds just these bytes."""
+        for path in replicas(directory):
+            with open(path, "rb") as file:
+                if file.read() == contents:
+                    return path
+        return None
+
+    def test_when_every_replica_has_rotted_none_is_served_or_deleted(self):
+        """row 27: an error that names file and place; the files stay for salvage; all are reported"""
+        one = env.new_directory("disk")
+        cluster, _ = self.start([one], more=["cairn.datanode.scan.period=2s"])
+        (path,) = self.put_some(cluster, 1)
+        everywhere = [one, cluster.data("datanode-2")]
+        self.eventually(
+            lambda: all(len(replicas(d)) == 1 for d in everywhere), "both replicas finalized"
+        )
+        for directory in everywhere:
+            flip(replicas(directory)[0], 1000)
+        error = cluster.dfs_error("-cat", path, timeout=120)
+        self.assertIn(path, error)
+        self.assertIn("checksum error", error)
+        self.eventually(
+            lambda: "does not match its checksum" in cluster.log("datanode-1"), "found by its scanner"
+        )
+        self.assertNotEqual(cluster.dfs("-cat", path, check=False).returncode, 0)
+        for directory in everywhere:
+            self.assertEqual(len(replicas(directory)), 1, "kept aside")
