@@ -203,7 +203,7 @@ class StockTools(TopologyCase):
             self.assertIn("Rack: /a\n", text)
             self.assertRegex(text, rf"Rack: /b\n   {leaves}( \(.+\))? (Entering|In) Maintenance\n")
             report = hdfs("-report", "-live").stdout.decode()
-            self.assertRegex(report, r"Decommission Status : (Entering|In) Maintenance")
+            self.assertRegex(report, r"Decommission Status : (Entering|In) maintenance")
             write(hosts, "[\n{")
             refused = hdfs("-refreshNodes", check=False)
             self.assertNotEqual(refused.returncode, 0)
