@@ -60,6 +60,10 @@ constexpr ConfigKey kKeys[] = {
      "TCP congestion control of data connections; unset: the system's, but reno within a machine"},
     {"cairn.datanode.advertised.ip", kString, "",
      "address told to clients; unset: that which reaches the namenode"},
+    {"cairn.datanode.advertised.port", kInt, "0",
+     "port of data transfer told to clients, where an address is translated; 0: the one it listens "
+     "at",
+     absl::Seconds(1), 0, 65535},
     {"cairn.datanode.io.threads", kInt, "2", "threads that serve connections", absl::Seconds(1), 1,
      1024},
     {"cairn.datanode.disk.threads", kInt, "16", "threads that wait for disks", absl::Seconds(1), 1,
@@ -68,6 +72,11 @@ constexpr ConfigKey kKeys[] = {
      absl::Seconds(1), 4, 1000000},
     {"cairn.datanode.transfer.idle.limit", kDuration, "10m",
      "silence after which a running transfer is given up", absl::Seconds(1), 1},
+    {"cairn.datanode.pipeline.silence.limit", kDuration, "6s",
+     "how long the next node of a pipeline, which gives signs of life, may be silent; 0: it is "
+     "asked "
+     "for none. A client's cairn.client.pipeline.silence.limit goes before",
+     absl::Seconds(1), 0, 3600},
     {"cairn.datanode.drain.limit", kDuration, "10s",
      "how long running transfers may go on after SIGTERM", absl::Seconds(1), 0},
     {"cairn.log.level", kString, "info", "debug, info, warn or error"},
@@ -181,6 +190,8 @@ absl::StatusOr<DatanodeOptions> OptionsFrom(const Config& config) {
   options.ipc_port = ipc.port;
   ASSIGN_OR_RETURN(options.advertised_host, config.GetString("dfs.datanode.hostname"));
   ASSIGN_OR_RETURN(options.advertised_ip, ReadAdvertisedIp(config, transfer));
+  ASSIGN_OR_RETURN(const int64_t advertised_port, config.GetInt("cairn.datanode.advertised.port"));
+  options.advertised_port = static_cast<uint16_t>(advertised_port);
   ASSIGN_OR_RETURN(const int64_t transfers, config.GetInt("dfs.datanode.max.transfer.threads"));
   options.transfer.max_transfers = static_cast<int>(transfers);
   ASSIGN_OR_RETURN(options.transfer.keepalive,
@@ -192,6 +203,8 @@ absl::StatusOr<DatanodeOptions> OptionsFrom(const Config& config) {
   if (options.transfer.next_node_limit == absl::ZeroDuration()) {
     options.transfer.next_node_limit = options.transfer.idle_limit;
   }
+  ASSIGN_OR_RETURN(options.transfer.silence_limit,
+                   config.GetDuration("cairn.datanode.pipeline.silence.limit"));
   ASSIGN_OR_RETURN(options.transfer.congestion_control,
                    config.GetString("cairn.datanode.tcp.congestion"));
   ASSIGN_OR_RETURN(options.heartbeat_interval, config.GetDuration("dfs.heartbeat.interval"));

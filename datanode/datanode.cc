@@ -49,7 +49,7 @@ Datanode::Datanode(DatanodeOptions options, NamenodeLink& link)
 
 absl::StatusOr<std::unique_ptr<Datanode>> Datanode::Start(FileSystem& fs, DatanodeOptions options,
                                                           NamenodeLink& link,
-                                                          std::function<void()> shut_down) {
+                                                          std::function<void(bool)> shut_down) {
   std::unique_ptr<Datanode> datanode(new Datanode(std::move(options), link));
   datanode->shut_down_ = std::move(shut_down);
   RETURN_IF_ERROR(datanode->OpenStore(fs));
@@ -62,7 +62,7 @@ absl::StatusOr<std::unique_ptr<Datanode>> Datanode::Start(FileSystem& fs, Datano
                                         MutexLock lock(datanode->mu_);
                                         datanode->stop_reason_ = why;
                                       }
-                                      datanode->shut_down_();
+                                      datanode->shut_down_(/*restarts=*/false);
                                     });
   return datanode;
 }
@@ -170,7 +170,8 @@ absl::Status Datanode::StartSession() {
   session.address.set_ip(options_.advertised_ip);
   session.address.set_host_name(options_.advertised_host.empty() ? HostName()
                                                                  : options_.advertised_host);
-  session.address.set_transfer_port(transfer_->port());
+  session.address.set_transfer_port(options_.advertised_port != 0 ? options_.advertised_port
+                                                                  : transfer_->port());
   session.address.set_ipc_port(rpc_->port());
   return session_.Start(
       std::move(session), *store_, [this] { return transfer_->transfers(); },

@@ -38,8 +38,9 @@ struct DatanodeOptions {
   TransferOptions transfer;
   std::string ipc_bind_address = "0.0.0.0";
   uint16_t ipc_port = 0;
-  std::string advertised_ip;    // numeric; what clients dial
-  std::string advertised_host;  // "": the machine's name
+  std::string advertised_ip;     // numeric; what clients dial
+  std::string advertised_host;   // "": the machine's name
+  uint16_t advertised_port = 0;  // of data transfer; 0: the one bound
   std::string superuser;
   absl::Duration heartbeat_interval = absl::Seconds(3);
   int io_threads = 2;
@@ -50,12 +51,13 @@ struct DatanodeOptions {
 class Datanode {
  public:
   // Opens the volumes, finds their replicas, registers, and serves. `link` outlives the datanode.
-  // `shut_down` is called when an administrator's RPC asks for the end, or too many volumes have
+  // `shut_down` is called when an administrator's RPC asks for the end, with true if writers are to
+  // be told at once that the datanode will be back (see Drain), or when too many volumes have
   // failed. The namenode being away is no error. kFailedPrecondition: a volume is in use or not
   // ours, too many cannot be used, or the namenode refuses us.
   static absl::StatusOr<std::unique_ptr<Datanode>> Start(FileSystem& fs, DatanodeOptions options,
                                                          NamenodeLink& link,
-                                                         std::function<void()> shut_down);
+                                                         std::function<void(bool)> shut_down);
   ~Datanode();
   Datanode(const Datanode&) = delete;
   Datanode& operator=(const Datanode&) = delete;
@@ -65,8 +67,9 @@ class Datanode {
   ReplicaStore& store() { return *store_; }
   NamenodeSession& session() { return session_; }
 
-  // Takes no new work, lets transfers end for `limit`, tells the namenode of their results.
-  // kFailedPrecondition: the end came because too many volumes have failed.
+  // Takes no new work, lets transfers end for `limit`, tells those writers who are left that this
+  // node restarts, and the namenode of all results. kFailedPrecondition: the end came because too
+  // many volumes have failed.
   absl::Status Drain(absl::Duration limit);
 
  private:
@@ -83,7 +86,7 @@ class Datanode {
 
   // In the order in which they are made; destroyed from the last to the first.
   DatanodeOptions options_;  // constant once the store is open
-  std::function<void()> shut_down_;
+  std::function<void(bool)> shut_down_;
   std::string datanode_uuid_;
   NamenodeSession session_;  // the store tells it of changes
   std::unique_ptr<ReplicaStore> store_;

@@ -38,7 +38,7 @@ class DatanodeTest : public ::testing::Test {
     options.superuser = "root-of-tests";
     options.heartbeat_interval = absl::Milliseconds(20);
     options.disk_threads = 4;
-    return Datanode::Start(PosixFileSystem(), std::move(options), namenode_, [] {});
+    return Datanode::Start(PosixFileSystem(), std::move(options), namenode_, [](bool) {});
   }
   static absl::Status Write(uint16_t port, const TestBlock& block, absl::string_view data) {
     TransferClient client(port);

@@ -5,6 +5,7 @@
 // Exit status: 0 after SIGTERM; 1 on any error, which is printed.
 #include <unistd.h>
 
+#include <atomic>
 #include <csignal>
 #include <memory>
 #include <string>
@@ -45,6 +46,7 @@ int Main(int argc, char** argv) {
   std::unique_ptr<NamenodeLink> link;
   std::unique_ptr<Datanode> datanode;
   absl::Duration drain_limit;
+  std::atomic<bool> restarts = false;  // the writers need not get time to finish first
   return RunDaemon(
       {.name = "datanode", .pid_file = flags.pid_file, .port_file = flags.port_file},
       [&]() -> absl::StatusOr<DaemonFacts> {
@@ -54,12 +56,15 @@ int Main(int argc, char** argv) {
         ASSIGN_OR_RETURN(const std::string namenode, NamenodeAddress(config));
         link = NewGrpcNamenodeLink(namenode, kNamenodeCallLimit);
         ASSIGN_OR_RETURN(datanode, Datanode::Start(PosixFileSystem(), std::move(options), *link,
-                                                   [] { ::kill(::getpid(), SIGTERM); }));
+                                                   [&restarts](bool will_restart) {
+                                                     restarts = will_restart;
+                                                     ::kill(::getpid(), SIGTERM);
+                                                   }));
         return DaemonFacts{{"transfer", std::to_string(datanode->transfer_port())},
                            {"ipc", std::to_string(datanode->ipc_port())}};
       },
       [&] {
-        const absl::Status status = datanode->Drain(drain_limit);
+        const absl::Status status = datanode->Drain(restarts ? absl::ZeroDuration() : drain_limit);
         datanode.reset();
         return status;
       });

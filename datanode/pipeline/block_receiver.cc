@@ -30,6 +30,7 @@ constexpr uint32_t kSmallPacketBytes = uint32_t{32} << 10;
 constexpr absl::Duration kBufferRetry = absl::Milliseconds(5);
 // A buffer unused for so long is worth more to others than reading it again costs.
 constexpr absl::Duration kQuietBuffer = absl::Milliseconds(100);
+constexpr std::chrono::milliseconds kBlockingSpan{250};
 
 iovec Area(std::span<const std::byte> bytes) {
   return {.iov_base = const_cast<std::byte*>(bytes.data()), .iov_len = bytes.size()};
@@ -75,6 +76,11 @@ BlockReceiver::BlockReceiver(Setup setup)
       flush_delay_(setup.flush_delay),
       buffer_wait_(setup.buffer_wait),
       stall_limit_(setup.stall_limit),
+      gives_signs_(setup.sign_period > absl::ZeroDuration() && send_acks_),
+      mirror_gives_signs_(setup.mirror_gives_signs),
+      watch_period_(gives_signs_ ? std::min(setup.sign_period, setup.watch_period)
+                                 : setup.watch_period),
+      stuck_limit_(setup.stuck_limit),
       span_(kWriteBufferBytes / checksum_.bytes_per_checksum() * checksum_.bytes_per_checksum()),
       buffer_start_(writer_->length() / span_ * span_),
       crcs_(static_cast<size_t>(checksum_.ChecksumBytes(span_))),
@@ -86,7 +92,8 @@ BlockReceiver::BlockReceiver(Setup setup)
       mirror_signal_(upstream_->executor()),
       end_signal_(upstream_->executor()),
       flush_timer_(upstream_->executor()),
-      buffer_timer_(upstream_->executor()) {
+      buffer_timer_(upstream_->executor()),
+      watch_timer_(upstream_->executor()) {
   // What came together with the operation.
   fifo_ = std::move(upstream_->pending());
   upstream_->pending().clear();
@@ -117,6 +124,7 @@ awaitable<absl::Status> BlockReceiver::Run() {
   if (mirror_ != nullptr) mirror_->Close();
   mirror_signal_.Notify();
   while (loops_running_ > 0) co_await end_signal_.Wait();
+  watch_timer_.cancel();
   if (status.ok() && !all_acked_) {
     status = !write_error_.ok()    ? write_error_
              : !mirror_error_.ok() ? mirror_error_
@@ -289,6 +297,8 @@ absl::Status BlockReceiver::CheckPacket(const PacketHeader& header, uint32_t che
 
 awaitable<absl::Status> BlockReceiver::ReceivePacket() {
   CO_RETURN_IF_ERROR(co_await FillFifo(transfer::kPacketPrefixBytes));
+  in_packet_ = true;
+  Watch();
   const auto prefix = transfer::DecodePacketPrefix(
       std::span(fifo_).subspan(fifo_begin_).first<transfer::kPacketPrefixBytes>());
   if (!prefix.ok()) co_return prefix.status();
@@ -320,7 +330,9 @@ awaitable<absl::Status> BlockReceiver::ReceivePacket() {
     }
     CO_RETURN_IF_ERROR(status);
   }
-  co_return co_await Enqueue(*header);
+  const absl::Status status = co_await Enqueue(*header);
+  in_packet_ = false;
+  co_return status;
 }
 
 awaitable<absl::Status> BlockReceiver::SkipData(uint64_t count, bool ends_packet,
@@ -410,12 +422,19 @@ awaitable<void> BlockReceiver::Forward(std::span<const std::byte> head,
                                        std::span<const std::byte> data) {
   if (mirror_ == nullptr || !forward_error_.ok()) co_return;
   const iovec areas[] = {Area(head), Area(data)};
+  forwarding_ = true;
+  const auto began = Steady::now();
   forward_error_ = co_await mirror_->Write(areas);
+  MeasureBlocking(began, Steady::now());
+  forwarding_ = false;
   if (!forward_error_.ok()) mirror_signal_.Notify();
 }
 
 awaitable<absl::Status> BlockReceiver::Enqueue(const PacketHeader& header) {
-  items_.push_back({.seqno = header.seqno, .end = length_, .last = header.last_in_block});
+  const auto now = Steady::now();
+  if (items_.empty()) last_acked_ = now;
+  items_.push_back(
+      {.seqno = header.seqno, .end = length_, .last = header.last_in_block, .received = now});
   ++items_enqueued_;
   mirror_signal_.Notify();
   last_was_small_ = header.data_bytes < kSmallPacketBytes;
@@ -424,10 +443,11 @@ awaitable<absl::Status> BlockReceiver::Enqueue(const PacketHeader& header) {
   if (sync_wanted_ || finalize_wanted_) {
     FlushTail();
   } else if (!dirty() && !flush_running_) {
-    items_written_ = items_enqueued_;  // nothing to write: a heartbeat, or bytes sent again
+    SetWritten(items_enqueued_);  // nothing to write: a heartbeat, or bytes sent again
     ack_signal_.Notify();
   }
-  while (items_.size() >= kMaxItems && write_error_.ok() && !upstream_->closed()) {
+  while (items_.size() >= kMaxItems && write_error_.ok() && !upstream_->closed() &&
+         !restart_told_) {
     if (dirty()) FlushTail();
     co_await disk_signal_.Wait();
   }
@@ -458,6 +478,7 @@ void BlockReceiver::StartFlush(bool rotate) {
   flush_again_ = false;
   if (!write_error_.ok()) return;
   flush_running_ = true;
+  flush_began_ = Steady::now();
   const uint64_t start = buffer_start_;
   const uint64_t from = disk_end_;
   const uint64_t end = length_;
@@ -502,7 +523,7 @@ void BlockReceiver::OnFlushed(absl::Status status, uint64_t end, uint64_t items)
   flush_running_ = false;
   if (status.ok()) {
     disk_end_ = end;
-    items_written_ = dirty() ? items : items_enqueued_;
+    SetWritten(dirty() ? items : items_enqueued_);
     if (flush_again_ && dirty()) StartFlush(/*rotate=*/false);
     ReleaseIdleBuffer();
   } else {
@@ -511,6 +532,71 @@ void BlockReceiver::OnFlushed(absl::Status status, uint64_t end, uint64_t items)
   }
   disk_signal_.Notify();
   ack_signal_.Notify();
+}
+
+void BlockReceiver::SetWritten(uint64_t items) {
+  const auto now = Steady::now();
+  for (uint64_t i = std::max(items_written_, items_acked_); i < items; ++i) {
+    Item& item = items_[static_cast<size_t>(i - items_acked_)];
+    item.writing = now - item.received;
+  }
+  items_written_ = items;
+}
+
+// ---- Signs of life ----
+
+bool BlockReceiver::IsStuck() const {
+  const auto now = Steady::now();
+  const auto limit = absl::ToChronoNanoseconds(stuck_limit_);
+  return (flush_running_ && now - flush_began_ > limit) ||
+         (!items_.empty() && now - last_acked_ > limit);
+}
+
+void BlockReceiver::Watch() {
+  if (watch_timer_armed_) return;
+  watch_timer_armed_ = true;
+  watch_timer_.expires_after(absl::ToChronoNanoseconds(watch_period_));
+  watch_timer_.async_wait([self = shared_from_this()](const boost::system::error_code& error) {
+    self->watch_timer_armed_ = false;
+    if (error || !self->OwesAnswer()) return;
+    // What the mirror says while it takes nothing has to be read: it is alive.
+    if (self->forwarding_) self->mirror_signal_.Notify();
+    if (self->gives_signs_ && !self->IsStuck()) {
+      self->sign_wanted_ = true;
+      self->ack_signal_.Notify();
+    }
+    if (self->loops_running_ > 0) self->Watch();
+  });
+}
+
+void BlockReceiver::AnnounceRestart() {
+  asio::post(upstream_->executor(), [self = shared_from_this()] {
+    self->restart_wanted_ = true;
+    self->ack_signal_.Notify();
+  });
+}
+
+std::string BlockReceiver::OutOfTurn() {
+  std::string out;
+  if (!send_acks_) return out;
+  if (notice_.has_value()) {
+    notice_->statuses.insert(notice_->statuses.begin(), hdfs::STATUS_SUCCESS);
+    transfer::AppendAck(*notice_, out);
+    notice_.reset();
+  }
+  if (restart_wanted_ && !restart_told_) {
+    restart_told_ = true;
+    transfer::AppendAck({.seqno = transfer::kUnknownSeqno, .statuses = {hdfs::STATUS_OOB_RESTART}},
+                        out);
+  } else if (std::exchange(sign_wanted_, false)) {
+    transfer::AppendAck({.seqno = transfer::kSignOfLifeSeqno, .statuses = {hdfs::STATUS_SUCCESS}},
+                        out);
+  }
+  return out;
+}
+
+awaitable<void> BlockReceiver::WaitForClient() {
+  while (!receiving_ended_) co_await ack_signal_.Wait();
 }
 
 // ---- Acknowledging ----
@@ -531,8 +617,11 @@ PipelineAck BlockReceiver::MakeAck(const Item& item) {
   }
   const bool wrote = write_error_.ok() || items_written_ > items_acked_;
   ack.statuses.push_back(wrote ? hdfs::STATUS_SUCCESS : hdfs::STATUS_ERROR);
-  if (mirror_ == nullptr || !send_acks_) return ack;
-  if (downstream_.empty() || downstream_.front().seqno != item.seqno) {
+  if (mirror_ == nullptr || !send_acks_) {
+    AddTimes(item, nullptr, ack);
+    return ack;
+  }
+  if (downstream_.empty() || downstream_.front().ack.seqno != item.seqno) {
     if (mirror_error_.ok()) {
       mirror_error_ = absl::UnavailableError(
           absl::StrCat(mirror_->PeerName(), ": acknowledged another packet"));
@@ -540,10 +629,41 @@ PipelineAck BlockReceiver::MakeAck(const Item& item) {
     ack.statuses.push_back(hdfs::STATUS_ERROR);
     return ack;
   }
-  const auto& statuses = downstream_.front().statuses;
+  const auto& statuses = downstream_.front().ack.statuses;
   ack.statuses.insert(ack.statuses.end(), statuses.begin(), statuses.end());
+  AddTimes(item, &downstream_.front(), ack);
   downstream_.pop_front();
   return ack;
+}
+
+void BlockReceiver::AddTimes(const Item& item, const MirrorAck* mirrored, PipelineAck& ack) const {
+  if (!gives_signs_ || item.received == Steady::time_point()) return;
+  using std::chrono::microseconds;
+  using std::chrono::nanoseconds;
+  const auto micros = [](Steady::duration time) {
+    return static_cast<uint64_t>(
+        std::max<int64_t>(std::chrono::duration_cast<microseconds>(time).count(), 0));
+  };
+  ack.downstream_nanos = static_cast<uint64_t>(
+      std::chrono::duration_cast<nanoseconds>(Steady::now() - item.received).count());
+  ack.node_micros.push_back(micros(item.writing));
+  if (mirrored == nullptr) return;
+  const PipelineAck& next = mirrored->ack;
+  ack.node_micros.insert(ack.node_micros.end(), next.node_micros.begin(), next.node_micros.end());
+  // The way there and back: what is not the next node's own time, or that of nodes behind it.
+  if (ack.node_micros.size() < 2) return;
+  ack.node_micros[1] += transfer::MicrosOnTheWay(next, micros(mirrored->came - item.received));
+  ack.blocked_permille = blocked_permille_;
+}
+
+void BlockReceiver::MeasureBlocking(Steady::time_point from, Steady::time_point to) {
+  blocked_ += to - from;
+  const auto span = to - blocked_since_;
+  if (span < kBlockingSpan) return;
+  blocked_permille_ = static_cast<uint32_t>(
+      std::min<int64_t>(blocked_ * int64_t{transfer::kAllBlocked} / span, transfer::kAllBlocked));
+  blocked_ = {};
+  blocked_since_ = to;
 }
 
 awaitable<void> BlockReceiver::AckLoop() {
@@ -566,6 +686,11 @@ awaitable<void> BlockReceiver::AckLoop() {
       if (send_acks_) transfer::AppendAck(ack, out);
     }
     if (count > 0) {
+      last_acked_ = Steady::now();
+      sign_wanted_ = false;  // these are
+    }
+    if (!stop) out += OutOfTurn();
+    if (count > 0 || !out.empty()) {
       const absl::Status status =
           co_await upstream_->WriteBytes(std::as_bytes(std::span(out.data(), out.size())));
       if (!status.ok()) {
@@ -573,6 +698,10 @@ awaitable<void> BlockReceiver::AckLoop() {
         break;
       }
       disk_signal_.Notify();  // there is room in items_
+      if (restart_told_ && !stop) {
+        co_await WaitForClient();
+        break;
+      }
       continue;
     }
     const bool nothing_comes = receiving_ended_ && !last_received_ && !bad_received_;
@@ -597,12 +726,20 @@ awaitable<void> BlockReceiver::MirrorAckLoop() {
       auto& pending = mirror_->pending();
       pending.erase(pending.begin(),
                     pending.begin() + static_cast<std::ptrdiff_t>((*taken)->consumed));
-      downstream_.push_back(std::move((*taken)->ack));
+      transfer::PipelineAck& ack = (*taken)->ack;
+      if (ack.seqno == transfer::kSignOfLifeSeqno) continue;
+      if (ack.seqno == transfer::kUnknownSeqno) {
+        notice_ = std::move(ack);
+        ack_signal_.Notify();
+        continue;
+      }
+      downstream_.push_back({std::move(ack), Steady::now()});
       ++mirror_acks_;
       if (downstream_.size() > kMaxItems) {
         mirror_error_ = absl::UnavailableError("the next node acknowledges what it was not sent");
       }
-    } else if (items_enqueued_ <= mirror_acks_ && !mirror_->closed() && forward_error_.ok()) {
+    } else if (items_enqueued_ <= mirror_acks_ && !(forwarding_ && mirror_gives_signs_) &&
+               !mirror_->closed() && forward_error_.ok()) {
       co_await mirror_signal_.Wait();  // its silence is no failure now
       continue;
     } else {

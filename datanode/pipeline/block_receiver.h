@@ -25,8 +25,18 @@
 //
 // Time: the mirror's channel fails when the mirror takes no byte, or sends none while it owes an
 // acknowledgement, for that channel's limit; with nothing owed it may be silent for ever. The
-// failed acknowledgement that goes upstream then names it. Closing the upstream ends everything:
-// the mirror is closed with it (Channel::CloseWith).
+// failed acknowledgement that goes upstream then names it. Who is upstream may have asked for signs
+// of life (wire/transfer/sign_of_life.h): it gets one every sign_period in which this node owes it
+// an answer and has none, until nothing has moved here for stuck_limit. Closing the upstream ends
+// everything: the mirror is closed with it (Channel::CloseWith).
+//
+// A datanode that is about to restart says so to the upstream (OOB_RESTART) and acknowledges
+// nothing more; the client closes then, and comes back later. Notices of nodes further down are
+// passed on.
+//
+// Who asked for signs also hears how long each node took for each packet: from the time when a
+// packet was here until its bytes were in the file, and what the way to the next node took beyond
+// what that node says it needed itself.
 //
 // All coroutines of one receiver run on one thread, that of the upstream's executor; only disk jobs
 // run elsewhere.
@@ -73,6 +83,10 @@ class BlockReceiver : public std::enable_shared_from_this<BlockReceiver> {
     absl::Duration flush_delay = absl::Milliseconds(2);
     absl::Duration buffer_wait = absl::Seconds(30);
     absl::Duration stall_limit = absl::Seconds(10);
+    absl::Duration sign_period = absl::ZeroDuration();  // zero: nobody asked for signs of life
+    bool mirror_gives_signs = false;
+    absl::Duration watch_period = absl::Seconds(1);  // to look after the mirror while it is blocked
+    absl::Duration stuck_limit = absl::Seconds(60);
   };
 
   // kInvalidArgument: chunk sizes that this node cannot take, or not translate into each other.
@@ -88,17 +102,27 @@ class BlockReceiver : public std::enable_shared_from_this<BlockReceiver> {
   // the upstream is left open, for an answer, unless it was what failed.
   awaitable<absl::Status> Run();
 
+  // Tells the upstream that this datanode restarts. Any thread.
+  void AnnounceRestart();
+
   // New bytes of the block that came.
   uint64_t received_bytes() const { return length_ - start_length_; }
   // Packets came whose data do not match their checksums.
   bool bad_checksum() const { return bad_received_; }
 
  private:
+  using Steady = std::chrono::steady_clock;
   struct Item {  // a packet that waits for its acknowledgement
     int64_t seqno = 0;
     uint64_t end = 0;  // block length with it
     bool last = false;
     bool bad = false;  // its checksums do not match; nothing comes after it
+    Steady::time_point received{};
+    Steady::duration writing{};  // until its bytes were in the file
+  };
+  struct MirrorAck {
+    transfer::PipelineAck ack;
+    Steady::time_point came;
   };
 
   explicit BlockReceiver(Setup setup);
@@ -133,6 +157,7 @@ class BlockReceiver : public std::enable_shared_from_this<BlockReceiver> {
   awaitable<void> Rotate();  // gives a full buffer to the disk
   void FlushTail();          // now, or when the running job ends
   void OnFlushed(absl::Status status, uint64_t end, uint64_t items);
+  void SetWritten(uint64_t items);
   awaitable<void> WaitForDisk();
 
   // ---- Acknowledging ----
@@ -140,6 +165,16 @@ class BlockReceiver : public std::enable_shared_from_this<BlockReceiver> {
   awaitable<void> MirrorAckLoop();
   bool FrontIsReady() const;
   transfer::PipelineAck MakeAck(const Item& item);
+  void AddTimes(const Item& item, const MirrorAck* mirrored, transfer::PipelineAck& ack) const;
+  // What goes upstream out of turn: notices of restarts, signs of life. Empty: nothing.
+  std::string OutOfTurn();
+  awaitable<void> WaitForClient();  // to leave, after our notice
+  void MeasureBlocking(Steady::time_point from, Steady::time_point to);
+
+  // ---- Signs of life ----
+  bool OwesAnswer() const { return in_packet_ || !items_.empty(); }
+  bool IsStuck() const;
+  void Watch();  // looks every watch period, while an answer is owed
 
   DiskPool& disk_;
   BufferPool& buffers_;
@@ -155,6 +190,10 @@ class BlockReceiver : public std::enable_shared_from_this<BlockReceiver> {
   const absl::Duration flush_delay_;
   const absl::Duration buffer_wait_;
   const absl::Duration stall_limit_;
+  const bool gives_signs_;
+  const bool mirror_gives_signs_;
+  const absl::Duration watch_period_;
+  const absl::Duration stuck_limit_;
   const uint64_t span_;  // block bytes per buffer: whole chunks
 
   // Bytes read from upstream beyond the data asked for: headers and checksums.
@@ -172,11 +211,17 @@ class BlockReceiver : public std::enable_shared_from_this<BlockReceiver> {
   uint64_t length_ = 0;             // bytes there are, here or on disk
   uint64_t disk_end_ = 0;           // bytes in the file
 
-  bool in_data_ = false;  // between a packet's header and its last byte
-  bool waiting_ = false;  // for bytes from upstream, since
-  std::chrono::steady_clock::time_point waiting_since_;
+  bool in_packet_ = false;  // between a packet's first byte and its place in items_
+  bool in_data_ = false;    // between a packet's header and its last byte
+  bool waiting_ = false;    // for bytes from upstream, since
+  Steady::time_point waiting_since_;
+  bool forwarding_ = false;           // a write to the mirror is under way
+  Steady::time_point blocked_since_;  // of what is being measured
+  Steady::duration blocked_{};        // since then, in writes to the mirror
+  uint32_t blocked_permille_ = 0;     // of the last span
 
   bool flush_running_ = false;
+  Steady::time_point flush_began_;
   bool flush_again_ = false;
   bool sync_wanted_ = false;
   bool finalize_wanted_ = false;
@@ -187,7 +232,8 @@ class BlockReceiver : public std::enable_shared_from_this<BlockReceiver> {
   uint64_t items_enqueued_ = 0;
   uint64_t items_written_ = 0;
   uint64_t items_acked_ = 0;
-  std::deque<transfer::PipelineAck> downstream_;
+  Steady::time_point last_acked_;  // or since when there is something to acknowledge
+  std::deque<MirrorAck> downstream_;
   uint64_t mirror_acks_ = 0;    // that came from the mirror
   absl::Status mirror_error_;   // it will acknowledge nothing more
   absl::Status forward_error_;  // it takes no more bytes, but may have said why: read on
@@ -195,6 +241,10 @@ class BlockReceiver : public std::enable_shared_from_this<BlockReceiver> {
   bool bad_received_ = false;
   bool receiving_ended_ = false;
   bool all_acked_ = false;
+  bool sign_wanted_ = false;
+  bool restart_wanted_ = false;  // to be announced
+  bool restart_told_ = false;
+  std::optional<transfer::PipelineAck> notice_;  // of a node further down
   int loops_running_ = 0;
 
   Signal disk_signal_;
@@ -205,6 +255,8 @@ class BlockReceiver : public std::enable_shared_from_this<BlockReceiver> {
   bool flush_timer_armed_ = false;
   boost::asio::steady_timer buffer_timer_;
   bool buffer_timer_armed_ = false;
+  boost::asio::steady_timer watch_timer_;
+  bool watch_timer_armed_ = false;
 };
 
 }  // namespace cairn::datanode

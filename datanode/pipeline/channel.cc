@@ -23,6 +23,8 @@ using asio::ip::tcp;
 
 constexpr size_t kReadMoreBytes = 4096;
 constexpr size_t kMaxAreas = 4;
+// For a reader that was starved to take bytes that have come in time.
+constexpr std::chrono::seconds kLateLook{1};
 // Bounds of what a wait for many bytes waits for.
 constexpr size_t kMinLowWater = size_t{16} << 10;
 constexpr size_t kMaxLowWater = size_t{256} << 10;
@@ -108,12 +110,23 @@ void Channel::ArmTimer() {
     self->timer_running_ = false;
     if (self->closed_ || self->waiting_ == 0) return;
     if (std::chrono::steady_clock::now() >= self->deadline_) {
+      if (!self->late_look_ && self->reading_ > 0 && !self->total_limit_ && self->HasBytes()) {
+        self->late_look_ = true;
+        self->deadline_ = std::chrono::steady_clock::now() + kLateLook;
+        return self->ArmTimer();
+      }
       self->timed_out_ = true;
       self->Close();
     } else {
       self->ArmTimer();
     }
   });
+}
+
+bool Channel::HasBytes() const {
+  std::byte first;
+  return ::recv(const_cast<tcp::socket&>(socket_).native_handle(), &first, 1,
+                MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
 void Channel::SetLowWater(size_t coming) {
@@ -137,12 +150,15 @@ awaitable<absl::Status> Channel::WaitReadable(size_t coming) {
   if (closed_) co_return Failure("read", EPIPE);
   SetLowWater(coming);
   Progress();
+  late_look_ = false;
   ++waiting_;
+  ++reading_;
   ArmTimer();
   boost::system::error_code error;
   co_await socket_.async_wait(tcp::socket::wait_read,
                               asio::redirect_error(asio::use_awaitable, error));
   --waiting_;
+  --reading_;
   if (error || closed_) co_return Failure("read", error ? error.value() : EPIPE);
   co_return absl::OkStatus();
 }

@@ -3,7 +3,8 @@
 // Reads and writes go straight to the caller's memory; nothing is buffered here but a few bytes
 // that were read together with an operation's header. Every wait has a limit: when no byte has
 // moved for `idle_limit`, the socket is closed and the operation fails with kDeadlineExceeded. A
-// connection that the peer closed or reset gives kUnavailable.
+// connection that the peer closed or reset gives kUnavailable. Bytes that have come count even if
+// this process, stopped or starved, did not look in time.
 //
 // One thread: that of the socket's executor; Close may be posted there from elsewhere by Abort.
 #pragma once
@@ -80,15 +81,18 @@ class Channel : public std::enable_shared_from_this<Channel> {
   void SetLowWater(size_t coming);
   void Progress();  // a byte moved, or a wait began
   void ArmTimer();
+  bool HasBytes() const;
 
   boost::asio::ip::tcp::socket socket_;
   boost::asio::steady_timer timer_;
   std::chrono::steady_clock::duration idle_limit_;
   std::chrono::steady_clock::time_point deadline_;
   int waiting_ = 0;
+  int reading_ = 0;  // of those, for bytes
   bool total_limit_ = false;
   bool timer_running_ = false;
   bool timed_out_ = false;
+  bool late_look_ = false;  // the reader has got a little more time for what came in time
   bool closed_ = false;
   int low_water_ = 1;  // bytes that make the socket readable
   std::vector<std::byte> pending_;

@@ -13,6 +13,7 @@
 #include "datanode/pipeline/async.h"
 #include "datanode/pipeline/channel.h"
 #include "datanode/pipeline/disk_pool.h"
+#include "datanode/pipeline/running_writers.h"
 #include "datanode/volume/replica_store.h"
 #include "proto/hdfs/data_transfer.pb.h"
 
@@ -31,6 +32,9 @@ struct TransferOptions {
   // before a silent one is the first to lose patience, and names it.
   absl::Duration next_node_limit = absl::Seconds(60);
   absl::Duration next_node_extra = absl::Seconds(5);
+  // How long a next node that gives signs of life may be silent while it owes anything, unless the
+  // client named another limit; zero: no signs are asked for.
+  absl::Duration silence_limit = absl::Seconds(6);
   absl::Duration keepalive = absl::Seconds(4);  // between two operations
   absl::Duration connect_limit = absl::Seconds(20);
   absl::Duration visible_wait = absl::Seconds(3);  // for bytes that are on their way to all nodes
@@ -53,6 +57,7 @@ struct TransferContext {
   std::atomic<int> buffer_waiters{0};  // writers that wait for a buffer
   // Has a replica read again that is doubtful. None: what could not be read is condemned at once.
   std::function<void(const ReplicaInfo&)> suspect = nullptr;
+  RunningWriters writers{};
 };
 
 // Each runs one operation to its end. True: the connection may carry another.

@@ -72,9 +72,14 @@ awaitable<absl::Status> PushReplica(TransferContext& context, Push push) {
   const std::string op =
       transfer::EncodeOp(transfer::Opcode::kWriteBlock, MakeOp(context, push, *reader, length));
   const auto& id = push.targets.front().id();
+  // A client waits for this one, with its writer stopped.
+  const absl::Duration patience =
+      push.client_name.empty()
+          ? context.options.idle_limit
+          : std::min(context.options.idle_limit, context.options.next_node_limit);
   auto channel =
       co_await Channel::Connect(id.ipaddr(), static_cast<uint16_t>(id.xferport()),
-                                context.options.connect_limit, context.options.idle_limit);
+                                std::min(context.options.connect_limit, patience), patience);
   if (!channel.ok()) co_return channel.status();
   (*channel)->Tune(context.options.congestion_control);
   absl::Status status =

@@ -2,12 +2,15 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "boost/asio/co_spawn.hpp"
+#include "boost/asio/detached.hpp"
 #include "boost/asio/post.hpp"
 #include "boost/asio/steady_timer.hpp"
 #include "common/logging.h"
 #include "datanode/pipeline/block_receiver.h"
 #include "datanode/pipeline/context.h"
 #include "wire/transfer/op.h"
+#include "wire/transfer/sign_of_life.h"
 
 namespace cairn::datanode {
 namespace {
@@ -92,9 +95,98 @@ awaitable<void> StopEarlierWriter(ReplicaStore& store, const Op& op) {
   }
 }
 
+// How long a silence of the next node is its end: what the client says, or our own setting for a
+// client that does not know. Zero: no signs of life are asked for.
+absl::Duration SilenceLimit(const TransferContext& context, const Op& op) {
+  if (!IsAnswered(op)) return absl::ZeroDuration();
+  const absl::Duration asked = transfer::SilenceFromWire(op.signoflifems());
+  return asked > absl::ZeroDuration() ? asked : context.options.silence_limit;
+}
+
+// Speaks for this node while a set-up takes its time, if the sender asks for it.
+class SetUpSigns {
+ public:
+  SetUpSigns(const std::shared_ptr<Channel>& channel, const Op& op) {
+    const absl::Duration limit = transfer::SilenceFromWire(op.signoflifems());
+    if (!IsAnswered(op) || limit == absl::ZeroDuration()) return;
+    state_ = std::make_shared<State>(channel, transfer::SignPeriod(limit));
+    boost::asio::co_spawn(
+        channel->executor(), [state = state_] { return Speak(state); }, boost::asio::detached);
+  }
+  ~SetUpSigns() {
+    if (state_ != nullptr) state_->Stop();
+  }
+  SetUpSigns(const SetUpSigns&) = delete;
+  SetUpSigns& operator=(const SetUpSigns&) = delete;
+
+  bool given() const { return state_ != nullptr; }
+  // Returns when nothing more is going to be said: the answer may go out.
+  awaitable<void> End() {
+    if (state_ == nullptr) co_return;
+    state_->Stop();
+    while (state_->running) co_await state_->ended.Wait();
+  }
+
+ private:
+  struct State {
+    State(const std::shared_ptr<Channel>& to, absl::Duration every)
+        : channel(to), period(every), timer(to->executor()), ended(to->executor()) {}
+    void Stop() {
+      stopping = true;
+      timer.cancel();
+    }
+    const std::shared_ptr<Channel> channel;
+    const absl::Duration period;
+    boost::asio::steady_timer timer;
+    Signal ended;
+    bool stopping = false;
+    bool running = true;
+  };
+
+  static awaitable<void> Speak(std::shared_ptr<State> state) {
+    while (!state->stopping) {
+      boost::system::error_code ignored;
+      state->timer.expires_after(absl::ToChronoNanoseconds(state->period));
+      co_await state->timer.async_wait(
+          boost::asio::redirect_error(boost::asio::use_awaitable, ignored));
+      if (state->stopping) break;
+      hdfs::BlockOpResponseProto reply;
+      reply.set_status(hdfs::STATUS_IN_PROGRESS);
+      reply.set_signsoflife(true);
+      if (!(co_await SendReply(*state->channel, std::move(reply))).ok()) break;
+    }
+    state->running = false;
+    state->ended.Notify();
+  }
+
+  std::shared_ptr<State> state_;  // null: nobody asked
+};
+
+// The answer to a set-up, behind the signs of life that may come before it.
+awaitable<absl::StatusOr<hdfs::BlockOpResponseProto>> ReadSetUpReply(Channel& channel,
+                                                                     absl::Duration limit) {
+  const auto give_up = std::chrono::steady_clock::now() + absl::ToChronoNanoseconds(limit);
+  while (true) {
+    const absl::StatusOr<std::string> body =
+        co_await channel.ReadDelimited(transfer::kMaxReplyBytes);
+    if (!body.ok()) co_return body.status();
+    hdfs::BlockOpResponseProto reply;
+    if (!reply.ParseFromString(*body)) {
+      co_return absl::UnavailableError("its reply is no BlockOpResponseProto");
+    }
+    if (reply.status() != hdfs::STATUS_IN_PROGRESS) co_return reply;
+    if (std::chrono::steady_clock::now() >= give_up) {
+      co_return absl::DeadlineExceededError(
+          absl::StrCat("the set-up takes longer than ", absl::FormatDuration(limit)));
+    }
+  }
+}
+
 // The operation as the next node is to get it.
-Op ForNextNode(const Op& op) {
+Op ForNextNode(const Op& op, absl::Duration silence) {
   Op next = op;
+  next.clear_signoflifems();
+  if (silence > absl::ZeroDuration()) next.set_signoflifems(transfer::SilenceToWire(silence));
   const auto drop_first = [](auto* list) {
     if (!list->empty()) list->erase(list->begin());
   };
@@ -112,6 +204,7 @@ Op ForNextNode(const Op& op) {
 struct Downstream {
   std::shared_ptr<Channel> channel;  // null: there is none, or it failed
   hdfs::BlockOpResponseProto reply;
+  bool gives_signs = false;
 };
 
 // `upstream` takes the new connection with it when it is closed.
@@ -131,9 +224,11 @@ awaitable<Downstream> ConnectNext(TransferContext& context, Channel& upstream, c
   };
   const absl::Duration limit =
       context.options.next_node_limit + op.targets_size() * context.options.next_node_extra;
+  const absl::Duration silence = SilenceLimit(context, op);
+  const absl::Duration wait = silence > absl::ZeroDuration() ? std::min(silence, limit) : limit;
   auto channel =
       co_await Channel::Connect(target.id().ipaddr(), static_cast<uint16_t>(target.id().xferport()),
-                                std::min(context.options.connect_limit, limit), limit);
+                                std::min(context.options.connect_limit, wait), wait);
   if (!channel.ok()) {
     fail(channel.status());
     co_return next;
@@ -141,7 +236,8 @@ awaitable<Downstream> ConnectNext(TransferContext& context, Channel& upstream, c
   next.channel = *std::move(channel);
   upstream.CloseWith(next.channel);
   next.channel->Tune(context.options.congestion_control);
-  const std::string bytes = transfer::EncodeOp(transfer::Opcode::kWriteBlock, ForNextNode(op));
+  const std::string bytes =
+      transfer::EncodeOp(transfer::Opcode::kWriteBlock, ForNextNode(op, silence));
   const absl::Status sent =
       co_await next.channel->WriteBytes(std::as_bytes(std::span(bytes.data(), bytes.size())));
   if (!sent.ok()) {
@@ -149,15 +245,14 @@ awaitable<Downstream> ConnectNext(TransferContext& context, Channel& upstream, c
     co_return next;
   }
   if (!IsAnswered(op)) co_return next;
-  const absl::StatusOr<std::string> body =
-      co_await next.channel->ReadDelimited(transfer::kMaxReplyBytes);
-  hdfs::BlockOpResponseProto reply;
-  if (!body.ok() || !reply.ParseFromString(*body)) {
-    fail(body.ok() ? absl::UnavailableError("its reply is no BlockOpResponseProto")
-                   : body.status());
+  absl::StatusOr<hdfs::BlockOpResponseProto> reply = co_await ReadSetUpReply(*next.channel, limit);
+  if (!reply.ok()) {
+    fail(reply.status());
     co_return next;
   }
-  next.reply = std::move(reply);
+  next.reply = *std::move(reply);
+  next.gives_signs = next.reply.signsoflife();
+  if (!next.gives_signs) next.channel->SetIdleLimit(limit);
   if (next.reply.status() != hdfs::STATUS_SUCCESS) {
     next.channel = nullptr;
     if (next.reply.firstbadlink().empty()) next.reply.set_firstbadlink(AddressOf(target));
@@ -169,7 +264,8 @@ awaitable<Downstream> ConnectNext(TransferContext& context, Channel& upstream, c
 }
 
 // Stage 5: no packets; stamp and length are settled here and below.
-awaitable<void> CloseRecovery(TransferContext& context, Channel& channel, const Op& op) {
+awaitable<void> CloseRecovery(TransferContext& context, Channel& channel, const Op& op,
+                              SetUpSigns& signs) {
   const hdfs::ExtendedBlockProto& block = op.header().baseheader().block();
   const absl::Status closed = co_await OnDisk(context.disk, [&context, &op, &block] {
     return context.store.RecoverClose(
@@ -177,10 +273,12 @@ awaitable<void> CloseRecovery(TransferContext& context, Channel& channel, const 
         GenerationStamp{op.latestgenerationstamp()}, op.minbytesrcvd());
   });
   if (!closed.ok()) {
+    co_await signs.End();
     (void)co_await SendError(channel, ToReplyStatus(closed), closed.message());
     co_return;
   }
   Downstream next = co_await ConnectNext(context, channel, op);
+  co_await signs.End();
   (void)co_await SendReply(channel, std::move(next.reply));
 }
 
@@ -212,9 +310,10 @@ awaitable<bool> WriteBlock(TransferContext& context, std::shared_ptr<Channel> ch
     (void)co_await SendError(*channel, ToReplyStatus(status), status.message());
     co_return false;
   }
+  SetUpSigns signs(channel, op);
   co_await StopEarlierWriter(context.store, op);
   if (op.stage() == Op::PIPELINE_CLOSE_RECOVERY) {
-    co_await CloseRecovery(context, *channel, op);
+    co_await CloseRecovery(context, *channel, op, signs);
     co_return false;
   }
   const DataChecksum client_checksum = *DataChecksum::FromProto(op.requestedchecksum());
@@ -229,12 +328,16 @@ awaitable<bool> WriteBlock(TransferContext& context, std::shared_ptr<Channel> ch
   if (!writer.ok()) {
     LOG_WARN("write of block {} from {}: {}", op.header().baseheader().block().blockid(),
              channel->PeerName(), writer.status());
+    co_await signs.End();
     (void)co_await SendError(*channel, ToReplyStatus(writer.status()), writer.status().message());
     co_return false;
   }
   (*writer)->open().SetStopper([channel] { channel->Abort(); });
   Downstream next = co_await ConnectNext(context, *channel, op);
   const bool good = next.reply.status() == hdfs::STATUS_SUCCESS;
+  co_await signs.End();
+  next.reply.clear_signsoflife();
+  if (signs.given()) next.reply.set_signsoflife(true);
   absl::Status status;
   if (answered) status = co_await SendReply(*channel, next.reply);
   if (!status.ok() || (answered && !good)) {
@@ -245,19 +348,30 @@ awaitable<bool> WriteBlock(TransferContext& context, std::shared_ptr<Channel> ch
     });
     co_return false;
   }
-  const auto receiver = BlockReceiver::Create({.disk = &context.disk,
-                                               .buffers = &context.buffers,
-                                               .buffer_waiters = &context.buffer_waiters,
-                                               .upstream = channel,
-                                               .mirror = next.channel,
-                                               .writer = *std::move(writer),
-                                               .client_checksum = client_checksum,
-                                               .send_acks = answered,
-                                               .finalize = op.stage() != Op::TRANSFER_RBW,
-                                               .flush_delay = context.options.flush_delay,
-                                               .buffer_wait = context.options.buffer_wait,
-                                               .stall_limit = context.options.stall_limit});
+  const auto receiver = BlockReceiver::Create(
+      {.disk = &context.disk,
+       .buffers = &context.buffers,
+       .buffer_waiters = &context.buffer_waiters,
+       .upstream = channel,
+       .mirror = next.channel,
+       .writer = *std::move(writer),
+       .client_checksum = client_checksum,
+       .send_acks = answered,
+       .finalize = op.stage() != Op::TRANSFER_RBW,
+       .flush_delay = context.options.flush_delay,
+       .buffer_wait = context.options.buffer_wait,
+       .stall_limit = context.options.stall_limit,
+       .sign_period = transfer::SignPeriod(transfer::SilenceFromWire(op.signoflifems())),
+       .mirror_gives_signs = next.gives_signs,
+       .stuck_limit = context.options.next_node_limit});
+  uint64_t told = 0;
+  if (answered) {
+    told = context.writers.Add([weak = std::weak_ptr(receiver)] {
+      if (const auto running = weak.lock()) running->AnnounceRestart();
+    });
+  }
   status = co_await receiver->Run();
+  context.writers.Remove(told);
   context.bytes_written.fetch_add(receiver->received_bytes(), std::memory_order_relaxed);
   if (!status.ok()) {
     LOG_INFO("write of block {} from {} ended: {}", op.header().baseheader().block().blockid(),

@@ -16,6 +16,8 @@ using asio::ip::tcp;
 using transfer::Opcode;
 
 constexpr absl::Duration kAcceptRetry = absl::Milliseconds(100);
+// For a client to hear that this node restarts, and to leave.
+constexpr absl::Duration kNoticeTime = absl::Seconds(2);
 
 // Parses the operation and runs it; a body that does not parse ends the connection.
 template <typename Message>
@@ -83,8 +85,10 @@ void TransferServer::StopAccepting() {
 
 void TransferServer::Drain(absl::Duration limit) {
   StopAccepting();
-  if (!WaitUntilIdle(limit)) AbortAll();
-  WaitUntilIdle(limit);
+  if (WaitUntilIdle(limit)) return;
+  context_.writers.AnnounceRestart();
+  if (!WaitUntilIdle(kNoticeTime)) AbortAll();
+  WaitUntilIdle(std::max(limit, kNoticeTime));
 }
 
 void TransferServer::AbortAll() {
@@ -96,7 +100,7 @@ void TransferServer::AbortAll() {
 
 bool TransferServer::WaitUntilIdle(absl::Duration limit) {
   const auto deadline = std::chrono::steady_clock::now() +
-                        std::min(absl::ToChronoSeconds(limit), std::chrono::seconds(86400));
+                        absl::ToChronoNanoseconds(std::min(limit, absl::Hours(24)));
   MutexLock lock(mu_);
   while (running_ > 0) {
     const auto left = deadline - std::chrono::steady_clock::now();

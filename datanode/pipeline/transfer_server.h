@@ -36,7 +36,8 @@ class TransferServer {
   int transfers() const { return active_.load(std::memory_order_relaxed); }
 
   void StopAccepting();
-  // Lets operations finish for `limit`, then closes what is left. Any thread but the I/O threads.
+  // Lets operations finish for `limit`. Clients that are still writing then are told that this node
+  // restarts, and what has not ended soon after is closed. Any thread but the I/O threads.
   void Drain(absl::Duration limit);
 
   // Sends a replica to others, as the namenode ordered. Returns at once; failures are logged.

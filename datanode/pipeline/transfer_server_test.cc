@@ -21,6 +21,7 @@
 #include "common/testing/wrapped_file_system.h"
 #include "datanode/testing/test_node.h"
 #include "wire/transfer/block_checksum.h"
+#include "wire/transfer/packet.h"
 
 namespace cairn::datanode {
 namespace {
@@ -42,7 +43,8 @@ using ::testing::SizeIs;
 // reads nothing more: as one that was stopped.
 class SilentNode {
  public:
-  explicit SilentNode(bool replies) : listener_(::socket(AF_INET, SOCK_STREAM, 0)) {
+  explicit SilentNode(bool replies, bool promises_signs = false)
+      : listener_(::socket(AF_INET, SOCK_STREAM, 0)) {
     const int size = 4096;  // of what it takes in without reading
     CHECK(::setsockopt(listener_, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size)) == 0);
     sockaddr_in address{};
@@ -54,10 +56,11 @@ class SilentNode {
     CHECK(::getsockname(listener_, any, &length) == 0);
     port_ = ntohs(address.sin_port);
     if (!replies) return;
-    thread_ = std::thread([this] {
+    thread_ = std::thread([this, promises_signs] {
       const int fd = ::accept(listener_, nullptr, nullptr);
       hdfs::BlockOpResponseProto reply;
       reply.set_status(hdfs::STATUS_SUCCESS);
+      reply.set_signsoflife(promises_signs);
       reply.set_firstbadlink("");
       const std::string bytes = transfer::EncodeDelimited(reply);
       CHECK(::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL) > 0);
@@ -344,6 +347,126 @@ TEST_F(TransferTest, ASilentNodeIsNamedWhileDataPileUpBeforeIt) {
   ASSERT_OK(ack);
   EXPECT_THAT(ack->statuses,
               ElementsAre(hdfs::STATUS_SUCCESS, hdfs::STATUS_SUCCESS, hdfs::STATUS_ERROR));
+}
+
+// ---- signs of life (wire/transfer/sign_of_life.h)
+
+Op AskingForSigns(Op op, uint32_t milliseconds = 1000) {
+  op.set_signoflifems(milliseconds);
+  return op;
+}
+
+TEST_F(TransferTest, DuringASetUpANodeSaysThatItIsThereAndNamesTheSilentOne) {
+  TestNode one(dir_.Path("n1"));
+  TestNode two(dir_.Path("n2"));
+  const SilentNode silent(/*replies=*/false);
+  TransferClient client(one.port());
+  client.SendOp(Opcode::kWriteBlock, AskingForSigns(WriteOp({}, {two.port(), silent.port()})));
+  int signs = 0;
+  while (true) {
+    ASSERT_OK_AND_ASSIGN(const auto reply, client.ReadReply());
+    EXPECT_TRUE(reply.signsoflife());
+    if (reply.status() == hdfs::STATUS_IN_PROGRESS) {
+      ++signs;
+      continue;
+    }
+    EXPECT_EQ(reply.status(), hdfs::STATUS_ERROR);
+    EXPECT_EQ(reply.firstbadlink(), absl::StrCat("127.0.0.1:", silent.port()));
+    break;
+  }
+  EXPECT_GE(signs, 1);
+}
+
+TEST_F(TransferTest, ANodeThatWaitsForItsNextOneGivesSignsOfLife) {
+  TestNode node(dir_.Path("n1"));
+  const SilentNode silent(
+      /*replies=*/true);  // one that does not know of signs: a minute is granted
+  TransferClient client(node.port());
+  SetUp(client, AskingForSigns(WriteOp({}, {silent.port()})));
+  ASSERT_TRUE(client.SendPacket(0, 0, Pattern(512)));
+  for (int i = 0; i < 3; ++i) ExpectAck(client, transfer::kSignOfLifeSeqno);
+}
+
+// The node before a stopped one notices, though only the client named a limit.
+TEST_F(TransferTest, ANodeThatFellSilentIsNamedWhileTheOthersGiveSigns) {
+  TestNode one(dir_.Path("n1"));
+  const SilentNode silent(/*replies=*/true, /*promises_signs=*/true);
+  TransferClient client(one.port());
+  SetUp(client, AskingForSigns(WriteOp({}, {silent.port()})));
+  ASSERT_TRUE(client.SendPacket(0, 0, Pattern(512)));
+  absl::StatusOr<transfer::PipelineAck> ack = client.ReadAck();
+  while (ack.ok() && ack->seqno == transfer::kSignOfLifeSeqno) ack = client.ReadAck();
+  ASSERT_OK(ack);
+  EXPECT_THAT(ack->statuses, ElementsAre(hdfs::STATUS_SUCCESS, hdfs::STATUS_ERROR));
+}
+
+TEST_F(TransferTest, WhoAsksForSignsHearsHowLongEachNodeTook) {
+  TestNode one(dir_.Path("n1"));
+  TestNode two(dir_.Path("n2"));
+  TransferClient client(one.port());
+  SetUp(client, AskingForSigns(WriteOp({}, {two.port()}), 60'000));
+  ASSERT_TRUE(client.SendPacket(0, 0, Pattern(512)));
+  ASSERT_OK_AND_ASSIGN(const auto ack, client.ReadAck());
+  EXPECT_THAT(ack.node_micros, SizeIs(2));
+  EXPECT_GT(ack.downstream_nanos, 0u);
+  TransferClient other(one.port());
+  SetUp(other, WriteOp({.id = 2}, {two.port()}));
+  ASSERT_TRUE(other.SendPacket(0, 0, Pattern(512)));
+  ASSERT_OK_AND_ASSIGN(const auto plain, other.ReadAck());
+  EXPECT_THAT(plain.node_micros, SizeIs(0));
+}
+
+// ---- restarts
+
+TEST_F(TransferTest, ARestartIsAnnouncedUpThePipeline) {
+  TestNode one(dir_.Path("n1"));
+  TestNode two(dir_.Path("n2"));
+  TransferClient client(one.port());
+  SetUp(client, WriteOp({}, {two.port()}));
+  ASSERT_TRUE(client.SendPacket(0, 0, Pattern(512)));
+  ExpectAck(client, 0);
+  two.context->writers.AnnounceRestart();
+  ASSERT_TRUE(client.SendPacket(1, 512, Pattern(512)));
+  ASSERT_OK_AND_ASSIGN(const auto of_two, client.ReadAck());
+  EXPECT_EQ(of_two.seqno, transfer::kUnknownSeqno);
+  EXPECT_THAT(of_two.statuses, ElementsAre(hdfs::STATUS_SUCCESS, hdfs::STATUS_OOB_RESTART));
+  one.context->writers.AnnounceRestart();
+  ASSERT_OK_AND_ASSIGN(const auto of_one, client.ReadAck());
+  EXPECT_EQ(of_one.seqno, transfer::kUnknownSeqno);
+  EXPECT_THAT(of_one.statuses, ElementsAre(hdfs::STATUS_OOB_RESTART));
+  client.Close();
+  EVENTUALLY(one.server->transfers() == 0 && two.server->transfers() == 0);
+}
+
+// Its writer knows what was acknowledged; the node has forgotten.
+TEST_F(TransferTest, AReplicaOfARestartedNodeGoesOnWithItsWriter) {
+  const TestBlock block;
+  const std::string data = Pattern(200'000);
+  {
+    TestNode node(dir_.Path("n1"));
+    TransferClient client(node.port());
+    SetUp(client, WriteOp(block));
+    ASSERT_TRUE(client.SendPacket(0, 0, data.substr(0, 1000)));
+    ExpectAck(client, 0);
+    ASSERT_TRUE(client.SendPacket(1, 512, data.substr(512, 10'000)));
+    ExpectAck(client, 1);
+  }
+  TestNode node(dir_.Path("n1"));
+  ASSERT_EQ(node.store->Find(BlockId{block.id})->state, ReplicaState::kWaitingRecovery);
+  Op op = WriteOp(block);
+  op.set_stage(Op::PIPELINE_SETUP_STREAMING_RECOVERY);
+  op.set_latestgenerationstamp(1002);
+  op.set_minbytesrcvd(20'000);  // more than it has: it missed something
+  op.set_maxbytesrcvd(20'000);
+  TransferClient refused(node.port());
+  refused.SendOp(Opcode::kWriteBlock, op);
+  ASSERT_OK_AND_ASSIGN(const auto reply, refused.ReadReply());
+  EXPECT_EQ(reply.status(), hdfs::STATUS_ERROR);
+  op.set_minbytesrcvd(1000);  // the second acknowledgement was lost
+  TransferClient client(node.port());
+  SetUp(client, op);
+  ASSERT_OK(client.WriteRest(512, absl::string_view(data).substr(512), 65536, 1));
+  EXPECT_THAT(Read(node, {.stamp = 1002}, 0, data.size()), IsOkAndHolds(Eq(data)));
 }
 
 TEST_F(TransferTest, AWriterWhoseNextNodeTakesNothingCanBeStopped) {

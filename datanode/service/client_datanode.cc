@@ -57,8 +57,13 @@ void ClientDatanodeService::Handle(const rpc::CallInfo& call, absl::string_view 
     return reply.Send(hdfs::EvictWritersResponseProto());
   }
   if (method == "shutdownDatanode") {
-    LOG_INFO("{} asks this datanode to shut down", call.principal.user);
-    hooks_.shut_down();
+    hdfs::ShutdownDatanodeRequestProto message;
+    if (!message.ParseFromArray(request.data(), static_cast<int>(request.size()))) {
+      return reply.Fail(absl::InvalidArgumentError("the request does not parse"));
+    }
+    LOG_INFO("{} asks this datanode to shut down{}", call.principal.user,
+             message.forupgrade() ? " and restart" : "");
+    hooks_.shut_down(message.forupgrade());
     return reply.Send(hdfs::ShutdownDatanodeResponseProto());
   }
   if (method == "getBlockLocalPathInfo") {

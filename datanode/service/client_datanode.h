@@ -22,7 +22,8 @@ class ClientDatanodeService final : public rpc::RpcService {
     std::string software_version;
     absl::Time started;
     std::function<void(bool full)> trigger_report;
-    std::function<void()> shut_down;  // begins the end; returns at once
+    // Begins the end; returns at once. `restarts`: writers are told to wait for it to come back.
+    std::function<void(bool restarts)> shut_down;
   };
   ClientDatanodeService(ReplicaStore& store, Hooks hooks)
       : store_(store), hooks_(std::move(hooks)) {}

@@ -645,8 +645,9 @@ absl::StatusOr<std::unique_ptr<ReplicaWriter>> ReplicaStore::OpenForAppend(
   absl::Status refused;
   const uint64_t have =
       info.state == ReplicaState::kBeingWritten ? claim.open->received() : info.length;
-  if (info.state != ReplicaState::kFinalized &&
-      !(recovery && info.state == ReplicaState::kBeingWritten)) {
+  const bool open_state =
+      info.state == ReplicaState::kBeingWritten || info.state == ReplicaState::kWaitingRecovery;
+  if (info.state != ReplicaState::kFinalized && !(recovery && open_state)) {
     refused = Stale(info, "cannot be appended to");
   } else if (info.stamp < old_stamp || info.stamp > new_stamp) {
     refused =
@@ -667,9 +668,10 @@ absl::StatusOr<std::unique_ptr<ReplicaWriter>> ReplicaStore::OpenForStreamingRec
     BlockId block, GenerationStamp old_stamp, GenerationStamp new_stamp, uint64_t min_acked) {
   ASSIGN_OR_RETURN(Claim claim, TakeReplica(block));
   const ReplicaInfo& info = claim.info;
-  const uint64_t acked = claim.open->acked();
+  const bool waiting = info.state == ReplicaState::kWaitingRecovery;
+  const uint64_t acked = waiting ? std::min(info.length, min_acked) : claim.open->acked();
   absl::Status refused;
-  if (info.state != ReplicaState::kBeingWritten) {
+  if (info.state != ReplicaState::kBeingWritten && !waiting) {
     refused = Stale(info, "is not being written");
   } else if (info.stamp < old_stamp || info.stamp > new_stamp) {
     refused =

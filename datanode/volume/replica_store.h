@@ -2,8 +2,10 @@
 //
 //        Create            Finalize              OpenForAppend
 //   ∅ ----------> written ----------> finalized ----------> written
-//                    |   restart                 RecoverClose: written or finalized -> finalized
-//                    +----------> waiting        TruncateFinalized: finalized -> finalized
+//                    |   restart                 RecoverClose: written, waiting or finalized
+//                    +----------> waiting            -> finalized
+//                    ^              |            TruncateFinalized: finalized -> finalized
+//                    +--------------+  its writer comes back
 //   ∅ -> temporary -> finalized, or written (a copy from another datanode)
 //
 // Generation stamps decide: who comes with an older one than the replica has is refused, and a
@@ -128,13 +130,15 @@ class ReplicaStore {
   absl::StatusOr<std::unique_ptr<ReplicaWriter>> Create(const NewReplica& wanted);
 
   // A finalized replica of exactly `length` bytes goes on under `new_stamp`. With `recovery` it may
-  // be being written as well. kAborted: stamp or length are other ones.
+  // be being written, or waiting for recovery, as well. kAborted: stamp or length are other ones.
   absl::StatusOr<std::unique_ptr<ReplicaWriter>> OpenForAppend(BlockId block,
                                                                GenerationStamp old_stamp,
                                                                GenerationStamp new_stamp,
                                                                uint64_t length, bool recovery);
   // A replica being written goes on after its acknowledged bytes: at least `min_acked` of them.
-  // What it received beyond, perhaps a part of a packet, is cut off.
+  // What it received beyond, perhaps a part of a packet, is cut off. One that is waiting, since the
+  // datanode was restarted, goes on after `min_acked` bytes: what was acknowledged is forgotten
+  // here, but its writer knows; that its stamp is the writer's says that it missed nothing.
   absl::StatusOr<std::unique_ptr<ReplicaWriter>> OpenForStreamingRecovery(BlockId block,
                                                                           GenerationStamp old_stamp,
                                                                           GenerationStamp new_stamp,

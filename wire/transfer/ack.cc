@@ -27,6 +27,11 @@ std::optional<size_t> PipelineAck::FirstFailure() const {
 
 bool PipelineAck::AllSucceeded() const { return !FirstFailure().has_value(); }
 
+uint64_t MicrosOnTheWay(const PipelineAck& ack, uint64_t took_micros) {
+  const uint64_t way = took_micros - std::min(took_micros, ack.downstream_nanos / 1000);
+  return way * (kAllBlocked - ack.blocked_permille) / kAllBlocked;
+}
+
 void AppendAck(const PipelineAck& ack, std::string& out) {
   hdfs::PipelineAckProto message;
   message.set_seqno(ack.seqno);
@@ -36,6 +41,10 @@ void AppendAck(const PipelineAck& ack, std::string& out) {
   }
   // Written even when 0: it keeps the shortest acknowledgement above the minimum.
   message.set_downstreamacktimenanos(ack.downstream_nanos);
+  if (ack.node_micros.size() == ack.statuses.size()) {
+    message.mutable_nodemicros()->Add(ack.node_micros.begin(), ack.node_micros.end());
+    message.set_blockedpermille(ack.blocked_permille);
+  }
   out += EncodeDelimited(message);
 }
 
@@ -57,6 +66,10 @@ absl::StatusOr<std::optional<TakenAck>> TakeAck(std::span<const std::byte> buffe
   for (int i = 0; i < nodes; ++i) {
     taken.ack.statuses.push_back(by_flag ? ToStatus(message.flag(i) & kFlagStatusMask)
                                          : message.reply(i));
+  }
+  if (message.nodemicros_size() == nodes) {
+    taken.ack.node_micros.assign(message.nodemicros().begin(), message.nodemicros().end());
+    taken.ack.blocked_permille = std::min(message.blockedpermille(), kAllBlocked);
   }
   return taken;
 }

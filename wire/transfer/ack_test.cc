@@ -47,6 +47,31 @@ TEST(AckTest, FlagsWinOverReply) {
   EXPECT_THAT(taken->ack.statuses, ElementsAre(hdfs::STATUS_ERROR, hdfs::STATUS_ERROR));
 }
 
+TEST(AckTest, TimesOfNodesTravelOnlyIfTheyAreOfAllNodes) {
+  PipelineAck ack{.seqno = 1,
+                  .statuses = {hdfs::STATUS_SUCCESS, hdfs::STATUS_SUCCESS},
+                  .node_micros = {5, 700},
+                  .blocked_permille = 250};
+  std::string out;
+  AppendAck(ack, out);
+  ASSERT_OK_AND_ASSIGN(const auto whole, TakeAck(Span(out)));
+  EXPECT_THAT(whole->ack.node_micros, ElementsAre(5, 700));
+  EXPECT_EQ(whole->ack.blocked_permille, 250u);
+  ack.node_micros.pop_back();
+  out.clear();
+  AppendAck(ack, out);
+  ASSERT_OK_AND_ASSIGN(const auto part, TakeAck(Span(out)));
+  EXPECT_THAT(part->ack.node_micros, ElementsAre());
+}
+
+TEST(AckTest, TheWayIsWhatTheNodeDidNotNeedItself) {
+  PipelineAck ack{.downstream_nanos = 400'000};
+  EXPECT_EQ(MicrosOnTheWay(ack, 1000), 600u);
+  EXPECT_EQ(MicrosOnTheWay(ack, 300), 0u);
+  ack.blocked_permille = 900;  // it was waiting for the node behind it most of the time
+  EXPECT_EQ(MicrosOnTheWay(ack, 1000), 60u);
+}
+
 TEST(AckTest, GarbageAndMonstersAreRefused) {
   EXPECT_THAT(TakeAck(Span(absl::string_view("\x02\xff\xff", 3))),
               StatusIs(absl::StatusCode::kInvalidArgument));

@@ -32,8 +32,9 @@ inline constexpr size_t kMaxHeaderBytes = 512;
 // Packets of this many data bytes are what Hadoop's clients send and expect.
 inline constexpr size_t kUsualPacketDataBytes = size_t{64} << 10;
 
-inline constexpr int64_t kHeartbeatSeqno = -1;  // an empty packet that keeps a connection alive
-inline constexpr int64_t kUnknownSeqno = -2;    // acknowledgements only, with OOB_RESTART
+inline constexpr int64_t kHeartbeatSeqno = -1;   // an empty packet that keeps a connection alive
+inline constexpr int64_t kUnknownSeqno = -2;     // acknowledgements only, with OOB_RESTART
+inline constexpr int64_t kSignOfLifeSeqno = -3;  // the same, to who asked for it (sign_of_life.h)
 
 struct PacketHeader {
   int64_t offset_in_block =
