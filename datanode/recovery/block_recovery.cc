@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <future>
 #include <type_traits>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/fs_error.h"
@@ -131,40 +132,28 @@ absl::Status StopWriterAndWait(ReplicaStore& store, BlockId block, absl::Duratio
 }
 
 absl::StatusOr<RecoveryPlan> PlanRecovery(const std::vector<FoundReplica>& found,
-                                          GenerationStamp stamp, GenerationStamp new_stamp) {
-  const FoundReplica* decided = nullptr;
-  for (const FoundReplica& replica : found) {
-    if (replica.info.stamp <= stamp || replica.info.stamp > new_stamp ||
-        replica.info.state != ReplicaState::kFinalized) {
-      continue;
-    }
-    if (decided == nullptr || replica.info.stamp > decided->info.stamp) decided = &replica;
-  }
-  if (decided != nullptr) {
-    RecoveryPlan plan{.length = decided->info.length};
-    for (const FoundReplica& replica : found) {
-      if (replica.info.stamp >= stamp && replica.info.length >= plan.length) {
-        plan.nodes.push_back(replica.node);
-      }
-    }
-    return plan;
-  }
+                                          GenerationStamp stamp, uint64_t known_bytes) {
   std::vector<FoundReplica> usable;
+  uint64_t longest = 0;
   for (const FoundReplica& replica : found) {
-    if (replica.info.stamp >= stamp) usable.push_back(replica);
+    if (replica.info.stamp < stamp) continue;
+    usable.push_back(replica);
+    longest = std::max(longest, replica.info.length);
   }
   if (usable.empty()) return absl::NotFoundError("no node has a replica that is new enough");
-  const bool any_bytes = std::any_of(usable.begin(), usable.end(), [](const FoundReplica& replica) {
-    return replica.info.length > 0;
-  });
-  if (any_bytes) std::erase_if(usable, [](const FoundReplica& r) { return r.info.length == 0; });
+  const uint64_t least = std::min(longest, std::max<uint64_t>(known_bytes, 1));
+  std::erase_if(usable, [least](const FoundReplica& r) { return r.info.length < least; });
 
-  int best = 0;
-  for (const FoundReplica& replica : usable) best = std::max(best, RankOf(replica.info.state));
+  const auto rank = [](const FoundReplica& r) {
+    const bool finalized = r.info.state == ReplicaState::kFinalized;
+    return std::pair(RankOf(r.info.state), finalized ? ToInt(r.info.stamp) : 0);
+  };
+  auto best = rank(usable.front());
+  for (const FoundReplica& replica : usable) best = std::max(best, rank(replica));
   RecoveryPlan plan{.length = UINT64_MAX};
   for (const FoundReplica& replica : usable) {
-    if (RankOf(replica.info.state) != best) continue;
-    if (best == RankOf(ReplicaState::kFinalized) && plan.length != UINT64_MAX &&
+    if (rank(replica) != best) continue;
+    if (replica.info.state == ReplicaState::kFinalized && plan.length != UINT64_MAX &&
         plan.length != replica.info.length) {
       return absl::DataLossError(absl::StrCat("finalized replicas of ", plan.length, " and ",
                                               replica.info.length, " bytes"));
@@ -172,10 +161,7 @@ absl::StatusOr<RecoveryPlan> PlanRecovery(const std::vector<FoundReplica>& found
     plan.length = std::min(plan.length, replica.info.length);
   }
   for (const FoundReplica& replica : usable) {
-    // One that is not finalized but has just the bytes of those that are is as good.
-    const bool equal = replica.info.length == plan.length &&
-                       RankOf(replica.info.state) >= RankOf(ReplicaState::kBeingWritten);
-    if (RankOf(replica.info.state) == best || equal) plan.nodes.push_back(replica.node);
+    if (replica.info.length >= plan.length) plan.nodes.push_back(replica.node);
   }
   return plan;
 }
@@ -211,7 +197,7 @@ absl::Status RecoverBlock(
   if (all_lack_it && order.block().length() == 0) return create_empty();
   ASSIGN_OR_RETURN(const RecoveryPlan plan,
                    PlanRecovery(found, GenerationStamp{order.block().generation_stamp()},
-                                GenerationStamp{order.new_generation_stamp()}));
+                                order.block().length()));
   size_t done = 0;
   absl::Status last;
   for (const absl::Status& status : CallEach(plan.nodes.size(), [&](size_t i) {

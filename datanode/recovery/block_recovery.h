@@ -35,12 +35,14 @@ struct RecoveryPlan {
 };
 
 // Finalized replicas decide; without any, the shortest being written; without those, the shortest
-// waiting. Replicas of the old stamps, and empty ones beside others, do not count. kNotFound: none
-// is left. kDataLoss: finalized ones differ in length. A replica that is finalized under a newer
-// stamp than the block's, up to `new_stamp`, is of an earlier try of the same recovery: its length
-// was decided then (by the newest, of several), and whoever has as many bytes takes part.
+// waiting. Whoever has as many bytes takes part: all are of one writer, under one stamp or newer.
+// Not counted are replicas of older stamps, empty ones beside others, and those shorter than
+// `known_bytes`, which the namenode has been told were acknowledged, beside others that have them.
+// Finalized ones under different stamps are of earlier recoveries that did not get to the end: the
+// newest was decided with the most knowledge. kNotFound: none is left. kDataLoss: finalized ones
+// under one stamp differ in length.
 absl::StatusOr<RecoveryPlan> PlanRecovery(const std::vector<FoundReplica>& found,
-                                          GenerationStamp stamp, GenerationStamp new_stamp);
+                                          GenerationStamp stamp, uint64_t known_bytes);
 
 // One node of the recovery. Calls block.
 class RecoveryPeer {

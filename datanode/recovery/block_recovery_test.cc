@@ -17,23 +17,26 @@ FoundReplica At(size_t node, ReplicaState state, uint64_t length, GenerationStam
   return {.node = node, .info = {.stamp = stamp, .state = state, .length = length}};
 }
 
+constexpr uint64_t kNothingKnown = 0;
+
 TEST(PlanRecoveryTest, TheShortestOfThoseBeingWrittenDecides) {
   ASSERT_OK_AND_ASSIGN(const RecoveryPlan plan,
                        PlanRecovery({At(0, kBeingWritten, 900), At(1, kBeingWritten, 700),
                                      At(2, kWaitingRecovery, 100)},
-                                    kOld, kNew));
+                                    kOld, kNothingKnown));
   EXPECT_EQ(plan.length, 700u);
   EXPECT_THAT(plan.nodes, ElementsAre(0, 1));
 }
 
-TEST(PlanRecoveryTest, FinalizedReplicasWinAndEqualOnesJoin) {
+TEST(PlanRecoveryTest, FinalizedReplicasWinAndThoseWithAsManyBytesJoin) {
   ASSERT_OK_AND_ASSIGN(
       const RecoveryPlan plan,
-      PlanRecovery({At(0, kBeingWritten, 800), At(1, kFinalized, 800), At(2, kBeingWritten, 900)},
-                   kOld, kNew));
+      PlanRecovery({At(0, kBeingWritten, 800), At(1, kFinalized, 800), At(2, kBeingWritten, 900),
+                    At(3, kWaitingRecovery, 800), At(4, kBeingWritten, 799)},
+                   kOld, kNothingKnown));
   EXPECT_EQ(plan.length, 800u);
-  EXPECT_THAT(plan.nodes, ElementsAre(0, 1));
-  EXPECT_THAT(PlanRecovery({At(0, kFinalized, 1), At(1, kFinalized, 2)}, kOld, kNew),
+  EXPECT_THAT(plan.nodes, ElementsAre(0, 1, 2, 3));
+  EXPECT_THAT(PlanRecovery({At(0, kFinalized, 1), At(1, kFinalized, 2)}, kOld, kNothingKnown),
               StatusIs(absl::StatusCode::kDataLoss));
 }
 
@@ -41,11 +44,25 @@ TEST(PlanRecoveryTest, StaleAndEmptyReplicasDoNotCount) {
   ASSERT_OK_AND_ASSIGN(const RecoveryPlan plan,
                        PlanRecovery({At(0, kBeingWritten, 0), At(1, kWaitingRecovery, 50),
                                      At(2, kBeingWritten, 10, GenerationStamp{1000})},
-                                    kOld, kNew));
+                                    kOld, kNothingKnown));
   EXPECT_EQ(plan.length, 50u);
   EXPECT_THAT(plan.nodes, ElementsAre(1));
-  EXPECT_THAT(PlanRecovery({}, kOld, kNew), StatusIs(absl::StatusCode::kNotFound));
-  EXPECT_EQ(PlanRecovery({At(0, kBeingWritten, 0)}, kOld, kNew)->length, 0u);
+  EXPECT_THAT(PlanRecovery({}, kOld, kNothingKnown), StatusIs(absl::StatusCode::kNotFound));
+  EXPECT_EQ(PlanRecovery({At(0, kBeingWritten, 0)}, kOld, kNothingKnown)->length, 0u);
+}
+
+// After a power cut of all datanodes their tails differ. What fsync told the namenode was
+// acknowledged, whoever lost it.
+TEST(PlanRecoveryTest, AReplicaThatLacksBytesKnownToBeAcknowledgedDoesNotDecide) {
+  const std::vector<FoundReplica> found = {
+      At(0, kWaitingRecovery, 300), At(1, kWaitingRecovery, 900), At(2, kWaitingRecovery, 700)};
+  ASSERT_OK_AND_ASSIGN(const RecoveryPlan plan, PlanRecovery(found, kOld, 650));
+  EXPECT_EQ(plan.length, 700u);
+  EXPECT_THAT(plan.nodes, ElementsAre(1, 2));
+  // Where nobody has them, what there is counts.
+  ASSERT_OK_AND_ASSIGN(const RecoveryPlan lost, PlanRecovery(found, kOld, 1000));
+  EXPECT_EQ(lost.length, 900u);
+  EXPECT_THAT(lost.nodes, ElementsAre(1));
 }
 
 // The primary died after one node had finished: the length was decided then.
@@ -53,7 +70,7 @@ TEST(PlanRecoveryTest, ARepeatedRecoveryKeepsItsFirstLength) {
   ASSERT_OK_AND_ASSIGN(const RecoveryPlan plan,
                        PlanRecovery({At(0, kFinalized, 80, kNew), At(1, kBeingWritten, 100),
                                      At(2, kBeingWritten, 70)},
-                                    kOld, kNew));
+                                    kOld, kNothingKnown));
   EXPECT_EQ(plan.length, 80u);
   EXPECT_THAT(plan.nodes, ElementsAre(0, 1));
 }
@@ -65,9 +82,19 @@ TEST(PlanRecoveryTest, WhatAnEarlierTryDecidedHoldsUnderItsOlderStampToo) {
       const RecoveryPlan plan,
       PlanRecovery({At(0, kFinalized, 90, kEarliest), At(1, kFinalized, 80, kEarlier),
                     At(2, kBeingWritten, 100), At(3, kFinalized, 100), At(4, kBeingWritten, 70)},
-                   kOld, kNew));
+                   kOld, kNothingKnown));
   EXPECT_EQ(plan.length, 80u);
   EXPECT_THAT(plan.nodes, ElementsAre(0, 1, 2, 3));
+}
+
+// Two tries finished on different nodes, each without the other's.
+TEST(PlanRecoveryTest, OfTwoUnfinishedRecoveriesTheNewestDecides) {
+  ASSERT_OK_AND_ASSIGN(const RecoveryPlan plan,
+                       PlanRecovery({At(0, kFinalized, 80, GenerationStamp{1002}),
+                                     At(1, kFinalized, 90, kNew), At(2, kBeingWritten, 100)},
+                                    kOld, kNothingKnown));
+  EXPECT_EQ(plan.length, 90u);
+  EXPECT_THAT(plan.nodes, ElementsAre(1, 2));
 }
 
 TEST(StopWriterTest, AWriterThatDoesNotStopIsNotWaitedForForever) {
