@@ -12,6 +12,10 @@
 // its place with a copy of a replica, all get a new generation stamp, and what is not acknowledged
 // is sent again: HDFS's pipeline recovery.
 //
+// A node that says it restarts is waited for if it is the only one or on this machine, as HDFS's
+// clients do. A node that holds the others up (slow_nodes.h) gives its place to another if the
+// namenode knows one: in the block that follows if this one is soon full, else at once.
+//
 // The closing packet of a block that can be written again follows the data at once. Otherwise it
 // waits until all data is acknowledged, so that a recovery finds every replica in the same state.
 //
@@ -32,7 +36,9 @@
 #include "client/options.h"
 #include "client/out_packet.h"
 #include "client/pipeline.h"
+#include "client/slow_nodes.h"
 #include "client/socket.h"
+#include "wire/transfer/ack.h"
 
 namespace cairn::client {
 
@@ -86,7 +92,10 @@ class BlockWriter {
   // After a failure of the connection: whom acknowledgements name that came before it, or come
   // within `patience`, else the first node.
   PipelineFailure Blame(absl::Status status, absl::Duration patience = absl::ZeroDuration());
+  void NoteTimes(const transfer::PipelineAck& ack);  // of packets_[acked_]
   bool AllSent() const { return sent_ == packets_.size(); }
+  // The first node has something to answer.
+  bool IsOwed() const { return acked_ < sent_ || sent_of_next_ > 0; }
   bool AllAcked() const { return acked_ == packets_.size(); }
   absl::Status PumpUntilAcked();
   absl::Status PumpOnce(bool wait);
@@ -98,9 +107,14 @@ class BlockWriter {
   absl::Status Recover(PipelineFailure failure);
   absl::Status WriteAnew(PipelineFailure failure);
   absl::Status GoOnWithout(PipelineFailure failure);
-  absl::Status Reopen(Stage stage);
+  absl::Status WaitForRestart(PipelineFailure failure);
+  // Gives the place of a slow node to another, if there is a slow one and another.
+  absl::Status ReplaceSlowNode();
+  absl::Status Reopen(Stage stage, bool replace = true);
   absl::Status ReplaceNode(Stage stage);
-  void RestartSending();
+  Stage RecoveryStage() const;
+  void Exclude(const PipelineFailure& failure);
+  void Use(OpenPipeline pipeline);  // and send from the first packet that is kept
 
   const OpenFile& file_;
   const Settings settings_;
@@ -111,6 +125,8 @@ class BlockWriter {
   std::optional<hdfs::ExtendedBlockProto> previous_;
   ExcludedNodes* excluded_ = nullptr;
   Socket socket_;
+  bool gives_signs_ = false;  // of life, the first node
+  bool is_local_ = false;     // the first node is on this machine
   std::deque<std::unique_ptr<OutPacket>> packets_;
   size_t acked_ = 0;
   size_t sent_ = 0;
@@ -126,6 +142,11 @@ class BlockWriter {
   int recoveries_ = 0;            // since the last acknowledgement
   absl::Duration last_progress_;  // packets sent, or anything acknowledged
   absl::Duration last_sent_;      // heartbeats too
+  absl::Duration last_heard_;     // anything, or since when there is something to be heard
+  SlowNodes slow_nodes_;
+  absl::Duration began_;                 // the pipeline
+  uint64_t began_bytes_ = 0;             // acknowledged by then
+  absl::Duration no_replacement_until_;  // of slow nodes: there was none
   std::array<std::byte, transfer::kMaxEncodedHeaderBytes> heartbeat_;
   size_t heartbeat_bytes_ = 0;
   size_t heartbeat_left_ = 0;              // bytes at its end that have not gone

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/random/random.h"
@@ -59,12 +60,14 @@ std::string ClientContext::TransferHost(const hdfs::DatanodeIDProto& node) const
   return options.use_datanode_hostname ? node.hostname() : node.ipaddr();
 }
 
-absl::StatusOr<Socket> ClientContext::ConnectTransfer(const hdfs::DatanodeIDProto& node) const {
+absl::StatusOr<Socket> ClientContext::ConnectTransfer(const hdfs::DatanodeIDProto& node,
+                                                      absl::Duration connect_limit) const {
   if (node.xferport() == 0 || node.xferport() > 65535) {
     return absl::UnavailableError(absl::StrCat(node.ipaddr(), ": no valid transfer port"));
   }
-  return Socket::Connect(TransferHost(node), static_cast<uint16_t>(node.xferport()),
-                         socket_options);
+  SocketOptions how = socket_options;
+  how.connect_timeout = std::min(how.connect_timeout, connect_limit);
+  return Socket::Connect(TransferHost(node), static_cast<uint16_t>(node.xferport()), how);
 }
 
 }  // namespace cairn::client

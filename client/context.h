@@ -3,6 +3,7 @@
 // Constant after Connect, or synchronizing itself: any thread may use it. Streams hold it alive.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 
@@ -39,7 +40,9 @@ struct ClientContext {
 
   // Where to dial a datanode's transfer port: by address, or by name if so configured.
   std::string TransferHost(const hdfs::DatanodeIDProto& node) const;
-  absl::StatusOr<Socket> ConnectTransfer(const hdfs::DatanodeIDProto& node) const;
+  absl::StatusOr<Socket> ConnectTransfer(
+      const hdfs::DatanodeIDProto& node,
+      absl::Duration connect_limit = absl::InfiniteDuration()) const;
 
   const ClientOptions options;
   const std::string user;
@@ -50,6 +53,11 @@ struct ClientContext {
   const std::unique_ptr<RpcChannel> namenode;
   const std::unique_ptr<DatanodeRpc> datanode_rpc;
   PeerCache peers;
+
+  // Whether this cluster's datanodes give signs of life while they set up a pipeline. Not known at
+  // first: the first silence is then short, in case they do, and later ones long.
+  enum class Signs : uint8_t { kUnknown, kGiven, kNotGiven };
+  std::atomic<Signs> set_up_signs = Signs::kUnknown;
 
   Mutex defaults_mu;
   std::optional<ServerDefaults> defaults ABSL_GUARDED_BY(defaults_mu);

@@ -5,11 +5,11 @@ namespace cairn::client {
 ExcludedNodes::ExcludedNodes(absl::Duration expiry, Clock& clock)
     : expiry_(expiry), clock_(clock) {}
 
-void ExcludedNodes::Add(const hdfs::DatanodeInfoProto& node) {
+void ExcludedNodes::Add(const hdfs::DatanodeInfoProto& node, absl::Duration expiry) {
   std::erase_if(entries_, [&](const Entry& e) {
     return e.node.id().datanodeuuid() == node.id().datanodeuuid();
   });
-  entries_.push_back({.node = node, .until = clock_.Monotonic() + expiry_});
+  entries_.push_back({.node = node, .until = clock_.Monotonic() + expiry});
 }
 
 std::vector<hdfs::DatanodeInfoProto> ExcludedNodes::List() {

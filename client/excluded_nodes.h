@@ -17,7 +17,8 @@ class ExcludedNodes {
   ExcludedNodes(absl::Duration expiry, Clock& clock);  // `clock` outlives this
 
   // A node that is there already is excluded anew from now on.
-  void Add(const hdfs::DatanodeInfoProto& node);
+  void Add(const hdfs::DatanodeInfoProto& node) { Add(node, expiry_); }
+  void Add(const hdfs::DatanodeInfoProto& node, absl::Duration expiry);
   // Those that have not expired.
   std::vector<hdfs::DatanodeInfoProto> List();
 

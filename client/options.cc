@@ -40,6 +40,19 @@ constexpr ConfigKey kKeys[] = {
      "wait for a datanode's bytes; 0: no limit", absl::Milliseconds(1), 0},
     {"dfs.datanode.socket.write.timeout", ConfigType::kDuration, "480s",
      "wait for a datanode to take bytes; 0: no limit", absl::Milliseconds(1), 0},
+    {"dfs.client.datanode-restart.timeout", ConfigType::kDuration, "30s",
+     "how long to wait for a datanode that says it restarts, if it is this machine's or the only "
+     "one",
+     absl::Seconds(1), 0},
+    {"dfs.client.mark.slownode.as.badnode.threshold", ConfigType::kInt, "10",
+     "seconds in a row after which a slow datanode of a pipeline is replaced; 0: never",
+     absl::Seconds(1), 0, 1'000'000},
+    {"cairn.client.slow.node.time", ConfigType::kDuration, "100ms",
+     "mean time for a packet below which no datanode is slow", absl::Milliseconds(1), 1},
+    {"cairn.client.pipeline.silence.limit", ConfigType::kDuration, "6s",
+     "how long a datanode may be silent while it owes an answer in a write; 0: as long as "
+     "dfs.client.socket-timeout says",
+     absl::Seconds(1), 0, 3600},
     {"ipc.client.rpc-timeout.ms", ConfigType::kDuration, "120s", "wait for a namenode's answer",
      absl::Milliseconds(1), 0},
     {"ipc.client.connect.timeout", ConfigType::kDuration, "20s", "wait for a connection",
@@ -58,6 +71,9 @@ constexpr ConfigKey kKeys[] = {
      "DEFAULT, ALWAYS or NEVER"},
     {"dfs.client.block.write.replace-datanode-on-failure.best-effort", ConfigType::kBool, "true",
      "go on with the datanodes that are left when there is no other"},
+    {"dfs.client.block.write.replace-datanode-on-failure.min-replication", ConfigType::kInt, "0",
+     "so many datanodes are enough to go on with when best-effort is off; 0: no number is",
+     absl::Seconds(1), 0, kMaxReplication},
     {"dfs.client.socketcache.capacity", ConfigType::kInt, "16", "idle connections kept",
      absl::Seconds(1), 0, 100'000},
     {"dfs.client.socketcache.expiryMsec", ConfigType::kDuration, "3s", "life of an idle connection",
@@ -123,6 +139,12 @@ absl::StatusOr<ClientOptions> LoadClientOptions(const Config& config) {
   }
   ASSIGN_OR_RETURN(o.read_timeout, GetTimeout(config, "dfs.client.socket-timeout"));
   ASSIGN_OR_RETURN(o.write_timeout, GetTimeout(config, "dfs.datanode.socket.write.timeout"));
+  ASSIGN_OR_RETURN(o.silence_limit, config.GetDuration("cairn.client.pipeline.silence.limit"));
+  ASSIGN_OR_RETURN(o.datanode_restart_timeout,
+                   config.GetDuration("dfs.client.datanode-restart.timeout"));
+  ASSIGN_OR_RETURN(o.slow_node_seconds,
+                   config.GetInt("dfs.client.mark.slownode.as.badnode.threshold"));
+  ASSIGN_OR_RETURN(o.slow_node_time, config.GetDuration("cairn.client.slow.node.time"));
   ASSIGN_OR_RETURN(o.rpc_timeout, config.GetDuration("ipc.client.rpc-timeout.ms"));
   ASSIGN_OR_RETURN(o.rpc_retry_time, config.GetDuration("cairn.client.rpc.retry"));
   ASSIGN_OR_RETURN(o.connect_timeout, config.GetDuration("ipc.client.connect.timeout"));
@@ -136,6 +158,9 @@ absl::StatusOr<ClientOptions> LoadClientOptions(const Config& config) {
   ASSIGN_OR_RETURN(
       o.replace_node_best_effort,
       config.GetBool("dfs.client.block.write.replace-datanode-on-failure.best-effort"));
+  ASSIGN_OR_RETURN(
+      o.replace_node_min_replication,
+      config.GetInt("dfs.client.block.write.replace-datanode-on-failure.min-replication"));
   ASSIGN_OR_RETURN(o.peer_cache_capacity, config.GetInt("dfs.client.socketcache.capacity"));
   ASSIGN_OR_RETURN(o.peer_cache_expiry, config.GetDuration("dfs.client.socketcache.expiryMsec"));
   ASSIGN_OR_RETURN(o.trash_interval, config.GetDuration("fs.trash.interval"));

@@ -43,9 +43,18 @@ struct ClientOptions {
   ChecksumCombine checksum_combine = ChecksumCombine::kMd5OfMd5;  // dfs.checksum.combine.mode
 
   absl::Duration connect_timeout = absl::Seconds(20);
-  absl::Duration read_timeout = absl::Seconds(60);    // dfs.client.socket-timeout
-  absl::Duration write_timeout = absl::Seconds(480);  // dfs.datanode.socket.write.timeout
-  absl::Duration rpc_timeout = absl::Seconds(120);    // ipc.client.rpc-timeout.ms; zero: none
+  // cairn.client.pipeline.silence.limit: how long a datanode that gives signs of life may be silent
+  // while it owes an answer; zero: it is asked for none, and read_timeout counts.
+  absl::Duration silence_limit = absl::Seconds(6);
+  // dfs.client.datanode-restart.timeout: how long a datanode that said it restarts is waited for.
+  absl::Duration datanode_restart_timeout = absl::Seconds(30);
+  // dfs.client.mark.slownode.as.badnode.threshold: seconds in a row after which a node that holds
+  // the others of a pipeline up is replaced, if there is another; 0: never.
+  int slow_node_seconds = 10;
+  absl::Duration slow_node_time = absl::Milliseconds(100);  // cairn.client.slow.node.time
+  absl::Duration read_timeout = absl::Seconds(60);          // dfs.client.socket-timeout
+  absl::Duration write_timeout = absl::Seconds(480);        // dfs.datanode.socket.write.timeout
+  absl::Duration rpc_timeout = absl::Seconds(120);          // ipc.client.rpc-timeout.ms; zero: none
   // cairn.client.rpc.retry: how long a call goes on without a namenode. Outlasts its restart.
   absl::Duration rpc_retry_time = absl::Seconds(60);
   // No keys, as in HDFS: every client agrees on them with every namenode.
@@ -64,6 +73,8 @@ struct ClientOptions {
   // unlike in HDFS: a cluster of three survives the loss of one, and the namenode restores the
   // replicas.
   bool replace_node_best_effort = true;
+  // .min-replication: so many nodes are enough to go on with without best effort; 0: no number is.
+  uint32_t replace_node_min_replication = 0;
   absl::Duration complete_patience = absl::Seconds(30);  // waiting for the last block's replicas
   uint64_t prefetch_bytes = 10 * (128ull << 20);         // of located blocks: ten, as in HDFS
   absl::Duration peer_cache_expiry = absl::Seconds(3);   // dfs.client.socketcache.expiryMsec

@@ -10,6 +10,7 @@
 #include <span>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "wire/transfer/checksum.h"
 #include "wire/transfer/packet.h"
 
@@ -26,6 +27,9 @@ class OutPacket {
   uint64_t end() const { return offset_ + data_.size(); }
   std::span<const std::byte> data() const { return data_; }
   int64_t seqno() const { return seqno_; }
+  // When its last byte went to the socket.
+  absl::Duration sent_at() const { return sent_at_; }
+  void set_sent_at(absl::Duration now) { sent_at_ = now; }
   bool is_last() const { return last_; }
 
   void Append(std::span<const std::byte> bytes);  // no more than room()
@@ -41,6 +45,7 @@ class OutPacket {
   uint64_t offset_ = 0;
   size_t capacity_ = 0;
   int64_t seqno_ = 0;
+  absl::Duration sent_at_;
   bool last_ = false;
   std::array<std::byte, transfer::kMaxEncodedHeaderBytes> header_;
   size_t header_bytes_ = 0;

@@ -12,6 +12,7 @@
 #include "proto/hdfs/client_namenode.pb.h"
 #include "wire/transfer/ack.h"
 #include "wire/transfer/op.h"
+#include "wire/transfer/sign_of_life.h"
 
 namespace cairn::client {
 namespace {
@@ -53,6 +54,9 @@ hdfs::OpWriteBlockProto MakeOp(const ClientContext& context, const PipelineTarge
   op.set_maxbytesrcvd(request.max_bytes);
   op.set_latestgenerationstamp(request.generation_stamp);
   *op.mutable_requestedchecksum() = checksum.ToProto();
+  if (context.options.silence_limit > absl::ZeroDuration()) {
+    op.set_signoflifems(transfer::SilenceToWire(context.options.silence_limit));
+  }
   op.set_storagetype(target.storage_types[0]);
   op.set_storageid(target.storage_ids[0]);
   for (size_t i = 1; i < target.nodes.size(); ++i) {
@@ -73,7 +77,8 @@ absl::Status TransferReplica(const ClientContext& context, const hdfs::DatanodeI
   *op.add_targets() = to.nodes.back();
   op.add_targetstoragetypes(to.storage_types.back());
   op.add_targetstorageids(to.storage_ids.back());
-  ASSIGN_OR_RETURN(Socket socket, context.ConnectTransfer(source.id()));
+  ASSIGN_OR_RETURN(Socket socket,
+                   context.ConnectTransfer(source.id(), SilenceLimit(context.options, 2)));
   const std::string bytes = transfer::EncodeOp(transfer::Opcode::kTransferBlock, op);
   socket.SetReadTimeout(PipelineTimeout(context.options, 2));  // of source and target
   RETURN_IF_ERROR(socket.Send(std::as_bytes(std::span(bytes))));
@@ -122,12 +127,47 @@ absl::Duration PipelineHeartbeatAfter(const ClientOptions& options) {
   return std::min(options.read_timeout / 2, kLongestSilence);
 }
 
-std::optional<Socket> SetUpPipeline(const ClientContext& context, const PipelineTarget& target,
-                                    const SetUpRequest& request,
-                                    const transfer::DataChecksum& checksum,
-                                    PipelineFailure& failure) {
+absl::Duration SilenceLimit(const ClientOptions& options, size_t nodes) {
+  const absl::Duration whole = PipelineTimeout(options, nodes);
+  if (nodes <= 1 || options.silence_limit <= absl::ZeroDuration()) return whole;
+  return std::min(options.silence_limit, whole);
+}
+
+namespace {
+
+// The reply to a set-up, behind the signs of life that may come before it.
+absl::Status ReceiveSetUpReply(ClientContext& context, Socket& socket, size_t nodes,
+                               hdfs::BlockOpResponseProto& reply) {
+  using Signs = ClientContext::Signs;
+  const absl::Duration whole = PipelineTimeout(context.options, nodes);
+  const absl::Duration give_up = context.clock.Monotonic() + whole;
+  const bool impatient = context.set_up_signs.load() != Signs::kNotGiven;
+  socket.SetReadTimeout(impatient ? SilenceLimit(context.options, nodes) : whole);
+  while (true) {
+    const absl::Status status = ReceiveDelimited(socket, reply);
+    if (!status.ok()) {
+      Signs unknown = Signs::kUnknown;
+      context.set_up_signs.compare_exchange_strong(unknown, Signs::kNotGiven);
+      return status;
+    }
+    context.set_up_signs.store(reply.signsoflife() ? Signs::kGiven : Signs::kNotGiven);
+    if (reply.status() != hdfs::STATUS_IN_PROGRESS) return absl::OkStatus();
+    if (context.clock.Monotonic() >= give_up) {
+      return absl::UnavailableError(
+          absl::StrCat(socket.peer(), ": no end of the set-up in ", absl::FormatDuration(whole)));
+    }
+  }
+}
+
+}  // namespace
+
+std::optional<OpenPipeline> SetUpPipeline(ClientContext& context, const PipelineTarget& target,
+                                          const SetUpRequest& request,
+                                          const transfer::DataChecksum& checksum,
+                                          PipelineFailure& failure) {
   failure = {};
-  absl::StatusOr<Socket> socket = context.ConnectTransfer(target.nodes[0].id());
+  absl::StatusOr<Socket> socket = context.ConnectTransfer(
+      target.nodes[0].id(), SilenceLimit(context.options, target.nodes.size()));
   if (!socket.ok()) {
     failure.status = socket.status();
     return std::nullopt;
@@ -135,12 +175,15 @@ std::optional<Socket> SetUpPipeline(const ClientContext& context, const Pipeline
   const std::string bytes =
       transfer::EncodeOp(transfer::Opcode::kWriteBlock, MakeOp(context, target, request, checksum));
   hdfs::BlockOpResponseProto reply;
-  socket->SetReadTimeout(PipelineTimeout(context.options, target.nodes.size()));
   failure.status = socket->Send(std::as_bytes(std::span(bytes)));
-  if (failure.status.ok()) failure.status = ReceiveDelimited(*socket, reply);
+  if (failure.status.ok()) {
+    failure.status = ReceiveSetUpReply(context, *socket, target.nodes.size(), reply);
+  }
   if (!failure.status.ok()) return std::nullopt;
   const std::string& bad = reply.firstbadlink();
-  if (reply.status() == hdfs::STATUS_SUCCESS && bad.empty()) return *std::move(socket);
+  if (reply.status() == hdfs::STATUS_SUCCESS && bad.empty()) {
+    return OpenPipeline{.socket = *std::move(socket), .gives_signs = reply.signsoflife()};
+  }
   for (size_t i = 0; i < target.nodes.size(); ++i) {
     const hdfs::DatanodeIDProto& id = target.nodes[i].id();
     if (bad == absl::StrCat(id.ipaddr(), ":", id.xferport())) failure.bad_node = i;
@@ -194,43 +237,49 @@ absl::StatusOr<uint64_t> RenewStamp(const OpenFile& file, PipelineTarget& target
   return response.block().b().generationstamp();
 }
 
+absl::StatusOr<PipelineTarget> FindNode(const OpenFile& file, const PipelineTarget& target,
+                                        const std::vector<hdfs::DatanodeInfoProto>& excluded) {
+  hdfs::GetAdditionalDatanodeRequestProto request;
+  request.set_src(file.path);
+  *request.mutable_blk() = target.block;
+  for (size_t i = 0; i < target.nodes.size(); ++i) {
+    *request.add_existings() = target.nodes[i];
+    request.add_existingstorageuuids(target.storage_ids[i]);
+  }
+  for (const hdfs::DatanodeInfoProto& node : excluded) *request.add_excludes() = node;
+  request.set_numadditionalnodes(1);
+  request.set_clientname(file.context->client_name);
+  request.set_fileid(file.inode);
+  ASSIGN_OR_RETURN(const auto response,
+                   file.context->Call<hdfs::GetAdditionalDatanodeResponseProto>(
+                       "getAdditionalDatanode", file.path, request));
+  ASSIGN_OR_RETURN(const PipelineTarget answer, ToTarget(response.block()));
+  const std::optional<size_t> added = NewNode(target, answer);
+  if (!added.has_value()) {
+    return absl::UnavailableError(
+        absl::StrCat(file.path,
+                     ": Failed to replace a bad datanode on the existing pipeline due "
+                     "to no more good datanodes being available to try"));
+  }
+  PipelineTarget longer = target;
+  longer.token = answer.token;
+  longer.nodes.push_back(answer.nodes[*added]);
+  longer.storage_types.push_back(answer.storage_types[*added]);
+  longer.storage_ids.push_back(answer.storage_ids[*added]);
+  return longer;
+}
+
 absl::Status AddNode(const OpenFile& file, PipelineTarget& target,
                      std::vector<hdfs::DatanodeInfoProto> excluded) {
   absl::Status status;
   for (size_t attempt = 0; attempt < kAddNodeTries; ++attempt) {
-    hdfs::GetAdditionalDatanodeRequestProto request;
-    request.set_src(file.path);
-    *request.mutable_blk() = target.block;
-    for (size_t i = 0; i < target.nodes.size(); ++i) {
-      *request.add_existings() = target.nodes[i];
-      request.add_existingstorageuuids(target.storage_ids[i]);
-    }
-    for (const hdfs::DatanodeInfoProto& node : excluded) *request.add_excludes() = node;
-    request.set_numadditionalnodes(1);
-    request.set_clientname(file.context->client_name);
-    request.set_fileid(file.inode);
-    ASSIGN_OR_RETURN(const auto response,
-                     file.context->Call<hdfs::GetAdditionalDatanodeResponseProto>(
-                         "getAdditionalDatanode", file.path, request));
-    ASSIGN_OR_RETURN(const PipelineTarget answer, ToTarget(response.block()));
-    const std::optional<size_t> added = NewNode(target, answer);
-    if (!added.has_value()) {
-      return absl::UnavailableError(
-          absl::StrCat(file.path,
-                       ": Failed to replace a bad datanode on the existing pipeline due "
-                       "to no more good datanodes being available to try"));
-    }
-    PipelineTarget longer = target;
-    longer.token = answer.token;
-    longer.nodes.push_back(answer.nodes[*added]);
-    longer.storage_types.push_back(answer.storage_types[*added]);
-    longer.storage_ids.push_back(answer.storage_ids[*added]);
+    ASSIGN_OR_RETURN(PipelineTarget longer, FindNode(file, target, excluded));
     status = TransferReplica(*file.context, target.nodes[attempt % target.nodes.size()], longer);
     if (status.ok()) {
       target = std::move(longer);
       return status;
     }
-    excluded.push_back(answer.nodes[*added]);
+    excluded.push_back(longer.nodes.back());
   }
   return status;
 }

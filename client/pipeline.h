@@ -43,7 +43,13 @@ struct SetUpRequest {
 // What failed and which node is to blame.
 struct PipelineFailure {
   absl::Status status;
-  size_t bad_node = 0;  // index into nodes
+  size_t bad_node = 0;      // index into nodes
+  bool restarting = false;  // it said that it will be back (OOB_RESTART)
+};
+
+struct OpenPipeline {
+  Socket socket;
+  bool gives_signs = false;  // the first node, of life (wire/transfer/sign_of_life.h)
 };
 
 // How long to wait for the first of `nodes`: the socket time-out and 5 s for each. Every node waits
@@ -54,11 +60,15 @@ absl::Duration PipelineTimeout(const ClientOptions& options, size_t nodes);
 // default or by the client's own setting if that is shorter.
 absl::Duration PipelineHeartbeatAfter(const ClientOptions& options);
 
+// The same with a first node that gives signs of life: no more than ClientOptions::silence_limit,
+// unless it is the only one, without which there is no going on.
+absl::Duration SilenceLimit(const ClientOptions& options, size_t nodes);
+
 // Connects to the first node, which connects the others. On failure fills `failure`.
-std::optional<Socket> SetUpPipeline(const ClientContext& context, const PipelineTarget& target,
-                                    const SetUpRequest& request,
-                                    const transfer::DataChecksum& checksum,
-                                    PipelineFailure& failure);
+std::optional<OpenPipeline> SetUpPipeline(ClientContext& context, const PipelineTarget& target,
+                                          const SetUpRequest& request,
+                                          const transfer::DataChecksum& checksum,
+                                          PipelineFailure& failure);
 
 // The file as the namenode knows it for the calls below.
 struct OpenFile {
@@ -75,8 +85,12 @@ absl::StatusOr<PipelineTarget> AddBlock(const OpenFile& file,
 absl::Status AbandonBlock(const OpenFile& file, const hdfs::ExtendedBlockProto& block);
 // A new generation stamp and token for `target`'s block; the nodes stay. Returns the stamp.
 absl::StatusOr<uint64_t> RenewStamp(const OpenFile& file, PipelineTarget& target);
-// Finds one more node for `target`'s block, on none of the `excluded`, and has one of the present
-// ones copy its replica there; the new node is last then. On an error `target` is as it was.
+// `target` with one more node, the last, which has nothing of the block yet; on none of the
+// `excluded`. An error: there is none.
+absl::StatusOr<PipelineTarget> FindNode(const OpenFile& file, const PipelineTarget& target,
+                                        const std::vector<hdfs::DatanodeInfoProto>& excluded);
+// Finds a node, and has one of the present ones copy its replica there. On an error `target` is as
+// it was.
 absl::Status AddNode(const OpenFile& file, PipelineTarget& target,
                      std::vector<hdfs::DatanodeInfoProto> excluded);
 // Tells the namenode that `target`'s nodes hold the block with the new stamp and length.

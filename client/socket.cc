@@ -230,6 +230,17 @@ absl::StatusOr<bool> Socket::Wait(bool or_writable, absl::Duration timeout) {
   return n > 0;
 }
 
+bool Socket::IsLocal() const {
+  sockaddr_storage ends[2] = {};
+  socklen_t size = sizeof(ends[0]);
+  if (::getsockname(fd_, reinterpret_cast<sockaddr*>(&ends[0]), &size) != 0) return false;
+  size = sizeof(ends[1]);
+  if (::getpeername(fd_, reinterpret_cast<sockaddr*>(&ends[1]), &size) != 0) return false;
+  if (ends[0].ss_family != AF_INET || ends[1].ss_family != AF_INET) return false;
+  return reinterpret_cast<const sockaddr_in&>(ends[0]).sin_addr.s_addr ==
+         reinterpret_cast<const sockaddr_in&>(ends[1]).sin_addr.s_addr;
+}
+
 bool Socket::IsStale() const {
   char byte;
   const ssize_t n = ::recv(fd_, &byte, 1, MSG_PEEK | MSG_DONTWAIT);

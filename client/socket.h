@@ -67,6 +67,8 @@ class Socket {
   // Waits until bytes can be received, or also until some can be sent. False: `timeout` passed.
   absl::StatusOr<bool> Wait(bool or_writable, absl::Duration timeout);
 
+  // Both ends are on one machine.
+  bool IsLocal() const;
   // True when the peer has closed, or has sent what nobody asked for.
   bool IsStale() const;
 

@@ -311,6 +311,117 @@ TEST_F(StreamsTest, TheTimeOfAnAcknowledgementBeginsWhenItsPacketIsSent) {
   EXPECT_EQ(cluster_.Calls("updatePipeline"), 0);
 }
 
+// ---- silent, slow and restarting nodes
+
+TEST_F(StreamsTest, ANodeThatFallsSilentIsReplacedLongBeforeTheSocketTimeout) {
+  ClientOptions options = Options();
+  options.silence_limit = absl::Milliseconds(300);
+  fs_ = cluster_.Connect(options);
+  cluster_.GiveSigns();
+  const std::string data = RandomBytes(200'000);
+  ASSERT_OK_AND_ASSIGN(auto out, fs_->Create("/f"));
+  ASSERT_OK(out->Write(data.substr(0, 100'000)));
+  ASSERT_OK(out->Hflush());
+  cluster_.Stop(0);
+  ASSERT_OK(out->Write(data.substr(100'000)));
+  ASSERT_OK(out->Close());
+  EXPECT_EQ(cluster_.Contents("/f"), data);
+  EXPECT_THAT(cluster_.ReplicaNodes("/f", 0), ElementsAre(1, 2, 3));
+}
+
+// Nobody has told yet whether this cluster's nodes give signs.
+TEST_F(StreamsTest, ANodeThatIsSilentFromTheStartIsReplacedAsSoon) {
+  ClientOptions options = Options();
+  options.silence_limit = absl::Milliseconds(300);
+  fs_ = cluster_.Connect(options);
+  cluster_.GiveSigns();
+  cluster_.Stop(0);
+  const std::string data = RandomBytes(1000);
+  ASSERT_OK(WriteFile("/f", data));
+  EXPECT_THAT(cluster_.ReplicaNodes("/f", 0), ElementsAre(1, 2, 3));
+}
+
+TEST_F(StreamsTest, ANodeThatIsSlowButGivesSignsIsWaitedFor) {
+  ClientOptions options = Options();
+  options.silence_limit = absl::Milliseconds(300);
+  fs_ = cluster_.Connect(options);
+  cluster_.GiveSigns();
+  const std::string data = RandomBytes(1000);
+  ASSERT_OK_AND_ASSIGN(auto out, fs_->Create("/f"));
+  ASSERT_OK(out->Write(data));
+  cluster_.HoldPackets(true);
+  std::thread releases([this] {
+    EVENTUALLY(cluster_.Signs() >= 40);  // of 20 ms each, at least
+    cluster_.HoldPackets(false);
+  });
+  const absl::Status closed = out->Close();
+  releases.join();
+  ASSERT_OK(closed);
+  EXPECT_EQ(cluster_.Contents("/f"), data);
+  EXPECT_EQ(cluster_.Calls("abandonBlock"), 0);
+}
+
+// Alone there is nothing to be won by giving it up.
+TEST(SilenceLimitTest, TheOnlyNodeIsWaitedForAsLongAsHdfsClientsWait) {
+  ClientOptions options;
+  EXPECT_EQ(SilenceLimit(options, 3), absl::Seconds(6));
+  EXPECT_EQ(SilenceLimit(options, 1), absl::Seconds(65));
+  options.silence_limit = absl::ZeroDuration();
+  EXPECT_EQ(SilenceLimit(options, 3), absl::Seconds(75));
+}
+
+TEST_F(StreamsTest, TheOnlyNodeIsWaitedForWhenItRestarts) {
+  ClientOptions options = Options();
+  options.replication = 1;
+  fs_ = cluster_.Connect(options);
+  const std::string data = RandomBytes(200'000);
+  ASSERT_OK_AND_ASSIGN(auto out, fs_->Create("/f"));
+  ASSERT_OK(out->Write(data.substr(0, 100'000)));
+  ASSERT_OK(out->Hflush());
+  const int node = cluster_.ReplicaNodes("/f", 0)[0];
+  cluster_.AnnounceRestart(node);
+  ASSERT_OK(out->Write(data.substr(100'000)));
+  ASSERT_OK(out->Close());
+  EXPECT_EQ(cluster_.Contents("/f"), data);
+  EXPECT_THAT(cluster_.ReplicaNodes("/f", 0), ElementsAre(node));
+  EXPECT_EQ(cluster_.Calls("updatePipeline"), 1);
+}
+
+class SlowNodeTest : public StreamsTest {
+ protected:
+  // Writes ten packets a second for so long, and closes the file.
+  void WriteFor(int seconds, FakeCluster& cluster) {
+    ClientOptions options = Options();
+    options.slow_node_seconds = 3;
+    fs_ = cluster.Connect(options, clock_);
+    const std::string data = RandomBytes(static_cast<size_t>(seconds) * 10 * 700);
+    ASSERT_OK_AND_ASSIGN(auto out, fs_->Create("/f"));
+    for (size_t at = 0; at < data.size(); at += 700) {
+      ASSERT_OK(out->Write(absl::string_view(data).substr(at, 700)));
+      ASSERT_OK(out->Hflush());
+      clock_.Advance(absl::Milliseconds(100));
+    }
+    ASSERT_OK(out->Close());
+    EXPECT_EQ(cluster.Contents("/f"), data);
+    EXPECT_TRUE(cluster.ReplicasAgree("/f"));
+  }
+};
+
+TEST_F(SlowNodeTest, ItsPlaceGoesToAnotherWithACopy) {
+  cluster_.TakeTime(1, absl::Milliseconds(500));
+  WriteFor(6, cluster_);
+  EXPECT_THAT(cluster_.ReplicaNodes("/f", 0), ElementsAre(0, 2, 3));
+}
+
+TEST_F(SlowNodeTest, WithoutAnotherItStays) {
+  FakeCluster three(3);
+  three.TakeTime(1, absl::Milliseconds(500));
+  WriteFor(6, three);
+  EXPECT_THAT(three.ReplicaNodes("/f", 0), ElementsAre(0, 1, 2));
+  EXPECT_EQ(three.Calls("updatePipeline"), 0);
+  fs_.reset();
+}
+
 TEST_F(StreamsTest, AnAcknowledgementOutOfTurnIsAFailureOfThatNode) {
   cluster_.AckOutOfTurn(0);
   const std::string data = RandomBytes(1000);

@@ -309,6 +309,11 @@ class FakeCluster::Node {
       }
     }
     absl::SleepFor(delay);
+    {
+      MutexLock lock(cluster_.mu_);
+      if (!AwaitStart()) return false;
+      if (cluster_.giving_signs_) reply.set_signsoflife(op.signoflifems() > 0);
+    }
     Reply(socket, reply);
     if (reply.status() != hdfs::STATUS_SUCCESS) return false;
     if (op.stage() == hdfs::OpWriteBlockProto::PIPELINE_CLOSE_RECOVERY) return false;
@@ -335,12 +340,38 @@ class FakeCluster::Node {
     return false;
   }
 
+  // False: the end, while this node was stopped.
+  bool AwaitStart() ABSL_EXCLUSIVE_LOCKS_REQUIRED(cluster_.mu_) {
+    while (cluster_.stopped_.contains(index_) && !cluster_.ending_) {
+      cluster_.released_.Wait(cluster_.mu_);
+    }
+    return !cluster_.ending_;
+  }
+
+  // Until packets are no longer held; gives signs of life meanwhile.
+  bool AwaitRelease(Socket& socket) {
+    while (true) {
+      {
+        MutexLock lock(cluster_.mu_);
+        if (!AwaitStart()) return false;
+        if (!cluster_.holding_) return true;
+        if (!cluster_.giving_signs_) {
+          cluster_.released_.Wait(cluster_.mu_);
+          continue;
+        }
+        ++cluster_.signs_;
+      }
+      std::string sign;
+      transfer::AppendAck({.seqno = transfer::kSignOfLifeSeqno, .statuses = {hdfs::STATUS_SUCCESS}},
+                          sign);
+      if (!socket.Send(Bytes(sign)).ok()) return false;
+      absl::SleepFor(absl::Milliseconds(20));
+    }
+  }
+
   // False: that was the last packet, or the end.
   bool TakePacket(Socket& socket, uint64_t id, const std::vector<int>& chain) {
-    {
-      MutexLock lock(cluster_.mu_);
-      while (cluster_.holding_) cluster_.released_.Wait(cluster_.mu_);
-    }
+    if (!AwaitRelease(socket)) return false;
     std::array<std::byte, transfer::kPacketPrefixBytes> prefix_bytes;
     if (!socket.Receive(prefix_bytes).ok()) return false;
     const auto prefix = transfer::DecodePacketPrefix(prefix_bytes);
@@ -359,7 +390,17 @@ class FakeCluster::Node {
       MutexLock lock(cluster_.mu_);
       if (cluster_.acking_wrong_.erase(index_) > 0) ack.seqno += 7;
       if (header->is_heartbeat()) ++cluster_.heartbeats_;
+      if (!AwaitStart()) return false;
       for (int node : chain) {
+        if (cluster_.restarting_.erase(node) > 0) {
+          ack.seqno = transfer::kUnknownSeqno;
+          ack.statuses.push_back(hdfs::STATUS_OOB_RESTART);
+          break;
+        }
+        if (const auto time = cluster_.times_.find(node); !cluster_.times_.empty()) {
+          ack.node_micros.push_back(
+              time == cluster_.times_.end() ? 0 : absl::ToInt64Microseconds(time->second));
+        }
         const auto limit = cluster_.die_after_.find(node);
         const bool dies = limit != cluster_.die_after_.end() &&
                           static_cast<uint64_t>(header->end_offset()) > limit->second;
@@ -442,6 +483,10 @@ FakeCluster::FakeCluster(int nodes) {
 }
 
 FakeCluster::~FakeCluster() {
+  {
+    MutexLock lock(mu_);
+    ending_ = true;
+  }
   HoldPackets(false);
   nodes_.clear();
 }
@@ -504,6 +549,31 @@ void FakeCluster::LastNodeSilentAtSetUp(int node, absl::Duration delay) {
   MutexLock lock(mu_);
   last_silent_[node] = delay;
 }
+void FakeCluster::GiveSigns() {
+  MutexLock lock(mu_);
+  giving_signs_ = true;
+}
+
+void FakeCluster::Stop(int node) {
+  MutexLock lock(mu_);
+  stopped_.insert(node);
+}
+
+void FakeCluster::AnnounceRestart(int node) {
+  MutexLock lock(mu_);
+  restarting_.insert(node);
+}
+
+void FakeCluster::TakeTime(int node, absl::Duration time) {
+  MutexLock lock(mu_);
+  times_[node] = time;
+}
+
+int FakeCluster::Signs() const {
+  MutexLock lock(mu_);
+  return signs_;
+}
+
 void FakeCluster::HoldPackets(bool hold) {
   MutexLock lock(mu_);
   holding_ = hold;

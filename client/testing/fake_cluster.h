@@ -42,6 +42,14 @@ class FakeCluster {
   // silent, as all later ones with that node are at once.
   void LastNodeSilentAtSetUp(int node, absl::Duration delay);
   void HoldPackets(bool hold);  // no node reads any while true
+  // Every node promises signs of life, and gives them while packets are held.
+  void GiveSigns();
+  // Pipelines that begin at `node` hear nothing of it any more.
+  void Stop(int node);
+  // The node behind the next packet, at its place in the chain, says that it restarts.
+  void AnnounceRestart(int node);
+  // What the acknowledgements say that `node` took for each packet.
+  void TakeTime(int node, absl::Duration time);
 
   // ---- What happened ----
   int Calls(const std::string& method) const;
@@ -54,6 +62,7 @@ class FakeCluster {
   size_t BlockCount(const std::string& path) const;
   uint64_t BytesReceived(const std::string& path) const;  // by the nodes, open blocks included
   int Heartbeats() const;                                 // of writers
+  int Signs() const;                                      // of life
   int ClosedConnections() const;
 
  private:
@@ -93,6 +102,12 @@ class FakeCluster {
   std::map<int, uint64_t> die_after_ ABSL_GUARDED_BY(mu_);
   std::map<int, absl::Duration> last_silent_ ABSL_GUARDED_BY(mu_);
   bool holding_ ABSL_GUARDED_BY(mu_) = false;
+  bool giving_signs_ ABSL_GUARDED_BY(mu_) = false;
+  bool ending_ ABSL_GUARDED_BY(mu_) = false;
+  int signs_ ABSL_GUARDED_BY(mu_) = 0;
+  std::set<int> stopped_ ABSL_GUARDED_BY(mu_);
+  std::set<int> restarting_ ABSL_GUARDED_BY(mu_);
+  std::map<int, absl::Duration> times_ ABSL_GUARDED_BY(mu_);
   CondVar released_;
   int heartbeats_ ABSL_GUARDED_BY(mu_) = 0;
   int closed_connections_ ABSL_GUARDED_BY(mu_) = 0;
