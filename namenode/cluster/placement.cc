@@ -326,6 +326,17 @@ absl::StatusOr<std::vector<uint32_t>> ChooseTargets(const ClusterView& view,
   return targets;
 }
 
+uint32_t ReplicationForWriter(const ClusterView& view, uint32_t replication) {
+  constexpr uint32_t kNeverReplaced = 2;
+  const auto takes_blocks = [](const ClusterView::Node& node) {
+    return node.info->liveness == Liveness::kLive &&
+           node.info->admin_state == AdminState::kInService;
+  };
+  const auto nodes = std::count_if(view.nodes().begin(), view.nodes().end(), takes_blocks);
+  const bool spare = static_cast<uint64_t>(nodes) > replication;
+  return spare ? replication : std::min(replication, kNeverReplaced);
+}
+
 std::vector<uint32_t> OrderForReader(const ClusterView& view, std::span<const uint32_t> storages,
                                      absl::string_view reader_ip, Random random) {
   std::vector<uint32_t> order;

@@ -61,6 +61,15 @@ struct PlacementRequest {
 absl::StatusOr<std::vector<uint32_t>> ChooseTargets(const ClusterView& view,
                                                     const PlacementRequest& request, Random random);
 
+// The number of replicas that a writer is told when it opens a file of `replication`. Hadoop's
+// client takes it for one thing alone: of a block of three or more replicas that has lost a
+// datanode it wants another (dfs.client.block.write.replace-datanode-on-failure.policy DEFAULT),
+// and without best-effort, which is off by default, it gives the file up when there is none. Where
+// the file takes every live node in service as it is, there is none: told of two replicas, the
+// client goes on with the rest. How many replicas a block gets is decided here, and not by what a
+// writer was told.
+uint32_t ReplicationForWriter(const ClusterView& view, uint32_t replication);
+
 // The readable ones of `storages`, best for a reader at `reader_ip` first: on its own host, in its
 // rack, elsewhere; equally good ones in random order. Then those of nodes that are leaving the
 // cluster, then of stale ones. A node in maintenance may go at any moment: it is offered only when

@@ -458,5 +458,23 @@ TEST_F(PlacementTest, ReadersAreSentToLeavingNodesLastAndToNodesInMaintenanceOnl
       << "its only replica";
 }
 
+// ---- what a writer is told
+
+TEST(ReplicationForWriterTest, WithoutASpareNodeAWriterIsToldOfTooFewReplicasToWantAnother) {
+  Cluster cluster;
+  for (int i = 0; i < 3; ++i) cluster.Add("/a");
+  EXPECT_EQ(ReplicationForWriter(cluster.View(), 3), 2u);
+  EXPECT_EQ(ReplicationForWriter(cluster.View(), 10), 2u);
+  EXPECT_EQ(ReplicationForWriter(cluster.View(), 2), 2u);
+  EXPECT_EQ(ReplicationForWriter(cluster.View(), 1), 1u);
+  DatanodeInfo& fourth = cluster.Add("/a");
+  EXPECT_EQ(ReplicationForWriter(cluster.View(), 3), 3u);
+  fourth.liveness = Liveness::kStale;
+  EXPECT_EQ(ReplicationForWriter(cluster.View(), 3), 2u);
+  fourth.liveness = Liveness::kLive;
+  fourth.admin_state = AdminState::kDecommissioning;
+  EXPECT_EQ(ReplicationForWriter(cluster.View(), 3), 2u);
+}
+
 }  // namespace
 }  // namespace cairn::namenode

@@ -1,3 +1,4 @@
+#include "namenode/cluster/placement.h"
 #include "namenode/core/run.h"
 #include "namenode/core/text.h"
 
@@ -9,11 +10,13 @@ Outcome<AppendResult> NamenodeImpl::Append(const Caller& caller, absl::string_vi
   if (!path.ok()) return {path.status()};
   if (absl::Status status = CheckClientName(client_name); !status.ok()) return {status};
 
+  const std::shared_ptr<const ClusterView> cluster = cluster_.View();
   // The partial last block, if the writer is to go on with it.
   const auto result_of = [&](const Inode& file, View& view) -> AppendResult {
     mu_.AssertReaderHeld();
     AppendResult result;
     result.status = StatusOf(file);
+    result.status.replication = ReplicationForWriter(*cluster, result.status.replication);
     const FileData& data = *file.file;
     if (data.blocks.empty() || data.blocks.back().length >= data.block_bytes) return result;
     result.block = Locate(data.blocks.back(), data.length - data.blocks.back().length,

@@ -1,3 +1,4 @@
+#include "namenode/cluster/placement.h"
 #include "namenode/cluster/storage_policy.h"
 #include "namenode/core/run.h"
 #include "namenode/core/text.h"
@@ -43,6 +44,11 @@ Outcome<FileStatus> NamenodeImpl::Create(const Caller& caller, absl::string_view
     policy = found->id;
   }
 
+  const std::shared_ptr<const ClusterView> cluster = cluster_.View();
+  const auto told = [&cluster](FileStatus status) {
+    status.replication = ReplicationForWriter(*cluster, status.replication);
+    return status;
+  };
   const auto body = [&](Attempt& attempt) -> absl::StatusOr<FileStatus> {
     ASSIGN_OR_RETURN(const Resolved at,
                      attempt.Resolve(*path, View::IfBlocked::kParentNotDirectory));
@@ -102,7 +108,7 @@ Outcome<FileStatus> NamenodeImpl::Create(const Caller& caller, absl::string_view
     const InodeId id{create.inode().id()};
     attempt.NewEdit().mutable_create_file()->Swap(&create);
     attempt.Commit(id);
-    return StatusOf(*tree_->FindById(id));
+    return told(StatusOf(*tree_->FindById(id)));
   };
   const auto retried = [&](const RetryCache::Answer& answer,
                            View& view) -> absl::StatusOr<FileStatus> {
@@ -111,7 +117,7 @@ Outcome<FileStatus> NamenodeImpl::Create(const Caller& caller, absl::string_view
       return MakeFsError(FsError::kFileNotFound,
                          absl::StrCat("File does not exist: ", ForMessage(text)));
     }
-    return StatusOf(*file);
+    return told(StatusOf(*file));
   };
   return Write<FileStatus>(caller, What{"create file ", text}, body, retried);
 }

@@ -247,6 +247,8 @@ absl::Status MiniCluster::WriteConfiguration() const {
       {"dfs.replication",
        absl::StrCat(std::min<size_t>(3, std::max<size_t>(1, datanodes_.size())))},
       {"dfs.heartbeat.interval", "1"},
+      // Few datanodes: a Hadoop client goes on with those that are left.
+      {"dfs.client.block.write.replace-datanode-on-failure.best-effort", "true"},
   };
   std::string racks;
   for (const Node& node : datanodes_) {
