@@ -150,7 +150,11 @@ absl::Status ReceiveSetUpReply(ClientContext& context, Socket& socket, size_t no
       context.set_up_signs.compare_exchange_strong(unknown, Signs::kNotGiven);
       return status;
     }
-    context.set_up_signs.store(reply.signsoflife() ? Signs::kGiven : Signs::kNotGiven);
+    if (reply.signsoflife()) {
+      context.set_up_signs.store(Signs::kGiven);
+    } else if (reply.status() == hdfs::STATUS_SUCCESS) {  // a refusal says nothing of signs
+      context.set_up_signs.store(Signs::kNotGiven);
+    }
     if (reply.status() != hdfs::STATUS_IN_PROGRESS) return absl::OkStatus();
     if (context.clock.Monotonic() >= give_up) {
       return absl::UnavailableError(

@@ -279,6 +279,8 @@ awaitable<void> CloseRecovery(TransferContext& context, Channel& channel, const 
   }
   Downstream next = co_await ConnectNext(context, channel, op);
   co_await signs.End();
+  next.reply.clear_signsoflife();
+  if (signs.given()) next.reply.set_signsoflife(true);
   (void)co_await SendReply(channel, std::move(next.reply));
 }
 
