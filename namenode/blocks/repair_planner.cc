@@ -144,30 +144,16 @@ class Planner {
     }
     existing.insert(existing.end(), facts_.arriving.begin(), facts_.arriving.end());
 
-    PlacementRequest request;
-    request.replicas = lacking;
-    request.block_bytes = facts_.block.length;
-    request.storage_policy = facts_.storage_policy;
-    request.ignore_locality = true;
-    request.new_block = false;
-    request.existing = existing;
-    std::vector<uint32_t> targets;
+    // A datanode that has a replica open takes no copy of it: one that has not reported yet is
+    // tried when there is no other.
+    std::vector<std::string> writing;
+    for (const uint32_t storage : facts_.writing) {
+      if (view_.NodeOf(storage) != nullptr) writing.push_back(NodeOf(storage).uuid);
+    }
     bool busy = false;
-    for (int tries = 0; tries < kTargetTries && targets.empty(); ++tries) {
-      request.excluded = excluded;
-      const auto chosen = ChooseTargets(view_, request, random_);
-      if (!chosen.ok()) break;
-      for (const uint32_t storage : *chosen) {
-        const DatanodeInfo& node = NodeOf(storage);
-        if (node.liveness == Liveness::kLive && node.admin_state == AdminState::kInService) {
-          if (budget_.CanTake(node.uuid, facts_.block.length, need_, now_)) {
-            targets.push_back(storage);
-            continue;
-          }
-          busy = true;
-        }
-        excluded.push_back(node.uuid);
-      }
+    std::vector<uint32_t> targets = TryTargets(lacking, existing, excluded, writing, &busy);
+    if (targets.empty() && !writing.empty() && !busy) {
+      targets = TryTargets(lacking, existing, excluded, {}, &busy);
     }
     if (need_ == Need::kBadlySpread && !targets.empty() && !IsInNewRack(targets.front())) {
       targets.clear();
@@ -184,6 +170,38 @@ class Planner {
                          existing.size(), " of them have one already"));
     }
     return {};
+  }
+
+  // Those that may be given a copy now. *busy: there are others, which take as many as they may.
+  std::vector<uint32_t> TryTargets(uint32_t lacking, const std::vector<uint32_t>& existing,
+                                   std::vector<std::string> excluded,
+                                   const std::vector<std::string>& writing, bool* busy) {
+    excluded.insert(excluded.end(), writing.begin(), writing.end());
+    PlacementRequest request;
+    request.replicas = lacking;
+    request.block_bytes = facts_.block.length;
+    request.storage_policy = facts_.storage_policy;
+    request.ignore_locality = true;
+    request.new_block = false;
+    request.existing = existing;
+    std::vector<uint32_t> targets;
+    for (int tries = 0; tries < kTargetTries && targets.empty(); ++tries) {
+      request.excluded = excluded;
+      const auto chosen = ChooseTargets(view_, request, random_);
+      if (!chosen.ok()) break;
+      for (const uint32_t storage : *chosen) {
+        const DatanodeInfo& node = NodeOf(storage);
+        if (node.liveness == Liveness::kLive && node.admin_state == AdminState::kInService) {
+          if (budget_.CanTake(node.uuid, facts_.block.length, need_, now_)) {
+            targets.push_back(storage);
+            continue;
+          }
+          *busy = true;
+        }
+        excluded.push_back(node.uuid);
+      }
+    }
+    return targets;
   }
 
   bool IsInNewRack(uint32_t target) const {

@@ -34,6 +34,7 @@ struct BlockFacts {
   uint32_t storage_policy = kUnspecifiedPolicy;
   std::vector<StandingReplica> replicas;  // good and corrupt ones
   std::vector<uint32_t> arriving;         // targets of copies under way
+  std::vector<uint32_t> writing;          // where its writer's pipeline was: may report yet
   ReplicaCounts counts;                   // of `replicas`
 };
 

@@ -33,6 +33,7 @@ class RepairPlannerTest : public ::testing::Test {
     facts.block = {BlockId{7}, GenerationStamp{1001}, bytes_};
     facts.wanted = wanted;
     facts.arriving = arriving_;
+    facts.writing = writing_;
     const auto add = [&](const std::vector<uint32_t>& storages, ReplicaMark mark) {
       for (const uint32_t storage : storages) {
         facts.replicas.push_back({storage, StandingOf(storage, mark, view)});
@@ -69,7 +70,7 @@ class RepairPlannerTest : public ::testing::Test {
   PendingCopies copies_;
   RepairBudget budget_{{}, copies_};
   RepairRules rules_;
-  std::vector<uint32_t> arriving_;
+  std::vector<uint32_t> arriving_, writing_;
   uint64_t bytes_ = 128 * kMiB;
   uint64_t next_copy_ = 100;
   std::mt19937_64 random_{20261129};
@@ -165,6 +166,16 @@ TEST_F(RepairPlannerTest, WhatIsUnderWayIsNotOrderedAgain) {
   plan = Plan(4, {1, 2});
   ASSERT_TRUE(plan.copy.has_value());
   EXPECT_THAT(plan.copy->targets, ElementsAre(AnyOf(3u, 5u)));
+}
+
+TEST_F(RepairPlannerTest, ADatanodeThatMayStillReportItsReplicaGetsNoCopy) {
+  cluster_.AddMany(4);
+  writing_ = {1, 2, 3};
+  const RepairPlan plan = Plan(3, {1, 2});
+  ASSERT_TRUE(plan.copy.has_value());
+  EXPECT_THAT(plan.copy->targets, ElementsAre(4u));
+  cluster_.node(4).liveness = Liveness::kDead;
+  EXPECT_THAT(Plan(3, {1, 2}).copy->targets, ElementsAre(3u)) << "it seems to have no replica";
 }
 
 TEST_F(RepairPlannerTest, AMissingBlockSaysWhatIsLeftOfIt) {

@@ -18,6 +18,7 @@ constexpr size_t kActSlice = 8;
 // Of one round.
 constexpr size_t kChecksPerRound = 128;
 constexpr size_t kHurryPerRound = 500;
+constexpr size_t kMostWritten = 1000;  // looked at under one lock, a fraction of a microsecond each
 constexpr int kActRounds = 16;
 // Lists of ids between events and judging; what does not fit is found by a walk over all blocks.
 constexpr size_t kMostListed = 1'000'000;
@@ -34,9 +35,12 @@ constexpr absl::Duration kUnreadablePause = absl::Minutes(1);
 constexpr absl::Duration kCopyStart = absl::Seconds(20);
 constexpr double kCopyBytesPerSecond = 2 << 20;
 
-// Both serve readers: no need for a look at all blocks of a node that is silent for a moment.
+// What makes no difference to the blocks there: a node that is silent for a moment, and one that
+// has left after it was leaving.
 Standing Coarse(Standing standing) {
-  return standing == Standing::kStale ? Standing::kLive : standing;
+  if (standing == Standing::kStale) return Standing::kLive;
+  if (standing == Standing::kDecommissioned) return Standing::kDecommissioning;
+  return standing;
 }
 
 bool IsDetached(const Inode& inode) {
@@ -105,7 +109,7 @@ void NamenodeImpl::Healer::BlockWritten(BlockId block, uint32_t wanted) {
     walk_again_ = true;
     return;
   }
-  written_.emplace_back(namenode_.clock_.Monotonic() + options_.written_grace, block);
+  written_.push_back({namenode_.clock_.Monotonic() + options_.written_grace, block, wanted});
 }
 
 void NamenodeImpl::Healer::BlockRemoved(BlockId block) {
@@ -158,6 +162,8 @@ BlockFacts NamenodeImpl::Healer::FactsOf(const Inode& file, const BlockVersion& 
   }
   if (entry.state() == BlockMap::State::kUnderConstruction) {
     for (const uint32_t storage : entry.expected()) add(storage, ReplicaMark::kNone);
+  } else {
+    facts.writing.assign(entry.expected().begin(), entry.expected().end());
   }
   for (const uint32_t storage : namenode_.blocks_->CorruptReplicas(version.id)) {
     add(storage, ReplicaMark::kCorrupt);
@@ -225,9 +231,10 @@ bool NamenodeImpl::Healer::Tick() {
   if (!IsReady(round)) return false;
   WatchStorages(round);
   EndCopies(round);
-  const std::vector<BlockId> blocks = NextToCheck(round, kChecksPerRound);
+  bool more = false;
+  const std::vector<BlockId> blocks = NextToCheck(round, kChecksPerRound, &more);
   Judge(round, blocks, /*act=*/false);
-  return Repair(round) || !blocks.empty();
+  return Repair(round) || more || !blocks.empty();
 }
 
 bool NamenodeImpl::Healer::IsReady(const Round& round) {
@@ -247,6 +254,7 @@ bool NamenodeImpl::Healer::IsReady(const Round& round) {
   }
   WriterLock lock(namenode_.mu_);
   started_ = true;
+  deletions_from_ = round.now + options_.deletion_delay;
   walking_ = true;
   return true;
 }
@@ -321,9 +329,10 @@ void NamenodeImpl::Healer::EndCopies(const Round& round) {
 
 // ---- finding blocks
 
-std::vector<BlockId> NamenodeImpl::Healer::NextToCheck(const Round& round, size_t most) {
+std::vector<BlockId> NamenodeImpl::Healer::NextToCheck(const Round& round, size_t most,
+                                                       bool* more) {
   std::vector<BlockId> blocks;
-  TakeListed(round, most, &blocks);
+  *more = TakeListed(round, most, &blocks);
   {
     WriterLock lock(namenode_.mu_);
     if (queue_.IsFull()) return blocks;  // the walks wait
@@ -348,15 +357,34 @@ std::vector<BlockId> NamenodeImpl::Healer::NextToCheck(const Round& round, size_
   return blocks;
 }
 
-void NamenodeImpl::Healer::TakeListed(const Round& round, size_t most, std::vector<BlockId>* out) {
+// True: there is more.
+bool NamenodeImpl::Healer::TakeListed(const Round& round, size_t most, std::vector<BlockId>* out) {
   WriterLock lock(namenode_.mu_);
   for (; !listed_.empty() && out->size() < most; listed_.pop_front()) {
     out->push_back(listed_.front());
   }
-  for (; !written_.empty() && written_.front().first <= round.now && out->size() < most;
-       written_.pop_front()) {
-    out->push_back(written_.front().second);
+  for (size_t looks = 0; !written_.empty() && written_.front().due <= round.now &&
+                         out->size() < most && looks < kMostWritten;
+       written_.pop_front(), ++looks) {
+    if (!IsWellWritten(written_.front(), *round.view)) out->push_back(written_.front().block);
   }
+  return !listed_.empty() || (!written_.empty() && written_.front().due <= round.now);
+}
+
+// Nearly all blocks are, and are in memory still: they cost no look at their file.
+bool NamenodeImpl::Healer::IsWellWritten(const Written& written, const ClusterView& view) const {
+  const BlockMap::Entry* const entry = namenode_.blocks_->Find(written.block);
+  if (entry == nullptr || entry->state() == BlockMap::State::kUnderConstruction ||
+      entry->replicas().size() != written.wanted || leaving_.Has(written.block) ||
+      !namenode_.blocks_->CorruptReplicas(written.block).empty()) {
+    return false;
+  }
+  absl::InlinedVector<StandingReplica, 4> replicas;
+  for (const uint32_t storage : entry->replicas()) {
+    replicas.push_back({storage, StandingOf(storage, ReplicaMark::kNone, view)});
+  }
+  return !namenode::NeedOf(CountReplicas(replicas, view), written.wanted, rules_.min_maintenance,
+                           view);
 }
 
 void NamenodeImpl::Healer::WalkFile(size_t most, std::vector<BlockId>* out) {
@@ -613,6 +641,10 @@ bool NamenodeImpl::Healer::OrderCopies(const Round& round, const BlockFacts& fac
 bool NamenodeImpl::Healer::OrderDeletions(const Round& round, const BlockFacts& facts,
                                           std::span<const uint32_t> storages) {
   const BlockVersion& block = facts.block;
+  if (round.now < deletions_from_) {
+    queue_.Defer(block.id, deletions_from_, "nothing is deleted so soon after a start");
+    return false;
+  }
   if (namenode_.invalidations_.IsFull()) {
     queue_.Defer(block.id, round.now + absl::Seconds(1), "too many deletions are queued");
     return false;

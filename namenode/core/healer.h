@@ -82,12 +82,19 @@ class NamenodeImpl::Healer {
     absl::Duration now;
   };
 
+  struct Written {
+    absl::Duration due;
+    BlockId block;
+    uint32_t wanted;
+  };
+
   bool IsReady(const Round& round);
   void WatchStorages(const Round& round);
   void EndCopies(const Round& round);
-  // Ids to judge next, at most `most`.
-  std::vector<BlockId> NextToCheck(const Round& round, size_t most);
-  void TakeListed(const Round& round, size_t most, std::vector<BlockId>* out);
+  // Ids to judge next, at most `most`. *more: lists were left over.
+  std::vector<BlockId> NextToCheck(const Round& round, size_t most, bool* more);
+  bool TakeListed(const Round& round, size_t most, std::vector<BlockId>* out);
+  bool IsWellWritten(const Written& written, const ClusterView& view) const;
   void WalkFile(size_t most, std::vector<BlockId>* out);
   void WalkStorage(size_t most, std::vector<BlockId>* out);
   void WalkAll(const Round& round, size_t most, std::vector<BlockId>* out);
@@ -119,13 +126,14 @@ class NamenodeImpl::Healer {
 
   // ---- guarded by the namespace lock
   bool started_ = false;
+  absl::Duration deletions_from_;  // set when it starts
   RedundancyQueue queue_;
   PendingCopies copies_;
   RepairBudget budget_;
   OrderedDeletions leaving_;
   std::deque<BlockId> listed_;  // to be judged
   // Written just now: judged when the reports have had time to come.
-  std::deque<std::pair<absl::Duration, BlockId>> written_;
+  std::deque<Written> written_;
   std::deque<InodeId> files_;
   std::deque<uint32_t> storages_;
   bool walk_again_ = false;  // something was left out

@@ -20,6 +20,10 @@ struct HealingOptions {
   double check_rate = 10'000;  // blocks a second that this look takes at the most
   // The reports of a block's replicas come in this time after the first one, or are missed.
   absl::Duration written_grace = absl::Seconds(5);
+  // No replica is deleted by repair for so long after it has begun: a datanode may still be
+  // carrying out what the process before this one ordered.
+  // dfs.namenode.startup.delay.block.deletion.sec
+  absl::Duration deletion_delay = absl::Minutes(1);
   // How long repair waits after a start for the full reports of the datanodes that are there.
   absl::Duration report_wait = absl::Minutes(2);
 };

@@ -49,6 +49,8 @@ constexpr ConfigKey kKeys[] = {
      "the same for blocks with one copy left", absl::Seconds(1), 1, 1000},
     {"dfs.namenode.reconstruction.pending.timeout-sec", kDuration, "300s",
      "the longest that a copy may take before another one is ordered", absl::Seconds(1), 1},
+    {"dfs.namenode.startup.delay.block.deletion.sec", kDuration, "60s",
+     "for so long after a start repair deletes no replica", absl::Seconds(1), 0},
     {"dfs.namenode.maintenance.replication.min", kInt, "1",
      "live replicas that a block must have outside of maintenance", absl::Seconds(1), 0, 512},
     {"dfs.namenode.lease-hard-limit-sec", kDuration, "20m",

@@ -83,6 +83,8 @@ absl::Status ReadHealing(const Config& config, HealingOptions* out) {
   ASSIGN_OR_RETURN(out->min_maintenance, config.GetInt("dfs.namenode.maintenance.replication.min"));
   ASSIGN_OR_RETURN(out->copy_timeout,
                    config.GetDuration("dfs.namenode.reconstruction.pending.timeout-sec"));
+  ASSIGN_OR_RETURN(out->deletion_delay,
+                   config.GetDuration("dfs.namenode.startup.delay.block.deletion.sec"));
   ASSIGN_OR_RETURN(out->check_interval,
                    config.GetDuration("cairn.namenode.redundancy.check.interval"));
   return absl::OkStatus();

@@ -59,6 +59,7 @@ class ReportReplicasTest : public ::testing::Test {
     cluster_ = std::make_unique<ClusterState>(ClusterState::Options(), clock_);
     journal_ = std::make_unique<MemoryJournal>(mode, store_.applied());
     NamenodeOptions options;
+    options.healing.deletion_delay = absl::ZeroDuration();
     options.identities.superuser = kUser;
     options.identities.groups_of = [](const std::string&) { return std::vector<std::string>(); };
     namenode_ = std::make_unique<NamenodeImpl>(options, clock_, store_, *cluster_);

@@ -13,6 +13,7 @@ SOON = {
     "dfs.heartbeat.interval": "1s",
     "cairn.namenode.stale.interval": "3s",
     "cairn.namenode.dead.interval": "5s",
+    "dfs.namenode.startup.delay.block.deletion.sec": "0",
     "dfs.blocksize": "1m",
 }
 
