@@ -7,6 +7,7 @@
 
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "datanode/service/reconfiguration.h"
 #include "datanode/volume/replica_store.h"
 #include "wire/rpc/service.h"
 
@@ -22,7 +23,8 @@ class ClientDatanodeService final : public rpc::RpcService {
     std::string software_version;
     absl::Time started;
     std::function<void(bool full)> trigger_report;
-    std::function<void()> shut_down;  // begins the end; returns at once
+    std::function<void()> shut_down;             // begins the end; returns at once
+    Reconfiguration* reconfiguration = nullptr;  // outlives the service
   };
   ClientDatanodeService(ReplicaStore& store, Hooks hooks)
       : store_(store), hooks_(std::move(hooks)) {}
@@ -33,6 +35,7 @@ class ClientDatanodeService final : public rpc::RpcService {
 
  private:
   void GetReplicaVisibleLength(absl::string_view request, rpc::RpcReply& reply);
+  void GetReconfigurationStatus(rpc::RpcReply& reply);
   void GetVolumeReport(rpc::RpcReply& reply);
   void EvictWriters();
 
