@@ -169,6 +169,17 @@ struct DatanodeStatus {
   uint64_t descriptor_limit = 0, descriptors_used = 0;
 };
 
+// A datanode's last reading of its configuration while running.
+struct ReconfigurationChange {
+  std::string name, old_value, new_value;
+  std::string error;  // empty: it is in force
+};
+struct ReconfigurationTask {
+  absl::Time started;
+  std::optional<absl::Time> ended;  // absent: it is running
+  std::vector<ReconfigurationChange> changes;
+};
+
 struct VolumeReport {
   std::string path;
   StorageType type = StorageType::kDisk;

@@ -96,6 +96,35 @@ absl::Status DatanodeAdmin::EvictWriters() {
       .status();
 }
 
+absl::Status DatanodeAdmin::StartReconfiguration() {
+  return Ask<hdfs::StartReconfigurationResponseProto>("startReconfiguration",
+                                                      hdfs::StartReconfigurationRequestProto())
+      .status();
+}
+
+absl::StatusOr<std::optional<ReconfigurationTask>> DatanodeAdmin::GetReconfiguration() {
+  ASSIGN_OR_RETURN(const auto response,
+                   Ask<hdfs::GetReconfigurationStatusResponseProto>(
+                       "getReconfigurationStatus", hdfs::GetReconfigurationStatusRequestProto()));
+  if (response.starttime() <= 0) return std::nullopt;
+  ReconfigurationTask task{.started = absl::FromUnixMillis(response.starttime())};
+  if (response.has_endtime()) task.ended = absl::FromUnixMillis(response.endtime());
+  for (const auto& change : response.changes()) {
+    task.changes.push_back({.name = change.name(),
+                            .old_value = change.oldvalue(),
+                            .new_value = change.newvalue(),
+                            .error = change.errormessage()});
+  }
+  return task;
+}
+
+absl::StatusOr<std::vector<std::string>> DatanodeAdmin::ListReconfigurableProperties() {
+  ASSIGN_OR_RETURN(const auto response, Ask<hdfs::ListReconfigurablePropertiesResponseProto>(
+                                            "listReconfigurableProperties",
+                                            hdfs::ListReconfigurablePropertiesRequestProto()));
+  return std::vector<std::string>(response.name().begin(), response.name().end());
+}
+
 absl::Status DatanodeAdmin::Shutdown(bool for_upgrade) {
   hdfs::ShutdownDatanodeRequestProto request;
   request.set_forupgrade(for_upgrade);

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,11 @@ class DatanodeAdmin {
   absl::Status TriggerBlockReport(bool incremental, absl::string_view namenode);
   // Writers on this datanode are cut off; their clients go on with other datanodes.
   absl::Status EvictWriters();
+  // Its configuration is read again and what can be changed while running is; returns at once.
+  absl::Status StartReconfiguration();
+  // Nothing: there was none since its start.
+  absl::StatusOr<std::optional<ReconfigurationTask>> GetReconfiguration();
+  absl::StatusOr<std::vector<std::string>> ListReconfigurableProperties();
   // `for_upgrade`: clients are told to wait for it.
   absl::Status Shutdown(bool for_upgrade);
 

@@ -45,6 +45,12 @@ constexpr ConfigKey kKeys[] = {
     {"dfs.datanode.directoryscan.interval", kDuration, "6h",
      "how often the files of each volume are compared with what is known; 0: never",
      absl::Seconds(1), 0},
+    {"dfs.disk.balancer.enabled", kBool, "true",
+     "replicas move by themselves from full volumes of this datanode to emptier ones"},
+    {"dfs.disk.balancer.plan.threshold.percent", kInt, "10",
+     "they do when the fill of two volumes is further apart", absl::Seconds(1), 1, 100},
+    {"dfs.disk.balancer.max.disk.throughputInMBperSec", kInt, "10",
+     "most MiB a second that are moved so", absl::Seconds(1), 1, 100000},
     {"dfs.heartbeat.interval", kDuration, "3s", "how often the namenode is told of us",
      absl::Seconds(1), 1, 3600},
 
@@ -53,6 +59,8 @@ constexpr ConfigKey kKeys[] = {
      "host:port of the namenode for datanodes (gRPC)"},
     {"cairn.datanode.sync.on.finalize", kBool, "true",
      "a block is on stable media before its last packet is acknowledged"},
+    {"cairn.datanode.disk.balancer.interval", kDuration, "1m",
+     "how often the fill of the volumes is compared", absl::Seconds(1), 1},
     {"cairn.datanode.scan.period", kDuration, "21d",
      "every replica is read within this time; unset: dfs.datanode.scan.period.hours. 0: never",
      absl::Seconds(1), 0},
@@ -176,7 +184,17 @@ absl::StatusOr<std::string> NamenodeAddress(const Config& config) {
 absl::StatusOr<DatanodeOptions> OptionsFrom(const Config& config) {
   DatanodeOptions options;
   ASSIGN_OR_RETURN(options.volumes, ReadVolumes(config));
+  ASSIGN_OR_RETURN(options.data_dirs, config.GetString("dfs.datanode.data.dir"));
   ASSIGN_OR_RETURN(options.scan, ReadScanOptions(config));
+  ASSIGN_OR_RETURN(options.balancer.enabled, config.GetBool("dfs.disk.balancer.enabled"));
+  ASSIGN_OR_RETURN(const int64_t threshold,
+                   config.GetInt("dfs.disk.balancer.plan.threshold.percent"));
+  options.balancer.threshold_percent = static_cast<double>(threshold);
+  ASSIGN_OR_RETURN(const int64_t megabytes,
+                   config.GetInt("dfs.disk.balancer.max.disk.throughputInMBperSec"));
+  options.balancer.bytes_per_second = static_cast<uint64_t>(megabytes) << 20;
+  ASSIGN_OR_RETURN(options.balancer.check_interval,
+                   config.GetDuration("cairn.datanode.disk.balancer.interval"));
   ASSIGN_OR_RETURN(const int64_t tolerated, config.GetInt("dfs.datanode.failed.volumes.tolerated"));
   options.watch.tolerated = static_cast<int>(tolerated);
   ASSIGN_OR_RETURN(options.watch.check_interval,

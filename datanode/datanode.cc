@@ -2,12 +2,16 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "common/logging.h"
 #include "common/status_macros.h"
 #include "datanode/pipeline/block_receiver.h"
 #include "datanode/recovery/block_recovery.h"
+#include "datanode/volume/replica_loader.h"
+#include "datanode/volume/volume_changes.h"
 
 namespace cairn::datanode {
 namespace {
@@ -16,6 +20,7 @@ constexpr char kSoftwareVersion[] = "0.1.0";
 constexpr int kOrderThreads = 2;
 // They mostly wait for other datanodes, 5 s for one that is silent.
 constexpr int kRecoveryThreads = 8;
+constexpr absl::string_view kDataDirs = "dfs.datanode.data.dir";
 
 std::string HostName() {
   char name[256] = {};
@@ -51,6 +56,7 @@ absl::StatusOr<std::unique_ptr<Datanode>> Datanode::Start(FileSystem& fs, Datano
                                                           NamenodeLink& link,
                                                           std::function<void(bool)> shut_down) {
   std::unique_ptr<Datanode> datanode(new Datanode(std::move(options), link));
+  datanode->fs_ = &fs;
   datanode->shut_down_ = std::move(shut_down);
   RETURN_IF_ERROR(datanode->OpenStore(fs));
   RETURN_IF_ERROR(datanode->StartPorts());
@@ -69,6 +75,7 @@ absl::StatusOr<std::unique_ptr<Datanode>> Datanode::Start(FileSystem& fs, Datano
 
 Datanode::~Datanode() {
   watch_.reset();
+  if (reconfiguration_ != nullptr) reconfiguration_->Stop();
   session_.Stop();
   recoveries_.Stop();
   orders_.Stop();
@@ -76,6 +83,7 @@ Datanode::~Datanode() {
   rpc_.reset();
   transfer_.reset();
   disk_.Stop();
+  balancer_.reset();
   scanner_.reset();
   io_threads_.Stop();
 }
@@ -140,20 +148,109 @@ absl::Status Datanode::OpenStore(FileSystem& fs) {
   return CheckVolumes(*store_, options_.watch);
 }
 
+std::vector<PropertyChange> Datanode::ApplyConfiguration() {
+  PropertyChange change{.name = std::string(kDataDirs), .old_value = options_.data_dirs};
+  if (options_.reload == nullptr) return {};
+  const absl::StatusOr<DatanodeOptions> wanted = options_.reload();
+  if (!wanted.ok()) {
+    change.status = wanted.status();
+    return {change};
+  }
+  change.new_value = wanted->data_dirs;
+  std::vector<VolumeInUse> now;
+  int index = 0;
+  for (const Volume* const volume : store_->volumes()) {
+    if (!volume->retired()) {
+      now.push_back({.index = index, .spec = volume->spec(), .failed = volume->failed()});
+    }
+    ++index;
+  }
+  const absl::StatusOr<VolumeChanges> changes = PlanVolumeChanges(now, wanted->volumes);
+  if (!changes.ok()) {
+    change.status = changes.status();
+    return {change};
+  }
+  if (changes->empty() && change.new_value == change.old_value) return {};
+  change.status = ChangeVolumes(*changes);
+  if (change.status.ok()) {
+    options_.data_dirs = wanted->data_dirs;
+    options_.volumes = wanted->volumes;
+  }
+  return {change};
+}
+
+// Goes on after an error: what can be done of the rest is done, and the first error told.
+absl::Status Datanode::ChangeVolumes(const VolumeChanges& changes) {
+  absl::Status first;
+  // Before the others go: their replicas need room, and one volume must always be left. But a disk
+  // that is replaced goes before the one that takes its place.
+  std::vector<int> later;
+  const auto remove = [&](int index) {
+    first.Update(store_->RemoveVolume(index, kStopWriterLimit));
+  };
+  for (const int index : changes.remove) {
+    const std::string& path = store_->VolumeAt(index).path();
+    const bool replaced = std::any_of(changes.add.begin(), changes.add.end(),
+                                      [&](const VolumeSpec& spec) { return spec.path == path; });
+    if (replaced) {
+      remove(index);
+    } else {
+      later.push_back(index);
+    }
+  }
+  for (const VolumeSpec& spec : changes.add) {
+    const absl::Status added = AddVolume(spec);
+    if (!added.ok()) {
+      first.Update(absl::Status(added.code(), absl::StrCat(spec.path, ": ", added.message())));
+    }
+  }
+  const auto usable = [this] {
+    const std::vector<Volume*> all = store_->volumes();
+    return std::count_if(all.begin(), all.end(), [](const Volume* v) { return !v->failed(); });
+  };
+  for (const int index : later) {
+    const bool last = !store_->VolumeAt(index).failed() && usable() == 1;
+    if (last) {
+      first.Update(absl::FailedPreconditionError(
+          absl::StrCat(store_->VolumeAt(index).path(), ": is the last volume that can be used")));
+    } else {
+      remove(index);
+    }
+  }
+  session_.TriggerReport(/*full=*/true);
+  return first;
+}
+
+absl::Status Datanode::AddVolume(const VolumeSpec& spec) {
+  ASSIGN_OR_RETURN(auto volume, Volume::Open(*fs_, spec, options_.reserved_bytes, datanode_uuid_));
+  const VolumeIdentity known = store_->volumes().front()->identity();
+  if (!known.cluster_id.empty()) {
+    RETURN_IF_ERROR(volume->AdoptCluster(known.cluster_id, known.block_pool_id));
+  }
+  const std::vector<ReplicaInfo> found = LoadReplicas(*volume, 0);
+  ASSIGN_OR_RETURN(const int index, store_->AddVolume(std::move(volume), found));
+  scanner_->Watch(index);
+  return absl::OkStatus();
+}
+
 absl::Status Datanode::StartPorts() {
   context_.reset(new TransferContext{*store_, disk_, buffers_, options_.transfer});
   scanner_ = std::make_unique<Scanner>(*store_, options_.scan);
+  balancer_ = std::make_unique<DiskBalancer>(*store_, options_.balancer);
   if (options_.scan.pace.enabled()) {
     context_->suspect = [this](const ReplicaInfo& replica) { scanner_->Suspect(replica); };
   }
   ASSIGN_OR_RETURN(transfer_, TransferServer::Start(*context_, io_threads_));
+  reconfiguration_ = std::make_unique<Reconfiguration>(
+      std::vector<std::string>{std::string(kDataDirs)}, [this] { return ApplyConfiguration(); });
   client_service_ = std::make_unique<ClientDatanodeService>(
       *store_, ClientDatanodeService::Hooks{
                    .superuser = options_.superuser,
                    .software_version = kSoftwareVersion,
                    .started = absl::Now(),
                    .trigger_report = [this](bool full) { session_.TriggerReport(full); },
-                   .shut_down = shut_down_});
+                   .shut_down = shut_down_,
+                   .reconfiguration = reconfiguration_.get()});
   inter_service_ = std::make_unique<InterDatanodeService>(*store_, answers_);
   rpc::RpcServerOptions rpc_options;
   rpc_options.bind_address = options_.ipc_bind_address;

@@ -23,7 +23,9 @@
 #include "datanode/scanner/scanner.h"
 #include "datanode/service/client_datanode.h"
 #include "datanode/service/inter_datanode.h"
+#include "datanode/volume/disk_balancer.h"
 #include "datanode/volume/replica_store.h"
+#include "datanode/volume/volume_changes.h"
 #include "datanode/volume/volume_watch.h"
 #include "wire/rpc/server.h"
 
@@ -31,10 +33,12 @@ namespace cairn::datanode {
 
 struct DatanodeOptions {
   std::vector<VolumeSpec> volumes;  // at least one
+  std::string data_dirs;            // the same as the configuration has it
   uint64_t reserved_bytes = 0;      // on each volume, for others
   StoreOptions store;
   WatchOptions watch;
   ScanOptions scan;
+  DiskBalancerOptions balancer;
   TransferOptions transfer;
   std::string ipc_bind_address = "0.0.0.0";
   uint16_t ipc_port = 0;
@@ -46,6 +50,8 @@ struct DatanodeOptions {
   int io_threads = 2;
   int disk_threads = 16;
   size_t write_buffers = 512;  // of 1 MiB, taken while a block is written
+  // Reads the configuration again; only `volumes` and `data_dirs` count. None: it cannot be.
+  std::function<absl::StatusOr<DatanodeOptions>()> reload;
 };
 
 class Datanode {
@@ -76,6 +82,10 @@ class Datanode {
   Datanode(DatanodeOptions options, NamenodeLink& link);
 
   absl::Status OpenStore(FileSystem& fs);
+  // What -reconfig does; on its thread.
+  std::vector<PropertyChange> ApplyConfiguration();
+  absl::Status ChangeVolumes(const VolumeChanges& changes);
+  absl::Status AddVolume(const VolumeSpec& spec);
   absl::StatusOr<std::vector<std::unique_ptr<Volume>>> OpenVolumes(FileSystem& fs);
   absl::Status StartPorts();
   absl::Status StartSession();
@@ -85,8 +95,10 @@ class Datanode {
   std::string BlockPool() const;
 
   // In the order in which they are made; destroyed from the last to the first.
-  DatanodeOptions options_;  // constant once the store is open
+  // Constant once the store is open, but for the volumes, which are the reconfiguration's.
+  DatanodeOptions options_;
   std::function<void(bool)> shut_down_;
+  FileSystem* fs_ = nullptr;
   std::string datanode_uuid_;
   NamenodeSession session_;  // the store tells it of changes
   std::unique_ptr<ReplicaStore> store_;
@@ -98,8 +110,10 @@ class Datanode {
   DiskPool
       answers_;  // of other primaries: wait for writers; apart, so that none waits for the other
   std::unique_ptr<Scanner> scanner_;
+  std::unique_ptr<DiskBalancer> balancer_;
   std::unique_ptr<TransferContext> context_;
   std::unique_ptr<TransferServer> transfer_;
+  std::unique_ptr<Reconfiguration> reconfiguration_;
   std::unique_ptr<ClientDatanodeService> client_service_;
   std::unique_ptr<InterDatanodeService> inter_service_;
   std::unique_ptr<rpc::RpcServer> rpc_;

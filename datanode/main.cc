@@ -53,6 +53,11 @@ int Main(int argc, char** argv) {
         ASSIGN_OR_RETURN(const Config config, LoadConfig(flags));
         ASSIGN_OR_RETURN(drain_limit, config.GetDuration("cairn.datanode.drain.limit"));
         ASSIGN_OR_RETURN(DatanodeOptions options, OptionsFrom(config));
+        options.reload = [flags]() -> absl::StatusOr<DatanodeOptions> {
+          ASSIGN_OR_RETURN(const Config again, Config::Load(ResolveConfDir(flags.conf),
+                                                            flags.overrides, DatanodeKnownKeys()));
+          return OptionsFrom(again);
+        };
         ASSIGN_OR_RETURN(const std::string namenode, NamenodeAddress(config));
         link = NewGrpcNamenodeLink(namenode, kNamenodeCallLimit);
         ASSIGN_OR_RETURN(datanode, Datanode::Start(PosixFileSystem(), std::move(options), *link,

@@ -100,14 +100,33 @@ void NamenodeSession::Stop() {
   if (order_thread_.joinable()) order_thread_.join();
 }
 
-void NamenodeSession::Changed(Kind kind, const Volume& volume, const ReplicaInfo& replica) {
+NamenodeSession::Change NamenodeSession::ChangeOf(Kind kind, const Volume& volume,
+                                                  const ReplicaInfo& replica) {
   Change change{.storage_uuid = volume.identity().storage_uuid};
   FillBlock(replica, change.report.mutable_block());
   change.report.set_state(StateOf(kind));
+  return change;
+}
+
+void NamenodeSession::Changed(Kind kind, const Volume& volume, const ReplicaInfo& replica) {
+  Change change = ChangeOf(kind, volume, replica);
   {
     MutexLock lock(mu_);
     pending_.push_back(std::move(change));
     if (kind == Kind::kBeingWritten || urgent_) return;
+    urgent_ = true;
+  }
+  wake_.NotifyAll();
+}
+
+void NamenodeSession::Moved(const Volume& from, const ReplicaInfo& before, const Volume& to,
+                            const ReplicaInfo& after) {
+  Change gone = ChangeOf(Kind::kDeleted, from, before);
+  Change come = ChangeOf(Kind::kFinalized, to, after);
+  {
+    MutexLock lock(mu_);
+    pending_.push_back(std::move(gone));
+    pending_.push_back(std::move(come));
     urgent_ = true;
   }
   wake_.NotifyAll();
@@ -209,6 +228,7 @@ absl::Status NamenodeSession::Round() {
 std::vector<internal::StorageState> NamenodeSession::Storages() const {
   std::vector<internal::StorageState> storages;
   for (const auto& volume : store_->volumes()) {
+    if (volume->retired()) continue;  // the namenode takes what is not named as gone
     internal::StorageState& state = storages.emplace_back();
     state.set_storage_uuid(volume->identity().storage_uuid);
     state.set_type(static_cast<uint32_t>(volume->type()));

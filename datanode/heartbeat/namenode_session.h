@@ -58,6 +58,9 @@ class NamenodeSession final : public ReplicaEvents {
 
   void Changed(Kind kind, const Volume& volume, const ReplicaInfo& replica) override
       ABSL_LOCKS_EXCLUDED(mu_);
+  // In one report, the deletion first: two replicas on one node are one too many.
+  void Moved(const Volume& from, const ReplicaInfo& before, const Volume& to,
+             const ReplicaInfo& after) override ABSL_LOCKS_EXCLUDED(mu_);
   // The next heartbeat, which says so, leaves at once.
   void VolumeFailed(const Volume& volume) override ABSL_LOCKS_EXCLUDED(mu_);
 
@@ -70,6 +73,7 @@ class NamenodeSession final : public ReplicaEvents {
     internal::ReplicaReport report;
   };
 
+  static Change ChangeOf(Kind kind, const Volume& volume, const ReplicaInfo& replica);
   void Run();
   void WaitForOrders();
   void EndSession();

@@ -15,7 +15,9 @@ constexpr uint64_t kBalancerBandwidth = uint64_t{100} << 20;
 bool NeedsSuperuser(absl::string_view method) {
   return method == "shutdownDatanode" || method == "evictWriters" ||
          method == "triggerBlockReport" || method == "refreshNamenodes" ||
-         method == "deleteBlockPool" || method == "getVolumeReport";
+         method == "deleteBlockPool" || method == "getVolumeReport" ||
+         method == "startReconfiguration" || method == "getReconfigurationStatus" ||
+         method == "listReconfigurableProperties";
 }
 
 }  // namespace
@@ -66,6 +68,20 @@ void ClientDatanodeService::Handle(const rpc::CallInfo& call, absl::string_view 
     hooks_.shut_down(message.forupgrade());
     return reply.Send(hdfs::ShutdownDatanodeResponseProto());
   }
+  if (method == "startReconfiguration" && hooks_.reconfiguration != nullptr) {
+    const absl::Status started = hooks_.reconfiguration->Start();
+    if (!started.ok()) return reply.Fail(started);
+    LOG_INFO("{} asks this datanode to read its configuration again", call.principal.user);
+    return reply.Send(hdfs::StartReconfigurationResponseProto());
+  }
+  if (method == "getReconfigurationStatus" && hooks_.reconfiguration != nullptr) {
+    return GetReconfigurationStatus(reply);
+  }
+  if (method == "listReconfigurableProperties" && hooks_.reconfiguration != nullptr) {
+    hdfs::ListReconfigurablePropertiesResponseProto response;
+    for (const std::string& name : hooks_.reconfiguration->properties()) response.add_name(name);
+    return reply.Send(response);
+  }
   if (method == "getBlockLocalPathInfo") {
     return reply.Fail(MakeFsError(FsError::kAccessControl,
                                   "Can't continue with getBlockLocalPathInfo() authorization. "
@@ -96,9 +112,27 @@ void ClientDatanodeService::GetReplicaVisibleLength(absl::string_view request,
   reply.Send(response);
 }
 
+void ClientDatanodeService::GetReconfigurationStatus(rpc::RpcReply& reply) {
+  hdfs::GetReconfigurationStatusResponseProto response;
+  const auto task = hooks_.reconfiguration->task();
+  response.set_starttime(task.has_value() ? absl::ToUnixMillis(task->started) : 0);
+  if (task.has_value() && task->ended.has_value()) {
+    response.set_endtime(absl::ToUnixMillis(*task->ended));
+    for (const PropertyChange& change : task->changes) {
+      auto* const out = response.add_changes();
+      out->set_name(change.name);
+      out->set_oldvalue(change.old_value);
+      out->set_newvalue(change.new_value);
+      if (!change.status.ok()) out->set_errormessage(std::string(change.status.message()));
+    }
+  }
+  reply.Send(response);
+}
+
 void ClientDatanodeService::GetVolumeReport(rpc::RpcReply& reply) {
   hdfs::GetVolumeReportResponseProto response;
   for (const auto& volume : store_.volumes()) {
+    if (volume->failed()) continue;
     hdfs::DatanodeVolumeInfoProto* const out = response.add_volumeinfo();
     out->set_path(volume->path());
     out->set_storagetype(static_cast<hdfs::StorageTypeProto>(volume->type()));

@@ -7,6 +7,7 @@
 
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "datanode/service/reconfiguration.h"
 #include "datanode/volume/replica_store.h"
 #include "wire/rpc/service.h"
 
@@ -24,6 +25,7 @@ class ClientDatanodeService final : public rpc::RpcService {
     std::function<void(bool full)> trigger_report;
     // Begins the end; returns at once. `restarts`: writers are told to wait for it to come back.
     std::function<void(bool restarts)> shut_down;
+    Reconfiguration* reconfiguration = nullptr;  // outlives the service
   };
   ClientDatanodeService(ReplicaStore& store, Hooks hooks)
       : store_(store), hooks_(std::move(hooks)) {}
@@ -34,6 +36,7 @@ class ClientDatanodeService final : public rpc::RpcService {
 
  private:
   void GetReplicaVisibleLength(absl::string_view request, rpc::RpcReply& reply);
+  void GetReconfigurationStatus(rpc::RpcReply& reply);
   void GetVolumeReport(rpc::RpcReply& reply);
   void EvictWriters();
 

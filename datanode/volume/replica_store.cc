@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/check.h"
+#include "common/clock.h"
 #include "common/crash_point.h"
 #include "common/fs_error.h"
 #include "common/logging.h"
@@ -43,14 +44,30 @@ absl::Status Stale(const ReplicaInfo& info, absl::string_view what) {
 
 ReplicaStore::ReplicaStore(std::vector<std::unique_ptr<Volume>> volumes, StoreOptions options,
                            ReplicaEvents& events)
-    : volumes_(std::move(volumes)), options_(options), events_(events) {
-  CHECK(!volumes_.empty());
-  for (size_t i = 0; i < volumes_.size(); ++i) {
-    volumes_[i]->SetFailureListener([this, i] {
-      DropReplicas(static_cast<int>(i));
-      events_.VolumeFailed(*volumes_[i]);
-    });
+    : options_(options), events_(events), slots_(new std::atomic<Volume*>[kMaxVolumes]) {
+  CHECK(!volumes.empty() && volumes.size() <= kMaxVolumes);
+  WriterLock lock(mu_);
+  owned_ = std::move(volumes);
+  for (const auto& volume : owned_) {
+    const int index = volume_count_.load();
+    slots_[static_cast<size_t>(index)].store(volume.get(), std::memory_order_release);
+    volume_count_.store(index + 1, std::memory_order_release);
+    Watch(index);
   }
+}
+
+void ReplicaStore::Watch(int index) {
+  VolumeAt(index).SetFailureListener([this, index] {
+    DropReplicas(index);
+    events_.VolumeFailed(VolumeAt(index));
+  });
+}
+
+std::vector<Volume*> ReplicaStore::volumes() const {
+  std::vector<Volume*> all;
+  const int count = volume_count_.load(std::memory_order_acquire);
+  for (int i = 0; i < count; ++i) all.push_back(&VolumeAt(i));
+  return all;
 }
 
 ReplicaInfo ReplicaStore::InfoOf(BlockId block, const Entry& entry) {
@@ -68,21 +85,22 @@ ReplicaInfo ReplicaStore::InfoOf(BlockId block, const Entry& entry) {
 // ---- Start ----
 
 absl::Status ReplicaStore::Load() {
-  std::vector<std::vector<ReplicaInfo>> found(volumes_.size());
+  const std::vector<Volume*> all = volumes();
+  std::vector<std::vector<ReplicaInfo>> found(all.size());
   std::vector<std::thread> threads;
-  for (size_t i = 0; i < volumes_.size(); ++i) {
+  for (size_t i = 0; i < all.size(); ++i) {
     threads.emplace_back(
-        [this, &found, i] { found[i] = LoadReplicas(*volumes_[i], static_cast<int>(i)); });
+        [&all, &found, i] { found[i] = LoadReplicas(*all[i], static_cast<int>(i)); });
   }
   for (std::thread& thread : threads) thread.join();
-  for (size_t i = 0; i < volumes_.size(); ++i) {
-    if (volumes_[i]->failed()) continue;  // nothing of another volume may give way to it
+  for (size_t i = 0; i < all.size(); ++i) {
+    if (all[i]->failed()) continue;  // nothing of another volume may give way to it
     for (const ReplicaInfo& replica : found[i]) Adopt(replica);
-    LOG_INFO("volume {}: {} replicas, {} bytes", volumes_[i]->path(), volumes_[i]->blocks(),
-             volumes_[i]->used_bytes());
+    LOG_INFO("volume {}: {} replicas, {} bytes", all[i]->path(), all[i]->blocks(),
+             all[i]->used_bytes());
   }
-  const bool all_failed = std::all_of(volumes_.begin(), volumes_.end(),
-                                      [](const auto& volume) { return volume->failed(); });
+  const bool all_failed =
+      std::all_of(all.begin(), all.end(), [](const Volume* volume) { return volume->failed(); });
   if (all_failed) return absl::DataLossError("every volume failed while it was read at start");
   return absl::OkStatus();
 }
@@ -93,8 +111,8 @@ void ReplicaStore::Adopt(const ReplicaInfo& found) {
     const ReplicaInfo& worse = keep_found ? *other : found;
     LOG_WARN("two replicas of one block: {} on {} and {} on {}; the second is deleted",
              Name(keep_found ? found : *other),
-             volumes_[static_cast<size_t>((keep_found ? found : *other).volume)]->path(),
-             Name(worse), volumes_[static_cast<size_t>(worse.volume)]->path());
+             VolumeAt((keep_found ? found : *other).volume).path(), Name(worse),
+             VolumeAt(worse.volume).path());
     DeleteFiles(worse);
     if (!keep_found) return;
     Erase(found.block);
@@ -103,7 +121,7 @@ void ReplicaStore::Adopt(const ReplicaInfo& found) {
 }
 
 void ReplicaStore::DeleteFiles(const ReplicaInfo& replica) {
-  Volume& volume = *volumes_[static_cast<size_t>(replica.volume)];
+  Volume& volume = VolumeAt(replica.volume);
   const ReplicaPaths paths =
       PathsIn(volume.DirectoryOf(replica.block, replica.state), replica.block, replica.stamp);
   for (const std::string& path : {paths.data, paths.meta, paths.tail}) {
@@ -123,8 +141,7 @@ void ReplicaStore::DropReplicas(int volume) {
   }
   for (const BlockId block : blocks) DropReplica(block, volume);
   if (!blocks.empty()) {
-    LOG_WARN("volume {}: {} replicas are gone with it",
-             volumes_[static_cast<size_t>(volume)]->path(), blocks.size());
+    LOG_WARN("volume {}: {} replicas are gone with it", VolumeAt(volume).path(), blocks.size());
   }
 }
 
@@ -140,6 +157,76 @@ void ReplicaStore::DropReplica(BlockId block, int volume) {
   open->EndWriter([this, block, volume] { DropReplica(block, volume); });
 }
 
+// ---- Changing the volumes ----
+
+absl::StatusOr<int> ReplicaStore::AddVolume(std::unique_ptr<Volume> volume,
+                                            const std::vector<ReplicaInfo>& found) {
+  RETURN_IF_ERROR(volume->CheckUsable());
+  int index = 0;
+  {
+    WriterLock lock(mu_);
+    index = volume_count_.load();
+    if (owned_.size() == kMaxVolumes) {
+      return absl::ResourceExhaustedError("too many volumes were added since the start");
+    }
+    slots_[static_cast<size_t>(index)].store(volume.get(), std::memory_order_release);
+    owned_.push_back(std::move(volume));
+    Watch(index);
+    volume_count_.store(index + 1, std::memory_order_release);
+  }
+  for (ReplicaInfo replica : found) {
+    replica.volume = index;
+    {
+      WriterLock lock(mu_);
+      const auto [entry, inserted] = replicas_.try_emplace(replica.block);
+      if (inserted) {
+        entry->second = {.stamp = replica.stamp,
+                         .length = replica.length,
+                         .volume = static_cast<uint16_t>(index),
+                         .state = replica.state};
+        VolumeAt(index).AddUsed(static_cast<int64_t>(replica.length), 1);
+        continue;
+      }
+    }
+    const auto ours = Find(replica.block);
+    if (ours.has_value() && ours->volume != index && !IsBetter(replica, *ours)) {
+      LOG_WARN("volume {}: {} is deleted, {} is on volume {}", VolumeAt(index).path(),
+               Name(replica), Name(*ours), VolumeAt(ours->volume).path());
+      DeleteFiles(replica);
+    } else {
+      LOG_WARN("volume {}: {} is left alone until the next start: there is another one",
+               VolumeAt(index).path(), Name(replica));
+    }
+  }
+  // One that failed meanwhile had its replicas dropped before the last ones came.
+  if (VolumeAt(index).failed()) DropReplicas(index);
+  LOG_INFO("volume {}: added, {} replicas, {} bytes", VolumeAt(index).path(),
+           VolumeAt(index).blocks(), VolumeAt(index).used_bytes());
+  return index;
+}
+
+size_t ReplicaStore::CountOn(int volume) const {
+  ReaderLock lock(mu_);
+  return static_cast<size_t>(
+      std::count_if(replicas_.begin(), replicas_.end(),
+                    [volume](const auto& entry) { return entry.second.volume == volume; }));
+}
+
+absl::Status ReplicaStore::RemoveVolume(int index, absl::Duration limit) {
+  Volume& volume = VolumeAt(index);
+  volume.Retire();
+  const absl::Duration give_up = SystemClock().Monotonic() + limit;
+  while (CountOn(index) > 0 && SystemClock().Monotonic() < give_up) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  const size_t left = CountOn(index);
+  volume.LetGo();
+  LOG_INFO("volume {}: removed", volume.path());
+  if (left == 0) return absl::OkStatus();
+  return absl::DeadlineExceededError(
+      absl::StrCat(volume.path(), ": ", left, " writers have not ended"));
+}
+
 // ---- The map ----
 
 void ReplicaStore::Put(const ReplicaInfo& info, std::shared_ptr<OpenReplica> open) {
@@ -152,14 +239,14 @@ void ReplicaStore::Put(const ReplicaInfo& info, std::shared_ptr<OpenReplica> ope
   Entry& entry = replicas_[info.block];
   const bool is_new = entry.stamp == GenerationStamp{0} && entry.length == 0 && !entry.open;
   if (!is_new) {
-    volumes_[entry.volume]->AddUsed(-settled_bytes(entry.state, entry.length), -1);
+    VolumeAt(entry.volume).AddUsed(-settled_bytes(entry.state, entry.length), -1);
   }
   entry = {.stamp = info.stamp,
            .length = info.length,
            .volume = static_cast<uint16_t>(info.volume),
            .state = info.state,
            .open = std::move(open)};
-  volumes_[entry.volume]->AddUsed(settled_bytes(entry.state, entry.length), 1);
+  VolumeAt(entry.volume).AddUsed(settled_bytes(entry.state, entry.length), 1);
   const auto recovery = recovering_.find(info.block);
   if (recovery != recovering_.end() && recovery->second <= info.stamp) recovering_.erase(recovery);
 }
@@ -175,7 +262,7 @@ void ReplicaStore::EraseEntry(BlockId block) {
   const Entry& entry = found->second;
   const bool open =
       entry.state == ReplicaState::kBeingWritten || entry.state == ReplicaState::kTemporary;
-  volumes_[entry.volume]->AddUsed(open ? 0 : -static_cast<int64_t>(entry.length), -1);
+  VolumeAt(entry.volume).AddUsed(open ? 0 : -static_cast<int64_t>(entry.length), -1);
   replicas_.erase(found);
   recovering_.erase(block);
 }
@@ -195,7 +282,7 @@ std::shared_ptr<OpenReplica> ReplicaStore::FindOpen(BlockId block) const {
 
 std::vector<ReplicaInfo> ReplicaStore::List(int volume) const {
   std::vector<ReplicaInfo> list;
-  if (volumes_[static_cast<size_t>(volume)]->failed()) return list;
+  if (VolumeAt(volume).failed()) return list;
   {
     ReaderLock lock(mu_);
     for (const auto& [block, entry] : replicas_) {
@@ -308,7 +395,7 @@ absl::StatusOr<ReplicaReader> ReplicaStore::OpenForRead(BlockId block, Generatio
     if (info.state == ReplicaState::kCorrupt) {
       return absl::DataLossError(absl::StrCat(Name(info), ": kept aside"));
     }
-    Volume& volume = *volumes_[static_cast<size_t>(info.volume)];
+    Volume& volume = VolumeAt(info.volume);
     if (volume.failed()) return NotFound(block);
     const auto fill = [&]() -> absl::Status {
       const ReplicaPaths paths = PathsIn(volume.DirectoryOf(block, info.state), block, info.stamp);
@@ -337,7 +424,7 @@ absl::StatusOr<ReplicaReader> ReplicaStore::OpenForRead(BlockId block, Generatio
     // Whoever changed the replica meanwhile changed its entry too.
     const auto now = Find(block);
     const bool unchanged = now.has_value() && now->stamp == info.stamp &&
-                           now->state == info.state &&
+                           now->state == info.state && now->volume == info.volume &&
                            (reader.open != nullptr || now->length == info.length);
     if (last.ok() && unchanged) return reader;
     const std::shared_ptr<OpenReplica> busy = FindOpen(block);
@@ -372,7 +459,7 @@ absl::Status ReplicaStore::Verify(BlockId block, GenerationStamp stamp) {
 }
 
 void ReplicaStore::ReadFailed(const ReplicaInfo& replica, const absl::Status& why) {
-  Volume& volume = *volumes_[static_cast<size_t>(replica.volume)];
+  Volume& volume = VolumeAt(replica.volume);
   LOG_ERROR("volume {}: {}: {}", volume.path(), Name(replica), volume.Note(VolumeUse::kRead, why));
   // No descriptors, no memory: the replica may be as good as any.
   if (volume.failed() || absl::IsResourceExhausted(why)) return;
@@ -392,11 +479,11 @@ void ReplicaStore::MarkCorrupt(BlockId block, GenerationStamp stamp) {
     found->second.state = ReplicaState::kCorrupt;
     info = InfoOf(block, found->second);
   }
-  events_.Changed(ReplicaEvents::Kind::kCorrupt, *volumes_[static_cast<size_t>(info.volume)], info);
+  events_.Changed(ReplicaEvents::Kind::kCorrupt, VolumeAt(info.volume), info);
 }
 
 bool ReplicaStore::AdoptFound(const ReplicaInfo& found) {
-  const Volume& volume = *volumes_[static_cast<size_t>(found.volume)];
+  const Volume& volume = VolumeAt(found.volume);
   {
     WriterLock lock(mu_);
     if (volume.failed()) return false;
@@ -406,7 +493,7 @@ bool ReplicaStore::AdoptFound(const ReplicaInfo& found) {
                      .length = found.length,
                      .volume = static_cast<uint16_t>(found.volume),
                      .state = ReplicaState::kFinalized};
-    volumes_[entry->second.volume]->AddUsed(static_cast<int64_t>(found.length), 1);
+    VolumeAt(entry->second.volume).AddUsed(static_cast<int64_t>(found.length), 1);
   }
   LOG_WARN("volume {}: {} was found there; nobody had said so", volume.path(), Name(found));
   events_.Changed(ReplicaEvents::Kind::kFinalized, volume, found);
@@ -414,7 +501,7 @@ bool ReplicaStore::AdoptFound(const ReplicaInfo& found) {
 }
 
 bool ReplicaStore::ForgetVanished(const ReplicaInfo& gone) {
-  const Volume& volume = *volumes_[static_cast<size_t>(gone.volume)];
+  const Volume& volume = VolumeAt(gone.volume);
   {
     WriterLock lock(mu_);
     const auto found = replicas_.find(gone.block);
@@ -431,14 +518,14 @@ bool ReplicaStore::ForgetVanished(const ReplicaInfo& gone) {
 
 absl::StatusOr<int> ReplicaStore::ChooseVolume(const NewReplica& wanted) {
   const uint64_t room = std::max<uint64_t>(std::min(wanted.size_hint, kMaxSizeHint), 1);
-  const auto count = static_cast<unsigned>(volumes_.size());
+  const auto count = static_cast<unsigned>(volume_count_.load(std::memory_order_acquire));
   const unsigned first = next_volume_.fetch_add(1, std::memory_order_relaxed);
   std::optional<int> of_type;
   std::optional<int> any;
   uint64_t most = 0;
   for (unsigned i = 0; i < count; ++i) {
     const int index = static_cast<int>((first + i) % count);
-    const Volume& volume = *volumes_[static_cast<size_t>(index)];
+    const Volume& volume = VolumeAt(index);
     const uint64_t available = volume.Available();
     most = std::max(most, available);
     if (available < room) continue;
@@ -450,8 +537,9 @@ absl::StatusOr<int> ReplicaStore::ChooseVolume(const NewReplica& wanted) {
   }
   if (of_type) return *of_type;
   if (any) return *any;
-  const bool all_failed = std::all_of(volumes_.begin(), volumes_.end(),
-                                      [](const auto& volume) { return volume->failed(); });
+  const std::vector<Volume*> all = volumes();
+  const bool all_failed =
+      std::all_of(all.begin(), all.end(), [](const Volume* volume) { return volume->failed(); });
   if (all_failed) return absl::UnavailableError("every volume has failed");
   return absl::ResourceExhaustedError(absl::StrCat("no volume has room for ", Name(wanted.block),
                                                    ": it wants ", room,
@@ -473,11 +561,10 @@ absl::StatusOr<std::unique_ptr<ReplicaWriter>> ReplicaStore::Create(const NewRep
     DeleteFiles(claim.info);
     Erase(wanted.block);
     claim.open->ReleaseWriter();
-    events_.Changed(ReplicaEvents::Kind::kDeleted,
-                    *volumes_[static_cast<size_t>(claim.info.volume)], claim.info);
+    events_.Changed(ReplicaEvents::Kind::kDeleted, VolumeAt(claim.info.volume), claim.info);
   }
   ASSIGN_OR_RETURN(const int index, ChooseVolume(wanted));
-  Volume& volume = *volumes_[static_cast<size_t>(index)];
+  Volume& volume = VolumeAt(index);
   const ReplicaState state =
       wanted.temporary ? ReplicaState::kTemporary : ReplicaState::kBeingWritten;
   auto open = std::make_shared<OpenReplica>(0);
@@ -527,7 +614,7 @@ absl::StatusOr<ReplicaStore::CheckedFiles> ReplicaStore::CheckFiles(const Replic
                                                                     const OpenReplica& open,
                                                                     const ReplicaPaths& paths,
                                                                     uint64_t keep_length) {
-  FileSystem& fs = volumes_[static_cast<size_t>(replica.volume)]->fs();
+  FileSystem& fs = VolumeAt(replica.volume).fs();
   CheckedFiles files;
   ASSIGN_OR_RETURN(files.data, fs.Open(paths.data, {.write = true}));
   ASSIGN_OR_RETURN(files.meta, fs.Open(paths.meta, {.write = true}));
@@ -556,7 +643,7 @@ absl::StatusOr<std::unique_ptr<ReplicaWriter>> ReplicaStore::Reopen(Claim claim,
                                                                     GenerationStamp new_stamp,
                                                                     uint64_t keep_length) {
   const ReplicaInfo& old = claim.info;
-  Volume& volume = *volumes_[static_cast<size_t>(old.volume)];
+  Volume& volume = VolumeAt(old.volume);
   FileSystem& fs = volume.fs();
   const ReplicaPaths from = PathsIn(volume.DirectoryOf(old.block, old.state), old.block, old.stamp);
   const ReplicaPaths to = PathsIn(volume.RbwDirectory(), old.block, new_stamp);
@@ -624,7 +711,7 @@ absl::StatusOr<std::unique_ptr<ReplicaWriter>> ReplicaStore::Reopen(Claim claim,
 
 void ReplicaStore::AbandonReopen(const Claim& claim, GenerationStamp new_stamp,
                                  uint64_t keep_length) {
-  Volume& volume = *volumes_[static_cast<size_t>(claim.info.volume)];
+  Volume& volume = VolumeAt(claim.info.volume);
   const ReplicaPaths paths = PathsIn(volume.RbwDirectory(), claim.info.block, new_stamp);
   const auto length = RecoverPrefix(volume.fs(), paths, claim.info.block);
   const ReplicaInfo left{.block = claim.info.block,
@@ -718,8 +805,7 @@ absl::Status ReplicaStore::Invalidate(BlockId block, GenerationStamp stamp) {
   DeleteFiles(claim->info);
   Erase(block);
   claim->open->ReleaseWriter();
-  events_.Changed(ReplicaEvents::Kind::kDeleted, *volumes_[static_cast<size_t>(claim->info.volume)],
-                  claim->info);
+  events_.Changed(ReplicaEvents::Kind::kDeleted, VolumeAt(claim->info.volume), claim->info);
   return absl::OkStatus();
 }
 

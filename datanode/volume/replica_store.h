@@ -21,6 +21,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -44,6 +45,13 @@ class ReplicaEvents {
   enum class Kind { kBeingWritten, kFinalized, kDeleted, kCorrupt };
   virtual ~ReplicaEvents() = default;
   virtual void Changed(Kind kind, const Volume& volume, const ReplicaInfo& replica) = 0;
+  // A replica went from one volume to another of this node. Whoever hears of both at once never
+  // counts it twice, nor not at all.
+  virtual void Moved(const Volume& from, const ReplicaInfo& before, const Volume& to,
+                     const ReplicaInfo& after) {
+    Changed(Kind::kDeleted, from, before);
+    Changed(Kind::kFinalized, to, after);
+  }
   // Its replicas are gone with it; no Changed tells of each. The next heartbeat should.
   virtual void VolumeFailed(const Volume& /*volume*/) {}
 };
@@ -82,7 +90,23 @@ class ReplicaStore {
   // error only if all are.
   absl::Status Load();
 
-  const std::vector<std::unique_ptr<Volume>>& volumes() const { return volumes_; }
+  // All volumes there have been since the start, by their index, which never changes. One that was
+  // removed counts as failed; none is destroyed before the store. Removed at most, never less than
+  // one.
+  std::vector<Volume*> volumes() const;
+  Volume& VolumeAt(int index) const {
+    return *slots_[static_cast<size_t>(index)].load(std::memory_order_acquire);
+  }
+
+  // ---- Changing the volumes while running ----
+  // Takes a volume that LoadReplicas has read, and returns its index. A replica that another volume
+  // has as well stays there: the worse of the two is deleted if it is the new volume's. Nothing is
+  // announced: a full report has to tell. kResourceExhausted: too many volumes since the start.
+  absl::StatusOr<int> AddVolume(std::unique_ptr<Volume> volume,
+                                const std::vector<ReplicaInfo>& found) ABSL_LOCKS_EXCLUDED(mu_);
+  // The volume's replicas are forgotten and their writers stopped; then its directory is let go.
+  // Waits for the writers. kDeadlineExceeded: some have not ended; all else is done.
+  absl::Status RemoveVolume(int index, absl::Duration limit) ABSL_LOCKS_EXCLUDED(mu_);
   const StoreOptions& options() const { return options_; }
 
   // ---- Looking; memory only ----
@@ -172,6 +196,13 @@ class ReplicaStore {
   // checked, a replica that cannot be read is as bad as one that was read wrongly: MarkCorrupt.
   void ReadFailed(const ReplicaInfo& replica, const absl::Status& why);
 
+  // Moves a finalized replica to another volume (replica_move.cc). `pace` is called after each
+  // piece of its data, may wait, and returns false to end the move: kCancelled. kAborted: the
+  // replica was changed meanwhile. kDataLoss: it has rotted; it was marked. In every case one whole
+  // replica is where the map says.
+  absl::Status Move(const ReplicaInfo& replica, int to_volume,
+                    const std::function<bool(uint64_t bytes)>& pace) ABSL_LOCKS_EXCLUDED(mu_);
+
   // ---- What somebody else did to the files; memory only ----
   // Files of a finalized replica were found that the map does not know: announced as if written
   // just now. False: it knows one by now.
@@ -231,13 +262,22 @@ class ReplicaStore {
   void Put(const ReplicaInfo& info, std::shared_ptr<OpenReplica> open) ABSL_LOCKS_EXCLUDED(mu_);
   void Erase(BlockId block) ABSL_LOCKS_EXCLUDED(mu_);
 
-  const std::vector<std::unique_ptr<Volume>> volumes_;
+  static constexpr size_t kMaxVolumes = 1024;
+  void Watch(int index);
+  absl::Status SwitchVolume(const ReplicaInfo& replica, int to_volume, const std::string& data_path,
+                            const std::string& meta_path);
+  size_t CountOn(int volume) const ABSL_LOCKS_EXCLUDED(mu_);
+
   const StoreOptions options_;
   ReplicaEvents& events_;
+  // A slot is set before the count grows, and never changed: read without a lock.
+  const std::unique_ptr<std::atomic<Volume*>[]> slots_;
+  std::atomic<int> volume_count_{0};
   std::atomic<unsigned> next_volume_{0};
   mutable SharedMutex mu_;
   absl::flat_hash_map<BlockId, Entry> replicas_ ABSL_GUARDED_BY(mu_);
   absl::flat_hash_map<BlockId, GenerationStamp> recovering_ ABSL_GUARDED_BY(mu_);
+  std::vector<std::unique_ptr<Volume>> owned_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace cairn::datanode

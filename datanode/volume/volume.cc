@@ -247,8 +247,21 @@ void Volume::MarkFailed(const absl::Status& why) {
     failure_ = why;
     failed_.store(true, std::memory_order_release);
   }
-  LOG_ERROR("volume {} has failed and is used no more: {}", spec_.path, why);
+  if (!retired()) LOG_ERROR("volume {} has failed and is used no more: {}", spec_.path, why);
   if (on_failure_) on_failure_();
+}
+
+void Volume::Retire() {
+  retired_.store(true, std::memory_order_release);
+  MarkFailed(absl::UnavailableError("removed by an administrator"));
+}
+
+void Volume::LetGo() {
+  std::unique_ptr<File> lock_file;
+  {
+    MutexLock lock(mu_);
+    lock_file = std::move(lock_);
+  }
 }
 
 absl::Status Volume::Note(VolumeUse use, absl::Status status) {

@@ -73,6 +73,7 @@ class Volume {
   static absl::StatusOr<std::string> PeekDatanodeUuid(FileSystem& fs, const VolumeSpec& spec);
 
   FileSystem& fs() const { return fs_; }
+  const VolumeSpec& spec() const { return spec_; }
   const std::string& path() const { return spec_.path; }
   StorageType type() const { return spec_.type; }
   VolumeIdentity identity() const ABSL_LOCKS_EXCLUDED(mu_);
@@ -124,6 +125,11 @@ class Volume {
   absl::Status Check() ABSL_LOCKS_EXCLUDED(mu_);
   // The cheap part: the directory is there and ours.
   absl::Status CheckPresence() ABSL_LOCKS_EXCLUDED(mu_);
+  // An administrator takes the volume away: as if it had failed, but nobody is to worry.
+  void Retire() ABSL_LOCKS_EXCLUDED(mu_);
+  bool retired() const { return retired_.load(std::memory_order_acquire); }
+  // Nobody uses its files any more: another process, or this one, may open the directory.
+  void LetGo() ABSL_LOCKS_EXCLUDED(mu_);
   // Called once, by the thread that finds the volume failed. Set before others use the volume.
   void SetFailureListener(std::function<void()> listener) { on_failure_ = std::move(listener); }
 
@@ -137,15 +143,16 @@ class Volume {
   FileSystem& fs_;
   const VolumeSpec spec_;
   const uint64_t reserved_bytes_;
-  const std::unique_ptr<File> lock_;
   std::atomic<uint64_t> promised_{0};
   std::atomic<uint64_t> used_{0};
   std::atomic<uint64_t> blocks_{0};
   std::atomic<bool> failed_{false};
+  std::atomic<bool> retired_{false};
   std::atomic<bool> checking_{false};
   std::function<void()> on_failure_;
   mutable Mutex mu_;
   absl::Status failure_ ABSL_GUARDED_BY(mu_);
+  std::unique_ptr<File> lock_ ABSL_GUARDED_BY(mu_);
   VolumeIdentity identity_ ABSL_GUARDED_BY(mu_);
   std::vector<bool> finalized_made_ ABSL_GUARDED_BY(mu_);  // by X * 32 + Y
 };

@@ -14,7 +14,8 @@ absl::Status CheckVolumes(const ReplicaStore& store, const WatchOptions& options
   int configured = options.failed_at_start;
   int failed = options.failed_at_start;
   std::string reasons;
-  for (const auto& volume : store.volumes()) {
+  for (const Volume* const volume : store.volumes()) {
+    if (volume->retired()) continue;
     ++configured;
     if (!volume->failed()) continue;
     ++failed;

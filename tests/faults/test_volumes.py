@@ -3,11 +3,12 @@
 import glob
 import os
 import re
+import shutil
 import subprocess
 
 from harness import disks, env
 from harness.case import Case
-from harness.cluster import MiniCluster
+from harness.cluster import MiniCluster, run
 
 # A disk is given up as soon as it is seen to be gone; nothing waits for minutes.
 # Small blocks fit small disks.
@@ -225,6 +226,152 @@ class IoErrors(Volumes):
         self.assertIn("the data file cannot be read", cluster.log("datanode-1"))
         self.assertNotIn("has failed and is used no more", cluster.log("datanode-1"))
         # A second reading went well, so nothing was condemned.
+        self.check(cluster, files)
+
+
+class HotSwap(Volumes):
+    """Disks come and go while the datanode runs."""
+
+    def start_with_file(self, directories, **conf):
+        """datanode-1 takes its directories from an hdfs-site.xml of its own."""
+        cluster, _ = self.start(directories)
+        self.site = os.path.join(cluster.directory, "conf-1")
+        shutil.copytree(cluster.conf_dir, self.site)
+        self.conf = conf
+        self.configure(directories)
+        command = []
+        words = iter(cluster.command("datanode-1"))
+        for word in words:  # the file's values, not those of the command line
+            if word == "-D":
+                setting = next(words)
+                if not setting.startswith("dfs.datanode.data.dir="):
+                    command += ["-D", setting]
+            elif word == "--conf":
+                next(words)
+                command += ["--conf", self.site]
+            else:
+                command.append(word)
+        child = cluster.spawn("datanode-1", command)
+        self.eventually(lambda: cluster.live_datanodes() == 2, "two datanodes")
+        return cluster, child
+
+    def configure(self, directories):
+        settings = {"dfs.datanode.data.dir": ",".join(directories), **self.conf}
+        path = os.path.join(self.site, "hdfs-site.xml")
+        with open(path) as file:
+            text = re.sub(r"<!--mine-->.*</configuration>", "</configuration>", file.read(), flags=re.S)
+        properties = "".join(
+            f"<property><name>{k}</name><value>{v}</value></property>\n" for k, v in settings.items()
+        )
+        with open(path, "w") as file:
+            file.write(text.replace("</configuration>", f"<!--mine-->{properties}</configuration>"))
+
+    def reconfigure(self, cluster, directories):
+        """What `-reconfig status` says at the end."""
+        self.configure(directories)
+        node = f"127.0.0.1:{cluster.ports('datanode-1')['ipc']}"
+
+        def admin(operation):
+            return run(
+                [env.program("cairn"), "dfsadmin", "-reconfig", "datanode", node, operation],
+                env=cluster.environment(),
+            ).stdout.decode()
+
+        self.assertEqual(admin("start"), f"Started reconfiguration task on node [{node}].\n")
+        self.assertIn("dfs.datanode.data.dir\n", admin("properties"))
+        status = self.eventually(
+            lambda: (text := admin("status")) and " and finished at " in text and text, "the end of it"
+        )
+        self.note(" ".join(status.split("finished at")[1].split())[:160])
+        return status
+
+    def test_a_disk_is_added_removed_and_brought_back(self):
+        one, two = env.new_directory("disk"), env.new_directory("disk")
+        cluster, child = self.start_with_file([one])
+        files = self.put_some(cluster, 4)
+        self.assertIn("SUCCESS: Changed property", self.reconfigure(cluster, [one, two]))
+        more = 0
+        while not replicas(two):  # where new replicas go is drawn by lot
+            files.update(self.put_some(cluster, 2, prefix=f"/more{more}-"))
+            more += 1
+            self.assertLess(more, 50)
+        # With a writer at work on it.
+        writer, _ = self.open_writer(cluster, [one])
+        here = len(replicas(one))
+        self.assertIn("SUCCESS: Changed property", self.reconfigure(cluster, [two]))
+        self.assertIn(f"volume {one}: {here + 1} replicas are gone with it", cluster.log("datanode-1"))
+        writer.stdin.write(self.FIRST)
+        writer.stdin.close()
+        self.assertEqual(writer.wait(60), 0, writer.stderr.read())
+        self.assertTrue(cluster.cat("/w") == self.FIRST * 2)
+        self.check(cluster, files)
+        self.assertIn("SUCCESS", self.reconfigure(cluster, [two, one]))
+        # datanode-2 away, all must come from here.
+        cluster.stop("datanode-2")
+        self.check(cluster, files)
+        self.assertIsNone(child.poll())
+
+    def test_a_failed_disk_is_replaced_at_its_place(self):
+        reason = disks.why_no_tmpfs()
+        if reason:
+            self.skipTest(reason)
+        disk = disks.SmallDisk(64 << 20)
+        self.addCleanup(disk.close)
+        other = env.new_directory("disk")
+        cluster, child = self.start_with_file([disk.path, other])
+        files = self.put_some(cluster, 4)
+        disk.close()
+        self.eventually(
+            lambda: f"volume {disk.path} has failed" in cluster.log("datanode-1"), "the loss noticed"
+        )
+        new = disks.SmallDisk(64 << 20, path=disk.path)
+        self.addCleanup(new.close)
+        self.assertIn("SUCCESS", self.reconfigure(cluster, [disk.path, other]))
+        more = 0
+        while not replicas(disk.path):
+            files.update(self.put_some(cluster, 2, prefix=f"/more{more}-"))
+            more += 1
+            self.assertLess(more, 50)
+        self.check(cluster, files)
+        self.assertIsNone(child.poll())
+
+    def test_what_cannot_be_done_is_told_and_changes_nothing(self):
+        one = env.new_directory("disk")
+        cluster, child = self.start_with_file([one])
+        files = self.put_some(cluster, 2)
+        bad = env.new_directory("bad")
+        with open(os.path.join(bad, "current"), "w"):
+            pass
+        status = self.reconfigure(cluster, [one, bad])
+        self.assertIn("FAILED: Change property dfs.datanode.data.dir", status)
+        self.assertIn(bad, status)
+        status = self.reconfigure(cluster, [bad])
+        self.assertIn("FAILED", status)
+        self.check(cluster, files)
+        self.assertIsNone(child.poll())
+
+    def test_the_disks_of_a_node_are_balanced(self):
+        reason = disks.why_no_tmpfs()
+        if reason:
+            self.skipTest(reason)
+        one, two = disks.SmallDisk(64 << 20), disks.SmallDisk(64 << 20)
+        self.addCleanup(one.close)
+        self.addCleanup(two.close)
+        cluster, _ = self.start_with_file(
+            [one.path], **{"cairn.datanode.disk.balancer.interval": "1s"}
+        )
+        files = {}
+        for number in range(24):
+            files[f"/b{number}"] = os.urandom(1 << 20)
+            cluster.put(files[f"/b{number}"], f"/b{number}")
+        self.assertIn("SUCCESS", self.reconfigure(cluster, [one.path, two.path]))
+        apart = lambda: (two.free() - one.free()) / (64 << 20) * 100
+        self.note(f"fill differed by {apart():.0f} %")
+        while apart() > 10:
+            self.check(cluster, dict(list(files.items())[:3]))  # readers go on meanwhile
+            self.assertNotIn("failures: [1-9]", cluster.log("datanode-1"))
+        self.note(f"and by {apart():.0f} % in the end, {len(replicas(two.path))} replicas moved")
+        cluster.stop("datanode-2")
         self.check(cluster, files)
 
 

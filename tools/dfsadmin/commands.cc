@@ -46,6 +46,14 @@ constexpr AdminCommand kCommands[] = {
      &RunRefreshUserMappings},
     {"refreshSuperUserGroupsConfiguration", "", "Accepted: nobody may act for others.",
      &RunRefreshSuperUserGroups},
+    {"reconfig", "<datanode> <host:ipc_port> <start|status|properties>",
+     "Let a datanode read its configuration again while running.\n"
+     "  start       Begin: volumes that dfs.datanode.data.dir names anew are added, others "
+     "removed,\n"
+     "              and one that has failed is replaced by what is in its directory now.\n"
+     "  status      How it went.\n"
+     "  properties  What can be changed so.",
+     &RunReconfig},
     {"refreshCallQueue", "", "Accepted: there is no call queue.", &RunRefreshCallQueue},
     {"allowSnapshot", "<snapshotDir>", kSnapshots, &RunNotSupported},
     {"disallowSnapshot", "<snapshotDir>", kSnapshots, &RunNotSupported},

@@ -16,6 +16,7 @@ absl::Status RunGetVolumeReport(AdminCall& call);         // datanode_commands.c
 absl::Status RunListOpenFiles(AdminCall& call);           // open_files.cc
 absl::Status RunNotSupported(AdminCall& call);            // not_supported.cc
 absl::Status RunPrintTopology(AdminCall& call);           // topology.cc
+absl::Status RunReconfig(AdminCall& call);                // reconfig.cc
 absl::Status RunRefreshCallQueue(AdminCall& call);        // refresh.cc
 absl::Status RunRefreshNodes(AdminCall& call);            // topology.cc
 absl::Status RunRefreshServiceAcl(AdminCall& call);       // refresh.cc

@@ -7,6 +7,8 @@
 
 #include "common/testing/status_matchers.h"
 #include "tools/dfsadmin/admin_command.h"
+#include "tools/dfsadmin/reconfig.h"
+#include "tools/hadoop_text.h"
 
 namespace cairn::tools {
 namespace {
@@ -70,6 +72,40 @@ TEST(DfsAdminTest, ADatanodeIsNamedByHostAndPort) {
   const Printed printed = DfsAdmin({"-triggerBlockReport", "dn:1", "dn:2"});
   EXPECT_EQ(printed.exit_code, 1);
   EXPECT_EQ(printed.err, "Can't understand arguments: dn:2\n");
+}
+
+TEST(DfsAdminTest, ReconfigTakesADatanodeAndOneOfThreeOperations) {
+  EXPECT_EQ(DfsAdmin({"-reconfig", "datanode", "dn:1"}).exit_code, 255);
+  const Printed unknown = DfsAdmin({"-reconfig", "datanode", "dn:1", "stop"});
+  EXPECT_EQ(unknown.exit_code, 255);
+  EXPECT_EQ(unknown.err, "Unknown operation: stop\n");
+  const Printed namenode = DfsAdmin({"-reconfig", "namenode", "nn:1", "start"});
+  EXPECT_EQ(namenode.exit_code, 1);
+  EXPECT_EQ(namenode.err, "Node type namenode does not support reconfiguration.\n");
+}
+
+TEST(DfsAdminTest, ReconfigurationIsToldInHdfsWords) {
+  std::ostringstream out;
+  PrintReconfiguration("dn:1", std::nullopt, out);
+  client::ReconfigurationTask task{.started = absl::FromUnixSeconds(1'700'000'000)};
+  PrintReconfiguration("dn:1", task, out);
+  task.ended = absl::FromUnixSeconds(1'700'000'001);
+  task.changes = {{"dfs.datanode.data.dir", "/a", "/a,/b", ""},
+                  {"dfs.datanode.data.dir", "/a", "/c", "no such disk"}};
+  PrintReconfiguration("dn:1", task, out);
+  const std::string began = JavaDate(task.started);
+  EXPECT_EQ(out.str(),
+            "Reconfiguring status for node [dn:1]: no task was found.\n"
+            "Reconfiguring status for node [dn:1]: started at " +
+                began +
+                " and is still running.\n"
+                "Reconfiguring status for node [dn:1]: started at " +
+                began + " and finished at " + JavaDate(*task.ended) +
+                ".\n"
+                "SUCCESS: Changed property dfs.datanode.data.dir\n"
+                "\tFrom: \"/a\"\n\tTo: \"/a,/b\"\n"
+                "FAILED: Change property dfs.datanode.data.dir\n"
+                "\tFrom: \"/a\"\n\tTo: \"/c\"\n\tError: no such disk.\n");
 }
 
 TEST(DfsAdminTest, NoTwoCommandsHaveOneName) {
