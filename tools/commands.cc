@@ -32,9 +32,20 @@ constexpr Command kCommands[] = {
               "--dir D start|stop|kill|pause|resume|status [NAME]...",
      .run = &RunMini},
     {.name = "namenode",
-     .summary = "run a namenode, format one, or have a running one make a checkpoint",
-     .usage = "[-format [-force] [-clusterid ID] | -checkpoint] [--conf DIR] [-D key=value]...",
+     .summary = "run a namenode; format, checkpoint, restore and recover one",
+     .usage = "[-format [-force] [-clusterid ID] | -checkpoint | -restore [--to TXID|TIME] "
+              "[--from DIR] [--dry-run] [--yes] | -recover [--dry-run] [--yes] | "
+              "-upgrade | -finalize | -rollback [--dry-run] [--yes]] [--conf DIR] "
+              "[-D key=value]...",
      .run = &RunNamenode},
+    {.name = "edits",
+     .summary = "show the edits of a namenode's journal as JSON lines",
+     .usage = "dump [--from TXID] [--to TXID] DIRECTORY|FILE...",
+     .run = &RunEdits},
+    {.name = "image",
+     .summary = "export the namespace in a checkpoint or store, a line per inode",
+     .usage = "export [--format jsonl|csv] DIRECTORY",
+     .run = &RunImage},
     {.name = "datanode",
      .summary = "run a datanode",
      .usage = "[--conf DIR] [-D key=value]...",

@@ -39,7 +39,8 @@ class CheckpointTest : public StoreTestBase {
   }
   std::vector<uint64_t> Listed() {
     std::vector<uint64_t> txids;
-    for (const Checkpoint& checkpoint : ListCheckpoints(files_, parent_)->whole) {
+    const auto list = ListCheckpoints(files_, parent_);
+    for (const Checkpoint& checkpoint : list->whole) {
       txids.push_back(ToInt(checkpoint.txid));
     }
     return txids;

@@ -58,8 +58,8 @@ class CheckpointerTest : public StoreTestBase {
   }
   std::vector<uint64_t> Listed() {
     std::vector<uint64_t> txids;
-    for (const auto& checkpoint :
-         ListCheckpoints(PosixFileSystem(), temp_.Path("checkpoints"))->whole) {
+    const auto list = ListCheckpoints(PosixFileSystem(), temp_.Path("checkpoints"));
+    for (const Checkpoint& checkpoint : list->whole) {
       txids.push_back(ToInt(checkpoint.txid));
     }
     return txids;

@@ -1,4 +1,7 @@
 // Start, replay, stop, and one round of what goes on beside the requests.
+#include <algorithm>
+
+#include "common/check.h"
 #include "common/logging.h"
 #include "common/status_macros.h"
 #include "namenode/core/healer.h"
@@ -104,6 +107,49 @@ absl::Status NamenodeImpl::Replay(TxId txid, absl::string_view bytes) {
   }
   RememberForRetry(edit, txid);
   return absl::OkStatus();
+}
+
+Tree::Counters NamenodeImpl::reserved() const {
+  ReaderLock lock(mu_);
+  return tree_->reserved();
+}
+
+absl::Status NamenodeImpl::NumberOn(const Tree::Counters& behind, uint64_t left_alone_from,
+                                    TxId txid) {
+  WriterLock lock(mu_);
+  CHECK(journal_ == nullptr && last_txid_ < txid);
+  const Tree::Counters& reserved = tree_->reserved();
+  edit::Edit edit;
+  edit.set_time_ms(NowMs());
+  edit::ReserveIds& reserve = *edit.mutable_reserve_ids();
+  reserve.set_inode_id(std::max(reserved.inode_id, behind.inode_id));
+  reserve.set_block_id(std::max(reserved.block_id, behind.block_id));
+  reserve.set_generation_stamp(std::max(reserved.generation_stamp, behind.generation_stamp));
+  reserve.set_left_alone_from(std::min(left_alone_from, reserve.block_id()));
+  RETURN_IF_ERROR(tree_->Apply(edit, txid));
+  last_txid_ = txid;
+  return absl::OkStatus();
+}
+
+Outcome<Nothing> NamenodeImpl::FinalizeRestore(const Caller& caller) {
+  if (!IsSuperuser(caller)) {
+    return {MakeFsError(
+        FsError::kAccessControl,
+        absl::StrCat("Access denied for user ", caller.user, ". Superuser privilege is required"))};
+  }
+  WriterLock lock(mu_);
+  const store::Namespace& identity = tree_->identity();
+  if (identity.left_alone_from() >= identity.left_alone_to()) return {Nothing{}, ToInt(last_txid_)};
+  if (absl::Status status = ReadyToWrite("finalize"); !status.ok()) return {status};
+  const Tree::Counters& reserved = tree_->reserved();
+  edit::Edit edit;
+  edit.set_time_ms(NowMs());
+  edit::ReserveIds& reserve = *edit.mutable_reserve_ids();
+  reserve.set_inode_id(reserved.inode_id);
+  reserve.set_block_id(reserved.block_id);
+  reserve.set_generation_stamp(reserved.generation_stamp);
+  reserve.set_left_alone_from(reserved.block_id);
+  return {Nothing{}, ToInt(AppendAndApply(edit))};
 }
 
 void NamenodeImpl::StartServing(Journal& journal) {

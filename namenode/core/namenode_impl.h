@@ -86,6 +86,14 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
 
   // Answers datanodes that wait for orders, until EndWaits; one thread of the daemon.
   void RunOrderBell() { bell_.Run(clock_); }
+  // For a restore, between the last Replay and a flush: records, as edit `txid`, that ids are given
+  // out behind `behind` and behind all that is reserved here, and that unknown replicas with block
+  // ids from `left_alone_from` up to there are left alone.
+  absl::Status NumberOn(const Tree::Counters& behind, uint64_t left_alone_from, TxId txid)
+      ABSL_LOCKS_EXCLUDED(mu_);
+  Tree::Counters reserved() const ABSL_LOCKS_EXCLUDED(mu_);
+  // What a restore has dropped may now be deleted from the datanodes.
+  Outcome<Nothing> FinalizeRestore(const Caller& caller);
 
   // The namespace lock, for the store's flusher.
   void WithLock(const std::function<void()>& body) ABSL_LOCKS_EXCLUDED(mu_);

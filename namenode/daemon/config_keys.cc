@@ -13,6 +13,8 @@ constexpr ConfigKey kKeys[] = {
     {"dfs.namenode.rpc-bind-host", kString, "",
      "host to listen on; the rpc address' host if unset"},
     {"dfs.namenode.name.dir", kString, "/var/lib/cairn/namenode", "directory of store and journal"},
+    {"dfs.namenode.edits.dir", kString, "",
+     "further directories for the journal, with commas; dfs.namenode.name.dir has it in any case"},
     {"dfs.replication", kInt, "3", "replicas of a file whose creator does not say",
      absl::Seconds(1), 1, 512},
     {"dfs.replication.max", kInt, "512", "most replicas a client may ask for", absl::Seconds(1), 1,

@@ -14,6 +14,8 @@
 #include "common/status_macros.h"
 #include "common/thread.h"
 #include "namenode/daemon/storage.h"
+#include "namenode/offline/restore.h"
+#include "namenode/offline/upgrade.h"
 #include "namenode/service/rpc/ha_protocol_service.h"
 #include "namenode/service/rpc/refresh_service.h"
 #include "namenode/service/rpc/user_mappings_service.h"
@@ -25,6 +27,23 @@ constexpr absl::Duration kDrainLimit = absl::Seconds(10);
 
 std::string UriHost(const std::string& host) {
   return absl::StrContains(host, ':') ? absl::StrCat("[", host, "]") : host;
+}
+
+// The way out that an operator has when what is on disk is damaged.
+constexpr absl::string_view kRestoreAdvice =
+    ". The store can be rebuilt from a checkpoint and the journal, which has every acknowledged "
+    "change: cairn namenode -restore";
+constexpr absl::string_view kRecoverAdvice =
+    ". To see what would be lost by going on without it, and to do so: cairn namenode -recover";
+
+absl::Status WithAdvice(const absl::Status& status, absl::string_view advice) {
+  if (!absl::IsDataLoss(status)) return status;
+  return absl::Status(status.code(), absl::StrCat(status.message(), advice));
+}
+template <typename T>
+absl::StatusOr<T> WithAdvice(absl::StatusOr<T> result, absl::string_view advice) {
+  if (result.ok()) return result;
+  return WithAdvice(result.status(), advice);
 }
 
 // Where clients find the namenode, and the key that says so.
@@ -134,6 +153,11 @@ absl::StatusOr<NamenodeOptions> ReadOptions(const Config& config, UserGroups& gr
 
 }  // namespace
 
+absl::StatusOr<HostPort> ClientAddress(const Config& config) {
+  ASSIGN_OR_RETURN(const RpcAddress address, ReadRpcAddress(config));
+  return address.at;
+}
+
 absl::StatusOr<NamenodeServer::Endpoints> NamenodeServer::ReadEndpoints(const Config& config) {
   Endpoints out;
   ASSIGN_OR_RETURN(const RpcAddress address, ReadRpcAddress(config));
@@ -161,7 +185,8 @@ class NamenodeServer::JournalGate final : public rpc::ReplyGate {
   Journal& journal_;
 };
 
-absl::StatusOr<std::unique_ptr<NamenodeServer>> NamenodeServer::Start(const Config& config) {
+absl::StatusOr<std::unique_ptr<NamenodeServer>> NamenodeServer::Start(const Config& config,
+                                                                      bool upgrade) {
   std::unique_ptr<NamenodeServer> server(new NamenodeServer);
   ASSIGN_OR_RETURN(server->endpoints_, ReadEndpoints(config));
   ASSIGN_OR_RETURN(server->groups_, ReadUserGroups(config));
@@ -171,18 +196,20 @@ absl::StatusOr<std::unique_ptr<NamenodeServer>> NamenodeServer::Start(const Conf
   server->cluster_ = std::make_unique<ClusterState>(cluster, SystemClock());
   ASSIGN_OR_RETURN(server->topology_, Topology::Start(config, *server->cluster_));
   ASSIGN_OR_RETURN(NamenodeOptions options, ReadOptions(config, *server->groups_));
-  RETURN_IF_ERROR(server->OpenStorage(config, std::move(options)));
+  RETURN_IF_ERROR(server->OpenStorage(config, std::move(options), upgrade));
   RETURN_IF_ERROR(server->Serve(config));
   return server;
 }
 
-absl::Status NamenodeServer::OpenStorage(const Config& config, NamenodeOptions options) {
+absl::Status NamenodeServer::OpenStorage(const Config& config, NamenodeOptions options,
+                                         bool upgrade) {
   ASSIGN_OR_RETURN(const std::string directory, StorageDirectory(config));
   JournalOptions journal;
   ASSIGN_OR_RETURN(journal.segment_bytes, JournalSegmentBytes(config));
   FileSystem& fs = PosixFileSystem();
-  ASSIGN_OR_RETURN(const StorageVersion version, ReadVersion(fs, directory));
+  ASSIGN_OR_RETURN(const StorageVersion version, ReadVersion(fs, directory, upgrade));
   ASSIGN_OR_RETURN(lock_, fs.Lock(LockFile(directory)));
+  RETURN_IF_ERROR(FinishRestore(fs, directory).status());
 
   StoreOptions store;
   store.directory = StoreDirectory(directory);
@@ -198,23 +225,25 @@ absl::Status NamenodeServer::OpenStorage(const Config& config, NamenodeOptions o
   const auto with_lock = [this](std::function<void()> body) {
     namenode_view_.load(std::memory_order_acquire)->WithLock(body);
   };
-  ASSIGN_OR_RETURN(store_, Store::Open(store, durable, with_lock));
+  ASSIGN_OR_RETURN(store_, WithAdvice(Store::Open(store, durable, with_lock), kRestoreAdvice));
   const size_t retry_entries = options.retry_cache_entries;
   namenode_ = std::make_unique<NamenodeImpl>(std::move(options), SystemClock(), *store_, *cluster_);
   namenode_view_.store(namenode_.get(), std::memory_order_release);
-  RETURN_IF_ERROR(namenode_->OpenStore());
+  RETURN_IF_ERROR(WithAdvice(namenode_->OpenStore(), kRestoreAdvice));
 
-  journal.directory = JournalDirectory(directory);
+  ASSIGN_OR_RETURN(const std::vector<std::string> journals, JournalDirectories(config));
   journal.cluster_id = version.cluster_id;
   ASSIGN_OR_RETURN(journal.keep, config.GetDuration("cairn.namenode.journal.keep"));
   ASSIGN_OR_RETURN(journal.keep_bytes, config.GetSize("cairn.namenode.journal.keep.size"));
   // Edits that the store has already are read once more for the retry cache, as many as it holds.
   const TxId applied = store_->applied();
   const TxId from{ToInt(applied) > retry_entries ? ToInt(applied) - retry_entries + 1 : 1};
-  ASSIGN_OR_RETURN(journal_, OpenFileJournal(fs, SystemClock(), journal, applied, from,
-                                             [this](TxId txid, absl::string_view edit) {
-                                               return namenode_->Replay(txid, edit);
-                                             }));
+  const auto replay = [this](TxId txid, absl::string_view edit) {
+    return namenode_->Replay(txid, edit);
+  };
+  ASSIGN_OR_RETURN(journal_, WithAdvice(OpenMirroredJournal(fs, SystemClock(), journal, journals,
+                                                            applied, from, replay),
+                                        kRecoverAdvice));
   journal_view_.store(journal_.get(), std::memory_order_release);
   journal_->OnFailure([](const absl::Status& status) {
     // Nothing of the failed batch was answered, and nothing more may be: what is on the medium is
@@ -222,12 +251,41 @@ absl::Status NamenodeServer::OpenStorage(const Config& config, NamenodeOptions o
     LOG_ERROR("journal: {}. The namenode stops.", status.ToString());
     std::_Exit(1);
   });
+  directory_ = directory;
+  if (upgrade) RETURN_IF_ERROR(Upgrade(directory, version));
   namenode_->StartServing(*journal_);
   RETURN_IF_ERROR(StartCheckpoints(config, directory, version.cluster_id, version.block_pool_id));
   ASSIGN_OR_RETURN(const absl::Duration longest,
                    config.GetDuration("cairn.namenode.safemode.longest"));
   namenode_->StartSafeMode(longest);
   return absl::OkStatus();
+}
+
+absl::Status NamenodeServer::Upgrade(const std::string& directory, const StorageVersion& version) {
+  FileSystem& fs = PosixFileSystem();
+  ASSIGN_OR_RETURN(const std::string text, VersionText(fs, directory));
+  // Kept already by a start that was cut off: VERSION is still the old one.
+  const auto kept = VersionText(fs, PreviousDirectory(directory));
+  if (version.layout == kLayoutVersion || !kept.ok() || *kept != text) {
+    RETURN_IF_ERROR(store_->Flush());
+    RETURN_IF_ERROR(
+        KeepPrevious(fs, SystemClock(), directory,
+                     {.cluster_id = version.cluster_id,
+                      .block_pool_id = version.block_pool_id,
+                      .layout_version = version.layout,
+                      .copy = [this](const std::string& to) { return store_->CopyTo(to); }},
+                     text));
+  }
+  RETURN_IF_ERROR(RaiseVersion(fs, directory));
+  LOG_INFO("upgraded from layout {} to {}; the state before is kept in {} until it is final",
+           version.layout, kLayoutVersion, PreviousDirectory(directory));
+  return absl::OkStatus();
+}
+
+Outcome<Nothing> NamenodeServer::Finalize(const Caller& caller) {
+  const Outcome<Nothing> outcome = namenode_->FinalizeRestore(caller);
+  if (outcome.value.ok()) remove_previous_.store(true);
+  return outcome;
 }
 
 absl::Status NamenodeServer::StartCheckpoints(const Config& config, const std::string& directory,
@@ -286,6 +344,7 @@ absl::Status NamenodeServer::Serve(const Config& config) {
                                    ClientProtocolOptions::Saved saved) {
     SaveNamespace(asked, std::move(saved));
   };
+  protocol.finalize = [this](const Caller& caller) { return Finalize(caller); };
   protocol.roll_edits = [this]() -> absl::StatusOr<uint64_t> {
     ASSIGN_OR_RETURN(const TxId first, journal_->Roll());
     return ToInt(first);
@@ -333,6 +392,10 @@ void NamenodeServer::Maintain() {
   SetThreadName("nn-maintain");
   do {
     namenode_->RunMaintenance();
+    if (remove_previous_.exchange(false)) {
+      const absl::Status removed = RemovePrevious(PosixFileSystem(), directory_);
+      if (!removed.ok()) LOG_WARN("the state before the upgrade stays: {}", removed.message());
+    }
     // A checkpoint is worth as much as the edits after it.
     journal_->Release(std::min(store_->applied(), checkpointer_->oldest()));
   } while (Pause(namenode_->HasBackgroundWork()));

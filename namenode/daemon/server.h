@@ -11,13 +11,15 @@
 #include "common/daemon.h"
 #include "common/io/file_system.h"
 #include "common/mutex.h"
+#include "common/net/host_port.h"
 #include "common/net/io_threads.h"
 #include "common/user_groups.h"
 #include "namenode/checkpoint/checkpointer.h"
 #include "namenode/cluster/cluster_state.h"
 #include "namenode/core/namenode_impl.h"
+#include "namenode/daemon/storage.h"
 #include "namenode/daemon/topology.h"
-#include "namenode/journal/journal.h"
+#include "namenode/journal/mirrored_journal.h"
 #include "namenode/service/grpc/datanode_service.h"
 #include "namenode/service/rpc/client_protocol_service.h"
 #include "namenode/store/store.h"
@@ -26,11 +28,16 @@
 
 namespace cairn::namenode {
 
+// Where clients find the namenode, as configured.
+absl::StatusOr<HostPort> ClientAddress(const Config& config);
+
 class NamenodeServer {
  public:
   // Opens the storage, replays, and serves. kFailedPrecondition and kInvalidArgument tell what to
   // mend; kDataLoss names the damage, and nothing was changed.
-  static absl::StatusOr<std::unique_ptr<NamenodeServer>> Start(const Config& config);
+  // With `upgrade` the state as it is is kept first, to go back to (offline/upgrade.h).
+  static absl::StatusOr<std::unique_ptr<NamenodeServer>> Start(const Config& config,
+                                                               bool upgrade = false);
   ~NamenodeServer();
 
   DaemonFacts facts() const;
@@ -49,7 +56,9 @@ class NamenodeServer {
 
   NamenodeServer() = default;
   static absl::StatusOr<Endpoints> ReadEndpoints(const Config& config);
-  absl::Status OpenStorage(const Config& config, NamenodeOptions options);
+  absl::Status OpenStorage(const Config& config, NamenodeOptions options, bool upgrade);
+  absl::Status Upgrade(const std::string& directory, const StorageVersion& version);
+  Outcome<Nothing> Finalize(const Caller& caller);
   absl::Status StartCheckpoints(const Config& config, const std::string& directory,
                                 const std::string& cluster_id, const std::string& block_pool_id);
   void SaveNamespace(const SaveNamespaceRequest& asked, ClientProtocolOptions::Saved saved);
@@ -67,7 +76,7 @@ class NamenodeServer {
   std::atomic<NamenodeImpl*> namenode_view_{nullptr};
   // Destroyed in reverse: the servers first; then the store, whose flusher calls into the namenode
   // and asks the journal; then those.
-  std::unique_ptr<Journal> journal_;
+  std::unique_ptr<MirroredJournal> journal_;
   std::unique_ptr<NamenodeImpl> namenode_;
   std::unique_ptr<Store> store_;
   std::unique_ptr<Checkpointer> checkpointer_;
@@ -81,7 +90,9 @@ class NamenodeServer {
   CondVar wake_;
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
   std::thread maintenance_, healing_, order_bell_;
-  Endpoints endpoints_;  // set before anything else
+  Endpoints endpoints_;                       // set before anything else
+  std::string directory_;                     // set before the servers start
+  std::atomic<bool> remove_previous_{false};  // the upgrade is final: for the maintenance thread
 };
 
 }  // namespace cairn::namenode

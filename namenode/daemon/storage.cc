@@ -1,9 +1,12 @@
 #include "namenode/daemon/storage.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <system_error>
 
 #include "absl/random/random.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -29,7 +32,30 @@ std::string RandomHex(int bytes) {
   return text;
 }
 
-std::string VersionPath(const std::string& directory) { return directory + "/VERSION"; }
+// "file:///a/b" and "/a/b/" are "/a/b".
+absl::StatusOr<std::string> ToPath(const Config& config, absl::string_view key,
+                                   absl::string_view text) {
+  absl::string_view path = text;
+  if (absl::ConsumePrefix(&path, "file:")) {
+    while (absl::StartsWith(path, "//")) path.remove_prefix(1);
+  }
+  if (!absl::StartsWith(path, "/")) {
+    return config.Reject(key, "expected an absolute path or file: URI");
+  }
+  while (path.size() > 1 && absl::EndsWith(path, "/")) path.remove_suffix(1);
+  return std::string(path);
+}
+
+// What a format may not find, and with `force` deletes.
+std::vector<std::string> PartsOf(const std::string& directory,
+                                 const std::vector<std::string>& journals) {
+  std::vector<std::string> parts = journals;
+  for (const std::string& part : {StoreDirectory(directory), CheckpointDirectory(directory),
+                                  directory + "/RESTORE", directory + "/restore.tmp"}) {
+    parts.push_back(part);
+  }
+  return parts;
+}
 
 }  // namespace
 
@@ -37,14 +63,23 @@ absl::StatusOr<std::string> StorageDirectory(const Config& config) {
   constexpr absl::string_view kKey = "dfs.namenode.name.dir";
   ASSIGN_OR_RETURN(const std::string text, config.GetString(kKey));
   if (absl::StrContains(text, ',')) return config.Reject(kKey, "one directory is supported");
-  absl::string_view path = text;
-  if (absl::ConsumePrefix(&path, "file:")) {
-    while (absl::StartsWith(path, "//")) path.remove_prefix(1);
+  return ToPath(config, kKey, text);
+}
+
+absl::StatusOr<std::vector<std::string>> JournalDirectories(const Config& config) {
+  constexpr absl::string_view kKey = "dfs.namenode.edits.dir";
+  ASSIGN_OR_RETURN(const std::string name_directory, StorageDirectory(config));
+  ASSIGN_OR_RETURN(const std::string text, config.GetString(kKey));
+  std::vector<std::string> journals = {JournalDirectory(name_directory)};
+  for (const absl::string_view word : absl::StrSplit(text, ',', absl::SkipWhitespace())) {
+    ASSIGN_OR_RETURN(const std::string path,
+                     ToPath(config, kKey, absl::StripAsciiWhitespace(word)));
+    std::string journal = JournalDirectory(path);
+    if (std::find(journals.begin(), journals.end(), journal) == journals.end()) {
+      journals.push_back(std::move(journal));
+    }
   }
-  if (!absl::StartsWith(path, "/")) {
-    return config.Reject(kKey, "expected an absolute path or file: URI");
-  }
-  return std::string(path);
+  return journals;
 }
 
 absl::StatusOr<uint64_t> JournalSegmentBytes(const Config& config) {
@@ -64,14 +99,21 @@ absl::StatusOr<StorageVersion> FormatStorage(FileSystem& fs, Clock& clock,
         absl::StrCat(directory, " is not empty (it holds ", names[0],
                      "): refusing to format it. Use -force to delete what is there."));
   }
+  std::vector<std::string> journals = options.journals;
+  if (journals.empty()) journals = {JournalDirectory(directory)};
+  for (const std::string& journal : journals) {
+    if (!options.force && fs.Exists(journal)) {
+      return absl::AlreadyExistsError(absl::StrCat(
+          journal, " is there: refusing to format it. Use -force to delete what is there."));
+    }
+  }
   ASSIGN_OR_RETURN(const std::unique_ptr<File> lock, fs.Lock(LockFile(directory)));
   // VERSION goes first and comes last: in between the directory counts as not formatted.
-  if (fs.Exists(VersionPath(directory))) {
-    RETURN_IF_ERROR(fs.Remove(VersionPath(directory)));
+  if (fs.Exists(VersionFile(directory))) {
+    RETURN_IF_ERROR(fs.Remove(VersionFile(directory)));
     RETURN_IF_ERROR(fs.SyncDirectory(directory));
   }
-  for (const std::string& old :
-       {StoreDirectory(directory), JournalDirectory(directory), CheckpointDirectory(directory)}) {
+  for (const std::string& old : PartsOf(directory, journals)) {
     std::error_code error;
     std::filesystem::remove_all(old, error);
     if (error) {
@@ -93,10 +135,12 @@ absl::StatusOr<StorageVersion> FormatStorage(FileSystem& fs, Clock& clock,
       Store::Format(store, FirstRecords({version.cluster_id, version.block_pool_id, kLayoutVersion,
                                          options.superuser, options.supergroup, now_ms})));
   JournalOptions journal;
-  journal.directory = JournalDirectory(directory);
   journal.cluster_id = version.cluster_id;
   journal.segment_bytes = options.journal_segment_bytes;
-  RETURN_IF_ERROR(FormatFileJournal(fs, clock, journal));
+  for (const std::string& path : journals) {
+    journal.directory = path;
+    RETURN_IF_ERROR(FormatFileJournal(fs, clock, journal));
+  }
   // The first checkpoint: from here on there is always one.
   RETURN_IF_ERROR(MakeCheckpoint(fs, clock,
                                  {.parent = CheckpointDirectory(directory),
@@ -109,14 +153,32 @@ absl::StatusOr<StorageVersion> FormatStorage(FileSystem& fs, Clock& clock,
                                       }})
                       .status());
   RETURN_IF_ERROR(fs.WriteDurably(
-      VersionPath(directory),
+      VersionFile(directory),
       absl::StrCat("layoutVersion=", version.layout, "\nclusterID=", version.cluster_id,
                    "\nblockpoolID=", version.block_pool_id, "\ncTime=", now_ms, "\n")));
   return version;
 }
 
-absl::StatusOr<StorageVersion> ReadVersion(FileSystem& fs, const std::string& directory) {
-  const absl::StatusOr<std::string> text = fs.ReadAll(VersionPath(directory), kMaxVersionBytes);
+absl::StatusOr<std::string> VersionText(FileSystem& fs, const std::string& directory) {
+  return fs.ReadAll(VersionFile(directory), kMaxVersionBytes);
+}
+
+absl::Status RaiseVersion(FileSystem& fs, const std::string& directory) {
+  ASSIGN_OR_RETURN(const std::string text, VersionText(fs, directory));
+  std::string raised;
+  for (const absl::string_view line : absl::StrSplit(text, '\n', absl::SkipEmpty())) {
+    if (absl::StartsWith(line, "layoutVersion=")) {
+      absl::StrAppend(&raised, "layoutVersion=", kLayoutVersion, "\n");
+    } else {
+      absl::StrAppend(&raised, line, "\n");
+    }
+  }
+  return raised == text ? absl::OkStatus() : fs.WriteDurably(VersionFile(directory), raised);
+}
+
+absl::StatusOr<StorageVersion> ReadVersion(FileSystem& fs, const std::string& directory,
+                                           bool upgrade) {
+  const absl::StatusOr<std::string> text = fs.ReadAll(VersionFile(directory), kMaxVersionBytes);
   if (absl::IsNotFound(text.status())) {
     return absl::FailedPreconditionError(
         absl::StrCat(directory, " is not formatted. Run: cairn namenode -format"));
@@ -128,19 +190,24 @@ absl::StatusOr<StorageVersion> ReadVersion(FileSystem& fs, const std::string& di
         absl::StrSplit(line, absl::MaxSplits('=', 1));
     if (pair.first == "layoutVersion" && !absl::SimpleAtoi(pair.second, &version.layout)) {
       return absl::FailedPreconditionError(
-          absl::StrCat(VersionPath(directory), ": not a number: ", line));
+          absl::StrCat(VersionFile(directory), ": not a number: ", line));
     }
     if (pair.first == "clusterID") version.cluster_id = std::string(pair.second);
     if (pair.first == "blockpoolID") version.block_pool_id = std::string(pair.second);
   }
-  if (version.layout != kLayoutVersion) {
-    return absl::FailedPreconditionError(absl::StrCat(VersionPath(directory), ": layout ",
-                                                      version.layout, ", this version reads ",
-                                                      kLayoutVersion));
+  if (version.layout > kLayoutVersion) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        VersionFile(directory), ": layout ", version.layout, ", this version reads ",
+        kLayoutVersion, ". To go back to what was before the upgrade: cairn namenode -rollback"));
+  }
+  if (version.layout < kLayoutVersion && !upgrade) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(VersionFile(directory), ": layout ", version.layout, ", this version has ",
+                     kLayoutVersion, ". To upgrade it: start with cairn namenode -upgrade"));
   }
   if (version.cluster_id.empty() || version.block_pool_id.empty()) {
     return absl::FailedPreconditionError(
-        absl::StrCat(VersionPath(directory), ": clusterID or blockpoolID is missing"));
+        absl::StrCat(VersionFile(directory), ": clusterID or blockpoolID is missing"));
   }
   return version;
 }

@@ -10,12 +10,14 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/clock.h"
 #include "common/config.h"
 #include "common/io/file_system.h"
+#include "namenode/offline/name_directory.h"
 
 namespace cairn::namenode {
 
@@ -23,8 +25,9 @@ inline constexpr uint32_t kLayoutVersion = 1;
 
 struct FormatOptions {
   std::string directory;
-  std::string cluster_id;  // empty: a new one
-  std::string superuser;   // owner of the root directory
+  std::vector<std::string> journals;  // their directories; empty: the one in `directory`
+  std::string cluster_id;             // empty: a new one
+  std::string superuser;              // owner of the root directory
   std::string supergroup = "supergroup";
   uint64_t journal_segment_bytes = uint64_t{64} << 20;
   bool force = false;  // remove an older store and journal
@@ -40,20 +43,20 @@ struct StorageVersion {
 absl::StatusOr<StorageVersion> FormatStorage(FileSystem& fs, Clock& clock,
                                              const FormatOptions& options);
 
-// kFailedPrecondition: not formatted, or of a newer layout; says what to do.
-absl::StatusOr<StorageVersion> ReadVersion(FileSystem& fs, const std::string& directory);
+// kFailedPrecondition: not formatted, or of a newer or older layout; says what to do. An older one
+// is read with `upgrade`.
+absl::StatusOr<StorageVersion> ReadVersion(FileSystem& fs, const std::string& directory,
+                                           bool upgrade = false);
+// What VERSION says; and as it is to be, at this program's layout.
+absl::StatusOr<std::string> VersionText(FileSystem& fs, const std::string& directory);
+absl::Status RaiseVersion(FileSystem& fs, const std::string& directory);
 
 // dfs.namenode.name.dir, where "file:///a/b" and "/a/b" are alike. kInvalidArgument: several
 // directories, or another scheme.
 absl::StatusOr<std::string> StorageDirectory(const Config& config);
+// Of the journal: the one in dfs.namenode.name.dir, then one in each of dfs.namenode.edits.dir.
+absl::StatusOr<std::vector<std::string>> JournalDirectories(const Config& config);
 // kInvalidArgument: no whole number of the journal's blocks.
 absl::StatusOr<uint64_t> JournalSegmentBytes(const Config& config);
-
-inline std::string StoreDirectory(const std::string& directory) { return directory + "/store"; }
-inline std::string JournalDirectory(const std::string& directory) { return directory + "/journal"; }
-inline std::string CheckpointDirectory(const std::string& directory) {
-  return directory + "/checkpoints";
-}
-inline std::string LockFile(const std::string& directory) { return directory + "/in_use.lock"; }
 
 }  // namespace cairn::namenode

@@ -27,6 +27,21 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     }
   }
   const auto contents = ReadSegment(bytes);
+  // What can be salvaged is in order, and all that a sound reading gives.
+  if (const auto salvaged = SalvageSegment(bytes); salvaged.ok()) {
+    uint64_t last = 0;
+    size_t count = 0;
+    for (const SegmentRun& run : salvaged->runs) {
+      CHECK(!run.edits.empty());
+      for (const Edit& edit : run.edits) {
+        CHECK(ToInt(edit.txid) > last);
+        last = ToInt(edit.txid);
+        ++count;
+      }
+      CHECK_LE(run.end_offset, bytes.size());
+    }
+    if (contents.ok()) CHECK(count >= contents->edits.size());
+  }
   if (!contents.ok()) return 0;
   uint64_t txid = ToInt(contents->header.first);
   for (const Edit& edit : contents->edits) {

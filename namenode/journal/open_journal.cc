@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/random/random.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/crash_point.h"
 #include "common/logging.h"
@@ -27,6 +28,8 @@ absl::StatusOr<std::vector<std::string>> ListJournalFiles(FileSystem& fs,
   ASSIGN_OR_RETURN(std::vector<std::string> names, fs.List(directory));
   const auto foreign = [](const std::string& name) { return !ParseSegmentName(name).has_value(); };
   for (const std::string& name : names) {
+    // Of a journal in several directories (mirrored_journal.h).
+    if (absl::StartsWith(name, "copies") || absl::StartsWith(name, "aside-")) continue;
     if (foreign(name)) LOG_WARN("journal {}: {} is not a journal file, ignored", directory, name);
   }
   names.erase(std::remove_if(names.begin(), names.end(), foreign), names.end());

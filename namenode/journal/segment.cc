@@ -109,11 +109,11 @@ class Scanner {
   uint64_t checked_bytes_ = 0;
 };
 
-// Follows the log from the header on; `contents` gets the edits, `end` is where the last one ends.
-void ReadLog(std::span<const std::byte> bytes, Scanner& scanner, SegmentContents& contents,
-             uint64_t& end) {
-  end = kJournalBlockBytes;
-  uint64_t next = ToInt(contents.header.first);
+// Follows the log from a block boundary on, where a batch that begins with edit `next` may be;
+// `contents` gets the edits, `end` is where the last one ends.
+void ReadLog(std::span<const std::byte> bytes, Scanner& scanner, uint64_t from, uint64_t next,
+             SegmentContents& contents, uint64_t& end) {
+  end = from;
   uint32_t next_index = 0;
   const auto take = [&](uint64_t offset, uint32_t index) {
     const std::optional<Frame> frame = scanner.PeekAt(offset);
@@ -285,9 +285,40 @@ absl::StatusOr<SegmentContents> ReadSegment(std::span<const std::byte> bytes) {
   }
   Scanner scanner(bytes, contents.header.epoch);
   uint64_t end = 0;
-  ReadLog(bytes, scanner, contents, end);
+  ReadLog(bytes, scanner, kJournalBlockBytes, ToInt(contents.header.first), contents, end);
   RETURN_IF_ERROR(JudgeEnd(bytes, scanner, end, contents));
   return contents;
+}
+
+absl::StatusOr<SalvagedSegment> SalvageSegment(std::span<const std::byte> bytes) {
+  SalvagedSegment salvaged;
+  ASSIGN_OR_RETURN(salvaged.header, ParseSegmentHeader(bytes));
+  if (salvaged.header.state != SegmentHeader::State::kLive) {
+    return absl::InvalidArgumentError("a spare segment holds no edits");
+  }
+  Scanner scanner(bytes, salvaged.header.epoch);
+  const uint64_t limit = 8 * bytes.size();
+  uint64_t next = ToInt(salvaged.header.first);
+  uint64_t at = kJournalBlockBytes;
+  while (at < bytes.size() && scanner.checked_bytes() <= limit) {
+    // Only a batch's first frame lies at a boundary; txids only grow.
+    const std::optional<Frame> frame = scanner.PeekAt(at);
+    if (!frame || frame->index != 0 || frame->txid < next) {
+      at += kJournalBlockBytes;
+      continue;
+    }
+    SegmentContents contents;
+    uint64_t end = at;
+    ReadLog(bytes, scanner, at, frame->txid, contents, end);
+    if (contents.edits.empty()) {
+      at += kJournalBlockBytes;
+      continue;
+    }
+    next = frame->txid + contents.edits.size();
+    at = RoundUpToBlock(end);
+    salvaged.runs.push_back({.edits = std::move(contents.edits), .end_offset = end});
+  }
+  return salvaged;
 }
 
 }  // namespace cairn::namenode

@@ -94,4 +94,19 @@ struct SegmentContents {
 // copy can tell them apart.
 absl::StatusOr<SegmentContents> ReadSegment(std::span<const std::byte> bytes);
 
+// What can be read of a segment that may be damaged: runs of edits, in txid order, with edits
+// missing between them.
+struct SegmentRun {
+  std::vector<Edit> edits;  // at least one; consecutive txids
+  uint64_t end_offset = 0;  // where the last one ends
+};
+struct SalvagedSegment {
+  SegmentHeader header;
+  std::vector<SegmentRun> runs;
+};
+// For looking at damage and for recovery; a start uses ReadSegment. The errors are those of
+// ParseSegmentHeader and kInvalidArgument, as above; a file of another size than its header says is
+// read as far as it goes. Work is bounded by a few times the file's size.
+absl::StatusOr<SalvagedSegment> SalvageSegment(std::span<const std::byte> bytes);
+
 }  // namespace cairn::namenode

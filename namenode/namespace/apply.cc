@@ -94,6 +94,10 @@ absl::Status Tree::ApplyChange(const edit::Edit& edit, TxId txid) {
       identity_.set_next_inode_id(reserved_.inode_id);
       identity_.set_next_block_id(reserved_.block_id);
       identity_.set_next_generation_stamp(reserved_.generation_stamp);
+      if (change.has_left_alone_from()) {
+        identity_.set_left_alone_from(change.left_alone_from());
+        identity_.set_left_alone_to(change.block_id());
+      }
       store_.Put(keys::Namespace(), identity_.SerializeAsString());
       return absl::OkStatus();
     }

@@ -248,6 +248,15 @@ void NamenodeImpl::Reporter::DeleteUnknown(const ReportedReplica& reported) {
                       BlockName(reported.block), storage_);
     return;
   }
+  const store::Namespace& identity = namenode_.tree_->identity();
+  if (ToInt(reported.block.id) >= identity.left_alone_from() &&
+      ToInt(reported.block.id) < identity.left_alone_to()) {
+    LOG_EVERY_SECONDS(kWarn, 10,
+                      "{} on storage {} is of a file that a restore has dropped; left alone until "
+                      "cairn namenode -finalize",
+                      BlockName(reported.block), storage_);
+    return;
+  }
   if (namenode_.invalidations_.IsFull()) {
     namenode_.invalidations_.Missed(storage_);  // a full report will find it again
     return;

@@ -157,13 +157,17 @@ class Checker {
  public:
   Checker(FileSystem& files, const std::string& directory) : files_(files), directory_(directory) {}
 
-  absl::StatusOr<LevelDbCheck> Run() {
+  absl::StatusOr<LevelDbCheck> Run(bool may_cut) {
     ASSIGN_OR_RETURN(const std::vector<std::string> names, files_.List(directory_));
     for (const std::string& name : names) names_.insert(name);
     RETURN_IF_ERROR(ReadManifest());
     RETURN_IF_ERROR(CheckTables());
     RETURN_IF_ERROR(CheckLogs());
     for (const PlannedCut& cut : cuts_) {
+      if (!may_cut) {
+        return Damage(cut.path, absl::StrCat("the last record is not whole (offset ",
+                                             cut.end.bad_offset, ": ", cut.end.reason, ")"));
+      }
       RETURN_IF_ERROR(CutTail(files_, cut.path, cut.end, &result_));
     }
     return std::move(result_);
@@ -424,8 +428,9 @@ absl::Status Manifest::Apply(absl::string_view record) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<LevelDbCheck> CheckLevelDb(FileSystem& files, const std::string& directory) {
-  return Checker(files, directory).Run();
+absl::StatusOr<LevelDbCheck> CheckLevelDb(FileSystem& files, const std::string& directory,
+                                          bool may_cut) {
+  return Checker(files, directory).Run(may_cut);
 }
 
 }  // namespace cairn::namenode

@@ -41,7 +41,9 @@ struct LevelDbCheck {
 
 // kFailedPrecondition: no LevelDB here. kDataLoss: damage; the message names file and offset, and
 // nothing was changed. The directory's lock must be held.
-absl::StatusOr<LevelDbCheck> CheckLevelDb(FileSystem& files, const std::string& directory);
+// With `may_cut` false nothing is ever changed, and a last record that is not whole is kDataLoss.
+absl::StatusOr<LevelDbCheck> CheckLevelDb(FileSystem& files, const std::string& directory,
+                                          bool may_cut = true);
 
 // ---- The parts, for tests and the fuzzer.
 

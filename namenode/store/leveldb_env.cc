@@ -57,6 +57,15 @@ absl::Status FromLevelDb(const leveldb::Status& status, absl::string_view what) 
   return absl::InternalError(text);
 }
 
+leveldb::Status OpenByPread(FileSystem& files, const std::string& path,
+                            leveldb::RandomAccessFile** result) {
+  *result = nullptr;
+  auto file = files.Open(path, {});
+  if (!file.ok()) return ToLevelDb(file.status());
+  *result = new PreadFile(*std::move(file));
+  return leveldb::Status::OK();
+}
+
 // A file that LevelDB writes, from its first byte to its last. Used by one thread at a time.
 class LevelDbEnv::WrittenFile final : public leveldb::WritableFile {
  public:
@@ -160,15 +169,17 @@ absl::StatusOr<std::unique_ptr<LevelDbEnv>> LevelDbEnv::Lock(FileSystem& files,
   return absl::WrapUnique(new LevelDbEnv(files, lock));
 }
 
-LevelDbEnv::~LevelDbEnv() { target()->UnlockFile(lock_); }
+std::unique_ptr<LevelDbEnv> LevelDbEnv::Unlocked(FileSystem& files) {
+  return absl::WrapUnique(new LevelDbEnv(files, nullptr));
+}
+
+LevelDbEnv::~LevelDbEnv() {
+  if (lock_ != nullptr) target()->UnlockFile(lock_);
+}
 
 leveldb::Status LevelDbEnv::NewRandomAccessFile(const std::string& path,
                                                 leveldb::RandomAccessFile** result) {
-  *result = nullptr;
-  auto file = files_.Open(path, {});
-  if (!file.ok()) return ToLevelDb(file.status());
-  *result = new PreadFile(*std::move(file));
-  return leveldb::Status::OK();
+  return OpenByPread(files_, path, result);
 }
 
 leveldb::Status LevelDbEnv::NewWritableFile(const std::string& path,

@@ -34,12 +34,18 @@ namespace cairn::namenode {
 // kDataLoss; a full disk is kResourceExhausted. `what` says what was being done.
 absl::Status FromLevelDb(const leveldb::Status& status, absl::string_view what);
 
+// Opens a file that is read by pread.
+leveldb::Status OpenByPread(FileSystem& files, const std::string& path,
+                            leveldb::RandomAccessFile** result);
+
 class LevelDbEnv final : public leveldb::EnvWrapper {
  public:
   // Takes the directory's lock, by LevelDB's own lock file. kFailedPrecondition: it is taken.
   // `files` outlives this.
   static absl::StatusOr<std::unique_ptr<LevelDbEnv>> Lock(FileSystem& files,
                                                           const std::string& directory);
+  // Without a lock: for a directory that is only read.
+  static std::unique_ptr<LevelDbEnv> Unlocked(FileSystem& files);
   ~LevelDbEnv() override;
 
   // From now on a full disk is waited for; before, and after StopWaiting, it is an error. Two are

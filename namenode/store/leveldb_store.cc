@@ -26,6 +26,7 @@
 #include "namenode/store/leveldb_copy.h"
 #include "namenode/store/leveldb_env.h"
 #include "namenode/store/merged_range.h"
+#include "namenode/store/read_only_env.h"
 #include "namenode/store/store.h"
 #include "namenode/store/tail.h"
 
@@ -63,6 +64,7 @@ absl::StatusOr<TxId> DecodeTxId(absl::string_view bytes) {
 // An open LevelDB and what it needs, in the order of their construction.
 struct Database {
   std::unique_ptr<LevelDbEnv> env;
+  std::unique_ptr<ReadOnlyEnv> read_only;  // null: `env` is LevelDB's
   std::unique_ptr<leveldb::Cache> cache;
   std::unique_ptr<const leveldb::FilterPolicy> filter;
   std::unique_ptr<leveldb::DB> db;
@@ -76,6 +78,10 @@ absl::StatusOr<Database> OpenDatabase(const StoreOptions& store_options,
   database.filter.reset(leveldb::NewBloomFilterPolicy(kBloomBitsPerKey));
   leveldb::Options options;
   options.env = database.env.get();
+  if (store_options.read_only) {
+    database.read_only = std::make_unique<ReadOnlyEnv>(*store_options.files);
+    options.env = database.read_only.get();
+  }
   options.create_if_missing = create;
   options.error_if_exists = create;
   options.paranoid_checks = true;
@@ -89,6 +95,7 @@ absl::StatusOr<Database> OpenDatabase(const StoreOptions& store_options,
   const leveldb::Status status = leveldb::DB::Open(options, store_options.directory, &db);
   database.db.reset(db);
   RETURN_IF_ERROR(FromLevelDb(status, absl::StrCat("opening store ", store_options.directory)));
+  if (database.read_only != nullptr) database.read_only->Seal();
   return database;
 }
 
@@ -539,6 +546,11 @@ absl::Status Store::Format(const StoreOptions& options, const Records& records) 
   return files.SyncDirectory(ParentDirectory(directory));
 }
 
+absl::Status Store::CopyFiles(FileSystem& files, const std::string& from, const std::string& to) {
+  ASSIGN_OR_RETURN(const LevelDbFiles list, ListLevelDb(files, from));
+  return CopyLevelDb(files, list, from, to);
+}
+
 absl::StatusOr<TxId> Store::CopyClosed(FileSystem& files, const std::string& from,
                                        const std::string& to) {
   // Opened first: that checks it, takes its lock, and knows how far it has come.
@@ -569,8 +581,14 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Open(const StoreOptions& options,
     return absl::FailedPreconditionError(
         absl::StrCat("store ", opened.directory, " is not formatted: the directory is empty"));
   }
-  ASSIGN_OR_RETURN(auto env, LevelDbEnv::Lock(*opened.files, opened.directory));
-  ASSIGN_OR_RETURN(const LevelDbCheck check, CheckLevelDb(files, opened.directory));
+  std::unique_ptr<LevelDbEnv> env;
+  if (opened.read_only) {
+    env = LevelDbEnv::Unlocked(*opened.files);
+  } else {
+    ASSIGN_OR_RETURN(env, LevelDbEnv::Lock(*opened.files, opened.directory));
+  }
+  ASSIGN_OR_RETURN(const LevelDbCheck check,
+                   CheckLevelDb(files, opened.directory, !opened.read_only));
   for (const std::string& cut : check.cuts) LOG_WARN("store {}", cut);
   ASSIGN_OR_RETURN(Database database, OpenDatabase(opened, std::move(env), false));
   ASSIGN_OR_RETURN(const std::optional<std::string> position, Get(*database.db, keys::Applied()));

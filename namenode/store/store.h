@@ -47,6 +47,9 @@ struct StoreOptions {
   absl::Duration tail_age = absl::Seconds(5);  // ... or age
   uint64_t tail_limit_bytes = 512 << 20;       // both tails together: Ready() refuses beyond
   int max_open_files = 1000;
+  // Changes nothing in the directory and takes no lock: for one that nobody changes. Put and Delete
+  // are not for such a store.
+  bool read_only = false;
   FileSystem* files = &PosixFileSystem();  // LevelDB's writes, and its reads of tables
 };
 
@@ -166,7 +169,10 @@ class Store {
     (void)directory;
     return absl::UnimplementedError("store: this one cannot be copied");
   }
-  // The same of a store that nobody has open.
+  // The same by the files alone, of a store or copy that nobody has open; the one that is copied is
+  // not changed.
+  static absl::Status CopyFiles(FileSystem& files, const std::string& from, const std::string& to);
+  // CopyTo of a store that nobody has open. It is opened for that, and may change.
   static absl::StatusOr<TxId> CopyClosed(FileSystem& files, const std::string& from,
                                          const std::string& to);
 };

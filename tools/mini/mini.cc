@@ -125,6 +125,14 @@ int RunNamenode(CommandContext& ctx) {
   return RunDfsAdmin(ctx) == 0 ? kExitOk : kExitFailed;
 }
 
+int RunEdits(CommandContext& ctx) {
+  ctx.args.insert(ctx.args.begin(), "edits");
+  return Exec("cairn-namenode", ctx);
+}
+int RunImage(CommandContext& ctx) {
+  ctx.args.insert(ctx.args.begin(), "image");
+  return Exec("cairn-namenode", ctx);
+}
 int RunDatanode(CommandContext& ctx) { return Exec("cairn-datanode", ctx); }
 
 }  // namespace cairn::tools

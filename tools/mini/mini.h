@@ -9,6 +9,8 @@ int RunMini(CommandContext& ctx);
 
 // cairn namenode, cairn datanode: the daemon of that name, in this process' place.
 int RunNamenode(CommandContext& ctx);
+int RunEdits(CommandContext& ctx);  // the namenode's program carries them out: it knows its files
+int RunImage(CommandContext& ctx);
 int RunDatanode(CommandContext& ctx);
 
 }  // namespace cairn::tools

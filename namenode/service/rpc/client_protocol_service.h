@@ -52,6 +52,8 @@ struct ClientProtocolOptions {
   // Makes a checkpoint and then, on any thread, tells whether one was made. Null: unsupported.
   using Saved = std::function<void(const absl::StatusOr<bool>&)>;
   std::function<void(const SaveNamespaceRequest&, Saved)> save_namespace;
+  // finalizeUpgrade: what a restore has dropped may now go. Null: there is nothing to finalize.
+  std::function<Outcome<Nothing>(const Caller&)> finalize;
   // Begins a journal segment and gives its first txid. Null: unsupported.
   std::function<absl::StatusOr<uint64_t>()> roll_edits;
   // Reads the hosts files and the rack table again. Null: there are none.

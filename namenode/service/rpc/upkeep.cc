@@ -54,7 +54,14 @@ void RollEdits(const Call& call) {
   call.reply.Send(response);
 }
 
+void FinalizeUpgrade(const Call& call) {
+  if (const absl::Status bad = CheckSuperuser(call); !bad.ok()) return call.reply.Fail(bad);
+  const auto& finalize = call.edge().options.finalize;
+  AnswerNothing(call, finalize ? finalize(call.caller) : Outcome<Nothing>{Nothing{}});
+}
+
 constexpr Method kMethods[] = {
+    {"finalizeUpgrade", FinalizeUpgrade},
     {"saveNamespace", SaveNamespace},  // once more does no harm
     {"rollEdits", RollEdits},
 };
