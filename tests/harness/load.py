@@ -14,6 +14,7 @@ class Load:
     def __init__(
         self, cluster, writers=4, data_writers=4, readers=0, replication=3, seed=1, patience_ms=300
     ):
+        self.replication = replication
         self.trace = os.path.join(cluster.directory, "load-trace")
         self.process = subprocess.Popen(
             [

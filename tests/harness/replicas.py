@@ -39,20 +39,23 @@ def finalized(cluster, datanode):
     return found
 
 
-def differences(cluster):
-    """(replicas compared, [what differs]): replicas of one version of a block have the same bytes."""
+def survey(cluster, copies):
+    """(replicas looked at, [what is not as it should be]): of each block at least so many replicas,
+    all of one stamp, with the same bytes and the same checksums."""
     versions = {}
-    compared = 0
-    differing = []
     for datanode in cluster.datanodes:
         for replica in finalized(cluster, datanode).values():
             try:
-                with open(replica.data, "rb") as file:
-                    data = file.read()
+                with open(replica.data, "rb") as data, open(replica.meta, "rb") as meta:
+                    digest = hash(data.read()), hash(meta.read())
             except FileNotFoundError:  # deleted meanwhile
                 continue
-            compared += 1
-            other, first = versions.setdefault((replica.block, replica.stamp), (replica, hash(data)))
-            if first != hash(data):
-                differing.append(f"{replica} and on {other.datanode} differ")
-    return compared, differing
+            versions.setdefault(replica.block, []).append((replica, digest))
+    wrong = []
+    for block, found in versions.items():
+        where = ", ".join(str(replica) for replica, _ in found)
+        if len({(replica.stamp, digest) for replica, digest in found}) > 1:
+            wrong.append(f"replicas of blk_{block} differ: {where}")
+        elif len(found) < copies:
+            wrong.append(f"too few replicas of blk_{block}: {where}")
+    return sum(len(found) for found in versions.values()), wrong

@@ -54,7 +54,7 @@ def bounce_datanode(thrasher):
     """Gone and back at once: its connections break, its replicas being written wait for recovery."""
     name = thrasher.random.choice(_up(thrasher))
     thrasher.cluster.kill_now(name)
-    thrasher.cluster.start(name)
+    thrasher.start(name)
     return f"kill -9 and start {name}"
 
 
@@ -87,7 +87,8 @@ def bounce_all(thrasher):
         return None
     for name in thrasher.cluster.names:
         thrasher.cluster.kill_now(name)
-    thrasher.cluster.start()
+    for name in thrasher.cluster.names:
+        thrasher.start(name)
     return "kill -9 and start everything"
 
 
@@ -148,7 +149,8 @@ def wipe(thrasher):
     name = thrasher.random.choice(_up(thrasher))
     thrasher.cluster.kill_now(name)
     shutil.rmtree(thrasher.cluster.data(name))
-    thrasher.cluster.start(name)
+    os.makedirs(thrasher.cluster.data(name))
+    thrasher.start(name)
     return f"wipe {name}"
 
 
