@@ -191,6 +191,20 @@ void BlockMap::Unmark(BlockId block, uint32_t storage) {
   if (marks.empty()) corrupt_.erase(found);
 }
 
+void BlockMap::ForgetMarks(uint32_t storage) {
+  for (auto it = corrupt_.begin(); it != corrupt_.end();) {
+    auto& marks = it->second;
+    marks.erase(std::remove_if(marks.begin(), marks.end(),
+                               [&](const CorruptMark& mark) { return mark.storage == storage; }),
+                marks.end());
+    if (marks.empty()) {
+      corrupt_.erase(it++);
+    } else {
+      ++it;
+    }
+  }
+}
+
 bool BlockMap::IsCertainlyCorrupt(BlockId block, uint32_t storage) const {
   const auto found = corrupt_.find(block);
   if (found == corrupt_.end()) return false;

@@ -152,6 +152,10 @@ class BlockMap {
   // good one is marked as well; Locations still lists it.
   bool MarkCorrupt(uint32_t storage, BlockId block);
 
+  // [W] The storage is lost, and with it what was wrong with its replicas: nobody will delete them,
+  // or say that they are deleted. If it comes back, its datanode tells which are corrupt.
+  void ForgetMarks(uint32_t storage);
+
   // [W] Forgets the block and its records. Returns every storage that may hold a replica, good or
   // not, so that each is told to delete it. Of a block that is not resident (in replay) only record
   // 'r' goes and nothing is returned; full reports then find its replicas unknown.

@@ -299,6 +299,18 @@ TEST_F(BlockMapTest, WhenAllReplicasAreCorruptReadersAreToldSo) {
   EXPECT_EQ(blocks_.stats().corrupt, 1u);
 }
 
+// Its disk was replaced: nobody would ever take the mark away.
+TEST_F(BlockMapTest, ALostStorageTakesItsMarksWithIt) {
+  AddComplete({1, 2, 3});
+  blocks_.MarkCorrupt(1, kBlock);
+  blocks_.MarkCorrupt(2, kBlock);
+  blocks_.ForgetMarks(1);
+  EXPECT_THAT(blocks_.CorruptReplicas(kBlock), ElementsAre(2));
+  blocks_.ForgetMarks(2);
+  EXPECT_EQ(blocks_.stats().corrupt, 0u);
+  EXPECT_THAT(Locations(), ElementsAre(3));
+}
+
 TEST_F(BlockMapTest, ARemovedBlockNamesEveryStorageThatMayHoldIt) {
   AddComplete({1, 2});
   blocks_.MarkCorrupt(2, kBlock);

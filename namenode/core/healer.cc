@@ -288,7 +288,10 @@ void NamenodeImpl::Healer::WatchStorages(const Round& round) {
   }
   if (changed.empty() && !gained) return;
   WriterLock lock(namenode_.mu_);
-  for (const uint32_t storage : changed) CheckStorage(storage);
+  for (const uint32_t storage : changed) {
+    CheckStorage(storage);
+    if (standing_[storage] == Standing::kDead) namenode_.blocks_->ForgetMarks(storage);
+  }
   if (gained) hurry_left_ = queue_.size();
 }
 

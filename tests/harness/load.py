@@ -1,4 +1,4 @@
-"""cairn-load as an object: writers whose acknowledged operations can be checked (tests/load)."""
+"""cairn-load as an object: writers and readers whose acknowledged operations can be checked (tests/load)."""
 
 import json
 import os
@@ -11,13 +11,17 @@ from harness.cluster import Failed
 
 
 class Load:
-    def __init__(self, cluster, writers=4, data_writers=4, replication=3, seed=1, patience_ms=300):
+    def __init__(
+        self, cluster, writers=4, data_writers=4, readers=0, replication=3, seed=1, patience_ms=300
+    ):
+        self.replication = replication
         self.trace = os.path.join(cluster.directory, "load-trace")
         self.process = subprocess.Popen(
             [
                 env.program("cairn-load"),
                 *("--uri", cluster.uri, "--trace", self.trace, "--seed", str(seed)),
                 *("--writers", str(writers), "--data-writers", str(data_writers)),
+                *("--readers", str(readers)),
                 *("--replication", str(replication), "--patience-ms", str(patience_ms)),
             ],
             stdin=subprocess.PIPE,
@@ -108,8 +112,12 @@ class Load:
         stats = self.stats()
         acknowledged = " ".join(f"{k}={v}" for k, v in sorted(stats["acknowledged"].items()))
         unclear = " ".join(f"{k}={v}" for k, v in sorted(stats["unclear"].items())) or "none"
+        reads = stats["reads"]
+        read = ""
+        if reads["files"]:
+            read = f"{reads['files']} reads beside it, {reads['bytes'] >> 20} MiB, {reads['failed']} failed; "
         return (
-            f"acknowledged: {acknowledged}; unclear: {unclear} (happened {self.doubts[0]}, did not "
+            f"{read}acknowledged: {acknowledged}; unclear: {unclear} (happened {self.doubts[0]}, did not "
             f"{self.doubts[1]}); {self.checks} checks looked at {self.checked_paths} paths, "
             f"{self.checked_bytes >> 20} MiB; {self.still_open} broken files were still open"
         )

@@ -1,10 +1,11 @@
-// cairn-load: writers under /load of a cluster, driven by commands on standard input, one a line.
+// cairn-load: writers and readers under /load of a cluster, driven by commands on standard input,
+// one a line.
 //
-//   cairn-load --uri URI [--writers N] [--data-writers N] [--replication R] [--trace FILE]
-//             [--seed S]
+//   cairn-load --uri URI [--writers N] [--data-writers N] [--readers N] [--replication R]
+//             [--trace FILE] [--seed S]
 //             [--patience-ms P: how long every second writer waits for a namenode that is away]
 //
-//   run         the writers go on                             running
+//   run         writers and readers go on                     running
 //   pause       waits until each has finished its operation   paused
 //   mark WHAT   notes WHAT in the trace                       inflight calls=N streams=N
 //   check       (paused) what changed since the last check    {"paths": ..., "violations": [...]}
@@ -29,6 +30,7 @@
 #include "common/thread.h"
 #include "nlohmann/json.hpp"
 #include "tests/load/checker.h"
+#include "tests/load/reader.h"
 #include "tests/load/writer.h"
 
 namespace cairn::load {
@@ -38,7 +40,7 @@ using nlohmann::json;
 
 struct Flags {
   std::string uri, trace;
-  int writers = 4, data_writers = 4;
+  int writers = 4, data_writers = 4, readers = 0;
   uint32_t replication = 3;
   uint64_t seed = 1;
   int patience_ms = 300;
@@ -55,8 +57,8 @@ client::ClientOptions MakeOptions(const Flags& flags, absl::Duration patience) {
   return options;
 }
 
-// The writers and the gate that they stop at between operations. Never destroyed: at the end
-// writers may be waiting for a cluster that is gone.
+// The writers and readers, and the gate that they stop at between operations. Never destroyed: at
+// the end writers may be waiting for a cluster that is gone.
 class Load {
  public:
   explicit Load(const Flags& flags) : trace_(flags.trace) {
@@ -71,15 +73,25 @@ class Load {
       options.directory = absl::StrCat("/load/w", i);
       options.seed = flags.seed + static_cast<uint64_t>(i);
       options.data = i < flags.data_writers;
-      writers_.push_back(std::make_unique<Writer>(options, *file_systems_.back(), trace_));
+      writers_.push_back(std::make_unique<Writer>(options, *file_systems_.back(), trace_, board_));
       const absl::Status status = writers_.back()->Start();
       if (!status.ok()) throw std::runtime_error(status.ToString());
+    }
+    for (int i = 0; i < flags.readers; ++i) {
+      auto fs = client::FileSystem::Connect(flags.uri, MakeOptions(flags, absl::Seconds(2)));
+      if (!fs.ok()) throw std::runtime_error(fs.status().ToString());
+      file_systems_.push_back(*std::move(fs));
+      readers_.push_back(std::make_unique<Reader>(flags.seed + 1000 + static_cast<uint64_t>(i),
+                                                  *file_systems_.back(), board_));
     }
     auto fs = client::FileSystem::Connect(flags.uri, MakeOptions(flags, absl::Seconds(60)));
     if (!fs.ok()) throw std::runtime_error(fs.status().ToString());
     checking_ = *std::move(fs);
     for (auto& writer : writers_) {
-      threads_.emplace_back([this, &writer] { Live(*writer); });
+      threads_.emplace_back([this, &writer] { Live("writer", *writer); });
+    }
+    for (auto& reader : readers_) {
+      threads_.emplace_back([this, &reader] { Live("reader", *reader); });
     }
   }
 
@@ -94,8 +106,9 @@ class Load {
   }
 
  private:
-  void Live(Writer& writer) {
-    SetThreadName("writer");
+  template <typename Client>
+  void Live(const char* name, Client& client) {
+    SetThreadName(name);
     while (true) {
       {
         MutexLock lock(mu_);
@@ -104,7 +117,7 @@ class Load {
         while (!running_) changed_.Wait(mu_);
         --standing_;
       }
-      writer.Step();
+      client.Step();
     }
   }
 
@@ -118,7 +131,7 @@ class Load {
   std::string Pause() {
     MutexLock lock(mu_);
     running_ = false;
-    while (standing_ < writers_.size()) changed_.Wait(mu_);
+    while (standing_ < threads_.size()) changed_.Wait(mu_);
     return "paused";
   }
 
@@ -160,14 +173,28 @@ class Load {
       for (const auto& [name, count] : writer->unclear()) unclear[name] += count;
       wrong.insert(wrong.end(), writer->wrong_answers().begin(), writer->wrong_answers().end());
     }
-    return json{{"acknowledged", acknowledged}, {"unclear", unclear}, {"wrong", wrong}}.dump(
-        -1, ' ', false, json::error_handler_t::replace);
+    uint64_t files = 0;
+    uint64_t bytes = 0;
+    uint64_t failed = 0;
+    for (const auto& reader : readers_) {
+      files += reader->files();
+      bytes += reader->bytes();
+      failed += reader->failed();
+      wrong.insert(wrong.end(), reader->wrong_answers().begin(), reader->wrong_answers().end());
+    }
+    return json{{"acknowledged", acknowledged},
+                {"unclear", unclear},
+                {"wrong", wrong},
+                {"reads", {{"files", files}, {"bytes", bytes}, {"failed", failed}}}}
+        .dump(-1, ' ', false, json::error_handler_t::replace);
   }
 
   Trace trace_;
+  Board board_;
   std::vector<std::unique_ptr<client::FileSystem>> file_systems_;
   std::unique_ptr<client::FileSystem> checking_;
   std::vector<std::unique_ptr<Writer>> writers_;
+  std::vector<std::unique_ptr<Reader>> readers_;
   std::vector<std::thread> threads_;
   Mutex mu_;
   CondVar changed_;
@@ -177,10 +204,11 @@ class Load {
 
 int Main(int argc, char** argv) {
   Flags flags;
-  CLI::App app("Writers whose every acknowledged operation can be checked.");
+  CLI::App app("Writers and readers whose every acknowledged operation can be checked.");
   app.add_option("--uri", flags.uri, "hdfs://host:port")->required();
   app.add_option("--writers", flags.writers, "writers of metadata and small files");
   app.add_option("--data-writers", flags.data_writers, "writers of larger files");
+  app.add_option("--readers", flags.readers, "readers of what writers have closed or synced");
   app.add_option("--replication", flags.replication, "replicas of each file");
   app.add_option("--trace", flags.trace, "append the history to this file");
   app.add_option("--seed", flags.seed, "of what the writers do");

@@ -45,8 +45,8 @@ class Doing {
 
 }  // namespace
 
-Writer::Writer(const WriterOptions& options, client::FileSystem& fs, Trace& trace)
-    : options_(options), fs_(fs), trace_(trace), random_(options.seed) {}
+Writer::Writer(const WriterOptions& options, client::FileSystem& fs, Trace& trace, Board& board)
+    : options_(options), fs_(fs), trace_(trace), board_(board), random_(options.seed) {}
 
 absl::Status Writer::Start() { return fs_.Mkdirs(options_.directory); }
 
@@ -174,11 +174,17 @@ bool Writer::Fill(client::OutputStream& stream, uint64_t bytes, const std::strin
     if (!Chance(0.15)) continue;
     if (!Judge("hsync", path, stream.Hsync())) return false;
     thing.least_bytes = thing.most_bytes;
+    Post(path, thing);
   }
   if (!Judge("close", path, stream.Close())) return false;
   thing.least_bytes = thing.most_bytes;
   thing.closed = true;
+  Post(path, thing);
   return true;
+}
+
+void Writer::Post(const std::string& path, const Thing& thing) {
+  board_.Post({.path = path, .content = thing.content, .least_bytes = thing.least_bytes});
 }
 
 void Writer::RenameThing() {
@@ -186,12 +192,16 @@ void Writer::RenameThing() {
   if (from.empty()) return;
   const std::string to = NewPath();
   trace_.Line(absl::StrCat("begin rename ", from, " ", to));
+  board_.TakeDown(from);
   absl::Status status;
   {
     Doing doing(activity_, Activity::kCall);
     status = fs_.Rename2(from, to, client::RenameOption::kNoOverwrite);
   }
-  if (Judge("rename", from, status)) return model_.Move(from, to);
+  if (Judge("rename", from, status)) {
+    model_.Move(from, to);
+    return Post(to, *model_.Find(to));
+  }
   const Thing thing = *model_.Find(from);
   model_.AddDoubt({.before = {{from, thing}, {to, std::nullopt}},
                    .after = {{from, std::nullopt}, {to, thing}}});
@@ -208,6 +218,7 @@ void Writer::DeleteThing() {
     doubt.after[name] = std::nullopt;
   }
   trace_.Line(absl::StrCat("begin delete ", path));
+  board_.TakeDownTree(path);
   absl::StatusOr<bool> deleted = false;
   {
     Doing doing(activity_, Activity::kCall);

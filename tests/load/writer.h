@@ -15,6 +15,7 @@
 
 #include "absl/status/status.h"
 #include "client/file_system.h"
+#include "tests/load/board.h"
 #include "tests/load/model.h"
 #include "tests/load/trace.h"
 
@@ -35,8 +36,8 @@ class Writer {
     kStream,  // a file is open and its bytes are on their way
   };
 
-  // `fs` and `trace` outlive this.
-  Writer(const WriterOptions& options, client::FileSystem& fs, Trace& trace);
+  // All three outlive this. What becomes acknowledged is posted on the board.
+  Writer(const WriterOptions& options, client::FileSystem& fs, Trace& trace, Board& board);
 
   // Makes the directory. Any error: the load cannot begin.
   absl::Status Start();
@@ -60,6 +61,7 @@ class Writer {
   void RenameThing();
   void DeleteThing();
   void ChangeMode();
+  void Post(const std::string& path, const Thing& thing);
 
   // Writes `bytes` of the thing's content with an hsync here and there, and closes. Keeps `thing`
   // at what is known; false if the stream broke.
@@ -77,6 +79,7 @@ class Writer {
   const WriterOptions options_;
   client::FileSystem& fs_;  // synchronizes itself
   Trace& trace_;            // synchronizes itself
+  Board& board_;            // synchronizes itself
   std::atomic<Activity> activity_{Activity::kNone};
   std::mt19937_64 random_;
   uint64_t next_name_ = 0;
