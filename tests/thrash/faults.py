@@ -114,30 +114,31 @@ def rot(thrasher):
     """Some finalized replicas of one datanode are damaged under it, each in its own way."""
     random = thrasher.random
     name = random.choice(_up(thrasher))
-    found = sorted(replicas.finalized(thrasher.cluster, name).values(), key=lambda r: r.block)
+    found = [r for r in replicas.replicas_of(thrasher.cluster, name) if r.state == "finalized"]
+    found.sort(key=lambda replica: replica.block)
     if not found:
         return None
     done = []
     for victim in random.sample(found, min(len(found), random.randint(1, MOST_ROTTEN))):
         how = random.choice(["flip", "flip", "cut", "grow", "zero", "delete", "meta", "no meta"])
         try:
-            size = os.path.getsize(victim.data)
+            size = os.path.getsize(victim.path)
             if how == "flip":
-                _flip(victim.data, random)
+                _flip(victim.path, random)
             elif how == "cut":
-                os.truncate(victim.data, random.randrange(size) if size else 0)
+                os.truncate(victim.path, random.randrange(size) if size else 0)
             elif how == "grow":
-                os.truncate(victim.data, size + random.randint(1, 5000))
+                os.truncate(victim.path, size + random.randint(1, 5000))
             elif how == "zero":
-                _zero(victim.data)
+                _zero(victim.path)
             elif how == "delete":
-                os.remove(victim.data)
+                os.remove(victim.path)
             elif how == "meta":
                 # A checksum, not the spare bits of the header.
-                if os.path.getsize(victim.meta) > 7:
-                    _flip(victim.meta, random, random.randrange(7, os.path.getsize(victim.meta)))
+                if os.path.getsize(replicas.meta_path(victim)) > 7:
+                    _flip(replicas.meta_path(victim), random, random.randrange(7, os.path.getsize(replicas.meta_path(victim))))
             else:
-                os.remove(victim.meta)
+                os.remove(replicas.meta_path(victim))
         except FileNotFoundError:  # deleted by its datanode meanwhile
             continue
         done.append(f"{how} blk_{victim.block}")
