@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/logging.h"
 #include "common/status_macros.h"
+#include "namenode/core/departures.h"
 #include "namenode/core/run.h"
 #include "namenode/store/keys.h"
 #include "namenode/store/records.h"
@@ -43,12 +44,6 @@ Standing Coarse(Standing standing) {
   return standing;
 }
 
-bool IsDetached(const Inode& inode) {
-  const Inode* top = &inode;
-  while (top->parent != nullptr) top = top->parent;
-  return top->detached;
-}
-
 const BlockVersion* FindBlock(const Inode& file, BlockId block) {
   const std::vector<BlockVersion>& blocks = file.file->blocks;
   const auto found = std::find_if(blocks.rbegin(), blocks.rend(),
@@ -58,6 +53,12 @@ const BlockVersion* FindBlock(const Inode& file, BlockId block) {
 
 }  // namespace
 
+bool IsDetached(const Inode& inode) {
+  const Inode* top = &inode;
+  while (top->parent != nullptr) top = top->parent;
+  return top->detached;
+}
+
 NamenodeImpl::Healer::Healer(NamenodeImpl& namenode, const HealingOptions& options)
     : namenode_(namenode),
       options_(options),
@@ -65,7 +66,12 @@ NamenodeImpl::Healer::Healer(NamenodeImpl& namenode, const HealingOptions& optio
              .min_maintenance = options.min_maintenance},
       queue_(options.queue),
       budget_(options.budget, copies_),
-      full_walk_rate_(options.check_rate, namenode.clock_.Monotonic()) {}
+      full_walk_rate_(options.check_rate, namenode.clock_.Monotonic()),
+      departures_(std::make_unique<Departures>(namenode, *this, options.min_maintenance)) {}
+
+NamenodeImpl::Healer::~Healer() = default;
+
+std::vector<LeaveProgress> NamenodeImpl::Healer::Leaving() const { return departures_->Progress(); }
 
 // ---- what happened
 
@@ -227,14 +233,15 @@ HealthTotals NamenodeImpl::Healer::Totals() const {
 // ---- one round
 
 bool NamenodeImpl::Healer::Tick() {
+  const bool leaving = departures_->Step();
   const Round round{namenode_.cluster_.View(), namenode_.clock_.Monotonic()};
-  if (!IsReady(round)) return false;
+  if (!IsReady(round)) return leaving;
   WatchStorages(round);
   EndCopies(round);
   bool more = false;
   const std::vector<BlockId> blocks = NextToCheck(round, kChecksPerRound, &more);
   Judge(round, blocks, /*act=*/false);
-  return Repair(round) || more || !blocks.empty();
+  return Repair(round) || more || leaving || !blocks.empty();
 }
 
 bool NamenodeImpl::Healer::IsReady(const Round& round) {

@@ -29,6 +29,7 @@
 #include <utility>
 #include <vector>
 
+#include "namenode/blocks/leave_progress.h"
 #include "namenode/blocks/ordered_deletions.h"
 #include "namenode/blocks/pending_copies.h"
 #include "namenode/blocks/redundancy_queue.h"
@@ -39,11 +40,16 @@
 
 namespace cairn::namenode {
 
+// Of a file of a deleted directory: nothing of it needs repair.
+bool IsDetached(const Inode& inode);
+
 class NamenodeImpl::Healer {
  public:
   Healer(NamenodeImpl& namenode, const HealingOptions& options);
+  ~Healer();
 
-  // One bounded round. True: there is more to do at once.
+  // One bounded round, also of seeing datanodes out (departures.h). True: there is more to do at
+  // once.
   bool Tick() ABSL_LOCKS_EXCLUDED(namenode_.mu_);
 
   // ---- what happened, all [W]
@@ -75,6 +81,16 @@ class NamenodeImpl::Healer {
   std::vector<BlockId> InNeed(Need need, BlockId after, size_t most) const;
   HealthTotals Totals() const;
 
+  // ---- for others that look through blocks, without the lock
+  // The next ids of a range of records; *position moves on. False: that was the end.
+  bool ReadIds(const std::string& prefix, size_t most, std::string* position,
+               std::vector<BlockId>* out);
+  // Brings the block and its file into memory; kNoInode: no file has it.
+  absl::StatusOr<InodeId> LoadOwner(BlockId block) ABSL_LOCKS_EXCLUDED(namenode_.mu_);
+
+  // ---- of datanodes on their way out, by uuid: from any thread, with or without the lock
+  std::vector<LeaveProgress> Leaving() const;
+
  private:
   // What one round sees.
   struct Round {
@@ -98,15 +114,11 @@ class NamenodeImpl::Healer {
   void WalkFile(size_t most, std::vector<BlockId>* out);
   void WalkStorage(size_t most, std::vector<BlockId>* out);
   void WalkAll(const Round& round, size_t most, std::vector<BlockId>* out);
-  // The next ids of a range of records; *position moves on. False: that was the end.
-  bool ReadIds(const std::string& prefix, size_t most, std::string* position,
-               std::vector<BlockId>* out);
   // Looks the blocks up and judges them; with `act`, plans and orders too. Returns how many orders
   // were given.
   size_t Judge(const Round& round, std::span<const BlockId> blocks, bool act);
   std::vector<BlockId> JudgeSlice(const Round& round, std::span<const BlockId> blocks, bool act,
                                   size_t* orders);
-  absl::StatusOr<InodeId> LoadOwner(BlockId block);
   absl::StatusOr<std::optional<InodeId>> PeekOwner(BlockId block);
   bool JudgeOne(const Round& round, BlockId block, InodeId owner, bool act)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(namenode_.mu_);
@@ -119,6 +131,8 @@ class NamenodeImpl::Healer {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(namenode_.mu_);
   bool Repair(const Round& round);
   absl::Duration CopyTimeout(uint64_t bytes) const;
+
+  class Departures;
 
   NamenodeImpl& namenode_;
   const HealingOptions options_;
@@ -160,6 +174,7 @@ class NamenodeImpl::Healer {
   absl::Duration next_full_walk_ = -absl::InfiniteDuration();
   TokenBucket full_walk_rate_;
   absl::InsecureBitGen random_;
+  const std::unique_ptr<Departures> departures_;
 };
 
 }  // namespace cairn::namenode

@@ -173,6 +173,129 @@ class Hosts(TopologyCase):
             self.assertIn(b"Superuser privilege is required", refused.stderr)
 
 
+class Leaving(TopologyCase):
+    """Five datanodes in three racks; the namenode repairs what those that leave take away."""
+
+    limit_seconds = 300
+
+    CONF = {
+        "dfs.blocksize": "1m",
+        "dfs.namenode.fs-limits.min-block-size": "512",
+        "cairn.datanode.sync.on.finalize": "false",
+        "cairn.namenode.stale.interval": "5s",
+        "cairn.namenode.dead.interval": "12s",
+        **JSON_HOSTS,
+    }
+
+    def cluster(self, hosts, **conf):
+        return MiniCluster(
+            datanodes=5,
+            racks=["/a", "/a", "/b", "/b", "/c"],
+            conf={**self.CONF, "dfs.hosts": hosts, **conf},
+        )
+
+    def want(self, cluster, hosts, **states):
+        """datanode_1="DECOMMISSIONED" and so on; the others serve."""
+        objects = []
+        for name, state in states.items():
+            ip, port = self.address(cluster, name.replace("_", "-")).split(":")
+            entry = {"hostName": ip, "port": int(port)}
+            if isinstance(state, tuple):
+                state, until = state
+                entry["maintenanceExpireTimeInMS"] = int(until * 1000)
+            objects.append({**entry, "adminState": state})
+        write(hosts, json.dumps(objects))
+        self.refresh(cluster)
+
+    def fill(self, cluster, files=20, replication=3):
+        data = os.urandom(1 << 20)
+        for number in range(files):
+            cluster.put(data, f"/f{number}", "-D", f"dfs.replication={replication}")
+        return data
+
+    def check(self, cluster, data, files=20):
+        for number in range(files):
+            self.assertEqual(cluster.cat(f"/f{number}"), data, f"/f{number}")
+
+    def replicas(self, cluster, name):
+        return sum(
+            file.startswith("blk_") and not file.endswith(".meta")
+            for _, _, files in os.walk(cluster.data(name))
+            for file in files
+        )
+
+    def total(self, cluster):
+        return sum(self.replicas(cluster, name) for name in cluster.datanodes)
+
+    def state(self, cluster, name):
+        return self.states(cluster)[name]
+
+    def test_a_decommissioned_datanode_may_be_switched_off(self):
+        hosts = self.hosts_file("[]")
+        with self.cluster(hosts) as cluster:
+            data = self.fill(cluster)
+            held = self.replicas(cluster, "datanode-5")
+            self.want(cluster, hosts, datanode_5="DECOMMISSIONED")
+            self.eventually(
+                lambda: self.state(cluster, "datanode-5") == "Decommissioned", "the end", 120
+            )
+            self.assertEqual(self.total(cluster), 60 + held, "its own replicas stay")
+            cluster.kill_now("datanode-5")
+            self.check(cluster, data)
+            time.sleep(13)  # given up: nothing has to be repaired
+            self.assertEqual(self.total(cluster), 60 + held)
+            report = self.admin(cluster, "-report", "-dead").stdout.decode()
+            self.assertIn("Decommission Status : Decommissioned", report)
+
+    def test_a_cancelled_decommission_leaves_nothing_too_many(self):
+        hosts = self.hosts_file("[]")
+        with self.cluster(hosts) as cluster:
+            data = self.fill(cluster)
+            self.want(cluster, hosts, datanode_1="DECOMMISSIONED")
+            self.eventually(lambda: self.total(cluster) > 60, "a copy", 60)
+            self.want(cluster, hosts)
+            self.assertEqual(self.state(cluster, "datanode-1"), "In Service")
+            self.eventually(lambda: self.total(cluster) == 60, "the extra copies gone", 120)
+            self.check(cluster, data)
+
+    def test_too_few_datanodes_are_left(self):
+        hosts = self.hosts_file("[]")
+        with self.cluster(hosts) as cluster:
+            self.fill(cluster, files=1, replication=5)
+            self.want(cluster, hosts, datanode_2="DECOMMISSIONED")
+            time.sleep(5)
+            self.assertEqual(self.state(cluster, "datanode-2"), "Decommission In Progress")
+            report = self.admin(cluster, "-report", "-decommissioning").stdout.decode()
+            self.assertIn("Decommissioning datanodes (1)", report)
+            self.assertIn("Decommission Status : Decommission in progress", report)
+            cluster.dfs("-setrep", "4", "/f0")
+            self.eventually(
+                lambda: self.state(cluster, "datanode-2") == "Decommissioned", "the end", 90
+            )
+
+    def test_maintenance_is_no_reason_to_copy_until_it_is_over(self):
+        hosts = self.hosts_file("[]")
+        with self.cluster(hosts) as cluster:
+            data = self.fill(cluster)
+            until = time.time() + 45 * env.SLOW
+            self.want(cluster, hosts, datanode_3=("IN_MAINTENANCE", until))
+            self.eventually(
+                lambda: self.state(cluster, "datanode-3") == "In Maintenance", "maintenance", 30
+            )
+            held = self.replicas(cluster, "datanode-3")
+            cluster.kill_now("datanode-3")
+            while time.time() < until - 5:
+                time.sleep(1)
+                self.assertEqual(self.total(cluster), 60, "dead, and nothing is copied")
+            self.check(cluster, data)
+            self.eventually(
+                lambda: self.total(cluster) == 60 + held, "copies of all that it held", 120
+            )
+            cluster.start("datanode-3")
+            self.eventually(lambda: self.total(cluster) == 60, "one of each too many gone", 120)
+            self.check(cluster, data)
+
+
 class StockTools(TopologyCase):
     limit_seconds = 240
 

@@ -1,0 +1,123 @@
+// namenode/core/departures.h - sees datanodes out: finds when one that is to leave may go, and says
+// how far it has come.
+//
+//   decommissioning / entering maintenance
+//        |
+//        v      all is safe       no open file needs it
+//      walk ----------------> look ----------------------> FinishLeaving
+//        ^ \ some are not      |  some do
+//        |  v                  |
+//        `- list: looked through again until it is empty
+//
+// The copies that make a block safe are ordered by repair (healer.h), which notices by itself that
+// a node is leaving. A block is safe when repair would leave it alone although the node's replica
+// does not count: enough live copies elsewhere, in enough racks. For maintenance the fewest copies
+// that must be reachable meanwhile are enough (dfs.namenode.maintenance.replication.min).
+//
+// Open files are found by their records, which reach the store with the edits that opened them: a
+// file that was opened before the node began to leave has its record once the store has come to the
+// edits of that time. Later ones are given no new block there; a block that is opened again is seen
+// by the walk.
+//
+// A walk reads a range of `n` records, some ids at a time and under no lock, and judges 32 blocks
+// under the namespace lock, shared. What is not safe goes to a list that is bounded: the walk waits
+// while it is full.
+//
+// Threads: Step from one thread, without the lock; Progress from any.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/btree_map.h"
+#include "namenode/blocks/leave_progress.h"
+#include "namenode/core/healer.h"
+
+namespace cairn::namenode {
+
+class NamenodeImpl::Healer::Departures {
+ public:
+  static constexpr size_t kMostListed = 1'000'000;  // blocks of one node
+
+  // Both outlive this.
+  Departures(NamenodeImpl& namenode, Healer& healer, uint32_t min_maintenance)
+      : namenode_(namenode), healer_(healer), min_maintenance_(min_maintenance) {}
+
+  // One bounded round. True: there is more to do at once.
+  bool Step() ABSL_LOCKS_EXCLUDED(namenode_.mu_, mu_);
+  // By uuid.
+  std::vector<LeaveProgress> Progress() const ABSL_LOCKS_EXCLUDED(mu_);
+
+ private:
+  struct Unsafe {
+    BlockId block;
+    uint64_t bytes;
+    bool last_copy;
+  };
+  struct Leaving {
+    enum class Phase { kWalk, kList, kOpenFiles };
+    AdminState state{};
+    uint64_t session = 0;
+    absl::Duration since;
+    std::vector<uint32_t> storages = {};
+    TxId begun_at = kNoTx;  // the newest edit when it began to leave
+    Phase phase = Phase::kWalk;
+    absl::Duration resume = -absl::InfiniteDuration();  // nothing is done before
+    // The walk has come to this key of this one of `storages`.
+    size_t at_storage = 0;
+    std::string position = {};
+    bool first_walk = true;
+    uint64_t walked = 0;
+    // The list; a round through it has judged the first at_unsafe and kept the first kept_unsafe.
+    std::vector<Unsafe> unsafe = {};
+    size_t at_unsafe = 0, kept_unsafe = 0;
+    uint64_t bytes_left = 0, last_copies = 0;  // of the list
+    uint64_t done_bytes = 0;                   // were on the list and are safe now
+    size_t listed() const { return unsafe.size() - (at_unsafe - kept_unsafe); }
+    absl::Duration next_log = -absl::InfiniteDuration();
+    std::string open_position = {};
+    std::string blocked_by = {};
+    LeaveEstimate estimate = {};
+  };
+
+  void Follow(const ClusterView& view, absl::Duration now);
+  // Each of these is bounded, and says whether there is more to do at once.
+  bool StepOne(const ClusterView& view, const DatanodeInfo& node, absl::Duration now,
+               Leaving* leaving);
+  bool Walk(const ClusterView& view, absl::Duration now, Leaving* leaving);
+  bool GoThroughList(const ClusterView& view, const DatanodeInfo& node, absl::Duration now,
+                     Leaving* leaving);
+  bool LookAtOpenFiles(const ClusterView& view, const DatanodeInfo& node, absl::Duration now,
+                       Leaving* leaving);
+  bool ReadOpenFiles(std::string* position, std::vector<InodeId>* files);
+  // What is in the way if the file is being written and needs one of `storages`; else empty.
+  std::string HowFileNeeds(const ClusterView& view, InodeId file,
+                           std::span<const uint32_t> storages) ABSL_LOCKS_EXCLUDED(namenode_.mu_);
+  // Those of `blocks` that are not safe are added to `unsafe`.
+  void Judge(const ClusterView& view, const Leaving& leaving, std::span<const BlockId> blocks,
+             std::vector<Unsafe>* unsafe) ABSL_LOCKS_EXCLUDED(namenode_.mu_);
+  void JudgeOne(const ClusterView& view, const Leaving& leaving, BlockId block, InodeId owner,
+                std::vector<Unsafe>* unsafe) const ABSL_SHARED_LOCKS_REQUIRED(namenode_.mu_);
+  // Of a block that is being written: datanodes of its pipeline that stay.
+  static uint32_t CountStaying(const BlockMap::Entry& entry, const ClusterView& view);
+  bool IsSafe(const BlockFacts& facts, AdminState state, const ClusterView& view) const;
+  std::string WhatBlocks(const DatanodeInfo& node, const Leaving& leaving)
+      ABSL_LOCKS_EXCLUDED(namenode_.mu_);
+  LeaveProgress Describe(const DatanodeInfo& node, const Leaving& leaving,
+                         absl::Duration now) const;
+
+  NamenodeImpl& namenode_;
+  Healer& healer_;
+  const uint32_t min_maintenance_;
+  // Touched by Step alone.
+  absl::btree_map<std::string, Leaving> leaving_;  // by uuid
+  std::shared_ptr<const ClusterView> followed_;
+
+  mutable Mutex mu_;  // a leaf
+  std::vector<LeaveProgress> progress_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace cairn::namenode

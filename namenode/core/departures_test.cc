@@ -1,0 +1,277 @@
+// Datanodes leave for good or for a while, are called back, and die meanwhile: no block falls below
+// what its file wants because of it.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "absl/strings/str_cat.h"
+#include "namenode/core/testing/test_namenode.h"
+
+namespace cairn::namenode {
+namespace {
+
+using ::testing::SizeIs;
+using ::testing::UnorderedElementsAre;
+using State = ReplicaState;
+using enum AdminState;
+
+constexpr absl::Duration kGivenUp = absl::Minutes(6);
+
+class DeparturesTest : public ::testing::Test {
+ protected:
+  void Start(int nodes) {
+    TestNamenode::Options options;
+    options.datanodes = nodes_ = nodes;
+    nn_ = std::make_unique<TestNamenode>(std::move(options));
+    nn_->SendFullReports();
+    Pass(absl::Seconds(1));
+  }
+  TestNamenode& nn() { return *nn_; }
+  ClusterState& cluster() { return nn_->impl().cluster(); }
+
+  void Pass(absl::Duration time) {
+    constexpr absl::Duration kStep = absl::Seconds(3);
+    for (; time > absl::ZeroDuration(); time -= kStep) {
+      nn_->clock().Advance(std::min(time, kStep));
+      for (int half = 0; half < 2; ++half) {
+        for (int node = 0; node < nodes_; ++node) {
+          if (!dead_.contains(node)) Beat(node);
+        }
+        nn_->impl().RunMaintenance();
+        nn_->Flush();  // as it happens by itself every 5 s
+        for (int round = 0; round < 1000 && nn_->impl().RunHealing(); ++round) {
+        }
+      }
+    }
+  }
+  void Beat(int node) {
+    for (const DatanodeCommand& command : nn_->Heartbeat(node)) {
+      if (const auto* const replicate = std::get_if<ReplicateCommand>(&command)) {
+        if (!copying_) continue;
+        for (const ReplicaTarget& target : replicate->targets) {
+          const int to = std::stoi(target.datanode_uuid.substr(3));
+          if (dead_.contains(to)) break;
+          ASSERT_OK(nn_->Report(to, replicate->block, State::kFinalized));
+        }
+      } else if (const auto* const invalidate = std::get_if<InvalidateCommand>(&command)) {
+        for (const BlockVersion& block : invalidate->blocks) {
+          ASSERT_OK(nn_->Report(node, block, State::kDeleted));
+        }
+      }
+    }
+  }
+
+  BlockVersion Write(absl::string_view path, uint32_t replication, const std::vector<int>& nodes) {
+    CreateOptions create = CreateFlags(true, false);
+    create.replication = replication;
+    EXPECT_OK(nn_->impl().Create(kSuper, path, create).value);
+    BlockVersion block = nn_->AddBlock(path).block;
+    block.length = 1000;
+    for (const int node : nodes) EXPECT_OK(nn_->Report(node, block, State::kFinalized));
+    EXPECT_THAT(nn_->impl().Complete(kSuper, path, kNoInode, "client", block, nullptr).value,
+                IsOkAndHolds(true));
+    return block;
+  }
+
+  struct Wish {
+    int node;
+    const char* state;  // as in the file
+    absl::Time until = absl::InfiniteFuture();
+  };
+  // The operator's file names these, and everybody else stays.
+  void SetHosts(const std::vector<Wish>& wishes) {
+    std::string json;
+    for (const Wish& wish : wishes) {
+      const auto view = cluster().View();
+      const DatanodeAddress& at =
+          view->FindByUuid(TestNamenode::DatanodeUuid(wish.node))->info->address;
+      absl::StrAppend(&json, R"({"hostName": ")", at.ip, R"(", "port": )", at.transfer_port,
+                      R"(, "adminState": ")", wish.state, "\"");
+      if (wish.until != absl::InfiniteFuture()) {
+        absl::StrAppend(&json, R"(, "maintenanceExpireTimeInMS": )",
+                        absl::ToUnixMillis(wish.until));
+      }
+      json += "}\n";
+    }
+    auto rules = HostRules::ParseJson(json, "hosts");
+    ASSERT_OK(rules);
+    cluster().SetHostRules(std::make_shared<const HostRules>(*std::move(rules)));
+  }
+
+  AdminState StateOf(int node) {
+    return cluster().View()->FindByUuid(TestNamenode::DatanodeUuid(node))->info->admin_state;
+  }
+  // The nodes with a good replica, whether it counts or not.
+  std::vector<int> Holders(const BlockVersion& block) {
+    const auto health = nn_->impl().DescribeBlock(kSuper, block.id).value;
+    EXPECT_OK(health);
+    std::vector<int> nodes;
+    if (!health.ok()) return nodes;
+    for (const ReplicaHealth& replica : health->replicas) {
+      if (replica.standing != Standing::kCorrupt && replica.standing != Standing::kExcess) {
+        nodes.push_back(std::stoi(replica.node->uuid.substr(3)));
+      }
+    }
+    return nodes;
+  }
+
+  std::unique_ptr<TestNamenode> nn_;
+  int nodes_ = 0;
+  bool copying_ = true;
+  std::set<int> dead_;
+};
+
+TEST_F(DeparturesTest, ANodeIsDecommissionedOnceItsBlocksAreElsewhereAsOftenAsTheyShouldBe) {
+  Start(4);
+  const BlockVersion block = Write("/f", 3, {0, 1, 2});
+  copying_ = false;
+  SetHosts({{0, "DECOMMISSIONED"}});
+  Pass(absl::Seconds(30));
+  EXPECT_EQ(StateOf(0), kDecommissioning);
+  copying_ = true;
+  Pass(absl::Minutes(10));  // the copy that nobody made is given up and ordered again
+  EXPECT_EQ(StateOf(0), kDecommissioned);
+  EXPECT_THAT(Holders(block), UnorderedElementsAre(0, 1, 2, 3));
+}
+
+TEST_F(DeparturesTest, ANodeWithoutBlocksMayGoAtOnce) {
+  Start(2);
+  Write("/f", 1, {1});
+  SetHosts({{0, "DECOMMISSIONED"}});
+  Pass(absl::Seconds(3));
+  EXPECT_EQ(StateOf(0), kDecommissioned);
+}
+
+TEST_F(DeparturesTest, WhereTooFewNodesAreLeftItStaysAndSaysWhy) {
+  Start(3);
+  Write("/f", 3, {0, 1, 2});
+  SetHosts({{0, "DECOMMISSIONED"}});
+  Pass(absl::Minutes(2));
+  EXPECT_EQ(StateOf(0), kDecommissioning);
+  EXPECT_THAT(nn().impl().SetReplication(kSuper, "/f", 2).value, IsOkAndHolds(true));
+  Pass(absl::Minutes(2));
+  EXPECT_EQ(StateOf(0), kDecommissioned) << "two are enough now";
+}
+
+TEST_F(DeparturesTest, CalledBackItServesAtOnceAndWhatIsTooManyGoes) {
+  Start(4);
+  const BlockVersion block = Write("/f", 3, {0, 1, 2});
+  SetHosts({{0, "DECOMMISSIONED"}});
+  Pass(absl::Minutes(1));
+  EXPECT_THAT(Holders(block), SizeIs(4));
+  SetHosts({});
+  EXPECT_EQ(StateOf(0), kInService);
+  Pass(absl::Minutes(2));
+  EXPECT_THAT(Holders(block), SizeIs(3));
+}
+
+TEST_F(DeparturesTest, TheLastCopyIsNotLetGo) {
+  Start(2);
+  Write("/f", 1, {0});
+  copying_ = false;
+  SetHosts({{0, "DECOMMISSIONED"}});
+  Pass(absl::Minutes(1));
+  EXPECT_EQ(StateOf(0), kDecommissioning);
+}
+
+TEST_F(DeparturesTest, OneThatDiesMeanwhileIsDoneWhenItsBlocksAreSafeWithoutIt) {
+  Start(5);
+  Write("/f", 3, {0, 1, 2});
+  Write("/only", 1, {0});
+  copying_ = false;
+  SetHosts({{0, "DECOMMISSIONED"}});
+  Pass(absl::Seconds(9));
+  dead_.insert(0);
+  copying_ = true;
+  Pass(kGivenUp);
+  EXPECT_EQ(StateOf(0), kDecommissioning) << "/only is nowhere else";
+  EXPECT_THAT(nn().impl().Delete(kSuper, "/only", false).value, IsOkAndHolds(true));
+  Pass(absl::Minutes(1));
+  EXPECT_EQ(StateOf(0), kDecommissioned);
+}
+
+TEST_F(DeparturesTest, AFileBeingWrittenToItAloneKeepsIt) {
+  Start(2);
+  CreateOptions create = CreateFlags(true, false);
+  create.replication = 1;
+  ASSERT_OK(nn().impl().Create(kSuper, "/open", create).value);
+  const LocatedBlock block = nn().AddBlock("/open");
+  ASSERT_THAT(block.storages, SizeIs(1));
+  const std::string uuid = cluster().View()->NodeOf(block.storages[0])->info->uuid;
+  const int writes = std::stoi(uuid.substr(3));
+  ASSERT_OK(nn().Report(writes, block.block, State::kBeingWritten));
+  SetHosts({{writes, "DECOMMISSIONED"}});
+  Pass(absl::Seconds(30));
+  EXPECT_EQ(StateOf(writes), kDecommissioning);
+  BlockVersion done = block.block;
+  done.length = 1000;
+  ASSERT_OK(nn().Report(writes, done, State::kFinalized));
+  EXPECT_THAT(nn().impl().Complete(kSuper, "/open", kNoInode, "client", done, nullptr).value,
+              IsOkAndHolds(true));
+  Pass(absl::Minutes(1));
+  EXPECT_EQ(StateOf(writes), kDecommissioned);
+  EXPECT_THAT(Holders(done), SizeIs(2));
+}
+
+TEST_F(DeparturesTest, ForMaintenanceOneReachableCopyIsEnoughAndNothingIsCopied) {
+  Start(4);
+  const BlockVersion block = Write("/f", 2, {0, 1});
+  SetHosts({{0, "IN_MAINTENANCE"}});
+  Pass(absl::Seconds(6));
+  EXPECT_EQ(StateOf(0), kInMaintenance);
+  dead_.insert(0);
+  Pass(kGivenUp * 2);
+  EXPECT_EQ(nn().impl().cluster().Totals().dead, 1);
+  EXPECT_THAT(Holders(block), UnorderedElementsAre(0, 1)) << "it is known to come back";
+}
+
+TEST_F(DeparturesTest, TheOnlyCopyIsMadeTwiceBeforeMaintenance) {
+  Start(3);
+  const BlockVersion block = Write("/f", 1, {0});
+  SetHosts({{0, "IN_MAINTENANCE"}});
+  Pass(absl::Minutes(1));
+  EXPECT_EQ(StateOf(0), kInMaintenance);
+  EXPECT_THAT(Holders(block), SizeIs(2));
+}
+
+TEST_F(DeparturesTest, WhoIsStillAwayWhenItsMaintenanceEndsIsRepairedLikeAnyDeadNode) {
+  Start(4);
+  const BlockVersion block = Write("/f", 2, {0, 1});
+  SetHosts({{0, "IN_MAINTENANCE", nn().clock().Now() + absl::Hours(1)}});
+  Pass(absl::Seconds(6));
+  dead_.insert(0);
+  Pass(absl::Minutes(59));
+  EXPECT_THAT(Holders(block), SizeIs(2));
+  Pass(absl::Minutes(3));
+  EXPECT_EQ(StateOf(0), kInService);
+  const auto health = nn().impl().DescribeBlock(kSuper, block.id).value;
+  ASSERT_OK(health);
+  EXPECT_EQ(health->counts.live, 2u) << "a new one in its place";
+}
+
+TEST_F(DeparturesTest, AfterARestartItGoesOn) {
+  Start(4);
+  Write("/f", 3, {0, 1, 2});
+  SetHosts({{0, "DECOMMISSIONED"}});
+  Pass(absl::Minutes(1));
+  EXPECT_EQ(StateOf(0), kDecommissioned);
+  const std::vector<Wish> wishes{{0, "DECOMMISSIONED"}};
+  nn().Restart();  // the rules are read again by then
+  SetHosts(wishes);
+  nn().SendFullReports();
+  EXPECT_EQ(StateOf(0), kDecommissioning);
+  Pass(absl::Minutes(3));
+  EXPECT_EQ(StateOf(0), kDecommissioned);
+}
+
+TEST_F(DeparturesTest, ManyBlocksAreCopiedFirst) {
+  Start(3);
+  for (int i = 0; i < 300; ++i) Write(absl::StrCat("/f", i), 1, {0});
+  SetHosts({{0, "DECOMMISSIONED"}});
+  for (int step = 0; step < 200 && StateOf(0) == kDecommissioning; ++step) Pass(absl::Seconds(3));
+  EXPECT_EQ(StateOf(0), kDecommissioned);
+}
+
+}  // namespace
+}  // namespace cairn::namenode
