@@ -288,6 +288,11 @@ absl::StatusOr<ClusterState::Node*> ClusterState::FindSession(absl::string_view 
   return node;
 }
 
+bool ClusterState::IsSession(absl::string_view uuid, uint64_t session) const {
+  MutexLock lock(mu_);
+  return FindSession(uuid, session).ok();
+}
+
 absl::Status ClusterState::Heartbeat(absl::string_view uuid, uint64_t session,
                                      std::span<const StorageInfo> storages, uint32_t transfers) {
   const absl::Time wall = clock_.Now();

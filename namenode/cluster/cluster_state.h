@@ -121,6 +121,9 @@ class ClusterState {
                          std::span<const StorageInfo> storages, uint32_t transfers)
       ABSL_LOCKS_EXCLUDED(mu_);
 
+  // Whether that is the node's session now, and it is not dead.
+  bool IsSession(absl::string_view uuid, uint64_t session) const ABSL_LOCKS_EXCLUDED(mu_);
+
   // The right to process one numbered report of a node: at most one at a time, in order. Done()
   // counts the report as seen; a turn that is dropped without it lets the datanode send the report
   // again.

@@ -157,6 +157,7 @@ void NamenodeImpl::StartServing(Journal& journal) {
   // What the counters gave out after the last reservation is unknown: go on behind all of it.
   next_ = tree_->reserved();
   journal_ = &journal;
+  blocks_->digests().Restart(ReplicaDigests::ShiftFor(tree_->identity().next_storage_number()));
 }
 
 void NamenodeImpl::StartSafeMode(absl::Duration longest) {
@@ -182,6 +183,7 @@ void NamenodeImpl::RunMaintenance() {
   RecoverExpiredLeases();
   SendRecoveries();
   RingForDeletions();
+  WalkReplicaRecords();
   RecordGivenUp();
 }
 
