@@ -168,7 +168,10 @@ void NamenodeImpl::StartSafeMode(absl::Duration longest) {
 void NamenodeImpl::RunMaintenance() {
   {
     WriterLock lock(mu_);
-    safe_mode_.Update(cluster_.Totals().live, clock_.Monotonic());
+    if (safe_mode_.startup()) {
+      safe_mode_.Update(cluster_.AwaitedDatanodes(SafeModeState::kMostNamed), clock_.Monotonic());
+      if (!safe_mode_.startup()) LOG_INFO("start-up's safe mode is over");
+    }
     tree_->Trim(1000);
   }
   for (const ClusterState::DeadNode& node : cluster_.TakeNewlyDead()) {
