@@ -88,7 +88,8 @@ void LocalNamenode::Maintain() {
     namenode_->RunMaintenance();
     MutexLock lock(mu_);
     if (stopping_) return;
-    wake_.WaitFor(mu_, std::chrono::milliseconds(namenode_->HasBackgroundWork() ? 1 : 100));
+    const bool busy = namenode_->HasBackgroundWork() || namenode_->IsWalkingReplicas();
+    wake_.WaitFor(mu_, std::chrono::milliseconds(busy ? 1 : 100));
     if (stopping_) return;
   }
 }

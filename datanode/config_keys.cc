@@ -53,6 +53,9 @@ constexpr ConfigKey kKeys[] = {
      "most MiB a second that are moved so", absl::Seconds(1), 1, 100000},
     {"dfs.heartbeat.interval", kDuration, "3s", "how often the namenode is told of us",
      absl::Seconds(1), 1, 3600},
+    {"dfs.blockreport.intervalMsec", kDuration, "1h",
+     "how often all replicas are compared with what the namenode knows", absl::Milliseconds(1),
+     1000},
 
     // Ours.
     {"cairn.namenode.internal.address", kString, "127.0.0.1:8021",
@@ -226,6 +229,7 @@ absl::StatusOr<DatanodeOptions> OptionsFrom(const Config& config) {
   ASSIGN_OR_RETURN(options.transfer.congestion_control,
                    config.GetString("cairn.datanode.tcp.congestion"));
   ASSIGN_OR_RETURN(options.heartbeat_interval, config.GetDuration("dfs.heartbeat.interval"));
+  ASSIGN_OR_RETURN(options.report_interval, config.GetDuration("dfs.blockreport.intervalMsec"));
   ASSIGN_OR_RETURN(options.store.sync_on_finalize,
                    config.GetBool("cairn.datanode.sync.on.finalize"));
   ASSIGN_OR_RETURN(const int64_t io_threads, config.GetInt("cairn.datanode.io.threads"));

@@ -263,7 +263,8 @@ absl::Status Datanode::StartPorts() {
 absl::Status Datanode::StartSession() {
   SessionOptions session{.datanode_uuid = datanode_uuid_,
                          .software_version = kSoftwareVersion,
-                         .heartbeat_interval = options_.heartbeat_interval};
+                         .heartbeat_interval = options_.heartbeat_interval,
+                         .report_interval = options_.report_interval};
   session.address.set_ip(options_.advertised_ip);
   session.address.set_host_name(options_.advertised_host.empty() ? HostName()
                                                                  : options_.advertised_host);

@@ -47,6 +47,7 @@ struct DatanodeOptions {
   uint16_t advertised_port = 0;  // of data transfer; 0: the one bound
   std::string superuser;
   absl::Duration heartbeat_interval = absl::Seconds(3);
+  absl::Duration report_interval = absl::Hours(1);
   int io_threads = 2;
   int disk_threads = 16;
   size_t write_buffers = 512;  // of 1 MiB, taken while a block is written

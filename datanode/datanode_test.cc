@@ -3,6 +3,7 @@
 
 #include <csignal>
 
+#include "common/replica_digest.h"
 #include "common/testing/eventually.h"
 #include "common/testing/status_matchers.h"
 #include "common/testing/temp_dir.h"
@@ -37,6 +38,7 @@ class DatanodeTest : public ::testing::Test {
     options.advertised_ip = "127.0.0.1";
     options.superuser = "root-of-tests";
     options.heartbeat_interval = absl::Milliseconds(20);
+    options.report_interval = report_interval_;
     options.disk_threads = 4;
     return Datanode::Start(PosixFileSystem(), std::move(options), namenode_, [](bool) {});
   }
@@ -68,6 +70,7 @@ class DatanodeTest : public ::testing::Test {
 
   TempDir dir_;
   FakeNamenode namenode_;
+  absl::Duration report_interval_ = absl::Hours(1);
 };
 
 TEST_F(DatanodeTest, RegistersReportsEverythingAndThenWhatChanges) {
@@ -135,6 +138,91 @@ TEST_F(DatanodeTest, ASessionThatEndsWhileItWaitsForOrdersIsBegunAnew) {
   internal::Command unknown;
   namenode_.Order(unknown);
   EVENTUALLY(namenode_.heartbeats() == 3);
+}
+
+// ---- report rounds by digests
+
+class ReportRoundTest : public DatanodeTest {
+ protected:
+  static constexpr uint32_t kShift = 4;
+  using Reply = internal::ReportDigestsReply;
+
+  static Reply Answer(Reply::Result result, const std::vector<uint64_t>& differing = {}) {
+    Reply reply;
+    reply.set_result(result);
+    reply.mutable_differing()->Assign(differing.begin(), differing.end());
+    return reply;
+  }
+  // Blocks 1, 2, 17, 33 and, being written, 34. Their datanode then has to register anew.
+  void StartWithReplicas(std::vector<Reply> answers) {
+    ASSERT_OK_AND_ASSIGN(datanode_, StartAt("n1"));
+    for (const uint64_t id : {1, 2, 17, 33}) {
+      ASSERT_OK(Write(datanode_->transfer_port(), {.id = id}, Pattern(100 + id)));
+      EVENTUALLY(namenode_.Heard(id, internal::FINALIZED));
+    }
+    LeaveOpen(*datanode_, {.id = 34}, Pattern(50));
+    EVENTUALLY(namenode_.Heard(34, internal::BEING_WRITTEN));
+    ASSERT_GE(namenode_.parts().size(), 1u);  // of the first session, empty
+    namenode_.WantDigests(kShift, std::move(answers));
+    namenode_.ForgetSession();
+  }
+  std::unique_ptr<Datanode> datanode_;
+};
+
+TEST_F(ReportRoundTest, WhatTheNamenodeKnowsIsNotListed) {
+  StartWithReplicas({});
+  EVENTUALLY(namenode_.digests().size() == 1);
+  const internal::ReportDigestsRequest request = namenode_.digests()[0];
+  ASSERT_EQ(request.buckets_size(), 3);
+  EXPECT_EQ(request.buckets(0).replicas(), 2u);
+  EXPECT_EQ(request.buckets(1).bucket(), 1u);
+  const ReplicaDigest digest = ReplicaDigest::Of(BlockId{17}, GenerationStamp{1001}, 117);
+  EXPECT_EQ(request.buckets(1).low(), digest.low);
+  EXPECT_EQ(request.buckets(1).high(), digest.high);
+  ASSERT_EQ(request.others_size(), 1) << "block 34 is not finalized, so it has no part in them";
+  EXPECT_EQ(request.others(0).block().block_id(), 34u);
+  EXPECT_EQ(request.others(0).state(), internal::BEING_WRITTEN);
+  const int beats = namenode_.heartbeats();
+  EVENTUALLY(namenode_.heartbeats() > beats);
+  EXPECT_THAT(namenode_.parts(), SizeIs(1));
+}
+
+TEST_F(ReportRoundTest, BucketsThatDifferAreListed) {
+  StartWithReplicas({Answer(Reply::COMPARED, {0, 2, 7})});
+  EVENTUALLY(namenode_.parts().size() == 2);
+  const internal::ReportReplicasRequest part = namenode_.parts()[1];
+  EXPECT_TRUE(part.last());
+  EXPECT_EQ(part.sequence(), namenode_.digests()[0].sequence() + 1);
+  ASSERT_EQ(part.ranges_size(), 3);
+  EXPECT_EQ(part.ranges(0).first(), 1u);
+  EXPECT_EQ(part.ranges(0).last(), 15u);
+  EXPECT_EQ(part.ranges(2).first(), 7u << kShift);
+  std::vector<uint64_t> listed;
+  for (const auto& replica : part.replicas()) listed.push_back(replica.block().block_id());
+  EXPECT_THAT(listed, ::testing::ElementsAre(1, 2, 33, 34));
+}
+
+TEST_F(ReportRoundTest, ANamenodeThatIsNotReadyIsAskedAgainWithFreshDigests) {
+  StartWithReplicas({Answer(Reply::LATER), Answer(Reply::LATER)});
+  EVENTUALLY(namenode_.digests().size() == 3);
+  EXPECT_EQ(namenode_.digests()[2].sequence(), namenode_.digests()[1].sequence() + 1);
+  EXPECT_THAT(namenode_.parts(), SizeIs(1));
+}
+
+TEST_F(ReportRoundTest, AListOfEverythingIsSentWhenItIsWanted) {
+  StartWithReplicas({Answer(Reply::LIST)});
+  EVENTUALLY(namenode_.parts().size() == 2);
+  EXPECT_EQ(namenode_.parts()[1].replicas_size(), 5);
+  EXPECT_EQ(namenode_.parts()[1].ranges_size(), 0);
+  datanode_->session().TriggerReport(/*full=*/true);
+  EVENTUALLY(namenode_.parts().size() == 3);
+  EXPECT_THAT(namenode_.digests(), SizeIs(1));
+}
+
+TEST_F(ReportRoundTest, RoundsAreMadeAgainAndAgain) {
+  report_interval_ = absl::Milliseconds(20);
+  StartWithReplicas({});
+  EVENTUALLY(namenode_.digests().size() >= 3);
 }
 
 TEST_F(DatanodeTest, OrdersToDeleteAndTruncateAreCarriedOut) {

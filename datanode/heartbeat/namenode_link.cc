@@ -45,6 +45,11 @@ class GrpcNamenodeLink final : public NamenodeLink {
                                               request)
         .status();
   }
+  absl::StatusOr<internal::ReportDigestsReply> ReportDigests(
+      const internal::ReportDigestsRequest& request) override {
+    return Call<internal::ReportDigestsReply>(&internal::DatanodeService::Stub::ReportDigests,
+                                              request);
+  }
   absl::Status ReportReplicas(const internal::ReportReplicasRequest& request) override {
     return Call<internal::ReportReplicasReply>(&internal::DatanodeService::Stub::ReportReplicas,
                                                request)

@@ -28,6 +28,8 @@ class NamenodeLink {
   virtual absl::StatusOr<internal::AwaitOrdersReply> AwaitOrders(
       const internal::AwaitOrdersRequest& request, std::stop_token stop) = 0;
   virtual absl::Status ReportChanges(const internal::ReportChangesRequest& request) = 0;
+  virtual absl::StatusOr<internal::ReportDigestsReply> ReportDigests(
+      const internal::ReportDigestsRequest& request) = 0;
   virtual absl::Status ReportReplicas(const internal::ReportReplicasRequest& request) = 0;
 };
 

@@ -9,12 +9,16 @@
 #include "common/logging.h"
 #include "common/status_macros.h"
 #include "common/thread.h"
+#include "datanode/heartbeat/report_parts.h"
 
 namespace cairn::datanode {
 namespace {
 
 // Changes in one message; a message of gRPC is limited to a few megabytes.
 constexpr size_t kMaxChangesPerReport = 20'000;
+
+// Buckets and single replicas in one message of digests. A volume with more of them is listed.
+constexpr size_t kMostInDigests = 50'000;
 
 // Between two reports of finished replicas. The first goes at once; those of many small files
 // written at a time share messages, which cost both ends more than the changes in them. It is the
@@ -59,6 +63,11 @@ void FillBlock(const ReplicaInfo& replica, internal::BlockRef* out) {
   out->set_block_id(ToInt(replica.block));
   out->set_generation_stamp(ToInt(replica.stamp));
   out->set_length(replica.length);
+}
+
+void FillReport(const ReplicaInfo& replica, internal::ReplicaReport* out) {
+  FillBlock(replica, out->mutable_block());
+  out->set_state(StateOf(replica.state));
 }
 
 }  // namespace
@@ -143,7 +152,7 @@ void NamenodeSession::VolumeFailed(const Volume& /*volume*/) {
 void NamenodeSession::TriggerReport(bool full) {
   {
     MutexLock lock(mu_);
-    if (full) full_report_ = true;
+    if (full) lists_wanted_ = true;
     urgent_ = true;
   }
   wake_.NotifyAll();
@@ -156,7 +165,8 @@ void NamenodeSession::Run() {
     absl::Duration pause;
     if (status.ok()) {
       retry = options_.retry_min;
-      pause = next_heartbeat_ - Now();
+      pause = std::min(next_heartbeat_, round_.volumes.empty() ? next_round_ : round_.not_before) -
+              Now();
     } else {
       LOG_EVERY_SECONDS(kWarn, 30, "namenode: {}", status);
       if (absl::IsAborted(status)) EndSession();
@@ -170,6 +180,7 @@ void NamenodeSession::Run() {
       continue;
     }
     if (status.ok() && (heartbeat_now_ || volume_failed_)) pause = absl::ZeroDuration();
+    if (status.ok() && (round_wanted_ || lists_wanted_)) pause = absl::ZeroDuration();
     if (status.ok() && urgent_) pause = std::min(pause, next_report_ - Now());
     if (pause <= absl::ZeroDuration()) continue;
     wake_.WaitFor(mu_, absl::ToChronoNanoseconds(pause));
@@ -220,7 +231,7 @@ bool NamenodeSession::HeartbeatIsDue() {
 absl::Status NamenodeSession::Round() {
   if (!session_.has_value()) RETURN_IF_ERROR(RegisterNow());
   RETURN_IF_ERROR(SendChanges());
-  RETURN_IF_ERROR(SendFullReport());
+  RETURN_IF_ERROR(SendReports());
   if (HeartbeatIsDue()) RETURN_IF_ERROR(SendHeartbeat());
   return absl::OkStatus();
 }
@@ -270,8 +281,9 @@ absl::Status NamenodeSession::RegisterNow() {
     interval_ = absl::Milliseconds(reply.heartbeat_interval_ms());
   }
   next_heartbeat_ = Now();
+  digest_shift_ = std::min(reply.digest_shift(), kMaxDigestShift);
   MutexLock lock(mu_);
-  if (reply.full_report()) full_report_ = true;
+  if (reply.full_report()) round_wanted_ = true;
   order_session_ = reply.session();
   heartbeat_now_ = false;
   wake_for_orders_.NotifyAll();
@@ -283,7 +295,8 @@ absl::Status NamenodeSession::SendChanges() {
     if (in_flight_.empty()) {
       MutexLock lock(mu_);
       const bool due = (urgent_ && Now() >= next_report_) || stopping_ ||
-                       pending_.size() >= kMaxChangesPerReport || Now() >= next_heartbeat_;
+                       pending_.size() >= kMaxChangesPerReport || Now() >= next_heartbeat_ ||
+                       RoundIsDue();  // what is told before it need not differ in it
       if (pending_.empty()) urgent_ = false;
       if (pending_.empty() || !due) return absl::OkStatus();
       const size_t count = std::min(pending_.size(), kMaxChangesPerReport);
@@ -315,45 +328,121 @@ absl::Status NamenodeSession::SendChanges() {
   }
 }
 
-absl::Status NamenodeSession::SendFullReport() {
+bool NamenodeSession::RoundIsDue() const {
+  return round_wanted_ || lists_wanted_ || Now() >= next_round_ ||
+         (!round_.volumes.empty() && Now() >= round_.not_before);
+}
+
+bool NamenodeSession::BeginRound() {
   {
     MutexLock lock(mu_);
-    if (!full_report_) return absl::OkStatus();
-    full_report_ = false;
+    if (!round_wanted_ && !lists_wanted_ && Now() < next_round_) return !round_.volumes.empty();
+    round_.lists = std::exchange(lists_wanted_, false);
+    round_wanted_ = false;
   }
-  const uint64_t report_id = next_report_id_++;
-  const auto part_size = static_cast<size_t>(options_.replicas_per_part);
-  const auto send = [&]() -> absl::Status {
-    for (size_t volume = 0; volume < store_->volumes().size(); ++volume) {
-      if (store_->volumes()[volume]->failed()) continue;  // the heartbeat says so
-      const std::vector<ReplicaInfo> replicas = store_->List(static_cast<int>(volume));
-      size_t next = 0;
-      uint32_t part = 0;
-      do {
-        internal::ReportReplicasRequest request;
-        request.set_datanode_uuid(options_.datanode_uuid);
-        request.set_session(*session_);
-        request.set_sequence(++sequence_);
-        request.set_storage_uuid(store_->volumes()[volume]->identity().storage_uuid);
-        request.set_report_id(report_id);
-        request.set_part(part++);
-        for (const size_t end = std::min(next + part_size, replicas.size()); next < end; ++next) {
-          internal::ReplicaReport* const report = request.add_replicas();
-          FillBlock(replicas[next], report->mutable_block());
-          report->set_state(StateOf(replicas[next].state));
-        }
-        request.set_last(next == replicas.size());
-        RETURN_IF_ERROR(link_.ReportReplicas(request));
-      } while (next < replicas.size());
+  round_.volumes.clear();
+  for (size_t volume = store_->volumes().size(); volume > 0; --volume) {
+    round_.volumes.push_back(volume - 1);
+  }
+  round_.not_before = Now();
+  // Datanodes that were started together need not go on reporting together.
+  next_round_ = Now() + options_.report_interval * absl::Uniform(random_, 0.5, 1.0);
+  return true;
+}
+
+absl::Status NamenodeSession::SendReports() {
+  if (!BeginRound() || Now() < round_.not_before) return absl::OkStatus();
+  while (!round_.volumes.empty()) {
+    const absl::StatusOr<bool> done = ReportVolume(round_.volumes.back());
+    if (!done.ok()) {  // the whole of it again, under new numbers
+      MutexLock lock(mu_);
+      (round_.lists ? lists_wanted_ : round_wanted_) = true;
+      return done.status();
     }
-    return absl::OkStatus();
-  };
-  const absl::Status status = send();
-  if (!status.ok()) {  // the whole of it again, under a new number
-    MutexLock lock(mu_);
-    full_report_ = true;
+    if (!*done) {
+      round_.not_before = Now() + options_.report_retry;
+      return absl::OkStatus();
+    }
+    round_.volumes.pop_back();
   }
-  return status;
+  LOG_INFO("report round done");
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> NamenodeSession::ReportVolume(size_t volume) {
+  const Volume& on = *store_->volumes()[volume];
+  if (on.failed() || on.retired()) return true;  // the heartbeat says so
+  if (round_.lists || digest_shift_ == 0) {
+    RETURN_IF_ERROR(SendList(volume, {}));
+    return true;
+  }
+  const ReplicaStore::Summary summary = store_->Summarize(static_cast<int>(volume), digest_shift_);
+  if (summary.buckets.size() + summary.others.size() > kMostInDigests) {
+    RETURN_IF_ERROR(SendList(volume, {}));
+    return true;
+  }
+  internal::ReportDigestsRequest request;
+  request.set_datanode_uuid(options_.datanode_uuid);
+  request.set_session(*session_);
+  request.set_sequence(++sequence_);
+  request.set_storage_uuid(on.identity().storage_uuid);
+  request.set_shift(digest_shift_);
+  for (const auto& [number, digest] : summary.buckets) {
+    internal::BucketDigest* const bucket = request.add_buckets();
+    bucket->set_bucket(number);
+    bucket->set_low(digest.low);
+    bucket->set_high(digest.high);
+    bucket->set_replicas(digest.count);
+  }
+  for (const ReplicaInfo& replica : summary.others) {
+    FillReport(replica, request.add_others());
+  }
+  ASSIGN_OR_RETURN(const internal::ReportDigestsReply reply, link_.ReportDigests(request));
+  switch (reply.result()) {
+    case internal::ReportDigestsReply::LATER:
+      return false;
+    case internal::ReportDigestsReply::COMPARED:
+      if (reply.differing().empty()) return true;
+      LOG_INFO("volume {}: {} of {} buckets are listed, since the namenode knows them otherwise",
+               on.path(), reply.differing_size(), summary.buckets.size());
+      RETURN_IF_ERROR(SendList(
+          volume,
+          RangesOfBuckets({reply.differing().begin(), reply.differing().end()}, digest_shift_)));
+      return true;
+    default:
+      RETURN_IF_ERROR(SendList(volume, {}));
+      return true;
+  }
+}
+
+// `ranges` empty: everything.
+absl::Status NamenodeSession::SendList(size_t volume, std::span<const BlockRange> ranges) {
+  const std::vector<ReplicaInfo> replicas = ranges.empty()
+                                                ? store_->List(static_cast<int>(volume))
+                                                : store_->List(static_cast<int>(volume), ranges);
+  const std::vector<ReportPart> parts =
+      SplitReport(replicas, ranges, static_cast<size_t>(options_.replicas_per_part));
+  const uint64_t report_id = next_report_id_++;
+  for (size_t part = 0; part < parts.size(); ++part) {
+    internal::ReportReplicasRequest request;
+    request.set_datanode_uuid(options_.datanode_uuid);
+    request.set_session(*session_);
+    request.set_sequence(++sequence_);
+    request.set_storage_uuid(store_->volumes()[volume]->identity().storage_uuid);
+    request.set_report_id(report_id);
+    request.set_part(static_cast<uint32_t>(part));
+    request.set_last(part + 1 == parts.size());
+    for (const ReplicaInfo& replica : parts[part].replicas) {
+      FillReport(replica, request.add_replicas());
+    }
+    for (const BlockRange& range : parts[part].ranges) {
+      internal::IdRange* const ids = request.add_ranges();
+      ids->set_first(ToInt(range.first));
+      ids->set_last(ToInt(range.last));
+    }
+    RETURN_IF_ERROR(link_.ReportReplicas(request));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status NamenodeSession::SendHeartbeat() {
@@ -377,8 +466,7 @@ absl::Status NamenodeSession::SendHeartbeat() {
   for (const internal::Command& command : reply.commands()) {
     if (command.has_full_report()) {
       MutexLock lock(mu_);
-      full_report_ = true;
-      urgent_ = true;
+      round_wanted_ = true;
     } else {
       obey_(command);
     }

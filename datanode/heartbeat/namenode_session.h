@@ -1,6 +1,7 @@
 // datanode/heartbeat/namenode_session.h - keeps the namenode informed, and carries its orders here.
 //
-//   register -> [full report] -> heartbeats, changes ... -> ABORTED: register again
+//   register -> [report round] -> heartbeats, changes, now and then a round ... -> ABORTED:
+//   register again
 //
 // One thread makes all calls but one, so that reports leave in their order. Another always waits
 // for orders (AwaitOrders), and lets the first one make a heartbeat as soon as there are some. A
@@ -10,6 +11,10 @@
 // across any absence of the namenode; only a new session numbers it anew. While the namenode is
 // away, transfers go on.
 //
+// A report round tells all that the volumes hold, by digests; only where those differ from what the
+// namenode knows replicas are listed (heartbeat/report_parts.h). Each step of it describes one
+// moment, and is sent before anything that changed later.
+//
 // Threads: Changed from any thread; orders are given to `obey` on the session's thread, which must
 // not wait for disks or peers.
 #pragma once
@@ -17,11 +22,13 @@
 #include <deque>
 #include <functional>
 #include <optional>
+#include <span>
 #include <stop_token>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "absl/random/random.h"
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "common/mutex.h"
@@ -37,7 +44,9 @@ struct SessionOptions {
   absl::Duration heartbeat_interval = absl::Seconds(3);
   absl::Duration retry_min = absl::Milliseconds(100);  // while the namenode is away
   absl::Duration retry_max = absl::Milliseconds(500);
-  int replicas_per_part = 10'000;  // of a full report
+  int replicas_per_part = 10'000;                   // of a list
+  absl::Duration report_interval = absl::Hours(1);  // dfs.blockreport.intervalMsec: between rounds
+  absl::Duration report_retry = absl::Milliseconds(300);  // the namenode is not ready for a round
 };
 
 class NamenodeSession final : public ReplicaEvents {
@@ -64,7 +73,7 @@ class NamenodeSession final : public ReplicaEvents {
   // The next heartbeat, which says so, leaves at once.
   void VolumeFailed(const Volume& volume) override ABSL_LOCKS_EXCLUDED(mu_);
 
-  // Soon: a full report, or what has changed.
+  // Soon: lists of all replicas, or what has changed.
   void TriggerReport(bool full) ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
@@ -82,7 +91,13 @@ class NamenodeSession final : public ReplicaEvents {
   absl::Status Round();
   absl::Status RegisterNow();
   absl::Status SendChanges();
-  absl::Status SendFullReport();
+  // The round that is under way or due, as far as it goes.
+  absl::Status SendReports();
+  bool RoundIsDue() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  bool BeginRound() ABSL_LOCKS_EXCLUDED(mu_);
+  // False: the namenode is not ready; again later.
+  absl::StatusOr<bool> ReportVolume(size_t volume);
+  absl::Status SendList(size_t volume, std::span<const BlockRange> ranges);
   absl::Status SendHeartbeat();
   std::vector<internal::StorageState> Storages() const;
 
@@ -98,6 +113,14 @@ class NamenodeSession final : public ReplicaEvents {
   std::optional<uint64_t> session_;
   uint64_t sequence_ = 0;
   uint64_t next_report_id_ = 1;
+  uint32_t digest_shift_ = 0;  // 0: the namenode wants lists
+  struct Round {
+    std::vector<size_t> volumes;  // still to be reported; the last one is the next
+    bool lists = false;           // of all replicas, whatever the digests
+    absl::Duration not_before;
+  } round_;
+  absl::Duration next_round_;
+  absl::BitGen random_;
   std::vector<Change> in_flight_;  // sent, or about to be, as number sequence_
   absl::Duration interval_;
   absl::Duration next_heartbeat_;  // by the monotonic clock
@@ -109,7 +132,8 @@ class NamenodeSession final : public ReplicaEvents {
   std::deque<Change> pending_ ABSL_GUARDED_BY(mu_);
   bool urgent_ ABSL_GUARDED_BY(mu_) = false;
   bool volume_failed_ ABSL_GUARDED_BY(mu_) = false;  // no heartbeat has said so yet
-  bool full_report_ ABSL_GUARDED_BY(mu_) = false;
+  bool round_wanted_ ABSL_GUARDED_BY(mu_) = false;
+  bool lists_wanted_ ABSL_GUARDED_BY(mu_) = false;
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
   // The session in which orders may be waited for: registered, and not known to have ended.
   std::optional<uint64_t> order_session_ ABSL_GUARDED_BY(mu_);

@@ -25,6 +25,7 @@ class FakeNamenode final : public NamenodeLink {
     reply.set_session(++session_);
     reply.set_heartbeat_interval_ms(heartbeat_interval_ms_);
     reply.set_full_report(true);
+    reply.set_digest_shift(digest_shift_);
     return reply;
   }
   absl::StatusOr<internal::HeartbeatReply> Heartbeat(
@@ -60,6 +61,16 @@ class FakeNamenode final : public NamenodeLink {
     changes_.push_back(request);
     return std::exchange(lose_answer_, absl::OkStatus());
   }
+  absl::StatusOr<internal::ReportDigestsReply> ReportDigests(
+      const internal::ReportDigestsRequest& request) override {
+    MutexLock lock(mu_);
+    if (!failure_.ok()) return failure_;
+    digests_.push_back(request);
+    if (digest_answers_.empty()) return internal::ReportDigestsReply();
+    internal::ReportDigestsReply answer = digest_answers_.front();
+    digest_answers_.erase(digest_answers_.begin());
+    return answer;
+  }
   absl::Status ReportReplicas(const internal::ReportReplicasRequest& request) override {
     MutexLock lock(mu_);
     if (!failure_.ok()) return failure_;
@@ -69,6 +80,13 @@ class FakeNamenode final : public NamenodeLink {
 
   // To be told at the next registration.
   void SetHeartbeatInterval(uint32_t ms) { Set(heartbeat_interval_ms_, ms); }
+  // To be told at the next registration: digests are wanted; and what they are answered, one after
+  // the other. The others: nothing differs.
+  void WantDigests(uint32_t shift, std::vector<internal::ReportDigestsReply> answers) {
+    MutexLock lock(mu_);
+    digest_shift_ = shift;
+    digest_answers_ = std::move(answers);
+  }
   // OK: well again.
   void Fail(absl::Status status) { Set(failure_, std::move(status)); }
   // The next report of changes arrives, its answer does not.
@@ -87,6 +105,7 @@ class FakeNamenode final : public NamenodeLink {
   std::vector<internal::RegisterRequest> registrations() const { return Get(registrations_); }
   std::vector<internal::ReportChangesRequest> changes() const { return Get(changes_); }
   std::vector<internal::ReportReplicasRequest> parts() const { return Get(parts_); }
+  std::vector<internal::ReportDigestsRequest> digests() const { return Get(digests_); }
   int heartbeats() const { return Get(heartbeats_); }
   // Whether this block was reported in this state.
   bool Heard(uint64_t block, internal::ReplicaState state) const {
@@ -124,6 +143,9 @@ class FakeNamenode final : public NamenodeLink {
   std::vector<internal::RegisterRequest> registrations_;
   std::vector<internal::ReportChangesRequest> changes_;
   std::vector<internal::ReportReplicasRequest> parts_;
+  uint32_t digest_shift_ = 0;
+  std::vector<internal::ReportDigestsReply> digest_answers_;
+  std::vector<internal::ReportDigestsRequest> digests_;
 };
 
 }  // namespace cairn::datanode::testing

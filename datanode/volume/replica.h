@@ -44,6 +44,11 @@ struct ReplicaInfo {
   friend bool operator==(const ReplicaInfo&, const ReplicaInfo&) = default;
 };
 
+// Block ids from `first` to `last`, both included.
+struct BlockRange {
+  BlockId first{}, last{};
+};
+
 // How long whoever asks a writer to stop waits for it. Longer than a writer takes to find that it
 // cannot connect to the next node, which nothing interrupts.
 inline constexpr absl::Duration kStopWriterLimit = absl::Seconds(30);

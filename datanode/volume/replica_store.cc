@@ -1,6 +1,8 @@
 #include "datanode/volume/replica_store.h"
 
 #include <algorithm>
+#include <iterator>
+#include <limits>
 #include <thread>
 #include <utility>
 
@@ -281,12 +283,23 @@ std::shared_ptr<OpenReplica> ReplicaStore::FindOpen(BlockId block) const {
 }
 
 std::vector<ReplicaInfo> ReplicaStore::List(int volume) const {
+  const BlockRange all{BlockId{0}, BlockId{std::numeric_limits<uint64_t>::max()}};
+  return List(volume, std::span(&all, 1));
+}
+
+std::vector<ReplicaInfo> ReplicaStore::List(int volume, std::span<const BlockRange> ranges) const {
+  const auto listed = [ranges](BlockId block) {
+    const auto after =
+        std::upper_bound(ranges.begin(), ranges.end(), block,
+                         [](BlockId id, const BlockRange& range) { return id < range.first; });
+    return after != ranges.begin() && block <= std::prev(after)->last;
+  };
   std::vector<ReplicaInfo> list;
   if (VolumeAt(volume).failed()) return list;
   {
     ReaderLock lock(mu_);
     for (const auto& [block, entry] : replicas_) {
-      if (entry.volume == volume && entry.state != ReplicaState::kTemporary) {
+      if (entry.volume == volume && entry.state != ReplicaState::kTemporary && listed(block)) {
         list.push_back(InfoOf(block, entry));
       }
     }
@@ -329,6 +342,26 @@ ReplicaStore::Slice ReplicaStore::ListAfter(int volume, BlockId after, size_t li
   }
   std::sort_heap(least.begin(), least.end(), by_id);
   return slice;
+}
+
+ReplicaStore::Summary ReplicaStore::Summarize(int volume, uint32_t shift) const {
+  Summary summary;
+  absl::flat_hash_map<uint64_t, ReplicaDigest> buckets;
+  {
+    ReaderLock lock(mu_);
+    for (const auto& [block, entry] : replicas_) {
+      if (entry.volume != volume || entry.state == ReplicaState::kTemporary) continue;
+      if (entry.state == ReplicaState::kFinalized) {
+        buckets[DigestBucket(block, shift)] += ReplicaDigest::Of(block, entry.stamp, entry.length);
+      } else {
+        summary.others.push_back(InfoOf(block, entry));
+      }
+    }
+  }
+  summary.buckets.assign(buckets.begin(), buckets.end());
+  std::sort(summary.buckets.begin(), summary.buckets.end(),
+            [](const auto& a, const auto& b) { return a.first < b.first; });
+  return summary;
 }
 
 size_t ReplicaStore::size() const {

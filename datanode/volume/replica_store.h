@@ -24,7 +24,9 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -32,6 +34,7 @@
 #include "common/ids.h"
 #include "common/io/file_system.h"
 #include "common/mutex.h"
+#include "common/replica_digest.h"
 #include "datanode/volume/replica.h"
 #include "datanode/volume/replica_writer.h"
 #include "datanode/volume/volume.h"
@@ -116,6 +119,16 @@ class ReplicaStore {
   // Replicas on one volume, ascending by block id. Temporary ones are left out. None of a volume
   // that has failed.
   std::vector<ReplicaInfo> List(int volume) const ABSL_LOCKS_EXCLUDED(mu_);
+  // The same, of those in `ranges`, which are ascending and do not overlap.
+  std::vector<ReplicaInfo> List(int volume, std::span<const BlockRange> ranges) const
+      ABSL_LOCKS_EXCLUDED(mu_);
+  // What List(volume) tells, in short: digests of the finalized replicas by buckets of block ids
+  // (common/replica_digest.h), ascending, and the others one by one. All of one moment.
+  struct Summary {
+    std::vector<std::pair<uint64_t, ReplicaDigest>> buckets;
+    std::vector<ReplicaInfo> others;
+  };
+  Summary Summarize(int volume, uint32_t shift) const ABSL_LOCKS_EXCLUDED(mu_);
   size_t size() const ABSL_LOCKS_EXCLUDED(mu_);
   // A volume's finalized replicas above an id: the first of them, ascending, and the bytes of all.
   struct Slice {

@@ -146,6 +146,15 @@ void BlockMap::PersistReplicas(const Entry& entry) {
   store_.PutUnjournalled(key, record.SerializeAsString());
 }
 
+// The record of an earlier version is about to be replaced, or to go.
+void BlockMap::SubtractRecorded(Entry& entry) {
+  if (entry.writing_ == nullptr) return;
+  for (const uint32_t storage : entry.writing_->recorded_on) {
+    digests_.Remove(storage, entry.writing_->recorded);
+  }
+  entry.writing_->recorded_on.clear();
+}
+
 bool BlockMap::AddReplica(Entry& entry, uint32_t storage) {
   if (Contains(entry.replicas_, storage)) return false;
   const uint64_t before = Cost(entry);
@@ -153,6 +162,7 @@ bool BlockMap::AddReplica(Entry& entry, uint32_t storage) {
   if (entry.writing_ == nullptr) bytes_ += Cost(entry) - before;
   store_.PutUnjournalled(keys::StorageBlock(storage, entry.id_), "");
   PersistReplicas(entry);
+  digests_.Add(storage, VersionOf(entry));
   return true;
 }
 
@@ -166,6 +176,7 @@ bool BlockMap::DropReplica(Entry& entry, uint32_t storage) {
   store_.DeleteUnjournalled(keys::StorageBlock(storage, entry.id_));
   if (!RemoveValue(entry.replicas_, storage)) return false;
   PersistReplicas(entry);
+  digests_.Remove(storage, VersionOf(entry));
   return true;
 }
 
@@ -236,7 +247,11 @@ void BlockMap::AddUnderConstruction(const BlockVersion& block, std::span<const u
 // What counted so far becomes an early report: the commit will judge it like any other.
 void BlockMap::OpenAgain(Entry& entry, const BlockVersion& block) {
   Entry::Writing& writing = Pin(entry);
-  writing.reopened |= !entry.replicas_.empty();
+  if (!entry.replicas_.empty()) {
+    writing.reopened = true;
+    writing.recorded = VersionOf(entry);
+    writing.recorded_on = entry.replicas_;
+  }
   for (const uint32_t storage : entry.replicas_) {
     if (!Contains(writing.expected, storage)) writing.expected.push_back(storage);
     std::erase_if(writing.reported,
@@ -310,7 +325,11 @@ BlockMap::CommitResult BlockMap::CommitEntry(Entry& entry, const BlockVersion& f
     result.bad.push_back(early.storage);
   }
   // A new block of which nothing was reported yet has no record, and needs none.
-  if (!entry.replicas_.empty() || entry.writing_->reopened) PersistReplicas(entry);
+  if (!entry.replicas_.empty() || entry.writing_->reopened) {
+    PersistReplicas(entry);
+    SubtractRecorded(entry);
+    for (const uint32_t storage : entry.replicas_) digests_.Add(storage, final_version);
+  }
   entry.writing_->reopened = false;
   result.live = static_cast<uint32_t>(entry.replicas_.size());
   return result;
@@ -353,6 +372,7 @@ void BlockMap::AlignVersion(Entry& entry, const BlockVersion& version) {
   const Storages old = entry.replicas_;
   for (const uint32_t storage : old) {
     store_.DeleteUnjournalled(keys::StorageBlock(storage, entry.id_));
+    digests_.Remove(storage, VersionOf(entry));
   }
   entry.replicas_.clear();
   entry.stamp_ = version.stamp;
@@ -428,6 +448,8 @@ std::vector<uint32_t> BlockMap::Remove(BlockId block) {
   }
   Entry* const entry = FindMutable(block);
   if (entry == nullptr) return storages;
+  SubtractRecorded(*entry);
+  for (const uint32_t storage : entry->replicas_) digests_.Remove(storage, VersionOf(*entry));
   AddOnce(storages, entry->replicas_);
   AddOnce(storages, entry->expected());
   if (entry->writing_ != nullptr) {

@@ -14,6 +14,7 @@
 // way round, for the blocks of a lost or reporting storage. Neither is journalled: after a crash
 // the datanodes' full reports mend what the last seconds of them lost. Corrupt replicas are marked
 // in memory alone and are in neither record: the datanode, or the next reader, finds them again.
+// Digests of what 'r' says are kept along (replica_digests.h).
 //
 // Threads: guarded by the namespace lock from outside. [R] needs it shared, [W] exclusively.
 #pragma once
@@ -30,6 +31,7 @@
 #include "absl/container/inlined_vector.h"
 #include "common/ids.h"
 #include "namenode/blocks/replica.h"
+#include "namenode/blocks/replica_digests.h"
 #include "namenode/namespace/types.h"
 #include "namenode/store/store.h"
 #include "proto/store.pb.h"
@@ -76,6 +78,8 @@ class BlockMap {
       Storages expected;
       std::vector<Early> reported;
       bool reopened = false;  // 'n' records of an earlier version may exist
+      BlockVersion recorded;  // the version of record 'r', and the storages that it names, while
+      Storages recorded_on;   // they are not the entry's
     };
     BlockId id_{};
     GenerationStamp stamp_{};
@@ -171,6 +175,9 @@ class BlockMap {
   std::vector<uint32_t> Locations(BlockId block, bool* all_corrupt) const;
   std::vector<uint32_t> CorruptReplicas(BlockId block) const;
   Stats stats() const;
+  // Of the records 'r'. [R] to look, [W] for the walk that fills it after a start.
+  const ReplicaDigests& digests() const { return digests_; }
+  ReplicaDigests& digests() { return digests_; }
   uint32_t min_replication() const { return options_.min_replication; }
 
  private:
@@ -192,6 +199,10 @@ class BlockMap {
   void Unmark(BlockId block, uint32_t storage);
   bool IsCertainlyCorrupt(BlockId block, uint32_t storage) const;
   void PersistReplicas(const Entry& entry);
+  static BlockVersion VersionOf(const Entry& entry) {
+    return {entry.id_, entry.stamp_, entry.length_};
+  }
+  void SubtractRecorded(Entry& entry);
   static uint64_t Cost(const Entry& entry);
 
   const Options options_;
@@ -208,6 +219,7 @@ class BlockMap {
   uint64_t bytes_ = 0;  // of entries that are not pinned
   uint64_t pinned_ = 0;
   uint64_t evictions_ = 0;
+  ReplicaDigests digests_;
 };
 
 }  // namespace cairn::namenode

@@ -21,6 +21,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "namenode/blocks/replica.h"
+#include "namenode/blocks/replica_digests.h"
 #include "namenode/cluster/datanode_info.h"
 #include "namenode/namespace/types.h"
 
@@ -43,6 +44,7 @@ struct DatanodeWelcome {
   uint64_t session = 0;
   absl::Duration heartbeat_interval;
   bool full_report = true;
+  uint32_t digest_shift = 0;  // the width of digests' buckets; 0: send lists
 };
 
 // Orders, carried by the answers to heartbeats.
@@ -90,6 +92,10 @@ struct ChangesReport {
   std::vector<StorageChanges> storages;
 };
 
+struct BlockRange {
+  BlockId first{}, last{};  // both are in it
+};
+
 struct ReplicasReport {
   std::string datanode_uuid;
   uint64_t session = 0, sequence = 0;
@@ -98,6 +104,28 @@ struct ReplicasReport {
   uint32_t part = 0;
   bool last = false;
   std::vector<ReportedReplica> replicas;  // ascending block ids over all parts
+  // Not empty: the part is of these ids alone, and has all replicas among them; ascending, without
+  // overlap. Else it is of all ids up to its last replica, `last` of all the rest.
+  std::vector<BlockRange> ranges;
+};
+
+struct DigestReport {
+  std::string datanode_uuid;
+  uint64_t session = 0, sequence = 0;
+  std::string storage_uuid;
+  uint32_t shift = 0;
+  std::vector<ReplicaDigests::Bucket> buckets;  // of finalized replicas; ascending
+  std::vector<ReportedReplica> others;          // those that are not finalized
+};
+
+struct DigestAnswer {
+  enum class Result {
+    kCompared = 0,
+    kLater = 1,  // the namenode is still reading its records: tell digests anew, soon
+    kList = 2,   // a list of the whole storage is needed
+  };
+  Result result = Result::kCompared;
+  std::vector<uint64_t> differing;  // buckets to list, ascending; none: all is equal
 };
 
 class OrderWait;  // order_bell.h
@@ -118,6 +146,9 @@ class DatanodeReports {
   // Answers all waits, and those that come later, with kUnavailable: the namenode stops.
   virtual void EndWaits() = 0;
   virtual absl::Status ReportChanges(const ChangesReport& report) = 0;
+  // One storage, in full or as far as digests differ; the digests were made as a part 0 is.
+  // kAborted also when it was answered before: it is not sent again, but begun anew.
+  virtual absl::StatusOr<DigestAnswer> ReportDigests(const DigestReport& report) = 0;
   // kInvalidArgument: ids are not ascending. kAborted: a part is missing.
   virtual absl::Status ReportReplicas(const ReplicasReport& report) = 0;
 };

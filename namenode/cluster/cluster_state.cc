@@ -1,6 +1,7 @@
 #include "namenode/cluster/cluster_state.h"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "absl/container/flat_hash_set.h"
@@ -123,13 +124,27 @@ std::vector<uint32_t> ClusterState::StoragesOf(absl::string_view datanode_uuid) 
   return numbers;
 }
 
-int ClusterState::AwaitedDatanodes() const {
-  absl::flat_hash_set<absl::string_view> uuids;
+ClusterState::Awaited ClusterState::AwaitedDatanodes(size_t most_missing) const {
+  Awaited awaited;
+  std::map<absl::string_view, bool> reported;  // by uuid: all of its storages
   MutexLock lock(mu_);
-  for (const Storage& storage : storages_) {
-    if (storage.known && !storage.given_up) uuids.insert(storage.datanode_uuid);
+  for (uint32_t number = 0; number < storages_.size(); ++number) {
+    const Storage& storage = storages_[number];
+    if (!storage.known || storage.given_up) continue;
+    const auto [of_node, is_new] = reported.try_emplace(storage.datanode_uuid, true);
+    of_node->second = of_node->second && HasReported(number);
   }
-  return static_cast<int>(uuids.size());
+  awaited.known = static_cast<int>(reported.size());
+  for (const auto& [uuid, all] : reported) {
+    const auto node = nodes_.find(uuid);
+    if (node != nodes_.end() && !node->second->declared_dead) {
+      ++awaited.registered;
+      awaited.reported += all;
+    } else if (awaited.missing.size() < most_missing) {
+      awaited.missing.emplace_back(uuid);
+    }
+  }
+  return awaited;
 }
 
 void ClusterState::SetReported(uint32_t storage) {
@@ -144,17 +159,20 @@ void ClusterState::SetReported(uint32_t storage) {
   numbers_changed_ = true;
 }
 
+// Or is not there any more, as its datanode has come without it.
+bool ClusterState::HasReported(uint32_t storage) const {
+  if (storages_[storage].reported) return true;
+  const Node* const node = OwnerOf(storage);
+  if (node == nullptr) return false;
+  const std::vector<StorageInfo>& there = node->info.storages;
+  return std::none_of(there.begin(), there.end(),
+                      [&](const StorageInfo& info) { return info.number == storage; });
+}
+
 bool ClusterState::HaveAllReported() const {
   MutexLock lock(mu_);
   for (uint32_t number = 0; number < storages_.size(); ++number) {
-    if (!storages_[number].known || storages_[number].reported) continue;
-    const Node* const node = OwnerOf(number);
-    if (node == nullptr) return false;
-    const std::vector<StorageInfo>& there = node->info.storages;
-    if (std::any_of(there.begin(), there.end(),
-                    [&](const StorageInfo& storage) { return storage.number == number; })) {
-      return false;
-    }
+    if (storages_[number].known && !HasReported(number)) return false;
   }
   return true;
 }
@@ -286,6 +304,11 @@ absl::StatusOr<ClusterState::Node*> ClusterState::FindSession(absl::string_view 
     return RegisterAgain(uuid, "silent for too long, declared dead");
   }
   return node;
+}
+
+bool ClusterState::IsSession(absl::string_view uuid, uint64_t session) const {
+  MutexLock lock(mu_);
+  return FindSession(uuid, session).ok();
 }
 
 absl::Status ClusterState::Heartbeat(absl::string_view uuid, uint64_t session,

@@ -85,8 +85,13 @@ class ClusterState {
                   uint32_t type, bool given_up = false) ABSL_LOCKS_EXCLUDED(mu_);
   // The numbers of a datanode's storages, registered or not; empty when it is not known.
   std::vector<uint32_t> StoragesOf(absl::string_view datanode_uuid) const ABSL_LOCKS_EXCLUDED(mu_);
-  // Those to wait for after a start: how many datanodes own a storage and were not given up.
-  int AwaitedDatanodes() const ABSL_LOCKS_EXCLUDED(mu_);
+  // Those to wait for after a start: datanodes that own a storage and were not given up.
+  struct Awaited {
+    int known = 0, registered = 0;
+    int reported = 0;                  // registered, and have told of every replica
+    std::vector<std::string> missing;  // uuids of some that have not registered, in their order
+  };
+  Awaited AwaitedDatanodes(size_t most_missing = 0) const ABSL_LOCKS_EXCLUDED(mu_);
   // The storage's datanode has told of every replica on it: since this was made, and in its session
   // (StorageInfo::reported).
   void SetReported(uint32_t storage) ABSL_LOCKS_EXCLUDED(mu_);
@@ -120,6 +125,9 @@ class ClusterState {
   absl::Status Heartbeat(absl::string_view uuid, uint64_t session,
                          std::span<const StorageInfo> storages, uint32_t transfers)
       ABSL_LOCKS_EXCLUDED(mu_);
+
+  // Whether that is the node's session now, and it is not dead.
+  bool IsSession(absl::string_view uuid, uint64_t session) const ABSL_LOCKS_EXCLUDED(mu_);
 
   // The right to process one numbered report of a node: at most one at a time, in order. Done()
   // counts the report as seen; a turn that is dropped without it lets the datanode send the report
@@ -216,6 +224,7 @@ class ClusterState {
   absl::StatusOr<Node*> FindSession(absl::string_view uuid, uint64_t session) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   const Storage* FindStorage(absl::string_view uuid) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  bool HasReported(uint32_t storage) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   Node* OwnerOf(uint32_t storage) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Govern(Node& node, absl::Time wall) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void SetAdminState(Node& node, AdminState state) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

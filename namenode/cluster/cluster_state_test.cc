@@ -77,13 +77,37 @@ TEST_F(ClusterStateTest, AllHaveReportedOnceEachDatanodeHasToldOfItsStorages) {
   EXPECT_TRUE(cluster_.HaveAllReported());
 }
 
+TEST_F(ClusterStateTest, WhoIsAwaitedIsCountedByWhatItHasDone) {
+  cluster_.AddStorage(1, "DS-1", "a", 1);
+  cluster_.AddStorage(2, "DS-2", "b", 1);
+  cluster_.AddStorage(3, "DS-3", "c", 1);
+  cluster_.AddStorage(4, "DS-4", "gone", 1, /*given_up=*/true);
+  const auto join = [&](const std::string& uuid, const std::string& storage) {
+    NodeRegistration node;
+    node.uuid = uuid;
+    node.address.ip = absl::StrCat("10.1.0.", uuid[0] - 'a' + 1);
+    node.address.transfer_port = 9866;
+    node.storages.resize(1);
+    node.storages[0].uuid = storage;
+    ASSERT_OK(cluster_.Register(node));
+  };
+  join("a", "DS-1");
+  join("b", "DS-2");
+  cluster_.SetReported(1);
+  const ClusterState::Awaited awaited = cluster_.AwaitedDatanodes(/*most_missing=*/5);
+  EXPECT_EQ(awaited.known, 3);
+  EXPECT_EQ(awaited.registered, 2);
+  EXPECT_EQ(awaited.reported, 1);
+  EXPECT_THAT(awaited.missing, ::testing::ElementsAre("c"));
+}
+
 TEST_F(ClusterStateTest, AStorageIsFoundByItsNumberOnceItsDatanodeHasRegistered) {
   cluster_.AddStorage(7, "disk-7", "node-7", 2);
   EXPECT_EQ(cluster_.NumberOf("disk-7"), 7u);
   EXPECT_EQ(cluster_.NumberOf("disk-8"), std::nullopt);
   EXPECT_FALSE(cluster_.Locate(7).has_value());
   EXPECT_EQ(cluster_.Totals().unregistered, 1);
-  EXPECT_EQ(cluster_.AwaitedDatanodes(), 1);
+  EXPECT_EQ(cluster_.AwaitedDatanodes().known, 1);
 
   ASSERT_OK(cluster_.Register(Node(7)));
   const auto location = cluster_.Locate(7);
@@ -202,7 +226,7 @@ TEST_F(ClusterStateTest, ADeadDatanodeComesBackOnlyByRegisteringAgain) {
 TEST_F(ClusterStateTest, ADatanodeThatDiedOrNeverCameIsToBeRecordedAsGivenUp) {
   Join(1);
   cluster_.AddStorage(2, "disk-2", "node-2", 1);  // of an earlier run
-  EXPECT_EQ(cluster_.AwaitedDatanodes(), 2);
+  EXPECT_EQ(cluster_.AwaitedDatanodes().known, 2);
   clock_.Advance(absl::Minutes(5) - absl::Nanoseconds(1));
   EXPECT_THAT(cluster_.OutdatedRecords(10), IsEmpty());
   clock_.Advance(absl::Nanoseconds(1));
@@ -215,7 +239,7 @@ TEST_F(ClusterStateTest, ADatanodeThatDiedOrNeverCameIsToBeRecordedAsGivenUp) {
                         record.given_up);
   }
   EXPECT_THAT(cluster_.OutdatedRecords(10), IsEmpty());
-  EXPECT_EQ(cluster_.AwaitedDatanodes(), 0);
+  EXPECT_EQ(cluster_.AwaitedDatanodes().known, 0);
 
   ASSERT_OK(cluster_.Register(Node(1)));
   const auto back = cluster_.OutdatedRecords(10);

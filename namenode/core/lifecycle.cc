@@ -157,6 +157,7 @@ void NamenodeImpl::StartServing(Journal& journal) {
   // What the counters gave out after the last reservation is unknown: go on behind all of it.
   next_ = tree_->reserved();
   journal_ = &journal;
+  blocks_->digests().Restart(ReplicaDigests::ShiftFor(tree_->identity().next_storage_number()));
 }
 
 void NamenodeImpl::StartSafeMode(absl::Duration longest) {
@@ -167,7 +168,10 @@ void NamenodeImpl::StartSafeMode(absl::Duration longest) {
 void NamenodeImpl::RunMaintenance() {
   {
     WriterLock lock(mu_);
-    safe_mode_.Update(cluster_.Totals().live, clock_.Monotonic());
+    if (safe_mode_.startup()) {
+      safe_mode_.Update(cluster_.AwaitedDatanodes(SafeModeState::kMostNamed), clock_.Monotonic());
+      if (!safe_mode_.startup()) LOG_INFO("start-up's safe mode is over");
+    }
     tree_->Trim(1000);
   }
   for (const ClusterState::DeadNode& node : cluster_.TakeNewlyDead()) {
@@ -182,6 +186,7 @@ void NamenodeImpl::RunMaintenance() {
   RecoverExpiredLeases();
   SendRecoveries();
   RingForDeletions();
+  WalkReplicaRecords();
   RecordGivenUp();
 }
 

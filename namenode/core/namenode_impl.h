@@ -16,6 +16,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <thread>
 #include <utility>
@@ -106,6 +107,12 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
   // All blocks of the storage are looked at again in the background: what it holds counts
   // differently. Repair itself notices lost and returned storages, and nodes that are to leave.
   void QueueStorageForCheck(uint32_t storage) ABSL_LOCKS_EXCLUDED(mu_);
+  // What ReportDigests finds: buckets of `storage` in which `theirs` differ from the records.
+  DigestAnswer CompareDigests(uint32_t storage, uint32_t shift,
+                              std::span<const ReplicaDigests::Bucket> theirs) const
+      ABSL_LOCKS_EXCLUDED(mu_);
+  // Whether RunMaintenance is still to read records of replicas, after a start.
+  bool IsWalkingReplicas() const ABSL_LOCKS_EXCLUDED(mu_);
   // Whether RunMaintenance left deletions to work off.
   bool HasBackgroundWork() const ABSL_LOCKS_EXCLUDED(mu_);
 
@@ -183,6 +190,7 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
                    std::shared_ptr<OrderWait> wait) override;
   void EndWaits() override { bell_.Stop(); }
   absl::Status ReportChanges(const ChangesReport& report) override;
+  absl::StatusOr<DigestAnswer> ReportDigests(const DigestReport& report) override;
   absl::Status ReportReplicas(const ReplicasReport& report) override;
 
   const ServerDefaults& defaults() const override { return options_.defaults; }
@@ -336,6 +344,9 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
   std::vector<uint32_t> NumbersOf(const std::vector<std::string>& storage_uuids) const;
   class Reporter;  // takes one storage's report in; ops/reporter.h
   class Healer;    // finds and repairs blocks; core/healer.h
+  absl::Status DropMissingInRanges(Reporter& reporter, const ReplicasReport& report,
+                                   const absl::flat_hash_set<BlockId>& changed);
+  void WalkReplicaRecords();  // one page
   absl::StatusOr<uint32_t> NumberForReport(absl::string_view storage_uuid,
                                            absl::string_view datanode_uuid) const;
 

@@ -398,7 +398,7 @@ void NamenodeServer::Maintain() {
     }
     // A checkpoint is worth as much as the edits after it.
     journal_->Release(std::min(store_->applied(), checkpointer_->oldest()));
-  } while (Pause(namenode_->HasBackgroundWork()));
+  } while (Pause(namenode_->HasBackgroundWork() || namenode_->IsWalkingReplicas()));
 }
 
 void NamenodeServer::Heal() {

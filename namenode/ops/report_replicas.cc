@@ -66,8 +66,14 @@ absl::StatusOr<DatanodeWelcome> NamenodeImpl::Register(const DatanodeRegistratio
   LOG_INFO("datanode {} registered: {} ({}:{}), {} storages, software {}", node.datanode_uuid,
            node.address.host_name, node.address.ip, node.address.transfer_port,
            node.storages.size(), node.software_version);
-  return DatanodeWelcome{cluster_id_, block_pool_id_, session, options_.heartbeat_interval,
-                         /*full_report=*/true};
+  ReaderLock lock(mu_);
+  const ReplicaDigests& digests = blocks_->digests();
+  return DatanodeWelcome{cluster_id_,
+                         block_pool_id_,
+                         session,
+                         options_.heartbeat_interval,
+                         /*full_report=*/true,
+                         digests.given_up() ? 0 : digests.shift()};
 }
 
 absl::StatusOr<std::vector<DatanodeCommand>> NamenodeImpl::Heartbeat(
@@ -127,10 +133,23 @@ absl::Status NamenodeImpl::ReportChanges(const ChangesReport& report) {
     for (const ReportedReplica& replica : changes.replicas) {
       full_reports_.NoteChange(storage, replica.block.id);
     }
-    Reporter reporter(*this, *node->info, storage, /*changes=*/true);
+    Reporter reporter(*this, *node->info, report.session, storage, /*changes=*/true);
     RETURN_IF_ERROR(reporter.Process(changes.replicas));
   }
   turn.Done();
+  return absl::OkStatus();
+}
+
+absl::Status NamenodeImpl::DropMissingInRanges(Reporter& reporter, const ReplicasReport& report,
+                                               const absl::flat_hash_set<BlockId>& changed) {
+  std::span<const ReportedReplica> rest = report.replicas;
+  for (const BlockRange& range : report.ranges) {
+    size_t inside = 0;
+    while (inside < rest.size() && rest[inside].block.id <= range.last) ++inside;
+    const BlockId after{ToInt(range.first) - 1};
+    RETURN_IF_ERROR(reporter.DropMissing(after, range.last, rest.first(inside), changed));
+    rest = rest.subspan(inside);
+  }
   return absl::OkStatus();
 }
 
@@ -145,10 +164,13 @@ absl::Status NamenodeImpl::ReportReplicas(const ReplicasReport& report) {
                    NumberForReport(report.storage_uuid, report.datanode_uuid));
   ASSIGN_OR_RETURN(const BlockId after,
                    full_reports_.Begin(storage, report.session, report.report_id, report.part));
-  if (!report.replicas.empty() && report.part != 0 && report.replicas.front().block.id <= after) {
+  std::optional<BlockId> first;
+  if (!report.replicas.empty()) first = report.replicas.front().block.id;
+  if (!report.ranges.empty()) first = report.ranges.front().first;
+  if (first && report.part != 0 && *first <= after) {
     return absl::InvalidArgumentError(absl::StrCat("full report of storage ", report.storage_uuid,
                                                    ": part ", report.part, " goes back to block ",
-                                                   ToInt(report.replicas.front().block.id)));
+                                                   ToInt(*first)));
   }
   const absl::flat_hash_set<BlockId> changed = full_reports_.Changed(storage);
   std::vector<ReportedReplica> unchanged;
@@ -157,11 +179,14 @@ absl::Status NamenodeImpl::ReportReplicas(const ReplicasReport& report) {
       if (!changed.contains(replica.block.id)) unchanged.push_back(replica);
     }
   }
-  Reporter reporter(*this, *node->info, storage, /*changes=*/false);
+  Reporter reporter(*this, *node->info, report.session, storage, /*changes=*/false);
   RETURN_IF_ERROR(reporter.Process(changed.empty() ? report.replicas : unchanged));
 
-  const BlockId reached = report.replicas.empty() ? after : report.replicas.back().block.id;
-  if (report.last || reached != after) {
+  BlockId reached = report.replicas.empty() ? after : report.replicas.back().block.id;
+  if (!report.ranges.empty()) {
+    RETURN_IF_ERROR(DropMissingInRanges(reporter, report, changed));
+    reached = report.ranges.back().last;
+  } else if (report.last || reached != after) {
     std::optional<BlockId> up_to;
     if (!report.last) up_to = reached;
     RETURN_IF_ERROR(reporter.DropMissing(after, up_to, report.replicas, changed));

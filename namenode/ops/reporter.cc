@@ -47,6 +47,10 @@ absl::Status NamenodeImpl::Reporter::ProcessSlice(std::span<const ReportedReplic
     }
     {
       WriterLock lock(namenode_.mu_);
+      // A session that begins from here on is heard after this lock.
+      if (!namenode_.cluster_.IsSession(uuid_, session_)) {
+        return absl::AbortedError("a newer session has begun");
+      }
       // In the order of the report: a block may be in it twice.
       while (judged < items.size() && Examine(items[judged], needs)) Judge(items[judged++]);
     }

@@ -22,8 +22,15 @@ namespace cairn::namenode {
 class NamenodeImpl::Reporter {
  public:
   // `changes`: a report of changes; else a full report, which says nothing new of what it repeats.
-  Reporter(NamenodeImpl& namenode, const DatanodeInfo& node, uint32_t storage, bool changes)
-      : namenode_(namenode), storage_(storage), changes_(changes) {
+  // kAborted from any of the calls below: `session` is over, and what a newer one says must not be
+  // followed by what this one said.
+  Reporter(NamenodeImpl& namenode, const DatanodeInfo& node, uint64_t session, uint32_t storage,
+           bool changes)
+      : namenode_(namenode),
+        uuid_(node.uuid),
+        session_(session),
+        storage_(storage),
+        changes_(changes) {
     for (const StorageInfo& info : node.storages) same_node_.push_back(info.number);
   }
 
@@ -73,6 +80,8 @@ class NamenodeImpl::Reporter {
   std::optional<InodeId> OwnerIn(BlockId block, const Record& owner) const;
 
   NamenodeImpl& namenode_;
+  const std::string uuid_;
+  const uint64_t session_;
   const uint32_t storage_;
   const bool changes_;
   std::vector<uint32_t> same_node_;

@@ -2,12 +2,16 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "absl/strings/str_cat.h"
 #include "common/check.h"
 #include "common/logging.h"
+#include "common/replica_digest.h"
 #include "namenode/namespace/first_records.h"
+#include "namenode/store/keys.h"
+#include "namenode/store/records.h"
 
 namespace cairn::namenode {
 
@@ -104,6 +108,7 @@ absl::StatusOr<uint64_t> TestNamenode::RegisterDatanode(int node) {
   sessions_.resize(options_.datanodes);
   sequences_.resize(options_.datanodes);
   sessions_[node] = welcome.session;
+  digest_shift_ = welcome.digest_shift;
   sequences_[node] = 0;
   return welcome.session;
 }
@@ -145,6 +150,64 @@ void TestNamenode::SendFullReport(int node) {
 
 void TestNamenode::SendFullReports() {
   for (int node = 0; node < options_.datanodes; ++node) SendFullReport(node);
+}
+
+DigestReport TestNamenode::Digests(int node) {
+  DigestReport report;
+  report.datanode_uuid = DatanodeUuid(node);
+  report.session = sessions_[node];
+  report.sequence = ++sequences_[node];
+  report.storage_uuid = StorageUuid(node);
+  report.shift = digest_shift_;
+  std::map<uint64_t, ReplicaDigest> buckets;
+  for (const auto& [id, replica] : replicas_[node]) {
+    const BlockVersion& block = replica.block;
+    if (replica.state == ReplicaState::kFinalized) {
+      buckets[DigestBucket(id, report.shift)] += ReplicaDigest::Of(id, block.stamp, block.length);
+    } else {
+      report.others.push_back(replica);
+    }
+  }
+  for (const auto& [number, digest] : buckets) report.buckets.push_back({number, digest});
+  return report;
+}
+
+std::optional<size_t> TestNamenode::SendRound(int node) {
+  const auto answer = namenode_->ReportDigests(Digests(node));
+  CHECK_OK(answer.status());
+  if (answer->result == DigestAnswer::Result::kLater) return std::nullopt;
+  CHECK(answer->result == DigestAnswer::Result::kCompared);
+  if (answer->differing.empty()) return 0;
+  ReplicasReport report = ListWithoutReplicas(node, 0, true);
+  for (const uint64_t bucket : answer->differing) {
+    const uint64_t first = bucket << digest_shift_;
+    report.ranges.push_back({BlockId{std::max<uint64_t>(first, 1)},
+                             BlockId{first + (uint64_t{1} << digest_shift_) - 1}});
+  }
+  for (const auto& [id, replica] : replicas_[node]) {
+    const uint64_t bucket = DigestBucket(id, digest_shift_);
+    if (std::binary_search(answer->differing.begin(), answer->differing.end(), bucket)) {
+      report.replicas.push_back(replica);
+    }
+  }
+  CHECK_OK(namenode_->ReportReplicas(report));
+  return report.replicas.size();
+}
+
+ReplicasReport TestNamenode::ListWithoutReplicas(int node, uint32_t part, bool last) {
+  ReplicasReport report;
+  report.datanode_uuid = DatanodeUuid(node);
+  report.session = sessions_[node];
+  report.sequence = ++sequences_[node];
+  report.storage_uuid = StorageUuid(node);
+  report.report_id = 2;
+  report.part = part;
+  report.last = last;
+  return report;
+}
+
+void TestNamenode::FinishWalk() {
+  while (namenode_->IsWalkingReplicas()) namenode_->RunMaintenance();
 }
 
 std::vector<DatanodeCommand> TestNamenode::Heartbeat(int node, bool failed) {
@@ -249,6 +312,42 @@ Dump TestNamenode::Records() {
   return dump;
 }
 
-void TestNamenode::ExpectConsistent() { EXPECT_EQ(Audit(Records()), ""); }
+void TestNamenode::ExpectConsistent() {
+  EXPECT_EQ(Audit(Records()), "");
+  ExpectDigestsAsRecords();
+}
+
+// What the namenode keeps in memory of its records 'r' is what they say.
+void TestNamenode::ExpectDigestsAsRecords() {
+  std::map<uint32_t, std::map<uint64_t, ReplicaDigest>> storages;
+  for (int node = 0; node < options_.datanodes; ++node) {
+    storages[*cluster_->NumberOf(StorageUuid(node))];
+  }
+  std::string after;
+  for (bool more = true; more;) {
+    std::unique_ptr<Store::Range> range;
+    namenode_->WithLock(
+        [&] { range = store_->Scan(std::string(1, keys::kReplicas), after, 1000); });
+    for (; range->Valid(); range->Next()) {
+      uint64_t id;
+      ASSERT_TRUE(keys::ParseTrailingId(range->key(), &id));
+      const auto record = ParseReplicas(range->key(), range->value());
+      ASSERT_OK(record);
+      for (const uint32_t storage : record->storages()) {
+        storages[storage][DigestBucket(BlockId{id}, digest_shift_)] += ReplicaDigest::Of(
+            BlockId{id}, GenerationStamp{record->generation_stamp()}, record->length());
+      }
+    }
+    more = range->more();
+    if (more) after = std::string(range->resume_after());
+  }
+  for (const auto& [storage, buckets] : storages) {
+    std::vector<ReplicaDigests::Bucket> theirs;
+    for (const auto& [number, digest] : buckets) theirs.push_back({number, digest});
+    const DigestAnswer answer = namenode_->CompareDigests(storage, digest_shift_, theirs);
+    EXPECT_NE(answer.result, DigestAnswer::Result::kList);
+    EXPECT_THAT(answer.differing, ::testing::IsEmpty()) << "storage " << storage;
+  }
+}
 
 }  // namespace cairn::namenode

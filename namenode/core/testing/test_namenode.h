@@ -79,6 +79,17 @@ class TestNamenode {
   // All that Report() and orders to delete left on the datanode; and on each of them.
   void SendFullReport(int node);
   void SendFullReports();
+  // A report round: digests, and a list of what differs. How many replicas were listed; nullopt:
+  // the namenode is not ready.
+  std::optional<size_t> SendRound(int node);
+  // The digests that SendRound tells, with the next number.
+  DigestReport Digests(int node);
+  // A part of a list, still without ranges and replicas, with the next number.
+  ReplicasReport ListWithoutReplicas(int node, uint32_t part, bool last);
+  // It is gone from the datanode, which does not know that it was there.
+  void LoseReplica(int node, BlockId block) { replicas_[node].erase(block); }
+  // Maintenance until the namenode has digests.
+  void FinishWalk();
   // Finalized, on the first `nodes` datanodes.
   void ReportFinalized(const BlockVersion& block, int nodes = 1, int first_node = 0);
   absl::Status Report(int node, const BlockVersion& block, ReplicaState state);
@@ -123,7 +134,10 @@ class TestNamenode {
   std::unique_ptr<MemoryJournal> journal_;
   std::unique_ptr<NamenodeImpl> namenode_;
   std::unique_ptr<Store> store_;
+  void ExpectDigestsAsRecords();
+
   std::vector<uint64_t> sessions_, sequences_;
+  uint32_t digest_shift_ = 0;
   std::map<int, std::map<BlockId, ReportedReplica>> replicas_;  // by datanode
   Mutex replicas_mu_;
   int formats_ = 0;

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 
+#include <limits>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -107,6 +108,26 @@ absl::StatusOr<ReportedReplica> ReplicaFrom(const internal::ReplicaReport& from)
   return ReportedReplica{
       {BlockId{block.block_id()}, GenerationStamp{block.generation_stamp()}, block.length()},
       static_cast<ReplicaState>(from.state())};
+}
+
+// Every replica lies in one of the ranges, if there are any.
+absl::Status RangesFrom(const internal::ReportReplicasRequest& request, ReplicasReport* report) {
+  if (request.ranges_size() > kMaxBucketsInReport) return Bad("ranges", "too many");
+  auto replica = report->replicas.begin();
+  for (const internal::IdRange& from : request.ranges()) {
+    const BlockRange range{BlockId{from.first()}, BlockId{from.last()}};
+    if (from.first() == 0 || range.first > range.last) return Bad("range", "is none");
+    if (!report->ranges.empty() && range.first <= report->ranges.back().last) {
+      return Bad("ranges", "not ascending");
+    }
+    if (replica != report->replicas.end() && replica->block.id < range.first) break;
+    while (replica != report->replicas.end() && replica->block.id <= range.last) ++replica;
+    report->ranges.push_back(range);
+  }
+  if (request.ranges_size() > 0 && replica != report->replicas.end()) {
+    return Bad("ranges", absl::StrCat("block ", ToInt(replica->block.id), " is in none"));
+  }
+  return absl::OkStatus();
 }
 
 template <typename Request>
@@ -251,7 +272,49 @@ absl::StatusOr<ReplicasReport> FromProto(const internal::ReportReplicasRequest& 
     }
     report.replicas.push_back(reported);
   }
+  RETURN_IF_ERROR(RangesFrom(request, &report));
   return report;
+}
+
+absl::StatusOr<DigestReport> FromProto(const internal::ReportDigestsRequest& request) {
+  RETURN_IF_ERROR(CheckSession(request));
+  RETURN_IF_ERROR(CheckText("storage_uuid", request.storage_uuid(), kMaxUuidBytes));
+  DigestReport report;
+  report.datanode_uuid = request.datanode_uuid();
+  report.session = request.session();
+  report.sequence = request.sequence();
+  if (report.sequence == 0) return Bad("sequence", "missing");
+  report.storage_uuid = request.storage_uuid();
+  report.shift = request.shift();
+  if (report.shift == 0 || report.shift > kMaxDigestShift) return Bad("shift", "out of range");
+  if (request.buckets_size() > kMaxBucketsInReport) return Bad("buckets", "too many");
+  if (request.others_size() > kMaxReplicasInReport) return Bad("others", "too many");
+  report.buckets.reserve(static_cast<size_t>(request.buckets_size()));
+  for (const internal::BucketDigest& from : request.buckets()) {
+    if (from.bucket() > std::numeric_limits<uint64_t>::max() >> report.shift) {
+      return Bad("bucket", absl::StrCat(from.bucket(), " has no block ids"));
+    }
+    if (!report.buckets.empty() && from.bucket() <= report.buckets.back().number) {
+      return Bad("buckets", "not ascending");
+    }
+    report.buckets.push_back({from.bucket(), {from.low(), from.high(), from.replicas()}});
+  }
+  report.others.reserve(static_cast<size_t>(request.others_size()));
+  for (const internal::ReplicaReport& replica : request.others()) {
+    ASSIGN_OR_RETURN(const ReportedReplica reported, ReplicaFrom(replica));
+    if (reported.state == ReplicaState::kDeleted || reported.state == ReplicaState::kFinalized) {
+      return Bad("replica state", "only replicas that are not finalized are listed with digests");
+    }
+    report.others.push_back(reported);
+  }
+  return report;
+}
+
+internal::ReportDigestsReply ToProto(const DigestAnswer& answer) {
+  internal::ReportDigestsReply reply;
+  reply.set_result(static_cast<internal::ReportDigestsReply::Result>(answer.result));
+  reply.mutable_differing()->Assign(answer.differing.begin(), answer.differing.end());
+  return reply;
 }
 
 internal::RegisterReply ToProto(const DatanodeWelcome& welcome) {
@@ -262,6 +325,7 @@ internal::RegisterReply ToProto(const DatanodeWelcome& welcome) {
   reply.set_heartbeat_interval_ms(
       static_cast<uint32_t>(absl::ToInt64Milliseconds(welcome.heartbeat_interval)));
   reply.set_full_report(welcome.full_report);
+  reply.set_digest_shift(welcome.digest_shift);
   return reply;
 }
 

@@ -17,6 +17,7 @@ inline constexpr size_t kMaxHostNameBytes = 255;
 inline constexpr int kMaxStoragesOfDatanode = 256;
 // One report; the message limit of 4 MiB alone would allow some 200,000.
 inline constexpr int kMaxReplicasInReport = 200'000;
+inline constexpr int kMaxBucketsInReport = 200'000;
 
 // `peer_ip` takes the place of an address without an ip.
 absl::StatusOr<DatanodeRegistration> FromProto(const internal::RegisterRequest& request,
@@ -25,8 +26,10 @@ absl::StatusOr<DatanodeHeartbeat> FromProto(const internal::HeartbeatRequest& re
 absl::Status Check(const internal::AwaitOrdersRequest& request);
 absl::StatusOr<ChangesReport> FromProto(const internal::ReportChangesRequest& request);
 absl::StatusOr<ReplicasReport> FromProto(const internal::ReportReplicasRequest& request);
+absl::StatusOr<DigestReport> FromProto(const internal::ReportDigestsRequest& request);
 
 internal::RegisterReply ToProto(const DatanodeWelcome& welcome);
+internal::ReportDigestsReply ToProto(const DigestAnswer& answer);
 internal::Command ToProto(const DatanodeCommand& command);
 
 // "ipv4:10.0.0.1:5000" and "ipv6:%5B::1%5D:5000", as gRPC names a peer, without scheme and port;

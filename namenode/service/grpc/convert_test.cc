@@ -191,5 +191,79 @@ TEST(GrpcStatusTest, CodesAndFsErrorsSurviveTheWay) {
   EXPECT_EQ(GetFsError(FromGrpc({grpc::StatusCode::ABORTED, "m", "long"})), FsError::kNone);
 }
 
+internal::ReportDigestsRequest Digests() {
+  internal::ReportDigestsRequest request;
+  request.set_datanode_uuid("node-1");
+  request.set_session(7);
+  request.set_sequence(3);
+  request.set_storage_uuid("DS-1");
+  request.set_shift(10);
+  for (const uint64_t number : {4, 9}) {
+    internal::BucketDigest& bucket = *request.add_buckets();
+    bucket.set_bucket(number);
+    bucket.set_low(number + 1);
+    bucket.set_high(number + 2);
+    bucket.set_replicas(2);
+  }
+  internal::ReplicaReport& open = *request.add_others();
+  open.mutable_block()->set_block_id(5000);
+  open.set_state(internal::BEING_WRITTEN);
+  return request;
+}
+
+TEST(ConvertTest, DigestsPassWholly) {
+  ASSERT_OK_AND_ASSIGN(const DigestReport report, FromProto(Digests()));
+  EXPECT_EQ(report.shift, 10u);
+  ASSERT_EQ(report.buckets.size(), 2u);
+  EXPECT_EQ(report.buckets[1].number, 9u);
+  EXPECT_EQ(report.buckets[1].digest, (ReplicaDigest{10, 11, 2}));
+  ASSERT_EQ(report.others.size(), 1u);
+  EXPECT_EQ(report.others[0].state, ReplicaState::kBeingWritten);
+  const internal::ReportDigestsReply reply =
+      ToProto(DigestAnswer{DigestAnswer::Result::kLater, {}});
+  EXPECT_EQ(reply.result(), internal::ReportDigestsReply::LATER);
+}
+
+TEST(ConvertTest, DigestsThatMakeNoSenseAreRefused) {
+  const auto refused = [](const std::function<void(internal::ReportDigestsRequest&)>& spoil) {
+    internal::ReportDigestsRequest request = Digests();
+    spoil(request);
+    return FromProto(request).status().code() == StatusCode::kInvalidArgument;
+  };
+  EXPECT_TRUE(refused([](auto& r) { r.set_shift(0); }));
+  EXPECT_TRUE(refused([](auto& r) { r.set_shift(41); }));
+  EXPECT_TRUE(refused([](auto& r) { r.set_sequence(0); }));
+  EXPECT_TRUE(refused([](auto& r) { r.mutable_buckets(0)->set_bucket(9); }));
+  EXPECT_TRUE(refused([](auto& r) { r.mutable_buckets(1)->set_bucket(uint64_t{1} << 54); }));
+  EXPECT_TRUE(refused([](auto& r) { r.mutable_others(0)->set_state(internal::FINALIZED); }));
+}
+
+TEST(ConvertTest, APartOfRangesHasItsReplicasInsideThem) {
+  internal::ReportReplicasRequest request;
+  request.set_datanode_uuid("node-1");
+  request.set_sequence(1);
+  request.set_storage_uuid("DS-1");
+  const auto add = [&](uint64_t first, uint64_t last) {
+    internal::IdRange& range = *request.add_ranges();
+    range.set_first(first);
+    range.set_last(last);
+  };
+  add(10, 19);
+  add(30, 39);
+  for (const uint64_t id : {10, 19, 35}) request.add_replicas()->mutable_block()->set_block_id(id);
+  ASSERT_OK_AND_ASSIGN(const ReplicasReport report, FromProto(request));
+  ASSERT_EQ(report.ranges.size(), 2u);
+  EXPECT_EQ(report.ranges[1].last, BlockId{39});
+
+  for (const uint64_t outside : {9, 25, 40}) {
+    internal::ReportReplicasRequest bad = request;
+    bad.clear_replicas();
+    bad.add_replicas()->mutable_block()->set_block_id(outside);
+    EXPECT_THAT(FromProto(bad), StatusIs(StatusCode::kInvalidArgument)) << outside;
+  }
+  add(39, 50);
+  EXPECT_THAT(FromProto(request), StatusIs(StatusCode::kInvalidArgument)) << "they overlap";
+}
+
 }  // namespace
 }  // namespace cairn::namenode

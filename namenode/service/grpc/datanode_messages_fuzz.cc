@@ -23,7 +23,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const uint8_t kind = data[0];
   ++data;
   --size;
-  switch (kind % 4) {
+  switch (kind % 5) {
     case 0:
       Try<internal::RegisterRequest>(data, size, [](const auto& request) {
         const auto node = FromProto(request, "10.0.0.1");
@@ -40,12 +40,25 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         if (report.ok()) CHECK(report->sequence != 0);
       });
       break;
+    case 3:
+      Try<internal::ReportDigestsRequest>(data, size, [](const auto& request) {
+        const auto report = FromProto(request);
+        if (!report.ok()) return;
+        for (size_t i = 1; i < report->buckets.size(); ++i) {
+          CHECK(report->buckets[i - 1].number < report->buckets[i].number);
+        }
+      });
+      break;
     default:
       Try<internal::ReportReplicasRequest>(data, size, [](const auto& request) {
         const auto report = FromProto(request);
         if (!report.ok()) return;
         for (size_t i = 1; i < report->replicas.size(); ++i) {
           CHECK(report->replicas[i - 1].block.id < report->replicas[i].block.id);
+        }
+        for (size_t i = 0; i < report->ranges.size(); ++i) {
+          CHECK(report->ranges[i].first <= report->ranges[i].last);
+          CHECK(i == 0 || report->ranges[i - 1].last < report->ranges[i].first);
         }
       });
   }

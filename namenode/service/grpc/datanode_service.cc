@@ -116,6 +116,16 @@ class Service final : public Methods {
     return ToGrpc(report.ok() ? reports_.ReportReplicas(*report) : report.status());
   }
 
+  grpc::Status ReportDigests(grpc::ServerContext*, const internal::ReportDigestsRequest* request,
+                             internal::ReportDigestsReply* reply) override {
+    const auto report = FromProto(*request);
+    if (!report.ok()) return ToGrpc(report.status());
+    const auto answer = reports_.ReportDigests(*report);
+    if (!answer.ok()) return ToGrpc(answer.status());
+    *reply = ToProto(*answer);
+    return grpc::Status::OK;
+  }
+
  private:
   DatanodeReports& reports_;
 };

@@ -51,6 +51,12 @@ class FakeReports final : public DatanodeReports {
     ++reports_;
     return answer_;
   }
+  absl::StatusOr<DigestAnswer> ReportDigests(const DigestReport&) override {
+    MutexLock lock(mu_);
+    ++reports_;
+    if (!answer_.ok()) return answer_;
+    return DigestAnswer{DigestAnswer::Result::kCompared, {3, 5}};
+  }
   absl::Status ReportReplicas(const ReplicasReport&) override {
     MutexLock lock(mu_);
     ++reports_;

@@ -1,0 +1,204 @@
+// Report rounds by digests: what is listed, what follows from it, and what a late or repeated
+// report may not do.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "namenode/core/testing/test_namenode.h"
+
+namespace cairn::namenode {
+namespace {
+
+using absl::StatusCode;
+using ::testing::IsEmpty;
+using ::testing::Optional;
+using ::testing::SizeIs;
+using Result = DigestAnswer::Result;
+
+class ReportDigestsTest : public ::testing::Test {
+ protected:
+  ReportDigestsTest() { nn_.FinishWalk(); }
+  // The replicas of `file` that readers are told of.
+  size_t Locations(absl::string_view file) {
+    const auto located = nn_->GetBlockLocations(kSuper, file, 0, 1 << 30).value;
+    EXPECT_OK(located);
+    return located.ok() && !located->blocks.empty() ? located->blocks[0].storages.size() : 0;
+  }
+  BlockVersion BlockOf(absl::string_view file) {
+    return nn_->GetBlockLocations(kSuper, file, 0, 1 << 30).value->blocks[0].block;
+  }
+  void Restart() {
+    nn_.Restart();
+    nn_.FinishWalk();
+  }
+  TestNamenode nn_;
+};
+
+TEST_F(ReportDigestsTest, NothingIsListedWhenNothingDiffers) {
+  for (const char* const file : {"/a", "/b", "/c"}) nn_.WriteFile(file, {30, 40});
+  EXPECT_THAT(nn_.SendRound(0), Optional(0u));
+  EXPECT_THAT(nn_.SendRound(1), Optional(0u)) << "it has none";
+}
+
+TEST_F(ReportDigestsTest, NorAfterARestartOrANewSession) {
+  nn_.WriteFile("/a", {30, 40});
+  nn_.Flush();
+  Restart();
+  EXPECT_THAT(nn_.SendRound(0), Optional(0u));
+  ASSERT_OK(nn_.RegisterDatanode(0));
+  EXPECT_THAT(nn_.SendRound(0), Optional(0u));
+}
+
+TEST_F(ReportDigestsTest, WhatACrashForgotIsListedAndKnownAgain) {
+  nn_.WriteFile("/a", {30});
+  nn_.Flush();
+  nn_.WriteFile("/b", {40});
+  Restart();
+  EXPECT_EQ(Locations("/b"), 0u);
+  EXPECT_THAT(nn_.SendRound(0), Optional(2u));
+  EXPECT_EQ(Locations("/b"), 1u);
+  EXPECT_THAT(nn_.SendRound(0), Optional(0u));
+}
+
+TEST_F(ReportDigestsTest, UntilTheRecordsHaveBeenReadARoundIsPutOff) {
+  nn_.WriteFile("/a", {30});
+  nn_.Restart();
+  EXPECT_EQ(nn_.SendRound(0), std::nullopt);
+  nn_.FinishWalk();
+  EXPECT_NE(nn_.SendRound(0), std::nullopt);
+}
+
+TEST_F(ReportDigestsTest, AReplicaThatIsGoneIsDropped) {
+  nn_.WriteFile("/a", {30});
+  nn_.WriteFile("/b", {40});
+  nn_.LoseReplica(0, BlockOf("/a").id);
+  EXPECT_THAT(nn_.SendRound(0), Optional(1u));
+  EXPECT_EQ(Locations("/a"), 0u);
+  EXPECT_EQ(Locations("/b"), 1u);
+  nn_.ExpectConsistent();
+}
+
+TEST_F(ReportDigestsTest, AWipedDiskIsFoundOut) {
+  nn_.WriteFile("/a", {30});
+  nn_.LoseReplica(0, BlockOf("/a").id);
+  EXPECT_THAT(nn_.SendRound(0), Optional(0u));
+  EXPECT_EQ(Locations("/a"), 0u);
+  EXPECT_THAT(nn_.SendRound(0), Optional(0u));
+}
+
+TEST_F(ReportDigestsTest, AReplicaOfNoFileIsDeleted) {
+  nn_.WriteFile("/a", {30});
+  const BlockVersion block = BlockOf("/a");
+  ASSERT_OK(nn_->Delete(kSuper, "/a", false).value);
+  nn_->RunMaintenance();
+  ASSERT_OK(nn_.RegisterDatanode(0));
+  EXPECT_THAT(nn_.SendRound(0), Optional(1u));
+  const auto commands = nn_.Heartbeat(0);
+  ASSERT_THAT(commands, SizeIs(1));
+  // The deletion itself, and what the list showed.
+  for (const BlockVersion& deleted : std::get<InvalidateCommand>(commands[0]).blocks) {
+    EXPECT_EQ(deleted.id, block.id);
+  }
+  EXPECT_THAT(nn_.SendRound(0), Optional(0u));
+}
+
+// Of a block being written the records know nothing: its replicas are told one by one.
+TEST_F(ReportDigestsTest, AReplicaBeingWrittenIsKnownAfterARestart) {
+  nn_.Create("/open", kSuper, "writer");
+  const BlockVersion block = nn_.AddBlock("/open", {}, "writer").block;
+  ASSERT_OK(nn_.Report(1, block, ReplicaState::kBeingWritten));
+  Restart();
+  EXPECT_THAT(nn_.SendRound(1), Optional(0u));
+  const auto located = nn_->GetBlockLocations(kSuper, "/open", 0, 1).value;
+  ASSERT_OK(located);
+  ASSERT_TRUE(located->last.has_value());
+  EXPECT_THAT(located->last->storages, SizeIs(1));
+}
+
+// Opened for append: the record still has the old version, and so has the datanode.
+TEST_F(ReportDigestsTest, ABlockThatIsAppendedToIsFollowedThroughItsVersions) {
+  nn_.WriteFile("/a", {30});
+  ASSERT_OK(nn_->Append(kSuper, "/a", "c", false).value);
+  EXPECT_THAT(nn_.SendRound(0), Optional(0u));
+  const BlockVersion open = nn_->GetBlockLocations(kSuper, "/a", 0, 1).value->last->block;
+  const BlockVersion longer{open.id, open.stamp, 50};
+  nn_.ReportFinalized(longer);
+  const FileStatus status = *nn_.Stat("/a");
+  ASSERT_THAT(nn_->Complete(kSuper, "/a", status.id, "c", longer, nullptr).value,
+              IsOkAndHolds(true));
+  EXPECT_THAT(nn_.SendRound(0), Optional(0u));
+  nn_.ExpectConsistent();
+}
+
+TEST_F(ReportDigestsTest, ACorruptReplicaDiffersAndCountsNoMoreThanBefore) {
+  nn_.WriteFile("/a", {30});
+  ASSERT_OK(nn_->ReportBadBlock(kSuper, BlockOf("/a"), {TestNamenode::StorageUuid(0)}).value);
+  EXPECT_THAT(nn_.SendRound(0), Optional(1u));
+  EXPECT_THAT(nn_.SendRound(0), Optional(1u));
+  nn_.ExpectConsistent();
+}
+
+// ---- late, repeated, from a former session (fault 33)
+
+TEST_F(ReportDigestsTest, DigestsOfAFormerSessionAreRefused) {
+  const DigestReport old = nn_.Digests(0);
+  ASSERT_OK(nn_.RegisterDatanode(0));
+  EXPECT_THAT(nn_->ReportDigests(old), StatusIs(StatusCode::kAborted));
+}
+
+TEST_F(ReportDigestsTest, ARepeatedReportIsRefusedAndDoesNothing) {
+  nn_.Create("/open", kSuper, "writer");
+  const BlockVersion block = nn_.AddBlock("/open", {}, "writer").block;
+  ASSERT_OK(nn_.Report(1, block, ReplicaState::kBeingWritten));
+  const DigestReport report = nn_.Digests(1);
+  ASSERT_THAT(report.others, SizeIs(1));
+  ASSERT_OK(nn_->ReportDigests(report));
+  ASSERT_OK(nn_.Report(1, block, ReplicaState::kDeleted));
+  const size_t before = nn_->GetBlockLocations(kSuper, "/open", 0, 1).value->last->storages.size();
+  EXPECT_THAT(nn_->ReportDigests(report), StatusIs(StatusCode::kAborted));
+  EXPECT_THAT(nn_->GetBlockLocations(kSuper, "/open", 0, 1).value->last->storages, SizeIs(before));
+}
+
+TEST_F(ReportDigestsTest, ADigestWithoutTheReportsBeforeItIsRefused) {
+  DigestReport report = nn_.Digests(0);
+  ++report.sequence;
+  EXPECT_THAT(nn_->ReportDigests(report), StatusIs(StatusCode::kAborted));
+}
+
+TEST_F(ReportDigestsTest, WhatChangedWhileTheListTravelsIsNotJudgedByIt) {
+  nn_.WriteFile("/a", {30});
+  const BlockVersion block = BlockOf("/a");
+  nn_.LoseReplica(0, block.id);
+  ASSERT_OK_AND_ASSIGN(const DigestAnswer answer, nn_->ReportDigests(nn_.Digests(0)));
+  ASSERT_THAT(answer.differing, SizeIs(1));
+  const auto range = [&](uint64_t first, uint64_t last, uint32_t part, bool is_last) {
+    ReplicasReport report = nn_.ListWithoutReplicas(0, part, is_last);
+    report.ranges = {{BlockId{first}, BlockId{last}}};
+    return nn_->ReportReplicas(report);
+  };
+  // Part 0 is of smaller ids. Then the block arrives anew, and the list, made before, lacks it.
+  ASSERT_OK(range(1, ToInt(block.id) - 1, 0, false));
+  ASSERT_OK(nn_.Report(0, block, ReplicaState::kFinalized));
+  ASSERT_OK(range(ToInt(block.id), ToInt(block.id) + 1000, 1, true));
+  EXPECT_EQ(Locations("/a"), 1u);
+}
+
+TEST_F(ReportDigestsTest, RangesThatGoBackAreRefused) {
+  const auto part = [&](uint64_t first, uint32_t number) {
+    ReplicasReport report = nn_.ListWithoutReplicas(0, number, false);
+    report.ranges = {{BlockId{first}, BlockId{first + 9}}};
+    return nn_->ReportReplicas(report);
+  };
+  ASSERT_OK(part(100, 0));
+  EXPECT_THAT(part(109, 1), StatusIs(StatusCode::kInvalidArgument));
+}
+
+TEST_F(ReportDigestsTest, BucketsOfAnotherWidthAreAnsweredByAListOfAll) {
+  DigestReport report = nn_.Digests(0);
+  ++report.shift;
+  ASSERT_OK_AND_ASSIGN(const DigestAnswer answer, nn_->ReportDigests(report));
+  EXPECT_EQ(answer.result, Result::kList);
+  EXPECT_THAT(answer.differing, IsEmpty());
+}
+
+}  // namespace
+}  // namespace cairn::namenode
