@@ -8,6 +8,7 @@
 #include "absl/time/clock.h"
 #include "common/logging.h"
 #include "common/status_macros.h"
+#include "common/version.h"
 #include "datanode/pipeline/block_receiver.h"
 #include "datanode/recovery/block_recovery.h"
 #include "datanode/volume/replica_loader.h"
@@ -16,7 +17,6 @@
 namespace cairn::datanode {
 namespace {
 
-constexpr char kSoftwareVersion[] = "0.1.0";
 constexpr int kOrderThreads = 2;
 // They mostly wait for other datanodes, 5 s for one that is silent.
 constexpr int kRecoveryThreads = 8;
@@ -246,23 +246,25 @@ absl::Status Datanode::StartPorts() {
   client_service_ = std::make_unique<ClientDatanodeService>(
       *store_, ClientDatanodeService::Hooks{
                    .superuser = options_.superuser,
-                   .software_version = kSoftwareVersion,
+                   .software_version = kVersion,
                    .started = absl::Now(),
                    .trigger_report = [this](bool full) { session_.TriggerReport(full); },
                    .shut_down = shut_down_,
                    .reconfiguration = reconfiguration_.get()});
+  admin_service_ = std::make_unique<AdminService>(SystemClock(), kVersion, options_.superuser);
   inter_service_ = std::make_unique<InterDatanodeService>(*store_, answers_);
   rpc::RpcServerOptions rpc_options;
   rpc_options.bind_address = options_.ipc_bind_address;
   rpc_options.port = options_.ipc_port;
-  ASSIGN_OR_RETURN(rpc_, rpc::RpcServer::Start(std::move(rpc_options), io_threads_, nullptr,
-                                               {client_service_.get(), inter_service_.get()}));
+  ASSIGN_OR_RETURN(rpc_, rpc::RpcServer::Start(
+                             std::move(rpc_options), io_threads_, nullptr,
+                             {client_service_.get(), inter_service_.get(), admin_service_.get()}));
   return absl::OkStatus();
 }
 
 absl::Status Datanode::StartSession() {
   SessionOptions session{.datanode_uuid = datanode_uuid_,
-                         .software_version = kSoftwareVersion,
+                         .software_version = kVersion,
                          .heartbeat_interval = options_.heartbeat_interval,
                          .report_interval = options_.report_interval};
   session.address.set_ip(options_.advertised_ip);

@@ -21,6 +21,7 @@
 #include "datanode/pipeline/disk_pool.h"
 #include "datanode/pipeline/transfer_server.h"
 #include "datanode/scanner/scanner.h"
+#include "datanode/service/admin_service.h"
 #include "datanode/service/client_datanode.h"
 #include "datanode/service/inter_datanode.h"
 #include "datanode/volume/disk_balancer.h"
@@ -117,6 +118,7 @@ class Datanode {
   std::unique_ptr<Reconfiguration> reconfiguration_;
   std::unique_ptr<ClientDatanodeService> client_service_;
   std::unique_ptr<InterDatanodeService> inter_service_;
+  std::unique_ptr<AdminService> admin_service_;
   std::unique_ptr<rpc::RpcServer> rpc_;
   Mutex mu_;
   absl::Status stop_reason_ ABSL_GUARDED_BY(mu_);

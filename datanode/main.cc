@@ -1,12 +1,14 @@
 // cairn-datanode: keeps replicas of blocks on this machine's disks.
 //
 //   cairn-datanode [--conf DIR] [-D key=value]... [--pid-file F] [--port-file F]
+//   cairn-datanode --check-config [--conf DIR] [-D key=value]...
 //
 // Exit status: 0 after SIGTERM; 1 on any error, which is printed.
 #include <unistd.h>
 
 #include <atomic>
 #include <csignal>
+#include <iostream>
 #include <memory>
 #include <string>
 #include <vector>
@@ -25,6 +27,7 @@ constexpr absl::Duration kNamenodeCallLimit = absl::Seconds(10);
 struct Flags {
   std::string conf, pid_file, port_file;
   std::vector<std::string> overrides;
+  bool check_config = false;
 };
 
 absl::StatusOr<Config> LoadConfig(const Flags& flags) {
@@ -41,7 +44,15 @@ int Main(int argc, char** argv) {
   app.add_option("-D", flags.overrides, "key=value, over what the files say")->take_all();
   app.add_option("--pid-file", flags.pid_file, "written at the start, removed at the end");
   app.add_option("--port-file", flags.port_file, "ports; written once it serves");
+  app.add_flag("--check-config", flags.check_config, "read the configuration and stop");
   CLI11_PARSE(app, argc, argv);
+  if (flags.check_config) {
+    const absl::Status status =
+        Config::Load(ResolveConfDir(flags.conf), flags.overrides, DatanodeKnownKeys()).status();
+    if (status.ok()) return 0;
+    std::cerr << status.message() << "\n";
+    return 1;
+  }
 
   std::unique_ptr<NamenodeLink> link;
   std::unique_ptr<Datanode> datanode;

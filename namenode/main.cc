@@ -8,6 +8,7 @@
 //   cairn-namenode -restore [--to TXID|TIME] [--from DIR] [--dry-run] [--yes] [--conf DIR] ...
 //   cairn-namenode -recover [--dry-run] [--yes] [--conf DIR] [-D key=value]...
 //   cairn-namenode edits dump|image export ...   daemon/inspect_commands.h
+//   cairn-namenode --check-config [--conf DIR] [-D key=value]...
 //
 // Exit status: 0 after SIGTERM, or when what was asked for is done; 1 on any error, which is
 // printed, and when the question of a restore was answered with no.
@@ -39,7 +40,8 @@ constexpr absl::string_view kHadoopFlags[] = {"-format",   "-force",    "-cluste
 struct Flags {
   std::string conf, cluster_id, pid_file, port_file;
   std::vector<std::string> overrides;
-  bool format = false, force = false, restore = false, upgrade = false, finalize = false;
+  bool format = false, force = false, restore = false, upgrade = false, finalize = false,
+       check_config = false;
   RestoreFlags restoring;
 };
 
@@ -110,10 +112,18 @@ int Main(int argc, char** argv) {
   app.add_option("--from", flags.restoring.from, "with -restore: another namenode's directory");
   app.add_flag("--dry-run", flags.restoring.dry_run, "with these: only show what would be done");
   app.add_flag("--yes", flags.restoring.yes, "with these: do not ask");
+  app.add_flag("--check-config", flags.check_config, "read the configuration and stop");
   try {
     app.parse(arguments);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 1;
+  }
+  if (flags.check_config) {
+    const absl::Status status =
+        Config::Load(ResolveConfDir(flags.conf), flags.overrides, NamenodeKnownKeys()).status();
+    if (status.ok()) return 0;
+    std::cerr << status.message() << "\n";
+    return 1;
   }
   const bool restores = flags.restore || flags.restoring.recover || flags.restoring.rollback;
   if (flags.format || flags.finalize || restores) {

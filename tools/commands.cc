@@ -3,8 +3,11 @@
 #include "tools/debug/debug.h"
 #include "tools/dfs/dfs.h"
 #include "tools/dfsadmin/dfsadmin.h"
+#include "tools/doctor/doctor.h"
 #include "tools/fsck/fsck.h"
 #include "tools/mini/mini.h"
+#include "tools/top/top.h"
+#include "tools/why/why.h"
 
 namespace cairn::tools {
 namespace {
@@ -22,6 +25,10 @@ constexpr Command kCommands[] = {
      .summary = "look at the cluster and steer it, as `hdfs dfsadmin` does",
      .usage = "[-conf DIR] [-fs URI] [-D KEY=VALUE]... -COMMAND [ARGUMENT]...",
      .run = &RunDfsAdmin},
+    {.name = "doctor",
+     .summary = "look for trouble in the cluster and say what to do",
+     .usage = "[-conf DIR] [-fs URI] [-D KEY=VALUE]... [--json]",
+     .run = &RunDoctor},
     {.name = "fsck",
      .summary = "check that every file is whole, as `hdfs fsck` does",
      .usage = "[-conf DIR] [-fs URI] [-D KEY=VALUE]... PATH [-files [-blocks [-locations]]]...",
@@ -31,6 +38,14 @@ constexpr Command kCommands[] = {
      .usage = "--dir D [--datanodes N] [--port P] [-D key=value]... [--racks a,b,...] [--detach] | "
               "--dir D start|stop|kill|pause|resume|status [NAME]...",
      .run = &RunMini},
+    {.name = "top",
+     .summary = "show what the cluster is doing now",
+     .usage = "[-conf DIR] [-fs URI] [-D KEY=VALUE]... [--once] [--interval SECONDS] [--json]",
+     .run = &RunTop},
+    {.name = "why",
+     .summary = "explain what is wrong with a file, a block or a datanode",
+     .usage = "[-conf DIR] [-fs URI] [-D KEY=VALUE]... PATH|BLOCK|NODE [--json]",
+     .run = &RunWhy},
     {.name = "namenode",
      .summary = "run a namenode; format, checkpoint, restore and recover one",
      .usage = "[-format [-force] [-clusterid ID] | -checkpoint | -restore [--to TXID|TIME] "

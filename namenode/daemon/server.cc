@@ -13,9 +13,11 @@
 #include "common/net/host_port.h"
 #include "common/status_macros.h"
 #include "common/thread.h"
+#include "common/version.h"
 #include "namenode/daemon/storage.h"
 #include "namenode/offline/restore.h"
 #include "namenode/offline/upgrade.h"
+#include "namenode/service/rpc/admin_protocol_service.h"
 #include "namenode/service/rpc/ha_protocol_service.h"
 #include "namenode/service/rpc/refresh_service.h"
 #include "namenode/service/rpc/user_mappings_service.h"
@@ -350,8 +352,16 @@ absl::Status NamenodeServer::Serve(const Config& config) {
     return ToInt(first);
   };
   protocol.refresh_nodes = [this] { return topology_->Refresh(); };
+  protocol.counters = &operations_;
   services_.push_back(
       std::make_unique<ClientProtocolService>(*namenode_, schedule, std::move(protocol)));
+  AdminProtocolService::Options admin;
+  admin.version = kVersion;
+  ASSIGN_OR_RETURN(admin.min_replication, config.GetInt("dfs.namenode.replication.min"));
+  ASSIGN_OR_RETURN(admin.stale_interval, config.GetDuration("cairn.namenode.stale.interval"));
+  ASSIGN_OR_RETURN(admin.dead_interval, config.GetDuration("cairn.namenode.dead.interval"));
+  services_.push_back(std::make_unique<AdminProtocolService>(*namenode_, operations_, SystemClock(),
+                                                             std::move(admin)));
   services_.push_back(std::make_unique<HaProtocolService>());
   services_.push_back(std::make_unique<UserMappingsService>(
       [this](absl::string_view user) { return *groups_->GroupsOf(user); }));

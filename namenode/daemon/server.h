@@ -81,6 +81,7 @@ class NamenodeServer {
   std::unique_ptr<Store> store_;
   std::unique_ptr<Checkpointer> checkpointer_;
   std::unique_ptr<JournalGate> gate_;
+  OperationCounters operations_;
   std::vector<std::unique_ptr<rpc::RpcService>> services_;
   std::unique_ptr<IoThreads> io_;
   std::unique_ptr<rpc::RpcServer> rpc_;

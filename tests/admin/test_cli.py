@@ -2,6 +2,9 @@
 
 import glob
 import json
+import os
+import re
+import threading
 
 from harness import rpc
 from harness.case import Case
@@ -170,3 +173,128 @@ class Datanodes(Case):
             self.assertIn(b"checksum error at offset 1024", bad.stderr)
             recovered = cluster.cairn("debug", "recoverLease", "-path", "/f")
             self.assertEqual(text(recovered), "recoverLease SUCCEEDED on /f\n")
+
+
+class Explained(Case):
+    """`cairn why`, `doctor` and `top` before, while and after a datanode is away."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.cluster = MiniCluster(datanodes=4, conf=IMPATIENT, racks=["/a", "/a", "/b", "/b"])
+        cls.addClassCleanup(cls.cluster.close)
+
+    def why(self, what, *flags):
+        result = self.cluster.cairn("why", what, *flags)
+        return result.returncode, text(result)
+
+    def findings(self):
+        return json.loads(text(self.cluster.cairn("doctor", "--json")))["findings"]
+
+    def test_1_nothing_is_wrong(self):
+        self.cluster.dfs("-mkdir", "-p", "/w")
+        self.cluster.put(b"0123456789", "/w/f")
+        self.assertEqual(
+            self.why("/w/f"), (0, "Nothing is wrong with /w/f: its 1 block has all replicas.\n")
+        )
+        self.assertEqual(self.why("/w")[0], 0)
+        self.assertEqual(self.why("/nowhere")[0], 2)
+        self.assertEqual(self.why("blk_1")[0], 2)
+        report = json.loads(text(self.cluster.cairn("fsck", "/w", "-files", "--json")))
+        block = report["files"][0]["blocks"][0]
+        self.assertEqual({r["standing"] for r in block["replicas"]}, {"live"})
+        self.assertTrue(report["complete_knowledge"])
+        code, out = self.why(block["block"])
+        self.assertEqual(code, 0)
+        self.assertIn("of /w/f: it has 3 good replicas, and 3 are wanted", out)
+        code, out = self.why(block["replicas"][0]["datanode"])
+        self.assertEqual(code, 0)
+        self.assertIn("its last heartbeat came", out)
+
+    def test_2_doctor_finds_only_that_all_is_on_one_machine(self):
+        result = self.cluster.cairn("doctor")
+        self.assertEqual(result.returncode, 1)
+        self.assertEqual([f["check"] for f in self.findings()], ["topology"], text(result))
+
+    def test_3_doctor_finds_a_key_that_nobody_knows(self):
+        result = self.cluster.cairn("doctor", "-D", "cairn.client.rpc.retyr=5s")
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("error: configuration: clients:", text(result))
+        path = os.path.join(self.cluster.conf_dir, "hdfs-site.xml")
+        with open(path) as file:
+            good = file.read()
+        bad = "<property><name>cairn.namenode.nosuch</name><value>1</value></property>"
+        with open(path, "w") as file:
+            file.write(good.replace("</configuration>", bad + "</configuration>"))
+        self.addCleanup(lambda: open(path, "w").write(good))
+        self.assertIn("cairn-namenode", text(self.cluster.cairn("doctor")))
+
+    def test_4_top_shows_operations_and_users(self):
+        stop = threading.Event()
+
+        def work():
+            while not stop.is_set():
+                self.cluster.dfs("-ls", "/")
+
+        worker = threading.Thread(target=work)
+        worker.start()
+        try:
+            top = json.loads(text(self.cluster.cairn("top", "--json", "--interval", "0.5")))
+        finally:
+            stop.set()
+            worker.join()
+        self.assertIn("getFileInfo", [rate["name"] for rate in top["operations"]])
+        self.assertIn("root", [rate["name"] for rate in top["users"]])
+        self.assertEqual(len(top["datanodes"]), 4)
+        self.assertIn("ops/s", text(self.cluster.cairn("top", "--once", "--interval", "0.1")))
+
+    def test_6_a_silent_then_dead_datanode_and_a_lost_block_are_explained(self):
+        self.cluster.put(b"alone", "/w/alone", "-D", "dfs.replication=1")
+        report = json.loads(text(self.cluster.cairn("fsck", "/w/alone", "-files", "--json")))
+        node = report["files"][0]["blocks"][0]["replicas"][0]["datanode"]
+        names = {self.cluster.ports(n)["transfer"]: n for n in self.cluster.datanodes}
+        name = names[node.rsplit(":", 1)[1]]
+        self.cluster.kill(name)
+        self.eventually(lambda: "it is stale" in self.why(node)[1], "silent, and said so")
+        self.eventually(lambda: "it is dead" in self.why(node)[1], "dead, and said so")
+        self.eventually(lambda: self.why("/w/alone")[0] == 1, "the block is missed")
+        code, out = self.why("/w/alone")
+        self.assertIn("no replica can be read now", out)
+        self.assertIn("when one of the datanodes that held it is back", out)
+        self.eventually(
+            lambda: {"datanodes", "blocks"} <= {f["check"] for f in self.findings()},
+            "doctor sees both",
+        )
+        lost = self.cluster.cairn("fsck", "/", "-list-corruptfileblocks")
+        self.assertEqual(lost.returncode, 255)
+        self.assertRegex(text(lost), r"blk_\d+\t/w/alone\n")
+        block = re.search(r"blk_\d+", text(lost)).group(0)
+        by_id = self.cluster.cairn("fsck", "-blockId", block)
+        self.assertIn("Block belongs to: /w/alone\n", text(by_id))
+        # The blocks of three replicas are copied to the fourth datanode.
+        self.eventually(lambda: self.why("/w/f")[0] == 0, "repaired", seconds=60)
+        self.cluster.start(name)
+        self.eventually(lambda: self.why("/w")[0] == 0, "all is well again", seconds=60)
+        self.assertEqual(self.cluster.cairn("fsck", "/").returncode, 0)
+
+    def test_7_a_block_whose_only_replica_is_rotten_is_corrupt_and_kept(self):
+        self.cluster.put(b"r" * 5000, "/w/rotten", "-D", "dfs.replication=1")
+        report = json.loads(text(self.cluster.cairn("fsck", "/w/rotten", "-files", "--json")))
+        name = report["files"][0]["blocks"][0]["block"]
+        (path,) = [
+            path
+            for node in self.cluster.datanodes
+            for path in glob.glob(f"{self.cluster.data(node)}/**/finalized/**/{name}", recursive=True)
+        ]
+        with open(path, "r+b") as file:
+            file.seek(2000)
+            file.write(b"x")
+        self.assertIn("checksum", self.cluster.dfs_error("-cat", "/w/rotten").lower())
+        self.eventually(lambda: self.why("/w/rotten")[0] == 1, "the reader has told the namenode")
+        self.assertIn("every replica that is left is bad", self.why("/w/rotten")[1])
+        result = self.cluster.cairn("fsck", "/w/rotten", "-files", "-blocks", "-replicaDetails")
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("/w/rotten: CORRUPT blockpool", text(result))
+        self.assertIn("(CORRUPT)]", text(result))
+        lost = self.cluster.cairn("fsck", "/", "-list-corruptfileblocks")
+        self.assertIn(f"{name}\t/w/rotten\n", text(lost))
+        self.assertTrue(os.path.exists(path), "it is kept for whoever wants to save what is left")

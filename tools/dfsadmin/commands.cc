@@ -29,6 +29,11 @@ constexpr AdminCommand kCommands[] = {
      &RunRefreshNodes},
     {"printTopology", "", "Show the racks, the live datanodes of each, and their states.",
      &RunPrintTopology},
+    {"metasave", "<filename>",
+     "Let the namenode write what it knows of blocks and datanodes to a file in its log "
+     "directory.\n"
+     "A Cairn namenode does not: `cairn doctor`, `cairn why` and `cairn fsck` tell it.",
+     &RunMetaSave},
     {"setQuota", "<quota> <dirname>...<dirname>", kQuotas, &RunNotSupported},
     {"clrQuota", "<dirname>...<dirname>", kQuotas, &RunNotSupported},
     {"setSpaceQuota", "<quota> [-storageType <storagetype>] <dirname>...<dirname>", kQuotas,
@@ -58,6 +63,9 @@ constexpr AdminCommand kCommands[] = {
     {"allowSnapshot", "<snapshotDir>", kSnapshots, &RunNotSupported},
     {"disallowSnapshot", "<snapshotDir>", kSnapshots, &RunNotSupported},
     {"provisionSnapshotTrash", "<snapshotDir> [-all]", kSnapshots, &RunNotSupported},
+    {"setBalancerBandwidth", "<bandwidth in bytes per second>",
+     "Set what each datanode may spend on balancing. Not supported yet by a Cairn namenode.",
+     &RunSetBalancerBandwidth},
     {"getBalancerBandwidth", "<datanode_host:ipc_port>",
      "Show the bytes per second that a datanode may spend on balancing.", &RunGetBalancerBandwidth},
     {"shutdownDatanode", "<datanode_host:ipc_port> [upgrade]",

@@ -14,6 +14,7 @@ absl::Status RunGetBalancerBandwidth(AdminCall& call);    // datanode_commands.c
 absl::Status RunGetDatanodeInfo(AdminCall& call);         // datanode_commands.cc
 absl::Status RunGetVolumeReport(AdminCall& call);         // datanode_commands.cc
 absl::Status RunListOpenFiles(AdminCall& call);           // open_files.cc
+absl::Status RunMetaSave(AdminCall& call);                // namenode_commands.cc
 absl::Status RunNotSupported(AdminCall& call);            // not_supported.cc
 absl::Status RunPrintTopology(AdminCall& call);           // topology.cc
 absl::Status RunReconfig(AdminCall& call);                // reconfig.cc
@@ -25,6 +26,7 @@ absl::Status RunRefreshUserMappings(AdminCall& call);     // refresh.cc
 absl::Status RunRollEdits(AdminCall& call);               // upkeep.cc
 absl::Status RunSafeMode(AdminCall& call);                // safe_mode.cc
 absl::Status RunSaveNamespace(AdminCall& call);           // upkeep.cc
+absl::Status RunSetBalancerBandwidth(AdminCall& call);    // namenode_commands.cc
 absl::Status RunShutdownDatanode(AdminCall& call);        // datanode_commands.cc
 absl::Status RunTriggerBlockReport(AdminCall& call);      // datanode_commands.cc
 

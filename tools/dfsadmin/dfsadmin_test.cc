@@ -64,6 +64,11 @@ TEST(DfsAdminTest, WhatIsNotSupportedYetFailsAndSaysSo) {
   EXPECT_EQ(printed.err, "allowSnapshot: not supported yet\n");
 }
 
+TEST(DfsAdminTest, ABandwidthIsANumberThatIsNotNegative) {
+  EXPECT_THAT(DfsAdmin({"-setBalancerBandwidth", "-1"}).err, HasSubstr("non-negative integer"));
+  EXPECT_THAT(DfsAdmin({"-setBalancerBandwidth", "fast"}).err, HasSubstr("NumberFormatException"));
+}
+
 TEST(DfsAdminTest, ADatanodeIsNamedByHostAndPort) {
   EXPECT_EQ(DfsAdmin({"-getDatanodeInfo"}).exit_code, 255);
   EXPECT_THAT(DfsAdmin({"-getDatanodeInfo", "dn"}).err, HasSubstr("not host:port"));

@@ -1,10 +1,13 @@
 // namenode/service/rpc/admin.cc - reports, safe mode, policies, and the features that are off.
 
+#include <algorithm>
 #include <array>
 #include <optional>
 #include <string>
 #include <utility>
 
+#include "absl/strings/numbers.h"
+#include "namenode/service/rpc/below.h"
 #include "namenode/service/rpc/client_protocol_methods.h"
 
 namespace cairn::namenode::client_protocol {
@@ -113,6 +116,35 @@ void RefreshNodes(const Call& call) {
   call.reply.SendBytesAt(0, "");
 }
 
+// Files with a block of which no good replica is left, a page at a time: the cookie is the last
+// block's id. Clients take an empty page for the end, so what is not below the path is passed over.
+void ListCorruptFileBlocks(const Call& call) {
+  constexpr size_t kPage = 100;  // as HDFS
+  WithRequest<hdfs::ListCorruptFileBlocksRequestProto>(call, [&](const auto& request) {
+    if (const absl::Status bad = CheckSuperuser(call); !bad.ok()) return call.reply.Fail(bad);
+    uint64_t after = 0;
+    if (request.has_cookie() && !absl::SimpleAtoi(request.cookie(), &after)) {
+      return call.reply.Fail(MakeFsError(FsError::kIllegalArgument, "not a cookie of this call"));
+    }
+    hdfs::ListCorruptFileBlocksResponseProto response;
+    uint64_t ticket = 0;
+    for (;;) {
+      const std::vector<BlockId> ids =
+          call.namenode().BlocksInNeed(Need::kMissing, BlockId{after}, kPage);
+      for (const BlockId id : ids) {
+        after = ToInt(id);
+        const Outcome<BlockHealth> health = call.namenode().DescribeBlock(call.caller, id);
+        ticket = std::max(ticket, health.ticket);
+        if (!health.value.ok() || !IsBelow(health.value->path, request.path())) continue;
+        response.mutable_corrupt()->add_files(health.value->path);
+      }
+      if (ids.empty() || !response.corrupt().files().empty()) break;
+    }
+    response.mutable_corrupt()->set_cookie(absl::StrCat(after));
+    call.reply.SendAt(ticket, response);
+  });
+}
+
 SafeModeAction ToAction(hdfs::SafeModeActionProto action) {
   switch (action) {
     case hdfs::SAFEMODE_LEAVE:
@@ -215,6 +247,7 @@ constexpr std::array kMethods = {
     Method{"getDatanodeStorageReport", GetDatanodeStorageReport},
     Method{"getSlowDatanodeReport", GetSlowDatanodeReport},
     Method{"refreshNodes", RefreshNodes},
+    Method{"listCorruptFileBlocks", ListCorruptFileBlocks},
     Method{"setSafeMode", SetSafeMode},
     Method{"getStoragePolicies", GetStoragePolicies},
     Method{"setStoragePolicy", SetStoragePolicy},

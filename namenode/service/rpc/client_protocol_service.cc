@@ -145,6 +145,9 @@ void ClientProtocolService::Handle(const rpc::CallInfo& call, absl::string_view 
                                         " bytes long; the limit is ", row.max_request_bytes)));
     return;
   }
+  if (edge_->options.counters != nullptr) {
+    edge_->options.counters->Count(row.name, call.principal.user);
+  }
   Caller caller{.user = call.principal.user, .remote_ip = call.remote_ip};
   // A negative call id is the connection's own business and is never resent.
   if (row.at_most_once && call.has_client_id && call.call_id >= 0) {

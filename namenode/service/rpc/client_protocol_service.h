@@ -24,6 +24,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "namenode/namenode.h"
+#include "namenode/service/rpc/operation_counters.h"
 #include "wire/rpc/service.h"
 
 namespace cairn::namenode {
@@ -47,6 +48,8 @@ struct ClientProtocolOptions {
   // `complete_wait` even if it is answered sooner: this bounds their memory, timers included.
   // Further ones are answered false at once.
   int max_waiting_calls = 65536;
+  // Counts every call, if not null; outlives the service.
+  OperationCounters* counters = nullptr;
   // How long truncate() inside a block waits for the datanodes before it answers false.
   absl::Duration truncate_wait = absl::Seconds(20);
   // Makes a checkpoint and then, on any thread, tells whether one was made. Null: unsupported.

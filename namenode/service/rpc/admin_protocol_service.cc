@@ -1,0 +1,291 @@
+#include "namenode/service/rpc/admin_protocol_service.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/descriptors.h"
+#include "common/fs_error.h"
+#include "namenode/blocks/block_health.h"
+#include "namenode/cluster/cluster_state.h"
+#include "namenode/service/rpc/below.h"
+#include "proto/admin.pb.h"
+
+namespace cairn::namenode {
+namespace {
+
+constexpr size_t kMaxRequestBytes = 16384;  // the longest names a path
+// Looked at for one page of lost blocks, whether or not they are below the path asked for.
+constexpr size_t kLostBlocksPerPage = 100;
+
+uint64_t Millis(absl::Duration duration) {
+  return static_cast<uint64_t>(std::max<int64_t>(absl::ToInt64Milliseconds(duration), 0));
+}
+
+// False, and the call is answered: the request does not parse.
+template <typename Request>
+bool Parse(absl::string_view bytes, Request& request, rpc::RpcReply& reply) {
+  if (bytes.size() <= kMaxRequestBytes &&
+      request.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+    return true;
+  }
+  reply.Fail(absl::InvalidArgumentError("the request does not parse"));
+  return false;
+}
+
+void FillReplica(const ReplicaHealth& replica, bool being_written, admin::Replica& out) {
+  out.set_standing(being_written && replica.standing == Standing::kLive
+                       ? admin::BEING_WRITTEN
+                       : static_cast<admin::Standing>(replica.standing));
+  out.set_storage_uuid(replica.storage_uuid);
+  if (replica.node == nullptr) return;
+  const DatanodeInfo& node = *replica.node;
+  out.set_datanode_uuid(node.uuid);
+  out.set_ip(node.address.ip);
+  out.set_host_name(node.address.host_name);
+  out.set_transfer_port(node.address.transfer_port);
+  out.set_rack(node.rack);
+  for (const StorageInfo& storage : node.storages) {
+    if (storage.uuid == replica.storage_uuid) out.set_storage_type(storage.type);
+  }
+}
+
+std::string NodeName(const ClusterView& cluster, uint32_t storage) {
+  const StorageLocation* const at = cluster.Find(storage);
+  if (at == nullptr) return absl::StrCat("storage ", storage);
+  return absl::StrCat(at->node->address.ip, ":", at->node->address.transfer_port);
+}
+
+void FillBlock(const BlockHealth& health, uint64_t offset, const ClusterView& cluster,
+               admin::Block& out) {
+  out.set_id(ToInt(health.block.id));
+  out.set_generation_stamp(ToInt(health.block.stamp));
+  out.set_length(health.block.length);
+  out.set_offset(offset);
+  out.set_wanted(health.wanted);
+  out.set_under_construction(health.under_construction);
+  for (const ReplicaHealth& replica : health.replicas) {
+    FillReplica(replica, health.under_construction, *out.add_replicas());
+  }
+  if (health.need) out.set_need(static_cast<admin::Need>(static_cast<int>(*health.need) + 1));
+  if (health.queued) {
+    out.set_queued(true);
+    out.set_known_for_ms(Millis(health.queued->since));
+    out.set_again_in_ms(Millis(health.queued->again_in));
+    out.set_failures(health.queued->failures);
+    out.set_blocked_by(health.queued->blocked_by);
+  }
+  for (const CopyHealth& copy : health.copies) {
+    admin::Copy& to = *out.add_copies();
+    to.set_source(NodeName(cluster, copy.source));
+    to.set_target(NodeName(cluster, copy.target));
+    to.set_running_ms(Millis(copy.running));
+  }
+}
+
+void FillNode(const DatanodeInfo& node, admin::NodeFacts& out) {
+  out.set_datanode_uuid(node.uuid);
+  out.set_ip(node.address.ip);
+  out.set_host_name(node.address.host_name);
+  out.set_transfer_port(node.address.transfer_port);
+  out.set_ipc_port(node.address.ipc_port);
+  out.set_rack(node.rack);
+  out.set_liveness(static_cast<admin::Liveness>(node.liveness));
+  out.set_admin_state(static_cast<uint32_t>(node.admin_state));
+  out.set_silent_ms(Millis(node.silent_for));
+  out.set_transfers(node.transfers);
+  for (const StorageInfo& storage : node.storages) {
+    admin::StorageFacts& to = *out.add_storages();
+    to.set_storage_uuid(storage.uuid);
+    to.set_type(storage.type);
+    to.set_failed(storage.failed);
+    to.set_capacity_bytes(storage.capacity_bytes);
+    to.set_used_bytes(storage.used_bytes);
+    to.set_remaining_bytes(storage.remaining_bytes);
+    to.set_blocks(storage.blocks);
+  }
+}
+
+void FillHealth(const HealthTotals& totals, admin::DescribeClusterResponse& out) {
+  out.add_blocks_by_need(0);  // of Need's "nothing"
+  for (const uint64_t count : totals.by_need) out.add_blocks_by_need(count);
+  out.set_corrupt_blocks(totals.corrupt_blocks);
+  out.set_missing_single(totals.missing_single);
+  out.set_copies_under_way(totals.copies);
+  out.set_pending_deletions(totals.pending_deletions);
+  out.set_counts_overflowed(totals.overflowed);
+  out.set_looking(totals.looking);
+}
+
+void FillDescriptors(admin::DescribeClusterResponse& out) {
+  const DescriptorUse use = ReadDescriptorUse();
+  out.set_open_file_limit(use.limit);
+  out.set_open_files_used(use.used);
+}
+
+}  // namespace
+
+AdminProtocolService::AdminProtocolService(Namenode& namenode, const OperationCounters& counters,
+                                           Clock& clock, Options options)
+    : namenode_(namenode),
+      counters_(counters),
+      clock_(clock),
+      options_(std::move(options)),
+      started_(clock.Now()) {}
+
+void AdminProtocolService::Handle(const rpc::CallInfo& call, absl::string_view method,
+                                  absl::string_view request, rpc::RpcReply& reply) {
+  const Caller caller{.user = call.principal.user, .remote_ip = call.remote_ip};
+  if (method == "describeFile") return DescribeFile(caller, request, reply);
+  if (method == "describeCluster") return DescribeCluster(caller, reply);
+  const bool known =
+      method == "describeBlock" || method == "listLostBlocks" || method == "getOperations";
+  if (!known) {
+    return reply.Fail(
+        MakeFsError(FsError::kNoSuchMethod, absl::StrCat("Unknown method ", method.substr(0, 128),
+                                                         " called on ", protocol(), " protocol.")));
+  }
+  if (!namenode_.IsSuperuser(caller)) {
+    return reply.Fail(MakeFsError(
+        FsError::kAccessControl,
+        absl::StrCat("Access denied for user ", caller.user, ". Superuser privilege is required")));
+  }
+  if (method == "describeBlock") return DescribeBlock(caller, request, reply);
+  if (method == "listLostBlocks") return ListLostBlocks(caller, request, reply);
+  GetOperations(reply);
+}
+
+void AdminProtocolService::DescribeFile(const Caller& caller, absl::string_view bytes,
+                                        rpc::RpcReply& reply) {
+  admin::DescribeFileRequest request;
+  if (!Parse(bytes, request, reply)) return;
+  const auto status = namenode_.GetFileInfo(caller, request.path());
+  if (!status.value.ok()) return reply.FailAt(status.ticket, status.value.status());
+  if (!status.value->has_value() || (*status.value)->directory) {
+    return reply.FailAt(
+        status.ticket,
+        MakeFsError(FsError::kFileNotFound, absl::StrCat("File does not exist: ", request.path())));
+  }
+  const FileStatus& file = **status.value;
+  constexpr uint64_t kMostBlockBytes = uint64_t{1} << 40;  // the product must not overflow
+  const uint64_t page_bytes =
+      std::clamp<uint64_t>(file.block_bytes, 1, kMostBlockBytes) * kBlocksPerPage;
+  const auto located =
+      namenode_.GetBlockLocations(caller, request.path(), request.offset(), page_bytes);
+  if (!located.value.ok()) return reply.FailAt(located.ticket, located.value.status());
+  uint64_t ticket = std::max(status.ticket, located.ticket);
+
+  admin::DescribeFileResponse response;
+  response.set_inode(ToInt(file.id));
+  response.set_length(file.length);
+  response.set_replication(file.replication);
+  response.set_storage_policy(file.storage_policy);
+  response.set_open(located.value->under_construction);
+  response.set_block_pool(namenode_.block_pool_id());
+  std::vector<LocatedBlock> blocks = located.value->blocks;
+  // Small blocks may be many more than a page; a page ends where one does.
+  if (blocks.size() > kBlocksPerPage) blocks.resize(kBlocksPerPage);
+  const uint64_t end =
+      blocks.empty() ? request.offset() : blocks.back().offset + blocks.back().block.length;
+  response.set_more(!blocks.empty() && end < located.value->file_length);
+  const std::optional<LocatedBlock>& last = located.value->last;
+  if (!response.more() && last && !located.value->last_complete) blocks.push_back(*last);
+  const std::shared_ptr<const ClusterView> cluster = namenode_.cluster().View();
+  for (const LocatedBlock& block : blocks) {
+    const Outcome<BlockHealth> health = namenode_.DescribeBlock(caller, block.block.id);
+    ticket = std::max(ticket, health.ticket);
+    if (!health.value.ok()) {
+      if (GetFsError(health.value.status()) == FsError::kFileNotFound) continue;  // cut off since
+      return reply.FailAt(ticket, health.value.status());
+    }
+    FillBlock(*health.value, block.offset, *cluster, *response.add_blocks());
+  }
+  reply.SendAt(ticket, response);
+}
+
+void AdminProtocolService::DescribeBlock(const Caller& caller, absl::string_view bytes,
+                                         rpc::RpcReply& reply) {
+  admin::DescribeBlockRequest request;
+  if (!Parse(bytes, request, reply)) return;
+  const Outcome<BlockHealth> health = namenode_.DescribeBlock(caller, BlockId{request.block_id()});
+  admin::DescribeBlockResponse response;
+  response.set_block_pool(namenode_.block_pool_id());
+  if (health.value.ok()) {
+    response.set_found(true);
+    response.set_path(health.value->path);
+    response.set_inode(ToInt(health.value->file));
+    FillBlock(*health.value, 0, *namenode_.cluster().View(), *response.mutable_block());
+  } else if (GetFsError(health.value.status()) != FsError::kFileNotFound) {
+    return reply.FailAt(health.ticket, health.value.status());
+  }
+  reply.SendAt(health.ticket, response);
+}
+
+void AdminProtocolService::ListLostBlocks(const Caller& caller, absl::string_view bytes,
+                                          rpc::RpcReply& reply) {
+  admin::ListLostBlocksRequest request;
+  if (!Parse(bytes, request, reply)) return;
+  const std::vector<BlockId> ids =
+      namenode_.BlocksInNeed(Need::kMissing, BlockId{request.after()}, kLostBlocksPerPage);
+  admin::ListLostBlocksResponse response;
+  uint64_t ticket = 0;
+  for (const BlockId id : ids) {
+    const Outcome<BlockHealth> health = namenode_.DescribeBlock(caller, id);
+    ticket = std::max(ticket, health.ticket);
+    // Deleted since; or healed, which the queue learns in its own time.
+    if (!health.value.ok() || health.value->counts.readable > 0) continue;
+    if (!IsBelow(health.value->path, request.below())) continue;
+    admin::LostBlock& block = *response.add_blocks();
+    block.set_id(ToInt(id));
+    block.set_path(health.value->path);
+  }
+  response.set_more(ids.size() == kLostBlocksPerPage);
+  if (!ids.empty()) response.set_next_after(ToInt(ids.back()));
+  reply.SendAt(ticket, response);
+}
+
+void AdminProtocolService::DescribeCluster(const Caller& caller, rpc::RpcReply& reply) {
+  admin::DescribeClusterResponse response;
+  response.set_version(options_.version);
+  response.set_now_ms(static_cast<uint64_t>(absl::ToUnixMillis(clock_.Now())));
+  response.set_started_ms(static_cast<uint64_t>(absl::ToUnixMillis(started_)));
+  const auto safe_mode = namenode_.SafeMode(caller, SafeModeAction::kGet);
+  if (safe_mode.value.ok()) {
+    response.set_safe_mode(safe_mode.value->on);
+    response.set_safe_mode_reason(safe_mode.value->reason);
+  }
+  response.set_block_pool(namenode_.block_pool_id());
+  response.set_cluster_id(namenode_.cluster_id());
+  response.set_default_replication(namenode_.defaults().replication);
+  response.set_min_replication(options_.min_replication);
+  response.set_stale_interval_ms(Millis(options_.stale_interval));
+  response.set_dead_interval_ms(Millis(options_.dead_interval));
+  ClusterState& cluster = namenode_.cluster();
+  response.set_unregistered_nodes(
+      static_cast<uint32_t>(std::max(cluster.Totals().unregistered, 0)));
+  for (const DatanodeInfo& node : cluster.Nodes()) FillNode(node, *response.add_nodes());
+  FillHealth(namenode_.Health(), response);
+  // Counting takes as long as there are open files: not for everybody who asks.
+  if (namenode_.IsSuperuser(caller)) FillDescriptors(response);
+  reply.Send(response);
+}
+
+void AdminProtocolService::GetOperations(rpc::RpcReply& reply) {
+  admin::GetOperationsResponse response;
+  response.set_now_ms(Millis(clock_.Monotonic()));
+  const OperationCounters::Totals totals = counters_.Sum();
+  const auto add = [](const std::pair<std::string, uint64_t>& from, admin::OperationCount& to) {
+    to.set_name(from.first);
+    to.set_calls(from.second);
+  };
+  for (const auto& method : totals.methods) add(method, *response.add_methods());
+  constexpr int kShownUsers = 100;
+  for (const auto& user : totals.users) {
+    if (response.users_size() == kShownUsers) break;
+    add(user, *response.add_users());
+  }
+  reply.Send(response);
+}
+
+}  // namespace cairn::namenode

@@ -1,0 +1,208 @@
+#include "namenode/service/rpc/admin_protocol_service.h"
+
+#include "namenode/service/rpc/testing/edge_fixture.h"
+#include "proto/admin.pb.h"
+
+namespace cairn::namenode {
+namespace {
+
+class AdminProtocolTest : public EdgeTest {
+ protected:
+  template <typename Response>
+  Response AskAdmin(absl::string_view method, const google::protobuf::MessageLite& request) {
+    return Parse<Response>(CallAdmin(method, request));
+  }
+  FakeAnswer CallAdmin(absl::string_view method, const google::protobuf::MessageLite& request) {
+    return CallAdminBytes(method, request.SerializeAsString());
+  }
+  FakeAnswer CallAdminBytes(absl::string_view method, absl::string_view request) {
+    FakeReply reply;
+    admin_.Handle({.principal = principal_, .remote_ip = "10.1.2.3"}, method, request, reply);
+    EXPECT_TRUE(reply.answer().given) << method;
+    return reply.answer();
+  }
+
+  // A block of a file with a good replica on datanode 1 and a bad one on datanode 2.
+  BlockHealth Health() {
+    BlockHealth health;
+    health.block = {BlockId{7}, GenerationStamp{1001}, 5};
+    health.file = InodeId{16390};
+    health.path = "/a/f";
+    health.wanted = 2;
+    const std::shared_ptr<const ClusterView> cluster = namenode_.cluster().View();
+    for (const uint32_t storage : {1u, 2u}) {
+      const StorageLocation* const at = cluster->Find(storage);
+      ReplicaHealth replica;
+      replica.storage = storage;
+      replica.standing = storage == 1 ? Standing::kLive : Standing::kCorrupt;
+      replica.storage_uuid = at->storage_uuid;
+      replica.node = at->node;
+      health.replicas.push_back(replica);
+    }
+    health.need = Need::kLow;
+    BlockHealth::Queued queued;
+    queued.since = absl::Seconds(3);
+    queued.blocked_by = "no room";
+    health.queued = queued;
+    health.copies = {{1, 2, absl::Milliseconds(20)}};
+    return health;
+  }
+
+  OperationCounters counters_;
+  FakeClock clock_;
+  AdminProtocolService admin_{namenode_,
+                              counters_,
+                              clock_,
+                              {.version = "1.2",
+                               .min_replication = 1,
+                               .stale_interval = absl::Seconds(15),
+                               .dead_interval = absl::Minutes(5)}};
+};
+
+TEST_F(AdminProtocolTest, AFileIsDescribedBlockByBlock) {
+  AddDatanodes();
+  namenode_.status = SomeFile();
+  LocatedBlock block;
+  block.block = {BlockId{7}, GenerationStamp{1001}, 5};
+  namenode_.located.file_length = 5;
+  namenode_.located.blocks = {block};
+  namenode_.located.last = block;
+  namenode_.located.last_complete = true;
+  namenode_.health = Health();
+  namenode_.ticket = 9;
+  admin::DescribeFileRequest request;
+  request.set_path("/a/f");
+  const FakeAnswer answer = CallAdmin("describeFile", request);
+  EXPECT_EQ(answer.ticket, 9u);
+  const auto response = Parse<admin::DescribeFileResponse>(answer);
+  EXPECT_EQ(response.length(), 5u);
+  EXPECT_EQ(response.replication(), 3u);
+  EXPECT_EQ(response.block_pool(), kPool);
+  EXPECT_FALSE(response.more());
+  ASSERT_EQ(response.blocks_size(), 1);
+  const admin::Block& told = response.blocks(0);
+  EXPECT_EQ(told.id(), 7u);
+  EXPECT_EQ(told.need(), admin::LOW);
+  EXPECT_TRUE(told.queued());
+  EXPECT_EQ(told.known_for_ms(), 3000u);
+  EXPECT_EQ(told.blocked_by(), "no room");
+  ASSERT_EQ(told.replicas_size(), 2);
+  EXPECT_EQ(told.replicas(0).ip(), "10.0.0.1");
+  EXPECT_EQ(told.replicas(0).standing(), admin::LIVE);
+  EXPECT_EQ(told.replicas(1).standing(), admin::CORRUPT);
+  EXPECT_EQ(told.replicas(1).storage_type(), 2u);
+  ASSERT_EQ(told.copies_size(), 1);
+  EXPECT_EQ(told.copies(0).source(), "10.0.0.1:9866");
+}
+
+TEST_F(AdminProtocolTest, ALongFileComesInPages) {
+  namenode_.status = SomeFile();
+  for (uint64_t i = 0; i < AdminProtocolService::kBlocksPerPage + 10; ++i) {
+    LocatedBlock block;
+    block.block = {BlockId{i + 1}, GenerationStamp{1001}, 1};
+    block.offset = i;
+    namenode_.located.blocks.push_back(block);
+  }
+  namenode_.located.file_length = namenode_.located.blocks.size();
+  namenode_.located.last = namenode_.located.blocks.back();
+  namenode_.located.last_complete = true;
+  admin::DescribeFileRequest request;
+  request.set_path("/long");
+  const auto response = AskAdmin<admin::DescribeFileResponse>("describeFile", request);
+  EXPECT_EQ(response.blocks_size(), static_cast<int>(AdminProtocolService::kBlocksPerPage));
+  EXPECT_TRUE(response.more());
+}
+
+TEST_F(AdminProtocolTest, ADirectoryIsNoFileToDescribe) {
+  namenode_.status = SomeDirectory();
+  admin::DescribeFileRequest request;
+  request.set_path("/d");
+  EXPECT_EQ(GetFsError(CallAdmin("describeFile", request).status), FsError::kFileNotFound);
+}
+
+TEST_F(AdminProtocolTest, ABlockIsFoundByItsIdOrNot) {
+  AddDatanodes();
+  namenode_.health = Health();
+  admin::DescribeBlockRequest request;
+  request.set_block_id(7);
+  const auto found = AskAdmin<admin::DescribeBlockResponse>("describeBlock", request);
+  EXPECT_TRUE(found.found());
+  EXPECT_EQ(found.path(), "/a/f");
+  namenode_.error = MakeFsError(FsError::kFileNotFound, "no file has it");
+  EXPECT_FALSE(AskAdmin<admin::DescribeBlockResponse>("describeBlock", request).found());
+}
+
+TEST_F(AdminProtocolTest, LostBlocksAreThoseThatCannotBeReadBelowThePath) {
+  namenode_.in_need = {BlockId{7}};
+  namenode_.health = Health();
+  namenode_.health.counts.readable = 0;
+  admin::ListLostBlocksRequest request;
+  request.set_below("/a");
+  auto response = AskAdmin<admin::ListLostBlocksResponse>("listLostBlocks", request);
+  ASSERT_EQ(response.blocks_size(), 1);
+  EXPECT_EQ(response.blocks(0).path(), "/a/f");
+  EXPECT_EQ(response.next_after(), 7u);
+  EXPECT_FALSE(response.more());
+  request.set_below("/b");
+  EXPECT_EQ(AskAdmin<admin::ListLostBlocksResponse>("listLostBlocks", request).blocks_size(), 0);
+  request.set_below("");
+  namenode_.health.counts.readable = 1;
+  EXPECT_EQ(AskAdmin<admin::ListLostBlocksResponse>("listLostBlocks", request).blocks_size(), 0);
+}
+
+TEST_F(AdminProtocolTest, TheClusterIsDescribedToEverybody) {
+  AddDatanodes();
+  namenode_.superuser = false;
+  namenode_.totals.by_need[static_cast<size_t>(Need::kMissing)] = 4;
+  const auto response =
+      AskAdmin<admin::DescribeClusterResponse>("describeCluster", admin::DescribeClusterRequest());
+  EXPECT_EQ(response.version(), "1.2");
+  EXPECT_EQ(response.dead_interval_ms(), 300'000u);
+  ASSERT_EQ(response.nodes_size(), 2);
+  ASSERT_EQ(response.nodes(0).storages_size(), 1);
+  EXPECT_EQ(response.blocks_by_need(admin::MISSING), 4u);
+  EXPECT_EQ(response.open_file_limit(), 0u);
+  namenode_.superuser = true;
+  EXPECT_GT(
+      AskAdmin<admin::DescribeClusterResponse>("describeCluster", admin::DescribeClusterRequest())
+          .open_file_limit(),
+      0u);
+}
+
+TEST_F(AdminProtocolTest, OperationsAreCountedForSuperusers) {
+  counters_.Count("mkdirs", "alice");
+  const auto response =
+      AskAdmin<admin::GetOperationsResponse>("getOperations", admin::GetOperationsRequest());
+  ASSERT_EQ(response.methods_size(), 1);
+  EXPECT_EQ(response.methods(0).name(), "mkdirs");
+  EXPECT_EQ(response.users(0).calls(), 1u);
+}
+
+TEST_F(AdminProtocolTest, OthersAreRefusedWhatIsForSuperusers) {
+  namenode_.superuser = false;
+  for (const char* method : {"describeBlock", "listLostBlocks", "getOperations"}) {
+    EXPECT_EQ(GetFsError(CallAdminBytes(method, "").status), FsError::kAccessControl) << method;
+  }
+}
+
+TEST_F(AdminProtocolTest, WhatDoesNotParseOrIsNotKnownFails) {
+  EXPECT_EQ(CallAdminBytes("describeFile", "\xff\xff").status.code(),
+            absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(CallAdminBytes("describeFile", std::string(1 << 20, 'x')).status.code(),
+            absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(GetFsError(CallAdminBytes("format", "").status), FsError::kNoSuchMethod);
+}
+
+TEST_F(AdminProtocolTest, TheClientProtocolCountsItsCalls) {
+  ClientProtocolOptions options;
+  options.counters = &counters_;
+  MakeService(std::move(options));
+  namenode_.status = SomeFile();
+  hdfs::GetFileInfoRequestProto request;
+  request.set_src("/f");
+  Call("getFileInfo", request);
+  EXPECT_EQ(counters_.Sum().methods.at(0).first, "getFileInfo");
+}
+
+}  // namespace
+}  // namespace cairn::namenode

@@ -1,0 +1,302 @@
+#include "tools/why/judge.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/time/time.h"
+#include "tools/dfs/format.h"
+
+namespace cairn::tools {
+namespace {
+
+using client::BlockReport;
+using client::ClusterFacts;
+using client::DatanodeAdminState;
+using client::Need;
+using client::NodeFacts;
+using client::NodeLiveness;
+using client::ReplicaReport;
+using client::Standing;
+
+// A storage with less than this share of its capacity left is called full.
+constexpr double kFullShare = 0.02;
+
+std::string Span(absl::Duration duration) {
+  const auto unit = duration < absl::Seconds(10) ? absl::Milliseconds(100) : absl::Seconds(1);
+  return absl::FormatDuration(absl::Trunc(duration, unit));
+}
+
+std::string NodeText(const ReplicaReport& replica) {
+  if (replica.ip.empty()) return "a datanode that has not come back";
+  return absl::StrCat(replica.ip, ":", replica.transfer_port);
+}
+
+std::string Nodes(const BlockReport& block, Standing standing) {
+  std::vector<std::string> names;
+  for (const ReplicaReport& replica : block.replicas) {
+    if (replica.standing == standing) names.push_back(NodeText(replica));
+  }
+  return absl::StrJoin(names, ", ");
+}
+
+// "lost with 10.0.0.1:9866; bad on 10.0.0.2:9866", of all replicas that are not simply good.
+std::string ReplicaNotes(const BlockReport& block) {
+  struct Words {
+    Standing standing;
+    const char* text;
+  };
+  constexpr Words kWords[] = {
+      {Standing::kDead, "lost with "},
+      {Standing::kCorrupt, "bad on "},
+      {Standing::kAwaited, "perhaps on "},
+      {Standing::kStale, "on the silent "},
+      {Standing::kDecommissioning, "on "},
+      {Standing::kDecommissioned, "on "},
+      {Standing::kMaintenance, "in maintenance on "},
+      {Standing::kExcess, "to be deleted on "},
+  };
+  std::vector<std::string> notes;
+  for (const Words& words : kWords) {
+    const std::string nodes = Nodes(block, words.standing);
+    if (nodes.empty()) continue;
+    const bool leaves =
+        words.standing == Standing::kDecommissioning || words.standing == Standing::kDecommissioned;
+    notes.push_back(absl::StrCat(words.text, nodes, leaves ? ", which is to leave" : ""));
+  }
+  return absl::StrJoin(notes, "; ");
+}
+
+std::string WithNotes(std::string text, const BlockReport& block) {
+  const std::string notes = ReplicaNotes(block);
+  return notes.empty() ? text : absl::StrCat(text, " (", notes, ")");
+}
+
+std::string BlockText(uint64_t id) { return absl::StrCat("blk_", static_cast<int64_t>(id)); }
+
+// What the namenode says it needs; of a server that does not, what the replicas show.
+Need NeedOf(const BlockReport& block) {
+  if (block.need != Need::kNone || block.under_construction) return block.need;
+  const uint32_t good =
+      block.live() + block.Count(Standing::kAwaited) + block.Count(Standing::kMaintenance);
+  const uint32_t readable = good + block.Count(Standing::kDecommissioning) +
+                            block.Count(Standing::kDecommissioned) + block.Count(Standing::kExcess);
+  if (readable == 0) return Need::kMissing;
+  if (good < block.wanted) return good <= 1 ? Need::kHighest : Need::kLow;
+  return block.Count(Standing::kCorrupt) > 0 ? Need::kSurplus : Need::kNone;
+}
+
+void DescribeRepair(const BlockReport& block, Need need, Trouble& t) {
+  std::vector<std::string> doing;
+  for (const client::CopyReport& copy : block.copies) {
+    doing.push_back(absl::StrCat("a copy from ", copy.source, " to ", copy.target, " has run for ",
+                                 Span(copy.running)));
+  }
+  if (!block.repair.has_value()) {
+    t.doing =
+        doing.empty() ? "nothing yet: the namenode has not come to it" : absl::StrJoin(doing, "; ");
+    if (!block.copies.empty()) t.expected = "when the copy is done";
+    return;
+  }
+  const BlockReport::Repair& repair = *block.repair;
+  t.since = Span(repair.known);
+  t.blocked = repair.blocked_by;
+  if (repair.failures > 0) {
+    absl::StrAppend(&t.blocked, t.blocked.empty() ? "" : "; ", repair.failures,
+                    repair.failures == 1 ? " try has failed" : " tries have failed");
+  }
+  if (need == Need::kMissing) {
+    t.doing = "nothing can be done: there is nothing to copy from";
+    return;
+  }
+  if (doing.empty()) {
+    doing.push_back(need == Need::kSurplus ? "it is queued for deletion of what is too much"
+                                           : "it is queued for repair");
+  }
+  t.doing = absl::StrJoin(doing, "; ");
+  t.expected = !block.copies.empty() ? "when the copy is done"
+               : repair.again > absl::ZeroDuration()
+                   ? absl::StrCat("tried again in ", Span(repair.again))
+                   : "as soon as its turn comes";
+}
+
+// Empty: nothing is wrong with the block.
+std::vector<Trouble> BlockTroubles(const BlockReport& block, const std::string& path,
+                                   const ClusterFacts* cluster) {
+  Trouble t;
+  t.subject = path.empty() ? BlockText(block.id) : absl::StrCat(BlockText(block.id), " of ", path);
+  if (block.under_construction) return {};
+  const Need need = NeedOf(block);
+  const uint32_t good =
+      block.live() + block.Count(Standing::kAwaited) + block.Count(Standing::kMaintenance);
+  const std::string counted = absl::StrCat(
+      good, " of ", block.wanted, block.wanted == 1 ? " replica is there" : " replicas are there");
+  switch (need) {
+    case Need::kNone:
+      return {};
+    case Need::kMissing:
+      t.data_lost = true;
+      t.what = WithNotes(block.corrupt ? "every replica that is left is bad: it cannot be read"
+                                       : "no replica can be read now",
+                         block);
+      break;
+    case Need::kHighest:
+    case Need::kVeryLow:
+    case Need::kLow:
+      t.what = WithNotes(counted, block);
+      break;
+    case Need::kBadlySpread:
+      t.what = "its replicas stand in too few racks";
+      break;
+    case Need::kSurplus:
+      t.what = WithNotes("it has more replicas than wanted", block);
+      break;
+  }
+  DescribeRepair(block, need, t);
+  if (need == Need::kMissing) {
+    const bool may_return = block.Count(Standing::kDead) + block.Count(Standing::kAwaited) > 0;
+    t.expected = may_return ? "when one of the datanodes that held it is back"
+                            : "not by itself: the file must be written again, or deleted";
+  }
+  if (cluster != nullptr && cluster->safe_mode && t.blocked.empty()) {
+    t.blocked = absl::StrCat("safe mode: ", cluster->safe_mode_reason);
+  }
+  return {t};
+}
+
+void WorstFirst(std::vector<Trouble>& troubles) {
+  std::stable_sort(troubles.begin(), troubles.end(),
+                   [](const Trouble& a, const Trouble& b) { return a.data_lost > b.data_lost; });
+}
+
+std::string NodeSubject(const NodeFacts& node) {
+  return absl::StrCat(node.name(), " (", node.host, ")");
+}
+
+void AddLiveness(const NodeFacts& node, const ClusterFacts& cluster,
+                 std::vector<Trouble>& troubles) {
+  if (node.liveness == NodeLiveness::kLive) return;
+  Trouble t;
+  t.subject = NodeSubject(node);
+  t.since = Span(node.silent);
+  if (node.liveness == NodeLiveness::kStale) {
+    t.what = "no heartbeat: it is stale, gets no new blocks and is read last";
+    const absl::Duration left = cluster.dead_interval - node.silent;
+    t.doing = "nothing yet: it may come back";
+    t.expected = absl::StrCat("taken for dead in ", Span(std::max(left, absl::ZeroDuration())),
+                              ", and its blocks are copied then");
+  } else {
+    t.what = "no heartbeat: it is dead";
+    const uint64_t low = cluster.low_redundancy();
+    t.doing = cluster.copies > 0 || low > 0
+                  ? absl::StrCat("its blocks are copied from other replicas: ", low,
+                                 " blocks of the cluster lack replicas, ", cluster.copies,
+                                 " copies are under way")
+                  : "nothing is left to do: no block lacks replicas";
+    t.expected = "when the datanode is started again, or for ever";
+  }
+  troubles.push_back(std::move(t));
+}
+
+void AddAdminState(const NodeFacts& node, std::vector<Trouble>& troubles) {
+  Trouble t;
+  t.subject = NodeSubject(node);
+  switch (node.admin_state) {
+    case DatanodeAdminState::kNormal:
+      return;
+    case DatanodeAdminState::kDecommissioning:
+      t.what = "it is being decommissioned and gets no new blocks";
+      t.doing = "its blocks are copied elsewhere";
+      t.expected =
+          "when every block has its replicas elsewhere; `cairn dfsadmin -evictWriters` cuts off "
+          "writers it waits for";
+      break;
+    case DatanodeAdminState::kDecommissioned:
+      t.what = "it is decommissioned and may be switched off";
+      break;
+    case DatanodeAdminState::kEnteringMaintenance:
+      t.what = "it is to go into maintenance";
+      t.doing = "blocks that would have no other replica are copied";
+      break;
+    case DatanodeAdminState::kInMaintenance:
+      t.what = "it is in maintenance";
+      break;
+  }
+  troubles.push_back(std::move(t));
+}
+
+void AddStorages(const NodeFacts& node, std::vector<Trouble>& troubles) {
+  for (const client::StorageFacts& storage : node.storages) {
+    Trouble t;
+    t.subject = absl::StrCat("storage ", storage.uuid, " of ", NodeSubject(node));
+    if (storage.failed) {
+      t.what = "it has failed: the datanode cannot read or write it";
+      t.doing = "its blocks are copied from other replicas";
+      t.expected = "when the disk is replaced";
+    } else if (storage.capacity > 0 && static_cast<double>(storage.remaining) <
+                                           kFullShare * static_cast<double>(storage.capacity)) {
+      t.what = absl::StrCat("it is full: ", HumanSize(storage.remaining, "B", 2), " of ",
+                            HumanSize(storage.capacity, "B", 2), " are left");
+      t.expected = "when files are deleted, or disks or datanodes added";
+    } else {
+      continue;
+    }
+    troubles.push_back(std::move(t));
+  }
+}
+
+}  // namespace
+
+Explanation ExplainBlock(const client::OwnedBlock& owned, const ClusterFacts* cluster) {
+  Explanation out;
+  out.subject = absl::StrCat(BlockText(owned.block.id), " of ", owned.path);
+  out.troubles = BlockTroubles(owned.block, owned.path, cluster);
+  out.fine =
+      owned.block.under_construction
+          ? absl::StrCat("it is being written, on ", owned.block.replicas.size(), " datanodes")
+          : absl::StrCat("it has ", owned.block.live(), " good replicas, and ", owned.block.wanted,
+                         " are wanted");
+  return out;
+}
+
+Explanation ExplainFile(const client::FileReport& file, const ClusterFacts* cluster) {
+  Explanation out;
+  out.subject = file.path;
+  for (const BlockReport& block : file.blocks) {
+    for (Trouble& trouble : BlockTroubles(block, file.path, cluster)) {
+      out.troubles.push_back(std::move(trouble));
+    }
+  }
+  WorstFirst(out.troubles);
+  out.fine = absl::StrCat("its ", file.blocks.size(),
+                          file.blocks.size() == 1 ? " block has" : " blocks have", " all replicas",
+                          file.open ? "; somebody is writing it" : "");
+  return out;
+}
+
+Explanation ExplainNode(const NodeFacts& node, const ClusterFacts& cluster) {
+  Explanation out;
+  out.subject = NodeSubject(node);
+  AddLiveness(node, cluster, out.troubles);
+  AddAdminState(node, out.troubles);
+  AddStorages(node, out.troubles);
+  out.fine = absl::StrCat("its last heartbeat came ", Span(node.silent), " ago, and its ",
+                          node.storages.size(),
+                          node.storages.size() == 1 ? " storage is" : " storages are", " well");
+  return out;
+}
+
+const NodeFacts* FindNode(const ClusterFacts& cluster, const std::string& name) {
+  const NodeFacts* found = nullptr;
+  for (const NodeFacts& node : cluster.nodes) {
+    const bool matches = name == node.uuid || name == node.name() || name == node.host ||
+                         name == node.ip ||
+                         name == absl::StrCat(node.host, ":", node.transfer_port);
+    if (!matches) continue;
+    if (found != nullptr) return nullptr;
+    found = &node;
+  }
+  return found;
+}
+
+}  // namespace cairn::tools
