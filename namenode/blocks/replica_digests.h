@@ -12,7 +12,7 @@
 //
 // The buckets' width is chosen at a start, from the number of storages, so that a bucket has some
 // hundred replicas of one storage: some 40 bytes for each of those in memory, and a difference
-// costs a list of that many. Source of the idea: docs/decisions/0010-digest-reports.md.
+// costs a list of that many. Source of the idea: docs/decisions/0013-digest-reports.md.
 //
 // Threads: guarded by the namespace lock from outside, as the BlockMap that owns it. [R] needs it
 // shared, [W] exclusively; a Page belongs to the thread that reads.
