@@ -395,6 +395,9 @@ class CrashPoints(Case):
                 "cairn.namenode.store.tail": "64k",
                 "cairn.namenode.store.tail.age": "1s",
                 "cairn.namenode.journal.keep.size": "80m",
+                # The journal is kept back to the oldest checkpoint: only a new one frees segments.
+                "cairn.namenode.checkpoint.journal.size": "1m",
+                "dfs.namenode.num.checkpoints.retained": "1",
             },
         ) as cluster:
             load = Load(cluster, writers=6, data_writers=0, replication=1, seed=5)
