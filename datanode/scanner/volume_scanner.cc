@@ -185,8 +185,10 @@ void VolumeScanner::Scan(BlockId block) {
 }
 
 void VolumeScanner::Sweep() {
-  const SweepResult result = SweepDirectories(
-      store_, index_, [this] { return Pause(options_.sweep_pause) && !volume_.failed(); });
+  next_sweep_ = absl::InfiniteDuration();  // none within this one, whose pauses are for other work
+  const SweepResult result = SweepDirectories(store_, index_, [this] {
+    return Pause(std::min(options_.sweep_pause, Step())) && !volume_.failed();
+  });
   next_sweep_ = clock_.Monotonic() + options_.sweep_interval;
   if (!result.complete) return;
   if (result.vanished + result.adopted + result.elsewhere > 0) {
