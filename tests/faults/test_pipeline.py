@@ -183,6 +183,7 @@ class NoSpareNode(Case):
             writer = subprocess.Popen(
                 hadoop.java(conf, "org.apache.hadoop.fs.FsShell", "-appendToFile", "-", "/f"),
                 stdin=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
                 env=cluster.environment(),
             )
             self.addCleanup(writer.stdin.close)
@@ -307,6 +308,7 @@ class Restarts(Case):
                 lambda: subprocess.Popen(
                     hadoop.java(conf, "org.apache.hadoop.fs.FsShell", "-put", "-", "/f"),
                     stdin=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
                     env=cluster.environment(),
                 ),
                 cluster,
