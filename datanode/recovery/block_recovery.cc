@@ -158,7 +158,11 @@ absl::StatusOr<RecoveryPlan> PlanRecovery(const std::vector<FoundReplica>& found
       return absl::DataLossError(absl::StrCat("finalized replicas of ", plan.length, " and ",
                                               replica.info.length, " bytes"));
     }
-    plan.length = std::min(plan.length, replica.info.length);
+    // Those waiting all hold a beginning of what the writer sent, and those that lost power may
+    // lack what was acknowledged: the longest has it, if any has.
+    plan.length = replica.info.state == ReplicaState::kWaitingRecovery && plan.length != UINT64_MAX
+                      ? std::max(plan.length, replica.info.length)
+                      : std::min(plan.length, replica.info.length);
   }
   for (const FoundReplica& replica : usable) {
     if (replica.info.length >= plan.length) plan.nodes.push_back(replica.node);

@@ -34,13 +34,13 @@ struct RecoveryPlan {
   std::vector<size_t> nodes;  // ascending
 };
 
-// Finalized replicas decide; without any, the shortest being written; without those, the shortest
-// waiting. Whoever has as many bytes takes part: all are of one writer, under one stamp or newer.
-// Not counted are replicas of older stamps, empty ones beside others, and those shorter than
-// `known_bytes`, which the namenode has been told were acknowledged, beside others that have them.
-// Finalized ones under different stamps are of earlier recoveries that did not get to the end: the
-// newest was decided with the most knowledge. kNotFound: none is left. kDataLoss: finalized ones
-// under one stamp differ in length.
+// Finalized replicas decide; without any, the shortest being written; without those, the longest
+// waiting, since those that lost power may lack what was acknowledged. Whoever has as many bytes
+// takes part: all are of one writer, under one stamp or newer. Not counted are replicas of older
+// stamps, empty ones beside others, and those shorter than `known_bytes`, which the namenode has
+// been told were acknowledged, beside others that have them. Finalized ones under different stamps
+// are of earlier recoveries that did not get to the end: the newest was decided with the most
+// knowledge. kNotFound: none is left. kDataLoss: finalized ones under one stamp differ in length.
 absl::StatusOr<RecoveryPlan> PlanRecovery(const std::vector<FoundReplica>& found,
                                           GenerationStamp stamp, uint64_t known_bytes);
 

@@ -57,12 +57,23 @@ TEST(PlanRecoveryTest, AReplicaThatLacksBytesKnownToBeAcknowledgedDoesNotDecide)
   const std::vector<FoundReplica> found = {
       At(0, kWaitingRecovery, 300), At(1, kWaitingRecovery, 900), At(2, kWaitingRecovery, 700)};
   ASSERT_OK_AND_ASSIGN(const RecoveryPlan plan, PlanRecovery(found, kOld, 650));
-  EXPECT_EQ(plan.length, 700u);
-  EXPECT_THAT(plan.nodes, ElementsAre(1, 2));
+  EXPECT_EQ(plan.length, 900u);
+  EXPECT_THAT(plan.nodes, ElementsAre(1));
   // Where nobody has them, what there is counts.
   ASSERT_OK_AND_ASSIGN(const RecoveryPlan lost, PlanRecovery(found, kOld, 1000));
   EXPECT_EQ(lost.length, 900u);
   EXPECT_THAT(lost.nodes, ElementsAre(1));
+}
+
+// One node lost power and what it had not synced, the other was only killed: it has what hflush
+// had acknowledged. (Found by tests/sim.)
+TEST(PlanRecoveryTest, OfThoseWaitingTheLongestDecides) {
+  ASSERT_OK_AND_ASSIGN(const RecoveryPlan plan,
+                       PlanRecovery({At(0, kWaitingRecovery, 130), At(1, kWaitingRecovery, 746),
+                                     At(2, kWaitingRecovery, 746)},
+                                    kOld, kNothingKnown));
+  EXPECT_EQ(plan.length, 746u);
+  EXPECT_THAT(plan.nodes, ElementsAre(1, 2));
 }
 
 // The primary died after one node had finished: the length was decided then.

@@ -90,7 +90,8 @@ absl::Status ReplicaStore::Load() {
   const std::vector<Volume*> all = volumes();
   std::vector<std::vector<ReplicaInfo>> found(all.size());
   std::vector<std::thread> threads;
-  for (size_t i = 0; i < all.size(); ++i) {
+  if (all.size() == 1) found[0] = LoadReplicas(*all[0], 0);
+  for (size_t i = 0; all.size() > 1 && i < all.size(); ++i) {
     threads.emplace_back(
         [&all, &found, i] { found[i] = LoadReplicas(*all[i], static_cast<int>(i)); });
   }
@@ -141,6 +142,7 @@ void ReplicaStore::DropReplicas(int volume) {
       if (entry.volume == volume) blocks.push_back(block);
     }
   }
+  std::sort(blocks.begin(), blocks.end());  // the same order each time, for simulations
   for (const BlockId block : blocks) DropReplica(block, volume);
   if (!blocks.empty()) {
     LOG_WARN("volume {}: {} replicas are gone with it", VolumeAt(volume).path(), blocks.size());

@@ -61,7 +61,7 @@ std::vector<PendingCopies::Expired> PendingCopies::TakeIf(
       at = copies.erase(at);
     }
     if (copies.empty()) {
-      copies_.erase(it++);
+      it = copies_.erase(it);
     } else {
       ++it;
     }

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/container/btree_map.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/inlined_vector.h"
 #include "absl/strings/string_view.h"
@@ -60,7 +61,7 @@ class PendingCopies {
  private:
   void Count(const Copy& copy, int sign);
 
-  absl::flat_hash_map<BlockId, Copies> copies_;
+  absl::btree_map<BlockId, Copies> copies_;  // ordered, so that a round is the same each time
   absl::flat_hash_map<std::string, Load> loads_;
   size_t size_ = 0;
 };

@@ -429,6 +429,9 @@ void ClusterState::RebuildView(absl::Duration now) const {
     }
     inputs.push_back({node->published, node->scheduled});
   }
+  // Placement draws from this order: with the same random numbers it decides the same.
+  std::sort(inputs.begin(), inputs.end(),
+            [](const auto& a, const auto& b) { return a.info->uuid < b.info->uuid; });
   std::vector<uint32_t> awaited;
   if (now - made_ < options_.dead_interval) {
     for (uint32_t number = 0; number < storages_.size(); ++number) {

@@ -584,7 +584,8 @@ bool NamenodeImpl::Healer::Repair(const Round& round) {
 
 bool NamenodeImpl::Healer::Act(const Round& round, const BlockFacts& facts, Need need) {
   const BlockId block = facts.block.id;
-  const RepairPlan plan = PlanRepair(facts, need, rules_, *round.view, budget_, round.now, random_);
+  const RepairPlan plan = PlanRepair(facts, need, rules_, *round.view, budget_, round.now,
+                                     namenode_.RandomBits());
   bool ordered = false;
   if (plan.copy) ordered = OrderCopies(round, facts, *plan.copy);
   if (!plan.deletions.empty()) ordered |= OrderDeletions(round, facts, plan.deletions);

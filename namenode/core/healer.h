@@ -173,7 +173,6 @@ class NamenodeImpl::Healer {
   std::optional<std::string> full_walk_;  // its position
   absl::Duration next_full_walk_ = -absl::InfiniteDuration();
   TokenBucket full_walk_rate_;
-  absl::InsecureBitGen random_;
   const std::unique_ptr<Departures> departures_;
 };
 

@@ -1,5 +1,6 @@
 #include "namenode/core/namenode_impl.h"
 
+#include "absl/random/random.h"
 #include "common/check.h"
 #include "common/crash_point.h"
 #include "common/logging.h"
@@ -151,6 +152,11 @@ void NamenodeImpl::ReserveIdsIfLow() {
   reserve.set_block_id(next_.block_id + kReserve);
   reserve.set_generation_stamp(next_.generation_stamp + kReserve);
   AppendAndApply(edit);
+}
+
+absl::BitGenRef NamenodeImpl::RandomBits() const {
+  thread_local absl::InsecureBitGen random;
+  return options_.random ? options_.random() : absl::BitGenRef(random);
 }
 
 // ---- loading

@@ -22,9 +22,10 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/btree_map.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
-#include "absl/random/random.h"
+#include "absl/random/bit_gen_ref.h"
 #include "common/clock.h"
 #include "common/fs_error.h"
 #include "common/mutex.h"
@@ -70,6 +71,9 @@ struct NamenodeOptions {
   uint32_t max_replication = 512;           // dfs.replication.max
   size_t listing_limit = 1000;              // dfs.ls.limit
   uint64_t listing_cache_bytes = 16 << 20;  // encoded pages
+  // Where chance in decisions comes from (placement, order of replicas); null: from the system. A
+  // simulation gives its own, to do the same again. Called under the namespace lock, maybe shared.
+  std::function<absl::BitGenRef()> random;
 };
 
 class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeListener {
@@ -269,6 +273,7 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
   InodeId TakeInodeId() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   BlockId TakeBlockId() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   GenerationStamp TakeStamp() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::BitGenRef RandomBits() const;
   uint64_t NowMs() { return static_cast<uint64_t>(absl::ToUnixMillis(clock_.Now())); }
 
   // ---- shared by operations
@@ -420,7 +425,7 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
     absl::Duration ordered;
     uint64_t tries = 0;
   };
-  absl::flat_hash_map<BlockId, Recovering> recovering_ ABSL_GUARDED_BY(mu_);
+  absl::btree_map<BlockId, Recovering> recovering_ ABSL_GUARDED_BY(mu_);
 
   // The walk through the subtree being reclaimed, root first. Only maintenance touches it.
   struct ReclaimLevel {

@@ -29,7 +29,6 @@ Outcome<LocatedBlock> NamenodeImpl::AddBlock(const Caller& caller, const AddBloc
         const std::vector<BlockVersion>& blocks = data.blocks;
         const size_t count = blocks.size();
         const auto choose = [&]() -> absl::StatusOr<std::vector<uint32_t>> {
-          thread_local absl::BitGen random;
           PlacementRequest place;
           place.replicas = data.replication;
           place.block_bytes = data.block_bytes;
@@ -41,7 +40,7 @@ Outcome<LocatedBlock> NamenodeImpl::AddBlock(const Caller& caller, const AddBloc
           place.favored = request.favored;
           place.path = request.path;
           place.min_replication = options_.min_replication;
-          return ChooseTargets(*cluster, place, random);
+          return ChooseTargets(*cluster, place, RandomBits());
         };
         // The answer to the first such call was lost.
         const auto repeat = [&]() -> absl::StatusOr<LocatedBlock> {
@@ -201,7 +200,6 @@ Outcome<LocatedBlock> NamenodeImpl::GetAdditionalDatanode(
         out.block = block;
         out.storages = NumbersOf(existing_storage_uuids);
         const std::vector<uint32_t> existing = out.storages;
-        thread_local absl::BitGen random;
         PlacementRequest place;
         place.replicas = std::min<uint32_t>(count, 16);
         place.block_bytes = file->file->block_bytes;
@@ -211,7 +209,8 @@ Outcome<LocatedBlock> NamenodeImpl::GetAdditionalDatanode(
         place.excluded = excluded_datanode_uuids;
         place.path = path;
         place.min_replication = options_.min_replication;
-        ASSIGN_OR_RETURN(const std::vector<uint32_t> added, ChooseTargets(*cluster, place, random));
+        ASSIGN_OR_RETURN(const std::vector<uint32_t> added,
+                         ChooseTargets(*cluster, place, RandomBits()));
         out.storages.insert(out.storages.end(), added.begin(), added.end());
         return out;
       });

@@ -29,8 +29,7 @@ LocatedBlock NamenodeImpl::Locate(const BlockVersion& block, uint64_t offset,
   }
   std::vector<uint32_t> storages = blocks_->Locations(block.id, &out.corrupt);
   healer_->HideLeaving(block.id, cluster, &storages);
-  thread_local absl::InsecureBitGen random;
-  out.storages = OrderForReader(cluster, storages, reader_ip, random);
+  out.storages = OrderForReader(cluster, storages, reader_ip, RandomBits());
   return out;
 }
 
