@@ -821,7 +821,14 @@ absl::Status ReplicaStore::RecoverClose(BlockId block, GenerationStamp old_stamp
 
 absl::Status ReplicaStore::Invalidate(BlockId block, GenerationStamp stamp) {
   const auto claim = TakeReplica(block);
-  if (absl::IsNotFound(claim.status())) return absl::OkStatus();
+  if (absl::IsNotFound(claim.status())) {
+    // Whoever orders it believes that it is here, and waits to hear that it is not.
+    for (const Volume* const volume : volumes()) {
+      if (volume->failed()) continue;
+      events_.Changed(ReplicaEvents::Kind::kDeleted, *volume, {.block = block, .stamp = stamp});
+    }
+    return absl::OkStatus();
+  }
   if (absl::IsUnavailable(claim.status())) {
     const std::shared_ptr<OpenReplica> open = FindOpen(block);
     const auto info = Find(block);

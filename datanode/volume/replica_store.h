@@ -186,7 +186,8 @@ class ReplicaStore {
 
   // ---- Orders of the namenode ----
   // Deletes the replica if its stamp is `stamp` or older; a writer is stopped first, and then the
-  // deletion happens on the thread on which it ends. No error if there is none.
+  // deletion happens on the thread on which it ends. No error if there is none: it is then said
+  // of every volume that it is deleted, since the namenode may have waited for that in vain.
   absl::Status Invalidate(BlockId block, GenerationStamp stamp);
   // Cuts a replica to `new_length` under `new_stamp`. Finalized already at both: OK.
   absl::Status Truncate(BlockId block, GenerationStamp stamp, GenerationStamp new_stamp,

@@ -17,6 +17,7 @@ namespace cairn::datanode {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using testing::Pattern;
 using testing::RecordedEvents;
 using ::testing::SizeIs;
@@ -136,7 +137,7 @@ TEST_F(ReplicaStoreTest, InvalidateSparesNewerStampsAndWaitsForTheWriter) {
   Open();
   ASSERT_OK_AND_ASSIGN(auto writer, Create());
   EXPECT_OK(store_->Invalidate(kBlock, GenerationStamp{1000}));
-  EXPECT_OK(store_->Invalidate(BlockId{5}, kStamp));
+  EXPECT_THAT(events_.Of(ReplicaEvents::Kind::kDeleted), IsEmpty());
   bool stopped = false;
   writer->open().SetStopper([&] { stopped = true; });
   EXPECT_OK(store_->Invalidate(kBlock, kStamp));
@@ -145,6 +146,15 @@ TEST_F(ReplicaStoreTest, InvalidateSparesNewerStampsAndWaitsForTheWriter) {
   writer.reset();
   EXPECT_FALSE(store_->Find(kBlock).has_value());
   EXPECT_THAT(events_.Of(ReplicaEvents::Kind::kDeleted), SizeIs(1));
+}
+
+// Else the namenode would wait for ever to hear that it is gone, and send no copy here.
+TEST_F(ReplicaStoreTest, OfWhatIsNotThereItIsSaidThatItIsDeleted) {
+  Open();
+  EXPECT_OK(store_->Invalidate(kBlock, kStamp));
+  const auto deleted = events_.Of(ReplicaEvents::Kind::kDeleted);
+  ASSERT_THAT(deleted, SizeIs(store_->volumes().size()));
+  EXPECT_EQ(deleted.front().replica.block, kBlock);
 }
 
 TEST_F(ReplicaStoreTest, TruncateCutsInsideAChunkAndIsRepeatable) {

@@ -7,8 +7,8 @@
 //
 // An order that was taken may be lost on its way, and no full report would tell as long as the
 // session lasts. So it is remembered until Settle, and given again after a time; to delete what is
-// deleted does nothing. A datanode that does not have the replica says nothing: after kMostTimes
-// the order is forgotten.
+// deleted does nothing but that the datanode says so once more. After kMostTimes the order is
+// forgotten.
 //
 // Only storages of registered, living datanodes have a queue (Open, Close): orders for one that
 // does not come would wait for ever, and hold up those who wait for room. When it comes back, its
