@@ -551,6 +551,7 @@ bool NamenodeImpl::Healer::JudgeOne(const Round& round, BlockId block, InodeId o
     queue_.Remove(block);
     return false;
   }
+  ForgetLostMarks(block, *round.view);
   const BlockFacts facts = FactsOf(*file, *version, *entry, *round.view);
   const std::optional<Need> need = NeedOf(facts, *round.view);
   if (!need || IsDetached(*file)) {
@@ -559,6 +560,14 @@ bool NamenodeImpl::Healer::JudgeOne(const Round& round, BlockId block, InodeId o
   }
   if (!queue_.Put(block, *need, facts.wanted, round.now)) return false;
   return act && Act(round, facts, *need);
+}
+
+// A commit marks the replicas of an older version, also those on storages that were lost before it.
+void NamenodeImpl::Healer::ForgetLostMarks(BlockId block, const ClusterView& view) {
+  for (const uint32_t storage : namenode_.blocks_->CorruptReplicas(block)) {
+    if (StandingOf(storage, ReplicaMark::kCorrupt, view) != Standing::kDead) continue;
+    namenode_.blocks_->ReplicaGone(storage, block);
+  }
 }
 
 // ---- acting
@@ -584,8 +593,8 @@ bool NamenodeImpl::Healer::Repair(const Round& round) {
 
 bool NamenodeImpl::Healer::Act(const Round& round, const BlockFacts& facts, Need need) {
   const BlockId block = facts.block.id;
-  const RepairPlan plan = PlanRepair(facts, need, rules_, *round.view, budget_, round.now,
-                                     namenode_.RandomBits());
+  const RepairPlan plan =
+      PlanRepair(facts, need, rules_, *round.view, budget_, round.now, namenode_.RandomBits());
   bool ordered = false;
   if (plan.copy) ordered = OrderCopies(round, facts, *plan.copy);
   if (!plan.deletions.empty()) ordered |= OrderDeletions(round, facts, plan.deletions);

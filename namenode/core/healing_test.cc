@@ -275,6 +275,31 @@ TEST_F(HealingTest, ACorruptReplicaIsReplacedAndThenDeleted) {
   EXPECT_EQ(Totals().of(Need::kSurplus), 0u);
 }
 
+// The append's commit finds the lost replica outdated, and nobody will ever say that it is deleted.
+TEST_F(HealingTest, AnAppendAfterALossLeavesNoMarkOnTheLostStorage) {
+  Start(Nodes(4));
+  BlockVersion block = Write("/f", 3, {0, 1, 2});
+  Kill(0);
+  Pass(kGivenUp + absl::Seconds(10));
+  ASSERT_THAT(Holders("/f"), UnorderedElementsAre(1, 2, 3));
+  ASSERT_OK(nn().impl().Append(kSuper, "/f", "client", /*new_block=*/false).value);
+  const auto fresh = nn().impl().UpdateBlockForPipeline(kSuper, block, "client").value;
+  ASSERT_OK(fresh);
+  BlockVersion longer = fresh->block;
+  ASSERT_OK(nn().impl()
+                .UpdatePipeline(kSuper, "client", block, longer, {},
+                                {TestNamenode::StorageUuid(1), TestNamenode::StorageUuid(2),
+                                 TestNamenode::StorageUuid(3)})
+                .value);
+  longer.length += 10;
+  for (const int node : {1, 2, 3}) ASSERT_OK(nn().Report(node, longer, State::kFinalized));
+  ASSERT_THAT(nn().impl().Complete(kSuper, "/f", kNoInode, "client", longer, nullptr).value,
+              IsOkAndHolds(true));
+  Pass(absl::Seconds(20));
+  EXPECT_EQ(Totals().corrupt_blocks, 0u);
+  EXPECT_EQ(Totals().low(), 0u);
+}
+
 TEST_F(HealingTest, TheLastReplicaIsNeverDeletedCorruptOrNot) {
   Start(Nodes(3));
   const BlockVersion block = Write("/f", 2, {0, 1});
