@@ -318,7 +318,7 @@ void Bench::BlockReports() {
   CHECK_OK(local_.journal().WaitDurable(local_.journal().last_appended()));
   // Each datanode reports `blocks_per_report` blocks of its own; written with one replica each.
   std::vector<std::vector<namenode::ReportedReplica>> replicas(flags_.datanodes);
-  std::vector<namenode::InodeId> files;
+  std::vector<InodeId> files;
   const uint64_t blocks = flags_.blocks_per_report * flags_.datanodes;
   CreateOptions options;
   options.client_name = "bench";
