@@ -162,7 +162,7 @@ TEST_F(JournalReaderTest, AFileThatIsCutShortIsReadAsFarAsItGoes) {
 TEST_F(JournalReaderTest, RandomDamageNeverYieldsAnEditThatWasNotWritten) {
   Write(12, 5);
   Read();
-  const auto places = places_;
+  auto places = places_;
   std::mt19937_64 random(7);
   for (int i = 0; i < 300; ++i) {
     const auto& [path, offset] = places[random() % places.size()];
@@ -176,6 +176,8 @@ TEST_F(JournalReaderTest, RandomDamageNeverYieldsAnEditThatWasNotWritten) {
       }
       CHECK_OK(FormatFileJournal(fs_, clock_, options_));
       Write(12, 5);
+      Read();
+      places = places_;  // where segments begin depends on how edits came together in batches
     }
   }
 }

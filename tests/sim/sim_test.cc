@@ -30,7 +30,7 @@ class SimTest : public ::testing::Test {
 
 TEST_F(SimTest, EveryPromiseIsKept) {
   const uint64_t first = FromEnvironment("CAIRN_SIM_SEED", 1);
-  const uint64_t count = FromEnvironment("CAIRN_SIM_HISTORIES", 300);
+  const uint64_t count = FromEnvironment("CAIRN_SIM_HISTORIES", 200);
   for (uint64_t seed = first; seed < first + count; ++seed) {
     const Result result = RunHistory({.seed = seed});
     if (result.failure.empty()) continue;
@@ -75,7 +75,7 @@ TEST_P(PlantedTest, IsFound) {
 
 INSTANTIATE_TEST_SUITE_P(
     Bugs, PlantedTest,
-    ::testing::Values(Bug{"AStampNotChecked", Planted::kStampNotChecked, 100},
+    ::testing::Values(Bug{"AStampNotChecked", Planted::kStampNotChecked, 400},
                       Bug{"AnAcknowledgementBeforeTheSync", Planted::kAckBeforeSync, 100},
                       Bug{"AnAnswerBeforeTheJournal", Planted::kAnswerBeforeJournal, 500},
                       Bug{"ADecisionOnStaleReports", Planted::kStaleReports, 100}),

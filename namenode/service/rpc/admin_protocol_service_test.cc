@@ -133,6 +133,7 @@ TEST_F(AdminProtocolTest, ABlockIsFoundByItsIdOrNot) {
 }
 
 TEST_F(AdminProtocolTest, LostBlocksAreThoseThatCannotBeReadBelowThePath) {
+  AddDatanodes();
   namenode_.in_need = {BlockId{7}};
   namenode_.health = Health();
   namenode_.health.counts.readable = 0;
