@@ -82,8 +82,9 @@ class Checkpoints(Case):
             out = admin(cluster, "-rollEdits").stdout.decode()
             txid = int(re.search(r"New segment starts at txid (\d+)", out).group(1))
             make_directories(cluster, range(3, 5))
-            names = os.listdir(os.path.join(cluster.data("namenode"), "journal"))
-            self.assertIn(f"journal-{txid:020}", names)
+            journal = os.path.join(cluster.data("namenode"), "journal")
+            name = f"journal-{txid:020}"  # given by a thread of its own, soon after
+            self.eventually(lambda: name in os.listdir(journal), f"{name} is there")
             cluster.kill("namenode")
             cluster.start("namenode")
             self.assertEqual(len(cluster.dfs("-ls", "-C", "/d").stdout.split()), 5)
