@@ -192,28 +192,28 @@ Outcome<LocatedBlock> NamenodeImpl::GetAdditionalDatanode(
     const std::vector<std::string>& excluded_datanode_uuids, uint32_t count,
     absl::string_view client_name) {
   const std::shared_ptr<const ClusterView> cluster = cluster_.View();
-  return Write<LocatedBlock>(
-      caller, What{"find another datanode for ", path},
-      [&](Attempt& attempt) -> absl::StatusOr<LocatedBlock> {
-        ASSIGN_OR_RETURN(Inode* const file, ResolveWritten(attempt, path, id, client_name));
-        LocatedBlock out;
-        out.block = block;
-        out.storages = NumbersOf(existing_storage_uuids);
-        const std::vector<uint32_t> existing = out.storages;
-        PlacementRequest place;
-        place.replicas = std::min<uint32_t>(count, 16);
-        place.block_bytes = file->file->block_bytes;
-        place.storage_policy = EffectivePolicy(*file);
-        place.writer_ip = file->file->writer->machine;
-        place.existing = existing;
-        place.excluded = excluded_datanode_uuids;
-        place.path = path;
-        place.min_replication = options_.min_replication;
-        ASSIGN_OR_RETURN(const std::vector<uint32_t> added,
-                         ChooseTargets(*cluster, place, RandomBits()));
-        out.storages.insert(out.storages.end(), added.begin(), added.end());
-        return out;
-      });
+  return Write<LocatedBlock>(caller, What{"find another datanode for ", path},
+                             [&](Attempt& attempt) -> absl::StatusOr<LocatedBlock> {
+                               ASSIGN_OR_RETURN(Inode* const file,
+                                                ResolveWritten(attempt, path, id, client_name));
+                               LocatedBlock out;
+                               out.block = block;
+                               out.storages = NumbersOf(existing_storage_uuids);
+                               const std::vector<uint32_t> existing = out.storages;
+                               PlacementRequest place;
+                               place.replicas = std::min<uint32_t>(count, 16);
+                               place.block_bytes = file->file->block_bytes;
+                               place.storage_policy = EffectivePolicy(*file);
+                               place.writer_ip = file->file->writer->machine;
+                               place.existing = existing;
+                               place.excluded = excluded_datanode_uuids;
+                               place.path = path;
+                               place.min_replication = options_.min_replication;
+                               ASSIGN_OR_RETURN(const std::vector<uint32_t> added,
+                                                ChooseTargets(*cluster, place, RandomBits()));
+                               out.storages.insert(out.storages.end(), added.begin(), added.end());
+                               return out;
+                             });
 }
 
 std::vector<uint32_t> NamenodeImpl::NumbersOf(const std::vector<std::string>& storage_uuids) const {
