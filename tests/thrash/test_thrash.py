@@ -29,6 +29,7 @@ if __name__ != "__main__":
                     "cairn.namenode.stale.interval": "2s",
                     "cairn.namenode.dead.interval": "5s",
                     "dfs.heartbeat.interval": "1s",
+                    "dfs.namenode.startup.delay.block.deletion.sec": "2",
                     "cairn.namenode.store.tail": "1m",
                     "cairn.namenode.store.tail.age": "1s",
                     # Rot that no reader meets is found in seconds, not in weeks.
