@@ -232,6 +232,10 @@ bool BlockMap::MarkCorrupt(uint32_t storage, BlockId block) {
   return true;
 }
 
+void BlockMap::MarkStale(uint32_t storage, BlockId block) {
+  Mark(block, storage, /*certain=*/false);
+}
+
 // ---- the writer's side
 
 void BlockMap::AddUnderConstruction(const BlockVersion& block, std::span<const uint32_t> expected) {

@@ -156,6 +156,10 @@ class BlockMap {
   // good one is marked as well; Locations still lists it.
   bool MarkCorrupt(uint32_t storage, BlockId block);
 
+  // An old version of a committed block lies there, and is not deleted now: remembered like a bad
+  // one until it is deleted, or good after all.
+  void MarkStale(uint32_t storage, BlockId block);
+
   // [W] The storage is lost, and with it what was wrong with its replicas: nobody will delete them,
   // or say that they are deleted. If it comes back, its datanode tells which are corrupt.
   void ForgetMarks(uint32_t storage);

@@ -468,6 +468,25 @@ TEST_F(ReportReplicasTest, AnOlderCopysStaleReplicaIsDropped) {
   EXPECT_THAT(Deletions(2), ElementsAre(block.id));
 }
 
+// After a restart a datanode with an old version may be the first to register.
+TEST_F(ReportReplicasTest, AStaleReplicaIsRememberedUntilThereIsAGoodOne) {
+  JoinAll(2);
+  const BlockVersion block = CreateClosed(1);
+  BlockVersion stale = block;
+  stale.stamp = GenerationStamp{ToInt(block.stamp) - 1};
+  Restart();
+  Join(2);
+  ReportAll(2, {{stale, State::kFinalized}});
+  Heal();
+  EXPECT_THAT(Deletions(2), IsEmpty());
+  Join(1);
+  ReportAll(1, {{block, State::kFinalized}});
+  clock_.Advance(absl::Seconds(1));
+  Heal();
+  EXPECT_THAT(Locations(), ElementsAre(Storage(1)));
+  EXPECT_THAT(Deletions(2), ElementsAre(block.id));
+}
+
 TEST_F(ReportReplicasTest, WhatChangedBetweenThePartsIsNotJudgedByTheList) {
   JoinAll(1);
   const BlockVersion a = CreateClosed(1, "/a");

@@ -236,10 +236,15 @@ void NamenodeImpl::Reporter::Act(const Inode& file, const ReportedReplica& repor
                       BlockName(reported.block), storage_, reported.block.length,
                       static_cast<int>(reported.state), result.live);
     // An old stamp is bad for certain. What has the right one may be the best there is: repair
-    // deletes it when there are enough good ones.
-    if (result.meaning == ReplicaMeaning::kStaleStamp &&
-        namenode_.healer_->CountReadable(block) >= namenode_.blocks_->min_replication()) {
-      namenode_.invalidations_.Add(storage_, {block, reported.block.stamp}, namenode_.last_txid_);
+    // deletes it when there are enough good ones, as it does if those are not there right now: after
+    // a start their datanodes may be yet to register.
+    if (result.meaning == ReplicaMeaning::kStaleStamp) {
+      if (namenode_.healer_->CountReadable(block) >= namenode_.blocks_->min_replication()) {
+        namenode_.invalidations_.Add(storage_, {block, reported.block.stamp}, namenode_.last_txid_);
+      } else if (namenode_.blocks_->Find(block)->state() !=
+                 BlockMap::State::kUnderConstruction) {  // else the commit judges it
+        namenode_.blocks_->MarkStale(storage_, block);
+      }
     }
   }
   if (early) namenode_.FinishRecovery(reported.block);  // may change the file: comes last

@@ -1,4 +1,4 @@
-"""Power cuts of the namenode's disk: a loop image of XFS, shut down at random moments."""
+"""Power cuts of disks: loop images of XFS, shut down at random moments."""
 
 import os
 import time
@@ -17,12 +17,11 @@ class PowerCuts(Case):
         if reason:
             self.skipTest(reason)
 
-    def start(self, cluster):
-        """Starts the namenode; a look at its log is worth more than the exit status."""
+    def start(self, cluster, *names):
         try:
-            cluster.start("namenode")
+            cluster.start(*names)
         except Failed as error:
-            self.fail(f"the namenode does not start after the power cut: {error}")
+            self.fail(f"{' '.join(names)}: no start after the power cut: {error}")
 
     def test_every_acknowledged_operation_survives(self):
         """fault 2: the cut comes at any commit of the journal or write of the store."""
@@ -53,13 +52,61 @@ class PowerCuts(Case):
                 cluster.kill_now("namenode")
                 disk.unmount()
                 disk.mount()
-                self.start(cluster)
+                self.start(cluster, "namenode")
                 load.pause()
                 load.check()
             load.check(everything=True)
             torn = cluster.log("namenode").count("torn")
             self.note(f"{cuts} power cuts, {in_calls} in the middle of a call, {torn} torn tails cut")
             self.note(load.summary())
+
+    def test_a_power_cut_of_the_whole_cluster(self):
+        """faults 2, 16: the disks of the namenode and of all datanodes are cut within moments, and
+        every process dies. What was synced or closed is there afterwards."""
+        cuts = int(os.environ.get("CAIRN_TEST_CUTS", 500 if env.LONG else 6))
+        random = self.random()
+        cluster = MiniCluster(
+            datanodes=3,
+            conf={
+                "cairn.namenode.store.tail": "256k",
+                "cairn.namenode.store.tail.age": "1s",
+                "cairn.datanode.scan.period": "5s",
+            },
+            start=False,
+        )
+        all_disks = []
+        for name in cluster.names:
+            all_disks.append(disks.PowerCutDisk(1 << 30, cluster.data(name)))
+            self.addCleanup(all_disks[-1].close)
+        with cluster:
+            cluster.make()
+            load = Load(cluster, writers=4, data_writers=4, seed=random.randrange(1 << 30))
+            self.addCleanup(load.close)
+            in_calls = in_streams = 0
+            for number in range(cuts):
+                load.run()
+                time.sleep(random.uniform(0.02, 1.0))
+                calls, streams = load.mark(f"cut {number}")
+                random.shuffle(all_disks)
+                for disk in all_disks:
+                    disk.cut()
+                in_calls += calls > 0
+                in_streams += streams > 0
+                for name in cluster.names:
+                    cluster.kill_now(name)
+                for disk in all_disks:
+                    disk.unmount()
+                    disk.mount()
+                self.start(cluster, *cluster.names)
+                load.pause()
+                load.check()
+            load.check(everything=True)
+            self.note(
+                f"{cuts} power cuts of {len(all_disks)} disks, {in_streams} in the middle of a "
+                f"write, {in_calls} in the middle of a metadata call"
+            )
+            self.note(load.summary())
+            self.assertGreaterEqual(in_streams, cuts // 4, "too few cuts hit a write")
 
     def test_a_power_cut_right_after_the_format(self):
         """What `-format` reported done is there; the namenode starts from it."""
@@ -78,5 +125,5 @@ class PowerCuts(Case):
             disk.cut()
             disk.unmount()
             disk.mount()
-            self.start(cluster)
+            self.start(cluster, "namenode")
             self.assertEqual(cluster.dfs("-ls", "/").stdout, b"")

@@ -82,10 +82,10 @@ class PowerCutDisk:
     """An XFS image at `path`. cut() stops all writes at once, as a power cut does: what was not
     synced is gone after mount()."""
 
-    def __init__(self, size_bytes):
+    def __init__(self, size_bytes, path=None):
         base = env.new_directory("power-cut")
         self.image = os.path.join(base, "image")
-        self.path = os.path.join(base, "mnt")
+        self.path = path or os.path.join(base, "mnt")
         os.makedirs(self.path)
         with open(self.image, "wb") as file:
             file.truncate(size_bytes)
