@@ -355,37 +355,39 @@ awaitable<absl::Status> BlockReceiver::ReceiveData(const PacketHeader& header, s
   std::span<const std::byte> head = head_;  // goes out with the first piece
   const auto checksums = std::span<const std::byte>(head_).subspan(header_end);
   const uint64_t client_chunk = client_checksum_.bytes_per_checksum();
+  // What has come before stays as it is, whatever the packet says of it: it may be acknowledged.
+  // hflush sends the beginning of the last chunk again; a recovered pipeline sends whole packets.
+  const uint64_t keep_from = std::min(end, length_);
+  CO_RETURN_IF_ERROR(co_await SkipData(keep_from - offset, keep_from == end, &head));
+  if (keep_from == end) co_return absl::OkStatus();
+
   // Completing a chunk changes its checksum, which must not vouch for bytes nobody has checked.
   const bool recompute = translate_ || offset % checksum_.bytes_per_checksum() != 0;
-  const bool verify = mirror_ == nullptr || recompute || !send_acks_;
-
-  // hflush sends the beginning of the last chunk again; a recovered pipeline sends whole packets.
-  const uint64_t keep_from = end <= length_ ? end : std::max(offset, buffer_start_);
-  CO_RETURN_IF_ERROR(co_await SkipData(keep_from - offset, keep_from == end, &head));
-  // Before disk_end_ is set back: with bytes that are not on disk there is always a buffer.
-  if (keep_from < end) CO_RETURN_IF_ERROR(co_await TakeBuffer());
-  if (keep_from < end && keep_from < length_) {
-    co_await WaitForDisk();  // a job may be reading the bytes that are about to be written again
-    disk_end_ = std::min(disk_end_, keep_from);
-  }
+  // The chunk in which the new bytes begin, as far as the packet has a checksum of it: our bytes
+  // and the packet's must go together.
+  const uint64_t checked_from = std::max(offset, client_checksum_.RoundDown(keep_from));
+  const bool verify = mirror_ == nullptr || recompute || !send_acks_ || checked_from < keep_from;
+  const bool had_buffer = buffer_.has_value();
+  CO_RETURN_IF_ERROR(co_await TakeBuffer());
+  if (recompute && had_buffer) CO_RETURN_IF_ERROR(CheckTail());
   for (uint64_t position = keep_from; position < end;) {
     CO_RETURN_IF_ERROR(co_await TakeBuffer());
     const uint64_t piece_end = std::min(end, buffer_start_ + span_);
     const auto data = buffer_->span().subspan(static_cast<size_t>(position - buffer_start_),
                                               static_cast<size_t>(piece_end - position));
     CO_RETURN_IF_ERROR(co_await ReadInto(data, piece_end == end));
+    const uint64_t from = position == keep_from ? checked_from : position;
+    const auto chunks = buffer_->span().subspan(static_cast<size_t>(from - buffer_start_),
+                                                static_cast<size_t>(piece_end - from));
     std::span<const std::byte> piece_sums;
     if (client_checksum_.checksum_size() != 0) {
       piece_sums =
-          checksums.subspan(static_cast<size_t>((position - offset) / client_chunk * 4),
-                            static_cast<size_t>(client_checksum_.ChecksumBytes(data.size())));
+          checksums.subspan(static_cast<size_t>((from - offset) / client_chunk * 4),
+                            static_cast<size_t>(client_checksum_.ChecksumBytes(chunks.size())));
     }
     if (verify) {
-      if (const auto bad = client_checksum_.FindMismatch(data, piece_sums)) {
-        bad_received_ = true;
-        co_return absl::DataLossError(absl::StrCat("block ", ToInt(writer_->block()), " from ",
-                                                   upstream_->PeerName(),
-                                                   ": checksum error at offset ", position + *bad));
+      if (const auto bad = client_checksum_.FindMismatch(chunks, piece_sums)) {
+        co_return BadChecksum(from + *bad);
       }
     }
     StoreChecksums(position, piece_end, recompute ? std::span<const std::byte>() : piece_sums);
@@ -399,6 +401,24 @@ awaitable<absl::Status> BlockReceiver::ReceiveData(const PacketHeader& header, s
     }
   }
   co_return absl::OkStatus();
+}
+
+absl::Status BlockReceiver::BadChecksum(uint64_t offset) {
+  bad_received_ = true;
+  return absl::DataLossError(absl::StrCat("block ", ToInt(writer_->block()), " from ",
+                                          upstream_->PeerName(), ": checksum error at offset ",
+                                          offset));
+}
+
+absl::Status BlockReceiver::CheckTail() {
+  const uint64_t from = checksum_.RoundDown(length_);
+  if (from == length_) return absl::OkStatus();
+  const uint64_t chunk = checksum_.bytes_per_checksum();
+  const uint32_t known =
+      transfer::LoadBig32(&crcs_[static_cast<size_t>((from - buffer_start_) / chunk * 4)]);
+  const auto tail = buffer_->span().subspan(static_cast<size_t>(from - buffer_start_),
+                                            static_cast<size_t>(length_ - from));
+  return checksum_.Of(tail) == known ? absl::OkStatus() : BadChecksum(from);
 }
 
 void BlockReceiver::StoreChecksums(uint64_t offset, uint64_t end,

@@ -15,7 +15,10 @@
 //
 // The last node of a pipeline verifies checksums, and every node that is sent a copy; others only
 // where they have to compute some anew: when the client's checksum is of another kind than the
-// replica's, and when a packet continues a partial chunk.
+// replica's, and when a packet continues a partial chunk. Bytes that have come before and come
+// again (hflush's next packet begins with the last chunk) are passed on and not looked at: what was
+// acknowledged is never written over. A packet that goes on in the middle of such a chunk must have
+// a checksum that goes with the bytes this node has.
 //
 // Memory: at most two buffers, of a pool that all receivers share. A stream that has been quiet for
 // 100 ms between two packets gives its buffer back once the bytes are in the file, and at
@@ -145,6 +148,11 @@ class BlockReceiver : public std::enable_shared_from_this<BlockReceiver> {
   void WatchBuffer();        // looks again every kQuietBuffer, while there is one
   void CheckBuffer();
   absl::Status CheckPacket(const transfer::PacketHeader& header, uint32_t checksum_bytes) const;
+  // Notes what was received as bad, at this offset. kDataLoss.
+  absl::Status BadChecksum(uint64_t offset);
+  // Compares the partial chunk at the end of what was received into the buffer with its checksum,
+  // which the next bytes change.
+  absl::Status CheckTail();
   // Notes the checksums of block bytes [offset, end), which are in the buffer: the given ones, or
   // computed from the buffer if there are none.
   void StoreChecksums(uint64_t offset, uint64_t end, std::span<const std::byte> given);

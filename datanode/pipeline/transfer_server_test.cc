@@ -233,6 +233,68 @@ TEST_F(TransferTest, TheOverlapAfterHflushOverwritesTheTailAndItsChecksum) {
   }
 }
 
+// What was acknowledged is never written over by what a bad line makes of it, on no node of the
+// pipeline: each can be recovered at the acknowledged length.
+TEST_F(TransferTest, ABadPacketAfterHsyncLeavesTheAcknowledgedTailAlone) {
+  const std::string data = Pattern(2000);
+  const absl::string_view view = data;
+  enum Damage { kChecksum, kOldByte, kNewByte, kCutOff };
+  for (const Damage damage : {kChecksum, kOldByte, kNewByte, kCutOff}) {
+    SCOPED_TRACE(damage);
+    TestNode one(dir_.Path(absl::StrCat("n1-", damage)));
+    TestNode two(dir_.Path(absl::StrCat("n2-", damage)));
+    const TestBlock block;
+    {
+      TransferClient client(one.port());
+      SetUp(client, WriteOp(block, {two.port()}));
+      ASSERT_TRUE(client.SendPacket(0, 0, view.substr(0, 700), /*sync=*/true));
+      ExpectAck(client, 0);
+      const absl::string_view next = view.substr(512, 1100);
+      if (damage == kCutOff) {  // after some bytes, of which the old ones are bad
+        const std::string wrong = Pattern(1100, 2);
+        ASSERT_TRUE(client.SendPartOfPacket(512, wrong, 300));
+        client.Close();
+      } else {
+        ASSERT_TRUE(damage == kChecksum
+                        ? client.SendPacket(1, 512, view.substr(512, 512), false, /*flip=*/true)
+                        : client.SendDamaged(1, 512, next, damage == kOldByte ? 100 : 300));
+        ASSERT_OK_AND_ASSIGN(const auto ack, client.ReadAck());
+        // The damaged byte is one that everybody has.
+        EXPECT_EQ(ack.AllSucceeded(), damage == kOldByte);
+      }
+    }
+    for (TestNode* node : {&one, &two}) {
+      EVENTUALLY(!node->store->FindOpen(BlockId{block.id})->has_writer());
+      EXPECT_THAT(Read(*node, block, 0, 700), IsOkAndHolds(Eq(data.substr(0, 700))));
+    }
+    Op op = WriteOp(block, {two.port()});
+    op.set_stage(Op::PIPELINE_SETUP_STREAMING_RECOVERY);
+    op.set_minbytesrcvd(700);
+    op.set_maxbytesrcvd(700);
+    op.set_latestgenerationstamp(1002);
+    TransferClient client(one.port());
+    SetUp(client, op);
+    ASSERT_OK(client.WriteRest(512, view.substr(512), 65536, 1));
+    for (TestNode* node : {&one, &two}) {
+      EXPECT_THAT(Read(*node, {.stamp = 1002}, 0, data.size()), IsOkAndHolds(Eq(data)));
+    }
+  }
+}
+
+// A node that passes packets on has not checked what it got before it completes a chunk of it.
+TEST_F(TransferTest, NoChecksumIsMadeOfBytesThatNobodyChecked) {
+  const std::string data = Pattern(2000);
+  const absl::string_view view = data;
+  TestNode one(dir_.Path("n1"), Impatient());
+  const SilentNode silent(/*replies=*/true);  // it finds nothing
+  TransferClient client(one.port());
+  SetUp(client, WriteOp({}, {silent.port()}));
+  ASSERT_TRUE(client.SendDamaged(0, 0, view.substr(0, 700), 600));
+  ASSERT_TRUE(client.SendPacket(1, 700, view.substr(700, 324)));
+  EVENTUALLY(!one.store->FindOpen(BlockId{TestBlock().id})->has_writer());
+  EXPECT_EQ(one.store->FindOpen(BlockId{TestBlock().id})->received(), 700u);
+}
+
 TEST_F(TransferTest, HeartbeatsAndEmptySyncPacketsAreAcknowledgedInOrder) {
   TestNode one(dir_.Path("n1"));
   TestNode two(dir_.Path("n2"));

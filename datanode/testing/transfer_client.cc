@@ -162,6 +162,14 @@ bool TransferClient::SendPacket(int64_t seqno, uint64_t offset, absl::string_vie
   return Send(EncodePacket(seqno, offset, data, sync, flip));
 }
 
+bool TransferClient::SendDamaged(int64_t seqno, uint64_t offset, absl::string_view data,
+                                 size_t damaged) {
+  std::string packet = EncodePacket(seqno, offset, data, false, false);
+  char& byte = packet[packet.size() - data.size() + damaged];
+  byte = static_cast<char>(byte ^ 1);
+  return Send(packet);
+}
+
 bool TransferClient::SendPartOfPacket(uint64_t offset, absl::string_view data, size_t bytes) {
   const std::string packet = EncodePacket(1, offset, data, false, false);
   return Send(absl::string_view(packet).substr(0, packet.size() - data.size() + bytes));

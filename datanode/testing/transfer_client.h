@@ -57,6 +57,8 @@ class TransferClient {
   // Data with right checksums, or with one bit of the last checksum flipped.
   bool SendPacket(int64_t seqno, uint64_t offset, absl::string_view data, bool sync = false,
                   bool flip = false);
+  // Right checksums, and then a bit of the data's byte at `damaged` flipped, as on a bad line.
+  bool SendDamaged(int64_t seqno, uint64_t offset, absl::string_view data, size_t damaged);
   // Header and checksums of a packet with `data`, and its first `bytes` only.
   bool SendPartOfPacket(uint64_t offset, absl::string_view data, size_t bytes);
   bool SendLast(int64_t seqno, uint64_t offset, bool sync = false);

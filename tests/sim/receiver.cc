@@ -205,12 +205,10 @@ absl::Status Receiver::WriteNext() {
 absl::Status Receiver::WriteBytes(const Packet& packet) {
   const uint64_t length = writer_->length();
   if (packet.end() <= length) return absl::OkStatus();  // sent again
-  // hflush sends the beginning of the last chunk again; it is written again as well.
-  const uint64_t from = std::max(packet.offset, tail_start_);
-  const uint64_t start = from / kChunkBytes * kChunkBytes;
-  const auto kept = static_cast<std::ptrdiff_t>(from - start);
-  Bytes buffer(tail_.begin() + static_cast<std::ptrdiff_t>(start - tail_start_),
-               tail_.begin() + static_cast<std::ptrdiff_t>(start - tail_start_) + kept);
+  // hflush sends the beginning of the last chunk again; only what is new is written.
+  const uint64_t from = length;
+  const uint64_t start = tail_start_;
+  Bytes buffer(tail_);
   buffer.insert(buffer.end(),
                 packet.data->begin() + static_cast<std::ptrdiff_t>(from - packet.offset),
                 packet.data->end());
