@@ -96,10 +96,11 @@ awaitable<void> ReportFailedRead(TransferContext& context, const ReplicaInfo& re
 awaitable<void> StopWriter(std::shared_ptr<OpenReplica> open);
 
 // Sends a replica to other datanodes: a client's pipeline recovery, or a copy that the namenode
-// ordered (`client_name` empty). Returns when they have it. The status says what failed.
+// ordered (`client_name` empty). Returns when they have it. The status says what failed;
+// kFailedPrecondition: this replica is none to be copied (copy_source.h).
 struct Push {
   BlockId block{};
-  GenerationStamp stamp{};  // at least
+  GenerationStamp stamp{};  // at least; of an ordered copy: this one
   std::string client_name;
   std::vector<hdfs::DatanodeInfoProto> targets;  // at least one
   std::vector<hdfs::StorageTypeProto> storage_types;

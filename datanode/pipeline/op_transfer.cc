@@ -4,6 +4,7 @@
 #include "common/logging.h"
 #include "datanode/pipeline/block_sender.h"
 #include "datanode/pipeline/context.h"
+#include "datanode/pipeline/copy_source.h"
 #include "wire/transfer/op.h"
 
 namespace cairn::datanode {
@@ -68,6 +69,9 @@ awaitable<absl::Status> PushReplica(TransferContext& context, Push push) {
       co_await OpenReplicaForRead(context, push.block, push.stamp);
   if (!reader.ok()) co_return reader.status();
   const ReplicaInfo info = reader->info;
+  const absl::Status allowed =
+      push.client_name.empty() ? CheckOrderedCopy(info, push.stamp) : CheckPipelineCopy(info);
+  if (!allowed.ok()) co_return allowed;
   const uint64_t length = reader->visible();
   const std::string op =
       transfer::EncodeOp(transfer::Opcode::kWriteBlock, MakeOp(context, push, *reader, length));

@@ -13,6 +13,8 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "boost/asio/co_spawn.hpp"
+#include "boost/asio/use_future.hpp"
 #include "common/crc32c.h"
 #include "common/testing/eventually.h"
 #include "common/testing/faulty_file_system.h"
@@ -748,6 +750,65 @@ TEST_F(TransferTest, ACopyOrderedByTheNamenodeArrivesFinalized) {
     EVENTUALLY(node->events.Of(ReplicaEvents::Kind::kFinalized).size() == 1);
     EXPECT_THAT(Read(*node, block, 0, data.size()), IsOkAndHolds(Eq(data)));
   }
+}
+
+// The order was given before an append began, or before a restart.
+TEST_F(TransferTest, OnlyWhatTheNamenodeMeantIsCopiedAndArrivesFinalized) {
+  TestNode one(dir_.Path("n1"));
+  TestNode two(dir_.Path("n2"));
+  const std::string data = Pattern(5000);
+  const absl::string_view view = data;
+  const TestBlock appended{.id = 1};
+  ASSERT_OK(Write({&one}, appended, view.substr(0, 1000)));
+  Op op = WriteOp(appended);
+  op.set_stage(Op::PIPELINE_SETUP_APPEND);
+  op.set_minbytesrcvd(1000);
+  op.set_latestgenerationstamp(1002);
+  TransferClient writer(one.port());
+  SetUp(writer, op);
+  const TestBlock newer{.id = 2, .stamp = 1002};
+  ASSERT_OK(Write({&one}, newer, data));
+  const TestBlock good{.id = 3};
+  ASSERT_OK(Write({&one}, good, data));
+
+  TransferContext& context = *one.context;
+  const auto copied = [&](const Push& push) {
+    return boost::asio::co_spawn(one.threads.Next(), PushReplica(context, push),
+                                 boost::asio::use_future)
+        .get();
+  };
+  const auto refused = StatusIs(absl::StatusCode::kFailedPrecondition);
+  const std::vector<hdfs::DatanodeInfoProto> targets = {NodeAt(two.port())};
+  for (const uint64_t id : {1u, 2u}) {
+    EXPECT_THAT(copied({.block = BlockId{id}, .stamp = GenerationStamp{1001}, .targets = targets}),
+                refused);
+  }
+  EXPECT_OK(copied({.block = BlockId{3}, .stamp = GenerationStamp{1001}, .targets = targets}));
+  EXPECT_EQ(two.store->size(), 1u);
+}
+
+// Nobody knows what was acknowledged of it, so it is no replica to go on from.
+TEST_F(TransferTest, AReplicaThatWaitsForRecoveryIsNotTransferred) {
+  TestNode two(dir_.Path("n2"));
+  const TestBlock block;
+  {
+    TestNode one(dir_.Path("n1"));
+    TransferClient writer(one.port());
+    SetUp(writer, WriteOp(block));
+    ASSERT_TRUE(writer.SendPacket(0, 0, Pattern(1000)));
+    ExpectAck(writer, 0);
+  }
+  TestNode one(dir_.Path("n1"));
+  ASSERT_EQ(one.store->Find(BlockId{block.id})->state, ReplicaState::kWaitingRecovery);
+  hdfs::OpTransferBlockProto op;
+  *op.mutable_header()->mutable_baseheader()->mutable_block() = block.ToProto();
+  op.mutable_header()->set_clientname("test-client");
+  *op.add_targets() = NodeAt(two.port());
+  TransferClient client(one.port());
+  client.SendOp(Opcode::kTransferBlock, op);
+  ASSERT_OK_AND_ASSIGN(const auto reply, client.ReadReply());
+  EXPECT_EQ(reply.status(), hdfs::STATUS_ERROR);
+  EXPECT_EQ(two.store->size(), 0u);
 }
 
 // Nobody keeps a copy of bad bytes, and where they come from is found out.

@@ -8,6 +8,7 @@
 #include "common/check.h"
 #include "common/fs_error.h"
 #include "common/status_macros.h"
+#include "datanode/pipeline/copy_source.h"
 #include "tests/sim/limits.h"
 
 namespace cairn::sim {
@@ -254,7 +255,8 @@ absl::StatusOr<ReplicaInfo> DatanodeNode::InitRecovery(const namenode::RecoverCo
 void DatanodeNode::Replicate(const namenode::ReplicateCommand& order) {
   for (const namenode::ReplicaTarget& target : order.targets) {
     const auto reader = life_->store->OpenForRead(order.block.id, order.block.stamp);
-    if (!reader.ok() || reader->info.state != ReplicaState::kFinalized) return;
+    if (!reader.ok()) return;
+    if (!datanode::CheckOrderedCopy(reader->info, order.block.stamp).ok()) return;
     auto bytes = std::make_shared<Bytes>(reader->info.length);
     if (!life_->store->Verify(order.block.id, reader->info.stamp).ok()) return;
     const auto count = reader->data->ReadAt(0, *bytes);
