@@ -4,6 +4,7 @@
 #include <chrono>
 #include <utility>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "common/clock.h"
 #include "common/logging.h"
@@ -290,11 +291,11 @@ absl::Status NamenodeSession::RegisterNow() {
   return absl::OkStatus();
 }
 
-absl::Status NamenodeSession::SendChanges() {
+absl::Status NamenodeSession::SendChanges(bool all_now) {
   while (true) {
     if (in_flight_.empty()) {
       MutexLock lock(mu_);
-      const bool due = (urgent_ && Now() >= next_report_) || stopping_ ||
+      const bool due = all_now || (urgent_ && Now() >= next_report_) || stopping_ ||
                        pending_.size() >= kMaxChangesPerReport || Now() >= next_heartbeat_ ||
                        RoundIsDue();  // what is told before it need not differ in it
       if (pending_.empty()) urgent_ = false;
@@ -310,16 +311,14 @@ absl::Status NamenodeSession::SendChanges() {
     request.set_datanode_uuid(options_.datanode_uuid);
     request.set_session(*session_);
     request.set_sequence(sequence_);
-    for (const Change& change : in_flight_) {
-      internal::ReportChangesRequest::StorageChanges* storage = nullptr;
-      for (auto& known : *request.mutable_storages()) {
-        if (known.storage_uuid() == change.storage_uuid) storage = &known;
-      }
-      if (storage == nullptr) {
-        storage = request.add_storages();
-        storage->set_storage_uuid(change.storage_uuid);
-      }
-      *storage->add_replicas() = change.report;
+    const size_t fit = AddChanges(in_flight_, &request);
+    if (fit < in_flight_.size()) {
+      const auto rest = in_flight_.begin() + static_cast<std::ptrdiff_t>(fit);
+      MutexLock lock(mu_);
+      pending_.insert(pending_.begin(), std::make_move_iterator(rest),
+                      std::make_move_iterator(in_flight_.end()));
+      in_flight_.erase(rest, in_flight_.end());
+      urgent_ = true;
     }
     RETURN_IF_ERROR(link_.ReportChanges(request));
     next_report_ = Now() + std::min(kMaxReportSpacing,
@@ -369,6 +368,38 @@ absl::Status NamenodeSession::SendReports() {
   return absl::OkStatus();
 }
 
+bool NamenodeSession::HasUntoldArrival(size_t volume) {
+  const std::string uuid = store_->volumes()[volume]->identity().storage_uuid;
+  absl::flat_hash_set<BlockId> left;  // another volume
+  {
+    MutexLock lock(mu_);
+    for (const Change& change : pending_) {
+      const BlockId block{change.report.block().block_id()};
+      const bool deleted = change.report.state() == internal::DELETED;
+      if (change.storage_uuid != uuid) {
+        if (deleted) left.insert(block);
+      } else if (!deleted && left.contains(block)) {
+        return true;
+      }
+    }
+  }
+  // A new replica is in the map before its change is announced.
+  return std::any_of(left.begin(), left.end(), [&](BlockId block) {
+    const auto now = store_->Find(block);
+    return now.has_value() && now->volume == static_cast<int>(volume);
+  });
+}
+
+template <typename Describe>
+auto NamenodeSession::DescribeVolume(size_t volume, Describe describe)
+    -> absl::StatusOr<decltype(describe())> {
+  while (true) {
+    RETURN_IF_ERROR(SendChanges(/*all_now=*/true));
+    auto description = describe();
+    if (!HasUntoldArrival(volume)) return description;
+  }
+}
+
 absl::StatusOr<bool> NamenodeSession::ReportVolume(size_t volume) {
   const Volume& on = *store_->volumes()[volume];
   if (on.failed() || on.retired()) return true;  // the heartbeat says so
@@ -376,7 +407,9 @@ absl::StatusOr<bool> NamenodeSession::ReportVolume(size_t volume) {
     RETURN_IF_ERROR(SendList(volume, {}));
     return true;
   }
-  const ReplicaStore::Summary summary = store_->Summarize(static_cast<int>(volume), digest_shift_);
+  ASSIGN_OR_RETURN(const ReplicaStore::Summary summary, DescribeVolume(volume, [&] {
+                     return store_->Summarize(static_cast<int>(volume), digest_shift_);
+                   }));
   if (summary.buckets.size() + summary.others.size() > kMostInDigests) {
     RETURN_IF_ERROR(SendList(volume, {}));
     return true;
@@ -417,9 +450,10 @@ absl::StatusOr<bool> NamenodeSession::ReportVolume(size_t volume) {
 
 // `ranges` empty: everything.
 absl::Status NamenodeSession::SendList(size_t volume, std::span<const BlockRange> ranges) {
-  const std::vector<ReplicaInfo> replicas = ranges.empty()
-                                                ? store_->List(static_cast<int>(volume))
-                                                : store_->List(static_cast<int>(volume), ranges);
+  ASSIGN_OR_RETURN(const std::vector<ReplicaInfo> replicas, DescribeVolume(volume, [&] {
+                     return ranges.empty() ? store_->List(static_cast<int>(volume))
+                                           : store_->List(static_cast<int>(volume), ranges);
+                   }));
   const std::vector<ReportPart> parts =
       SplitReport(replicas, ranges, static_cast<size_t>(options_.replicas_per_part));
   const uint64_t report_id = next_report_id_++;

@@ -13,7 +13,9 @@
 //
 // A report round tells all that the volumes hold, by digests; only where those differ from what the
 // namenode knows replicas are listed (heartbeat/report_parts.h). Each step of it describes one
-// moment, and is sent before anything that changed later.
+// moment, and is sent before anything that changed later. The volumes are described one after the
+// other; whatever left one of them and has come to the next meanwhile is told as a change in
+// between, so that no round puts one replica on two volumes.
 //
 // Threads: Changed from any thread; orders are given to `obey` on the session's thread, which must
 // not wait for disks or peers.
@@ -32,6 +34,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "common/mutex.h"
+#include "datanode/heartbeat/change_report.h"
 #include "datanode/heartbeat/namenode_link.h"
 #include "datanode/volume/replica_store.h"
 
@@ -67,7 +70,8 @@ class NamenodeSession final : public ReplicaEvents {
 
   void Changed(Kind kind, const Volume& volume, const ReplicaInfo& replica) override
       ABSL_LOCKS_EXCLUDED(mu_);
-  // In one report, the deletion first: two replicas on one node are one too many.
+  // In one report, the deletion first: two replicas on one node are one too many, and the namenode
+  // may have either deleted.
   void Moved(const Volume& from, const ReplicaInfo& before, const Volume& to,
              const ReplicaInfo& after) override ABSL_LOCKS_EXCLUDED(mu_);
   // The next heartbeat, which says so, leaves at once.
@@ -77,10 +81,7 @@ class NamenodeSession final : public ReplicaEvents {
   void TriggerReport(bool full) ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
-  struct Change {
-    std::string storage_uuid;
-    internal::ReplicaReport report;
-  };
+  using Change = ReplicaChange;
 
   static Change ChangeOf(Kind kind, const Volume& volume, const ReplicaInfo& replica);
   void Run();
@@ -90,11 +91,17 @@ class NamenodeSession final : public ReplicaEvents {
   // One round: whatever is due. The error of the first call that failed.
   absl::Status Round();
   absl::Status RegisterNow();
-  absl::Status SendChanges();
+  absl::Status SendChanges(bool all_now = false);  // or when they are due
   // The round that is under way or due, as far as it goes.
   absl::Status SendReports();
   bool RoundIsDue() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   bool BeginRound() ABSL_LOCKS_EXCLUDED(mu_);
+  // What `describe` returns of a volume: of a moment at which nothing waited to be told that left
+  // another volume for this one.
+  template <typename Describe>
+  auto DescribeVolume(size_t volume, Describe describe)
+      -> absl::StatusOr<decltype(describe())> ABSL_LOCKS_EXCLUDED(mu_);
+  bool HasUntoldArrival(size_t volume) ABSL_LOCKS_EXCLUDED(mu_);
   // False: the namenode is not ready; again later.
   absl::StatusOr<bool> ReportVolume(size_t volume);
   absl::Status SendList(size_t volume, std::span<const BlockRange> ranges);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <stop_token>
 #include <utility>
 #include <vector>
@@ -55,6 +56,7 @@ class FakeNamenode final : public NamenodeLink {
     return reply;
   }
   absl::Status ReportChanges(const internal::ReportChangesRequest& request) override {
+    if (on_changes) on_changes();
     MutexLock lock(mu_);
     if (!failure_.ok()) return failure_;
     if (request.session() <= forgotten_) return absl::AbortedError("register again");
@@ -72,6 +74,7 @@ class FakeNamenode final : public NamenodeLink {
     return answer;
   }
   absl::Status ReportReplicas(const internal::ReportReplicasRequest& request) override {
+    if (on_part) on_part();
     MutexLock lock(mu_);
     if (!failure_.ok()) return failure_;
     parts_.push_back(request);
@@ -118,6 +121,10 @@ class FakeNamenode final : public NamenodeLink {
     }
     return false;
   }
+
+  // Called on the session's thread when such a report comes: what happens meanwhile. Set before the
+  // session is started.
+  std::function<void()> on_changes, on_part;
 
  private:
   template <typename T>

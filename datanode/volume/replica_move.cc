@@ -2,8 +2,9 @@
 //
 //   copy to <to>/tmp, verified and synced     readers and writers go on; a change undoes the move
 //   claim, rename into finalized/, sync       both volumes have the files
-//   the map's entry names the new volume      readers that open it from now on find it there
-//   delete the old files, announce
+//   the map's entry names the new volume      announced; readers that open it from now on find it
+//                                             there
+//   delete the old files
 //
 // After a crash both volumes may have the replica; the next start keeps one (ReplicaStore::Adopt).
 // A reader that has the old files open reads on.
@@ -135,9 +136,12 @@ absl::Status ReplicaStore::SwitchVolume(const ReplicaInfo& replica, int to_volum
   CRASH_POINT("datanode_move_before_deletion");
   ReplicaInfo moved = replica;
   moved.volume = to_volume;
-  Put(moved, claim.open);
+  {
+    WriterLock lock(mu_);
+    PutEntry(moved, claim.open);
+    events_.Moved(VolumeAt(replica.volume), replica, to, moved);
+  }
   DeleteFiles(replica);
-  events_.Moved(VolumeAt(replica.volume), replica, to, moved);
   return absl::OkStatus();
 }
 

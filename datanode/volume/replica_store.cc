@@ -234,12 +234,16 @@ absl::Status ReplicaStore::RemoveVolume(int index, absl::Duration limit) {
 // ---- The map ----
 
 void ReplicaStore::Put(const ReplicaInfo& info, std::shared_ptr<OpenReplica> open) {
+  WriterLock lock(mu_);
+  PutEntry(info, std::move(open));
+}
+
+void ReplicaStore::PutEntry(const ReplicaInfo& info, std::shared_ptr<OpenReplica> open) {
   const auto settled_bytes = [](ReplicaState state, uint64_t length) {
     const bool open_state =
         state == ReplicaState::kBeingWritten || state == ReplicaState::kTemporary;
     return open_state ? int64_t{0} : static_cast<int64_t>(length);
   };
-  WriterLock lock(mu_);
   Entry& entry = replicas_[info.block];
   const bool is_new = entry.stamp == GenerationStamp{0} && entry.length == 0 && !entry.open;
   if (!is_new) {

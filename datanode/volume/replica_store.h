@@ -42,14 +42,15 @@
 
 namespace cairn::datanode {
 
-// Told of each change; called from any thread, without locks held. Must be quick.
+// Told of each change; called from any thread, without locks held but for Moved. Must be quick.
 class ReplicaEvents {
  public:
   enum class Kind { kBeingWritten, kFinalized, kDeleted, kCorrupt };
   virtual ~ReplicaEvents() = default;
   virtual void Changed(Kind kind, const Volume& volume, const ReplicaInfo& replica) = 0;
   // A replica went from one volume to another of this node. Whoever hears of both at once never
-  // counts it twice, nor not at all.
+  // counts it twice, nor not at all. Called at the moment at which the map changes, with the store
+  // locked: nothing of the store may be called. Who finds a replica in its new place has been told.
   virtual void Moved(const Volume& from, const ReplicaInfo& before, const Volume& to,
                      const ReplicaInfo& after) {
     Changed(Kind::kDeleted, from, before);
@@ -274,6 +275,8 @@ class ReplicaStore {
   // After a failure behind the first rename: records what a restart would find.
   void AbandonReopen(const Claim& claim, GenerationStamp new_stamp, uint64_t keep_length);
   void Put(const ReplicaInfo& info, std::shared_ptr<OpenReplica> open) ABSL_LOCKS_EXCLUDED(mu_);
+  void PutEntry(const ReplicaInfo& info, std::shared_ptr<OpenReplica> open)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Erase(BlockId block) ABSL_LOCKS_EXCLUDED(mu_);
 
   static constexpr size_t kMaxVolumes = 1024;
