@@ -15,6 +15,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "common/clock.h"
 
 namespace cairn {
 namespace {
@@ -96,11 +97,11 @@ bool ReadSome(int fd, std::string* to) {
   return got > 0;
 }
 
-// Until both are closed, or a limit is reached.
-absl::Status Collect(const ProgramCall& call, absl::Time deadline, Pipe& out, Pipe& err,
+// Until both are closed, or a limit is reached. `deadline` is of SystemClock().Monotonic().
+absl::Status Collect(const ProgramCall& call, absl::Duration deadline, Pipe& out, Pipe& err,
                      std::string* output, std::string* errors) {
   while (out.read >= 0 || err.read >= 0) {
-    const absl::Duration left = deadline - absl::Now();
+    const absl::Duration left = deadline - SystemClock().Monotonic();
     if (left <= absl::ZeroDuration()) {
       return absl::DeadlineExceededError(absl::StrCat(call.arguments[0], ": not done within ",
                                                       absl::FormatDuration(call.time_limit)));
@@ -120,13 +121,13 @@ absl::Status Collect(const ProgramCall& call, absl::Time deadline, Pipe& out, Pi
 }
 
 // A program may close its output and go on.
-absl::StatusOr<int> AwaitEnd(const ProgramCall& call, absl::Time deadline, pid_t child) {
+absl::StatusOr<int> AwaitEnd(const ProgramCall& call, absl::Duration deadline, pid_t child) {
   for (;;) {
     int status = 0;
     const pid_t ended = ::waitpid(child, &status, WNOHANG);
     if (ended == child) return status;
     if (ended < 0 && errno != EINTR) return Failed(call.arguments[0], errno);
-    if (absl::Now() >= deadline) {
+    if (SystemClock().Monotonic() >= deadline) {
       return absl::DeadlineExceededError(absl::StrCat(call.arguments[0], ": not done within ",
                                                       absl::FormatDuration(call.time_limit)));
     }
@@ -145,7 +146,7 @@ void KillAndReap(pid_t child) {
 
 absl::StatusOr<std::string> RunProgram(const ProgramCall& call) {
   if (call.arguments.empty()) return absl::InvalidArgumentError("no program is named");
-  const absl::Time deadline = absl::Now() + call.time_limit;
+  const absl::Duration deadline = SystemClock().Monotonic() + call.time_limit;
   Pipe out, err;
   if (!out.Open() || !err.Open()) return Failed(call.arguments[0], errno);
   pid_t child = 0;

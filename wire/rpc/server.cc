@@ -286,10 +286,10 @@ void ServerCore::ConnectionClosed() {
 }
 
 bool ServerCore::WaitUntilNoneOpen(absl::Duration limit) {
-  const absl::Time deadline = absl::Now() + limit;
+  const absl::Duration deadline = clock.Monotonic() + limit;
   MutexLock lock(drain_mu_);
   while (stats.open_connections.load(std::memory_order_acquire) > 0) {
-    const absl::Duration left = deadline - absl::Now();
+    const absl::Duration left = deadline - clock.Monotonic();
     if (left <= absl::ZeroDuration()) return false;
     none_open_.WaitFor(drain_mu_, absl::ToChronoMilliseconds(left + absl::Milliseconds(1)));
   }
