@@ -71,6 +71,12 @@ void FillReport(const ReplicaInfo& replica, internal::ReplicaReport* out) {
   out->set_state(StateOf(replica.state));
 }
 
+absl::string_view WhatIsWrong(const absl::Status& status) {
+  if (absl::IsAborted(status)) return "the namenode wants a new session";
+  const bool away = absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status);
+  return away ? "the namenode is away, or not ready" : "the namenode refuses this datanode";
+}
+
 }  // namespace
 
 NamenodeSession::NamenodeSession(NamenodeLink& link) : link_(link) {}
@@ -86,7 +92,7 @@ absl::Status NamenodeSession::Start(SessionOptions options, ReplicaStore& store,
   interval_ = options_.heartbeat_interval;
   const absl::Status status = RegisterNow();
   if (absl::IsFailedPrecondition(status)) return status;
-  if (!status.ok()) LOG_WARN("the namenode is away, trying on: {}", status);
+  if (!status.ok()) LOG_WARN("{}, trying on: {}", WhatIsWrong(status), status);
   thread_ = std::thread([this] {
     SetThreadName("heartbeat");
     Run();
@@ -169,7 +175,7 @@ void NamenodeSession::Run() {
       pause = std::min(next_heartbeat_, round_.volumes.empty() ? next_round_ : round_.not_before) -
               Now();
     } else {
-      LOG_EVERY_SECONDS(kWarn, 30, "namenode: {}", status);
+      LOG_EVERY_SECONDS(kWarn, 30, "{}: {}", WhatIsWrong(status), status);
       if (absl::IsAborted(status)) EndSession();
       pause = retry;
       retry = std::min(retry * 2, options_.retry_max);
