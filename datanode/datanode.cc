@@ -320,6 +320,9 @@ void Datanode::Obey(const internal::Command& command) {
         if (!status.ok()) LOG_WARN("truncating block {}: {}", ToInt(block), status);
       });
       break;
+    case internal::Command::kVerify:
+      orders_.Run([this, order = command.verify()] { Verify(order.block()); });
+      break;
     case internal::Command::kRecover:
       recoveries_.Run([this, order = command.recover()] { Recover(order); });
       break;
@@ -327,6 +330,18 @@ void Datanode::Obey(const internal::Command& command) {
       LOG_WARN("the namenode gave an order that this datanode does not know");
       break;
   }
+}
+
+void Datanode::Verify(const internal::BlockRef& block) {
+  const BlockId id{block.block_id()};
+  const std::optional<ReplicaInfo> replica = store_->Find(id);
+  if (!replica.has_value()) {
+    return store_->TellAbsent(id, GenerationStamp{block.generation_stamp()});
+  }
+  LOG_INFO("block {}: a reader doubts this replica; looking at it", block.block_id());
+  if (context_->suspect != nullptr) return context_->suspect(*replica);  // what is on the medium
+  const absl::Status status = store_->Verify(id, replica->stamp);
+  if (!status.ok()) LOG_WARN("block {}: {}", block.block_id(), status);
 }
 
 void Datanode::Recover(const internal::RecoverBlock& order) {

@@ -92,6 +92,7 @@ class Datanode {
   absl::Status StartPorts();
   absl::Status StartSession();
   void Obey(const internal::Command& command);
+  void Verify(const internal::BlockRef& block);
   void Recover(const internal::RecoverBlock& order);
   absl::Status CreateEmpty(const internal::RecoverBlock& order);
   std::string BlockPool() const;

@@ -40,6 +40,7 @@ class DatanodeTest : public ::testing::Test {
     options.heartbeat_interval = absl::Milliseconds(20);
     options.report_interval = report_interval_;
     options.disk_threads = 4;
+    options.scan = scan_;
     return Datanode::Start(PosixFileSystem(), std::move(options), namenode_, [](bool) {});
   }
   static absl::Status Write(uint16_t port, const TestBlock& block, absl::string_view data) {
@@ -71,6 +72,7 @@ class DatanodeTest : public ::testing::Test {
   TempDir dir_;
   FakeNamenode namenode_;
   absl::Duration report_interval_ = absl::Hours(1);
+  ScanOptions scan_;
 };
 
 TEST_F(DatanodeTest, RegistersReportsEverythingAndThenWhatChanges) {
@@ -245,6 +247,39 @@ TEST_F(DatanodeTest, OrdersToDeleteAndTruncateAreCarriedOut) {
   EVENTUALLY(datanode->store().Find(BlockId{2})->stamp == GenerationStamp{1002});
   EXPECT_THAT(TransferClient(datanode->transfer_port()).ReadBlock({.id = 2, .stamp = 1002}, 0, 777),
               IsOkAndHolds(Eq(data.substr(0, 777))));
+}
+
+// With the scanner, which reads the medium, and without it.
+TEST_F(DatanodeTest, ADoubtedReplicaIsLookedAtAndReportedIfItIsBadOrNotThere) {
+  for (const bool scans : {true, false}) {
+    SCOPED_TRACE(scans);
+    if (!scans) scan_.pace.period = absl::ZeroDuration();
+    const std::string name = scans ? "n1" : "n2";
+    const uint64_t good = scans ? 1 : 11, bad = scans ? 2 : 12, absent = scans ? 3 : 13;
+    ASSERT_OK_AND_ASSIGN(const auto datanode, StartAt(name));
+    const std::string data = Pattern(5000);
+    for (const uint64_t id : {good, bad}) {
+      ASSERT_OK(Write(datanode->transfer_port(), {.id = id}, data));
+      EVENTUALLY(namenode_.Heard(id, internal::FINALIZED));
+    }
+    Volume& volume = datanode->store().VolumeAt(0);
+    const std::string file =
+        absl::StrCat(volume.FinalizedDirectory(BlockId{bad}), "/", DataFileName(BlockId{bad}));
+    std::string rotten = data;
+    rotten[4321] ^= 1;
+    ASSERT_OK(PosixFileSystem().WriteDurably(file, rotten));
+    for (const uint64_t id : {good, bad, absent}) {
+      internal::Command doubt;
+      doubt.mutable_verify()->mutable_block()->set_block_id(id);
+      doubt.mutable_verify()->mutable_block()->set_generation_stamp(1001);
+      namenode_.Order(doubt);
+    }
+    EVENTUALLY(namenode_.Heard(bad, internal::CORRUPT));
+    EVENTUALLY(namenode_.Heard(absent, internal::DELETED));
+    EXPECT_FALSE(namenode_.Heard(good, internal::CORRUPT));
+    EXPECT_FALSE(namenode_.Heard(good, internal::DELETED));
+    EXPECT_EQ(datanode->store().Find(BlockId{good})->state, ReplicaState::kFinalized);
+  }
 }
 
 TEST_F(DatanodeTest, BlockRecoveryMakesReplicasOfTwoNodesEqual) {

@@ -823,14 +823,18 @@ absl::Status ReplicaStore::RecoverClose(BlockId block, GenerationStamp old_stamp
 
 // ---- Orders ----
 
+// Whoever orders something of it believes that it is here, and waits to hear that it is not.
+void ReplicaStore::TellAbsent(BlockId block, GenerationStamp stamp) {
+  for (const Volume* const volume : volumes()) {
+    if (volume->failed()) continue;
+    events_.Changed(ReplicaEvents::Kind::kDeleted, *volume, {.block = block, .stamp = stamp});
+  }
+}
+
 absl::Status ReplicaStore::Invalidate(BlockId block, GenerationStamp stamp) {
   const auto claim = TakeReplica(block);
   if (absl::IsNotFound(claim.status())) {
-    // Whoever orders it believes that it is here, and waits to hear that it is not.
-    for (const Volume* const volume : volumes()) {
-      if (volume->failed()) continue;
-      events_.Changed(ReplicaEvents::Kind::kDeleted, *volume, {.block = block, .stamp = stamp});
-    }
+    TellAbsent(block, stamp);
     return absl::OkStatus();
   }
   if (absl::IsUnavailable(claim.status())) {

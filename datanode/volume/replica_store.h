@@ -190,6 +190,8 @@ class ReplicaStore {
   // deletion happens on the thread on which it ends. No error if there is none: it is then said
   // of every volume that it is deleted, since the namenode may have waited for that in vain.
   absl::Status Invalidate(BlockId block, GenerationStamp stamp);
+  // Announces of every volume that the replica is deleted.
+  void TellAbsent(BlockId block, GenerationStamp stamp);
   // Cuts a replica to `new_length` under `new_stamp`. Finalized already at both: OK.
   absl::Status Truncate(BlockId block, GenerationStamp stamp, GenerationStamp new_stamp,
                         uint64_t new_length);

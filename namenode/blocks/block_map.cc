@@ -224,14 +224,6 @@ bool BlockMap::IsCertainlyCorrupt(BlockId block, uint32_t storage) const {
   });
 }
 
-bool BlockMap::MarkCorrupt(uint32_t storage, BlockId block) {
-  Entry* const entry = FindMutable(block);
-  if (entry == nullptr || !Contains(entry->replicas_, storage)) return false;
-  DropReplica(*entry, storage);
-  Mark(block, storage, /*certain=*/true);
-  return true;
-}
-
 void BlockMap::MarkStale(uint32_t storage, BlockId block) {
   Mark(block, storage, /*certain=*/false);
 }

@@ -152,9 +152,6 @@ class BlockMap {
   // True: it was counted before. Of a block that is not resident only record 'n' goes: load it
   // first unless no file has it.
   bool ReplicaGone(uint32_t storage, BlockId block);
-  // A reader found it bad. False: no good replica of a resident block is there (any more). The last
-  // good one is marked as well; Locations still lists it.
-  bool MarkCorrupt(uint32_t storage, BlockId block);
 
   // An old version of a committed block lies there, and is not deleted now: remembered like a bad
   // one until it is deleted, or good after all.

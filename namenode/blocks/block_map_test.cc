@@ -41,6 +41,9 @@ class BlockMapTest : public ::testing::Test {
               expected.under_construction);
     return blocks_.ReplicaReported(storage, expected.version, reported, same_node);
   }
+  BlockMap::ReportResult ReportCorrupt(uint32_t storage) {
+    return Report(storage, Closed(1001, 100), {Version(1001, 100), ReplicaState::kCorrupt});
+  }
   ExpectedBlock Open(uint64_t stamp, uint64_t length = 0) {
     return {Version(stamp, length), /*under_construction=*/true};
   }
@@ -277,9 +280,8 @@ TEST_F(BlockMapTest, ALateReportOfACompleteBlockChangesNothing) {
 
 TEST_F(BlockMapTest, ACorruptReplicaDoesNotGetBetterByBeingReportedAgain) {
   AddComplete({1, 2});
-  EXPECT_TRUE(blocks_.MarkCorrupt(1, kBlock));
-  EXPECT_FALSE(blocks_.MarkCorrupt(1, kBlock));
-  EXPECT_FALSE(blocks_.MarkCorrupt(9, kBlock));
+  EXPECT_TRUE(ReportCorrupt(1).removed);
+  EXPECT_FALSE(ReportCorrupt(1).removed);
   EXPECT_EQ(Report(1, Closed(1001, 100), Finalized(1001, 100)).meaning, ReplicaMeaning::kCorrupt);
   EXPECT_THAT(Locations(), ElementsAre(2));
   // Deleted and copied anew, it is another replica.
@@ -290,8 +292,8 @@ TEST_F(BlockMapTest, ACorruptReplicaDoesNotGetBetterByBeingReportedAgain) {
 
 TEST_F(BlockMapTest, WhenAllReplicasAreCorruptReadersAreToldSo) {
   AddComplete({1, 2});
-  blocks_.MarkCorrupt(1, kBlock);
-  blocks_.MarkCorrupt(2, kBlock);
+  ReportCorrupt(1);
+  ReportCorrupt(2);
   bool corrupt = false;
   EXPECT_THAT(blocks_.Locations(kBlock, &corrupt), UnorderedElementsAre(1, 2));
   EXPECT_TRUE(corrupt);
@@ -302,8 +304,8 @@ TEST_F(BlockMapTest, WhenAllReplicasAreCorruptReadersAreToldSo) {
 // Its disk was replaced: nobody would ever take the mark away.
 TEST_F(BlockMapTest, ALostStorageTakesItsMarksWithIt) {
   AddComplete({1, 2, 3});
-  blocks_.MarkCorrupt(1, kBlock);
-  blocks_.MarkCorrupt(2, kBlock);
+  ReportCorrupt(1);
+  ReportCorrupt(2);
   blocks_.ForgetMarks(1);
   EXPECT_THAT(blocks_.CorruptReplicas(kBlock), ElementsAre(2));
   blocks_.ForgetMarks(2);
@@ -313,7 +315,7 @@ TEST_F(BlockMapTest, ALostStorageTakesItsMarksWithIt) {
 
 TEST_F(BlockMapTest, ARemovedBlockNamesEveryStorageThatMayHoldIt) {
   AddComplete({1, 2});
-  blocks_.MarkCorrupt(2, kBlock);
+  ReportCorrupt(2);
   blocks_.Reopen(Version(1001, 100));
   blocks_.SetPipeline(Version(1002, 100), std::vector<uint32_t>{3});
   EXPECT_THAT(blocks_.Remove(kBlock), UnorderedElementsAre(1, 2, 3));

@@ -71,8 +71,12 @@ struct TruncateCommand {
   GenerationStamp new_stamp{};
   uint64_t new_length = 0;
 };
+// Somebody doubts the replica: read it from disk, and report it if it is bad, or not there.
+struct VerifyCommand {
+  BlockVersion block;
+};
 using DatanodeCommand = std::variant<InvalidateCommand, ReplicateCommand, RecoverCommand,
-                                     FullReportCommand, TruncateCommand>;
+                                     FullReportCommand, TruncateCommand, VerifyCommand>;
 
 struct DatanodeHeartbeat {
   std::string datanode_uuid;

@@ -21,6 +21,7 @@ namespace cairn::namenode {
 class OrderBoard {
  public:
   static constexpr size_t kMostPerNode = 1000;
+  static constexpr std::ptrdiff_t kMostDoubts = 100;
 
   explicit OrderBoard(OrderBell& bell) : bell_(bell) {}  // outlives this
 
@@ -33,6 +34,27 @@ class OrderBoard {
       if (waiting.size() >= kMostPerNode) return false;
       waiting.push_back({++last_number_, std::move(order)});
       if (number != nullptr) *number = last_number_;
+    }
+    bell_.Ring(datanode_uuid, OrderBell::For::kOrder);
+    return true;
+  }
+
+  // Doubts come from clients, who may say the same again and again, or anything: each block waits
+  // once, and few of them, so that other orders have room. False: it does not wait.
+  bool AddDoubt(absl::string_view datanode_uuid, const BlockVersion& block)
+      ABSL_LOCKS_EXCLUDED(mu_) {
+    {
+      MutexLock lock(mu_);
+      std::vector<Waiting>& waiting = orders_[datanode_uuid];
+      std::ptrdiff_t doubts = 0;
+      for (const Waiting& other : waiting) {
+        const auto* const doubt = std::get_if<VerifyCommand>(&other.order);
+        if (doubt == nullptr) continue;
+        if (doubt->block.id == block.id) return true;
+        ++doubts;
+      }
+      if (doubts >= kMostDoubts || waiting.size() >= kMostPerNode) return false;
+      waiting.push_back({++last_number_, VerifyCommand{block}});
     }
     bell_.Ring(datanode_uuid, OrderBell::For::kOrder);
     return true;

@@ -128,7 +128,7 @@ class HealingTest : public ::testing::Test {
   }
   HealthTotals Totals() { return nn_->impl().Health(); }
   void ReportBad(const BlockVersion& block, int node) {
-    EXPECT_OK(nn_->impl().ReportBadBlock(kSuper, block, {TestNamenode::StorageUuid(node)}).value);
+    EXPECT_OK(nn_->Report(node, block, State::kCorrupt));
   }
   void SetReplication(absl::string_view path, uint32_t replication) {
     EXPECT_THAT(nn_->impl().SetReplication(kSuper, path, replication).value, IsOkAndHolds(true));

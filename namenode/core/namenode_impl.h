@@ -347,6 +347,9 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
   void ScanUpToDate(const std::string& after, PageStart* page) ABSL_LOCKS_EXCLUDED(mu_);
   NameTable& names() { return tree_->names(); }
   std::vector<uint32_t> NumbersOf(const std::vector<std::string>& storage_uuids) const;
+  // A client says that what it read from these storages is bad.
+  void Doubt(const Caller& caller, const BlockMap::Entry& block,
+             std::span<const uint32_t> storages);
   class Reporter;  // takes one storage's report in; ops/reporter.h
   class Healer;    // finds and repairs blocks; core/healer.h
   absl::Status DropMissingInRanges(Reporter& reporter, const ReplicasReport& report,

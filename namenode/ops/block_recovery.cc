@@ -270,6 +270,24 @@ absl::StatusOr<InodeId> NamenodeImpl::FindOwner(View& view, BlockId block) {
   return InodeId{owner.inode()};
 }
 
+// The bytes may have been spoilt on their way, and a client's word is not worth a replica, let
+// alone all of them: whoever has it on disk looks, and says so if it is bad.
+void NamenodeImpl::Doubt(const Caller& caller, const BlockMap::Entry& block,
+                         std::span<const uint32_t> storages) {
+  const BlockVersion version{block.id(), block.stamp(), block.length()};
+  const std::shared_ptr<const ClusterView> cluster = cluster_.View();
+  for (const uint32_t storage : storages) {
+    const std::span<const uint32_t> counted = block.replicas();
+    if (std::find(counted.begin(), counted.end(), storage) == counted.end()) continue;
+    const StorageLocation* const at = cluster->Find(storage);
+    if (at == nullptr || !orders_.AddDoubt(at->node->uuid, version)) continue;
+    LOG_EVERY_SECONDS(kWarn, 1,
+                      "{} on datanode {}: a client at {} read bytes that do not match their "
+                      "checksums; the datanode is told to look at its replica",
+                      BlockName(version), at->node->uuid, std::string(caller.remote_ip));
+  }
+}
+
 Outcome<Nothing> NamenodeImpl::ReportBadBlock(const Caller& caller, const BlockVersion& block,
                                               const std::vector<std::string>& storage_uuids) {
   return Write<Nothing>(caller, "report a bad block",
@@ -278,12 +296,7 @@ Outcome<Nothing> NamenodeImpl::ReportBadBlock(const Caller& caller, const BlockV
                             attempt.wanted().blocks.push_back(block.id);
                             return View::NotLoaded();
                           }
-                          for (const uint32_t storage : NumbersOf(storage_uuids)) {
-                            if (!blocks_->MarkCorrupt(storage, block.id)) continue;
-                            healer_->ReplicaLost(block.id, storage, {});
-                            LOG_WARN("{} on storage {} is corrupt, says a client at {}",
-                                     BlockName(block), storage, std::string(caller.remote_ip));
-                          }
+                          Doubt(caller, *blocks_->Find(block.id), NumbersOf(storage_uuids));
                           return Nothing{};
                         });
 }

@@ -67,6 +67,56 @@ TEST(BlockRecoveryTest, NoReplicaIsCutInSafeMode) {
   EXPECT_THAT(nn.Heartbeat(0), SizeIs(1));
 }
 
+// ---- a client says that what it read is bad
+
+// A client whose link spoils bytes says so of every good replica it reads.
+TEST(DoubtTest, AClientsWordMakesTheDatanodeLookAndNothingElse) {
+  TestNamenode nn;
+  nn.WriteFile("/f", {30});
+  const BlockVersion block = nn->GetBlockLocations(kSuper, "/f", 0, 1).value->blocks[0].block;
+  ASSERT_OK(nn.Report(1, block, ReplicaState::kFinalized));
+  const auto report = [&] {
+    return nn
+        ->ReportBadBlock(kSuper, block,
+                         {TestNamenode::StorageUuid(0), TestNamenode::StorageUuid(1),
+                          TestNamenode::StorageUuid(2), "DS-unknown"})
+        .value;
+  };
+  for (int i = 0; i < 1000; ++i) ASSERT_OK(report());
+  EXPECT_EQ(nn->Health().corrupt_blocks, 0u);
+  EXPECT_THAT(nn->GetBlockLocations(kSuper, "/f", 0, 1).value->blocks[0].storages, SizeIs(2));
+  for (const int node : {0, 1}) {
+    const auto orders = nn.Heartbeat(node);
+    ASSERT_THAT(orders, SizeIs(1)) << "once, however often it is said";
+    const auto* const verify = std::get_if<VerifyCommand>(&orders[0]);
+    ASSERT_NE(verify, nullptr);
+    EXPECT_EQ(verify->block.id, block.id);
+    EXPECT_EQ(verify->block.stamp, block.stamp);
+  }
+  EXPECT_THAT(nn.Heartbeat(2), IsEmpty()) << "has no replica of it";
+  // What the datanode itself says counts.
+  ASSERT_OK(nn.Report(1, block, ReplicaState::kCorrupt));
+  EXPECT_EQ(nn->Health().corrupt_blocks, 1u);
+  ASSERT_OK(report());
+  EXPECT_THAT(nn.Heartbeat(1), IsEmpty()) << "is known to be bad";
+}
+
+TEST(DoubtTest, DoubtsLeaveRoomForOtherOrders) {
+  TestNamenode nn;
+  for (int i = 0; i < 150; ++i) {
+    const std::string path = absl::StrCat("/f", i);
+    nn.WriteFile(path, {30});
+    const auto located = nn->GetBlockLocations(kSuper, path, 0, 1).value;
+    ASSERT_OK(
+        nn->ReportBadBlock(kSuper, located->blocks[0].block, {TestNamenode::StorageUuid(0)}).value);
+  }
+  ASSERT_THAT(nn->Truncate(kSuper, "/f149", 10, "c").value, IsOkAndHolds(false));
+  nn->RunMaintenance();
+  const auto orders = nn.Heartbeat(0);
+  EXPECT_THAT(orders, SizeIs(OrderBoard::kMostDoubts + 1));
+  EXPECT_NE(std::get_if<TruncateCommand>(&orders.back()), nullptr);
+}
+
 // ---- which datanode is told
 
 class PrimaryTest : public ::testing::Test {

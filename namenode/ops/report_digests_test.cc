@@ -131,7 +131,7 @@ TEST_F(ReportDigestsTest, ABlockThatIsAppendedToIsFollowedThroughItsVersions) {
 
 TEST_F(ReportDigestsTest, ACorruptReplicaDiffersAndCountsNoMoreThanBefore) {
   nn_.WriteFile("/a", {30});
-  ASSERT_OK(nn_->ReportBadBlock(kSuper, BlockOf("/a"), {TestNamenode::StorageUuid(0)}).value);
+  ASSERT_OK(nn_.Report(0, BlockOf("/a"), ReplicaState::kCorrupt));
   EXPECT_THAT(nn_.SendRound(0), Optional(1u));
   EXPECT_THAT(nn_.SendRound(0), Optional(1u));
   nn_.ExpectConsistent();

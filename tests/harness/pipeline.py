@@ -16,7 +16,7 @@ CREATE, APPEND, STREAMING_RECOVERY = 6, 0, 3
 class Strike:
     """What is to happen to the node at `position` of the next pipeline of a client.
 
-    kind: "killed", "stopped" or "cut"; stage: "set-up", "streaming" or "close". `fraction` says at
+    kind: "killed", "stopped", "cut", "slow", or "flipped", which spoils a bit on the way to it; stage: "set-up", "streaming" or "close". `fraction` says at
     which byte of the operation, of the first `span` bytes of packets, or of the last packet.
     """
 
@@ -152,6 +152,11 @@ class PipelineProxies:
         if strike.kind == "slow":
             self.slow[name] = 1e6
             return data
+        if strike.kind == "flipped":
+            at = min(at, len(data) - 1)
+            bit = int(strike.fraction * 8e6) % 8
+            strike.where = f"bit {bit} of byte {at} of {len(data)}"
+            return data[:at] + bytes([data[at] ^ 1 << bit]) + data[at + 1 :]
         if strike.kind == "stopped":
             self.cluster.pause_now(name)
             return data

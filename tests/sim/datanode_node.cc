@@ -186,6 +186,12 @@ void DatanodeNode::Obey(const namenode::DatanodeCommand& command) {
       world_.Trace("dn-%d: cut block %d to %d: %s", host_, ToInt(order.block.id), order.new_length,
                    std::string(status.message()));
     });
+  } else if (const auto* const doubt = std::get_if<namenode::VerifyCommand>(&command)) {
+    process.After(soon, [this, block = doubt->block] {
+      const absl::Status status = life_->store->Verify(block.id, block.stamp);
+      world_.Trace("dn-%d: looked at block %d: %s", host_, ToInt(block.id),
+                   std::string(status.message()));
+    });
   } else if (const auto* const recover = std::get_if<namenode::RecoverCommand>(&command)) {
     process.Spawn([this, order = *recover] { Recover(order); });
   } else if (const auto* const copy = std::get_if<namenode::ReplicateCommand>(&command)) {

@@ -183,6 +183,9 @@ struct CommandEncoder {
     order.set_new_generation_stamp(ToInt(from.new_stamp));
     order.set_new_length(from.new_length);
   }
+  void operator()(const VerifyCommand& from) {
+    *command.mutable_verify()->mutable_block() = ToProto(from.block);
+  }
 };
 
 }  // namespace

@@ -163,6 +163,9 @@ TEST(ConvertTest, EveryOrderIsTranslated) {
   const auto truncate = ToProto(DatanodeCommand(TruncateCommand{block, GenerationStamp{1009}, 40}));
   EXPECT_EQ(truncate.truncate().new_length(), 40u);
   EXPECT_TRUE(ToProto(DatanodeCommand(FullReportCommand{})).has_full_report());
+  const auto verify = ToProto(DatanodeCommand(VerifyCommand{block}));
+  EXPECT_EQ(verify.verify().block().block_id(), 7u);
+  EXPECT_EQ(verify.verify().block().generation_stamp(), 1001u);
 }
 
 TEST(ConvertTest, KnowsTheAddressOfAPeer) {
