@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <map>
 #include <string>
 #include <thread>
 #include <vector>
@@ -183,6 +184,91 @@ TEST(ConcurrencyTest, ARenamedDirectoryIsNeverHalfThere) {
     });
   }
   ExpectSameAfterRestart(nn);
+}
+
+// A directory that moves below itself by way of another one would be cut off from the tree, and all
+// that is in it with it: somebody would miss it at once.
+TEST(ConcurrencyTest, RenamesThatCrossEachOtherNeverMakeACycle) {
+  constexpr size_t kDirectories = 6;
+  const uint64_t seed = TestSeed();
+  TestNamenode nn(Busy());
+  for (size_t i = 0; i < kDirectories; ++i) nn.WriteFile(absl::StrCat("/s/d", i, "/f", i));
+  // Where directory `last` may lie just now.
+  const auto place = [](Rng& rng, size_t last) {
+    std::string path = "/s";
+    for (size_t depth = rng() % 3; depth > 0; --depth) {
+      absl::StrAppend(&path, "/d", rng() % kDirectories);
+    }
+    return absl::StrCat(path, "/d", last);
+  };
+  std::atomic<int> moved{0}, running{3};
+  {
+    Background background(nn);
+    RunThreads(4, [&](int thread) {
+      if (thread == 3) {
+        while (running.load() > 0) {
+          const auto sums = nn->GetContentSummary(kSuper, "/s");
+          ASSERT_OK(sums.value);
+          ASSERT_EQ(sums.value->files, kDirectories);
+          ASSERT_EQ(sums.value->directories, kDirectories + 1);
+        }
+        return;
+      }
+      Rng rng(seed + static_cast<uint64_t>(thread));
+      for (int i = 0; i < 4000; ++i) {
+        const size_t directory = rng() % kDirectories;
+        const std::string from = place(rng, directory), to = place(rng, directory);
+        if (rng() % 2 == 0) {
+          const auto done = nn->Rename(kSuper, from, to);
+          if (done.value.ok() && *done.value) ++moved;
+        } else if (nn->Rename2(kSuper, from, to, rng() % 2 == 0, false).value.ok()) {
+          ++moved;
+        }
+      }
+      --running;
+    });
+  }
+  EXPECT_GT(moved, 100);
+  // Each of them is somewhere, once, with its own file in it.
+  std::map<std::string, int> seen;
+  for (const auto& [path, text] : Everything(nn)) ++seen[path.substr(path.rfind('/') + 1)];
+  for (size_t i = 0; i < kDirectories; ++i) {
+    EXPECT_EQ(seen[absl::StrCat("d", i)], 1) << "d" << i;
+    EXPECT_EQ(seen[absl::StrCat("f", i)], 1) << "f" << i;
+  }
+  ExpectSameAfterRestart(nn);
+}
+
+// Directories move into one another while others delete them: what is acknowledged to be gone is
+// gone with all that was in it, the rest is a tree, and nothing is left over.
+TEST(ConcurrencyTest, RenamesCrossDeletions) {
+  const uint64_t seed = TestSeed();
+  TestNamenode nn(Busy());
+  {
+    Background background(nn);
+    RunThreads(4, [&](int thread) {
+      Rng rng(seed + static_cast<uint64_t>(thread));
+      for (int i = 0; i < 2500; ++i) RunOp(nn, RandomRename(rng));
+    });
+  }
+  nn.ExpectConsistent();
+  uint64_t files = 0, directories = 0;
+  for (const auto& [path, text] : Everything(nn)) {
+    const auto status = nn.Stat(path);
+    ASSERT_TRUE(status.has_value()) << path;
+    ++(status->directory ? directories : files);
+  }
+  const auto sums = nn->GetContentSummary(kSuper, "/");
+  ASSERT_OK(sums.value);
+  EXPECT_EQ(sums.value->files, files);
+  EXPECT_EQ(sums.value->directories, directories);
+  while (nn->HasBackgroundWork()) nn->RunMaintenance();
+  ExpectSameAfterRestart(nn);
+  for (const std::string& name : nn.List("/")) {
+    EXPECT_THAT(nn->Delete(kSuper, "/" + name, true).value, IsOkAndHolds(true));
+  }
+  while (nn->HasBackgroundWork()) nn->RunMaintenance();
+  EXPECT_EQ(nn.Records().size(), 4u + 2u) << "what a new namespace has, and two storages";
 }
 
 // Datanodes report while writers write and others read where the blocks are.

@@ -34,6 +34,7 @@ struct Setup {
   const char* name;
   uint64_t inode_cache, block_cache;
   bool flush, restart;
+  Op (*draw)(Rng&) = RandomOp;
 };
 
 class ModelTest : public ::testing::TestWithParam<Setup> {};
@@ -58,7 +59,7 @@ TEST_P(ModelTest, AnswersAreThoseOfTheSimplestTree) {
       nn.Restart();
       nn.SendFullReports();  // where replicas are is not journalled
     }
-    const Op op = RandomOp(rng);
+    const Op op = GetParam().draw(rng);
     const std::string expected = reference.Run(op, now_ms());
     ASSERT_EQ(RunOp(nn, op), expected) << "operation " << i << ": " << op.ToString();
     if (HasFailure()) {
@@ -78,7 +79,9 @@ INSTANTIATE_TEST_SUITE_P(, ModelTest,
                          ::testing::Values(Setup{"LargeCaches", 1 << 20, 1 << 20, false, false},
                                            // A call may need a few blocks at once.
                                            Setup{"NoCaches", 0, 2048, true, false},
-                                           Setup{"SmallCachesAndRestarts", 4096, 2048, true, true}),
+                                           Setup{"SmallCachesAndRestarts", 4096, 2048, true, true},
+                                           Setup{"RenameStorm", 4096, 2048, true, true,
+                                                 RandomRename}),
                          [](const auto& info) { return std::string(info.param.name); });
 
 }  // namespace

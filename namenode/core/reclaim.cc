@@ -188,6 +188,7 @@ absl::Status NamenodeImpl::FillReclaim(edit::Edit* edit) {
       continue;
     }
     // All that was in it has been removed, or is in this edit: now the directory itself.
+    if (static_cast<size_t>(reclaim->removed_size()) >= kReclaimSlice) return absl::OkStatus();
     if (reclaiming_.size() == 1) {
       reclaim->set_root_removed(true);
       return absl::OkStatus();

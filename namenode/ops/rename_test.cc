@@ -360,6 +360,49 @@ TEST_F(RenameTest, WorkingOffWaitsWhileTheDatanodesHaveEnoughToDelete) {
   nn.ExpectConsistent();
 }
 
+// However much is deleted, a slice of it is little, a crash in between costs a walk and no work,
+// and others get their turn after each slice.
+TEST_F(RenameTest, AHugeDirectoryIsWorkedOffInSmallSlicesAndOnAfterACrash) {
+  constexpr size_t kDirectories = 100, kPerDirectory = 1000;
+  constexpr int kMost = 256;  // inodes
+  for (size_t i = 0; i < kDirectories; ++i) {
+    for (size_t j = 0; j < kPerDirectory; ++j) nn_.Mkdir(absl::StrCat("/d/", i, "/", j));
+  }
+  nn_.Flush();
+  const auto edits = [this] { return ToInt(nn_.journal().last_appended()); };
+  const uint64_t edits_before = edits();
+  ASSERT_THAT(Delete("/d", true), IsOkAndHolds(true));
+  EXPECT_EQ(edits(), edits_before + 1) << "the caller waits for one edit";
+  for (int round = 0; nn_->HasBackgroundWork(); ++round) {
+    ASSERT_LT(round, 2000);
+    const uint64_t before = edits();
+    nn_->RunMaintenance();
+    ASSERT_LE(edits(), before + 1) << "one slice, then the lock is free";
+    nn_.Mkdir("/others");
+    if (round == 50) nn_.Crash();
+    if (round == 150) {
+      nn_.Flush();
+      nn_.Crash();
+    }
+    if (round == 50 || round == 150) {
+      ASSERT_OK(nn_.Start());
+      nn_.RegisterDatanodes();
+      ASSERT_TRUE(nn_->HasBackgroundWork()) << "it goes on";
+    }
+  }
+  size_t removed = 0;
+  for (const auto& [txid, bytes] : nn_.AllEdits()) {
+    edit::Edit edit;
+    ASSERT_TRUE(edit.ParseFromString(bytes));
+    EXPECT_LE(edit.reclaim().removed_size(), kMost);
+    removed += static_cast<size_t>(edit.reclaim().removed_size());
+  }
+  EXPECT_EQ(removed, kDirectories * kPerDirectory + kDirectories) << "each once";
+  ASSERT_THAT(Delete("/others", true), IsOkAndHolds(true));
+  nn_.ExpectConsistent();
+  EXPECT_EQ(nn_.Records().size(), 4u + 3u);
+}
+
 TEST_F(RenameTest, DeepSubtreesAreWorkedOff) {
   std::string path;
   for (int i = 0; i < 500; ++i) path += "/d";

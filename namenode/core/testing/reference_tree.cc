@@ -101,6 +101,32 @@ Op RandomOp(Rng& rng) {
   return op;
 }
 
+Op RandomRename(Rng& rng) {
+  static constexpr Op::Kind kKinds[] = {Op::kMkdirs, Op::kMkdirs,  Op::kMkdirs,  Op::kCreate,
+                                        Op::kCreate, Op::kRename,  Op::kRename,  Op::kRename,
+                                        Op::kRename, Op::kRename2, Op::kRename2, Op::kRename2,
+                                        Op::kDelete, Op::kList,    Op::kSummary};
+  Op op;
+  op.kind = kKinds[rng() % std::size(kKinds)];
+  const auto path = [&rng] {
+    std::string deep;
+    for (size_t depth = 1 + rng() % 6; depth > 0; --depth) {
+      deep += '/';
+      deep += "ab"[rng() % 2];
+    }
+    return deep;
+  };
+  op.path = path();
+  op.other = path();
+  // Onto what lies above, or into what lies below.
+  if (rng() % 4 == 0) op.other = op.path.substr(0, 2 * (1 + rng() % 3));
+  if (rng() % 4 == 0) op.other = op.path + path();
+  op.flag = rng() % 4 != 0;
+  op.flag2 = true;
+  op.number = 0755;
+  return op;
+}
+
 uint64_t TestSeed() {
   uint64_t seed = std::random_device()();
   if (const char* const text = std::getenv("CAIRN_SEED")) CHECK(absl::SimpleAtoi(text, &seed));

@@ -50,6 +50,8 @@ struct Op {
 using Rng = std::mt19937_64;
 
 Op RandomOp(Rng& rng);
+// Mostly renames and recursive deletions, of directories that lie in one another.
+Op RandomRename(Rng& rng);
 // Few names, so that operations meet each other: "/a/b/a".
 std::string RandomPath(Rng& rng);
 
