@@ -2,6 +2,7 @@
 
 import glob
 import hashlib
+import json
 import os
 import shutil
 import signal
@@ -14,6 +15,7 @@ from harness import disks, env, rpc
 from harness.case import Case
 from harness.cluster import Failed, MiniCluster, run
 from harness.load import Load
+from harness.replicas import replicas_of
 
 # Nothing goes to the store by itself: the journal alone holds the edits.
 JOURNAL_ONLY = {"cairn.namenode.store.tail.age": "1h"}
@@ -92,15 +94,23 @@ class OneDirectoryOneDaemon(Case):
     def test_a_second_namenode_is_refused(self):
         """fault 10"""
         with MiniCluster(datanodes=0) as cluster:
-            code, text = daemon(
+            command = [
                 *("--conf", cluster.conf_dir),
                 *("-D", f"dfs.namenode.rpc-address=127.0.0.1:{env.free_port()}"),
                 *("-D", f"cairn.namenode.internal.address=127.0.0.1:{env.free_port()}"),
-            )
+            ]
+            code, text = daemon(*command)
             self.assertEqual(code, 1)
             self.assertIn(cluster.data("namenode"), text)
             self.assertIn("lock", text)
             cluster.dfs("-mkdir", "/still-there")
+            # fault 11, as far as one namenode goes: one that only sleeps is still there.
+            cluster.pause("namenode")
+            code, text = daemon(*command)
+            self.assertEqual(code, 1)
+            self.assertIn("lock", text)
+            cluster.resume("namenode")
+            cluster.dfs("-rmdir", "/still-there")
 
     def test_a_second_datanode_is_refused(self):
         """faults 10 and 30 for datanodes"""
@@ -115,6 +125,72 @@ class OneDirectoryOneDaemon(Case):
             self.assertEqual(code, 1)
             self.assertIn(cluster.data("datanode-1"), text)
             cluster.put(b"still there", "/file")
+
+    def test_a_copy_of_a_datanodes_directory_is_refused(self):
+        """fault 30: two datanodes with one id; the one that is there first serves undisturbed"""
+        conf = {
+            "dfs.replication": "2",
+            "dfs.heartbeat.interval": "1s",
+            "cairn.namenode.stale.interval": "4s",
+        }
+        with MiniCluster(datanodes=2, conf=conf) as cluster:
+            data = os.urandom(100_000)
+            cluster.put(data, "/before")
+            original = cluster.command("datanode-1")
+            cluster.stop("datanode-1")
+            copied = env.new_directory("copy")
+            shutil.copytree(cluster.data("datanode-1"), copied, dirs_exist_ok=True)
+            cluster.start("datanode-1")
+            self.eventually(lambda: cluster.live_datanodes() == 2, "both datanodes")
+            address = f"127.0.0.1:{cluster.ports('datanode-1')['transfer']}"
+
+            log = os.path.join(cluster.directory, "log", "copy.log")
+            with open(log, "wb") as output:
+                copy = subprocess.Popen(
+                    [
+                        *(env.program("cairn-datanode"), "--conf", cluster.conf_dir),
+                        *("-D", f"dfs.datanode.data.dir={copied}"),
+                        *("-D", f"dfs.datanode.address=127.0.0.1:{env.free_port()}"),
+                        *("-D", f"dfs.datanode.ipc.address=127.0.0.1:{env.free_port()}"),
+                    ],
+                    stdout=output,
+                    stderr=output,
+                )
+            self.addCleanup(copy.wait)
+            self.addCleanup(copy.kill)
+
+            def copys_log():
+                with open(log) as file:
+                    return file.read()
+
+            self.eventually(lambda: "is its directory a copy?" in copys_log(), "the refusal", 20)
+            refusal = [line for line in copys_log().splitlines() if "a copy?" in line][0]
+            self.assertIn(address, refusal)
+            self.assertIn("refuses this datanode", refusal)
+            # Nothing is given to it, and nothing taken from the other.
+            before = tree_hash(os.path.join(copied, "current"))
+            cluster.put(data, "/after")
+            for path in ("/before", "/after"):
+                self.assertEqual(cluster.cat(path), data)
+            self.assertEqual(cluster.live_datanodes(), 2)
+            self.assertEqual(len(replicas_of(cluster, "datanode-1")), 2)
+            self.assertEqual(tree_hash(os.path.join(copied, "current")), before)
+            self.assertNotIn("registered with cluster", copys_log())
+            self.assertIsNone(copy.poll())
+
+            # It may be a datanode that has moved: it is taken once the other one is silent. And then
+            # it is the other one that has to stay away.
+            cluster.kill_now("datanode-1")
+            self.eventually(lambda: "registered with cluster" in copys_log(), "it is taken", 30)
+            registered = cluster.log("datanode-1").count("registered with cluster")
+            cluster.spawn("datanode-1", original)
+            self.eventually(
+                lambda: "is its directory a copy?" in cluster.log("datanode-1"), "the refusal", 20
+            )
+            self.assertEqual(
+                cluster.log("datanode-1").count("registered with cluster"), registered
+            )
+            self.assertEqual(cluster.cat("/before"), data)
 
     def test_a_format_over_data_is_refused(self):
         """faults 46 and "Bad input": also while the namenode runs, then even with -force"""
@@ -204,6 +280,39 @@ class Identity(Case):
             self.eventually(lambda: cluster.live_datanodes() == 2, "two datanodes")
             for _ in range(6):
                 self.assertEqual(cluster.cat("/file"), expected)
+
+
+class HugeDeletion(Case):
+    def test_killed_in_the_middle(self):
+        """fault 62: it is worked off in small edits, by the next process as by the first"""
+        count, batch, most = 60_000, 500, 256
+        with MiniCluster(datanodes=0, conf=JOURNAL_ONLY) as cluster:
+            with rpc.Connection(cluster.port) as connection:
+                for first in range(0, count, batch):
+                    for number in range(first, first + batch):
+                        connection.send("mkdirs", rpc.mkdirs(f"/d/{number % 100}/{number}"))
+                    for _ in range(batch):
+                        connection.receive()
+                connection.call("delete", rpc.delete("/d"))
+
+            def slices():
+                """How many inodes each edit behind the deletion has removed."""
+                dump = ["edits", "dump", "--from", str(count), cluster.data("namenode")]
+                edits = map(json.loads, cluster.cairn(*dump).stdout.splitlines())
+                return [len(e["fields"]["removed"]) for e in edits if e["kind"] == "reclaim"]
+
+            self.eventually(slices, "the work has begun")
+            cluster.kill_now("namenode")
+            before = slices()
+            self.assertLess(sum(before), count, "the namenode was killed too late to tell anything")
+            cluster.start("namenode")
+            # 100 directories and all that was in them; their root goes in an edit of its own.
+            self.eventually(lambda: sum(slices()) >= count + 100, "the rest is worked off", 60)
+            after = slices()
+            self.assertEqual(sum(after), count + 100, "each inode goes once")
+            self.assertLessEqual(max(after), most)
+            self.note(f"killed after {sum(before)} of {count}; {len(after)} edits in all")
+            self.assertEqual(listed(cluster, "/"), [])
 
 
 class JournalDamage(Case):
