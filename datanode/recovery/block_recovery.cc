@@ -132,7 +132,8 @@ absl::Status StopWriterAndWait(ReplicaStore& store, BlockId block, absl::Duratio
 }
 
 absl::StatusOr<RecoveryPlan> PlanRecovery(const std::vector<FoundReplica>& found,
-                                          GenerationStamp stamp, uint64_t known_bytes) {
+                                          GenerationStamp stamp, uint64_t known_bytes,
+                                          bool everybody) {
   std::vector<FoundReplica> usable;
   uint64_t longest = 0;
   for (const FoundReplica& replica : found) {
@@ -141,6 +142,11 @@ absl::StatusOr<RecoveryPlan> PlanRecovery(const std::vector<FoundReplica>& found
     longest = std::max(longest, replica.info.length);
   }
   if (usable.empty()) return absl::NotFoundError("no node has a replica that is new enough");
+  if (longest < known_bytes && !everybody) {
+    return absl::UnavailableError(absl::StrCat("the replicas found have ", longest, " of ",
+                                               known_bytes,
+                                               " acknowledged bytes, and others may have more"));
+  }
   const uint64_t least = std::min(longest, std::max<uint64_t>(known_bytes, 1));
   std::erase_if(usable, [least](const FoundReplica& r) { return r.info.length < least; });
 
@@ -187,7 +193,7 @@ absl::Status RecoverBlock(
   for (const auto& target : order.replicas()) peers.push_back(connect(target));
   const auto infos = CallEach(peers.size(), [&](size_t node) { return peers[node]->Init(order); });
   std::vector<FoundReplica> found;
-  bool all_lack_it = true;
+  bool everybody = order.all_asked();
   for (size_t node = 0; node < infos.size(); ++node) {
     const absl::StatusOr<ReplicaInfo>& info = infos[node];
     if (info.ok()) {
@@ -196,12 +202,12 @@ absl::Status RecoverBlock(
       LOG_WARN("recovery of block {}: {}: {}", order.block().block_id(),
                order.replicas(static_cast<int>(node)).address().ip(), info.status());
     }
-    all_lack_it = all_lack_it && GetFsError(info.status()) == FsError::kReplicaNotFound;
+    everybody &= info.ok() || GetFsError(info.status()) == FsError::kReplicaNotFound;
   }
-  if (all_lack_it && order.block().length() == 0) return create_empty();
+  if (everybody && found.empty() && order.block().length() == 0) return create_empty();
   ASSIGN_OR_RETURN(const RecoveryPlan plan,
                    PlanRecovery(found, GenerationStamp{order.block().generation_stamp()},
-                                order.block().length()));
+                                order.block().length(), everybody));
   size_t done = 0;
   absl::Status last;
   for (const absl::Status& status : CallEach(plan.nodes.size(), [&](size_t i) {

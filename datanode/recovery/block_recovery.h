@@ -41,8 +41,10 @@ struct RecoveryPlan {
 // been told were acknowledged, beside others that have them. Finalized ones under different stamps
 // are of earlier recoveries that did not get to the end: the newest was decided with the most
 // knowledge. kNotFound: none is left. kDataLoss: finalized ones under one stamp differ in length.
+// kUnavailable: none has the known bytes, and not `everybody` who may have a replica has answered.
 absl::StatusOr<RecoveryPlan> PlanRecovery(const std::vector<FoundReplica>& found,
-                                          GenerationStamp stamp, uint64_t known_bytes);
+                                          GenerationStamp stamp, uint64_t known_bytes,
+                                          bool everybody);
 
 // One node of the recovery. Calls block.
 class RecoveryPeer {
@@ -59,9 +61,9 @@ std::unique_ptr<RecoveryPeer> NewLocalPeer(ReplicaStore& store);
 std::unique_ptr<RecoveryPeer> NewRemotePeer(const internal::Replicate::Target& target,
                                             const std::string& block_pool_id, IoThreads& threads);
 
-// Carries the order out. `connect` makes the peer of one of its replicas. When every node answered
-// that it has no replica, and the namenode knows of no byte, `create_empty` is called: the block
-// ends with no bytes.
+// Carries the order out. `connect` makes the peer of one of its replicas. When everybody who may
+// have one answered that it has no replica, and the namenode knows of no byte, `create_empty` is
+// called: the block ends with no bytes.
 absl::Status RecoverBlock(
     const internal::RecoverBlock& order,
     const std::function<std::unique_ptr<RecoveryPeer>(const internal::Replicate::Target&)>& connect,

@@ -18,12 +18,13 @@ FoundReplica At(size_t node, ReplicaState state, uint64_t length, GenerationStam
 }
 
 constexpr uint64_t kNothingKnown = 0;
+constexpr bool kEverybody = true;  // has answered
 
 TEST(PlanRecoveryTest, TheShortestOfThoseBeingWrittenDecides) {
   ASSERT_OK_AND_ASSIGN(const RecoveryPlan plan,
                        PlanRecovery({At(0, kBeingWritten, 900), At(1, kBeingWritten, 700),
                                      At(2, kWaitingRecovery, 100)},
-                                    kOld, kNothingKnown));
+                                    kOld, kNothingKnown, kEverybody));
   EXPECT_EQ(plan.length, 700u);
   EXPECT_THAT(plan.nodes, ElementsAre(0, 1));
 }
@@ -33,22 +34,24 @@ TEST(PlanRecoveryTest, FinalizedReplicasWinAndThoseWithAsManyBytesJoin) {
       const RecoveryPlan plan,
       PlanRecovery({At(0, kBeingWritten, 800), At(1, kFinalized, 800), At(2, kBeingWritten, 900),
                     At(3, kWaitingRecovery, 800), At(4, kBeingWritten, 799)},
-                   kOld, kNothingKnown));
+                   kOld, kNothingKnown, kEverybody));
   EXPECT_EQ(plan.length, 800u);
   EXPECT_THAT(plan.nodes, ElementsAre(0, 1, 2, 3));
-  EXPECT_THAT(PlanRecovery({At(0, kFinalized, 1), At(1, kFinalized, 2)}, kOld, kNothingKnown),
-              StatusIs(absl::StatusCode::kDataLoss));
+  EXPECT_THAT(
+      PlanRecovery({At(0, kFinalized, 1), At(1, kFinalized, 2)}, kOld, kNothingKnown, kEverybody),
+      StatusIs(absl::StatusCode::kDataLoss));
 }
 
 TEST(PlanRecoveryTest, StaleAndEmptyReplicasDoNotCount) {
   ASSERT_OK_AND_ASSIGN(const RecoveryPlan plan,
                        PlanRecovery({At(0, kBeingWritten, 0), At(1, kWaitingRecovery, 50),
                                      At(2, kBeingWritten, 10, GenerationStamp{1000})},
-                                    kOld, kNothingKnown));
+                                    kOld, kNothingKnown, kEverybody));
   EXPECT_EQ(plan.length, 50u);
   EXPECT_THAT(plan.nodes, ElementsAre(1));
-  EXPECT_THAT(PlanRecovery({}, kOld, kNothingKnown), StatusIs(absl::StatusCode::kNotFound));
-  EXPECT_EQ(PlanRecovery({At(0, kBeingWritten, 0)}, kOld, kNothingKnown)->length, 0u);
+  EXPECT_THAT(PlanRecovery({}, kOld, kNothingKnown, kEverybody),
+              StatusIs(absl::StatusCode::kNotFound));
+  EXPECT_EQ(PlanRecovery({At(0, kBeingWritten, 0)}, kOld, kNothingKnown, kEverybody)->length, 0u);
 }
 
 // After a power cut of all datanodes their tails differ. What fsync told the namenode was
@@ -56,13 +59,17 @@ TEST(PlanRecoveryTest, StaleAndEmptyReplicasDoNotCount) {
 TEST(PlanRecoveryTest, AReplicaThatLacksBytesKnownToBeAcknowledgedDoesNotDecide) {
   const std::vector<FoundReplica> found = {
       At(0, kWaitingRecovery, 300), At(1, kWaitingRecovery, 900), At(2, kWaitingRecovery, 700)};
-  ASSERT_OK_AND_ASSIGN(const RecoveryPlan plan, PlanRecovery(found, kOld, 650));
+  ASSERT_OK_AND_ASSIGN(const RecoveryPlan plan, PlanRecovery(found, kOld, 650, kEverybody));
   EXPECT_EQ(plan.length, 900u);
   EXPECT_THAT(plan.nodes, ElementsAre(1));
   // Where nobody has them, what there is counts.
-  ASSERT_OK_AND_ASSIGN(const RecoveryPlan lost, PlanRecovery(found, kOld, 1000));
+  ASSERT_OK_AND_ASSIGN(const RecoveryPlan lost, PlanRecovery(found, kOld, 1000, kEverybody));
   EXPECT_EQ(lost.length, 900u);
   EXPECT_THAT(lost.nodes, ElementsAre(1));
+  // As long as somebody else may have them, nothing is given up.
+  EXPECT_THAT(PlanRecovery(found, kOld, 1000, !kEverybody),
+              StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_EQ(PlanRecovery(found, kOld, 900, !kEverybody)->length, 900u);
 }
 
 // One node lost power and what it had not synced, the other was only killed: it has what hflush
@@ -71,7 +78,7 @@ TEST(PlanRecoveryTest, OfThoseWaitingTheLongestDecides) {
   ASSERT_OK_AND_ASSIGN(const RecoveryPlan plan,
                        PlanRecovery({At(0, kWaitingRecovery, 130), At(1, kWaitingRecovery, 746),
                                      At(2, kWaitingRecovery, 746)},
-                                    kOld, kNothingKnown));
+                                    kOld, kNothingKnown, kEverybody));
   EXPECT_EQ(plan.length, 746u);
   EXPECT_THAT(plan.nodes, ElementsAre(1, 2));
 }
@@ -81,7 +88,7 @@ TEST(PlanRecoveryTest, ARepeatedRecoveryKeepsItsFirstLength) {
   ASSERT_OK_AND_ASSIGN(const RecoveryPlan plan,
                        PlanRecovery({At(0, kFinalized, 80, kNew), At(1, kBeingWritten, 100),
                                      At(2, kBeingWritten, 70)},
-                                    kOld, kNothingKnown));
+                                    kOld, kNothingKnown, kEverybody));
   EXPECT_EQ(plan.length, 80u);
   EXPECT_THAT(plan.nodes, ElementsAre(0, 1));
 }
@@ -93,7 +100,7 @@ TEST(PlanRecoveryTest, WhatAnEarlierTryDecidedHoldsUnderItsOlderStampToo) {
       const RecoveryPlan plan,
       PlanRecovery({At(0, kFinalized, 90, kEarliest), At(1, kFinalized, 80, kEarlier),
                     At(2, kBeingWritten, 100), At(3, kFinalized, 100), At(4, kBeingWritten, 70)},
-                   kOld, kNothingKnown));
+                   kOld, kNothingKnown, kEverybody));
   EXPECT_EQ(plan.length, 80u);
   EXPECT_THAT(plan.nodes, ElementsAre(0, 1, 2, 3));
 }
@@ -103,7 +110,7 @@ TEST(PlanRecoveryTest, OfTwoUnfinishedRecoveriesTheNewestDecides) {
   ASSERT_OK_AND_ASSIGN(const RecoveryPlan plan,
                        PlanRecovery({At(0, kFinalized, 80, GenerationStamp{1002}),
                                      At(1, kFinalized, 90, kNew), At(2, kBeingWritten, 100)},
-                                    kOld, kNothingKnown));
+                                    kOld, kNothingKnown, kEverybody));
   EXPECT_EQ(plan.length, 90u);
   EXPECT_THAT(plan.nodes, ElementsAre(1, 2));
 }

@@ -64,6 +64,8 @@ struct RecoverCommand {
   BlockVersion block;
   GenerationStamp new_stamp{};
   std::vector<ReplicaTarget> replicas;
+  // No other datanode that is there, or may come back in time, can have a replica.
+  bool all_asked = false;
 };
 struct FullReportCommand {};
 struct TruncateCommand {

@@ -4,22 +4,28 @@
 
 namespace cairn::namenode {
 
-void InvalidationQueue::AddLocked(uint32_t storage, InvalidationOrder order, TxId ticket) {
+void InvalidationQueue::AddLocked(uint32_t storage, const Pending& order) {
   const auto found = queues_.find(storage);
   if (found == queues_.end()) return;
-  found->second.orders.push_back({order, ticket});
+  found->second.orders.push_back(order);
   ++pending_;
 }
 
 void InvalidationQueue::Add(uint32_t storage, InvalidationOrder order, TxId ticket) {
   MutexLock lock(mu_);
-  AddLocked(storage, order, ticket);
+  AddLocked(storage, {.order = order, .ticket = ticket});
+}
+
+void InvalidationQueue::AddUntil(absl::Duration until, uint32_t storage, InvalidationOrder order,
+                                 TxId ticket) {
+  MutexLock lock(mu_);
+  AddLocked(storage, {.order = order, .ticket = ticket, .until = until});
 }
 
 void InvalidationQueue::Add(std::span<const uint32_t> storages, InvalidationOrder order,
                             TxId ticket) {
   MutexLock lock(mu_);
-  for (const uint32_t storage : storages) AddLocked(storage, order, ticket);
+  for (const uint32_t storage : storages) AddLocked(storage, {.order = order, .ticket = ticket});
 }
 
 void InvalidationQueue::Remember(Queue& queue, InvalidationOrder order, absl::Duration now) {
@@ -76,18 +82,19 @@ std::vector<InvalidationOrder> InvalidationQueue::Take(std::span<const uint32_t>
   const auto is_ready = [durable](const Queue& queue) {
     return !queue.orders.empty() && queue.orders.front().ticket <= durable;
   };
-  std::vector<Queue*> ready;
+  std::vector<std::pair<uint32_t, Queue*>> ready;
   for (const uint32_t storage : storages) {
     const auto found = queues_.find(storage);
     if (found == queues_.end()) continue;
     QueueAgain(found->second, now);
-    if (is_ready(found->second)) ready.push_back(&found->second);
+    if (is_ready(found->second)) ready.emplace_back(storage, &found->second);
   }
   // A batch smaller than the number of storages reaches only some of them each time.
-  std::stable_sort(ready.begin(), ready.end(),
-                   [](const Queue* a, const Queue* b) { return a->last_turn < b->last_turn; });
+  std::stable_sort(ready.begin(), ready.end(), [](const auto& a, const auto& b) {
+    return a.second->last_turn < b.second->last_turn;
+  });
   size_t left = ready.size();
-  for (Queue* const queue : ready) {
+  for (const auto& [storage, queue] : ready) {
     // An equal share of what is left, rounded up: what one does not need, the later ones get.
     const size_t share = (options_.batch - taken.size() + left - 1) / left;
     --left;
@@ -98,13 +105,22 @@ std::vector<InvalidationOrder> InvalidationQueue::Take(std::span<const uint32_t>
       queue->orders.pop_front();
       --pending_;
       if (next.again && !queue->taken.contains(next.order.id)) continue;  // settled meanwhile
+      if (next.until <= now) {
+        withdrawn_.emplace_back(storage, next.order.id);
+        continue;
+      }
       taken.push_back(next.order);
-      Remember(*queue, next.order, now);
+      if (next.until == absl::InfiniteDuration()) Remember(*queue, next.order, now);
       ++count;
     }
     if (queue->orders.empty()) queue->orders.shrink_to_fit();
   }
   return taken;
+}
+
+std::vector<std::pair<uint32_t, BlockId>> InvalidationQueue::TakeWithdrawn() {
+  MutexLock lock(mu_);
+  return std::exchange(withdrawn_, {});
 }
 
 std::vector<uint32_t> InvalidationQueue::Ready(TxId durable, absl::Duration now) const {

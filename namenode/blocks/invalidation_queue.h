@@ -10,6 +10,10 @@
 // deleted does nothing but that the datanode says so once more. After kMostTimes the order is
 // forgotten.
 //
+// Repair's orders are right at the moment: the datanodes that keep the others may be lost while the
+// order waits for its turn, or for the end of safe mode. So these have a time within which they are
+// taken, else they are withdrawn (TakeWithdrawn) and repair judges anew; they are given only once.
+//
 // Only storages of registered, living datanodes have a queue (Open, Close): orders for one that
 // does not come would wait for ever, and hold up those who wait for room. When it comes back, its
 // full report tells what is still there.
@@ -65,12 +69,17 @@ class InvalidationQueue {
   void Add(uint32_t storage, InvalidationOrder order, TxId ticket) ABSL_LOCKS_EXCLUDED(mu_);
   void Add(std::span<const uint32_t> storages, InvalidationOrder order, TxId ticket)
       ABSL_LOCKS_EXCLUDED(mu_);
+  // The same, withdrawn if it is not taken before `until`.
+  void AddUntil(absl::Duration until, uint32_t storage, InvalidationOrder order, TxId ticket)
+      ABSL_LOCKS_EXCLUDED(mu_);
 
   // Removes and returns what one heartbeat of the datanode with these storages carries: each
   // storage that has orders gets its share of the batch, those first whose turn was longest ago.
   // `durable`: the journal's position; `now`: of the monotonic clock.
   std::vector<InvalidationOrder> Take(std::span<const uint32_t> storages, TxId durable,
                                       absl::Duration now) ABSL_LOCKS_EXCLUDED(mu_);
+  // Orders that were not taken in time: no datanode has heard of them. Each is told once.
+  std::vector<std::pair<uint32_t, BlockId>> TakeWithdrawn() ABSL_LOCKS_EXCLUDED(mu_);
   // The storages for which Take or TakeMissed would have something to say by now.
   std::vector<uint32_t> Ready(TxId durable, absl::Duration now) const ABSL_LOCKS_EXCLUDED(mu_);
   // The datanode says that it deleted the block there, or that it has a good replica by now: an
@@ -90,6 +99,7 @@ class InvalidationQueue {
     InvalidationOrder order;
     TxId ticket;
     bool again = false;  // it was taken before
+    absl::Duration until = absl::InfiniteDuration();
   };
   struct Taken {
     GenerationStamp stamp{};
@@ -105,8 +115,7 @@ class InvalidationQueue {
     std::deque<std::pair<absl::Duration, BlockId>> again;
     bool missed = false;
   };
-  void AddLocked(uint32_t storage, InvalidationOrder order, TxId ticket)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void AddLocked(uint32_t storage, const Pending& order) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Remember(Queue& queue, InvalidationOrder order, absl::Duration now)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void QueueAgain(Queue& queue, absl::Duration now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -116,6 +125,7 @@ class InvalidationQueue {
   mutable Mutex mu_;
   absl::flat_hash_map<uint32_t, Queue> queues_ ABSL_GUARDED_BY(mu_);
   uint64_t turns_ ABSL_GUARDED_BY(mu_) = 0;
+  std::vector<std::pair<uint32_t, BlockId>> withdrawn_ ABSL_GUARDED_BY(mu_);
   uint64_t pending_ ABSL_GUARDED_BY(mu_) = 0;
   uint64_t taken_ ABSL_GUARDED_BY(mu_) = 0;  // entries of all Queue::again
 };

@@ -33,6 +33,22 @@ TEST(InvalidationQueueTest, AnOrderWaitsForItsEditToBeDurable) {
   EXPECT_EQ(queue.pending(), 0u);
 }
 
+// What made it right may be lost while it waits.
+TEST(InvalidationQueueTest, AnOrderOfRepairThatIsNotTakenInTimeIsWithdrawn) {
+  InvalidationQueue queue({});
+  queue.Open(kAll, 1);
+  queue.AddUntil(kNow + absl::Minutes(1), 1, Order(10), TxId{1});
+  queue.AddUntil(kNow + absl::Minutes(2), 1, Order(11), TxId{1});
+  queue.Add(1, Order(12), TxId{1});
+  EXPECT_THAT(Ids(queue.Take(kAll, TxId{1}, kNow + absl::Minutes(1))),
+              testing::ElementsAre(11, 12));
+  EXPECT_THAT(queue.TakeWithdrawn(), testing::ElementsAre(testing::Pair(1, BlockId{10})));
+  EXPECT_THAT(queue.TakeWithdrawn(), IsEmpty());
+  EXPECT_EQ(queue.pending(), 0u);
+  // And only the one of a removed block is given again.
+  EXPECT_THAT(Ids(queue.Take(kAll, TxId{1}, kNow + absl::Hours(1))), testing::ElementsAre(12));
+}
+
 TEST(InvalidationQueueTest, AHeartbeatCarriesABoundedBatchOfItsOwnStorages) {
   InvalidationQueue queue({.batch = 4});
   queue.Open(kAll, 1);

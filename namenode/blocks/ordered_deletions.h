@@ -25,9 +25,15 @@ class OrderedDeletions {
 
   // `session`: the one that the storage's datanode is in.
   void Add(BlockId block, uint32_t storage, uint64_t session, absl::Duration now) {
+    const bool again = Contains(block, storage);
     Remove(block, storage);
-    blocks_[block].push_back({storage, session, now});
+    blocks_[block].push_back({storage, session, now, again});
     ++size_;
+  }
+  // The order has not left, and will not: the replica counts again, unless an earlier order has.
+  void Withdraw(BlockId block, uint32_t storage) {
+    const Order* const order = Find(block, storage);
+    if (order != nullptr && !order->again) Remove(block, storage);
   }
   // The replica is gone.
   void Remove(BlockId block, uint32_t storage) {
@@ -62,6 +68,7 @@ class OrderedDeletions {
     uint32_t storage;
     uint64_t session;
     absl::Duration given;
+    bool again;  // it was ordered before
   };
   const Order* Find(BlockId block, uint32_t storage) const {
     const auto found = blocks_.find(block);

@@ -50,7 +50,7 @@ bool RedundancyQueue::Put(BlockId block, Need need, uint32_t wanted, absl::Durat
   const bool room =
       need == Need::kMissing ? count(need) < options_.most_missing : working() < options_.most;
   if (!room) {
-    overflowed_ = true;
+    (need == Need::kMissing ? missing_overflowed_ : overflowed_) = true;
     if (need == Need::kMissing || !MakeRoom(need)) return false;
   }
   Insert(block, entry);
@@ -91,11 +91,18 @@ void RedundancyQueue::Remove(BlockId block) {
 }
 
 std::vector<BlockId> RedundancyQueue::Due(absl::Duration now, size_t most) const {
+  const auto is_due = [&](const auto& places) {
+    return !places.empty() && std::get<absl::Duration>(*places.begin()) <= now;
+  };
+  size_t reserved = 0;  // one for each need that is still to come, if there are as many
+  if (most >= kNeeds) reserved = std::count_if(std::begin(by_need_), std::end(by_need_), is_due);
   std::vector<BlockId> due;
   for (const auto& places : by_need_) {
+    if (!is_due(places)) continue;
+    if (reserved > 0) --reserved;
+    const size_t end = most - reserved;
     for (const auto& [next_try, order, block] : places) {
-      if (due.size() >= most) return due;
-      if (next_try > now) break;
+      if (due.size() >= end || next_try > now) break;
       due.push_back(block);
     }
   }
@@ -147,12 +154,11 @@ std::vector<BlockId> RedundancyQueue::List(Need need, BlockId after, size_t most
 }
 
 bool RedundancyQueue::TakeOverflow() {
-  if (!overflowed_ || working() * 2 > options_.most ||
-      count(Need::kMissing) >= options_.most_missing) {
-    return false;
-  }
-  overflowed_ = false;
-  return true;
+  const bool working = overflowed_ && this->working() * 2 <= options_.most;
+  const bool missing = missing_overflowed_ && count(Need::kMissing) * 2 <= options_.most_missing;
+  if (working) overflowed_ = false;
+  if (missing) missing_overflowed_ = false;
+  return working || missing;
 }
 
 }  // namespace cairn::namenode

@@ -55,7 +55,9 @@ class RedundancyQueue {
   bool Put(BlockId block, Need need, uint32_t wanted, absl::Duration now);
   void Remove(BlockId block);
 
-  // At most `most` blocks, the most urgent first. kMissing and kSurplus come after the others.
+  // At most `most` blocks, the most urgent first. kMissing and kSurplus come after the others. One
+  // place of kNeeds or more is for each need, so that blocks that wait for a busy datanode hold
+  // nobody else up.
   std::vector<BlockId> Due(absl::Duration now, size_t most) const;
   // No effect on these for a block that is not here. `why`: one sentence, or empty.
   void Defer(BlockId block, absl::Duration until, std::string why = "");
@@ -76,7 +78,7 @@ class RedundancyQueue {
   // Makes at most `most` blocks that have failed and wait due: there is a new datanode. Returns how
   // many.
   size_t HurryUp(absl::Duration now, size_t most);
-  bool overflowed() const { return overflowed_; }
+  bool overflowed() const { return overflowed_ || missing_overflowed_; }
   // True once after an overflow, when half of the room is free again.
   bool TakeOverflow();
 
@@ -94,7 +96,7 @@ class RedundancyQueue {
   uint64_t arrivals_ = 0;
   uint64_t missing_single_ = 0;
   size_t failed_ = 0;  // of those to be worked on
-  bool overflowed_ = false;
+  bool overflowed_ = false, missing_overflowed_ = false;
 };
 
 }  // namespace cairn::namenode

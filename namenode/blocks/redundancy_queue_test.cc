@@ -31,6 +31,16 @@ TEST_F(RedundancyQueueTest, TheMostUrgentComesFirstAndOfEquallyUrgentTheOldest) 
   EXPECT_THAT(queue.Due(kNow, 2), ElementsAre(B(9), B(4)));
 }
 
+// Those of one busy datanode come back every moment.
+TEST_F(RedundancyQueueTest, ManyUrgentOnesLeaveAPlaceForEachOtherNeed) {
+  RedundancyQueue queue{{}};
+  for (uint64_t id = 1; id <= 300; ++id) queue.Put(B(id), Need::kHighest, 1, kNow);
+  queue.Put(B(1001), Need::kLow, 3, kNow);
+  queue.Put(B(1002), Need::kSurplus, 3, kNow);
+  EXPECT_THAT(queue.Due(kNow, 8),
+              ElementsAre(B(1), B(2), B(3), B(4), B(5), B(6), B(1001), B(1002)));
+}
+
 TEST_F(RedundancyQueueTest, AFailureDoublesThePauseUpToItsBound) {
   queue_.Put(B(1), Need::kLow, 3, kNow);
   absl::Duration now = kNow;

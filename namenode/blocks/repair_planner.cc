@@ -162,7 +162,7 @@ class Planner {
     if (busy) {
       Busy("the datanodes that could take a copy take as many as they may");
     } else if (CanMakeRoom()) {
-      DeleteCorrupt();
+      DeleteOneCorrupt();
     } else if (need_ == Need::kBadlySpread) {
       Block("no datanode of another rack can take a copy");
     } else {
@@ -214,25 +214,13 @@ class Planner {
 
   // A corrupt replica stands where a good one could go, and it is not needed: a good one is left.
   bool CanMakeRoom() const {
-    return facts_.counts.corrupt > 0 && Trusted() >= std::max(1u, rules_.min_replication);
+    return facts_.counts.corrupt > 0 && Trusted() >= std::max(1u, rules_.min_replication) &&
+           DoubtAboutMoves().empty();
   }
 
   // ---- deletions
 
-  // Good replicas that are surely there.
-  uint32_t Trusted() const {
-    return static_cast<uint32_t>(
-        std::count_if(facts_.replicas.begin(), facts_.replicas.end(), [&](const auto& replica) {
-          return replica.standing == Standing::kLive && IsReported(replica.storage);
-        }));
-  }
-
-  bool IsReported(uint32_t storage) const {
-    for (const StorageInfo& info : NodeOf(storage).storages) {
-      if (info.number == storage) return info.reported;
-    }
-    return false;
-  }
+  uint32_t Trusted() const { return CountTrusted(facts_.replicas, view_); }
 
   // What keeps replicas from being deleted; empty: nothing.
   std::string Doubt() const {
@@ -246,15 +234,35 @@ class Planner {
       if (node.liveness == Liveness::kStale) {
         return absl::StrCat("datanode ", AddressOf(node), " is silent");
       }
-      if (!IsReported(storage)) {
+      if (!IsReported(storage, view_)) {
         return absl::StrCat("the full report of datanode ", AddressOf(node), " has not come yet");
       }
     }
     if (!facts_.arriving.empty()) return "a copy is still under way";
+    return DoubtAboutMoves();
+  }
+
+  // A datanode has one replica of a block. Where it shows two it is moving it from one disk to
+  // another, or has just done so: an order to delete one would meet the other.
+  std::string DoubtAboutMoves() const {
+    for (const auto& [storage, standing] : facts_.replicas) {
+      if (view_.NodeOf(storage) == nullptr) continue;
+      for (const auto& [other, other_standing] : facts_.replicas) {
+        if (other == storage || view_.NodeOf(other) != view_.NodeOf(storage)) continue;
+        if (standing == Standing::kDead || other_standing == Standing::kDead) continue;
+        return absl::StrCat("datanode ", AddressOf(NodeOf(storage)), " shows it on two disks");
+      }
+    }
     return "";
   }
 
   void DeleteCorrupt() { DeleteThose(Standing::kCorrupt); }
+
+  // One at a time: what is known to be bad on one reader's word may be better than the rest.
+  void DeleteOneCorrupt() {
+    DeleteCorrupt();
+    if (plan_.deletions.size() > 1) plan_.deletions.resize(1);
+  }
 
   void DeleteThose(Standing which) {
     for (const auto& [storage, standing] : facts_.replicas) {
@@ -289,17 +297,10 @@ class Planner {
     }));
   }
 
-  // Two of one node (of which one is of no use), then from the fullest rack, then from the fullest
-  // node: as long as a rack has two, no rack is lost.
+  // From the fullest rack, then from the fullest node: as long as a rack has two, no rack is lost.
   std::vector<uint32_t>::const_iterator ChooseExcess(const std::vector<uint32_t>& kept) const {
-    const auto shares_node = [&](uint32_t storage) {
-      return std::count_if(kept.begin(), kept.end(), [&](uint32_t other) {
-               return view_.NodeOf(other) == view_.NodeOf(storage);
-             }) > 1;
-    };
     const auto key = [&](uint32_t storage) {
-      return std::make_tuple(shares_node(storage), InRackOf(kept, storage) > 1,
-                             -FreeShareOf(storage));
+      return std::make_tuple(InRackOf(kept, storage) > 1, -FreeShareOf(storage));
     };
     return std::max_element(kept.begin(), kept.end(),
                             [&](uint32_t a, uint32_t b) { return key(a) < key(b); });

@@ -123,6 +123,25 @@ ReplicaCounts CountReplicas(std::span<const StandingReplica> replicas, const Clu
   return counts;
 }
 
+bool IsReported(uint32_t storage, const ClusterView& view) {
+  const ClusterView::Node* const node = view.NodeOf(storage);
+  if (node == nullptr) return false;
+  const std::vector<StorageInfo>& storages = node->info->storages;
+  return std::any_of(storages.begin(), storages.end(), [storage](const StorageInfo& info) {
+    return info.number == storage && info.reported;
+  });
+}
+
+uint32_t CountTrusted(std::span<const StandingReplica> replicas, const ClusterView& view) {
+  absl::InlinedVector<const ClusterView::Node*, 8> nodes;
+  for (const auto& [storage, standing] : replicas) {
+    if (standing != Standing::kLive || !IsReported(storage, view)) continue;
+    const ClusterView::Node* const node = view.NodeOf(storage);
+    if (std::find(nodes.begin(), nodes.end(), node) == nodes.end()) nodes.push_back(node);
+  }
+  return static_cast<uint32_t>(nodes.size());
+}
+
 uint32_t LiveNeeded(const ReplicaCounts& counts, uint32_t wanted, uint32_t min_maintenance) {
   const uint32_t rest = wanted > counts.maintenance ? wanted - counts.maintenance : 0;
   return std::max(rest, std::min(min_maintenance, wanted));

@@ -31,6 +31,12 @@ enum class ReplicaMark : uint8_t { kNone, kExcess, kCorrupt };
 Standing StandingOf(uint32_t storage, ReplicaMark mark, const ClusterView& view);
 ReplicaCounts CountReplicas(std::span<const StandingReplica> replicas, const ClusterView& view);
 
+// Whether the storage's datanode has told of all its replicas since it registered.
+bool IsReported(uint32_t storage, const ClusterView& view);
+// Live replicas that are surely there: on datanodes that are not silent and have told of all that
+// they have. Two on one datanode count once: it is moving one.
+uint32_t CountTrusted(std::span<const StandingReplica> replicas, const ClusterView& view);
+
 // Live replicas that the block must have: `wanted` less those in maintenance, but at least
 // `min_maintenance` (and no more than wanted).
 uint32_t LiveNeeded(const ReplicaCounts& counts, uint32_t wanted, uint32_t min_maintenance);

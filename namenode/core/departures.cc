@@ -19,6 +19,7 @@ constexpr size_t kFilesPerStep = 64;
 // Between two rounds through a list, and two looks at what is in the way. Rounds through a long
 // list take longer than this anyway.
 constexpr absl::Duration kPause = absl::Seconds(1);
+constexpr absl::Duration kUnreadablePause = absl::Seconds(10);
 constexpr absl::Duration kLogInterval = absl::Seconds(30);
 
 bool IsLeaving(AdminState state) {
@@ -127,7 +128,10 @@ bool NamenodeImpl::Healer::Departures::Walk(const ClusterView& view, absl::Durat
   std::vector<BlockId> blocks;
   if (leaving->at_storage < leaving->storages.size()) {
     const std::string prefix = keys::StorageBlockPrefix(leaving->storages[leaving->at_storage]);
-    if (!healer_.ReadIds(prefix, kBlocksPerStep, &leaving->position, &blocks)) {
+    const absl::StatusOr<bool> more =
+        healer_.ReadIds(prefix, kBlocksPerStep, &leaving->position, &blocks);
+    if (!more.ok()) return Unreadable(more.status(), now, leaving);
+    if (!*more) {
       ++leaving->at_storage;
       leaving->position.clear();
     }
@@ -209,10 +213,17 @@ bool NamenodeImpl::Healer::Departures::LookAtOpenFiles(const ClusterView& view,
     leaving->resume = now + kPause;
     return false;
   }
-  std::vector<InodeId> files;
-  const bool more = ReadOpenFiles(&leaving->open_position, &files);
-  for (const InodeId id : files) {
-    if (!namenode_.LoadInode(id).ok()) continue;  // closed and gone
+  std::vector<BlockId> ids;  // of inodes, in truth
+  const absl::StatusOr<bool> more = healer_.ReadIds(std::string(1, keys::kOpenFile), kFilesPerStep,
+                                                    &leaving->open_position, &ids);
+  if (!more.ok()) return Unreadable(more.status(), now, leaving);
+  for (const BlockId number : ids) {
+    const InodeId id{ToInt(number)};
+    if (const absl::Status status = namenode_.LoadInode(id); !status.ok()) {
+      if (absl::IsNotFound(status)) continue;  // closed and gone
+      leaving->open_position.clear();
+      return Unreadable(status, now, leaving);
+    }
     const std::string needs = HowFileNeeds(view, id, leaving->storages);
     if (needs.empty()) continue;
     leaving->blocked_by = needs;
@@ -223,19 +234,20 @@ bool NamenodeImpl::Healer::Departures::LookAtOpenFiles(const ClusterView& view,
     leaving->first_walk = false;
     return false;
   }
-  if (more) return true;
+  if (*more) return true;
   leaving->blocked_by.clear();
   leaving->resume = now + kPause;  // if it is in another state by now, the next view tells
   namenode_.cluster_.FinishLeaving(node.uuid, leaving->state);
   return true;
 }
 
-bool NamenodeImpl::Healer::Departures::ReadOpenFiles(std::string* position,
-                                                     std::vector<InodeId>* files) {
-  std::vector<BlockId> ids;  // of inodes, in truth
-  const bool more = healer_.ReadIds(std::string(1, keys::kOpenFile), kFilesPerStep, position, &ids);
-  for (const BlockId id : ids) files->push_back(InodeId{ToInt(id)});
-  return more;
+// Nobody leaves over records that nobody has seen.
+bool NamenodeImpl::Healer::Departures::Unreadable(const absl::Status& status, absl::Duration now,
+                                                  Leaving* leaving) {
+  leaving->blocked_by =
+      absl::StrCat("the namenode cannot read its records: ", std::string(status.message()));
+  leaving->resume = now + kUnreadablePause;
+  return false;
 }
 
 std::string NamenodeImpl::Healer::Departures::HowFileNeeds(const ClusterView& view, InodeId id,
@@ -319,10 +331,11 @@ void NamenodeImpl::Healer::Departures::JudgeOne(const ClusterView& view, const L
 bool NamenodeImpl::Healer::Departures::IsSafe(const BlockFacts& facts, AdminState state,
                                               const ClusterView& view) const {
   const ReplicaCounts& counts = facts.counts;
+  const uint32_t sure = CountTrusted(facts.replicas, view);
   if (state == AdminState::kEnteringMaintenance) {
-    return counts.live >= std::min(min_maintenance_, facts.wanted);
+    return sure >= std::min(min_maintenance_, facts.wanted);
   }
-  return counts.live >= LiveNeeded(counts, facts.wanted, min_maintenance_) &&
+  return sure >= LiveNeeded(counts, facts.wanted, min_maintenance_) &&
          !IsBadlySpread(counts, facts.wanted, view);
 }
 

@@ -92,7 +92,7 @@ class NamenodeImpl::Healer::Departures {
                      Leaving* leaving);
   bool LookAtOpenFiles(const ClusterView& view, const DatanodeInfo& node, absl::Duration now,
                        Leaving* leaving);
-  bool ReadOpenFiles(std::string* position, std::vector<InodeId>* files);
+  bool Unreadable(const absl::Status& status, absl::Duration now, Leaving* leaving);
   // What is in the way if the file is being written and needs one of `storages`; else empty.
   std::string HowFileNeeds(const ClusterView& view, InodeId file,
                            std::span<const uint32_t> storages) ABSL_LOCKS_EXCLUDED(namenode_.mu_);

@@ -135,6 +135,17 @@ TEST_F(DeparturesTest, ANodeIsDecommissionedOnceItsBlocksAreElsewhereAsOftenAsTh
   EXPECT_THAT(Holders(block), UnorderedElementsAre(0, 1, 2, 3));
 }
 
+TEST_F(DeparturesTest, ACopyOnASilentNodeIsNotReasonEnoughToLeave) {
+  Start(3);
+  Write("/f", 2, {0, 1});
+  copying_ = false;
+  dead_ = {1};
+  Pass(absl::Seconds(30));  // silent, not given up
+  SetHosts({{0, "DECOMMISSIONED"}});
+  Pass(absl::Seconds(30));
+  EXPECT_EQ(StateOf(0), kDecommissioning);
+}
+
 TEST_F(DeparturesTest, ANodeWithoutBlocksMayGoAtOnce) {
   Start(2);
   Write("/f", 1, {1});

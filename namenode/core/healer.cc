@@ -30,6 +30,8 @@ constexpr absl::Duration kEndCopiesInterval = absl::Milliseconds(500);
 // The pauses of a block that waits for its turn, and for a datanode to delete.
 constexpr absl::Duration kBusyPause = absl::Milliseconds(100);
 constexpr absl::Duration kDeletionPause = absl::Minutes(1);
+// A deletion that has not left by then is judged anew.
+constexpr absl::Duration kDeletionLimit = absl::Minutes(1);
 constexpr absl::Duration kWaitPause = absl::Minutes(1);
 constexpr absl::Duration kUnreadablePause = absl::Minutes(1);
 // A copy has this long, and one second more for each of so many bytes.
@@ -226,7 +228,7 @@ HealthTotals NamenodeImpl::Healer::Totals() const {
   totals.copies = copies_.size();
   totals.pending_deletions = namenode_.invalidations_.pending();
   totals.overflowed = queue_.overflowed() || walk_again_;
-  totals.looking = !started_ || !storages_.empty() || walking_;
+  totals.looking = !started_ || !storages_.empty() || !unread_storages_.empty() || walking_;
   return totals;
 }
 
@@ -328,6 +330,10 @@ void NamenodeImpl::Healer::EndCopies(const Round& round) {
                        " did not arrive in ", absl::FormatDuration(copy.deadline - copy.since)));
     }
     for (const auto& [block, copy] : lost) queue_.SetDue(block, round.now);
+    for (const auto& [storage, block] : namenode_.invalidations_.TakeWithdrawn()) {
+      leaving_.Withdraw(block, storage);
+      Check(block);
+    }
   }
   for (const auto& [block, copy] : late) {
     LOG_EVERY_SECONDS(kWarn, 1, "blk_{}: a copy from {} to {} did not arrive in time", ToInt(block),
@@ -351,6 +357,9 @@ std::vector<BlockId> NamenodeImpl::Healer::NextToCheck(const Round& round, size_
       file_walk_ = FileWalk{files_.front()};
       files_.pop_front();
     }
+    if (!unread_storages_.empty() && round.now >= next_unread_) {
+      for (const uint32_t storage : std::exchange(unread_storages_, {})) CheckStorage(storage);
+    }
     if (!storage_walk_ && !storages_.empty()) {
       storage_walk_ = StorageWalk{storages_.front(), ""};
       storages_.pop_front();
@@ -362,7 +371,7 @@ std::vector<BlockId> NamenodeImpl::Healer::NextToCheck(const Round& round, size_
     walking_ = full_walk_.has_value() || storage_walk_.has_value();
   }
   if (file_walk_ && blocks.size() < most) WalkFile(most - blocks.size(), &blocks);
-  if (storage_walk_ && blocks.size() < most) WalkStorage(most - blocks.size(), &blocks);
+  if (storage_walk_ && blocks.size() < most) WalkStorage(round, most - blocks.size(), &blocks);
   if (full_walk_ && blocks.size() < most) WalkAll(round, most - blocks.size(), &blocks);
   return blocks;
 }
@@ -412,40 +421,54 @@ void NamenodeImpl::Healer::WalkFile(size_t most, std::vector<BlockId>* out) {
   if (file_walk_->next >= blocks.size()) file_walk_.reset();
 }
 
-bool NamenodeImpl::Healer::ReadIds(const std::string& prefix, size_t most, std::string* position,
-                                   std::vector<BlockId>* out) {
+absl::StatusOr<bool> NamenodeImpl::Healer::ReadIds(const std::string& prefix, size_t most,
+                                                   std::string* position,
+                                                   std::vector<BlockId>* out) {
   std::unique_ptr<Store::Range> range;
   {
     ReaderLock lock(namenode_.mu_);
     range = namenode_.store_.Scan(prefix, *position, most);
   }
+  const size_t before = out->size();
   for (; range->Valid(); range->Next()) {
     uint64_t id;
     if (keys::ParseTrailingId(range->key(), &id)) out->push_back(BlockId{id});
   }
   if (!range->status().ok()) {
-    LOG_ERROR("looking for blocks to repair: {}; the rest of the range is left out",
-              range->status().ToString());
-    return false;
+    out->resize(before);
+    return range->status();
   }
   if (!range->more()) return false;
   *position = std::string(range->resume_after());
   return true;
 }
 
-void NamenodeImpl::Healer::WalkStorage(size_t most, std::vector<BlockId>* out) {
-  if (!ReadIds(keys::StorageBlockPrefix(storage_walk_->storage), most, &storage_walk_->position,
-               out)) {
-    storage_walk_.reset();
-  }
+void NamenodeImpl::Healer::WalkStorage(const Round& round, size_t most, std::vector<BlockId>* out) {
+  const uint32_t storage = storage_walk_->storage;
+  const absl::StatusOr<bool> more =
+      ReadIds(keys::StorageBlockPrefix(storage), most, &storage_walk_->position, out);
+  if (more.ok() && *more) return;
+  storage_walk_.reset();
+  if (more.ok()) return;
+  LOG_ERROR("looking for blocks of storage {}: {}; again in {}", storage, more.status().ToString(),
+            absl::FormatDuration(kUnreadablePause));
+  WriterLock lock(namenode_.mu_);
+  unread_storages_.push_back(storage);
+  next_unread_ = round.now + kUnreadablePause;
 }
 
 void NamenodeImpl::Healer::WalkAll(const Round& round, size_t most, std::vector<BlockId>* out) {
   if (!full_walk_rate_.HasAny(round.now)) return;
   const size_t before = out->size();
-  if (!ReadIds(std::string(1, keys::kBlockOwner), most, &*full_walk_, out)) {
+  const absl::StatusOr<bool> more =
+      ReadIds(std::string(1, keys::kBlockOwner), most, &*full_walk_, out);
+  if (!more.ok()) {
+    LOG_ERROR("looking for blocks to repair: {}; again in {}", more.status().ToString(),
+              absl::FormatDuration(kUnreadablePause));
+  }
+  if (!more.ok() || !*more) {
     full_walk_.reset();
-    next_full_walk_ = round.now + options_.check_interval;
+    next_full_walk_ = round.now + (more.ok() ? options_.check_interval : kUnreadablePause);
   }
   full_walk_rate_.Take(static_cast<double>(out->size() - before), round.now);
 }
@@ -674,7 +697,8 @@ bool NamenodeImpl::Healer::OrderDeletions(const Round& round, const BlockFacts& 
     const uint64_t session = round.view->NodeOf(storage)->info->session;
     if (!leaving_.IsDue(block.id, storage, session, round.now)) continue;
     leaving_.Add(block.id, storage, session, round.now);
-    namenode_.invalidations_.Add(storage, {block.id, block.stamp}, namenode_.last_txid_);
+    namenode_.invalidations_.AddUntil(round.now + kDeletionLimit, storage, {block.id, block.stamp},
+                                      namenode_.last_txid_);
     ordered = true;
   }
   queue_.Defer(block.id, round.now + kDeletionPause, "waits for the datanodes to delete");

@@ -82,9 +82,10 @@ class NamenodeImpl::Healer {
   HealthTotals Totals() const;
 
   // ---- for others that look through blocks, without the lock
-  // The next ids of a range of records; *position moves on. False: that was the end.
-  bool ReadIds(const std::string& prefix, size_t most, std::string* position,
-               std::vector<BlockId>* out);
+  // The next ids of a range of records; *position moves on. False: that was the end. An error:
+  // *position and *out are as they were.
+  absl::StatusOr<bool> ReadIds(const std::string& prefix, size_t most, std::string* position,
+                               std::vector<BlockId>* out);
   // Brings the block and its file into memory; kNoInode: no file has it.
   absl::StatusOr<InodeId> LoadOwner(BlockId block) ABSL_LOCKS_EXCLUDED(namenode_.mu_);
 
@@ -112,7 +113,7 @@ class NamenodeImpl::Healer {
   bool TakeListed(const Round& round, size_t most, std::vector<BlockId>* out);
   bool IsWellWritten(const Written& written, const ClusterView& view) const;
   void WalkFile(size_t most, std::vector<BlockId>* out);
-  void WalkStorage(size_t most, std::vector<BlockId>* out);
+  void WalkStorage(const Round& round, size_t most, std::vector<BlockId>* out);
   void WalkAll(const Round& round, size_t most, std::vector<BlockId>* out);
   // Looks the blocks up and judges them; with `act`, plans and orders too. Returns how many orders
   // were given.
@@ -152,8 +153,9 @@ class NamenodeImpl::Healer {
   std::deque<Written> written_;
   std::deque<InodeId> files_;
   std::deque<uint32_t> storages_;
-  bool walk_again_ = false;  // something was left out
-  bool walking_ = false;     // a walk over blocks is not at its end
+  std::deque<uint32_t> unread_storages_;  // whose records could not be read: tried again later
+  bool walk_again_ = false;               // something was left out
+  bool walking_ = false;                  // a walk over blocks is not at its end
 
   // ---- touched by Tick alone
   std::optional<absl::Duration> waiting_since_;  // for reports, after a start
@@ -172,6 +174,7 @@ class NamenodeImpl::Healer {
     std::string position;
   };
   std::optional<StorageWalk> storage_walk_;
+  absl::Duration next_unread_;            // when the unread storages are tried
   std::optional<std::string> full_walk_;  // its position
   absl::Duration next_full_walk_ = -absl::InfiniteDuration();
   TokenBucket full_walk_rate_;

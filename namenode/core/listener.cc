@@ -45,9 +45,10 @@ void NamenodeImpl::OnBlockChanged(const Inode& file, const BlockVersion& block, 
   if (committed) {
     const BlockMap::CommitResult result = blocks_->Commit(block);
     // Replicas of an older stamp only: the order names the stamp up to which they go.
-    if (!result.bad.empty() && ToInt(block.stamp) > 0) {
+    // Before a good one is reported they may be all that there is: repair deletes them later.
+    if (result.live >= blocks_->min_replication() && ToInt(block.stamp) > 0) {
       invalidations_.Add(result.bad, {block.id, GenerationStamp{ToInt(block.stamp) - 1}},
-                         TxId{ToInt(last_txid_)});
+                         last_txid_);
     }
     return;
   }
@@ -82,11 +83,16 @@ void NamenodeImpl::OnBlockRemoved(const BlockVersion& block) {
 void NamenodeImpl::OnOpened(const Inode& file) {
   mu_.AssertHeld();
   leases_.Restore(file.id, file.file->writer->holder);
+  if (LeaseManager::IsReservedHolder(file.file->writer->holder)) RecoverSoon(file.id);
   if (!file.file->truncating || file.file->blocks.empty()) return;
-  // From a replay or the store: which stamp the replicas have is not known, any old one will do.
   const BlockVersion& last = file.file->blocks.back();
-  recovering_[last.id] = {file.id,    last, GenerationStamp{1}, true, clock_.Monotonic(),
-                          last_txid_, {}};
+  const GenerationStamp from = file.file->writer->cut_from;
+  recovering_[last.id] = {.file = file.id,
+                          .block = last,
+                          .before = std::max(from, GenerationStamp{1}),
+                          .truncate = true,
+                          .next_order = clock_.Monotonic(),
+                          .ticket = last_txid_};
 }
 
 void NamenodeImpl::OnClosed(const Inode& file) {

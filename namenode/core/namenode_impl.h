@@ -265,6 +265,8 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
   bool FindRemovedBlocks();
   absl::Status ReleaseRemovedBlock(const RemovedBlock& removed);
   void RecoverExpiredLeases();
+  // The file is the namenode's to close: looked at until it is.
+  void RecoverSoon(InodeId file) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void RecordGivenUp();
   absl::Status ReadyToWrite(const What& what) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
   TxId AppendAndApply(const edit::Edit& edit) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -307,7 +309,7 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
                                                     const ClusterView& cluster)
       ABSL_SHARED_LOCKS_REQUIRED(mu_);
   void OrderRecovery(BlockId block, Recovering& recovering, const ClusterView& cluster,
-                     absl::Duration now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+                     bool all_reported, absl::Duration now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void RingForDeletions();
   absl::StatusOr<Inode*> FindOpenByBlock(Attempt& attempt, BlockId block,
                                          absl::string_view client_name);
@@ -411,7 +413,7 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
   // Last blocks of files that datanodes are bringing to one length: after a writer's death, or a
   // truncate inside a block. Ordered again until a replica reports in under the new stamp.
   struct Recovering {
-    InodeId file;
+    InodeId file{};
     BlockVersion block;  // with the stamp of this try; for a truncate, the length to cut to
     GenerationStamp before{};
     bool truncate = false;
@@ -419,7 +421,7 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
     // No datanode is told before this edit is durable: what it does cannot be taken back, and a
     // crash would leave the file with a stamp older than all its replicas have.
     TxId ticket = kNoTx;
-    std::vector<uint32_t> behind;  // storages that reported a replica that is to be cut
+    std::vector<uint32_t> behind = {};  // storages that reported a replica that is to be cut
     // Reported under the new stamp when nothing could be written; the file is still to be closed.
     std::optional<BlockVersion> finished = {};
     // Not a truncate: who has the order of this try. Empty: nobody yet.
@@ -429,6 +431,10 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
     uint64_t tries = 0;
   };
   absl::btree_map<BlockId, Recovering> recovering_ ABSL_GUARDED_BY(mu_);
+  // Files that the namenode is to close, in the order of their next look. What keeps one open may
+  // be over without anybody saying so: safe mode, a full disk, a last block without a replica.
+  std::deque<std::pair<absl::Duration, InodeId>> to_close_ ABSL_GUARDED_BY(mu_);
+  absl::flat_hash_set<InodeId> in_to_close_ ABSL_GUARDED_BY(mu_);
 
   // The walk through the subtree being reclaimed, root first. Only maintenance touches it.
   struct ReclaimLevel {

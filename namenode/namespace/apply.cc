@@ -484,7 +484,8 @@ absl::Status Tree::ApplyTruncate(const edit::Truncate& change, uint64_t time_ms,
     if (ToInt(data.blocks.back().id) != change.last_block().id()) {
       return DoesNotFit("truncate names another block than the one it cuts");
     }
-    data.writer = std::make_unique<Writer>(Writer{change.lease_holder(), ""});
+    data.writer =
+        std::make_unique<Writer>(Writer{change.lease_holder(), "", data.blocks.back().stamp});
     data.truncating = true;
     SetLastBlock(*file, change.last_block(), /*committed=*/false);
     listener_.OnOpened(*file);

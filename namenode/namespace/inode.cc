@@ -78,6 +78,7 @@ std::string EncodeInode(const Inode& inode) {
       record.set_last_committed(file.last_committed);
       record.set_lease_holder(file.writer->holder);
       record.set_client_machine(file.writer->machine);
+      record.set_cut_from(ToInt(file.writer->cut_from));
     }
   }
   return record.SerializeAsString();
@@ -111,7 +112,8 @@ void DecodeInode(const store::Inode& record, NameTable& names, Inode* inode) {
     file.length += block.length();
   }
   if (!record.lease_holder().empty()) {
-    file.writer = std::make_unique<Writer>(Writer{record.lease_holder(), record.client_machine()});
+    file.writer = std::make_unique<Writer>(
+        Writer{record.lease_holder(), record.client_machine(), GenerationStamp{record.cut_from()}});
     inode->listed_open = true;
   }
 }

@@ -23,6 +23,9 @@ namespace cairn::namenode {
 struct Writer {
   std::string holder;   // client name: the lease's owner
   std::string machine;  // numeric address, for placement
+  // While truncating: the stamp of the replicas that are to be cut. What has an older one is of
+  // other bytes. 0: not known (written by an earlier version).
+  GenerationStamp cut_from{};
 };
 
 struct FileData {

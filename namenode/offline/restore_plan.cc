@@ -342,10 +342,14 @@ class Planner {
     if (source_ != request_.directory) {
       RestoreRequest here = request_;
       here.to_time.reset();
-      const absl::StatusOr<JournalFacts> journal =
-          SurveyJournal(files_, JournalDirectory(request_.directory), here);
-      guessed |= !journal.ok() || !journal->damage.empty();
-      if (journal.ok()) {
+      // Of several directories the first may have been dropped long ago, and the others gone on: a
+      // journal that ends before theirs would be taken for the shorter copy of theirs.
+      std::vector<std::string> directories = request_.journals;
+      if (directories.empty()) directories = {JournalDirectory(request_.directory)};
+      for (const std::string& directory : directories) {
+        const absl::StatusOr<JournalFacts> journal = SurveyJournal(files_, directory, here);
+        guessed |= !journal.ok() || !journal->damage.empty();
+        if (!journal.ok()) continue;
         Raise(&plan_.behind, journal->reserved);
         plan_.last_txid = std::max(plan_.last_txid, journal->last);
       }

@@ -166,6 +166,29 @@ TEST_F(RestoreTest, ARestoreCanBeTakenBack) {
   EXPECT_GT(Mkdir("/c"), last);
 }
 
+// The journal in the name directory was dropped after an error, the other copy went on, and the
+// store is lost: a new journal that ends before that copy would be taken for a part of it.
+TEST_F(RestoreTest, ARestoreFromElsewhereGoesBehindEveryCopyOfTheJournal) {
+  Start();
+  const TxId wanted = Mkdir("/a");
+  Mkdir("/b");
+  const std::string aside = Do(To(wanted));
+  const std::string journal = JournalDirectory(directory_), mirror = temp_.path() + "/mirror";
+  const std::string dropped = temp_.path() + "/dropped";
+  std::filesystem::copy(journal, dropped, std::filesystem::copy_options::recursive);
+  Start();
+  const TxId last = Mkdir("/x");
+  Stop();
+  std::filesystem::rename(journal, mirror);
+  std::filesystem::rename(dropped, journal);
+  std::filesystem::remove_all(StoreDirectory(directory_));
+  RestoreRequest back = Request();
+  back.source = aside;
+  back.journals = {journal, mirror};
+  Do(back);
+  EXPECT_GE(plan_.last_txid, last);
+}
+
 TEST_F(RestoreTest, RecoveryGoesAsFarAsTheJournalReadsAndTellsWhatIsLost) {
   Start();
   const TxId kept = Mkdir("/a");

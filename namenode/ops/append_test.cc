@@ -226,6 +226,52 @@ TEST_F(AppendTest, ATruncationIsOrderedAgainAfterARestart) {
   EXPECT_TRUE(IsClosed("/f"));
 }
 
+// What has an older stamp than the replicas that are to be cut is of other bytes.
+TEST_F(AppendTest, AfterARestartATruncationLeavesOlderReplicasAlone) {
+  nn_.WriteFile("/f", {30});
+  BlockVersion stale = BlocksOf("/f")[0];
+  ASSERT_THAT(nn_->Truncate(kSuper, "/f", 20, "c").value, IsOkAndHolds(false));
+  nn_->RunMaintenance();
+  const auto commands = nn_.Heartbeat(0);
+  ASSERT_THAT(commands, SizeIs(1));
+  nn_.ReportFinalized({stale.id, std::get<TruncateCommand>(commands[0]).new_stamp, 20});
+  ASSERT_TRUE(IsClosed("/f"));
+  const BlockVersion block = BlocksOf("/f")[0];
+  ASSERT_THAT(nn_->Truncate(kSuper, "/f", 10, "c").value, IsOkAndHolds(false));
+  for (const bool flush : {false, true}) {
+    if (flush) nn_.Flush();
+    nn_.Restart();
+    nn_.ReportFinalized(block);
+    nn_.ReportFinalized(stale, 1, /*first_node=*/1);
+    nn_->RunMaintenance();
+    const auto cut = nn_.Heartbeat(0);
+    ASSERT_THAT(cut, SizeIs(1));
+    EXPECT_EQ(std::get<TruncateCommand>(cut[0]).block.stamp, block.stamp);
+    for (const DatanodeCommand& command : nn_.Heartbeat(1)) {
+      EXPECT_EQ(std::get_if<TruncateCommand>(&command), nullptr);
+    }
+  }
+}
+
+// A pipeline of one is left, and its report is still to come: the others may be all that there is.
+TEST_F(AppendTest, ACommitDeletesNoOldReplicaBeforeThereIsANewOne) {
+  nn_.WriteFile("/f", {30});
+  const BlockVersion old = BlocksOf("/f")[0];
+  nn_.ReportFinalized(old, 3);
+  ASSERT_OK(nn_->Append(kSuper, "/f", "c", false).value);
+  const auto located = nn_->UpdateBlockForPipeline(kSuper, old, "c").value;
+  ASSERT_OK(located);
+  BlockVersion block = located->block;
+  block.length = 30;
+  ASSERT_OK(nn_->UpdatePipeline(kSuper, "c", old, block, {}, {TestNamenode::StorageUuid(0)}).value);
+  block.length = 40;
+  ASSERT_OK(nn_->Complete(kSuper, "/f", kNoInode, "c", block, nullptr).value);
+  for (const int node : {1, 2}) EXPECT_THAT(nn_.Heartbeat(node), ::testing::IsEmpty());
+  nn_.ReportFinalized(block);
+  EXPECT_THAT(nn_->Complete(kSuper, "/f", kNoInode, "c", block, nullptr).value, IsOkAndHolds(true));
+  EXPECT_EQ(BlocksOf("/f")[0].length, 40u);
+}
+
 // The datanode says it once: it must neither change the namespace in safe mode nor be forgotten.
 TEST_F(AppendTest, ATruncationThatEndsInSafeModeIsWrittenDownAfterIt) {
   nn_.WriteFile("/f", {30});

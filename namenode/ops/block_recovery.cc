@@ -51,9 +51,11 @@ absl::StatusOr<bool> NamenodeImpl::StartBlockRecovery(Attempt& attempt, Inode& f
   lease.set_inode(ToInt(file.id));
   lease.set_lease_holder(std::string(kNamenodeHolder));
   attempt.CommitAside();
-  recovering_[last.id] = {
-      file.id, {last.id, stamp, last.length}, last.stamp, false, clock_.Monotonic(), last_txid_,
-      {}};
+  recovering_[last.id] = {.file = file.id,
+                          .block = {last.id, stamp, last.length},
+                          .before = last.stamp,
+                          .next_order = clock_.Monotonic(),
+                          .ticket = last_txid_};
   return false;
 }
 
@@ -63,12 +65,14 @@ void NamenodeImpl::SendRecoveries() {
   WriterLock lock(mu_);
   // Nothing is ordered whose outcome could not be written down.
   if (!ReadyToWrite("recover blocks").ok()) return;
+  const ClusterState::Awaited awaited = cluster_.AwaitedDatanodes();
+  const bool all_reported = awaited.reported == awaited.known;
   std::vector<BlockVersion> finished;
   for (auto& [id, recovering] : recovering_) {
     if (recovering.finished) {
       finished.push_back(*recovering.finished);
     } else if (now >= recovering.next_order || LostPrimary(recovering, *cluster, now)) {
-      OrderRecovery(id, recovering, *cluster, now);
+      OrderRecovery(id, recovering, *cluster, all_reported, now);
     }
   }
   for (const BlockVersion& block : finished) FinishRecovery(block);
@@ -105,7 +109,7 @@ std::vector<RecoveryCandidate> NamenodeImpl::RecoveryCandidates(BlockId block,
 }
 
 void NamenodeImpl::OrderRecovery(BlockId block, Recovering& recovering, const ClusterView& cluster,
-                                 absl::Duration now) {
+                                 bool all_reported, absl::Duration now) {
   if (!recovering.primary.empty()) {
     // The former primary may still be at work. Under a newer stamp the replicas refuse it, so that
     // two of them never bring a block to two lengths.
@@ -127,10 +131,12 @@ void NamenodeImpl::OrderRecovery(BlockId block, Recovering& recovering, const Cl
     return;
   }
   // The first primaries of many blocks are spread over their datanodes.
+  const size_t known = candidates.size();
   std::vector<ReplicaTarget> replicas =
       ChooseParticipants(std::move(candidates), ToInt(block) + recovering.tries);
   const std::string primary = replicas.front().datanode_uuid;
-  RecoverCommand order{before, recovering.block.stamp, std::move(replicas)};
+  const bool all_asked = all_reported && replicas.size() == known;
+  RecoverCommand order{before, recovering.block.stamp, std::move(replicas), all_asked};
   if (!orders_.Add(primary, std::move(order), &recovering.order_number)) return;
   recovering.primary = primary;
   recovering.session = cluster.FindByUuid(primary)->info->session;
@@ -145,6 +151,11 @@ void NamenodeImpl::FinishRecovery(const BlockVersion& reported) {
   if (file == nullptr || !file->is_open() || file->file->blocks.empty() ||
       file->file->blocks.back().id != reported.id) {
     recovering_.erase(it);
+    return;
+  }
+  if (reported.length > file->file->block_bytes) {
+    LOG_ERROR("{}: a datanode has recovered it to {} bytes, and a block has {} at most; not closed",
+              BlockName(reported), reported.length, file->file->block_bytes);
     return;
   }
   if (!ReadyToWrite("close").ok()) {
@@ -296,6 +307,8 @@ Outcome<Nothing> NamenodeImpl::ReportBadBlock(const Caller& caller, const BlockV
                             attempt.wanted().blocks.push_back(block.id);
                             return View::NotLoaded();
                           }
+                          // Of an older version nothing is left but what is being deleted.
+                          if (blocks_->Find(block.id)->stamp() != block.stamp) return Nothing{};
                           Doubt(caller, *blocks_->Find(block.id), NumbersOf(storage_uuids));
                           return Nothing{};
                         });

@@ -196,6 +196,33 @@ TEST_F(PrimaryTest, APrimaryThatRegistersAnewHasLostItsOrder) {
   EXPECT_THAT(FetchAll(), SizeIs(1));
 }
 
+TEST_F(PrimaryTest, AllAreAskedOnlyIfNobodyIsSilent) {
+  EXPECT_FALSE(FetchAll().at(0).command.all_asked) << "the others have not told what they hold";
+  nn_.SendFullReports();
+  nn_.clock().Advance(absl::Seconds(10));
+  nn_->RunMaintenance();
+  EXPECT_TRUE(FetchAll().at(0).command.all_asked);
+}
+
+// Nobody asks for it any more: neither the client that did, nor a lease that ends in 20 minutes.
+TEST_F(PrimaryTest, ARestartForgetsNoRecovery) {
+  nn_.Restart();
+  nn_.SendFullReports();
+  nn_.clock().Advance(absl::Seconds(10));
+  nn_->RunMaintenance();
+  const std::vector<Order> orders = FetchAll();
+  ASSERT_THAT(orders, SizeIs(1));
+  nn_.ReportFinalized({block_.id, orders[0].command.new_stamp, 30}, 1, orders[0].node);
+  EXPECT_TRUE(IsClosed());
+}
+
+TEST_F(PrimaryTest, ALengthBeyondTheBlockSizeIsRefused) {
+  const std::vector<Order> orders = FetchAll();
+  ASSERT_THAT(orders, SizeIs(1));
+  nn_.ReportFinalized({block_.id, orders[0].command.new_stamp, uint64_t{1} << 40}, 1, 0);
+  EXPECT_FALSE(IsClosed());
+}
+
 // ---- orders leave at once
 
 class Call final : public OrderWait {

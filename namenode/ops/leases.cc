@@ -3,6 +3,13 @@
 #include "namenode/core/run.h"
 
 namespace cairn::namenode {
+namespace {
+
+// Between two looks at a file that the namenode is to close, and how many are looked at in a round.
+constexpr absl::Duration kCloseAgain = absl::Seconds(10);
+constexpr size_t kClosesAtOnce = 100;
+
+}  // namespace
 
 absl::Status NamenodeImpl::CheckLease(const Inode& file, absl::string_view client_name,
                                       absl::string_view path) const {
@@ -116,9 +123,25 @@ Outcome<bool> NamenodeImpl::RecoverLease(const Caller& caller, absl::string_view
                      });
 }
 
+void NamenodeImpl::RecoverSoon(InodeId file) {
+  if (in_to_close_.insert(file).second) {
+    to_close_.emplace_back(clock_.Monotonic() + kCloseAgain, file);
+  }
+}
+
 void NamenodeImpl::RecoverExpiredLeases() {
+  std::vector<InodeId> files = leases_.TakeExpired(kClosesAtOnce);
+  {
+    WriterLock lock(mu_);
+    const absl::Duration now = clock_.Monotonic();
+    for (; !to_close_.empty() && to_close_.front().first <= now && files.size() < kClosesAtOnce;
+         to_close_.pop_front()) {
+      files.push_back(to_close_.front().second);
+      in_to_close_.erase(files.back());
+    }
+  }
   const Caller nobody{.user = options_.identities.superuser};
-  for (const InodeId id : leases_.TakeExpired(100)) {
+  for (const InodeId id : files) {
     Outcome<bool> closed = Write<bool>(nobody, "recover an expired lease",
                                        [&](Attempt& attempt) -> absl::StatusOr<bool> {
                                          ASSIGN_OR_RETURN(Inode* const file, attempt.FindById(id));
@@ -126,11 +149,13 @@ void NamenodeImpl::RecoverExpiredLeases() {
                                          return CloseAbandoned(attempt, *file);
                                        });
     if (!closed.value.ok()) {
-      LOG_WARN("lease recovery of inode {}: {}", ToInt(id), closed.value.status().ToString());
+      LOG_EVERY_SECONDS(kWarn, 10, "lease recovery of inode {}: {}", ToInt(id),
+                        closed.value.status().ToString());
     }
-    if (!closed.value.ok() || !*closed.value) {
-      leases_.Restore(id, kNamenodeHolder);  // tried again when this one expires
-    }
+    if (closed.value.ok() && *closed.value) continue;
+    leases_.Restore(id, kNamenodeHolder);
+    WriterLock lock(mu_);
+    RecoverSoon(id);
   }
 }
 

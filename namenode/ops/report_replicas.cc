@@ -58,8 +58,12 @@ absl::StatusOr<DatanodeWelcome> NamenodeImpl::Register(const DatanodeRegistratio
     }
   }
   ASSIGN_OR_RETURN(const uint64_t session, cluster_.Register(registration));
-  const std::vector<uint32_t> storages = cluster_.StoragesOf(node.datanode_uuid);
+  std::vector<uint32_t> storages;  // those that it has, not all that it ever had
+  for (const StorageInfo& storage : node.storages) {
+    if (const auto number = cluster_.NumberOf(storage.uuid)) storages.push_back(*number);
+  }
   for (const uint32_t storage : storages) full_reports_.End(storage);
+  invalidations_.Close(cluster_.StoragesOf(node.datanode_uuid), session);
   invalidations_.Open(storages, session);
   orders_.Clear(node.datanode_uuid);
   bell_.Open(node.datanode_uuid, session);

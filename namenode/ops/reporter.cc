@@ -217,7 +217,8 @@ void NamenodeImpl::Reporter::Act(const Inode& file, const ReportedReplica& repor
   // Not cut yet, and after a restart nothing else tells where the replicas are.
   if (result.meaning == ReplicaMeaning::kStaleStamp) {
     const auto cut = namenode_.recovering_.find(block);
-    if (cut != namenode_.recovering_.end() && cut->second.truncate) {
+    if (cut != namenode_.recovering_.end() && cut->second.truncate &&
+        reported.block.stamp >= cut->second.before) {
       std::vector<uint32_t>& behind = cut->second.behind;
       if (std::find(behind.begin(), behind.end(), storage_) == behind.end()) {
         behind.push_back(storage_);
@@ -236,8 +237,8 @@ void NamenodeImpl::Reporter::Act(const Inode& file, const ReportedReplica& repor
                       BlockName(reported.block), storage_, reported.block.length,
                       static_cast<int>(reported.state), result.live);
     // An old stamp is bad for certain. What has the right one may be the best there is: repair
-    // deletes it when there are enough good ones, as it does if those are not there right now: after
-    // a start their datanodes may be yet to register.
+    // deletes it when there are enough good ones, as it does if those are not there right now:
+    // after a start their datanodes may be yet to register.
     if (result.meaning == ReplicaMeaning::kStaleStamp) {
       if (namenode_.healer_->CountReadable(block) >= namenode_.blocks_->min_replication()) {
         namenode_.invalidations_.Add(storage_, {block, reported.block.stamp}, namenode_.last_txid_);

@@ -44,13 +44,12 @@ Outcome<bool> NamenodeImpl::Truncate(const Caller& caller, absl::string_view tex
         }
         attempt.Commit(inside ? file.id : kNoInode);
         if (!inside) return true;
-        recovering_[cut.id] = {file.id,
-                               {cut.id, stamp, new_length - start},
-                               cut.stamp,
-                               true,
-                               clock_.Monotonic(),
-                               last_txid_,
-                               {}};
+        recovering_[cut.id] = {.file = file.id,
+                               .block = {cut.id, stamp, new_length - start},
+                               .before = cut.stamp,
+                               .truncate = true,
+                               .next_order = clock_.Monotonic(),
+                               .ticket = last_txid_};
         return false;
       },
       [](const RetryCache::Answer& answer, View& view) -> absl::StatusOr<bool> {

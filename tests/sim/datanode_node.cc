@@ -212,7 +212,7 @@ void DatanodeNode::Recover(const namenode::RecoverCommand& order) {
   using Init = absl::StatusOr<ReplicaInfo>;
   Process& process = life_->process;
   std::vector<FoundReplica> found;
-  bool all_lack_it = true;
+  bool everybody = order.all_asked;
   for (size_t node = 0; node < order.replicas.size(); ++node) {
     const Host peer = HostOf(order.replicas[node].datanode_uuid);
     const auto answer =
@@ -223,18 +223,18 @@ void DatanodeNode::Recover(const namenode::RecoverCommand& order) {
                             });
     const Init info = answer.value_or(absl::UnavailableError("no answer"));
     if (info.ok()) found.push_back({.node = node, .info = *info});
-    all_lack_it = all_lack_it && GetFsError(info.status()) == FsError::kReplicaNotFound;
+    everybody &= info.ok() || GetFsError(info.status()) == FsError::kReplicaNotFound;
     world_.Trace("dn-%d: recovery of block %d: dn-%d has %s", host_, ToInt(order.block.id), peer,
                  info.ok() ? absl::StrCat(datanode::StateName(info->state), " ", info->length,
                                           " under ", ToInt(info->stamp))
                            : std::string(info.status().message()));
   }
-  if (all_lack_it && order.block.length == 0) {
+  if (everybody && found.empty() && order.block.length == 0) {
     const auto writer = life_->store->Create({.block = order.block.id, .stamp = order.new_stamp});
     if (writer.ok()) (*writer)->Finalize().IgnoreError();  // it is ordered again
     return;
   }
-  const auto plan = datanode::PlanRecovery(found, order.block.stamp, order.block.length);
+  const auto plan = datanode::PlanRecovery(found, order.block.stamp, order.block.length, everybody);
   if (!plan.ok()) return;
   for (const size_t node : plan->nodes) {
     const Host peer = HostOf(order.replicas[node].datanode_uuid);

@@ -175,6 +175,7 @@ struct CommandEncoder {
     *order.mutable_block() = ToProto(from.block);
     order.set_new_generation_stamp(ToInt(from.new_stamp));
     for (const ReplicaTarget& replica : from.replicas) *order.add_replicas() = ToProto(replica);
+    order.set_all_asked(from.all_asked);
   }
   void operator()(const FullReportCommand&) { command.mutable_full_report(); }
   void operator()(const TruncateCommand& from) {
