@@ -96,15 +96,21 @@ void LoadFinalized(Volume& volume, int index, std::vector<ReplicaInfo>& found) {
       const auto listing = ListReplicaFiles(fs, directory);
       if (!listing.ok()) return volume.MarkFailed(listing.status());
       for (const BlockId block : listing->data) {
+        if (directory != volume.FinalizedDirectory(block)) {
+          // Its files are looked for where they belong, so it must not be in the map: whoever
+          // deleted it would delete the right ones.
+          LOG_ERROR("volume {}: {} lies in {}, where it does not belong; left alone", volume.path(),
+                    Name(block), directory);
+          continue;
+        }
         const auto file = fs.Open(absl::StrCat(directory, "/", DataFileName(block)), {});
         const auto size = file.ok() ? (*file)->Size() : file.status();
         volume.Note(VolumeUse::kRead, size.status()).IgnoreError();  // the replica is judged below
         if (volume.failed()) return;
         const auto meta = listing->meta.find(block);
-        const bool usable = size.ok() && meta != listing->meta.end() &&
-                            directory == volume.FinalizedDirectory(block);
+        const bool usable = size.ok() && meta != listing->meta.end();
         if (!usable) {
-          LOG_ERROR("volume {}: {}: no meta file, unreadable or misplaced; kept aside as corrupt",
+          LOG_ERROR("volume {}: {}: no meta file, or unreadable; kept aside as corrupt",
                     volume.path(), Name(block));
         }
         found.push_back({.block = block,

@@ -17,7 +17,8 @@ namespace cairn::datanode {
 
 // Deletes temporary copies, completes interrupted moves between rbw/ and finalized/, cuts what was
 // being written to its longest prefix whose checksums match, and returns all replicas in no order:
-// finalized, waiting for recovery or corrupt. `index` is the volume's, for ReplicaInfo. A directory
+// finalized, waiting for recovery or corrupt. Data in a wrong subdir are left alone, and none of
+// them. `index` is the volume's, for ReplicaInfo. A directory
 // that cannot be read marks the volume as failed; what was found before that is returned.
 std::vector<ReplicaInfo> LoadReplicas(Volume& volume, int index);
 

@@ -112,21 +112,24 @@ void ReplicaStore::Adopt(const ReplicaInfo& found) {
   if (const auto other = Find(found.block)) {
     const bool keep_found = IsBetter(found, *other);
     const ReplicaInfo& worse = keep_found ? *other : found;
-    LOG_WARN("two replicas of one block: {} on {} and {} on {}; the second is deleted",
-             Name(keep_found ? found : *other),
-             VolumeAt((keep_found ? found : *other).volume).path(), Name(worse),
-             VolumeAt(worse.volume).path());
-    DeleteFiles(worse);
+    const bool same_files = DirectoryOf(found) == DirectoryOf(*other);
+    LOG_WARN("two replicas of one block: {} in {} and {} in {}; the second is {}",
+             Name(keep_found ? found : *other), DirectoryOf(keep_found ? found : *other),
+             Name(worse), DirectoryOf(worse), same_files ? "left alone" : "deleted");
+    if (!same_files) DeleteFiles(worse);
     if (!keep_found) return;
     Erase(found.block);
   }
   Put(found, nullptr);
 }
 
+std::string ReplicaStore::DirectoryOf(const ReplicaInfo& replica) const {
+  return VolumeAt(replica.volume).DirectoryOf(replica.block, replica.state);
+}
+
 void ReplicaStore::DeleteFiles(const ReplicaInfo& replica) {
   Volume& volume = VolumeAt(replica.volume);
-  const ReplicaPaths paths =
-      PathsIn(volume.DirectoryOf(replica.block, replica.state), replica.block, replica.stamp);
+  const ReplicaPaths paths = PathsIn(DirectoryOf(replica), replica.block, replica.stamp);
   for (const std::string& path : {paths.data, paths.meta, paths.tail}) {
     const absl::Status status = volume.fs().Remove(path);
     if (status.ok() || absl::IsNotFound(status)) continue;

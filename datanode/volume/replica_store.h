@@ -241,6 +241,7 @@ class ReplicaStore {
 
   static ReplicaInfo InfoOf(BlockId block, const Entry& entry);
   void Adopt(const ReplicaInfo& found) ABSL_LOCKS_EXCLUDED(mu_);
+  std::string DirectoryOf(const ReplicaInfo& replica) const;
   void DeleteFiles(const ReplicaInfo& replica);
   // The volume has failed: forgets its replicas, those of writers once they have stopped.
   void DropReplicas(int volume) ABSL_LOCKS_EXCLUDED(mu_);

@@ -480,6 +480,25 @@ TEST_F(ReplicaStoreTest, OfTwoReplicasOfOneBlockTheNewerIsKept) {
   EXPECT_EQ(store_->size(), 1u);
 }
 
+// As a restored backup may leave it: nobody looks for a block there, and nothing else is harmed.
+TEST_F(ReplicaStoreTest, AFileInAWrongDirectoryIsLeftAloneAndHarmsNothing) {
+  Open();
+  ASSERT_OK(WriteFinalized(1000));
+  const ReplicaPaths good = Paths();
+  const std::string root = store_->volumes()[0]->FinalizedRoot();
+  for (const char* wrong : {"/subdir0", "/subdir9"}) {  // listed before and after the right one
+    const std::string directory = absl::StrCat(root, wrong, "/subdir31");
+    ASSERT_OK(fs_.MakeDirectories(directory));
+    ASSERT_OK(fs_.Link(good.data, PathsIn(directory, kBlock, kStamp).data));
+    ASSERT_OK(fs_.Link(good.meta, PathsIn(directory, kBlock, kStamp).meta));
+    ASSERT_OK(fs_.Link(good.data, PathsIn(directory, BlockId{3}, kStamp).data));
+  }
+  Open();
+  EXPECT_THAT(ReadAll(), IsOkAndHolds(data_.substr(0, 1000)));
+  EXPECT_EQ(store_->size(), 1u);
+  EXPECT_TRUE(fs_.Exists(root + "/subdir9/subdir31/" + DataFileName(kBlock)));
+}
+
 TEST_F(ReplicaStoreTest, TemporaryCopiesAreGoneAfterARestart) {
   Open();
   ASSERT_OK_AND_ASSIGN(auto writer,
