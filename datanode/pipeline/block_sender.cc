@@ -21,6 +21,7 @@ constexpr uint64_t kReadPacketBytes = uint64_t{128} << 10;
 constexpr uint64_t kWindowBytes = uint64_t{1} << 20;  // fetched and checked for at a time
 constexpr uint64_t kAheadBytes = uint64_t{8} << 20;
 constexpr uint64_t kTouchStep = uint64_t{128} << 10;
+constexpr int kTailTries = 100;  // of a writer that writes faster than it is read
 
 // Whether the page cache has this byte. A file system that cannot tell is asked no more.
 bool IsCached(int fd, uint64_t offset) {
@@ -79,11 +80,30 @@ awaitable<absl::Status> BlockSender::Fetch(uint64_t offset, uint64_t end) {
   });
 }
 
-absl::StatusOr<uint32_t> BlockSender::TailCrc(uint64_t chunk_start) {
-  if (reader_.open == nullptr && reader_.tail_crc.has_value() && end_ == reader_.info.length) {
-    return *reader_.tail_crc;
+absl::StatusOr<uint32_t> BlockSender::OpenTailCrc() {
+  const auto received = [this] { return std::max(reader_.open->received(), end_); };
+  const auto compute = [&](uint64_t have) {
+    return VerifiedTailCrc(*reader_.data, *reader_.meta, checksum_, end_, have,
+                           /*interrupted=*/true);
+  };
+  uint64_t before = received();  // the last attempt but one began
+  auto crc = compute(before);
+  // Data and checksum may be of before and after a write. One that ended between two attempts has
+  // raised what is received.
+  for (int i = 0; absl::IsDataLoss(crc.status()) && i < kTailTries; ++i) {
+    const uint64_t again = received();
+    crc = compute(again);
+    if (received() == before) break;
+    before = again;
   }
-  return CrcOfRange(*reader_.data, checksum_, chunk_start, end_);
+  RETURN_IF_ERROR(crc.status());
+  return **crc;
+}
+
+awaitable<absl::StatusOr<uint32_t>> BlockSender::TailCrc() {
+  if (reader_.open != nullptr) co_return co_await OnDisk(disk_, [this] { return OpenTailCrc(); });
+  if (reader_.tail_crc.has_value() && end_ == reader_.info.length) co_return *reader_.tail_crc;
+  co_return absl::DataLossError("there is no checksum of the last chunk");
 }
 
 awaitable<absl::Status> BlockSender::ReadWindowChecksums(uint64_t offset, uint64_t end) {
@@ -100,7 +120,7 @@ awaitable<absl::Status> BlockSender::ReadWindowChecksums(uint64_t offset, uint64
     }
   }
   if (full_end < end) {
-    const absl::StatusOr<uint32_t> crc = TailCrc(full_end);
+    const absl::StatusOr<uint32_t> crc = co_await TailCrc();
     CO_RETURN_IF_ERROR(crc.status());
     crcs_.resize(crcs_.size() + 4);
     transfer::StoreBig32(*crc, &crcs_[crcs_.size() - 4]);

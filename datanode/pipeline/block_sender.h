@@ -5,7 +5,8 @@
 // The range is widened to whole chunks. Where the page cache lacks the next bytes, a disk thread
 // fetches them and the disk is kept busy some megabytes ahead, so that sendfile, on the I/O thread,
 // rarely waits for a disk; checksums that the page cache lacks are read by a disk thread too. The
-// CRC of a partial last chunk never comes from the meta file, where a writer may be changing it.
+// CRC of a partial last chunk never comes from the meta file, where a writer may be changing it: it
+// is computed, of bytes that match what the meta file says of them.
 #pragma once
 
 #include <cstdint>
@@ -38,7 +39,11 @@ class BlockSender {
   awaitable<absl::Status> Fetch(uint64_t offset, uint64_t end);
   // Fills crcs_ with those of the chunks in [offset, end), which has been fetched.
   awaitable<absl::Status> ReadWindowChecksums(uint64_t offset, uint64_t end);
-  absl::StatusOr<uint32_t> TailCrc(uint64_t chunk_start);
+  // Of the partial chunk that ends at end_.
+  awaitable<absl::StatusOr<uint32_t>> TailCrc();
+  // The same while the replica is written. kDataLoss: the chunk does not match the checksum that
+  // the files have of it.
+  absl::StatusOr<uint32_t> OpenTailCrc();
 
   DiskPool& disk_;
   const ReplicaReader reader_;

@@ -117,11 +117,12 @@ class TransferTest : public ::testing::Test {
     EXPECT_TRUE(ack.AllSucceeded());
   }
 
-  // Flips a bit of a finalized replica's data, as a rotten disk would.
+  // Flips a bit of a replica's data, as a rotten disk would.
   static void Rot(TestNode& node, const TestBlock& block, std::streamoff offset) {
-    const std::string path =
-        absl::StrCat(node.store->volumes()[0]->FinalizedDirectory(BlockId{block.id}), "/",
-                     DataFileName(BlockId{block.id}));
+    const ReplicaInfo info = *node.store->Find(BlockId{block.id});
+    const std::string path = PathsIn(node.store->volumes()[0]->DirectoryOf(info.block, info.state),
+                                     info.block, info.stamp)
+                                 .data;
     std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
     file.seekg(offset);
     const char byte = static_cast<char>(file.get() ^ 1);
@@ -840,6 +841,59 @@ TEST_F(TransferTest, ACopyOfARottenReplicaCondemnsItsSource) {
       EXPECT_THAT(node->events.Of(ReplicaEvents::Kind::kFinalized), SizeIs(0));
     }
   }
+}
+
+// The partial chunk at its end has no checksum that a reader could be given as it is: one is
+// computed, and never of bytes that do not match theirs.
+TEST_F(TransferTest, ARottenTailOfAnOpenReplicaIsNotVouchedFor) {
+  TestNode one(dir_.Path("n1"));
+  TestNode two(dir_.Path("n2"));
+  const TestBlock block;
+  const std::string data = Pattern(700);
+  TransferClient writer(one.port());
+  SetUp(writer, WriteOp(block));
+  ASSERT_TRUE(writer.SendPacket(0, 0, data));
+  ExpectAck(writer, 0);
+  hdfs::OpTransferBlockProto op;
+  *op.mutable_header()->mutable_baseheader()->mutable_block() = block.ToProto();
+  op.mutable_header()->set_clientname("test-client");
+  *op.add_targets() = NodeAt(two.port());
+  for (const bool rotten : {false, true, false}) {
+    EXPECT_EQ(Read(one, block, 0, 650).ok(), !rotten);
+    EXPECT_THAT(Read(one, block, 0, 512), IsOkAndHolds(Eq(data.substr(0, 512))));
+    TransferClient client(one.port());
+    client.SendOp(Opcode::kTransferBlock, op);
+    ASSERT_OK_AND_ASSIGN(const auto reply, client.ReadReply());
+    EXPECT_EQ(reply.status() == hdfs::STATUS_SUCCESS, !rotten) << reply.message();
+    EVENTUALLY(two.store->Find(BlockId{block.id}).has_value() == !rotten);
+    ASSERT_OK(two.store->Invalidate(BlockId{block.id}, GenerationStamp{block.stamp}));
+    Rot(one, block, 600);  // and back
+  }
+}
+
+// Readers of the tail of a replica that grows by a few bytes at a time are no damage.
+TEST_F(TransferTest, AGrowingTailIsReadWhileItIsWritten) {
+  TestNode node(dir_.Path("n1"));
+  const TestBlock block;
+  const std::string data = Pattern(3000);
+  TransferClient writer(node.port());
+  SetUp(writer, WriteOp(block));
+  std::atomic<uint64_t> acked = 0;
+  std::thread reader([&] {
+    for (uint64_t end = 1; end < data.size(); end = acked) {
+      if (end > 1) {
+        EXPECT_THAT(Read(node, block, 0, end), IsOkAndHolds(Eq(data.substr(0, end))));
+      }
+    }
+  });
+  for (uint64_t at = 0; at < data.size(); at += 3) {
+    const uint64_t from = at / 512 * 512;
+    ASSERT_TRUE(writer.SendPacket(static_cast<int64_t>(at), from,
+                                  absl::string_view(data).substr(from, at + 3 - from)));
+    ExpectAck(writer, static_cast<int64_t>(at));
+    acked = at + 3;
+  }
+  reader.join();
 }
 
 TEST_F(TransferTest, BlockChecksumsFollowFromTheBytes) {
