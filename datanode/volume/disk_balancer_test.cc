@@ -1,5 +1,6 @@
 #include "datanode/volume/disk_balancer.h"
 
+#include "common/crash_point.h"
 #include "common/testing/status_matchers.h"
 #include "datanode/testing/test_store.h"
 
@@ -111,6 +112,29 @@ TEST_F(MoveTest, AReplicaThatChangesMeanwhileStaysWhereItIs) {
   EXPECT_EQ(store_->Find(kBlock)->volume, 0);
   EXPECT_EQ(store_->Find(kBlock)->length, 1'600'000u);
   EXPECT_THAT(FilesOn(1), IsEmpty());
+}
+
+// The old files are all there is then.
+TEST_F(MoveTest, AMoveToADiskThatFailsAtTheEndIsUndone) {
+  for (const char* const at : {"datanode_move_before_switch", "datanode_move_before_deletion"}) {
+    SCOPED_TRACE(at);
+    TestStore store;
+    ASSERT_OK(store.WriteFinalized(kBlock, kStamp, 0, 9'000));
+    SetCrashPointHook([&](absl::string_view name) {
+      if (name == at) store.volume(1).MarkFailed(absl::DataLossError("the disk has failed"));
+    });
+    const absl::Status status = store->Move(*store->Find(kBlock), 1, [](uint64_t) { return true; });
+    SetCrashPointHook(nullptr);
+    EXPECT_FALSE(status.ok());
+    ASSERT_TRUE(store->Find(kBlock).has_value());
+    EXPECT_EQ(store->Find(kBlock)->volume, 0);
+    EXPECT_THAT(store.Read(kBlock), IsOkAndHolds(Pattern(9'000)));
+    EXPECT_EQ(store.volume(0).blocks(), 1u);
+    EXPECT_THAT(store->List(0), SizeIs(1));
+    const auto deleted = store.events.Of(ReplicaEvents::Kind::kDeleted);
+    EXPECT_TRUE(deleted.empty() || deleted.back().replica.volume == 1);
+    EXPECT_OK(store->OpenForAppend(kBlock, kStamp, GenerationStamp{1002}, 9'000, false));
+  }
 }
 
 // The power goes between any two calls of a move: one whole replica is there afterwards.

@@ -3,7 +3,7 @@
 //   copy to <to>/tmp, verified and synced     readers and writers go on; a change undoes the move
 //   claim, rename into finalized/, sync       both volumes have the files
 //   the map's entry names the new volume      announced; readers that open it from now on find it
-//                                             there
+//                                             there; undone if that volume has failed by now
 //   delete the old files
 //
 // After a crash both volumes may have the replica; the next start keeps one (ReplicaStore::Adopt).
@@ -133,13 +133,25 @@ absl::Status ReplicaStore::SwitchVolume(const ReplicaInfo& replica, int to_volum
     return to.fs().SyncDirectory(directory);
   };
   RETURN_IF_ERROR(to.Note(VolumeUse::kWrite, place()));
-  CRASH_POINT("datanode_move_before_deletion");
+  CRASH_POINT("datanode_move_before_switch");
+  Volume& from = VolumeAt(replica.volume);
   ReplicaInfo moved = replica;
   moved.volume = to_volume;
   {
     WriterLock lock(mu_);
+    // Whoever drops the replicas of a volume that failed comes after this, or has come before.
+    RETURN_IF_ERROR(to.CheckUsable());
     PutEntry(moved, claim.open);
-    events_.Moved(VolumeAt(replica.volume), replica, to, moved);
+    events_.Moved(from, replica, to, moved);
+  }
+  CRASH_POINT("datanode_move_before_deletion");
+  if (to.failed()) {  // the old files are all there is
+    WriterLock lock(mu_);
+    if (!from.failed()) {
+      PutEntry(replica, claim.open);
+      events_.Moved(to, moved, from, replica);
+    }
+    return to.CheckUsable();
   }
   DeleteFiles(replica);
   return absl::OkStatus();
