@@ -285,10 +285,13 @@ std::string Datanode::BlockPool() const {
 void Datanode::Obey(const internal::Command& command) {
   switch (command.order_case()) {
     case internal::Command::kInvalidate:
-      orders_.Run([this, order = command.invalidate()] {
+      // Another namenode, or the same one after a restart, has chosen which replicas are to go
+      // from what is reported to it: it does not know of this order.
+      orders_.Run([this, order = command.invalidate(), session = session_.registrations()] {
+        const auto still_valid = [this, session] { return session_.registrations() == session; };
         for (const internal::BlockRef& block : order.blocks()) {
-          const absl::Status status = store_->Invalidate(BlockId{block.block_id()},
-                                                         GenerationStamp{block.generation_stamp()});
+          const absl::Status status = store_->Invalidate(
+              BlockId{block.block_id()}, GenerationStamp{block.generation_stamp()}, still_valid);
           if (!status.ok()) LOG_WARN("deleting block {}: {}", block.block_id(), status);
         }
       });

@@ -1,12 +1,17 @@
 // A whole datanode between a client on its ports and a namenode that the test plays.
 #include "datanode/datanode.h"
 
+#include <atomic>
 #include <csignal>
+#include <utility>
 
+#include "absl/strings/match.h"
+#include "absl/synchronization/notification.h"
 #include "common/replica_digest.h"
 #include "common/testing/eventually.h"
 #include "common/testing/status_matchers.h"
 #include "common/testing/temp_dir.h"
+#include "common/testing/wrapped_file_system.h"
 #include "datanode/testing/fake_namenode.h"
 #include "datanode/testing/transfer_client.h"
 #include "proto/hdfs/client_datanode.pb.h"
@@ -30,7 +35,8 @@ class DatanodeTest : public ::testing::Test {
  protected:
   DatanodeTest() { ::signal(SIGPIPE, SIG_IGN); }  // as RunDaemon does
 
-  absl::StatusOr<std::unique_ptr<Datanode>> StartAt(const std::string& name) {
+  absl::StatusOr<std::unique_ptr<Datanode>> StartAt(const std::string& name,
+                                                    FileSystem& files = PosixFileSystem()) {
     DatanodeOptions options;
     options.volumes = {{.path = dir_.Path(name)}};
     options.transfer.bind_address = "127.0.0.1";
@@ -41,7 +47,7 @@ class DatanodeTest : public ::testing::Test {
     options.report_interval = report_interval_;
     options.disk_threads = 4;
     options.scan = scan_;
-    return Datanode::Start(PosixFileSystem(), std::move(options), namenode_, [](bool) {});
+    return Datanode::Start(files, std::move(options), namenode_, [](bool) {});
   }
   static absl::Status Write(uint16_t port, const TestBlock& block, absl::string_view data) {
     TransferClient client(port);
@@ -280,6 +286,47 @@ TEST_F(DatanodeTest, ADoubtedReplicaIsLookedAtAndReportedIfItIsBadOrNotThere) {
     EXPECT_FALSE(namenode_.Heard(good, internal::DELETED));
     EXPECT_EQ(datanode->store().Find(BlockId{good})->state, ReplicaState::kFinalized);
   }
+}
+
+// A namenode that was restarted has forgotten what it ordered, and chooses anew from what is here.
+TEST_F(DatanodeTest, DeletionsOrderedInAnEarlierSessionAreNotCarriedOut) {
+  class GatedFileSystem final : public FileSystemWrapper {
+   public:
+    absl::Status Remove(const std::string& path) override {
+      if (absl::StrContains(path, "/finalized/")) {
+        ++waiting;
+        gate.WaitForNotification();
+      }
+      return FileSystemWrapper::Remove(path);
+    }
+    std::atomic<int> waiting = 0;
+    absl::Notification gate;
+  };
+  GatedFileSystem files;
+  ASSERT_OK_AND_ASSIGN(auto datanode, StartAt("n1", files));
+  for (uint64_t id = 1; id <= 4; ++id) {
+    ASSERT_OK(Write(datanode->transfer_port(), {.id = id}, Pattern(1000)));
+  }
+  // Two threads are in the middle of a deletion, each with one more to do.
+  for (const auto& ids : {std::pair(1, 3), {2, 4}}) {
+    internal::Command remove;
+    for (const int id : {ids.first, ids.second}) {
+      internal::BlockRef* const block = remove.mutable_invalidate()->add_blocks();
+      block->set_block_id(static_cast<uint64_t>(id));
+      block->set_generation_stamp(1001);
+    }
+    namenode_.Order(remove);
+  }
+  EVENTUALLY(files.waiting == 2);
+  namenode_.ForgetSession();
+  EVENTUALLY(namenode_.registrations().size() == 2);
+  files.gate.Notify();
+  EVENTUALLY(namenode_.Heard(1, internal::DELETED) && namenode_.Heard(2, internal::DELETED));
+  datanode.reset();  // ends what its threads were given
+  ASSERT_OK_AND_ASSIGN(datanode, StartAt("n1"));
+  EXPECT_FALSE(datanode->store().Find(BlockId{1}).has_value());
+  EXPECT_TRUE(datanode->store().Find(BlockId{3}).has_value());
+  EXPECT_TRUE(datanode->store().Find(BlockId{4}).has_value());
 }
 
 TEST_F(DatanodeTest, BlockRecoveryMakesReplicasOfTwoNodesEqual) {

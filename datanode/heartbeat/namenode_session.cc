@@ -274,6 +274,7 @@ absl::Status NamenodeSession::RegisterNow() {
   request.set_datanode_uuid(options_.datanode_uuid);
   *request.mutable_address() = options_.address;
   for (const auto& storage : Storages()) *request.add_storages() = storage;
+  registrations_.fetch_add(1, std::memory_order_acq_rel);
   ASSIGN_OR_RETURN(const internal::RegisterReply reply, link_.Register(request));
   for (const auto& volume : store_->volumes()) {
     if (volume->failed()) continue;

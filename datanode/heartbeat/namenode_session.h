@@ -21,6 +21,8 @@
 // not wait for disks or peers.
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <optional>
@@ -77,6 +79,10 @@ class NamenodeSession final : public ReplicaEvents {
   // The next heartbeat, which says so, leaves at once.
   void VolumeFailed(const Volume& volume) override ABSL_LOCKS_EXCLUDED(mu_);
 
+  // Attempts to register so far. An order that came before the last of them is of a namenode, or of
+  // a life of it, that is gone.
+  uint64_t registrations() const { return registrations_.load(std::memory_order_acquire); }
+
   // Soon: lists of all replicas, or what has changed.
   void TriggerReport(bool full) ABSL_LOCKS_EXCLUDED(mu_);
 
@@ -115,6 +121,7 @@ class NamenodeSession final : public ReplicaEvents {
   Obey obey_;
   std::thread thread_, order_thread_;
   std::stop_source stop_waiting_;
+  std::atomic<uint64_t> registrations_{0};
 
   // The thread's own.
   std::optional<uint64_t> session_;

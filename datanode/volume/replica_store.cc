@@ -834,7 +834,9 @@ void ReplicaStore::TellAbsent(BlockId block, GenerationStamp stamp) {
   }
 }
 
-absl::Status ReplicaStore::Invalidate(BlockId block, GenerationStamp stamp) {
+absl::Status ReplicaStore::Invalidate(BlockId block, GenerationStamp stamp,
+                                      const std::function<bool()>& still_valid) {
+  if (!still_valid()) return absl::OkStatus();
   const auto claim = TakeReplica(block);
   if (absl::IsNotFound(claim.status())) {
     TellAbsent(block, stamp);
@@ -844,8 +846,8 @@ absl::Status ReplicaStore::Invalidate(BlockId block, GenerationStamp stamp) {
     const std::shared_ptr<OpenReplica> open = FindOpen(block);
     const auto info = Find(block);
     if (open == nullptr || !info || info->stamp > stamp) return absl::OkStatus();
-    open->StopWriter([this, block, stamp] {
-      const absl::Status status = Invalidate(block, stamp);
+    open->StopWriter([this, block, stamp, still_valid] {
+      const absl::Status status = Invalidate(block, stamp, still_valid);
       if (!status.ok()) LOG_WARN("invalidating {}: {}", Name(block), status);
     });
     return absl::OkStatus();

@@ -189,7 +189,10 @@ class ReplicaStore {
   // Deletes the replica if its stamp is `stamp` or older; a writer is stopped first, and then the
   // deletion happens on the thread on which it ends. No error if there is none: it is then said
   // of every volume that it is deleted, since the namenode may have waited for that in vain.
-  absl::Status Invalidate(BlockId block, GenerationStamp stamp);
+  // `still_valid` is asked right before, on the same thread: false: nothing is done.
+  absl::Status Invalidate(
+      BlockId block, GenerationStamp stamp,
+      const std::function<bool()>& still_valid = [] { return true; });
   // Announces of every volume that the replica is deleted.
   void TellAbsent(BlockId block, GenerationStamp stamp);
   // Cuts a replica to `new_length` under `new_stamp`. Finalized already at both: OK.

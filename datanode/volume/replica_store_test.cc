@@ -148,6 +148,19 @@ TEST_F(ReplicaStoreTest, InvalidateSparesNewerStampsAndWaitsForTheWriter) {
   EXPECT_THAT(events_.Of(ReplicaEvents::Kind::kDeleted), SizeIs(1));
 }
 
+TEST_F(ReplicaStoreTest, ADeletionThatWaitsForAWriterIsAskedWhetherItIsStillValid) {
+  Open();
+  ASSERT_OK_AND_ASSIGN(auto writer, Create());
+  bool valid = true;
+  ASSERT_OK(store_->Invalidate(kBlock, kStamp, [&] { return valid; }));
+  valid = false;
+  writer.reset();
+  EXPECT_TRUE(store_->Find(kBlock).has_value());
+  valid = true;
+  ASSERT_OK(store_->Invalidate(kBlock, kStamp, [&] { return valid; }));
+  EXPECT_FALSE(store_->Find(kBlock).has_value());
+}
+
 // Else the namenode would wait for ever to hear that it is gone, and send no copy here.
 TEST_F(ReplicaStoreTest, OfWhatIsNotThereItIsSaidThatItIsDeleted) {
   Open();

@@ -168,13 +168,18 @@ void DatanodeNode::Obey(const namenode::DatanodeCommand& command) {
   // Another thread carries it out, when it comes to it.
   const absl::Duration soon = world_.Between(absl::Microseconds(50), absl::Milliseconds(20));
   if (const auto* const invalidate = std::get_if<namenode::InvalidateCommand>(&command)) {
-    process.After(soon, [this, blocks = invalidate->blocks] {
-      for (const namenode::BlockVersion& block : blocks) {
-        world_.Trace("dn-%d: ordered to delete block %d up to stamp %d", host_, ToInt(block.id),
-                     ToInt(block.stamp));
-        life_->store->Invalidate(block.id, block.stamp).IgnoreError();  // it is ordered again
-      }
-    });
+    process.After(soon,
+                  [this, blocks = invalidate->blocks, session = life_->session->registrations()] {
+                    const auto still_valid = [this, session] {
+                      return life_ != nullptr && life_->session->registrations() == session;
+                    };
+                    for (const namenode::BlockVersion& block : blocks) {
+                      world_.Trace("dn-%d: ordered to delete block %d up to stamp %d", host_,
+                                   ToInt(block.id), ToInt(block.stamp));
+                      // It is ordered again.
+                      life_->store->Invalidate(block.id, block.stamp, still_valid).IgnoreError();
+                    }
+                  });
   } else if (const auto* const cut = std::get_if<namenode::TruncateCommand>(&command)) {
     process.After(soon, [this, order = *cut] {
       ReplicaStore& store = *life_->store;

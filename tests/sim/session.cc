@@ -155,6 +155,7 @@ absl::Status Session::Register() {
   registration.address.host_name = registration.address.ip;
   registration.address.transfer_port = 9866;
   registration.storages = Storages();
+  ++registrations_;
   ASSIGN_OR_RETURN(const namenode::DatanodeWelcome welcome,
                    Call<absl::StatusOr<namenode::DatanodeWelcome>>(
                        [registration](DatanodeReports& r) { return r.Register(registration); }));

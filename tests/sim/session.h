@@ -35,6 +35,8 @@ class Session final : public datanode::ReplicaEvents {
   void Changed(Kind kind, const datanode::Volume& volume,
                const datanode::ReplicaInfo& replica) override;
   void VolumeFailed(const datanode::Volume& volume) override;
+  // As NamenodeSession's.
+  uint64_t registrations() const { return registrations_; }
 
  private:
   void Run();
@@ -58,6 +60,7 @@ class Session final : public datanode::ReplicaEvents {
   datanode::ReplicaStore* store_ = nullptr;
 
   std::optional<uint64_t> session_;
+  uint64_t registrations_ = 0;
   uint64_t sequence_ = 0;
   uint64_t next_report_id_ = 1;
   std::deque<namenode::ReportedReplica> pending_;
