@@ -409,6 +409,19 @@ absl::Status ClusterAdmin::MetaSave(absl::string_view file_name) {
   return Ask<hdfs::MetaSaveResponseProto>(*hdfs_, "metaSave", request).status();
 }
 
+absl::StatusOr<bool> ClusterAdmin::IsUpgradeFinal() {
+  ASSIGN_OR_RETURN(const auto response,
+                   Ask<hdfs::UpgradeStatusResponseProto>(*hdfs_, "upgradeStatus",
+                                                         hdfs::UpgradeStatusRequestProto()));
+  return response.upgradefinalized();
+}
+
+absl::Status ClusterAdmin::FinalizeUpgrade() {
+  return Ask<hdfs::FinalizeUpgradeResponseProto>(*hdfs_, "finalizeUpgrade",
+                                                 hdfs::FinalizeUpgradeRequestProto())
+      .status();
+}
+
 absl::Status ClusterAdmin::SetBalancerBandwidth(uint64_t bytes_per_second) {
   hdfs::SetBalancerBandwidthRequestProto request;
   request.set_bandwidth(static_cast<int64_t>(std::min(bytes_per_second, kMaxLength)));

@@ -62,6 +62,9 @@ class ClusterAdmin {
   // Datanodes that others have found slow.
   absl::StatusOr<std::vector<DatanodeReport>> GetSlowDatanodes();
   absl::Status MetaSave(absl::string_view file_name);
+  // True: there is no upgrade that could be rolled back.
+  absl::StatusOr<bool> IsUpgradeFinal();
+  absl::Status FinalizeUpgrade();
   absl::Status SetBalancerBandwidth(uint64_t bytes_per_second);
 
   // One method without arguments or answer of one of Hadoop's refresh protocols.

@@ -13,6 +13,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/clock.h"
@@ -57,6 +58,18 @@ struct AddBlockRequest {
 struct SafeModeStatus {
   bool on = false;
   std::string reason;  // one line: what is known, what is missing, when it will end
+};
+
+// A file that somebody is writing.
+struct OpenFile {
+  InodeId id = kNoInode;
+  std::string path, holder, machine;  // the lease's holder, and where it is
+};
+
+struct OpenFilePage {
+  std::vector<OpenFile> files;  // by id
+  InodeId last = kNoInode;      // the next page is asked for with this
+  bool more = false;            // there may be one, though this one may be empty
 };
 
 enum class SafeModeAction { kLeave, kEnter, kGet, kForceExit };
@@ -155,7 +168,14 @@ class Namenode {
   // Blocks in trouble, counted; and those with one need, by id, above `after`. The caller checks
   // who asks.
   virtual HealthTotals Health() = 0;
+  // How many replicas each storage is to delete and was not told to yet, by its number.
+  virtual std::vector<std::pair<uint32_t, uint64_t>> PendingDeletions() = 0;
   virtual std::vector<BlockId> BlocksInNeed(Need need, BlockId after, size_t most) = 0;
+  // Of the files with ids above `after` that have a lease, the first `most`: those that are being
+  // written, or that moreover keep a datanode from being decommissioned. The caller checks who
+  // asks.
+  virtual Outcome<OpenFilePage> ListOpenFiles(const Caller&, InodeId after,
+                                              bool blocking_decommission, size_t most) = 0;
   virtual Outcome<SafeModeStatus> SafeMode(const Caller&, SafeModeAction) = 0;
   virtual bool IsSuperuser(const Caller&) = 0;
 

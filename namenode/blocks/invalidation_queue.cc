@@ -175,6 +175,18 @@ bool InvalidationQueue::TakeMissed(std::span<const uint32_t> storages) {
   return missed;
 }
 
+std::vector<std::pair<uint32_t, uint64_t>> InvalidationQueue::Counts() const {
+  std::vector<std::pair<uint32_t, uint64_t>> counts;
+  {
+    MutexLock lock(mu_);
+    for (const auto& [storage, queue] : queues_) {
+      if (!queue.orders.empty()) counts.emplace_back(storage, queue.orders.size());
+    }
+  }
+  std::sort(counts.begin(), counts.end());
+  return counts;
+}
+
 uint64_t InvalidationQueue::pending() const {
   MutexLock lock(mu_);
   return pending_;

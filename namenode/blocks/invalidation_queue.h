@@ -91,6 +91,8 @@ class InvalidationQueue {
   // Whether one of the storages missed something and there is room again: once.
   bool TakeMissed(std::span<const uint32_t> storages) ABSL_LOCKS_EXCLUDED(mu_);
 
+  // How many orders wait for each storage that has some, by number.
+  std::vector<std::pair<uint32_t, uint64_t>> Counts() const ABSL_LOCKS_EXCLUDED(mu_);
   uint64_t pending() const ABSL_LOCKS_EXCLUDED(mu_);
   bool IsFull() const ABSL_LOCKS_EXCLUDED(mu_) { return pending() >= options_.full_at; }
 

@@ -254,17 +254,32 @@ std::string NamenodeImpl::Healer::Departures::HowFileNeeds(const ClusterView& vi
                                                            std::span<const uint32_t> storages) {
   ReaderLock lock(namenode_.mu_);
   const Inode* const file = namenode_.tree_->FindById(id);
-  if (file == nullptr || !file->is_open() || file->file->blocks.empty()) return "";
-  const BlockMap::Entry* const entry = namenode_.blocks_->Find(file->file->blocks.back().id);
-  if (entry == nullptr) return "";
-  const auto here = [&](uint32_t storage) { return Holds(storages, storage); };
-  const uint32_t elsewhere = CountStaying(*entry, view);
-  if (std::none_of(entry->expected().begin(), entry->expected().end(), here) ||
-      elsewhere >= namenode_.options_.min_replication) {
-    return "";
-  }
-  return absl::StrCat(PathOf(*file), " is being written, and its last block is on ", elsewhere,
+  if (file == nullptr) return "";
+  const std::optional<uint32_t> elsewhere =
+      TooFewStay(*file, view, [&](uint32_t storage) { return Holds(storages, storage); });
+  if (!elsewhere) return "";
+  return absl::StrCat(PathOf(*file), " is being written, and its last block is on ", *elsewhere,
                       " other datanodes that stay");
+}
+
+std::optional<uint32_t> NamenodeImpl::Healer::Departures::TooFewStay(
+    const Inode& file, const ClusterView& view, const std::function<bool(uint32_t)>& leave) const {
+  if (!file.is_open() || file.file->blocks.empty()) return std::nullopt;
+  const BlockMap::Entry* const entry = namenode_.blocks_->Find(file.file->blocks.back().id);
+  if (entry == nullptr || std::none_of(entry->expected().begin(), entry->expected().end(), leave)) {
+    return std::nullopt;
+  }
+  const uint32_t stay = CountStaying(*entry, view);
+  if (stay >= namenode_.options_.min_replication) return std::nullopt;
+  return stay;
+}
+
+bool NamenodeImpl::Healer::Departures::IsAwaited(const Inode& file, const ClusterView& view) const {
+  const auto leave = [&](uint32_t storage) {
+    const ClusterView::Node* const node = view.NodeOf(storage);
+    return node != nullptr && node->info->admin_state == AdminState::kDecommissioning;
+  };
+  return TooFewStay(file, view, leave).has_value();
 }
 
 uint32_t NamenodeImpl::Healer::Departures::CountStaying(const BlockMap::Entry& entry,

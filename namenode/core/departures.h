@@ -23,10 +23,12 @@
 // under the namespace lock, shared. What is not safe goes to a list that is bounded: the walk waits
 // while it is full.
 //
-// Threads: Step from one thread, without the lock; Progress from any.
+// Threads: Step from one thread, without the lock; Progress and IsAwaited from any.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -50,6 +52,10 @@ class NamenodeImpl::Healer::Departures {
   bool Step() ABSL_LOCKS_EXCLUDED(namenode_.mu_, mu_);
   // By uuid.
   std::vector<LeaveProgress> Progress() const ABSL_LOCKS_EXCLUDED(mu_);
+
+  // A datanode that is being decommissioned waits for the file's writer.
+  bool IsAwaited(const Inode& file, const ClusterView& view) const
+      ABSL_SHARED_LOCKS_REQUIRED(namenode_.mu_);
 
  private:
   struct Unsafe {
@@ -96,6 +102,11 @@ class NamenodeImpl::Healer::Departures {
   // What is in the way if the file is being written and needs one of `storages`; else empty.
   std::string HowFileNeeds(const ClusterView& view, InodeId file,
                            std::span<const uint32_t> storages) ABSL_LOCKS_EXCLUDED(namenode_.mu_);
+  // The file is being written, its last block on a storage that is to `leave`, and on too few
+  // datanodes that stay: on so many. nullopt: otherwise.
+  std::optional<uint32_t> TooFewStay(const Inode& file, const ClusterView& view,
+                                     const std::function<bool(uint32_t)>& leave) const
+      ABSL_SHARED_LOCKS_REQUIRED(namenode_.mu_);
   // Those of `blocks` that are not safe are added to `unsafe`.
   void Judge(const ClusterView& view, const Leaving& leaving, std::span<const BlockId> blocks,
              std::vector<Unsafe>* unsafe) ABSL_LOCKS_EXCLUDED(namenode_.mu_);

@@ -11,6 +11,7 @@
 namespace cairn::namenode {
 namespace {
 
+using ::testing::IsEmpty;
 using ::testing::SizeIs;
 using ::testing::UnorderedElementsAre;
 using State = ReplicaState;
@@ -212,9 +213,15 @@ TEST_F(DeparturesTest, AFileBeingWrittenToItAloneKeepsIt) {
   const std::string uuid = cluster().View()->NodeOf(block.storages[0])->info->uuid;
   const int writes = std::stoi(uuid.substr(3));
   ASSERT_OK(nn().Report(writes, block.block, State::kBeingWritten));
+  const auto blocking = [&] {
+    return nn().impl().ListOpenFiles(kSuper, kNoInode, true, 10).value->files;
+  };
+  EXPECT_THAT(blocking(), IsEmpty());
   SetHosts({{writes, "DECOMMISSIONED"}});
   Pass(absl::Seconds(30));
   EXPECT_EQ(StateOf(writes), kDecommissioning);
+  ASSERT_THAT(blocking(), SizeIs(1));
+  EXPECT_EQ(blocking()[0].path, "/open");
   BlockVersion done = block.block;
   done.length = 1000;
   ASSERT_OK(nn().Report(writes, done, State::kFinalized));
@@ -223,6 +230,18 @@ TEST_F(DeparturesTest, AFileBeingWrittenToItAloneKeepsIt) {
   Pass(absl::Minutes(1));
   EXPECT_EQ(StateOf(writes), kDecommissioned);
   EXPECT_THAT(Holders(done), SizeIs(2));
+  EXPECT_THAT(blocking(), IsEmpty());
+}
+
+TEST_F(DeparturesTest, AFileThatIsAlsoWrittenToNodesThatStayKeepsNobody) {
+  Start(3);
+  nn().Create("/open");
+  ASSERT_THAT(nn().AddBlock("/open").storages, SizeIs(3));
+  SetHosts({{0, "DECOMMISSIONED"}});
+  Pass(absl::Seconds(30));
+  EXPECT_EQ(StateOf(0), kDecommissioned);
+  EXPECT_THAT(nn().impl().ListOpenFiles(kSuper, kNoInode, true, 10).value->files, IsEmpty());
+  EXPECT_THAT(nn().impl().ListOpenFiles(kSuper, kNoInode, false, 10).value->files, SizeIs(1));
 }
 
 TEST_F(DeparturesTest, ForMaintenanceOneReachableCopyIsEnoughAndNothingIsCopied) {

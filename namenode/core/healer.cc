@@ -214,6 +214,10 @@ void NamenodeImpl::Healer::Describe(const BlockFacts& facts, BlockHealth* out) c
   }
 }
 
+bool NamenodeImpl::Healer::IsAwaited(const Inode& file, const ClusterView& view) const {
+  return departures_->IsAwaited(file, view);
+}
+
 std::vector<BlockId> NamenodeImpl::Healer::InNeed(Need need, BlockId after, size_t most) const {
   return queue_.List(need, after, most);
 }

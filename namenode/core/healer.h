@@ -78,6 +78,9 @@ class NamenodeImpl::Healer {
   // Good replicas that can be read now and are not being deleted; 0 for a block not in memory.
   uint32_t CountReadable(BlockId block) const;
   void Describe(const BlockFacts& facts, BlockHealth* out) const;
+  // A datanode that is being decommissioned waits until the file is closed, or written elsewhere.
+  bool IsAwaited(const Inode& file, const ClusterView& view) const
+      ABSL_SHARED_LOCKS_REQUIRED(namenode_.mu_);
   std::vector<BlockId> InNeed(Need need, BlockId after, size_t most) const;
   HealthTotals Totals() const;
 

@@ -183,7 +183,12 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
                                   const std::vector<std::string>& storage_uuids) override;
   Outcome<BlockHealth> DescribeBlock(const Caller&, BlockId block) override;
   HealthTotals Health() override;
+  std::vector<std::pair<uint32_t, uint64_t>> PendingDeletions() override {
+    return invalidations_.Counts();
+  }
   std::vector<BlockId> BlocksInNeed(Need need, BlockId after, size_t most) override;
+  Outcome<OpenFilePage> ListOpenFiles(const Caller&, InodeId after, bool blocking_decommission,
+                                      size_t most) override;
   Outcome<SafeModeStatus> SafeMode(const Caller&, SafeModeAction) override;
   bool IsSuperuser(const Caller&) override;
 

@@ -255,6 +255,7 @@ absl::Status NamenodeServer::OpenStorage(const Config& config, NamenodeOptions o
   });
   directory_ = directory;
   if (upgrade) RETURN_IF_ERROR(Upgrade(directory, version));
+  upgrade_final_.store(!fs.Exists(PreviousDirectory(directory)));
   namenode_->StartServing(*journal_);
   RETURN_IF_ERROR(StartCheckpoints(config, directory, version.cluster_id, version.block_pool_id));
   ASSIGN_OR_RETURN(const absl::Duration longest,
@@ -286,7 +287,10 @@ absl::Status NamenodeServer::Upgrade(const std::string& directory, const Storage
 
 Outcome<Nothing> NamenodeServer::Finalize(const Caller& caller) {
   const Outcome<Nothing> outcome = namenode_->FinalizeRestore(caller);
-  if (outcome.value.ok()) remove_previous_.store(true);
+  if (outcome.value.ok()) {
+    upgrade_final_.store(true);
+    remove_previous_.store(true);
+  }
   return outcome;
 }
 
@@ -347,9 +351,18 @@ absl::Status NamenodeServer::Serve(const Config& config) {
     SaveNamespace(asked, std::move(saved));
   };
   protocol.finalize = [this](const Caller& caller) { return Finalize(caller); };
+  protocol.upgrade_final = [this] { return upgrade_final_.load(); };
   protocol.roll_edits = [this]() -> absl::StatusOr<uint64_t> {
     ASSIGN_OR_RETURN(const TxId first, journal_->Roll());
     return ToInt(first);
+  };
+  ASSIGN_OR_RETURN(const std::string log, config.GetString("cairn.log.file"));
+  meta_saver_ = std::make_unique<MetaSaver>(
+      PosixFileSystem(), SystemClock(), *namenode_,
+      log.empty() ? absl::StrCat(directory_, "/log") : ParentDirectory(log));
+  protocol.meta_save = [this](absl::string_view user, absl::string_view file_name,
+                              std::function<void(const absl::Status&)> done) {
+    meta_saver_->Save(user, file_name, std::move(done));
   };
   protocol.refresh_nodes = [this] { return topology_->Refresh(); };
   protocol.counters = &operations_;
@@ -442,6 +455,7 @@ NamenodeServer::~NamenodeServer() {
   datanodes_.reset();
   StopMaintenance();
   checkpointer_.reset();
+  meta_saver_.reset();
   if (io_) io_->Stop();
 }
 

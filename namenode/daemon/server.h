@@ -22,6 +22,7 @@
 #include "namenode/journal/mirrored_journal.h"
 #include "namenode/service/grpc/datanode_service.h"
 #include "namenode/service/rpc/client_protocol_service.h"
+#include "namenode/service/rpc/meta_save.h"
 #include "namenode/store/store.h"
 #include "wire/rpc/server.h"
 #include "wire/rpc/service.h"
@@ -80,6 +81,7 @@ class NamenodeServer {
   std::unique_ptr<NamenodeImpl> namenode_;
   std::unique_ptr<Store> store_;
   std::unique_ptr<Checkpointer> checkpointer_;
+  std::unique_ptr<MetaSaver> meta_saver_;
   std::unique_ptr<JournalGate> gate_;
   OperationCounters operations_;
   std::vector<std::unique_ptr<rpc::RpcService>> services_;
@@ -93,6 +95,7 @@ class NamenodeServer {
   std::thread maintenance_, healing_, order_bell_;
   Endpoints endpoints_;                       // set before anything else
   std::string directory_;                     // set before the servers start
+  std::atomic<bool> upgrade_final_{true};     // false: previous/ is there
   std::atomic<bool> remove_previous_{false};  // the upgrade is final: for the maintenance thread
 };
 

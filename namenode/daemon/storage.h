@@ -6,6 +6,7 @@
 //   store/        LevelDB
 //   journal/      segments
 //   checkpoints/  copies of the store, from which it can be restored
+//   log/          what metaSave writes, when the log goes to no file of its own
 #pragma once
 
 #include <memory>

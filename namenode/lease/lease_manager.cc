@@ -67,6 +67,15 @@ bool LeaseManager::IsSoftExpired(absl::string_view holder) const {
   return found == by_holder_.end() || now - found->second->renewed >= options_.soft_limit;
 }
 
+std::vector<InodeId> LeaseManager::FilesAfter(InodeId after, size_t most) const {
+  std::vector<InodeId> files;
+  MutexLock lock(mu_);
+  for (auto at = by_file_.upper_bound(after); at != by_file_.end() && files.size() < most; ++at) {
+    files.push_back(at->first);
+  }
+  return files;
+}
+
 std::vector<InodeId> LeaseManager::TakeExpired(size_t limit) {
   std::vector<InodeId> expired;
   const absl::Duration now = clock_.Monotonic();

@@ -17,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/container/btree_map.h"
 #include "absl/container/btree_set.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/string_view.h"
@@ -58,6 +59,9 @@ class LeaseManager {
   // later, and recovery is tried again.
   std::vector<InodeId> TakeExpired(size_t limit = 1000) ABSL_LOCKS_EXCLUDED(mu_);
 
+  // Files that have a lease, with ids above `after`: at most `most`, in inode order.
+  std::vector<InodeId> FilesAfter(InodeId after, size_t most) const ABSL_LOCKS_EXCLUDED(mu_);
+
   static bool IsReservedHolder(absl::string_view holder) { return holder == kNamenodeHolder; }
 
  private:
@@ -80,7 +84,7 @@ class LeaseManager {
   Leases leases_ ABSL_GUARDED_BY(mu_);
   // Without the namenode's: nothing renews those, least of all another file that comes to it.
   absl::flat_hash_map<std::string, Leases::iterator> by_holder_ ABSL_GUARDED_BY(mu_);
-  absl::flat_hash_map<InodeId, Leases::iterator> by_file_ ABSL_GUARDED_BY(mu_);
+  absl::btree_map<InodeId, Leases::iterator> by_file_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace cairn::namenode

@@ -73,6 +73,16 @@ TEST_F(LeaseManagerTest, ReleasingTheLastFileForgetsTheHolder) {
   EXPECT_TRUE(leases_.IsSoftExpired("writer-a")) << "there is nobody to wait for";
 }
 
+TEST_F(LeaseManagerTest, FilesAreListedAPageAtATimeInInodeOrder) {
+  for (const uint64_t id : {5, 3, 9}) leases_.Restore(InodeId{id}, "writer-a");
+  leases_.Restore(InodeId{4}, "writer-b");
+  EXPECT_THAT(leases_.FilesAfter(kNoInode, 2), ElementsAre(InodeId{3}, InodeId{4}));
+  EXPECT_THAT(leases_.FilesAfter(InodeId{4}, 2), ElementsAre(InodeId{5}, InodeId{9}));
+  EXPECT_THAT(leases_.FilesAfter(InodeId{9}, 2), IsEmpty());
+  leases_.Release(InodeId{5});
+  EXPECT_THAT(leases_.FilesAfter(InodeId{4}, 2), ElementsAre(InodeId{9}));
+}
+
 TEST_F(LeaseManagerTest, ExpiredFilesComeInInodeOrderAndInSlices) {
   for (const uint64_t id : {5, 3, 9, 1, 7}) leases_.Restore(InodeId{id}, "writer-a");
   clock_.Advance(absl::Minutes(20));

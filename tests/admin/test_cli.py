@@ -76,6 +76,26 @@ class Fsck(Case):
             out = text(self.fsck("/open", "-openforwrite"))
             self.assertIn("/open/f 0 bytes, replicated: replication=1, 0 block(s), OPEN", out)
 
+    def test_5_files_being_written_are_listed_with_their_writers(self):
+        self.cluster.dfs("-mkdir", "-p", "/writing/here", "/writing/there")
+        with rpc.Connection(self.cluster.port) as connection:
+            for name in ("here/a", "there/b"):
+                connection.call("create", rpc.create(f"/writing/{name}", client="pen"))
+            listed = self.cluster.cairn(
+                "dfsadmin", "-listOpenFiles", "-path", "/writing/there", "--json"
+            )
+            (file,) = json.loads(text(listed))["open_files"]
+            self.assertEqual(
+                (file["path"], file["client"], file["host"]),
+                ("/writing/there/b", "pen", "127.0.0.1"),
+            )
+            out = text(self.cluster.cairn("dfsadmin", "-listOpenFiles", "-path", "/writing"))
+            self.assertEqual(len(out.splitlines()), 3)
+            nobody = {"HADOOP_USER_NAME": "nobody"}
+            denied = self.cluster.cairn("dfsadmin", "-listOpenFiles", env_more=nobody)
+            self.assertEqual(denied.returncode, 255)
+            self.assertIn(b"Superuser privilege is required", denied.stderr)
+
     def test_6_a_lost_datanode_shows_and_a_lost_block_is_corrupt(self):
         self.cluster.dfs("-mkdir", "/lost")
         self.cluster.put(b"three", "/lost/three")
@@ -119,6 +139,7 @@ class Fsck(Case):
             names[block["replicas"][0]["datanode"].rsplit(":", 1)[1]]
             for block in report["files"][0]["blocks"]
         ]
+
 
 
 class Datanodes(Case):
@@ -269,6 +290,15 @@ class Explained(Case):
         block = re.search(r"blk_\d+", text(lost)).group(0)
         by_id = self.cluster.cairn("fsck", "-blockId", block)
         self.assertIn("Block belongs to: /w/alone\n", text(by_id))
+        saved = self.cluster.cairn("dfsadmin", "-metasave", "state")
+        self.assertEqual(saved.returncode, 0, saved.stderr)
+        with open(self.cluster.data("namenode") + "/log/state") as file:
+            state = file.read()
+        self.assertIn("Dead Datanodes: 1\n", state)
+        self.assertRegex(state, r"currently missing: 1\n/w/alone: blk_\d+_\d+ MISSING .*\(dead\)")
+        refused = self.cluster.cairn("dfsadmin", "-metasave", "../state")
+        self.assertEqual(refused.returncode, 255)
+        self.assertIn(b"not the plain name of a file", refused.stderr)
         # The blocks of three replicas are copied to the fourth datanode.
         self.eventually(lambda: self.why("/w/f")[0] == 0, "repaired", seconds=60)
         self.cluster.start(name)

@@ -1,9 +1,10 @@
 """The operators' commands beside Apache HDFS's, on the same state: text and exit code, what differs
 from place to place (ports, ids, times) taken out. And HDFS's own tools against Cairn."""
 
+import os
 import re
 
-from harness import env, hadoop
+from harness import env, hadoop, rpc
 from harness.case import Case
 from harness.cluster import MiniCluster, run
 
@@ -93,10 +94,44 @@ class AdminCommands(Case):
             ("-safemode", "leave"),
             ("-triggerBlockReport",),
             ("-nosuch",),
+            ("-upgrade", "query"),
+            ("-upgrade", "start"),
+            ("-upgrade", "finalize"),
+            ("-finalizeUpgrade",),
         ):
             with self.subTest(arguments):
                 theirs = self.theirs(DFSADMIN, *arguments)
                 self.assertEqual(self.ours("dfsadmin", *arguments), theirs)
+
+    def test_open_files_are_listed_alike(self):
+        """By our tool and Hadoop's, of Cairn and of HDFS."""
+        listings = (
+            (),
+            ("-path", "/open"),
+            ("-path", "/open/a"),
+            ("-path", "/a"),
+            ("-blockingDecommission",),
+        )
+        writers = [rpc.Connection(port) for port in (self.hdfs.port, self.cairn.port)]
+        try:
+            for writer in writers:
+                writer.call("mkdirs", rpc.mkdirs("/open"))
+                for name in ("b", "a"):
+                    writer.call("create", rpc.create(f"/open/{name}", client=f"client-{name}"))
+            for arguments in listings:
+                with self.subTest(arguments):
+                    theirs = self.theirs(DFSADMIN, "-listOpenFiles", *arguments)
+                    for cluster in (self.cairn, self.hdfs):
+                        ours = self.ours("dfsadmin", "-listOpenFiles", *arguments, on=cluster)
+                        self.assertEqual(ours, theirs)
+                    code, out, _ = self.java.run(
+                        DFSADMIN, "-fs", self.cairn.uri, "-listOpenFiles", *arguments, check=False
+                    )
+                    self.assertEqual((code, without_places(out)), theirs)
+        finally:
+            for writer in writers:
+                writer.call("delete", rpc.delete("/open"))
+                writer.close()
 
     def test_the_report_has_the_same_lines(self):
         def lines(outcome):
@@ -121,8 +156,30 @@ class AdminCommands(Case):
         datanode = "127.0.0.1:" + self.cairn.ports("datanode-1")["ipc"]
         self.assertIn("Live datanodes (2):", admin("-report"))
         self.assertEqual(admin("-safemode", "get"), "Safe mode is OFF\n")
+        self.assertEqual(admin("-upgrade", "query"), "Upgrade finalized\n")
+        self.assertEqual(admin("-finalizeUpgrade"), "Finalize upgrade successful\n")
         self.assertIn("Uptime: ", admin("-getDatanodeInfo", datanode))
         self.assertIn("Active Volumes : 1", admin("-getVolumeReport", datanode))
         self.assertIn("a full block report on", admin("-triggerBlockReport", datanode))
         self.assertIn("Requested writer eviction", admin("-evictWriters", datanode))
         self.assertIn("successful", admin("-refreshUserToGroupsMappings"))
+        self.assertEqual(
+            admin("-metasave", "state.txt"),
+            "Created metasave file state.txt in the log directory of namenode "
+            f"{self.cairn.uri}\n",
+        )
+        with open(self.cairn.data("namenode") + "/log/state.txt") as file:
+            ours = file.read()
+        self.assertIn("/short: ", ours)  # three replicas on two datanodes
+        self.theirs(DFSADMIN, "-metasave", "theirs.txt")
+        with open(os.path.join(env.scratch_root(), "theirs.txt")) as file:
+            theirs = file.read()
+
+        def headings(text):
+            return [
+                line
+                for line in without_places(text).splitlines()
+                if line.startswith(("Live", "Dead", "Metasave", "Mis-", "Corrupt"))
+            ]
+
+        self.assertEqual(headings(ours), headings(theirs))

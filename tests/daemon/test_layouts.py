@@ -71,10 +71,20 @@ class Layouts(Case):
             self.assertEqual(cluster.dfs("-ls", "-C", "/").stdout, b"/before\n")
 
             self.assertTrue(self.upgraded(cluster))
+
+            def upgrade(word):
+                return cluster.cairn("dfsadmin", "-upgrade", word).stdout
+
+            self.assertEqual(upgrade("query"), b"Upgrade not finalized\n")
             run(
                 [env.program("cairn-namenode"), "-finalize"],
                 env=cluster.environment(),
             )
+            self.eventually(lambda: not os.path.exists(previous), "previous goes", 30)
+            self.assertEqual(upgrade("query"), b"Upgrade finalized\n")
+            self.assertTrue(self.upgraded(cluster))
+            self.assertEqual(upgrade("query"), b"Upgrade not finalized\n")
+            self.assertEqual(upgrade("finalize"), b"Finalize upgrade successful\n")
             self.eventually(lambda: not os.path.exists(previous), "previous goes", 30)
             cluster.kill("namenode")
             code, said = daemon("--conf", cluster.conf_dir, "-rollback", "--yes")

@@ -29,10 +29,18 @@ constexpr AdminCommand kCommands[] = {
      &RunRefreshNodes},
     {"printTopology", "", "Show the racks, the live datanodes of each, and their states.",
      &RunPrintTopology},
+    {"finalizeUpgrade", "",
+     "Make an upgrade or a restore final: the state before it is removed, and the datanodes "
+     "delete\n"
+     "what was kept for going back.",
+     &RunFinalizeUpgrade},
+    {"upgrade", "<query | finalize>",
+     "  query     Tell whether an upgrade could still be rolled back.\n"
+     "  finalize  The same as -finalizeUpgrade.",
+     &RunUpgrade},
     {"metasave", "<filename>",
-     "Let the namenode write what it knows of blocks and datanodes to a file in its log "
-     "directory.\n"
-     "A Cairn namenode does not: `cairn doctor`, `cairn why` and `cairn fsck` tell it.",
+     "Let the namenode write what it knows of blocks in trouble and of its datanodes to a file in\n"
+     "its log directory. An earlier file of that name is overwritten.",
      &RunMetaSave},
     {"setQuota", "<quota> <dirname>...<dirname>", kQuotas, &RunNotSupported},
     {"clrQuota", "<dirname>...<dirname>", kQuotas, &RunNotSupported},

@@ -10,6 +10,7 @@ namespace cairn::tools {
 absl::Status RunAdminHelp(AdminCall& call);               // help.cc
 absl::Status RunAdminReport(AdminCall& call);             // report.cc
 absl::Status RunEvictWriters(AdminCall& call);            // datanode_commands.cc
+absl::Status RunFinalizeUpgrade(AdminCall& call);         // upkeep.cc
 absl::Status RunGetBalancerBandwidth(AdminCall& call);    // datanode_commands.cc
 absl::Status RunGetDatanodeInfo(AdminCall& call);         // datanode_commands.cc
 absl::Status RunGetVolumeReport(AdminCall& call);         // datanode_commands.cc
@@ -29,5 +30,6 @@ absl::Status RunSaveNamespace(AdminCall& call);           // upkeep.cc
 absl::Status RunSetBalancerBandwidth(AdminCall& call);    // namenode_commands.cc
 absl::Status RunShutdownDatanode(AdminCall& call);        // datanode_commands.cc
 absl::Status RunTriggerBlockReport(AdminCall& call);      // datanode_commands.cc
+absl::Status RunUpgrade(AdminCall& call);                 // upkeep.cc
 
 }  // namespace cairn::tools

@@ -113,6 +113,14 @@ TEST(DfsAdminTest, ReconfigurationIsToldInHdfsWords) {
                 "\tFrom: \"/a\"\n\tTo: \"/c\"\n\tError: no such disk.\n");
 }
 
+TEST(DfsAdminTest, AnUpgradeIsAskedForOrFinalized) {
+  EXPECT_EQ(DfsAdmin({"-upgrade"}).exit_code, 255);
+  const Printed started = DfsAdmin({"-upgrade", "start"});
+  EXPECT_EQ(started.exit_code, 255);
+  EXPECT_EQ(started.err, "Usage: cairn dfsadmin [-upgrade <query | finalize>]\n");
+  EXPECT_EQ(DfsAdmin({"-finalizeUpgrade", "now"}).exit_code, 255);
+}
+
 TEST(DfsAdminTest, NoTwoCommandsHaveOneName) {
   std::set<std::string> names;
   for (const AdminCommand& command : AdminCommands()) {

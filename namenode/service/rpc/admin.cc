@@ -145,6 +145,40 @@ void ListCorruptFileBlocks(const Call& call) {
   });
 }
 
+// Files that are being written, a page at a time, by inode: the last id seen is what the next page
+// is asked for with. Java takes an empty page for the end, so what is not below the path is passed
+// over.
+void ListOpenFiles(const Call& call) {
+  constexpr size_t kPage = 1000;  // as HDFS
+  WithRequest<hdfs::ListOpenFilesRequestProto>(call, [&](const auto& request) {
+    if (const absl::Status bad = CheckSuperuser(call); !bad.ok()) return call.reply.Fail(bad);
+    const auto& types = request.types();
+    // Older clients name no type.
+    const bool all =
+        types.empty() || std::find(types.begin(), types.end(), hdfs::ALL_OPEN_FILES) != types.end();
+    InodeId after{static_cast<uint64_t>(std::max<int64_t>(request.id(), 0))};
+    hdfs::ListOpenFilesResponseProto response;
+    *response.mutable_types() = types;
+    uint64_t ticket = 0;
+    do {
+      const auto page = call.namenode().ListOpenFiles(call.caller, after, !all, kPage);
+      if (!Succeeded(call, page)) return;
+      ticket = std::max(ticket, page.ticket);
+      after = page.value->last;
+      response.set_hasmore(page.value->more);
+      for (const OpenFile& file : page.value->files) {
+        if (!IsBelow(file.path, request.path())) continue;
+        hdfs::OpenFilesBatchResponseProto& entry = *response.add_entries();
+        entry.set_id(static_cast<int64_t>(ToInt(file.id)));
+        entry.set_path(file.path);
+        entry.set_clientname(file.holder);
+        entry.set_clientmachine(file.machine);
+      }
+    } while (response.hasmore() && response.entries().empty());
+    call.reply.SendAt(ticket, response);
+  });
+}
+
 SafeModeAction ToAction(hdfs::SafeModeActionProto action) {
   switch (action) {
     case hdfs::SAFEMODE_LEAVE:
@@ -248,6 +282,7 @@ constexpr std::array kMethods = {
     Method{"getSlowDatanodeReport", GetSlowDatanodeReport},
     Method{"refreshNodes", RefreshNodes},
     Method{"listCorruptFileBlocks", ListCorruptFileBlocks},
+    Method{"listOpenFiles", ListOpenFiles},
     Method{"setSafeMode", SetSafeMode},
     Method{"getStoragePolicies", GetStoragePolicies},
     Method{"setStoragePolicy", SetStoragePolicy},

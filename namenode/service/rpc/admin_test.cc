@@ -46,6 +46,56 @@ TEST_F(AdminTest, FsStatsAreForEverybody) {
   EXPECT_EQ(groups.missing_blocks(), 0u);
 }
 
+// The largest page is 1000 files; clients take an empty one for the end.
+TEST_F(AdminTest, OpenFilesBelowAPathAreListedByInodeAndNoPageBeforeTheLastIsEmpty) {
+  for (uint64_t id = 1; id <= 2500; ++id) {
+    namenode_.open_files.push_back(
+        {InodeId{id}, absl::StrCat(id > 2400 ? "/z/f" : "/a/f", id), "writer", "10.1.1.1"});
+  }
+  hdfs::ListOpenFilesRequestProto request;
+  request.set_id(0);
+  request.add_types(hdfs::ALL_OPEN_FILES);
+  const auto all = Ask<hdfs::ListOpenFilesResponseProto>("listOpenFiles", request);
+  EXPECT_EQ(namenode_.last_call(), "ListOpenFiles(0, 0, 1000)");
+  EXPECT_EQ(all.entries_size(), 1000);
+  EXPECT_TRUE(all.hasmore());
+  EXPECT_EQ(all.entries(999).id(), 1000);
+  EXPECT_EQ(all.entries(999).path(), "/a/f1000");
+  EXPECT_EQ(all.entries(999).clientname(), "writer");
+  EXPECT_EQ(all.entries(999).clientmachine(), "10.1.1.1");
+
+  request.set_path("/z");
+  const auto few = Ask<hdfs::ListOpenFilesResponseProto>("listOpenFiles", request);
+  EXPECT_EQ(few.entries_size(), 100);
+  EXPECT_FALSE(few.hasmore());
+  request.set_path("/");
+  request.set_id(2500);
+  const auto none = Ask<hdfs::ListOpenFilesResponseProto>("listOpenFiles", request);
+  EXPECT_EQ(none.entries_size(), 0);
+  EXPECT_FALSE(none.hasmore());
+  request.set_id(-7);
+  EXPECT_EQ(Ask<hdfs::ListOpenFilesResponseProto>("listOpenFiles", request).entries(0).id(), 1);
+}
+
+TEST_F(AdminTest, OpenFilesAreListedBySuperusersByWhatKindTheyAskFor) {
+  hdfs::ListOpenFilesRequestProto request;
+  request.set_id(5);
+  request.add_types(hdfs::BLOCKING_DECOMMISSION);
+  const auto blocking = Ask<hdfs::ListOpenFilesResponseProto>("listOpenFiles", request);
+  EXPECT_EQ(namenode_.last_call(), "ListOpenFiles(5, 1, 1000)");
+  EXPECT_EQ(blocking.types(0), hdfs::BLOCKING_DECOMMISSION);
+  request.add_types(hdfs::ALL_OPEN_FILES);
+  Call("listOpenFiles", request);
+  EXPECT_EQ(namenode_.last_call(), "ListOpenFiles(5, 0, 1000)");
+  request.clear_types();  // as older clients
+  Call("listOpenFiles", request);
+  EXPECT_EQ(namenode_.last_call(), "ListOpenFiles(5, 0, 1000)");
+  namenode_.calls.clear();
+  namenode_.superuser = false;
+  EXPECT_THAT(Call("listOpenFiles", request).status, IsFsError(FsError::kAccessControl));
+  EXPECT_TRUE(namenode_.calls.empty());
+}
+
 TEST_F(AdminTest, DatanodeReport) {
   AddDatanodes();
   const auto live = Report(hdfs::DATANODE_REPORT_LIVE);

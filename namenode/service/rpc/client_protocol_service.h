@@ -57,8 +57,14 @@ struct ClientProtocolOptions {
   std::function<void(const SaveNamespaceRequest&, Saved)> save_namespace;
   // finalizeUpgrade: what a restore has dropped may now go. Null: there is nothing to finalize.
   std::function<Outcome<Nothing>(const Caller&)> finalize;
+  // upgradeStatus: no state is kept to go back to. Null: none ever is.
+  std::function<bool()> upgrade_final;
   // Begins a journal segment and gives its first txid. Null: unsupported.
   std::function<absl::StatusOr<uint64_t>()> roll_edits;
+  // Writes a file of this name, and then, on any thread, tells how it went. Null: unsupported.
+  std::function<void(absl::string_view user, absl::string_view file_name,
+                     std::function<void(const absl::Status&)>)>
+      meta_save;
   // Reads the hosts files and the rack table again. Null: there are none.
   std::function<absl::Status()> refresh_nodes;
 };

@@ -1,5 +1,5 @@
-// namenode/service/rpc/upkeep.cc - care of what the namenode keeps on its disks: checkpoints and
-// journal segments.
+// namenode/service/rpc/upkeep.cc - care of what the namenode keeps on its disks: checkpoints,
+// journal segments, and what it writes down for people.
 
 #include <memory>
 #include <string>
@@ -60,10 +60,34 @@ void FinalizeUpgrade(const Call& call) {
   AnswerNothing(call, finalize ? finalize(call.caller) : Outcome<Nothing>{Nothing{}});
 }
 
+void UpgradeStatus(const Call& call) {
+  const auto& is_final = call.edge().options.upgrade_final;
+  hdfs::UpgradeStatusResponseProto response;
+  response.set_upgradefinalized(!is_final || is_final());
+  call.reply.Send(response);
+}
+
+void MetaSave(const Call& call) {
+  WithRequest<hdfs::MetaSaveRequestProto>(call, [&](const auto& request) {
+    if (const absl::Status bad = CheckSuperuser(call); !bad.ok()) return call.reply.Fail(bad);
+    const auto& save = call.edge().options.meta_save;
+    if (!save) {
+      return call.reply.Fail(MakeFsError(FsError::kUnsupported, "there is no log directory here"));
+    }
+    const auto reply = std::make_shared<rpc::DeferredReply>(call.reply.Defer());
+    save(call.caller.user, request.filename(), [reply](const absl::Status& status) {
+      if (!status.ok()) return reply->FailAt(0, ForClients(status));
+      reply->SendAt(0, hdfs::MetaSaveResponseProto());
+    });
+  });
+}
+
 constexpr Method kMethods[] = {
     {"finalizeUpgrade", FinalizeUpgrade},
+    {"upgradeStatus", UpgradeStatus},
     {"saveNamespace", SaveNamespace},  // once more does no harm
     {"rollEdits", RollEdits},
+    {"metaSave", MetaSave},
 };
 
 }  // namespace

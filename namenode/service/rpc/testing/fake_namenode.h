@@ -44,6 +44,9 @@ class FakeNamenode final : public Namenode {
   BlockHealth health;
   HealthTotals totals;
   std::vector<BlockId> in_need;
+  std::optional<Need> their_need;  // nullopt: they have every need
+  std::vector<std::pair<uint32_t, uint64_t>> pending_deletions;
+  std::vector<OpenFile> open_files;  // by id
   SafeModeStatus safe_mode;
   uint32_t policy = 0;
   std::function<void()> on_replica;  // the last one given to Complete
@@ -192,7 +195,24 @@ class FakeNamenode final : public Namenode {
     return Note(c, health, "DescribeBlock(%d)", ToInt(id));
   }
   HealthTotals Health() override { return totals; }
-  std::vector<BlockId> BlocksInNeed(Need, BlockId, size_t) override { return in_need; }
+  std::vector<std::pair<uint32_t, uint64_t>> PendingDeletions() override {
+    return pending_deletions;
+  }
+  std::vector<BlockId> BlocksInNeed(Need need, BlockId, size_t) override {
+    return need == their_need.value_or(need) ? in_need : std::vector<BlockId>();
+  }
+  Outcome<OpenFilePage> ListOpenFiles(const Caller& c, InodeId after, bool blocking,
+                                      size_t most) override {
+    OpenFilePage page{.last = after};
+    for (const OpenFile& file : open_files) {
+      if (file.id <= after) continue;
+      page.files.push_back(file);
+      page.last = file.id;
+      page.more = page.files.size() == most;
+      if (page.more) break;
+    }
+    return Note(c, page, "ListOpenFiles(%d, %d, %d)", ToInt(after), blocking, most);
+  }
   Outcome<SafeModeStatus> SafeMode(const Caller& c, SafeModeAction action) override {
     return Note(c, safe_mode, "SafeMode(%d)", static_cast<int>(action));
   }
