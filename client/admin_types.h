@@ -99,6 +99,17 @@ struct LostBlock {
   std::string path;
 };
 
+// How far a datanode has come that is being decommissioned, or enters maintenance.
+struct LeaveFacts {
+  absl::Duration since;                      // as far as the namenode knows
+  uint64_t blocks_left = 0, bytes_left = 0;  // not safe without it yet
+  uint64_t last_copies = 0;                  // of these: nowhere else
+  bool looking = false;                      // the numbers above may fall
+  uint64_t bytes_per_second = 0;             // made safe lately
+  std::optional<absl::Duration> ends_in;     // absent: not known, or nothing moves
+  std::string blocked_by;                    // empty: nothing is in the way
+};
+
 enum class NodeLiveness : uint8_t { kLive = 0, kStale = 1, kDead = 2 };
 
 struct StorageFacts {
@@ -116,6 +127,7 @@ struct NodeFacts {
   absl::Duration silent;
   uint32_t transfers = 0;
   std::vector<StorageFacts> storages;
+  std::optional<LeaveFacts> leaving;  // absent: it stays, or has been seen out
 
   std::string name() const;  // ip:port
 };

@@ -156,6 +156,18 @@ NodeFacts ToNodeFacts(const admin::NodeFacts& p) {
                           .remaining = s.remaining_bytes(),
                           .blocks = s.blocks()});
   }
+  if (p.has_leaving()) {
+    const admin::LeaveFacts& from = p.leaving();
+    LeaveFacts& to = n.leaving.emplace();
+    to.since = Millis(from.since_ms());
+    to.blocks_left = from.blocks_left();
+    to.bytes_left = from.bytes_left();
+    to.last_copies = from.last_copies();
+    to.looking = from.looking();
+    to.bytes_per_second = from.bytes_per_second();
+    if (from.has_ends_in_ms()) to.ends_in = Millis(from.ends_in_ms());
+    to.blocked_by = from.blocked_by();
+  }
   return n;
 }
 

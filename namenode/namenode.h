@@ -19,6 +19,7 @@
 #include "common/clock.h"
 #include "common/mutex.h"
 #include "namenode/blocks/block_health.h"
+#include "namenode/blocks/leave_progress.h"
 #include "namenode/namespace/types.h"
 
 namespace cairn::namenode {
@@ -168,6 +169,8 @@ class Namenode {
   // Blocks in trouble, counted; and those with one need, by id, above `after`. The caller checks
   // who asks.
   virtual HealthTotals Health() = 0;
+  // The datanodes that are being seen out, by uuid.
+  virtual std::vector<LeaveProgress> Leaving() = 0;
   // How many replicas each storage is to delete and was not told to yet, by its number.
   virtual std::vector<std::pair<uint32_t, uint64_t>> PendingDeletions() = 0;
   virtual std::vector<BlockId> BlocksInNeed(Need need, BlockId after, size_t most) = 0;

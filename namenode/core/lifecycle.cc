@@ -240,6 +240,8 @@ HealthTotals NamenodeImpl::Health() {
   return healer_->Totals();
 }
 
+std::vector<LeaveProgress> NamenodeImpl::Leaving() { return healer_->Leaving(); }
+
 std::vector<BlockId> NamenodeImpl::BlocksInNeed(Need need, BlockId after, size_t most) {
   ReaderLock lock(mu_);
   return healer_->InNeed(need, after, most);

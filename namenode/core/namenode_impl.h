@@ -183,6 +183,7 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
                                   const std::vector<std::string>& storage_uuids) override;
   Outcome<BlockHealth> DescribeBlock(const Caller&, BlockId block) override;
   HealthTotals Health() override;
+  std::vector<LeaveProgress> Leaving() override;
   std::vector<std::pair<uint32_t, uint64_t>> PendingDeletions() override {
     return invalidations_.Counts();
   }

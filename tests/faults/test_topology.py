@@ -247,6 +247,49 @@ class Leaving(TopologyCase):
             report = self.admin(cluster, "-report", "-dead").stdout.decode()
             self.assertIn("Decommission Status : Decommissioned", report)
 
+    def test_the_foretold_end_comes_true(self):
+        """The limit on repair decides how long it takes, and the machine does not: half a minute.
+        What is foretold once a third is done may be wrong by 30 %."""
+        hosts = self.hosts_file("[]")
+        with MiniCluster(
+            datanodes=3,
+            racks=["/a"] * 3,
+            conf={
+                **self.CONF,
+                "dfs.hosts": hosts,
+                "dfs.blocksize": "256k",
+                "cairn.namenode.repair.bandwidth": "512k",
+            },
+        ) as cluster:
+            cluster.put(os.urandom(22 << 20), "/f", "-D", "dfs.replication=2")
+            before = self.replicas(cluster, "datanode-1")
+            self.want(cluster, hosts, datanode_1="DECOMMISSIONED")
+            foretold = []  # (when, its end)
+
+            def leaving():
+                report = json.loads(
+                    self.admin(cluster, "-report", "-decommissioning", "--json").stdout
+                )
+                nodes = report["datanodes"]["decommissioning"]
+                return nodes[0]["leaving"] if nodes and "leaving" in nodes[0] else None
+
+            until = time.monotonic() + 200 * env.SLOW
+            while self.state(cluster, "datanode-1") != "Decommissioned":
+                self.assertLess(time.monotonic(), until, "it does not end")
+                now, found = time.monotonic(), leaving()
+                if found and found["ends_in_s"] is not None and not found["looking"]:
+                    done = 1 - found["blocks_left"] / before
+                    if 0.33 < done < 0.75:
+                        foretold.append((now, now + found["ends_in_s"]))
+                time.sleep(0.5)
+            end = time.monotonic()
+            self.assertGreaterEqual(len(foretold), 5, "it was over too soon to be foretold")
+            for now, expected in foretold:
+                with self.subTest(left=round(end - now, 1), foretold=round(expected - now, 1)):
+                    self.assertLessEqual(abs(expected - end), 0.3 * (end - now))
+            why = cluster.cairn("why", self.address(cluster, "datanode-1")).stdout.decode()
+            self.assertIn("it is decommissioned and may be switched off", why)
+
     def test_a_cancelled_decommission_leaves_nothing_too_many(self):
         hosts = self.hosts_file("[]")
         with self.cluster(hosts) as cluster:
@@ -268,6 +311,12 @@ class Leaving(TopologyCase):
             report = self.admin(cluster, "-report", "-decommissioning").stdout.decode()
             self.assertIn("Decommissioning datanodes (1)", report)
             self.assertIn("Decommission Status : Decommission in progress", report)
+            self.assertIn("\nBlocks Left: 1\n", report)
+            self.assertIn("\nExpected End: not known yet\n", report)
+            self.assertRegex(report, r"\nIn The Way: blk_\d+: ")
+            why = cluster.cairn("why", self.address(cluster, "datanode-2")).stdout.decode()
+            self.assertIn("copied elsewhere: 1 block with 1 MB is left", why)
+            self.assertIn("in the way: blk_", why)
             cluster.dfs("-setrep", "4", "/f0")
             self.eventually(
                 lambda: self.state(cluster, "datanode-2") == "Decommissioned", "the end", 90

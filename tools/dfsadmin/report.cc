@@ -1,5 +1,6 @@
 #include "tools/dfsadmin/report.h"
 
+#include <algorithm>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -46,7 +47,38 @@ const char* StateText(DatanodeAdminState state) {
   return "Normal";
 }
 
-void PrintNode(const DatanodeReport& n, std::ostream& out) {
+bool IsLeaving(const DatanodeReport& node) {
+  return node.admin_state == DatanodeAdminState::kDecommissioning ||
+         node.admin_state == DatanodeAdminState::kEnteringMaintenance;
+}
+
+const client::LeaveFacts* LeavingOf(const ClusterReport& report, const DatanodeReport& node) {
+  const auto found = report.leaving.find(node.uuid);
+  return found == report.leaving.end() ? nullptr : &found->second;
+}
+
+std::string Seconds(absl::Duration duration) {
+  return absl::FormatDuration(absl::Ceil(duration, absl::Seconds(1)));
+}
+
+// Lines that HDFS does not have.
+void PrintLeaving(const client::LeaveFacts& leaving, std::ostream& out) {
+  out << "Leaving For: " << Seconds(leaving.since) << "\n"
+      << "Blocks Left: " << leaving.blocks_left
+      << (leaving.looking ? " (still being looked through)" : "") << "\n"
+      << "Bytes Left: " << Bytes(leaving.bytes_left) << "\n";
+  if (leaving.last_copies > 0) out << "Blocks Nowhere Else: " << leaving.last_copies << "\n";
+  out << "Expected End: ";
+  if (leaving.ends_in.has_value()) {
+    out << "in " << Seconds(*leaving.ends_in) << ", at " << Bytes(leaving.bytes_per_second)
+        << " per second\n";
+  } else {
+    out << "not known yet\n";
+  }
+  if (!leaving.blocked_by.empty()) out << "In The Way: " << leaving.blocked_by << "\n";
+}
+
+void PrintNode(const DatanodeReport& n, const client::LeaveFacts* leaving, std::ostream& out) {
   const std::string address = absl::StrCat(n.ip, ":", n.transfer_port);
   out << "Name: " << address << (n.host.empty() ? "" : absl::StrCat(" (", n.host, ")")) << "\n"
       << "Hostname: " << n.host << "\n";
@@ -71,7 +103,9 @@ void PrintNode(const DatanodeReport& n, std::ostream& out) {
   } else {
     out << "Last Block Report: " << JavaDate(n.last_block_report) << "\n";
   }
-  out << "Num of Blocks: " << n.block_count << "\n\n\n";
+  out << "Num of Blocks: " << n.block_count << "\n";
+  if (leaving != nullptr) PrintLeaving(*leaving, out);
+  out << "\n\n";
 }
 
 // A server that cannot tell sends -1.
@@ -144,6 +178,17 @@ absl::StatusOr<ClusterReport> FetchReport(client::FileSystem& fs, client::Cluste
     if (!slow.ok() && !absl::IsUnimplemented(slow.status())) return slow.status();
     if (slow.ok()) report.sections.push_back({"Slow", "slow", filter.slow, *std::move(slow)});
   }
+  const auto any_leaves = [](const ClusterReport::Section& section) {
+    return std::any_of(section.nodes.begin(), section.nodes.end(), IsLeaving);
+  };
+  if (std::any_of(report.sections.begin(), report.sections.end(), any_leaves)) {
+    const auto cluster = admin.DescribeCluster();
+    if (absl::IsUnimplemented(cluster.status())) return report;  // an Apache HDFS
+    RETURN_IF_ERROR(cluster.status());
+    for (const client::NodeFacts& node : cluster->nodes) {
+      if (node.leaving.has_value()) report.leaving.emplace(node.uuid, *node.leaving);
+    }
+  }
   return report;
 }
 
@@ -161,7 +206,9 @@ void PrintReport(const ClusterReport& report, std::ostream& out) {
   for (const ClusterReport::Section& section : report.sections) {
     if (section.nodes.empty() && !section.always) continue;
     out << section.title << " datanodes (" << section.nodes.size() << "):\n\n";
-    for (const DatanodeReport& node : section.nodes) PrintNode(node, out);
+    for (const DatanodeReport& node : section.nodes) {
+      PrintNode(node, LeavingOf(report, node), out);
+    }
   }
 }
 
@@ -187,7 +234,26 @@ void WriteBlockStats(const char* name, const std::optional<BlockStats>& stats, J
   json.EndObject();
 }
 
-void WriteNode(const DatanodeReport& node, JsonWriter& json) {
+void WriteLeaving(const client::LeaveFacts& leaving, JsonWriter& json) {
+  json.Key("leaving");
+  json.BeginObject();
+  json.Field("for_s", absl::ToDoubleSeconds(leaving.since));
+  json.Field("blocks_left", leaving.blocks_left);
+  json.Field("bytes_left", leaving.bytes_left);
+  json.Field("blocks_nowhere_else", leaving.last_copies);
+  json.Field("looking", leaving.looking);
+  json.Field("bytes_per_second", leaving.bytes_per_second);
+  json.Key("ends_in_s");
+  if (leaving.ends_in.has_value()) {
+    json.Number(absl::ToDoubleSeconds(*leaving.ends_in));
+  } else {
+    json.Null();
+  }
+  json.Field("blocked_by", leaving.blocked_by);
+  json.EndObject();
+}
+
+void WriteNode(const DatanodeReport& node, const client::LeaveFacts* leaving, JsonWriter& json) {
   json.BeginObject();
   json.Field("datanode", absl::StrCat(node.ip, ":", node.transfer_port));
   json.Field("host", node.host);
@@ -201,6 +267,7 @@ void WriteNode(const DatanodeReport& node, JsonWriter& json) {
   json.Field("transfers", node.transfers);
   json.Field("blocks", node.block_count);
   json.Field("last_contact_ms", static_cast<uint64_t>(absl::ToUnixMillis(node.last_heartbeat)));
+  if (leaving != nullptr) WriteLeaving(*leaving, json);
   json.EndObject();
 }
 
@@ -220,7 +287,9 @@ void WriteReport(const ClusterReport& report, std::ostream& out) {
   for (const ClusterReport::Section& section : report.sections) {
     json.Key(section.key);
     json.BeginArray();
-    for (const DatanodeReport& node : section.nodes) WriteNode(node, json);
+    for (const DatanodeReport& node : section.nodes) {
+      WriteNode(node, LeavingOf(report, node), json);
+    }
     json.EndArray();
   }
   json.EndObject();

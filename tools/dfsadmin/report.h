@@ -1,8 +1,10 @@
 // tools/dfsadmin/report.h - `cairn dfsadmin -report`: fetched first, printed afterwards.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <ostream>
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -24,6 +26,8 @@ struct ClusterReport {
     std::vector<client::DatanodeReport> nodes;
   };
   std::vector<Section> sections;
+  // Of datanodes that are to leave, by uuid; an Apache HDFS does not tell.
+  std::map<std::string, client::LeaveFacts> leaving;
 };
 
 struct ReportFilter {

@@ -47,6 +47,35 @@ TEST(PrintReportTest, EachDatanodeIsDescribedUnderItsSection) {
   EXPECT_THAT(out.str(), Not(HasSubstr("Dead datanodes")));
 }
 
+TEST(PrintReportTest, OfANodeThatIsToLeaveItIsToldHowFarItHasCome) {
+  ClusterReport report = OneNode();
+  report.sections[0].nodes[0].uuid = "uuid-1";
+  client::LeaveFacts& leaving = report.leaving["uuid-1"];
+  leaving = {.since = absl::Seconds(90), .blocks_left = 3, .bytes_left = 2048};
+  std::ostringstream unknown;
+  PrintReport(report, unknown);
+  EXPECT_THAT(unknown.str(), HasSubstr("Num of Blocks: 0\nLeaving For: 1m30s\nBlocks Left: 3\n"
+                                       "Bytes Left: 2048 (2 KB)\n"
+                                       "Expected End: not known yet\n\n\n"));
+  leaving.ends_in = absl::Milliseconds(1500);
+  leaving.bytes_per_second = 1024;
+  leaving.looking = true;
+  leaving.last_copies = 1;
+  leaving.blocked_by = "blk_1: no datanode has room";
+  std::ostringstream known;
+  PrintReport(report, known);
+  EXPECT_THAT(known.str(), HasSubstr("Blocks Left: 3 (still being looked through)\n"
+                                     "Bytes Left: 2048 (2 KB)\nBlocks Nowhere Else: 1\n"
+                                     "Expected End: in 2s, at 1024 (1 KB) per second\n"
+                                     "In The Way: blk_1: no datanode has room\n"));
+  std::ostringstream json;
+  WriteReport(report, json);
+  EXPECT_THAT(json.str(), HasSubstr("\"leaving\":{\"for_s\":90,\"blocks_left\":3,"
+                                    "\"bytes_left\":2048,\"blocks_nowhere_else\":1,"
+                                    "\"looking\":true,\"bytes_per_second\":1024,"
+                                    "\"ends_in_s\":1.5,\"blocked_by\":\"blk_1: no "));
+}
+
 TEST(PrintReportTest, SafeModeComesFirst) {
   ClusterReport report = OneNode();
   report.safe_mode = true;

@@ -198,6 +198,25 @@ void AddLiveness(const NodeFacts& node, const ClusterFacts& cluster,
   troubles.push_back(std::move(t));
 }
 
+// "its blocks are copied elsewhere: 12 blocks with 1.2 GB are left, at 3 MB a second"
+void AddProgress(const client::LeaveFacts& leaving, Trouble& t) {
+  t.since = Span(leaving.since);
+  absl::StrAppend(&t.doing, ": ", leaving.blocks_left,
+                  leaving.blocks_left == 1 ? " block" : " blocks", " with ",
+                  HumanSize(leaving.bytes_left, "B", 2),
+                  leaving.blocks_left == 1 ? " is left" : " are left");
+  if (leaving.looking) t.doing += ", as far as they have been looked through";
+  if (leaving.last_copies > 0) {
+    absl::StrAppend(&t.doing, "; ", leaving.last_copies, " of them ",
+                    leaving.last_copies == 1 ? "is" : "are", " nowhere else");
+  }
+  if (leaving.bytes_per_second > 0) {
+    absl::StrAppend(&t.doing, "; ", HumanSize(leaving.bytes_per_second, "B", 2), " a second");
+  }
+  t.blocked = leaving.blocked_by;
+  if (leaving.ends_in.has_value()) t.expected = absl::StrCat("in ", Span(*leaving.ends_in));
+}
+
 void AddAdminState(const NodeFacts& node, std::vector<Trouble>& troubles) {
   Trouble t;
   t.subject = NodeSubject(node);
@@ -222,6 +241,7 @@ void AddAdminState(const NodeFacts& node, std::vector<Trouble>& troubles) {
       t.what = "it is in maintenance";
       break;
   }
+  if (node.leaving.has_value()) AddProgress(*node.leaving, t);
   troubles.push_back(std::move(t));
 }
 

@@ -135,6 +135,28 @@ TEST(WhyTest, ASilentNodeHasUntilTheDeadInterval) {
               IsEmpty());
 }
 
+TEST(WhyTest, OfANodeThatIsToLeaveTheRestAndTheEndAreTold) {
+  NodeFacts node = Node(NodeLiveness::kLive, absl::Seconds(1));
+  node.admin_state = client::DatanodeAdminState::kDecommissioning;
+  node.leaving = client::LeaveFacts{.since = absl::Seconds(42),
+                                    .blocks_left = 2,
+                                    .bytes_left = 3 << 20,
+                                    .last_copies = 1,
+                                    .bytes_per_second = 1 << 20,
+                                    .ends_in = absl::Seconds(3),
+                                    .blocked_by = "blk_1: no datanode has room"};
+  const Trouble t = ExplainNode(node, Cluster()).troubles.at(0);
+  EXPECT_EQ(t.since, "42s");
+  EXPECT_EQ(t.doing,
+            "its blocks are copied elsewhere: 2 blocks with 3 MB are left; 1 of them is nowhere "
+            "else; 1 MB a second");
+  EXPECT_EQ(t.blocked, "blk_1: no datanode has room");
+  EXPECT_EQ(t.expected, "in 3s");
+  node.leaving->ends_in.reset();
+  EXPECT_THAT(ExplainNode(node, Cluster()).troubles.at(0).expected,
+              HasSubstr("when every block has its replicas elsewhere"));
+}
+
 TEST(WhyTest, StoragesThatFailedOrAreFullAreTroubles) {
   NodeFacts node = Node(NodeLiveness::kLive, absl::Seconds(1));
   node.storages[0].failed = true;

@@ -107,6 +107,17 @@ void FillNode(const DatanodeInfo& node, admin::NodeFacts& out) {
   }
 }
 
+void FillLeaving(const LeaveProgress& progress, admin::LeaveFacts& out) {
+  out.set_since_ms(Millis(progress.since));
+  out.set_blocks_left(progress.blocks_left);
+  out.set_bytes_left(progress.bytes_left);
+  out.set_last_copies(progress.last_copies);
+  out.set_looking(progress.looking);
+  out.set_bytes_per_second(static_cast<uint64_t>(progress.bytes_per_second));
+  if (progress.ends_in) out.set_ends_in_ms(Millis(*progress.ends_in));
+  out.set_blocked_by(progress.blocked_by);
+}
+
 void FillHealth(const HealthTotals& totals, admin::DescribeClusterResponse& out) {
   out.add_blocks_by_need(0);  // of Need's "nothing"
   for (const uint64_t count : totals.by_need) out.add_blocks_by_need(count);
@@ -246,6 +257,7 @@ void AdminProtocolService::ListLostBlocks(const Caller& caller, absl::string_vie
 }
 
 void AdminProtocolService::DescribeCluster(const Caller& caller, rpc::RpcReply& reply) {
+  const bool superuser = namenode_.IsSuperuser(caller);
   admin::DescribeClusterResponse response;
   response.set_version(options_.version);
   response.set_now_ms(static_cast<uint64_t>(absl::ToUnixMillis(clock_.Now())));
@@ -264,10 +276,21 @@ void AdminProtocolService::DescribeCluster(const Caller& caller, rpc::RpcReply& 
   ClusterState& cluster = namenode_.cluster();
   response.set_unregistered_nodes(
       static_cast<uint32_t>(std::max(cluster.Totals().unregistered, 0)));
-  for (const DatanodeInfo& node : cluster.Nodes()) FillNode(node, *response.add_nodes());
+  const std::vector<LeaveProgress> leaving = namenode_.Leaving();
+  for (const DatanodeInfo& node : cluster.Nodes()) {
+    admin::NodeFacts& out = *response.add_nodes();
+    FillNode(node, out);
+    for (const LeaveProgress& progress : leaving) {
+      // One that was seen out since is not told to be leaving still.
+      if (progress.uuid != node.uuid || progress.state != node.admin_state) continue;
+      FillLeaving(progress, *out.mutable_leaving());
+      // It may name a file.
+      if (!superuser) out.mutable_leaving()->clear_blocked_by();
+    }
+  }
   FillHealth(namenode_.Health(), response);
   // Counting takes as long as there are open files: not for everybody who asks.
-  if (namenode_.IsSuperuser(caller)) FillDescriptors(response);
+  if (superuser) FillDescriptors(response);
   reply.Send(response);
 }
 

@@ -170,6 +170,40 @@ TEST_F(AdminProtocolTest, TheClusterIsDescribedToEverybody) {
       0u);
 }
 
+TEST_F(AdminProtocolTest, HowFarANodeIsOnItsWayOutIsTold) {
+  AddDatanodes();
+  LeaveProgress progress{.uuid = "dn-2", .state = AdminState::kInService};
+  progress.since = absl::Seconds(7);
+  progress.blocks_left = 5;
+  progress.bytes_left = 500;
+  progress.last_copies = 1;
+  progress.bytes_per_second = 50.5;
+  progress.blocked_by = "/secret/f is being written";
+  namenode_.leaving = {progress};
+  const auto ask = [&] {
+    return AskAdmin<admin::DescribeClusterResponse>("describeCluster",
+                                                    admin::DescribeClusterRequest());
+  };
+  auto response = ask();
+  EXPECT_FALSE(response.nodes(0).has_leaving());
+  ASSERT_TRUE(response.nodes(1).has_leaving());
+  const admin::LeaveFacts& leaving = response.nodes(1).leaving();
+  EXPECT_EQ(leaving.since_ms(), 7000u);
+  EXPECT_EQ(leaving.blocks_left(), 5u);
+  EXPECT_EQ(leaving.bytes_left(), 500u);
+  EXPECT_EQ(leaving.last_copies(), 1u);
+  EXPECT_EQ(leaving.bytes_per_second(), 50u);
+  EXPECT_FALSE(leaving.has_ends_in_ms());
+  EXPECT_EQ(leaving.blocked_by(), "/secret/f is being written");
+  namenode_.leaving[0].ends_in = absl::Seconds(10);
+  namenode_.superuser = false;
+  response = ask();
+  EXPECT_EQ(response.nodes(1).leaving().ends_in_ms(), 10'000u);
+  EXPECT_EQ(response.nodes(1).leaving().blocked_by(), "") << "paths are not for everybody";
+  namenode_.leaving[0].state = AdminState::kDecommissioning;  // it was seen out since
+  EXPECT_FALSE(ask().nodes(1).has_leaving());
+}
+
 TEST_F(AdminProtocolTest, OperationsAreCountedForSuperusers) {
   counters_.Count("mkdirs", "alice");
   const auto response =

@@ -43,6 +43,7 @@ class FakeNamenode final : public Namenode {
   ContentSummary summary;
   BlockHealth health;
   HealthTotals totals;
+  std::vector<LeaveProgress> leaving;
   std::vector<BlockId> in_need;
   std::optional<Need> their_need;  // nullopt: they have every need
   std::vector<std::pair<uint32_t, uint64_t>> pending_deletions;
@@ -195,6 +196,7 @@ class FakeNamenode final : public Namenode {
     return Note(c, health, "DescribeBlock(%d)", ToInt(id));
   }
   HealthTotals Health() override { return totals; }
+  std::vector<LeaveProgress> Leaving() override { return leaving; }
   std::vector<std::pair<uint32_t, uint64_t>> PendingDeletions() override {
     return pending_deletions;
   }
