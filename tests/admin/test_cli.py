@@ -140,6 +140,19 @@ class Fsck(Case):
             for block in report["files"][0]["blocks"]
         ]
 
+    def test_8_safe_mode_is_told_with_its_reason(self):
+        def safe_mode(word):
+            return text(self.cluster.cairn("dfsadmin", "-safemode", word))
+
+        self.assertEqual(safe_mode("get"), "Safe mode is OFF\n")
+        self.assertEqual(safe_mode("enter"), "Safe mode is ON\n")
+        try:
+            lines = safe_mode("get").splitlines()
+            self.assertEqual(len(lines), 2)
+            self.assertEqual(lines[0], "Safe mode is ON")
+            self.assertIn("It was turned on manually.", lines[1])
+        finally:
+            self.assertEqual(safe_mode("leave"), "Safe mode is OFF\n")
 
 
 class Datanodes(Case):

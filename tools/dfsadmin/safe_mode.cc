@@ -10,6 +10,17 @@ using client::SafeModeAction;
 
 constexpr absl::Duration kPause = absl::Seconds(5);
 
+// What is known, what is missing and when it ends, in the namenode's words. An Apache HDFS does not
+// tell, and whoever asks has the answer already.
+void PrintReason(AdminCall& call) {
+  const auto admin = call.Admin();
+  if (!admin.ok()) return;
+  const auto cluster = (*admin)->DescribeCluster();
+  if (cluster.ok() && !cluster->safe_mode_reason.empty()) {
+    call.out << cluster->safe_mode_reason << "\n";
+  }
+}
+
 }  // namespace
 
 absl::Status RunSafeMode(AdminCall& call) {
@@ -32,6 +43,7 @@ absl::Status RunSafeMode(AdminCall& call) {
     ASSIGN_OR_RETURN(on, fs->SetSafeMode(SafeModeAction::kGet));
   }
   call.out << "Safe mode is " << (on ? "ON" : "OFF") << "\n";
+  if (on && word == "get") PrintReason(call);
   return absl::OkStatus();
 }
 
