@@ -308,7 +308,19 @@ void Datanode::Obey(const internal::Command& command) {
                                          ? static_cast<hdfs::StorageTypeProto>(type)
                                          : hdfs::STORAGE_TYPE_DISK);
       }
-      if (!push.targets.empty()) transfer_->Replicate(std::move(push));
+      if (push.targets.empty()) break;
+      internal::FailedCopy failed;
+      failed.set_block_id(order.block().block_id());
+      failed.set_generation_stamp(order.block().generation_stamp());
+      for (const internal::Replicate::Target& target : order.targets()) {
+        failed.add_target_uuids(target.datanode_uuid());
+      }
+      transfer_->Replicate(std::move(push), [this, failed](const absl::Status& why) {
+        constexpr size_t kMostReasonBytes = 400;
+        internal::FailedCopy told = failed;
+        told.set_reason(EscapeForLog(why.message(), kMostReasonBytes));
+        session_.CopyFailed(std::move(told));
+      });
       break;
     }
     case internal::Command::kTruncate:

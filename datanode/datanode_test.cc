@@ -137,6 +137,34 @@ TEST_F(DatanodeTest, AnOrderIsCarriedOutLongBeforeTheNextHeartbeatIsDue) {
   }
 }
 
+// Without waiting for the next heartbeat, and once more if that gets lost.
+TEST_F(DatanodeTest, ACopyThatCannotBeMadeIsToldToTheNamenodeAtOnce) {
+  namenode_.SetHeartbeatInterval(24 * 3600 * 1000);
+  ASSERT_OK_AND_ASSIGN(const auto datanode, StartAt("n1"));
+  EVENTUALLY(namenode_.heartbeats() == 1);
+  namenode_.LoseHeartbeat();
+  internal::Command copy;
+  copy.mutable_replicate()->mutable_block()->set_block_id(77);  // there is no such replica
+  copy.mutable_replicate()->mutable_block()->set_generation_stamp(1001);
+  internal::Replicate::Target* const target = copy.mutable_replicate()->add_targets();
+  target->set_datanode_uuid("dn-far");
+  target->mutable_address()->set_ip("127.0.0.1");
+  target->mutable_address()->set_transfer_port(1);
+  namenode_.Order(copy);
+  EVENTUALLY(namenode_.failed_copies().size() == 1);
+  const internal::FailedCopy failed = namenode_.failed_copies()[0];
+  EXPECT_EQ(failed.block_id(), 77u);
+  EXPECT_EQ(failed.generation_stamp(), 1001u);
+  EXPECT_THAT(failed.target_uuids(), ::testing::ElementsAre("dn-far"));
+  EXPECT_NE(failed.reason(), "");
+
+  ASSERT_OK(Write(datanode->transfer_port(), {.id = 78}, Pattern(1000)));
+  copy.mutable_replicate()->mutable_block()->set_block_id(78);  // nobody listens there
+  namenode_.Order(copy);
+  EVENTUALLY(namenode_.failed_copies().size() == 2);
+  EXPECT_EQ(namenode_.failed_copies()[1].block_id(), 78u);
+}
+
 TEST_F(DatanodeTest, ASessionThatEndsWhileItWaitsForOrdersIsBegunAnew) {
   namenode_.SetHeartbeatInterval(24 * 3600 * 1000);
   ASSERT_OK_AND_ASSIGN(const auto datanode, StartAt("n1"));

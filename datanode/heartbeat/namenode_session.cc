@@ -28,6 +28,10 @@ constexpr size_t kMostInDigests = 50'000;
 constexpr absl::Duration kReportSpacing = absl::Milliseconds(1);
 constexpr absl::Duration kMaxReportSpacing = absl::Milliseconds(4);
 
+// Of copies that failed: in one heartbeat, and between two heartbeats that are made for them.
+constexpr size_t kMostFailedCopies = 1000;
+constexpr absl::Duration kFailuresSpacing = absl::Milliseconds(100);
+
 // Somebody may set the wall clock; heartbeats go on.
 absl::Duration Now() { return SystemClock().Monotonic(); }
 
@@ -156,6 +160,15 @@ void NamenodeSession::VolumeFailed(const Volume& /*volume*/) {
   wake_.NotifyAll();
 }
 
+void NamenodeSession::CopyFailed(internal::FailedCopy failed) {
+  {
+    MutexLock lock(mu_);
+    if (failed_copies_.size() >= kMostFailedCopies) failed_copies_.pop_front();
+    failed_copies_.push_back(std::move(failed));
+  }
+  wake_.NotifyAll();
+}
+
 void NamenodeSession::TriggerReport(bool full) {
   {
     MutexLock lock(mu_);
@@ -187,6 +200,7 @@ void NamenodeSession::Run() {
       continue;
     }
     if (status.ok() && (heartbeat_now_ || volume_failed_)) pause = absl::ZeroDuration();
+    if (status.ok() && !failed_copies_.empty()) pause = std::min(pause, next_failures_ - Now());
     if (status.ok() && (round_wanted_ || lists_wanted_)) pause = absl::ZeroDuration();
     if (status.ok() && urgent_) pause = std::min(pause, next_report_ - Now());
     if (pause <= absl::ZeroDuration()) continue;
@@ -232,7 +246,7 @@ void NamenodeSession::WaitForOrders() {
 bool NamenodeSession::HeartbeatIsDue() {
   if (Now() >= next_heartbeat_) return true;
   MutexLock lock(mu_);
-  return heartbeat_now_ || volume_failed_;
+  return heartbeat_now_ || volume_failed_ || (!failed_copies_.empty() && Now() >= next_failures_);
 }
 
 absl::Status NamenodeSession::Round() {
@@ -291,6 +305,7 @@ absl::Status NamenodeSession::RegisterNow() {
   next_heartbeat_ = Now();
   digest_shift_ = std::min(reply.digest_shift(), kMaxDigestShift);
   MutexLock lock(mu_);
+  failed_copies_.clear();  // the namenode has forgotten what it ordered before
   if (reply.full_report()) round_wanted_ = true;
   order_session_ = reply.session();
   heartbeat_now_ = false;
@@ -487,17 +502,33 @@ absl::Status NamenodeSession::SendList(size_t volume, std::span<const BlockRange
 }
 
 absl::Status NamenodeSession::SendHeartbeat() {
+  internal::HeartbeatRequest request;
   {
     MutexLock lock(mu_);
     volume_failed_ = false;  // what fails from now on may miss this one
+    for (internal::FailedCopy& failed : failed_copies_) {
+      *request.add_failed_copies() = std::move(failed);
+    }
+    failed_copies_.clear();
   }
-  internal::HeartbeatRequest request;
   request.set_datanode_uuid(options_.datanode_uuid);
   request.set_session(*session_);
   for (const auto& storage : Storages()) *request.add_storages() = storage;
   request.set_transfers(static_cast<uint32_t>(std::max(transfers_(), 0)));
-  ASSIGN_OR_RETURN(const internal::HeartbeatReply reply, link_.Heartbeat(request));
+  const absl::StatusOr<internal::HeartbeatReply> answer = link_.Heartbeat(request);
+  if (!answer.ok()) {
+    MutexLock lock(mu_);
+    // In front of those that failed meanwhile, as far as there is room.
+    for (int i = request.failed_copies_size(); i-- > 0;) {
+      if (failed_copies_.size() < kMostFailedCopies) {
+        failed_copies_.push_front(std::move(*request.mutable_failed_copies(i)));
+      }
+    }
+    return answer.status();
+  }
+  const internal::HeartbeatReply& reply = *answer;
   next_heartbeat_ = Now() + interval_;
+  next_failures_ = Now() + kFailuresSpacing;
   {
     MutexLock lock(mu_);
     heartbeat_now_ = false;

@@ -83,6 +83,10 @@ class NamenodeSession final : public ReplicaEvents {
   // a life of it, that is gone.
   uint64_t registrations() const { return registrations_.load(std::memory_order_acquire); }
 
+  // A copy that the namenode ordered could not be made. A heartbeat says so at once, but those that
+  // fail one after the other share heartbeats. If there are too many, the oldest are not told.
+  void CopyFailed(internal::FailedCopy failed) ABSL_LOCKS_EXCLUDED(mu_);
+
   // Soon: lists of all replicas, or what has changed.
   void TriggerReport(bool full) ABSL_LOCKS_EXCLUDED(mu_);
 
@@ -139,6 +143,7 @@ class NamenodeSession final : public ReplicaEvents {
   absl::Duration interval_;
   absl::Duration next_heartbeat_;  // by the monotonic clock
   absl::Duration next_report_;     // the same; of urgent changes
+  absl::Duration next_failures_;   // the same; of failed copies
 
   Mutex mu_;
   CondVar wake_;             // the session's thread
@@ -146,6 +151,7 @@ class NamenodeSession final : public ReplicaEvents {
   std::deque<Change> pending_ ABSL_GUARDED_BY(mu_);
   bool urgent_ ABSL_GUARDED_BY(mu_) = false;
   bool volume_failed_ ABSL_GUARDED_BY(mu_) = false;  // no heartbeat has said so yet
+  std::deque<internal::FailedCopy> failed_copies_ ABSL_GUARDED_BY(mu_);  // not told yet
   bool round_wanted_ ABSL_GUARDED_BY(mu_) = false;
   bool lists_wanted_ ABSL_GUARDED_BY(mu_) = false;
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;

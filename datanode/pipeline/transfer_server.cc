@@ -219,7 +219,7 @@ awaitable<bool> TransferServer::ServeOne(std::shared_ptr<Channel> channel) {
   co_return false;
 }
 
-void TransferServer::Replicate(Push push) {
+void TransferServer::Replicate(Push push, std::function<void(const absl::Status&)> failed) {
   {
     MutexLock lock(mu_);
     ++running_;
@@ -227,10 +227,13 @@ void TransferServer::Replicate(Push push) {
   active_.fetch_add(1);
   asio::co_spawn(
       threads_.Next(),
-      [this, push = std::move(push)]() mutable -> awaitable<void> {
+      [this, push = std::move(push), failed = std::move(failed)]() mutable -> awaitable<void> {
         const BlockId block = push.block;
         const absl::Status status = co_await PushReplica(context_, std::move(push));
-        if (!status.ok()) LOG_WARN("replicating block {}: {}", ToInt(block), status);
+        if (!status.ok()) {
+          LOG_WARN("replicating block {}: {}", ToInt(block), status);
+          if (failed) failed(status);
+        }
         active_.fetch_sub(1);
         Ended(0);
       },

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -40,8 +41,9 @@ class TransferServer {
   // restarts, and what has not ended soon after is closed. Any thread but the I/O threads.
   void Drain(absl::Duration limit);
 
-  // Sends a replica to others, as the namenode ordered. Returns at once; failures are logged.
-  void Replicate(Push push);
+  // Sends a replica to others, as the namenode ordered. Returns at once; a failure is logged, and
+  // told to `failed`, if there is one, on an I/O thread.
+  void Replicate(Push push, std::function<void(const absl::Status&)> failed = nullptr);
 
  private:
   TransferServer(TransferContext& context, IoThreads& threads);

@@ -80,11 +80,20 @@ struct VerifyCommand {
 using DatanodeCommand = std::variant<InvalidateCommand, ReplicateCommand, RecoverCommand,
                                      FullReportCommand, TruncateCommand, VerifyCommand>;
 
+// A copy that the datanode was ordered to make, and could not.
+struct FailedCopy {
+  BlockId block{};
+  GenerationStamp stamp{};
+  std::vector<std::string> target_uuids;  // datanodes
+  std::string reason;                     // one line, printable
+};
+
 struct DatanodeHeartbeat {
   std::string datanode_uuid;
   uint64_t session = 0;
   std::vector<StorageInfo> storages;
   uint32_t transfers = 0;
+  std::vector<FailedCopy> failed_copies;  // since the last one
 };
 
 struct StorageChanges {

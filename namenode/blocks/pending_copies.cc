@@ -69,6 +69,25 @@ std::vector<PendingCopies::Expired> PendingCopies::TakeIf(
   return taken;
 }
 
+std::vector<PendingCopies::Copy> PendingCopies::TakeOf(
+    BlockId block, const std::function<bool(const Copy&)>& which) {
+  std::vector<Copy> taken;
+  const auto found = copies_.find(block);
+  if (found == copies_.end()) return taken;
+  Copies& copies = found->second;
+  for (auto at = copies.begin(); at != copies.end();) {
+    if (!which(*at)) {
+      ++at;
+      continue;
+    }
+    Count(*at, -1);
+    taken.push_back(std::move(*at));
+    at = copies.erase(at);
+  }
+  if (copies.empty()) copies_.erase(found);
+  return taken;
+}
+
 std::vector<PendingCopies::Expired> PendingCopies::TakeExpired(absl::Duration now) {
   return TakeIf([now](const Copy& copy) { return copy.deadline <= now; });
 }

@@ -50,6 +50,8 @@ class PendingCopies {
   // Copies whose time is over; and those that `lost` says cannot be finished.
   std::vector<Expired> TakeExpired(absl::Duration now);
   std::vector<Expired> TakeIf(const std::function<bool(const Copy&)>& lost);
+  // Those of one block that `which` says.
+  std::vector<Copy> TakeOf(BlockId block, const std::function<bool(const Copy&)>& which);
   // All of a block that is no more.
   void Forget(BlockId block);
 

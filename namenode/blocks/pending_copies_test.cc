@@ -47,6 +47,22 @@ TEST(PendingCopiesTest, ACopyCountsOnBothNodesUntilItsReplicaIsReported) {
   EXPECT_EQ(copies.LoadOf("node-1").copies_out, 0u);
 }
 
+TEST(PendingCopiesTest, CopiesOfOneBlockAreTakenByWhatTheyAre) {
+  PendingCopies copies;
+  const BlockId other{8};
+  for (const uint32_t target : {2, 3}) copies.Add(kBlock, CopyTo(target));
+  copies.Add(other, CopyTo(2));
+  const auto to_2 = [](const PendingCopies::Copy& copy) { return copy.target == 2; };
+  EXPECT_THAT(copies.TakeOf(BlockId{9}, to_2), IsEmpty());
+  const auto taken = copies.TakeOf(kBlock, to_2);
+  ASSERT_THAT(taken, SizeIs(1));
+  EXPECT_EQ(taken[0].target_node, "node-2");
+  EXPECT_EQ(copies.size(), 2u);
+  EXPECT_EQ(copies.LoadOf("node-2").copies_in, 1u) << "of the other block";
+  EXPECT_THAT(copies.TakeOf(kBlock, [](const auto&) { return true; }), SizeIs(1));
+  EXPECT_EQ(copies.Find(kBlock), nullptr);
+}
+
 TEST(PendingCopiesTest, ACopyEndsAtItsDeadlineOrWithItsNode) {
   PendingCopies copies;
   copies.Add(kBlock, CopyTo(2));

@@ -126,6 +126,25 @@ void NamenodeImpl::Healer::BlockRemoved(BlockId block) {
   leaving_.Forget(block);
 }
 
+// The pause before the next try grows from failure to failure, as after a copy that did not arrive.
+void NamenodeImpl::Healer::CopiesFailed(absl::string_view datanode_uuid, uint64_t session,
+                                        std::span<const FailedCopy> failed) {
+  for (const FailedCopy& told : failed) {
+    const std::vector<PendingCopies::Copy> copies =
+        copies_.TakeOf(told.block, [&](const PendingCopies::Copy& copy) {
+          return copy.source_node == datanode_uuid && copy.source_session == session &&
+                 std::find(told.target_uuids.begin(), told.target_uuids.end(), copy.target_node) !=
+                     told.target_uuids.end();
+        });
+    if (copies.empty()) continue;  // arrived all the same, given up before, or the block is gone
+    const std::string what = absl::StrCat("a copy from ", copies[0].source_address, " to ",
+                                          copies[0].target_address, " failed: ", told.reason);
+    LOG_EVERY_SECONDS(kWarn, 1, "blk_{}: {}", ToInt(told.block), what);
+    queue_.Failed(told.block, namenode_.clock_.Monotonic(), what);
+    for (const PendingCopies::Copy& copy : copies) namenode_.cluster_.Unschedule(copy.target);
+  }
+}
+
 void NamenodeImpl::Healer::FileChanged(InodeId file) {
   if (!started_) return;
   if (files_.size() >= kMostFiles) {

@@ -62,6 +62,9 @@ class NamenodeImpl::Healer {
   // The block's length is final; reports of its replicas may be on their way still.
   void BlockWritten(BlockId block, uint32_t wanted);
   void BlockRemoved(BlockId block);
+  // A datanode says that it could not make copies that it was ordered to in this session.
+  void CopiesFailed(absl::string_view datanode_uuid, uint64_t session,
+                    std::span<const FailedCopy> failed);
   // The file's replication, and with it the need of all its blocks, may have changed.
   void FileChanged(InodeId file);
   // All blocks of the storage are looked at again. Found without it: a storage that is lost, or

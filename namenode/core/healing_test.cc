@@ -145,6 +145,44 @@ class HealingTest : public ::testing::Test {
 
 // ---- lost nodes and disks
 
+// Its reason is known at once, and the next try comes after a pause, not after the time for a copy.
+TEST_F(HealingTest, ACopyThatItsSourceCannotMakeIsTriedAgainAfterAPause) {
+  Start(Nodes(2));
+  const BlockVersion block = Write("/f", 1, {0});
+  copying_ = false;
+  SetReplication("/f", 2);
+  Pass(absl::Seconds(3));
+  ASSERT_THAT(copies_, SizeIs(1));
+  EXPECT_THAT(Health(block).copies, SizeIs(1));
+  const FailedCopy failed{.block = block.id,
+                          .stamp = block.stamp,
+                          .target_uuids = {TestNamenode::DatanodeUuid(1)},
+                          .reason = "connection refused"};
+  FailedCopy elsewhere = failed;
+  elsewhere.target_uuids = {"dn-7"};
+  nn().Heartbeat(0, false, {elsewhere});
+  nn().Heartbeat(1, false, {failed});
+  EXPECT_THAT(Health(block).copies, SizeIs(1)) << "not that copy, not that source";
+
+  nn().Heartbeat(0, false, {failed, failed});
+  BlockHealth health = Health(block);
+  EXPECT_THAT(health.copies, IsEmpty());
+  ASSERT_TRUE(health.queued.has_value());
+  EXPECT_EQ(health.queued->failures, 1u);
+  EXPECT_THAT(health.queued->blocked_by,
+              AllOf(HasSubstr("a copy from "), HasSubstr(" failed: connection refused")));
+  EXPECT_GT(health.queued->again_in, absl::ZeroDuration());
+  EXPECT_LE(health.queued->again_in, absl::Seconds(10));
+  EXPECT_EQ(Totals().copies, 0u);
+
+  copying_ = true;
+  Pass(absl::Seconds(15));
+  EXPECT_THAT(copies_, SizeIs(2));
+  EXPECT_THAT(Holders("/f"), UnorderedElementsAre(0, 1));
+  nn().Heartbeat(0, false, {failed});  // too late: it means nothing any more
+  EXPECT_EQ(Health(block).need, std::nullopt);
+}
+
 TEST_F(HealingTest, ALostNodesBlocksAreCopiedElsewhereOnceItIsGivenUp) {
   Start(Nodes(4));
   const BlockVersion block = Write("/f", 3, {0, 1, 2});

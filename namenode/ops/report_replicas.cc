@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "common/logging.h"
+#include "namenode/core/healer.h"
 #include "namenode/core/run.h"
 #include "namenode/ops/reporter.h"
 
@@ -85,6 +86,10 @@ absl::StatusOr<std::vector<DatanodeCommand>> NamenodeImpl::Heartbeat(
   RETURN_IF_ERROR(cluster_.Heartbeat(heartbeat.datanode_uuid, heartbeat.session, heartbeat.storages,
                                      heartbeat.transfers));
   bell_.Taken(heartbeat.datanode_uuid);
+  if (!heartbeat.failed_copies.empty()) {
+    WriterLock lock(mu_);
+    healer_->CopiesFailed(heartbeat.datanode_uuid, heartbeat.session, heartbeat.failed_copies);
+  }
   TxId durable;
   {
     ReaderLock lock(mu_);

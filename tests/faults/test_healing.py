@@ -55,6 +55,34 @@ class Healing(Case):
                     data = file.read()
                 self.assertTrue(contents.setdefault(block, data) == data, f"block {block}, {name}")
 
+    def test_a_copy_that_cannot_be_made_is_told_with_its_reason(self):
+        """Its target is gone, and the namenode does not know yet: the source tells. The time for a
+        copy would be over much later, and nobody could say why."""
+        conf = {**SOON, "cairn.namenode.stale.interval": "10m", "cairn.namenode.dead.interval": "11m"}
+        with MiniCluster(datanodes=2, conf=conf) as cluster:
+            cluster.put(b"x" * 1000, "/f", "-D", "dfs.replication=1")
+            (holder,) = [name for name in cluster.datanodes if replicas(cluster, name)]
+            (other,) = [name for name in cluster.datanodes if name != holder]
+            cluster.kill_now(other)
+            cluster.dfs("-setrep", "2", "/f")
+
+            def why():
+                return cluster.cairn("why", "/f").stdout.decode()
+
+            ports = [cluster.ports(name)["transfer"] for name in (holder, other)]
+            self.eventually(
+                lambda: re.search(
+                    rf"in the way: a copy from 127.0.0.1:{ports[0]} to 127.0.0.1:{ports[1]} failed: "
+                    r".*refused.*; [1-9] tr(y has|ies have) failed\n",
+                    why(),
+                ),
+                "the reason",
+            )
+            self.assertRegex(cluster.log("namenode"), r"blk_\d+: a copy from .* failed: .*refused")
+            cluster.start(other)
+            self.eventually(lambda: len(replicas(cluster, other)) == 1, "the copy", 90)
+            self.eventually(lambda: why().startswith("Nothing is wrong"), "all is well", 30)
+
     def test_the_blocks_of_a_lost_datanode_are_copied_and_extra_ones_go_when_it_is_back(self):
         with MiniCluster(datanodes=4, conf=SOON) as cluster:
             data = {}

@@ -210,8 +210,10 @@ void TestNamenode::FinishWalk() {
   while (namenode_->IsWalkingReplicas()) namenode_->RunMaintenance();
 }
 
-std::vector<DatanodeCommand> TestNamenode::Heartbeat(int node, bool failed) {
+std::vector<DatanodeCommand> TestNamenode::Heartbeat(int node, bool failed,
+                                                     std::vector<FailedCopy> failed_copies) {
   DatanodeHeartbeat beat;
+  beat.failed_copies = std::move(failed_copies);
   beat.datanode_uuid = DatanodeUuid(node);
   beat.session = sessions_[node];
   StorageInfo storage;

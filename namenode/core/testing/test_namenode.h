@@ -93,8 +93,9 @@ class TestNamenode {
   // Finalized, on the first `nodes` datanodes.
   void ReportFinalized(const BlockVersion& block, int nodes = 1, int first_node = 0);
   absl::Status Report(int node, const BlockVersion& block, ReplicaState state);
-  // `failed`: so is its disk.
-  std::vector<DatanodeCommand> Heartbeat(int node, bool failed = false);
+  // `failed`: so is its disk. And copies that it could not make.
+  std::vector<DatanodeCommand> Heartbeat(int node, bool failed = false,
+                                         std::vector<FailedCopy> failed_copies = {});
   void HeartbeatAll();
   static std::string DatanodeUuid(int node) { return absl::StrCat("dn-", node); }
   static std::string StorageUuid(int node) { return absl::StrCat("DS-", node); }

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
+#include "common/logging.h"
 #include "common/status_macros.h"
 #include "namenode/cluster/storage_policy.h"
 
@@ -221,6 +222,18 @@ absl::StatusOr<DatanodeHeartbeat> FromProto(const internal::HeartbeatRequest& re
   heartbeat.session = request.session();
   heartbeat.transfers = request.transfers();
   ASSIGN_OR_RETURN(heartbeat.storages, StoragesFrom(request.storages()));
+  if (request.failed_copies_size() > kMaxFailedCopies) return Bad("failed_copies", "too many");
+  for (const internal::FailedCopy& failed : request.failed_copies()) {
+    if (failed.target_uuids_size() > kMaxCopyTargets) return Bad("target_uuids", "too many");
+    FailedCopy& out = heartbeat.failed_copies.emplace_back();
+    out.block = BlockId{failed.block_id()};
+    out.stamp = GenerationStamp{failed.generation_stamp()};
+    for (const std::string& uuid : failed.target_uuids()) {
+      RETURN_IF_ERROR(CheckText("target_uuids", uuid, kMaxUuidBytes));
+      out.target_uuids.push_back(uuid);
+    }
+    out.reason = EscapeForLog(failed.reason(), kMaxReasonBytes);
+  }
   return heartbeat;
 }
 

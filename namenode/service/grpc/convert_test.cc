@@ -268,5 +268,30 @@ TEST(ConvertTest, APartOfRangesHasItsReplicasInsideThem) {
   EXPECT_THAT(FromProto(request), StatusIs(StatusCode::kInvalidArgument)) << "they overlap";
 }
 
+TEST(ConvertTest, CopiesThatFailedComeWithAReasonThatFitsOneLine) {
+  internal::HeartbeatRequest request;
+  request.set_datanode_uuid("dn-1");
+  request.set_session(3);
+  internal::FailedCopy& failed = *request.add_failed_copies();
+  failed.set_block_id(7);
+  failed.set_generation_stamp(1001);
+  failed.add_target_uuids("dn-2");
+  failed.set_reason("no\nroom" + std::string(1000, 'x'));
+  const auto heartbeat = FromProto(request);
+  ASSERT_OK(heartbeat);
+  ASSERT_EQ(heartbeat->failed_copies.size(), 1u);
+  const FailedCopy& out = heartbeat->failed_copies[0];
+  EXPECT_EQ(out.block, BlockId{7});
+  EXPECT_EQ(out.stamp, GenerationStamp{1001});
+  EXPECT_EQ(out.target_uuids, std::vector<std::string>{"dn-2"});
+  EXPECT_EQ(out.reason.substr(0, 8), "no\\nroom");
+  EXPECT_LT(out.reason.size(), 600u);
+  failed.add_target_uuids("not printable\n");
+  EXPECT_THAT(FromProto(request).status(), StatusIs(absl::StatusCode::kInvalidArgument));
+  failed.clear_target_uuids();
+  for (int i = 0; i < kMaxFailedCopies; ++i) *request.add_failed_copies() = failed;
+  EXPECT_THAT(FromProto(request).status(), StatusIs(absl::StatusCode::kInvalidArgument));
+}
+
 }  // namespace
 }  // namespace cairn::namenode
