@@ -48,6 +48,7 @@ struct ReplicaReport {
 struct CopyReport {
   std::string source, target;  // ip:port of the datanodes
   absl::Duration running;
+  absl::Duration given_up_in;  // then it is ordered anew, if it has not arrived; 0: not known
 };
 
 struct BlockReport {
@@ -132,6 +133,13 @@ struct NodeFacts {
   std::string name() const;  // ip:port
 };
 
+// A directory of the namenode's journal.
+struct JournalFacts {
+  std::string directory;
+  uint64_t last_txid = 0;  // that is on its medium
+  std::string dropped;     // why it is not used any more, since then; empty: it is
+};
+
 struct ClusterFacts {
   std::string version, block_pool, cluster_id;
   absl::Time now, started;  // by the namenode's clock
@@ -149,6 +157,7 @@ struct ClusterFacts {
   bool looking = false;     // it still looks: the counts may grow
 
   uint64_t descriptor_limit = 0, descriptors_used = 0;  // of the namenode; 0: not known
+  std::vector<JournalFacts> journals;                   // told to superusers
 
   uint64_t low_redundancy() const;  // blocks with fewer good replicas than wanted, missing ones too
 };

@@ -87,7 +87,8 @@ BlockReport ToBlockReport(const admin::Block& p) {
                                    .blocked_by = p.blocked_by()};
   }
   for (const admin::Copy& copy : p.copies()) {
-    b.copies.push_back({copy.source(), copy.target(), Millis(copy.running_ms())});
+    b.copies.push_back(
+        {copy.source(), copy.target(), Millis(copy.running_ms()), Millis(copy.given_up_in_ms())});
   }
   return b;
 }
@@ -346,6 +347,9 @@ absl::StatusOr<ClusterFacts> ClusterAdmin::DescribeCluster() {
   f.looking = p.looking();
   f.descriptor_limit = p.open_file_limit();
   f.descriptors_used = p.open_files_used();
+  for (const admin::JournalDirectory& journal : p.journals()) {
+    f.journals.push_back({journal.path(), journal.last_txid(), journal.dropped()});
+  }
   return f;
 }
 

@@ -66,6 +66,7 @@ struct ReplicaHealth {
 struct CopyHealth {
   uint32_t source = 0, target = 0;  // storages
   absl::Duration running;           // since it was ordered
+  absl::Duration given_up_in;       // then it is ordered anew, if it has not arrived
 };
 
 struct BlockHealth {

@@ -228,7 +228,7 @@ void NamenodeImpl::Healer::Describe(const BlockFacts& facts, BlockHealth* out) c
   }
   if (const PendingCopies::Copies* const copies = copies_.Find(facts.block.id)) {
     for (const PendingCopies::Copy& copy : *copies) {
-      out->copies.push_back({copy.source, copy.target, now - copy.since});
+      out->copies.push_back({copy.source, copy.target, now - copy.since, copy.deadline - now});
     }
   }
 }

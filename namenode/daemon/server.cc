@@ -373,6 +373,14 @@ absl::Status NamenodeServer::Serve(const Config& config) {
   ASSIGN_OR_RETURN(admin.min_replication, config.GetInt("dfs.namenode.replication.min"));
   ASSIGN_OR_RETURN(admin.stale_interval, config.GetDuration("cairn.namenode.stale.interval"));
   ASSIGN_OR_RETURN(admin.dead_interval, config.GetDuration("cairn.namenode.dead.interval"));
+  admin.journals = [this] {
+    std::vector<AdminProtocolService::Journal> journals;
+    for (const JournalCopyState& copy : journal_->copies()) {
+      journals.push_back(
+          {copy.directory, ToInt(copy.durable), std::string(copy.dropped.message())});
+    }
+    return journals;
+  };
   services_.push_back(std::make_unique<AdminProtocolService>(*namenode_, operations_, SystemClock(),
                                                              std::move(admin)));
   services_.push_back(std::make_unique<HaProtocolService>());

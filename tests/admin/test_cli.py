@@ -140,6 +140,7 @@ class Fsck(Case):
             for block in report["files"][0]["blocks"]
         ]
 
+
     def test_8_safe_mode_is_told_with_its_reason(self):
         def safe_mode(word):
             return text(self.cluster.cairn("dfsadmin", "-safemode", word))

@@ -1,6 +1,7 @@
 """The journal in two directories: one may fail, be damaged, or be lost."""
 
 import glob
+import json
 import os
 
 from crash.test_checkpoints import make_directories
@@ -57,9 +58,22 @@ class JournalCopies(Case):
                 break
         self.assertIn(disk.path, cluster.log("namenode").split("is not used any more")[0][-300:])
         make_directories(cluster, range(10, 20))
+
+        def journals():
+            found = json.loads(cluster.cairn("doctor", "--json").stdout)["journals"]
+            return {entry["directory"].startswith(disk.path): entry for entry in found}
+
+        self.assertTrue(journals()[False]["in_use"])
+        self.assertFalse(journals()[True]["in_use"])
+        self.assertNotEqual(journals()[True]["dropped"], "")
+        self.assertIn(
+            f"error: journal: {journals()[True]['directory']} is not used any more, since edit ",
+            cluster.cairn("doctor").stdout.decode(),
+        )
         cluster.kill("namenode")
         disk.release()
         cluster.start("namenode")
+        self.assertTrue(journals()[True]["in_use"])
         self.assertEqual(listed(cluster), 20)
         self.assertIn("brought up to date", cluster.log("namenode"))
 

@@ -121,6 +121,17 @@ void PrintJson(const std::vector<Finding>& findings, const DoctorFacts& facts, b
     json.EndObject();
   }
   json.EndArray();
+  json.Key("journals");
+  json.BeginArray();
+  for (const client::JournalFacts& journal : facts.cluster.journals) {
+    json.BeginObject();
+    json.Field("directory", journal.directory);
+    json.Field("last_edit", journal.last_txid);
+    json.Field("in_use", journal.dropped.empty());
+    json.Field("dropped", journal.dropped);
+    json.EndObject();
+  }
+  json.EndArray();
   json.EndObject();
 }
 

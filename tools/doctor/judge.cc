@@ -40,6 +40,7 @@ class Doctor {
       CheckNodes();
       CheckTopology();
       CheckStorages();
+      CheckJournals();
       CheckBlocks();
       CheckDatanodes();
     }
@@ -176,6 +177,17 @@ class Doctor {
                          HumanSize(storage.capacity, "B", 2), " are left"),
             "delete files, add disks or datanodes, or balance");
       }
+    }
+  }
+
+  void CheckJournals() {
+    for (const client::JournalFacts& journal : f_.cluster.journals) {
+      if (journal.dropped.empty()) continue;
+      Add(Severity::kError, "journal",
+          absl::StrCat(journal.directory, " is not used any more, since edit ", journal.last_txid,
+                       ": ", journal.dropped),
+          "mend its disk and restart the namenode, which brings it up to date; until then the edit "
+          "log has a copy less");
     }
   }
 

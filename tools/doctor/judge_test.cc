@@ -51,6 +51,17 @@ Finding TheFinding(const DoctorFacts& facts) {
 
 TEST(DoctorTest, AHealthyClusterHasNoFindings) { EXPECT_THAT(Diagnose(Healthy()), IsEmpty()); }
 
+TEST(DoctorTest, ADroppedDirectoryOfTheJournalIsAnError) {
+  DoctorFacts facts = Healthy();
+  facts.cluster.journals = {{"/a/journal", 20, ""}, {"/b/journal", 17, "No space left on device"}};
+  const Finding finding = TheFinding(facts);
+  EXPECT_EQ(finding.severity, Severity::kError);
+  EXPECT_EQ(finding.check, "journal");
+  EXPECT_EQ(finding.what,
+            "/b/journal is not used any more, since edit 17: No space left on device");
+  EXPECT_THAT(finding.advice, HasSubstr("restart the namenode"));
+}
+
 TEST(DoctorTest, ABadConfigurationIsToldOnceHoweverManyProgramsRefuseIt) {
   DoctorFacts facts = Healthy();
   facts.configs = {{"clients", "hdfs-site.xml: unknown key"},

@@ -86,6 +86,17 @@ Need NeedOf(const BlockReport& block) {
   return block.Count(Standing::kCorrupt) > 0 ? Need::kSurplus : Need::kNone;
 }
 
+std::string EndOfCopies(const BlockReport& block) {
+  absl::Duration longest;
+  for (const client::CopyReport& copy : block.copies) longest = std::max(longest, copy.given_up_in);
+  std::string text =
+      block.copies.size() == 1 ? "when the copy is done" : "when the copies are done";
+  if (longest > absl::ZeroDuration()) {
+    absl::StrAppend(&text, "; what has not arrived in ", Span(longest), " is ordered anew");
+  }
+  return text;
+}
+
 void DescribeRepair(const BlockReport& block, Need need, Trouble& t) {
   std::vector<std::string> doing;
   for (const client::CopyReport& copy : block.copies) {
@@ -95,7 +106,7 @@ void DescribeRepair(const BlockReport& block, Need need, Trouble& t) {
   if (!block.repair.has_value()) {
     t.doing =
         doing.empty() ? "nothing yet: the namenode has not come to it" : absl::StrJoin(doing, "; ");
-    if (!block.copies.empty()) t.expected = "when the copy is done";
+    if (!block.copies.empty()) t.expected = EndOfCopies(block);
     return;
   }
   const BlockReport::Repair& repair = *block.repair;
@@ -114,7 +125,7 @@ void DescribeRepair(const BlockReport& block, Need need, Trouble& t) {
                                            : "it is queued for repair");
   }
   t.doing = absl::StrJoin(doing, "; ");
-  t.expected = !block.copies.empty() ? "when the copy is done"
+  t.expected = !block.copies.empty() ? EndOfCopies(block)
                : repair.again > absl::ZeroDuration()
                    ? absl::StrCat("tried again in ", Span(repair.again))
                    : "as soon as its turn comes";

@@ -81,6 +81,7 @@ void FillBlock(const BlockHealth& health, uint64_t offset, const ClusterView& cl
     to.set_source(NodeName(cluster, copy.source));
     to.set_target(NodeName(cluster, copy.target));
     to.set_running_ms(Millis(copy.running));
+    to.set_given_up_in_ms(Millis(copy.given_up_in));
   }
 }
 
@@ -291,6 +292,14 @@ void AdminProtocolService::DescribeCluster(const Caller& caller, rpc::RpcReply& 
   FillHealth(namenode_.Health(), response);
   // Counting takes as long as there are open files: not for everybody who asks.
   if (superuser) FillDescriptors(response);
+  if (superuser && options_.journals) {
+    for (const Journal& journal : options_.journals()) {
+      admin::JournalDirectory& out = *response.add_journals();
+      out.set_path(journal.directory);
+      out.set_last_txid(journal.last_txid);
+      out.set_dropped(journal.dropped);
+    }
+  }
   reply.Send(response);
 }
 

@@ -8,8 +8,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
@@ -23,10 +25,17 @@ class AdminProtocolService final : public rpc::RpcService {
  public:
   static constexpr size_t kBlocksPerPage = 256;
 
+  // A directory of the journal.
+  struct Journal {
+    std::string directory;
+    uint64_t last_txid = 0;
+    std::string dropped;  // why it is not used any more; empty: it is
+  };
   struct Options {
     std::string version;  // of the program
     uint32_t min_replication = 1;
     absl::Duration stale_interval, dead_interval;
+    std::function<std::vector<Journal>()> journals = nullptr;  // null: not known
   };
   // All references outlive this.
   AdminProtocolService(Namenode& namenode, const OperationCounters& counters, Clock& clock,

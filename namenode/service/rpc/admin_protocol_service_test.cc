@@ -44,7 +44,7 @@ class AdminProtocolTest : public EdgeTest {
     queued.since = absl::Seconds(3);
     queued.blocked_by = "no room";
     health.queued = queued;
-    health.copies = {{1, 2, absl::Milliseconds(20)}};
+    health.copies = {{1, 2, absl::Milliseconds(20), absl::Seconds(30)}};
     return health;
   }
 
@@ -168,6 +168,27 @@ TEST_F(AdminProtocolTest, TheClusterIsDescribedToEverybody) {
       AskAdmin<admin::DescribeClusterResponse>("describeCluster", admin::DescribeClusterRequest())
           .open_file_limit(),
       0u);
+}
+
+TEST_F(AdminProtocolTest, TheJournalsDirectoriesAreForSuperusers) {
+  AdminProtocolService service(
+      namenode_, counters_, clock_, {.journals = [] {
+        return std::vector<AdminProtocolService::Journal>{{"/a", 17, ""}, {"/b", 12, "disk full"}};
+      }});
+  const auto ask = [&] {
+    FakeReply reply;
+    service.Handle({.principal = principal_, .remote_ip = "10.1.2.3"}, "describeCluster", "",
+                   reply);
+    return Parse<admin::DescribeClusterResponse>(reply.answer());
+  };
+  const auto response = ask();
+  ASSERT_EQ(response.journals_size(), 2);
+  EXPECT_EQ(response.journals(0).path(), "/a");
+  EXPECT_EQ(response.journals(0).dropped(), "");
+  EXPECT_EQ(response.journals(1).last_txid(), 12u);
+  EXPECT_EQ(response.journals(1).dropped(), "disk full");
+  namenode_.superuser = false;
+  EXPECT_EQ(ask().journals_size(), 0);
 }
 
 TEST_F(AdminProtocolTest, HowFarANodeIsOnItsWayOutIsTold) {

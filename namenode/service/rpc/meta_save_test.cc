@@ -95,7 +95,7 @@ TEST_F(MetaSaveTest, AMissingBlockIsMarked) {
 
 TEST_F(MetaSaveTest, CopiesUnderWayAndDeletionsAreCounted) {
   AddBlock(Need::kLow);
-  namenode_.health.copies = {{1, 2, absl::Seconds(3)}, {1, 2, absl::Seconds(9)}};
+  namenode_.health.copies = {{1, 2, absl::Seconds(3), {}}, {1, 2, absl::Seconds(9), {}}};
   namenode_.totals.copies = 2;
   namenode_.pending_deletions = {{1, 7}, {2, 5}};
   const std::string text = Text();
