@@ -1014,26 +1014,28 @@ TEST_F(TransferTest, AFullDiskEndsTheWriteWithAnError) {
 // asked for it: with the last packet, or by an hsync before.
 TEST_F(TransferTest, AFinishedBlockIsSyncedIfItsWriterAsksThoughTheDatanodeDoesNot) {
   struct Case {
+    size_t bytes;
     bool hsync, sync_last, survives;
   };
-  for (const Case& c :
-       {Case{false, false, false}, Case{false, true, true}, Case{true, false, true}}) {
+  for (const Case& c : {Case{1000, false, false, false}, Case{1000, false, true, true},
+                        Case{1000, true, false, true}, Case{1024, false, false, false},
+                        Case{1024, false, true, true}, Case{1024, true, false, true}}) {
     FaultyFileSystem fs;
     {
       TestNode node("/n1", {}, fs, {.sync_on_finalize = false});
       TransferClient client(node.port());
       SetUp(client, WriteOp({.id = 1}));
-      ASSERT_TRUE(client.SendPacket(0, 0, Pattern(1000), c.hsync));
+      ASSERT_TRUE(client.SendPacket(0, 0, Pattern(c.bytes), c.hsync));
       ExpectAck(client, 0);
-      ASSERT_TRUE(client.SendLast(1, 1000, c.sync_last));
+      ASSERT_TRUE(client.SendLast(1, c.bytes, c.sync_last));
       ExpectAck(client, 1);
       EXPECT_EQ(node.store->Find(BlockId{1})->state, ReplicaState::kFinalized);
     }
     fs.Crash();
     TestNode node("/n1", {}, fs);
     const auto found = node.store->Find(BlockId{1});
-    ASSERT_EQ(found.has_value(), c.survives) << c.hsync << c.sync_last;
-    EXPECT_EQ(found ? found->length : 0, c.survives ? 1000u : 0u);
+    ASSERT_EQ(found.has_value(), c.survives) << c.bytes << c.hsync << c.sync_last;
+    EXPECT_EQ(found ? found->length : 0, c.survives ? c.bytes : 0u);
   }
 }
 

@@ -71,6 +71,10 @@ class OpenReplica {
   bool sync_failed() const { return sync_failed_.load(std::memory_order_acquire); }
   void SetSyncFailed(bool failed = true) { sync_failed_.store(failed, std::memory_order_release); }
 
+  // Somebody called hsync, or may have: the replica must be synced when it is finalized.
+  bool hsynced() const { return hsynced_.load(std::memory_order_acquire); }
+  void SetHsynced() { hsynced_.store(true, std::memory_order_release); }
+
   // The writer has met an error: it tells its client, and ends by itself.
   bool ending() const { return ending_.load(std::memory_order_acquire); }
   void SetEnding() { ending_.store(true, std::memory_order_release); }
@@ -93,6 +97,7 @@ class OpenReplica {
   std::atomic<uint64_t> acked_;
   std::atomic<uint64_t> received_;
   std::atomic<bool> sync_failed_{false};
+  std::atomic<bool> hsynced_{false};
   std::atomic<bool> ending_{false};
   mutable Mutex mu_;
   bool has_writer_ ABSL_GUARDED_BY(mu_) = false;

@@ -735,6 +735,8 @@ absl::StatusOr<std::unique_ptr<ReplicaWriter>> ReplicaStore::Reopen(Claim claim,
     }
     return status;
   }
+  // What was promised of it before is not known.
+  if (old.state != ReplicaState::kBeingWritten) claim.open->SetHsynced();
   claim.open->SetSyncFailed(false);  // what was not on the disk has been written again
   claim.open->SetAcked(keep_length);
   claim.open->SetReceived(keep_length);
@@ -821,7 +823,8 @@ absl::Status ReplicaStore::RecoverClose(BlockId block, GenerationStamp old_stamp
                                         GenerationStamp new_stamp, uint64_t length) {
   ASSIGN_OR_RETURN(const auto writer,
                    OpenForAppend(block, old_stamp, new_stamp, length, /*recovery=*/true));
-  return writer->Finalize();
+  // The closing packet may have asked for it and have been lost.
+  return writer->Finalize(/*sync=*/true);
 }
 
 // ---- Orders ----

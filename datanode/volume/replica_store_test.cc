@@ -41,7 +41,7 @@ class HookedFileSystem final : public FileSystemWrapper {
 
 class ReplicaStoreTest : public ::testing::Test {
  protected:
-  void Open() {
+  void Open(StoreOptions options = {}) {
     store_.reset();
     std::vector<std::unique_ptr<Volume>> volumes;
     for (const char* path : {"/v1", "/v2"}) {
@@ -49,7 +49,7 @@ class ReplicaStoreTest : public ::testing::Test {
       ASSERT_OK(volume);
       volumes.push_back(*std::move(volume));
     }
-    store_ = std::make_unique<ReplicaStore>(std::move(volumes), StoreOptions{}, events_);
+    store_ = std::make_unique<ReplicaStore>(std::move(volumes), options, events_);
     ASSERT_OK(store_->Load());
   }
 
@@ -452,6 +452,35 @@ TEST_F(ReplicaStoreTest, FinalizedBytesSurviveAnInterruptedAppend) {
       store_.reset();
     }
   }
+}
+
+// The packet that asked for the sync may be what was lost. So with what a pipeline's recovery
+// finds.
+TEST_F(ReplicaStoreTest, ClosingByRecoverySyncsThoughTheDatanodeDoesNot) {
+  Open({.sync_on_finalize = false});
+  ASSERT_OK_AND_ASSIGN(auto writer, Create());
+  ASSERT_OK(WriteTo(*writer, 1024));
+  writer->open().SetAcked(1024);
+  writer.reset();
+  ASSERT_OK(store_->RecoverClose(kBlock, kStamp, kNewStamp, 1024));
+  fs_.Crash();
+  Open();
+  EXPECT_EQ(store_->Find(kBlock)->state, ReplicaState::kFinalized);
+  EXPECT_THAT(ReadAll(), IsOkAndHolds(data_.substr(0, 1024)));
+}
+
+TEST_F(ReplicaStoreTest, AnHsyncIsRememberedAcrossARecoveryOfThePipeline) {
+  Open({.sync_on_finalize = false});
+  ASSERT_OK_AND_ASSIGN(auto writer, Create());
+  ASSERT_OK(WriteTo(*writer, 1024));
+  ASSERT_OK(writer->Sync());
+  writer->open().SetAcked(1024);
+  writer.reset();
+  ASSERT_OK_AND_ASSIGN(writer, store_->OpenForStreamingRecovery(kBlock, kStamp, kNewStamp, 1024));
+  ASSERT_OK(writer->Finalize());
+  fs_.Crash();
+  Open();
+  EXPECT_EQ(store_->Find(kBlock)->state, ReplicaState::kFinalized);
 }
 
 TEST_F(ReplicaStoreTest, AFullDiskFailsTheWriteAndNothingElse) {

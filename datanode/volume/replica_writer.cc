@@ -173,6 +173,7 @@ absl::Status ReplicaWriter::SyncFiles() {
 
 absl::Status ReplicaWriter::Sync() {
   RETURN_IF_ERROR(CheckUsable());
+  open_->SetHsynced();
   RETURN_IF_ERROR(SyncFiles());
   if (length_ % checksum_.bytes_per_checksum() != 0) {
     RETURN_IF_ERROR(Note(WriteTailRecord(volume_.fs(), paths_.tail, block_, checksum_, length_,
@@ -189,7 +190,7 @@ absl::Status ReplicaWriter::Sync() {
 absl::Status ReplicaWriter::Finalize(bool sync) {
   RETURN_IF_ERROR(CheckUsable());
   FileSystem& fs = volume_.fs();
-  sync = sync || store_.options().sync_on_finalize || has_tail_;
+  sync = sync || store_.options().sync_on_finalize || open_->hsynced();
   if (allocated_ > length_) RETURN_IF_ERROR(Note(data_->Truncate(length_)));
   if (sync) RETURN_IF_ERROR(SyncFiles());
   RETURN_IF_ERROR(Note(volume_.MakeFinalizedDirectory(block_)));

@@ -55,7 +55,7 @@ class ReplicaWriter {
   absl::Status Sync();
 
   // The replica is complete: synced, moved, announced. Once; then destroy. Not synced only if it is
-  // so configured, `sync` does not ask for it, and no hsync left a tail that the move would drop.
+  // so configured, `sync` does not ask for it, and nobody has called hsync since it was created.
   absl::Status Finalize(bool sync = false);
 
   bool finalized() const { return finalized_; }
