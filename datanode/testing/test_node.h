@@ -2,6 +2,7 @@
 #pragma once
 
 #include <csignal>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -23,7 +24,11 @@ class RecordedEvents final : public ReplicaEvents {
     Kind kind;
     ReplicaInfo replica;
   };
+  // Called ahead of a change's being remembered: what happens meanwhile.
+  std::function<void(Kind, const ReplicaInfo&)> before_change;
+
   void Changed(Kind kind, const Volume&, const ReplicaInfo& replica) override {
+    if (before_change) before_change(kind, replica);
     MutexLock lock(mu_);
     events_.push_back({kind, replica});
   }
@@ -37,6 +42,12 @@ class RecordedEvents final : public ReplicaEvents {
     for (const Event& event : events_) {
       if (event.kind == kind) out.push_back(event);
     }
+    return out;
+  }
+  std::vector<Kind> kinds() const {  // in their order
+    MutexLock lock(mu_);
+    std::vector<Kind> out;
+    for (const Event& event : events_) out.push_back(event.kind);
     return out;
   }
   std::vector<std::string> failed_volumes() const {

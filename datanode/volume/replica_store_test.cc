@@ -16,6 +16,7 @@
 namespace cairn::datanode {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using testing::Pattern;
@@ -36,7 +37,12 @@ class HookedFileSystem final : public FileSystemWrapper {
     return FileSystemWrapper::SyncDirectory(directory);
   }
 
-  std::function<void()> before_sync;
+  absl::Status Remove(const std::string& path) override {
+    if (before_remove) before_remove();
+    return FileSystemWrapper::Remove(path);
+  }
+
+  std::function<void()> before_sync, before_remove;
 };
 
 class ReplicaStoreTest : public ::testing::Test {
@@ -159,6 +165,34 @@ TEST_F(ReplicaStoreTest, ADeletionThatWaitsForAWriterIsAskedWhetherItIsStillVali
   valid = true;
   ASSERT_OK(store_->Invalidate(kBlock, kStamp, [&] { return valid; }));
   EXPECT_FALSE(store_->Find(kBlock).has_value());
+}
+
+TEST_F(ReplicaStoreTest, ADeletionIsNeverToldBeforeTheReplicaThatIsDeleted) {
+  Open();
+  events_.before_change = [this](ReplicaEvents::Kind kind, const ReplicaInfo& replica) {
+    if (kind == ReplicaEvents::Kind::kFinalized) {
+      EXPECT_OK(store_->Invalidate(replica.block, replica.stamp));
+    }
+  };
+  ASSERT_OK(WriteFinalized(1000));
+  using Kind = ReplicaEvents::Kind;
+  EXPECT_THAT(events_.kinds(), ElementsAre(Kind::kBeingWritten, Kind::kFinalized, Kind::kDeleted));
+  EXPECT_FALSE(store_->Find(kBlock).has_value());
+}
+
+TEST_F(ReplicaStoreTest, ACopyThatEndsTakesNoFilesOfTheNextOneAlong) {
+  Open();
+  const ReplicaStore::NewReplica copy{.block = kBlock, .stamp = kStamp, .temporary = true};
+  ASSERT_OK_AND_ASSIGN(auto writer, store_->Create(copy));
+  int tried = 0;
+  hooked_.before_remove = [&] {
+    if (++tried > 1) return;
+    EXPECT_THAT(store_->Create(copy), StatusIs(absl::StatusCode::kAlreadyExists));
+  };
+  writer.reset();
+  hooked_.before_remove = nullptr;
+  EXPECT_EQ(tried, 2);
+  EXPECT_OK(store_->Create(copy));
 }
 
 // Else the namenode would wait for ever to hear that it is gone, and send no copy here.

@@ -47,15 +47,16 @@ ReplicaWriter::~ReplicaWriter() {
   volume_.Promise(-static_cast<int64_t>(promised_));
   if (!finalized_) {
     if (state_ == ReplicaState::kTemporary || discard_) {
-      store_.Erase(block_);
+      // Before another one may be created, whose files have these names.
       volume_.fs().Remove(paths_.data).IgnoreError();  // the next start deletes what is left
       volume_.fs().Remove(paths_.meta).IgnoreError();
+      store_.Erase(block_);
     } else if (allocated_ > length_ && data_ != nullptr) {
       data_->Truncate(length_)
           .IgnoreError();  // gives back reserved space; the bytes are not touched
     }
   }
-  open_->ReleaseWriter();
+  if (!finalized_) open_->ReleaseWriter();
 }
 
 absl::Status ReplicaWriter::Note(absl::Status status) {
@@ -204,15 +205,17 @@ absl::Status ReplicaWriter::Finalize(bool sync) {
   if (sync) RETURN_IF_ERROR(Note(fs.SyncDirectory(directory)));
   CRASH_POINT("datanode_finalize_before_ack");
   if (has_tail_) fs.Remove(paths_.tail).IgnoreError();  // without its replica it has no meaning
-  finalized_ = true;
   open_->SetAcked(length_);
   const ReplicaInfo info{.block = block_,
                          .stamp = stamp_,
                          .state = ReplicaState::kFinalized,
                          .length = length_,
                          .volume = volume_index_};
-  store_.Put(info, nullptr);
+  // Nobody else may change the replica before this has been announced.
+  store_.Put(info, open_);
   store_.events_.Changed(ReplicaEvents::Kind::kFinalized, volume_, info);
+  finalized_ = true;
+  store_.GiveBack({.info = info, .open = open_});
   return absl::OkStatus();
 }
 
