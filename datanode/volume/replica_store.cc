@@ -441,9 +441,17 @@ absl::StatusOr<ReplicaReader> ReplicaStore::OpenForRead(BlockId block, Generatio
     if (volume.failed()) return NotFound(block);
     const auto fill = [&]() -> absl::Status {
       const ReplicaPaths paths = PathsIn(volume.DirectoryOf(block, info.state), block, info.stamp);
+      // One that is just being finalized may be there before the map says so: for a sync's time.
+      const ReplicaPaths next = PathsIn(volume.FinalizedDirectory(block), block, info.stamp);
+      const auto open = [&](const std::string& path, const std::string& then,
+                            const OpenOptions& options) {
+        auto file = volume.fs().Open(path, options);
+        if (reader.open == nullptr || !absl::IsNotFound(file.status())) return file;
+        return volume.fs().Open(then, options);
+      };
       ASSIGN_OR_RETURN(reader.data,
-                       volume.fs().Open(paths.data, {.direct = mode == ReadMode::kDirect}));
-      ASSIGN_OR_RETURN(reader.meta, volume.fs().Open(paths.meta, {}));
+                       open(paths.data, next.data, {.direct = mode == ReadMode::kDirect}));
+      ASSIGN_OR_RETURN(reader.meta, open(paths.meta, next.meta, {}));
       ASSIGN_OR_RETURN(reader.checksum, ReadMetaHeader(*reader.meta));
       if (reader.open != nullptr) return absl::OkStatus();
       ASSIGN_OR_RETURN(const uint64_t data_size, reader.data->Size());

@@ -6,6 +6,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "common/crash_point.h"
 #include "common/testing/faulty_file_system.h"
 #include "common/testing/status_matchers.h"
 #include "common/testing/wrapped_file_system.h"
@@ -352,6 +353,48 @@ TEST_F(ReplicaStoreTest, AFailedReopenLeavesMapAndFilesInStep) {
   EXPECT_THAT(ReadAll(), IsOkAndHolds(data_.substr(0, 10'240)));
   EXPECT_OK(store_->Truncate(kBlock, kNewStamp, GenerationStamp{1003}, 5'120));
   EXPECT_THAT(ReadAll(), IsOkAndHolds(data_.substr(0, 5'120)));
+}
+
+// Of the meta file, of the data; behind both.
+TEST_F(ReplicaStoreTest, AFailedFinalizeCanBeRecovered) {
+  const auto full = absl::ResourceExhaustedError("ENOSPC");
+  Open();
+  ASSERT_OK(WriteFinalized(10));  // their directories are made
+  ASSERT_OK(store_->Invalidate(kBlock, kStamp));
+  ASSERT_OK(WriteFinalized(10));
+  ASSERT_OK(store_->Invalidate(kBlock, kStamp));
+  for (const auto& [call, nth] :
+       {std::pair(FileCall::kRename, 1), {FileCall::kRename, 2}, {FileCall::kSyncDirectory, 1}}) {
+    SCOPED_TRACE(absl::StrCat(static_cast<int>(call), " ", nth));
+    ASSERT_OK_AND_ASSIGN(auto writer, Create());
+    ASSERT_OK(WriteTo(*writer, 1000));
+    writer->open().SetAcked(1000);
+    fs_.FailCall(call, nth, full);
+    EXPECT_THAT(writer->Finalize(), StatusIs(absl::StatusCode::kResourceExhausted));
+    writer.reset();
+    EXPECT_THAT(ReadAll(), IsOkAndHolds(data_.substr(0, 1000)));
+    ASSERT_OK_AND_ASSIGN(const ReplicaInfo info, store_->InitRecovery(kBlock, kNewStamp));
+    EXPECT_EQ(info.length, 1000u);
+    EXPECT_OK(store_->FinishRecovery(kBlock, kNewStamp, 1000));
+    EXPECT_THAT(ReadAll(), IsOkAndHolds(data_.substr(0, 1000)));
+    ASSERT_OK(store_->Invalidate(kBlock, kNewStamp));
+  }
+}
+
+TEST_F(ReplicaStoreTest, AReplicaIsReadWhileItIsFinalized) {
+  Open();
+  ASSERT_OK_AND_ASSIGN(auto writer, Create());
+  ASSERT_OK(WriteTo(*writer, 1000));
+  writer->open().SetAcked(1000);
+  int times = 0;
+  SetCrashPointHook([&](absl::string_view name) {
+    if (!absl::StartsWith(name, "datanode_finalize_be")) return;
+    ++times;
+    EXPECT_THAT(ReadAll(), IsOkAndHolds(data_.substr(0, 1000))) << name;
+  });
+  ASSERT_OK(writer->Finalize());
+  SetCrashPointHook(nullptr);
+  EXPECT_EQ(times, 3);
 }
 
 TEST_F(ReplicaStoreTest, VerifyFindsRotInAnyChunk) {

@@ -198,11 +198,21 @@ absl::Status ReplicaWriter::Finalize(bool sync) {
   const std::string directory = volume_.FinalizedDirectory(block_);
   const ReplicaPaths paths = PathsIn(directory, block_, stamp_);
   CRASH_POINT("datanode_finalize_before_rename");
-  // Meta first: data without a meta file beside it are completed at the next start.
-  RETURN_IF_ERROR(Note(fs.Rename(paths_.meta, paths.meta)));
-  CRASH_POINT("datanode_finalize_between_renames");
-  RETURN_IF_ERROR(Note(fs.Rename(paths_.data, paths.data)));
-  if (sync) RETURN_IF_ERROR(Note(fs.SyncDirectory(directory)));
+  const auto move = [&]() -> absl::Status {
+    // Meta first: data without a meta file beside it are completed at the next start.
+    RETURN_IF_ERROR(fs.Rename(paths_.meta, paths.meta));
+    CRASH_POINT("datanode_finalize_between_renames");
+    absl::Status status = fs.Rename(paths_.data, paths.data);
+    const bool data_moved = status.ok();
+    if (status.ok() && sync) status = fs.SyncDirectory(directory);
+    if (status.ok()) return status;
+    // Back, to where a recovery looks for what is being written. Failing that, the next start finds
+    // them.
+    if (data_moved) fs.Rename(paths.data, paths_.data).IgnoreError();
+    fs.Rename(paths.meta, paths_.meta).IgnoreError();
+    return status;
+  };
+  RETURN_IF_ERROR(Note(move()));
   CRASH_POINT("datanode_finalize_before_ack");
   if (has_tail_) fs.Remove(paths_.tail).IgnoreError();  // without its replica it has no meaning
   open_->SetAcked(length_);
@@ -225,7 +235,10 @@ absl::Status ReplicaWriter::BecomeBeingWritten() {
   FileSystem& fs = volume_.fs();
   const ReplicaPaths paths = PathsIn(volume_.RbwDirectory(), block_, stamp_);
   RETURN_IF_ERROR(Note(fs.Rename(paths_.meta, paths.meta)));
-  RETURN_IF_ERROR(Note(fs.Rename(paths_.data, paths.data)));
+  if (absl::Status status = fs.Rename(paths_.data, paths.data); !status.ok()) {
+    fs.Rename(paths.meta, paths_.meta).IgnoreError();  // to be deleted with the data
+    return Note(std::move(status));
+  }
   paths_ = paths;
   state_ = ReplicaState::kBeingWritten;
   open_->SetAcked(length_);
