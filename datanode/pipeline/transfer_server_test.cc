@@ -1035,7 +1035,9 @@ TEST_F(TransferTest, AFinishedBlockIsSyncedIfItsWriterAsksThoughTheDatanodeDoesN
     TestNode node("/n1", {}, fs);
     const auto found = node.store->Find(BlockId{1});
     ASSERT_EQ(found.has_value(), c.survives) << c.bytes << c.hsync << c.sync_last;
-    EXPECT_EQ(found ? found->length : 0, c.survives ? c.bytes : 0u);
+    if (!c.survives) continue;
+    EXPECT_EQ(found->length, c.bytes);
+    EXPECT_EQ(found->state, ReplicaState::kFinalized) << c.bytes << c.hsync << c.sync_last;
   }
 }
 
