@@ -61,8 +61,9 @@ absl::StatusOr<uint64_t> LocatedFile::VisibleLength(const hdfs::LocatedBlockProt
     }
     if (GetFsError(last) == FsError::kReplicaNotFound) ++without_replica;
   }
-  // The pipeline has not been set up anywhere: nothing was written.
-  if (without_replica == block.locs_size()) return 0;
+  // The pipeline has not been set up anywhere: nothing was written. Bytes that the namenode knows
+  // of were, and must not be left out silently.
+  if (without_replica == block.locs_size() && block.b().numbytes() == 0) return 0;
   return absl::UnavailableError(
       absl::StrCat("Cannot obtain block length for ", path_, ": ", last.message()));
 }

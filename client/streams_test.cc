@@ -77,6 +77,17 @@ TEST_F(StreamsTest, AnHflushSendsAStartedChunkAgainWithWhatFollows) {
   EXPECT_EQ(cluster_.Contents("/f"), data);
 }
 
+// Where nothing was written there is no replica yet; where something was, it must not be left out.
+TEST_F(StreamsTest, AnOpenFileWhoseReplicasAreGoneIsNotReadShort) {
+  ASSERT_OK(WriteFile("/f", RandomBytes(kBlockBytes + 1000)));
+  cluster_.LoseOpenTail("/f", 0);
+  ASSERT_OK_AND_ASSIGN(const auto in, fs_->Open("/f"));
+  EXPECT_EQ(in->length(), kBlockBytes);
+  cluster_.LoseOpenTail("/f", 1000);
+  EXPECT_THAT(fs_->Open("/f"),
+              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("Cannot obtain block length")));
+}
+
 TEST_F(StreamsTest, AnAppendInsideAChunkGoesOnThere) {
   const std::string data = RandomBytes(5000);
   ASSERT_OK(WriteFile("/f", data.substr(0, 700)));

@@ -43,11 +43,21 @@ class FakeCluster::Namenode final : public RpcChannel {
 
 namespace {
 
-class NoDatanodeRpc final : public DatanodeRpc {
+// Every datanode knows of no replica.
+class NoReplicas final : public DatanodeRpc {
  public:
   absl::StatusOr<std::unique_ptr<RpcChannel>> Connect(const std::string&, uint16_t) override {
-    return absl::UnavailableError("no RPC in the fake cluster");
+    return std::make_unique<Channel>();
   }
+
+ private:
+  class Channel final : public RpcChannel {
+   public:
+    absl::Status Call(absl::string_view, const google::protobuf::MessageLite&,
+                      google::protobuf::MessageLite&) override {
+      return MakeFsError(FsError::kReplicaNotFound, "Replica not found");
+    }
+  };
 };
 
 template <typename Request>
@@ -167,9 +177,17 @@ absl::Status FakeCluster::Handle(absl::string_view method, const std::string& by
       *located.add_blocks() = Locate(blocks_[id], offset);
       offset += blocks_[id].id.numbytes();
     }
+    const auto lost = lost_tails_.find(r.src());
+    located.set_underconstruction(lost != lost_tails_.end());
+    located.set_islastblockcomplete(lost == lost_tails_.end());
+    if (lost != lost_tails_.end()) {
+      hdfs::LocatedBlockProto& tail = *located.mutable_lastblock();
+      tail = located.blocks(located.blocks_size() - 1);
+      located.mutable_blocks()->RemoveLast();
+      tail.mutable_b()->set_numbytes(lost->second);
+      offset = tail.offset();
+    }
     located.set_filelength(offset);
-    located.set_underconstruction(false);
-    located.set_islastblockcomplete(true);
   } else if (method == "reportBadBlocks") {
     const auto r = Parse<hdfs::ReportBadBlocksRequestProto>(bytes);
     for (const auto& block : r.blocks()) reported_.push_back(IndexOf(block.locs(0).id()));
@@ -492,9 +510,9 @@ FakeCluster::~FakeCluster() {
 }
 
 std::unique_ptr<FileSystem> FakeCluster::Connect(ClientOptions options, Clock& clock) {
-  return FileSystem::Over(std::make_shared<ClientContext>(
-      std::move(options), "tester", "fake:8020", std::make_unique<Namenode>(*this),
-      std::make_unique<NoDatanodeRpc>(), clock));
+  return FileSystem::Over(std::make_shared<ClientContext>(std::move(options), "tester", "fake:8020",
+                                                          std::make_unique<Namenode>(*this),
+                                                          std::make_unique<NoReplicas>(), clock));
 }
 
 hdfs::DatanodeInfoProto FakeCluster::Info(int node) const {
@@ -514,6 +532,11 @@ int FakeCluster::IndexOf(const hdfs::DatanodeIDProto& id) const {
   }
   CHECK(false) << "unknown datanode " << id.datanodeuuid();
   return -1;
+}
+
+void FakeCluster::LoseOpenTail(const std::string& path, uint64_t known_bytes) {
+  MutexLock lock(mu_);
+  lost_tails_[path] = known_bytes;
 }
 
 void FakeCluster::RefuseSetUp(int node) {

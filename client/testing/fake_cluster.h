@@ -48,6 +48,9 @@ class FakeCluster {
   void Stop(int node);
   // The node behind the next packet, at its place in the chain, says that it restarts.
   void AnnounceRestart(int node);
+  // The namenode says of the last block that it is being written and has `known_bytes`; no node has
+  // a replica of it.
+  void LoseOpenTail(const std::string& path, uint64_t known_bytes);
   // What the acknowledgements say that `node` took for each packet.
   void TakeTime(int node, absl::Duration time);
 
@@ -93,6 +96,7 @@ class FakeCluster {
   uint64_t next_stamp_ ABSL_GUARDED_BY(mu_) = 2000;
   std::map<std::string, FileState> files_ ABSL_GUARDED_BY(mu_);
   std::map<uint64_t, Block> blocks_ ABSL_GUARDED_BY(mu_);
+  std::map<std::string, uint64_t> lost_tails_ ABSL_GUARDED_BY(mu_);
   std::map<std::string, int> calls_ ABSL_GUARDED_BY(mu_);
   std::vector<int> reported_ ABSL_GUARDED_BY(mu_);
   std::set<int> refusing_ ABSL_GUARDED_BY(mu_);
