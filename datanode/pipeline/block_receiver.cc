@@ -57,6 +57,15 @@ absl::Status BlockReceiver::CheckChecksums(const DataChecksum& replica,
   return absl::OkStatus();
 }
 
+absl::Status BlockReceiver::CheckNewChecksums(const DataChecksum& replica,
+                                              const DataChecksum& client) {
+  if (replica.bytes_per_checksum() < kMinBytesPerChecksum) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "bytes per checksum ", replica.bytes_per_checksum(), ": below ", kMinBytesPerChecksum));
+  }
+  return CheckChecksums(replica, client);
+}
+
 std::shared_ptr<BlockReceiver> BlockReceiver::Create(Setup setup) {
   return std::shared_ptr<BlockReceiver>(new BlockReceiver(std::move(setup)));
 }

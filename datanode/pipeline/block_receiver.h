@@ -70,6 +70,8 @@
 namespace cairn::datanode {
 
 inline constexpr size_t kWriteBufferBytes = size_t{1} << 20;
+// Of a new replica: a receiver keeps the checksums of a buffer beside it, outside the pool.
+inline constexpr uint32_t kMinBytesPerChecksum = 64;
 
 class BlockReceiver : public std::enable_shared_from_this<BlockReceiver> {
  public:
@@ -95,6 +97,10 @@ class BlockReceiver : public std::enable_shared_from_this<BlockReceiver> {
   // kInvalidArgument: chunk sizes that this node cannot take, or not translate into each other.
   static absl::Status CheckChecksums(const transfer::DataChecksum& replica,
                                      const transfer::DataChecksum& client);
+
+  // The same for a replica that is about to be created.
+  static absl::Status CheckNewChecksums(const transfer::DataChecksum& replica,
+                                        const transfer::DataChecksum& client);
 
   // The checksums have passed CheckChecksums.
   static std::shared_ptr<BlockReceiver> Create(Setup setup);

@@ -24,6 +24,7 @@ bool IsTransfer(const Op& op) {
   return op.stage() == Op::TRANSFER_RBW || op.stage() == Op::TRANSFER_FINALIZED;
 }
 bool IsFromClient(const Op& op) { return !op.header().clientname().empty(); }
+bool Creates(const Op& op) { return op.stage() == Op::PIPELINE_SETUP_CREATE || IsTransfer(op); }
 // Whether set-up and packets are answered. Failures always are: a copy's sender may look for them.
 bool IsAnswered(const Op& op) { return IsFromClient(op) && !IsTransfer(op); }
 
@@ -87,7 +88,7 @@ awaitable<void> StopEarlierWriter(ReplicaStore& store, const Op& op) {
   const auto info = store.Find(id);
   const auto open = store.FindOpen(id);
   if (!info.has_value() || open == nullptr) co_return;
-  const bool creates = op.stage() == Op::PIPELINE_SETUP_CREATE || IsTransfer(op);
+  const bool creates = Creates(op);
   const uint64_t new_stamp = creates ? block.generationstamp() : op.latestgenerationstamp();
   if (ToInt(info->stamp) < new_stamp &&
       ToInt(info->stamp) >= (creates ? 0 : block.generationstamp())) {
@@ -320,12 +321,16 @@ awaitable<bool> WriteBlock(TransferContext& context, std::shared_ptr<Channel> ch
   }
   const DataChecksum client_checksum = *DataChecksum::FromProto(op.requestedchecksum());
   WriterOr writer = co_await OnDisk(context.disk, [&context, &op, &client_checksum]() -> WriterOr {
+    if (Creates(op)) {
+      const absl::Status fits =
+          BlockReceiver::CheckNewChecksums(StoredChecksum(op), client_checksum);
+      if (!fits.ok()) return fits;
+    }
     WriterOr opened = OpenWriter(context.store, op);
     if (!opened.ok()) return opened;
     const absl::Status fits = BlockReceiver::CheckChecksums((*opened)->checksum(), client_checksum);
-    if (fits.ok()) return opened;
-    if (op.stage() == Op::PIPELINE_SETUP_CREATE) (*opened)->Discard();
-    return fits;
+    if (!fits.ok()) return fits;
+    return opened;
   });
   if (!writer.ok()) {
     LOG_WARN("write of block {} from {}: {}", op.header().baseheader().block().blockid(),

@@ -950,6 +950,26 @@ TEST_F(TransferTest, OtherChecksumsAreVerifiedAndTranslated) {
   }
 }
 
+// Its checksums would take four times the buffer's memory, outside the pool of buffers.
+TEST_F(TransferTest, ABlockWithAChecksumForEachByteIsNotBegun) {
+  TestNode node(dir_.Path("n1"));
+  for (const auto& [bytes, taken] : {std::pair(1u, false), {63u, false}, {64u, true}}) {
+    TransferClient client(node.port());
+    client.checksum = transfer::DataChecksum(transfer::ChecksumType::kCrc32c, bytes);
+    const TestBlock block{.id = bytes};
+    Op op = WriteOp(block);
+    *op.mutable_requestedchecksum() = client.checksum.ToProto();
+    client.SendOp(Opcode::kWriteBlock, op);
+    ASSERT_OK_AND_ASSIGN(const auto reply, client.ReadReply());
+    EXPECT_EQ(reply.status() == hdfs::STATUS_SUCCESS, taken) << bytes;
+    EXPECT_EQ(node.store->Find(BlockId{block.id}).has_value(), taken) << bytes;
+    EXPECT_THAT(node.events.Of(ReplicaEvents::Kind::kBeingWritten), SizeIs(taken ? 1 : 0));
+    if (!taken) continue;
+    ASSERT_OK(client.WriteRest(0, Pattern(100'000)));
+    EXPECT_THAT(Read(node, block, 0, 100'000), IsOkAndHolds(Eq(Pattern(100'000))));
+  }
+}
+
 TEST_F(TransferTest, ADamagedMetaFileMakesTheReplicaCorruptNotWrong) {
   TestNode node(dir_.Path("n1"));
   const TestBlock block;
