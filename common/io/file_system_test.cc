@@ -6,11 +6,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/io/errno_code.h"
 #include "common/testing/faulty_file_system.h"
 #include "common/testing/status_matchers.h"
 #include "common/testing/temp_dir.h"
@@ -281,6 +284,26 @@ TEST(PosixFileSystemTest, LockOfAnotherProcessIsRefusedWithItsPid) {
   close(from_child[0]);
   close(from_child[1]);
   EXPECT_OK(PosixFileSystem().Lock(dir.Path("lock")));
+}
+
+// Whoever judges disks and replicas does so by these.
+TEST(CodeOfErrnoTest, TellsTheDisksFaultsFromTheMachines) {
+  using Code = absl::StatusCode;
+  for (const auto& [error, code] : {std::pair(EIO, Code::kDataLoss),
+                                    {ENOSPC, Code::kResourceExhausted},
+                                    {EDQUOT, Code::kResourceExhausted},
+                                    {EMFILE, Code::kResourceExhausted},
+                                    {ENFILE, Code::kResourceExhausted},
+                                    {ENOMEM, Code::kResourceExhausted},
+                                    {ENOENT, Code::kNotFound},
+                                    {EEXIST, Code::kAlreadyExists},
+                                    {ENOTEMPTY, Code::kFailedPrecondition},
+                                    {EACCES, Code::kPermissionDenied},
+                                    {EPERM, Code::kPermissionDenied},
+                                    {EROFS, Code::kInternal},
+                                    {EINVAL, Code::kInternal}}) {
+    EXPECT_EQ(CodeOfErrno(error), code) << strerror(error);
+  }
 }
 
 TEST(ParentDirectoryTest, IsWhatComesBeforeTheLastSlash) {

@@ -13,14 +13,11 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "common/io/errno_code.h"
 #include "common/io/file_system.h"
 #include "common/status_macros.h"
 
 namespace cairn {
-namespace {
-
-constexpr size_t kDirectAlignment = 4096;
-constexpr size_t kZeroRunBytes = size_t{1} << 20;
 
 absl::StatusCode CodeOfErrno(int error) {
   switch (error) {
@@ -34,6 +31,7 @@ absl::StatusCode CodeOfErrno(int error) {
     case EDQUOT:
     case EMFILE:
     case ENFILE:
+    case ENOMEM:
       return absl::StatusCode::kResourceExhausted;
     case EACCES:
     case EPERM:
@@ -44,6 +42,11 @@ absl::StatusCode CodeOfErrno(int error) {
       return absl::StatusCode::kInternal;
   }
 }
+
+namespace {
+
+constexpr size_t kDirectAlignment = 4096;
+constexpr size_t kZeroRunBytes = size_t{1} << 20;
 
 // From errno, which nothing may touch before.
 absl::Status ErrnoStatus(absl::string_view call, absl::string_view path) {

@@ -107,6 +107,12 @@ void LoadFinalized(Volume& volume, int index, std::vector<ReplicaInfo>& found) {
         const auto size = file.ok() ? (*file)->Size() : file.status();
         volume.Note(VolumeUse::kRead, size.status()).IgnoreError();  // the replica is judged below
         if (volume.failed()) return;
+        if (absl::IsResourceExhausted(size.status())) {
+          // No descriptors or memory: it may be as good as any. The scanner's sweep finds it.
+          LOG_ERROR("volume {}: {}: left out for now: {}", volume.path(), Name(block),
+                    size.status());
+          continue;
+        }
         const auto meta = listing->meta.find(block);
         const bool usable = size.ok() && meta != listing->meta.end();
         if (!usable) {

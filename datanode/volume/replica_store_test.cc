@@ -600,6 +600,26 @@ TEST_F(ReplicaStoreTest, OfTwoReplicasOfOneBlockTheNewerIsKept) {
 }
 
 // As a restored backup may leave it: nobody looks for a block there, and nothing else is harmed.
+// Too many files are open, or memory is short: the replica is as good as before.
+TEST_F(ReplicaStoreTest, AReplicaThatCannotBeOpenedAtStartForNowIsNotCondemned) {
+  Open();
+  ASSERT_OK(WriteFinalized(1000));
+  for (int nth = 1; nth < 20; ++nth) {
+    const int before = fs_.calls(FileCall::kOpenExisting);
+    fs_.FailCall(FileCall::kOpenExisting, nth, absl::ResourceExhaustedError("ENOMEM"));
+    store_.reset();
+    std::vector<std::unique_ptr<Volume>> volumes;
+    auto volume = Volume::Open(hooked_, {.path = "/v1"}, 0, "dn-uuid");
+    if (!volume.ok()) continue;
+    volumes.push_back(*std::move(volume));
+    store_ = std::make_unique<ReplicaStore>(std::move(volumes), StoreOptions{}, events_);
+    ASSERT_OK(store_->Load());
+    const auto found = store_->Find(kBlock);
+    EXPECT_TRUE(!found.has_value() || found->state == ReplicaState::kFinalized) << nth;
+    if (fs_.calls(FileCall::kOpenExisting) - before < nth) break;  // none was left to fail
+  }
+}
+
 TEST_F(ReplicaStoreTest, AFileInAWrongDirectoryIsLeftAloneAndHarmsNothing) {
   Open();
   ASSERT_OK(WriteFinalized(1000));
