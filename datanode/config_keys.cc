@@ -37,6 +37,9 @@ constexpr ConfigKey kKeys[] = {
      1000},
     {"dfs.datanode.disk.check.min.gap", kDuration, "15m",
      "how often each volume is tried by writing a small file", absl::Milliseconds(1), 1},
+    {"cairn.datanode.disk.hang.timeout", kDuration, "60s",
+     "a call on a volume that does not return in this time: the volume has failed",
+     absl::Seconds(1), 1},
     {"dfs.datanode.scan.period.hours", kInt, "504",
      "as cairn.datanode.scan.period, which goes before it; 0: 504, less: never", absl::Hours(1), -1,
      100000},
@@ -202,6 +205,9 @@ absl::StatusOr<DatanodeOptions> OptionsFrom(const Config& config) {
   options.watch.tolerated = static_cast<int>(tolerated);
   ASSIGN_OR_RETURN(options.watch.check_interval,
                    config.GetDuration("dfs.datanode.disk.check.min.gap"));
+  ASSIGN_OR_RETURN(options.watch.hang_limit,
+                   config.GetDuration("cairn.datanode.disk.hang.timeout"));
+  options.transfer.set_up_limit = options.watch.hang_limit;
   ASSIGN_OR_RETURN(options.reserved_bytes, config.GetSize("dfs.datanode.du.reserved"));
   ASSIGN_OR_RETURN(const HostPort transfer, ReadBindAddress(config, "dfs.datanode.address"));
   options.transfer.bind_address = transfer.host;

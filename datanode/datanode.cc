@@ -61,15 +61,21 @@ absl::StatusOr<std::unique_ptr<Datanode>> Datanode::Start(FileSystem& fs, Datano
   RETURN_IF_ERROR(datanode->OpenStore(fs));
   RETURN_IF_ERROR(datanode->StartPorts());
   RETURN_IF_ERROR(datanode->StartSession());
-  datanode->watch_ =
-      std::make_unique<VolumeWatch>(*datanode->store_, datanode->options_.watch,
-                                    [datanode = datanode.get()](const absl::Status& why) {
-                                      {
-                                        MutexLock lock(datanode->mu_);
-                                        datanode->stop_reason_ = why;
-                                      }
-                                      datanode->shut_down_(/*restarts=*/false);
-                                    });
+  datanode->watch_ = std::make_unique<VolumeWatch>(
+      *datanode->store_, datanode->options_.watch,
+      [datanode = datanode.get()](const absl::Status& why) {
+        {
+          MutexLock lock(datanode->mu_);
+          datanode->stop_reason_ = why;
+        }
+        datanode->shut_down_(/*restarts=*/false);
+      },
+      [datanode = datanode.get()] {
+        for (DiskPool* const pool :
+             {&datanode->disk_, &datanode->orders_, &datanode->recoveries_, &datanode->answers_}) {
+          pool->ReplaceStuck();
+        }
+      });
   return datanode;
 }
 
@@ -377,6 +383,8 @@ absl::Status Datanode::CreateEmpty(const internal::RecoverBlock& order) {
                                    .stamp = GenerationStamp{order.new_generation_stamp()}}));
   return writer->Finalize();
 }
+
+bool Datanode::WaitsForADisk() const { return AnyHangs(*store_, options_.watch.hang_limit); }
 
 absl::Status Datanode::Drain(absl::Duration limit) {
   transfer_->Drain(limit);

@@ -79,6 +79,8 @@ class Datanode {
   // node restarts, and the namenode of all results. kFailedPrecondition: the end came because too
   // many volumes have failed.
   absl::Status Drain(absl::Duration limit);
+  // A disk hangs, and threads with it: they would be waited for for ever by the destructor.
+  bool WaitsForADisk() const;
 
  private:
   Datanode(DatanodeOptions options, NamenodeLink& link);

@@ -257,6 +257,7 @@ absl::Status NamenodeSession::Round() {
   return absl::OkStatus();
 }
 
+// Never waits for a disk: whatever becomes of one, the heartbeats go on.
 std::vector<internal::StorageState> NamenodeSession::Storages() const {
   std::vector<internal::StorageState> storages;
   for (const auto& volume : store_->volumes()) {
@@ -264,13 +265,11 @@ std::vector<internal::StorageState> NamenodeSession::Storages() const {
     internal::StorageState& state = storages.emplace_back();
     state.set_storage_uuid(volume->identity().storage_uuid);
     state.set_type(static_cast<uint32_t>(volume->type()));
-    const auto space = volume->Space();
-    if (!space.ok()) volume->MarkFailed(space.status());
+    const SpaceInfo space = volume->Space();
     state.set_failed(volume->failed());
     if (volume->failed()) continue;  // what lies in its place now, if anything, is not ours
     const uint64_t reserved = volume->reserved_bytes();
-    state.set_capacity_bytes(space->capacity_bytes > reserved ? space->capacity_bytes - reserved
-                                                              : 0);
+    state.set_capacity_bytes(space.capacity_bytes > reserved ? space.capacity_bytes - reserved : 0);
     state.set_used_bytes(volume->used_bytes());
     state.set_remaining_bytes(volume->Available());
     state.set_blocks(volume->blocks());

@@ -35,6 +35,9 @@ struct TransferOptions {
   // How long a next node that gives signs of life may be silent while it owes anything, unless the
   // client named another limit; zero: no signs are asked for.
   absl::Duration silence_limit = absl::Seconds(6);
+  // How long this node says that it is alive while a set-up is under way. A disk that hangs lets it
+  // go on for ever, and whoever waits is to try another node.
+  absl::Duration set_up_limit = absl::Minutes(1);
   absl::Duration keepalive = absl::Seconds(4);  // between two operations
   absl::Duration connect_limit = absl::Seconds(20);
   absl::Duration visible_wait = absl::Seconds(3);  // for bytes that are on their way to all nodes

@@ -104,13 +104,15 @@ absl::Duration SilenceLimit(const TransferContext& context, const Op& op) {
   return asked > absl::ZeroDuration() ? asked : context.options.silence_limit;
 }
 
-// Speaks for this node while a set-up takes its time, if the sender asks for it.
+// Speaks for this node while a set-up takes its time, if the sender asks for it, up to a limit.
 class SetUpSigns {
  public:
-  SetUpSigns(const std::shared_ptr<Channel>& channel, const Op& op) {
+  SetUpSigns(const TransferContext& context, const std::shared_ptr<Channel>& channel,
+             const Op& op) {
     const absl::Duration limit = transfer::SilenceFromWire(op.signoflifems());
     if (!IsAnswered(op) || limit == absl::ZeroDuration()) return;
-    state_ = std::make_shared<State>(channel, transfer::SignPeriod(limit));
+    state_ =
+        std::make_shared<State>(channel, transfer::SignPeriod(limit), context.options.set_up_limit);
     boost::asio::co_spawn(
         channel->executor(), [state = state_] { return Speak(state); }, boost::asio::detached);
   }
@@ -130,14 +132,19 @@ class SetUpSigns {
 
  private:
   struct State {
-    State(const std::shared_ptr<Channel>& to, absl::Duration every)
-        : channel(to), period(every), timer(to->executor()), ended(to->executor()) {}
+    State(const std::shared_ptr<Channel>& to, absl::Duration every, absl::Duration limit)
+        : channel(to),
+          period(every),
+          give_up(std::chrono::steady_clock::now() + absl::ToChronoNanoseconds(limit)),
+          timer(to->executor()),
+          ended(to->executor()) {}
     void Stop() {
       stopping = true;
       timer.cancel();
     }
     const std::shared_ptr<Channel> channel;
     const absl::Duration period;
+    const std::chrono::steady_clock::time_point give_up;
     boost::asio::steady_timer timer;
     Signal ended;
     bool stopping = false;
@@ -150,7 +157,7 @@ class SetUpSigns {
       state->timer.expires_after(absl::ToChronoNanoseconds(state->period));
       co_await state->timer.async_wait(
           boost::asio::redirect_error(boost::asio::use_awaitable, ignored));
-      if (state->stopping) break;
+      if (state->stopping || std::chrono::steady_clock::now() >= state->give_up) break;
       hdfs::BlockOpResponseProto reply;
       reply.set_status(hdfs::STATUS_IN_PROGRESS);
       reply.set_signsoflife(true);
@@ -313,7 +320,7 @@ awaitable<bool> WriteBlock(TransferContext& context, std::shared_ptr<Channel> ch
     (void)co_await SendError(*channel, ToReplyStatus(status), status.message());
     co_return false;
   }
-  SetUpSigns signs(channel, op);
+  SetUpSigns signs(context, channel, op);
   co_await StopEarlierWriter(context.store, op);
   if (op.stage() == Op::PIPELINE_CLOSE_RECOVERY) {
     co_await CloseRecovery(context, *channel, op, signs);

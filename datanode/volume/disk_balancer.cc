@@ -89,11 +89,10 @@ std::vector<DiskFill> DiskBalancer::Fills() const {
   int index = -1;
   for (const auto& volume : store_.volumes()) {
     ++index;
-    const auto space = volume->Space();
-    if (volume->failed() || !space.ok()) continue;
+    if (volume->failed()) continue;
     fills.push_back({.volume = index,
                      .type = volume->type(),
-                     .capacity_bytes = space->capacity_bytes,
+                     .capacity_bytes = volume->Space().capacity_bytes,
                      .free_bytes = volume->Available()});
   }
   return fills;

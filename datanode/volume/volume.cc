@@ -1,5 +1,6 @@
 #include "datanode/volume/volume.h"
 
+#include <algorithm>
 #include <random>
 
 #include "absl/container/flat_hash_map.h"
@@ -151,8 +152,10 @@ absl::StatusOr<std::unique_ptr<Volume>> Volume::Open(FileSystem& fs, const Volum
         absl::StrCat(spec.path, ": belongs to datanode ", identity.datanode_uuid,
                      ", the other directories to ", datanode_uuid));
   }
-  return std::unique_ptr<Volume>(
+  std::unique_ptr<Volume> volume(
       new Volume(fs, spec, reserved_bytes, std::move(lock), std::move(identity)));
+  RETURN_IF_ERROR(volume->RefreshSpace());
+  return volume;
 }
 
 VolumeIdentity Volume::identity() const {
@@ -221,12 +224,36 @@ absl::Status Volume::MakeFinalizedDirectory(BlockId block) {
   return absl::OkStatus();
 }
 
+SpaceInfo Volume::Space() const {
+  MutexLock lock(mu_);
+  SpaceInfo space = space_;
+  const uint64_t used = used_bytes();
+  if (used >= used_then_) {
+    space.free_bytes -= std::min(space.free_bytes, used - used_then_);
+  } else {
+    space.free_bytes = std::min(space.capacity_bytes, space.free_bytes + (used_then_ - used));
+  }
+  return space;
+}
+
+absl::Status Volume::RefreshSpace() {
+  const uint64_t used = used_bytes();
+  const absl::StatusOr<SpaceInfo> space = fs_.Space(spec_.path);
+  if (!space.ok()) {
+    MarkFailed(space.status());
+    return space.status();
+  }
+  MutexLock lock(mu_);
+  space_ = *space;
+  used_then_ = used;
+  return absl::OkStatus();
+}
+
 uint64_t Volume::Available() const {
   if (failed()) return 0;
-  const auto space = Space();
-  if (!space.ok()) return 0;
+  const uint64_t free = Space().free_bytes;
   const uint64_t taken = reserved_bytes_ + promised_bytes();
-  return space->free_bytes > taken ? space->free_bytes - taken : 0;
+  return free > taken ? free - taken : 0;
 }
 
 absl::Status Volume::failure() const {

@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,7 @@
 #include "common/mutex.h"
 #include "datanode/volume/replica.h"
 #include "datanode/volume/volume_health.h"
+#include "datanode/volume/watched_file_system.h"
 
 namespace cairn::datanode {
 
@@ -73,6 +75,8 @@ class Volume {
   static absl::StatusOr<std::string> PeekDatanodeUuid(FileSystem& fs, const VolumeSpec& spec);
 
   FileSystem& fs() const { return fs_; }
+  // The call on the volume's files that has been under way for longest; nullopt: none is.
+  std::optional<CallWatch::Waiting> OldestCall() const { return fs_.OldestCall(); }
   const VolumeSpec& spec() const { return spec_; }
   const std::string& path() const { return spec_.path; }
   StorageType type() const { return spec_.type; }
@@ -95,10 +99,14 @@ class Volume {
   absl::Status MakeFinalizedDirectory(BlockId block) ABSL_LOCKS_EXCLUDED(mu_);
 
   // ---- Space, in bytes ----
-  absl::StatusOr<SpaceInfo> Space() const { return fs_.Space(spec_.path); }
-  // Free for new replicas: what the file system has, less the reserve and what open replicas may
-  // still take. 0 on error.
-  uint64_t Available() const;
+  // What the file system had when it was last asked; never waits for the disk. What has been
+  // written or deleted here since is allowed for.
+  SpaceInfo Space() const ABSL_LOCKS_EXCLUDED(mu_);
+  // Asks it. Marks the volume as failed if it does not say.
+  absl::Status RefreshSpace() ABSL_LOCKS_EXCLUDED(mu_);
+  // Free for new replicas: Space(), less the reserve and what open replicas may still take. 0 if
+  // the volume has failed.
+  uint64_t Available() const ABSL_LOCKS_EXCLUDED(mu_);
   uint64_t reserved_bytes() const { return reserved_bytes_; }
   uint64_t promised_bytes() const { return promised_.load(std::memory_order_relaxed); }
   uint64_t used_bytes() const { return used_.load(std::memory_order_relaxed); }
@@ -140,7 +148,7 @@ class Volume {
   absl::Status TryPresence() const ABSL_LOCKS_EXCLUDED(mu_);
   absl::Status TryReadAndWrite() ABSL_LOCKS_EXCLUDED(mu_);
 
-  FileSystem& fs_;
+  mutable WatchedFileSystem fs_;
   const VolumeSpec spec_;
   const uint64_t reserved_bytes_;
   std::atomic<uint64_t> promised_{0};
@@ -155,6 +163,8 @@ class Volume {
   std::unique_ptr<File> lock_ ABSL_GUARDED_BY(mu_);
   VolumeIdentity identity_ ABSL_GUARDED_BY(mu_);
   std::vector<bool> finalized_made_ ABSL_GUARDED_BY(mu_);  // by X * 32 + Y
+  SpaceInfo space_ ABSL_GUARDED_BY(mu_);
+  uint64_t used_then_ ABSL_GUARDED_BY(mu_) = 0;  // used_bytes() when the disk was asked
 };
 
 // A uuid in the usual spelling, from the system's random numbers.

@@ -1,6 +1,7 @@
 // datanode/volume/volume_health.h - when a volume counts as failed.
 //
 //   write, sync or rename: EIO            failed at once: what is on the medium is not known
+//   any call that does not return         failed once it has taken cairn.datanode.disk.hang.timeout
 //   read: EIO; any call: a file or a      the volume is checked (Volume::Check): is it there, is it
 //   directory is not there, EROFS, ...    ours, can a small file be written and synced
 //   no space, no descriptors              nothing: the disk is well

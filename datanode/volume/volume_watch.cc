@@ -1,6 +1,7 @@
 #include "datanode/volume/volume_watch.h"
 
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/clock.h"
@@ -27,11 +28,32 @@ absl::Status CheckVolumes(const ReplicaStore& store, const WatchOptions& options
                    ", dfs.datanode.failed.volumes.tolerated is ", options.tolerated, reasons));
 }
 
+void JudgeHang(Volume& volume, absl::Duration hang_limit) {
+  if (volume.failed()) return;
+  const auto waiting = volume.OldestCall();
+  if (!waiting.has_value() || waiting->since < hang_limit) return;
+  volume.MarkFailed(absl::DeadlineExceededError(
+      absl::StrCat("it hangs: a ", waiting->name, " has not returned for ",
+                   absl::FormatDuration(absl::Trunc(waiting->since, absl::Milliseconds(1))))));
+}
+
+bool AnyHangs(const ReplicaStore& store, absl::Duration hang_limit) {
+  for (const Volume* const volume : store.volumes()) {
+    const auto waiting = volume->OldestCall();
+    if (waiting.has_value() && waiting->since >= hang_limit) return true;
+  }
+  return false;
+}
+
 VolumeWatch::VolumeWatch(ReplicaStore& store, WatchOptions options,
-                         std::function<void(const absl::Status&)> too_many)
-    : store_(store), options_(options), too_many_(std::move(too_many)) {
+                         std::function<void(const absl::Status&)> too_many,
+                         std::function<void()> each_look)
+    : store_(store),
+      options_(options),
+      too_many_(std::move(too_many)),
+      each_look_(std::move(each_look)) {
   thread_ = std::thread([this] {
-    SetThreadName("disk-check");
+    SetThreadName("disk-watch");
     Run();
   });
 }
@@ -43,31 +65,44 @@ VolumeWatch::~VolumeWatch() {
   }
   wake_.NotifyAll();
   thread_.join();
+  for (std::thread& looker : lookers_) looker.join();
+}
+
+bool VolumeWatch::Pause() {
+  MutexLock lock(mu_);
+  if (!stopping_) wake_.WaitFor(mu_, absl::ToChronoNanoseconds(options_.presence_interval));
+  return !stopping_;
+}
+
+void VolumeWatch::LookAt(Volume& volume) {
+  absl::Duration next_check = SystemClock().Monotonic() + options_.check_interval;
+  while (Pause() && !volume.failed()) {
+    const bool write = SystemClock().Monotonic() >= next_check;
+    if (write) next_check = SystemClock().Monotonic() + options_.check_interval;
+    // Each marks the volume, which is all that is to be done about it.
+    (write ? volume.Check() : volume.CheckPresence()).IgnoreError();
+    if (!volume.failed()) volume.RefreshSpace().IgnoreError();
+  }
 }
 
 void VolumeWatch::Run() {
-  absl::Duration next_check = SystemClock().Monotonic() + options_.check_interval;
   bool said = false;
-  while (true) {
-    {
-      MutexLock lock(mu_);
-      if (stopping_) return;
-      wake_.WaitFor(mu_, absl::ToChronoNanoseconds(options_.presence_interval));
-      if (stopping_) return;
+  do {
+    const std::vector<Volume*> volumes = store_.volumes();
+    while (lookers_.size() < volumes.size()) {
+      lookers_.emplace_back([this, volume = volumes[lookers_.size()]] {
+        SetThreadName("disk-check");
+        LookAt(*volume);
+      });
     }
-    const bool write = SystemClock().Monotonic() >= next_check;
-    if (write) next_check = SystemClock().Monotonic() + options_.check_interval;
-    for (const auto& volume : store_.volumes()) {
-      if (volume->failed()) continue;
-      // Either marks the volume, which is all that is to be done about it.
-      (write ? volume->Check() : volume->CheckPresence()).IgnoreError();
-    }
+    for (Volume* const volume : volumes) JudgeHang(*volume, options_.hang_limit);
+    if (each_look_ != nullptr) each_look_();
     const absl::Status verdict = CheckVolumes(store_, options_);
     if (verdict.ok() || said) continue;
     said = true;
     LOG_ERROR("{}", verdict);
     too_many_(verdict);
-  }
+  } while (Pause());
 }
 
 }  // namespace cairn::datanode

@@ -122,6 +122,93 @@ class Volumes(Case):
         return trace
 
 
+class Hangs(Volumes):
+    """A disk whose calls never return: fsfreeze lets every write wait."""
+
+    def start_with_a_disk(self, more=()):
+        reason = disks.why_no_power_cuts() or (env.have("fsfreeze") and "fsfreeze is not installed")
+        if reason:
+            self.skipTest(reason)
+        self.disk = disks.PowerCutDisk(320 << 20)
+        self.addCleanup(self.disk.close)
+        self.other = env.new_directory("disk")
+        cluster, child = self.start(
+            [self.disk.path, self.other],
+            conf={"cairn.namenode.stale.interval": "5s", "cairn.namenode.dead.interval": "10s"},
+            more=[
+                "cairn.datanode.disk.hang.timeout=3s",
+                "cairn.datanode.disk.threads=2",
+                "cairn.datanode.drain.limit=1s",
+                *more,
+            ],
+        )
+        self.addCleanup(self.disk.thaw)  # before the datanode is killed, which would not end
+        return cluster, child
+
+    def test_a_disk_that_hangs_is_taken_out_and_the_others_go_on(self):
+        """fault 22 without an error"""
+        cluster, child = self.start_with_a_disk()
+        files = self.put_some(cluster)
+        self.assertTrue(replicas(self.disk.path) and replicas(self.other))
+        writer, path = self.open_writer(cluster, [self.disk.path])
+        self.disk.freeze()
+        writer.stdin.write(self.FIRST)
+        writer.stdin.flush()
+        # More writers than there are disk threads, on both disks.
+        others = {}
+        for number in range(6):
+            others[f"/other{number}"] = os.urandom(300_000), subprocess.Popen(
+                [env.program("cairn"), "dfs", "-put", "-", f"/other{number}"],
+                stdin=subprocess.PIPE,
+                env=cluster.environment(),
+            )
+        for data, process in others.values():
+            process.stdin.write(data)
+            process.stdin.close()
+
+        def failed():
+            self.check(cluster, files)  # reads go on all the time
+            return f"volume {self.disk.path} has failed" in cluster.log("datanode-1")
+
+        self.eventually(failed, "the disk is given up", 60)
+        self.assertIn("it hangs: a ", cluster.log("datanode-1"))
+        writer.stdin.write(self.FIRST)
+        writer.stdin.close()
+        self.assertEqual(writer.wait(60), 0, writer.stderr.read())
+        self.assertTrue(cluster.cat("/w") == self.FIRST * 3, path)
+        for name, (data, process) in others.items():
+            self.assertEqual(process.wait(60), 0, name)
+            files[name] = data
+        files.update(self.put_some(cluster, prefix="/more"))
+        self.check(cluster, files)
+        # What lay on it is copied to the other disk; and nobody missed the datanode for a moment.
+        self.eventually(
+            lambda: len(replicas(self.other)) == len(files) + 1, "every block is on the other disk", 60
+        )
+        self.assertIsNone(child.poll())
+        self.assertEqual(cluster.live_datanodes(), 2)
+        self.assertNotIn("silent for too long", cluster.log("namenode"))
+
+    def test_a_datanode_whose_disk_hangs_can_be_stopped(self):
+        cluster, child = self.start_with_a_disk()
+        writer, _ = self.open_writer(cluster, [self.disk.path])
+        self.disk.freeze()
+        writer.stdin.write(self.FIRST)
+        writer.stdin.flush()
+        self.eventually(
+            lambda: f"volume {self.disk.path} has failed" in cluster.log("datanode-1"),
+            "the disk is given up",
+            60,
+        )
+        child.terminate()
+        self.eventually(lambda: "calls are not waited for" in cluster.log("datanode-1"), "the end", 60)
+        self.disk.thaw()  # the kernel ends no process whose threads wait for the disk
+        self.assertEqual(child.wait(60), 0)
+        writer.stdin.close()
+        self.assertEqual(writer.wait(60), 0)
+        self.assertTrue(cluster.cat("/w") == self.FIRST * 2)
+
+
 class Failures(Volumes):
     def setUp(self):
         reason = disks.why_no_tmpfs()

@@ -100,6 +100,13 @@ class PowerCutDisk:
     def cut(self):
         _run("xfs_io", "-x", "-c", "shutdown", self.path)
 
+    def freeze(self):
+        """Whoever writes waits, in a way that not even SIGKILL ends, until thaw(). Reads go on."""
+        _run("fsfreeze", "-f", self.path)
+
+    def thaw(self):
+        _run("fsfreeze", "-u", self.path, check=False)
+
     def unmount(self):
         until = time.monotonic() + 10  # a killed process may not have closed its files yet
         while _run("umount", self.path, check=time.monotonic() > until).returncode != 0:
@@ -128,4 +135,5 @@ def unmount_below(root):
         return
     for point in reversed(points):
         if point.startswith(root + "/"):
+            _run("fsfreeze", "-u", point, check=False)  # or what waits for it would stay for ever
             _run("umount", "-l", point, check=False)
