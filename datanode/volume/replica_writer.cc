@@ -115,7 +115,9 @@ absl::Status ReplicaWriter::Load(uint64_t offset, std::span<std::byte> out) {
 
 void ReplicaWriter::AllocateAhead(uint64_t end) {
   if (end <= allocated_ || direct_->fd() < 0) return;
-  const uint64_t step = std::max(kAllocateStep, end - allocated_);
+  // No more than the replica is expected to take: many small ones may be written at a time.
+  const uint64_t expected = promised_ == 0 ? kAllocateStep : std::min(kAllocateStep, promised_);
+  const uint64_t step = std::max(expected, end - allocated_);
   // Only saves time; a full disk is the write's own error.
   if (::fallocate(direct_->fd(), FALLOC_FL_KEEP_SIZE, static_cast<off_t>(allocated_),
                   static_cast<off_t>(step)) == 0) {
