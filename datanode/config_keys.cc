@@ -54,6 +54,9 @@ constexpr ConfigKey kKeys[] = {
      "they do when the fill of two volumes is further apart", absl::Seconds(1), 1, 100},
     {"dfs.disk.balancer.max.disk.throughputInMBperSec", kInt, "10",
      "most MiB a second that are moved so", absl::Seconds(1), 1, 100000},
+    {"dfs.datanode.balance.bandwidthPerSec", kSize, "100m",
+     "bytes a second of copies for the balance of the cluster that one datanode sends",
+     absl::Seconds(1), 1},
     {"dfs.heartbeat.interval", kDuration, "3s", "how often the namenode is told of us",
      absl::Seconds(1), 1, 3600},
     {"dfs.blockreport.intervalMsec", kDuration, "1h",
@@ -234,6 +237,8 @@ absl::StatusOr<DatanodeOptions> OptionsFrom(const Config& config) {
                    config.GetDuration("cairn.datanode.pipeline.silence.limit"));
   ASSIGN_OR_RETURN(options.transfer.congestion_control,
                    config.GetString("cairn.datanode.tcp.congestion"));
+  ASSIGN_OR_RETURN(options.balance_bandwidth,
+                   config.GetSize("dfs.datanode.balance.bandwidthPerSec"));
   ASSIGN_OR_RETURN(options.heartbeat_interval, config.GetDuration("dfs.heartbeat.interval"));
   ASSIGN_OR_RETURN(options.report_interval, config.GetDuration("dfs.blockreport.intervalMsec"));
   ASSIGN_OR_RETURN(options.store.sync_on_finalize,

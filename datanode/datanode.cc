@@ -241,6 +241,7 @@ absl::Status Datanode::AddVolume(const VolumeSpec& spec) {
 
 absl::Status Datanode::StartPorts() {
   context_.reset(new TransferContext{*store_, disk_, buffers_, options_.transfer});
+  context_->balance.SetRate(options_.balance_bandwidth);
   scanner_ = std::make_unique<Scanner>(*store_, options_.scan);
   balancer_ = std::make_unique<DiskBalancer>(*store_, options_.balancer);
   if (options_.scan.pace.enabled()) {
@@ -256,6 +257,7 @@ absl::Status Datanode::StartPorts() {
                    .started = absl::Now(),
                    .trigger_report = [this](bool full) { session_.TriggerReport(full); },
                    .shut_down = shut_down_,
+                   .balance_bandwidth = [this] { return context_->balance.rate(); },
                    .reconfiguration = reconfiguration_.get()});
   admin_service_ = std::make_unique<AdminService>(SystemClock(), kVersion, options_.superuser);
   inter_service_ = std::make_unique<InterDatanodeService>(*store_, answers_);
@@ -305,7 +307,8 @@ void Datanode::Obey(const internal::Command& command) {
     case internal::Command::kReplicate: {
       const internal::Replicate& order = command.replicate();
       Push push{.block = BlockId{order.block().block_id()},
-                .stamp = GenerationStamp{order.block().generation_stamp()}};
+                .stamp = GenerationStamp{order.block().generation_stamp()},
+                .balance_bytes_per_second = order.balance_bytes_per_second()};
       for (const internal::Replicate::Target& target : order.targets()) {
         push.targets.push_back(ToDatanodeInfo(target));
         push.storage_ids.push_back(target.storage_uuid());
@@ -343,6 +346,10 @@ void Datanode::Obey(const internal::Command& command) {
       break;
     case internal::Command::kVerify:
       orders_.Run([this, order = command.verify()] { Verify(order.block()); });
+      break;
+    case internal::Command::kBalanceBandwidth:
+      context_->balance.SetRate(command.balance_bandwidth().bytes_per_second());
+      LOG_INFO("copies for balance may use {} bytes a second", context_->balance.rate());
       break;
     case internal::Command::kRecover:
       recoveries_.Run([this, order = command.recover()] { Recover(order); });

@@ -41,6 +41,7 @@ struct DatanodeOptions {
   ScanOptions scan;
   DiskBalancerOptions balancer;
   TransferOptions transfer;
+  uint64_t balance_bandwidth = uint64_t{100} << 20;  // bytes a second that balance may use
   std::string ipc_bind_address = "0.0.0.0";
   uint16_t ipc_port = 0;
   std::string advertised_ip;     // numeric; what clients dial

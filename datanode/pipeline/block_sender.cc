@@ -22,6 +22,9 @@ constexpr uint64_t kWindowBytes = uint64_t{1} << 20;  // fetched and checked for
 constexpr uint64_t kAheadBytes = uint64_t{8} << 20;
 constexpr uint64_t kTouchStep = uint64_t{128} << 10;
 constexpr int kTailTries = 100;  // of a writer that writes faster than it is read
+// A paced sender waits in steps, to hear when it is to end; less is made up for by the next wait.
+constexpr absl::Duration kLongestWait = absl::Milliseconds(200);
+constexpr absl::Duration kShortestWait = absl::Milliseconds(2);
 
 // Whether the page cache has this byte. A file system that cannot tell is asked no more.
 bool IsCached(int fd, uint64_t offset) {
@@ -128,6 +131,21 @@ awaitable<absl::Status> BlockSender::ReadWindowChecksums(uint64_t offset, uint64
   co_return absl::OkStatus();
 }
 
+awaitable<absl::Status> BlockSender::WaitForTurn(uint64_t bytes) {
+  absl::StatusOr<absl::Duration> wait = pace_(bytes);
+  absl::Duration left = wait.value_or(absl::ZeroDuration());
+  while (wait.ok() && left >= kShortestWait) {
+    const absl::Duration step = std::min(left, kLongestWait);
+    boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor,
+                                    absl::ToChronoNanoseconds(step));
+    boost::system::error_code ignored;  // nobody cancels it
+    co_await timer.async_wait(boost::asio::redirect_error(boost::asio::use_awaitable, ignored));
+    left -= step;
+    wait = pace_(0);
+  }
+  co_return wait.status();
+}
+
 awaitable<absl::Status> BlockSender::Send(Channel& channel) {
   const int fd = reader_.data->fd();
   if (fd < 0) co_return absl::UnimplementedError("this file system has no descriptors");
@@ -151,6 +169,7 @@ awaitable<absl::Status> BlockSender::Send(Channel& channel) {
       const iovec areas[] = {{.iov_base = head.data(), .iov_len = head_bytes},
                              {.iov_base = crcs_.data() + crc_position, .iov_len = crc_bytes}};
       crc_position += crc_bytes;
+      if (pace_) CO_RETURN_IF_ERROR(co_await WaitForTurn(data_bytes));
       CO_RETURN_IF_ERROR(co_await channel.Write(areas, /*more=*/true));
       CO_RETURN_IF_ERROR(co_await channel.SendFile(fd, offset, data_bytes));
     }

@@ -10,9 +10,11 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "datanode/pipeline/async.h"
 #include "datanode/pipeline/channel.h"
 #include "datanode/pipeline/disk_pool.h"
@@ -23,6 +25,10 @@ namespace cairn::datanode {
 
 class BlockSender {
  public:
+  // How long to wait before so many further bytes are sent. kCancelled ends the sending; it is
+  // asked for again, with 0 bytes, during a long wait.
+  using Pace = std::function<absl::StatusOr<absl::Duration>(uint64_t bytes)>;
+
   // Bytes [offset, end) of `reader`, end <= reader.visible(). `checksums` false: packets go
   // without.
   BlockSender(DiskPool& disk, ReplicaReader reader, uint64_t offset, uint64_t end, bool checksums);
@@ -31,11 +37,14 @@ class BlockSender {
   const transfer::DataChecksum& checksum() const { return checksum_; }
   uint64_t first_offset() const { return begin_; }
 
+  void SetPace(Pace pace) { pace_ = std::move(pace); }
+
   // Sends the packets and the empty last one. kDataLoss: the disk's fault; the connection is then
   // in the middle of a packet and must be closed.
   awaitable<absl::Status> Send(Channel& channel);
 
  private:
+  awaitable<absl::Status> WaitForTurn(uint64_t bytes);
   awaitable<absl::Status> Fetch(uint64_t offset, uint64_t end);
   // Fills crcs_ with those of the chunks in [offset, end), which has been fetched.
   awaitable<absl::Status> ReadWindowChecksums(uint64_t offset, uint64_t end);
@@ -53,6 +62,7 @@ class BlockSender {
   const uint64_t packet_bytes_;
   uint64_t ahead_ = 0;           // the disk has been asked for bytes up to here
   std::vector<std::byte> crcs_;  // of the window being sent
+  Pace pace_;                    // may be empty
 };
 
 }  // namespace cairn::datanode

@@ -11,6 +11,8 @@
 #include "absl/time/time.h"
 #include "common/buffer_pool.h"
 #include "datanode/pipeline/async.h"
+#include "datanode/pipeline/balance_throttle.h"
+#include "datanode/pipeline/block_sender.h"
 #include "datanode/pipeline/channel.h"
 #include "datanode/pipeline/disk_pool.h"
 #include "datanode/pipeline/running_writers.h"
@@ -61,6 +63,7 @@ struct TransferContext {
   // Has a replica read again that is doubtful. None: what could not be read is condemned at once.
   std::function<void(const ReplicaInfo&)> suspect = nullptr;
   RunningWriters writers{};
+  BalanceThrottle balance{uint64_t{100} << 20};  // dfs.datanode.balance.bandwidthPerSec
 };
 
 // Each runs one operation to its end. True: the connection may carry another.
@@ -108,6 +111,9 @@ struct Push {
   std::vector<hdfs::DatanodeInfoProto> targets;  // at least one
   std::vector<hdfs::StorageTypeProto> storage_types;
   std::vector<std::string> storage_ids;
+  // Not 0: for the sake of balance, no faster than this, and within TransferContext::balance.
+  uint64_t balance_bytes_per_second = 0;
+  BlockSender::Pace pace = nullptr;  // none: as fast as it goes
 };
 awaitable<absl::Status> PushReplica(TransferContext& context, Push push);
 

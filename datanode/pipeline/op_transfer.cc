@@ -89,7 +89,9 @@ awaitable<absl::Status> PushReplica(TransferContext& context, Push push) {
   absl::Status status =
       co_await (*channel)->WriteBytes(std::as_bytes(std::span(op.data(), op.size())));
   BlockSender sender(context.disk, *std::move(reader), 0, length, /*checksums=*/true);
+  sender.SetPace(std::move(push.pace));
   if (status.ok()) status = co_await sender.Send(**channel);
+  if (absl::IsCancelled(status)) co_return status;  // by its pace; the receiver drops what it has
   if (absl::IsDataLoss(status)) {
     co_await ReportFailedRead(context, info, status);
     co_return status;

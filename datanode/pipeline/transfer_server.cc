@@ -5,6 +5,7 @@
 #include "boost/asio/detached.hpp"
 #include "boost/asio/ip/address.hpp"
 #include "boost/asio/post.hpp"
+#include "common/clock.h"
 #include "common/logging.h"
 #include "wire/transfer/op.h"
 
@@ -225,6 +226,17 @@ void TransferServer::Replicate(Push push, std::function<void(const absl::Status&
     ++running_;
   }
   active_.fetch_add(1);
+  if (push.balance_bytes_per_second != 0) {
+    push.pace = [this, own = std::make_shared<BalanceThrottle>(push.balance_bytes_per_second)](
+                    uint64_t bytes) -> absl::StatusOr<absl::Duration> {
+      if (!accepting_.load()) return absl::CancelledError("this datanode stops");
+      const absl::Duration now = SystemClock().Monotonic();
+      const absl::Duration wait =
+          std::max(context_.balance.Reserve(bytes, now), own->Reserve(bytes, now));
+      if (wait < context_.options.idle_limit) return wait;
+      return absl::CancelledError("the bandwidth for balance is too low for its copies");
+    };
+  }
   asio::co_spawn(
       threads_.Next(),
       [this, push = std::move(push), failed = std::move(failed)]() mutable -> awaitable<void> {

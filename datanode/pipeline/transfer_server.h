@@ -42,7 +42,8 @@ class TransferServer {
   void Drain(absl::Duration limit);
 
   // Sends a replica to others, as the namenode ordered. Returns at once; a failure is logged, and
-  // told to `failed`, if there is one, on an I/O thread.
+  // told to `failed`, if there is one, on an I/O thread. A copy for the sake of balance goes at its
+  // pace, and is given up when StopAccepting is called.
   void Replicate(Push push, std::function<void(const absl::Status&)> failed = nullptr);
 
  private:

@@ -15,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "boost/asio/co_spawn.hpp"
 #include "boost/asio/use_future.hpp"
+#include "common/clock.h"
 #include "common/crc32c.h"
 #include "common/testing/eventually.h"
 #include "common/testing/faulty_file_system.h"
@@ -810,6 +811,33 @@ TEST_F(TransferTest, AReplicaThatWaitsForRecoveryIsNotTransferred) {
   ASSERT_OK_AND_ASSIGN(const auto reply, client.ReadReply());
   EXPECT_EQ(reply.status(), hdfs::STATUS_ERROR);
   EXPECT_EQ(two.store->size(), 0u);
+}
+
+TEST_F(TransferTest, ACopyForBalanceGoesAtItsPaceAndEndsWithTheServer) {
+  TestNode one(dir_.Path("n1"));
+  TestNode two(dir_.Path("n2"));
+  const TestBlock block;
+  const std::string data = Pattern(1'500'000);
+  ASSERT_OK(Write({&one}, block, data));
+  const Push push{.block = BlockId{block.id},
+                  .stamp = GenerationStamp{block.stamp},
+                  .targets = {NodeAt(two.port())},
+                  .balance_bytes_per_second = 10'000'000};
+  const absl::Duration begun = SystemClock().Monotonic();
+  one.server->Replicate(push);
+  EVENTUALLY(two.events.Of(ReplicaEvents::Kind::kFinalized).size() == 1);
+  EXPECT_GE(SystemClock().Monotonic() - begun, absl::Milliseconds(100)) << "its last packet waits";
+  EXPECT_THAT(Read(two, block, 0, data.size()), IsOkAndHolds(Eq(data)));
+
+  TestNode three(dir_.Path("n3"));
+  Push slow = push;
+  slow.targets = {NodeAt(three.port())};
+  slow.balance_bytes_per_second = 20'000;  // more than a minute
+  one.server->Replicate(slow);
+  EVENTUALLY(three.server->transfers() == 1);
+  one.server->Drain(absl::ZeroDuration());
+  EVENTUALLY(three.server->transfers() == 0);
+  EVENTUALLY(!three.store->Find(BlockId{block.id}).has_value());
 }
 
 // Nobody keeps a copy of bad bytes, and where they come from is found out.

@@ -9,9 +9,6 @@
 namespace cairn::datanode {
 namespace {
 
-// What Hadoop's balancer is told; this datanode balances nothing by it.
-constexpr uint64_t kBalancerBandwidth = uint64_t{100} << 20;
-
 bool NeedsSuperuser(absl::string_view method) {
   return method == "shutdownDatanode" || method == "evictWriters" ||
          method == "triggerBlockReport" || method == "refreshNamenodes" ||
@@ -50,7 +47,7 @@ void ClientDatanodeService::Handle(const rpc::CallInfo& call, absl::string_view 
   }
   if (method == "getBalancerBandwidth") {
     hdfs::GetBalancerBandwidthResponseProto response;
-    response.set_bandwidth(kBalancerBandwidth);
+    response.set_bandwidth(hooks_.balance_bandwidth());
     return reply.Send(response);
   }
   if (method == "refreshNamenodes") return reply.Send(hdfs::RefreshNamenodesResponseProto());

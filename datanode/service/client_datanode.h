@@ -25,7 +25,8 @@ class ClientDatanodeService final : public rpc::RpcService {
     std::function<void(bool full)> trigger_report;
     // Begins the end; returns at once. `restarts`: writers are told to wait for it to come back.
     std::function<void(bool restarts)> shut_down;
-    Reconfiguration* reconfiguration = nullptr;  // outlives the service
+    std::function<uint64_t()> balance_bandwidth;  // bytes a second that balance may use now
+    Reconfiguration* reconfiguration = nullptr;   // outlives the service
   };
   ClientDatanodeService(ReplicaStore& store, Hooks hooks)
       : store_(store), hooks_(std::move(hooks)) {}
