@@ -18,6 +18,7 @@
 
 #include "common/clock.h"
 #include "common/mutex.h"
+#include "namenode/blocks/balance_job.h"
 #include "namenode/blocks/block_health.h"
 #include "namenode/blocks/leave_progress.h"
 #include "namenode/namespace/types.h"
@@ -179,6 +180,11 @@ class Namenode {
   // asks.
   virtual Outcome<OpenFilePage> ListOpenFiles(const Caller&, InodeId after,
                                               bool blocking_decommission, size_t most) = 0;
+  // Begins, renews or, with `stop`, ends a balancing job; iterations before `after` are not told
+  // again. The caller checks who asks.
+  virtual BalanceProgress Balance(const BalanceJob& job, uint64_t after, bool stop) = 0;
+  // What jobs may use of each datanode, in bytes a second, until the namenode's end. Likewise.
+  virtual void SetBalancerBandwidth(uint64_t bytes_per_second) = 0;
   virtual Outcome<SafeModeStatus> SafeMode(const Caller&, SafeModeAction) = 0;
   virtual bool IsSuperuser(const Caller&) = 0;
 

@@ -59,6 +59,13 @@ struct ReplicaTarget {
 struct ReplicateCommand {
   BlockVersion block;
   std::vector<ReplicaTarget> targets;
+  // Not 0: a copy for the sake of balance. It is sent no faster, and takes its share of what the
+  // datanode may spend on such copies.
+  uint64_t balance_bytes_per_second = 0;
+};
+// What the datanode may spend on copies for the sake of balance.
+struct BalanceBandwidthCommand {
+  uint64_t bytes_per_second = 0;
 };
 struct RecoverCommand {
   BlockVersion block;
@@ -77,8 +84,9 @@ struct TruncateCommand {
 struct VerifyCommand {
   BlockVersion block;
 };
-using DatanodeCommand = std::variant<InvalidateCommand, ReplicateCommand, RecoverCommand,
-                                     FullReportCommand, TruncateCommand, VerifyCommand>;
+using DatanodeCommand =
+    std::variant<InvalidateCommand, ReplicateCommand, RecoverCommand, FullReportCommand,
+                 TruncateCommand, VerifyCommand, BalanceBandwidthCommand>;
 
 // A copy that the datanode was ordered to make, and could not.
 struct FailedCopy {

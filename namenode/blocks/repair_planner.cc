@@ -32,7 +32,7 @@ class Planner {
         PlanCopies(Lacking());
         break;
       case Need::kBadlySpread:
-        PlanCopies(facts_.arriving.empty() ? 1 : 0);
+        PlanCopies(Repairing() == 0 ? 1 : 0);
         break;
       case Need::kMissing:
         Block(facts_.counts.corrupt > 0   ? "every copy that is there is corrupt"
@@ -52,9 +52,12 @@ class Planner {
   uint32_t Needed() const {
     return LiveNeeded(facts_.counts, facts_.wanted, rules_.min_maintenance);
   }
+  // Copies under way to put something right.
+  uint32_t Repairing() const {
+    return static_cast<uint32_t>(facts_.arriving.size()) - facts_.moving;
+  }
   uint32_t Lacking() const {
-    const uint32_t there =
-        facts_.counts.live + facts_.counts.awaited + static_cast<uint32_t>(facts_.arriving.size());
+    const uint32_t there = facts_.counts.live + facts_.counts.awaited + Repairing();
     return Needed() > there ? Needed() - there : 0;
   }
   void Block(std::string why) {
@@ -284,10 +287,25 @@ class Planner {
       if (standing == Standing::kLive) kept.push_back(storage);
     }
     for (; count > 0 && kept.size() > 1; --count) {
-      const auto worst = ChooseExcess(kept);
+      const auto moved = FindMoved(kept);
+      const auto worst = moved == kept.end() ? ChooseExcess(kept) : moved;
       plan_.deletions.push_back(*worst);
       kept.erase(worst);
     }
+  }
+
+  // The replica that a move has put elsewhere, if no rack is lost without it.
+  std::vector<uint32_t>::const_iterator FindMoved(const std::vector<uint32_t>& kept) const {
+    if (!facts_.move) return kept.end();
+    const auto from = std::find(kept.begin(), kept.end(), facts_.move->from);
+    // The target may have put it on another of its disks.
+    const auto to = std::find_if(kept.begin(), kept.end(), [&](uint32_t storage) {
+      return view_.NodeOf(storage) == view_.NodeOf(facts_.move->to);
+    });
+    if (from == kept.end() || to == kept.end() || from == to) return kept.end();
+    const bool rack_stays = InRackOf(kept, *from) > 1;
+    const bool rack_is_new = InRackOf(kept, *to) == 1;
+    return rack_stays || rack_is_new ? from : kept.end();
   }
 
   size_t InRackOf(const std::vector<uint32_t>& storages, uint32_t storage) const {

@@ -7,11 +7,12 @@
 // on. Targets are placement's (cluster/placement.h); a node that holds any replica, even a corrupt
 // one, is none.
 //
-// Deletions. Of too many good replicas the fullest node's goes first, among those whose loss costs
-// no rack that is needed. Only full knowledge deletes: every node that holds a replica of the block
-// has told of all its replicas since it registered, and none is silent. Corrupt replicas go when
-// there are enough good ones, or when they stand in the only places where a good one could go and a
-// good one is left; a corrupt replica that is the block's last one is never deleted.
+// Deletions. Of too many good replicas the one that was moved goes first, else the fullest node's,
+// among those whose loss costs no rack that is needed. Only full knowledge deletes: every node that
+// holds a replica of the block has told of all its replicas since it registered, and none is
+// silent. Corrupt replicas go when there are enough good ones, or when they stand in the only
+// places where a good one could go and a good one is left; a corrupt replica that is the block's
+// last one is never deleted.
 #pragma once
 
 #include <cstdint>
@@ -34,8 +35,15 @@ struct BlockFacts {
   uint32_t storage_policy = kUnspecifiedPolicy;
   std::vector<StandingReplica> replicas;  // good and corrupt ones
   std::vector<uint32_t> arriving;         // targets of copies under way
-  std::vector<uint32_t> writing;          // where its writer's pipeline was: may report yet
-  ReplicaCounts counts;                   // of `replicas`
+  // Of these, the copies of moves (balance_planner.h). They may be slow: repair does not count on
+  // them.
+  uint32_t moving = 0;
+  struct Move {
+    uint32_t from, to;  // storages
+  };
+  std::optional<Move> move = {};  // under way: from its order until the replica on `from` is gone
+  std::vector<uint32_t> writing;  // where its writer's pipeline was: may report yet
+  ReplicaCounts counts;           // of `replicas`
 };
 
 struct RepairRules {

@@ -34,6 +34,8 @@ class RepairPlannerTest : public ::testing::Test {
     facts.wanted = wanted;
     facts.arriving = arriving_;
     facts.writing = writing_;
+    facts.moving = moving_;
+    facts.move = move_;
     const auto add = [&](const std::vector<uint32_t>& storages, ReplicaMark mark) {
       for (const uint32_t storage : storages) {
         facts.replicas.push_back({storage, StandingOf(storage, mark, view)});
@@ -71,6 +73,8 @@ class RepairPlannerTest : public ::testing::Test {
   RepairBudget budget_{{}, copies_};
   RepairRules rules_;
   std::vector<uint32_t> arriving_, writing_;
+  uint32_t moving_ = 0;  // of arriving_
+  std::optional<BlockFacts::Move> move_;
   uint64_t bytes_ = 128 * kMiB;
   uint64_t next_copy_ = 100;
   std::mt19937_64 random_{20261129};
@@ -209,6 +213,41 @@ TEST_F(RepairPlannerTest, TheFullestNodeLosesTheExtraReplica) {
   EXPECT_THAT(Plan(3, {1, 2, 3, 4}).deletions, ElementsAre(3u));
   cluster_.disk(2).remaining_bytes = 2;
   EXPECT_THAT(Plan(2, {1, 2, 3, 4}).deletions, ElementsAre(3u, 2u));
+}
+
+TEST_F(RepairPlannerTest, TheReplicaThatWasMovedGoesThoughItsNodeIsNotTheFullest) {
+  cluster_.AddMany(4);
+  cluster_.disk(3).remaining_bytes = 1;
+  move_ = {{.from = 2, .to = 4}};
+  EXPECT_THAT(Plan(3, {1, 2, 3, 4}).deletions, ElementsAre(2u));
+  EXPECT_THAT(Plan(2, {1, 2, 3, 4}).deletions, ElementsAre(2u, 3u));
+  EXPECT_THAT(Plan(2, {1, 2, 3}).deletions, ElementsAre(3u)) << "it did not arrive";
+  EXPECT_THAT(Plan(2, {1, 3, 4}).deletions, ElementsAre(3u)) << "it is gone already";
+  StorageInfo second = cluster_.disk(4);
+  second.number = 14;
+  cluster_.node(4).storages.push_back(second);
+  EXPECT_THAT(Plan(3, {1, 2, 3, 14}).deletions, ElementsAre(2u)) << "on another disk of the target";
+}
+
+TEST_F(RepairPlannerTest, AMoveIsNoReasonToLoseARack) {
+  cluster_.AddMany(3, "/a");
+  const uint32_t lone = cluster_.Add("/b");
+  const uint32_t third = cluster_.Add("/c");
+  cluster_.disk(1).remaining_bytes = 1;
+  move_ = {{.from = lone, .to = 3}};
+  EXPECT_THAT(Plan(3, {1, 2, 3, lone}).deletions, ElementsAre(1u));
+  move_ = {{.from = lone, .to = third}};
+  EXPECT_THAT(Plan(3, {1, 2, lone, third}).deletions, ElementsAre(lone));
+}
+
+TEST_F(RepairPlannerTest, NobodyWaitsForTheCopyOfAMove) {
+  cluster_.AddMany(5);
+  arriving_ = {4};
+  EXPECT_FALSE(Plan(3, {1, 2}).copy.has_value());
+  moving_ = 1;
+  const RepairPlan plan = Plan(3, {1, 2});
+  ASSERT_TRUE(plan.copy.has_value());
+  EXPECT_NE(plan.copy->targets, std::vector<uint32_t>{4});
 }
 
 TEST_F(RepairPlannerTest, NoRackIsLostByADeletion) {

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/logging.h"
 #include "common/status_macros.h"
+#include "namenode/core/balancer.h"
 #include "namenode/core/departures.h"
 #include "namenode/core/run.h"
 #include "namenode/store/keys.h"
@@ -46,6 +47,8 @@ Standing Coarse(Standing standing) {
   return standing;
 }
 
+}  // namespace
+
 const BlockVersion* FindBlock(const Inode& file, BlockId block) {
   const std::vector<BlockVersion>& blocks = file.file->blocks;
   const auto found = std::find_if(blocks.rbegin(), blocks.rend(),
@@ -53,7 +56,15 @@ const BlockVersion* FindBlock(const Inode& file, BlockId block) {
   return found == blocks.rend() ? nullptr : &*found;
 }
 
-}  // namespace
+bool IsLost(const PendingCopies::Copy& copy, const ClusterView& view) {
+  const auto in_session = [&](const std::string& uuid, uint64_t session) {
+    const ClusterView::Node* const node = view.FindByUuid(uuid);
+    return node != nullptr && node->info->liveness != Liveness::kDead &&
+           node->info->session == session;
+  };
+  return !in_session(copy.source_node, copy.source_session) ||
+         !in_session(copy.target_node, copy.target_session);
+}
 
 bool IsDetached(const Inode& inode) {
   const Inode* top = &inode;
@@ -69,7 +80,8 @@ NamenodeImpl::Healer::Healer(NamenodeImpl& namenode, const HealingOptions& optio
       queue_(options.queue),
       budget_(options.budget, copies_),
       full_walk_rate_(options.check_rate, namenode.clock_.Monotonic()),
-      departures_(std::make_unique<Departures>(namenode, *this, options.min_maintenance)) {}
+      departures_(std::make_unique<Departures>(namenode, *this, options.min_maintenance)),
+      balancer_(std::make_unique<Balancer>(namenode, *this, options.balance)) {}
 
 NamenodeImpl::Healer::~Healer() = default;
 
@@ -91,6 +103,7 @@ void NamenodeImpl::Healer::ReplicaAdded(const Inode& file, BlockId block,
   if (!started_) return;
   uint32_t target;
   copies_.Settle(block, storages, &target);
+  balancer_->ReplicaAdded(block, storages);
   queue_.SetDue(block, namenode_.clock_.Monotonic());
   // The replicas of a block just written come here one by one: nothing to look at, unless
   // something was wrong or is now one too many.
@@ -106,6 +119,7 @@ void NamenodeImpl::Healer::ReplicaLost(BlockId block, uint32_t storage,
   leaving_.Remove(block, storage);
   uint32_t target;
   copies_.Settle(block, storages, &target);
+  balancer_->ReplicaLost(block, storage, storages);
   queue_.SetDue(block, namenode_.clock_.Monotonic());
   Check(block);
 }
@@ -123,12 +137,14 @@ void NamenodeImpl::Healer::BlockWritten(BlockId block, uint32_t wanted) {
 void NamenodeImpl::Healer::BlockRemoved(BlockId block) {
   queue_.Remove(block);
   copies_.Forget(block);
+  balancer_->BlockRemoved(block);
   leaving_.Forget(block);
 }
 
 // The pause before the next try grows from failure to failure, as after a copy that did not arrive.
 void NamenodeImpl::Healer::CopiesFailed(absl::string_view datanode_uuid, uint64_t session,
                                         std::span<const FailedCopy> failed) {
+  balancer_->CopiesFailed(datanode_uuid, session, failed);
   for (const FailedCopy& told : failed) {
     const std::vector<PendingCopies::Copy> copies =
         copies_.TakeOf(told.block, [&](const PendingCopies::Copy& copy) {
@@ -198,6 +214,11 @@ BlockFacts NamenodeImpl::Healer::FactsOf(const Inode& file, const BlockVersion& 
   if (const PendingCopies::Copies* const copies = copies_.Find(version.id)) {
     for (const PendingCopies::Copy& copy : *copies) facts.arriving.push_back(copy.target);
   }
+  if (const PendingCopies::Copies* const copies = balancer_->FindCopies(version.id)) {
+    for (const PendingCopies::Copy& copy : *copies) facts.arriving.push_back(copy.target);
+    facts.moving = static_cast<uint32_t>(copies->size());
+  }
+  facts.move = balancer_->FindMove(version.id);
   facts.counts = CountReplicas(facts.replicas, view);
   return facts;
 }
@@ -226,7 +247,9 @@ void NamenodeImpl::Healer::Describe(const BlockFacts& facts, BlockHealth* out) c
                                       .failures = entry->failures,
                                       .blocked_by = entry->blocked_by};
   }
-  if (const PendingCopies::Copies* const copies = copies_.Find(facts.block.id)) {
+  for (const PendingCopies::Copies* const copies :
+       {copies_.Find(facts.block.id), balancer_->FindCopies(facts.block.id)}) {
+    if (copies == nullptr) continue;
     for (const PendingCopies::Copy& copy : *copies) {
       out->copies.push_back({copy.source, copy.target, now - copy.since, copy.deadline - now});
     }
@@ -266,7 +289,9 @@ bool NamenodeImpl::Healer::Tick() {
   bool more = false;
   const std::vector<BlockId> blocks = NextToCheck(round, kChecksPerRound, &more);
   Judge(round, blocks, /*act=*/false);
-  return Repair(round) || more || leaving || !blocks.empty();
+  const bool repairing = Repair(round);
+  const bool balancing = balancer_->Step(round.view, round.now, deletions_from_);
+  return repairing || more || leaving || balancing || !blocks.empty();
 }
 
 bool NamenodeImpl::Healer::IsReady(const Round& round) {
@@ -331,21 +356,11 @@ void NamenodeImpl::Healer::EndCopies(const Round& round) {
   if (round.now < next_end_copies_) return;
   next_end_copies_ = round.now + kEndCopiesInterval;
   const ClusterView& view = *round.view;
-  // A datanode that has died, or registered anew, has forgotten what it was ordered.
-  const auto is_lost = [&](const PendingCopies::Copy& copy) {
-    const auto in_session = [&](const std::string& uuid, uint64_t session) {
-      const ClusterView::Node* const node = view.FindByUuid(uuid);
-      return node != nullptr && node->info->liveness != Liveness::kDead &&
-             node->info->session == session;
-    };
-    return !in_session(copy.source_node, copy.source_session) ||
-           !in_session(copy.target_node, copy.target_session);
-  };
   std::vector<PendingCopies::Expired> late, lost;
   {
     WriterLock lock(namenode_.mu_);
     late = copies_.TakeExpired(round.now);
-    lost = copies_.TakeIf(is_lost);
+    lost = copies_.TakeIf([&](const PendingCopies::Copy& copy) { return IsLost(copy, view); });
     for (const auto& [block, copy] : late) {
       queue_.Failed(
           block, round.now,

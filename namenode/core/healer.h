@@ -42,14 +42,18 @@ namespace cairn::namenode {
 
 // Of a file of a deleted directory: nothing of it needs repair.
 bool IsDetached(const Inode& inode);
+// nullptr: the file does not have it (any more).
+const BlockVersion* FindBlock(const Inode& file, BlockId block);
+// One of its datanodes has died, or registered anew: it has forgotten what it was ordered.
+bool IsLost(const PendingCopies::Copy& copy, const ClusterView& view);
 
 class NamenodeImpl::Healer {
  public:
   Healer(NamenodeImpl& namenode, const HealingOptions& options);
   ~Healer();
 
-  // One bounded round, also of seeing datanodes out (departures.h). True: there is more to do at
-  // once.
+  // One bounded round, also of seeing datanodes out (departures.h) and of balancing (balancer.h).
+  // True: there is more to do at once.
   bool Tick() ABSL_LOCKS_EXCLUDED(namenode_.mu_);
 
   // ---- what happened, all [W]
@@ -97,6 +101,9 @@ class NamenodeImpl::Healer {
 
   // ---- of datanodes on their way out, by uuid: from any thread, with or without the lock
   std::vector<LeaveProgress> Leaving() const;
+
+  class Balancer;  // core/balancer.h
+  Balancer& balancer() { return *balancer_; }
 
  private:
   // What one round sees.
@@ -185,6 +192,7 @@ class NamenodeImpl::Healer {
   absl::Duration next_full_walk_ = -absl::InfiniteDuration();
   TokenBucket full_walk_rate_;
   const std::unique_ptr<Departures> departures_;
+  const std::unique_ptr<Balancer> balancer_;  // what it keeps of moves: guarded by the lock
 };
 
 }  // namespace cairn::namenode

@@ -9,9 +9,22 @@
 
 namespace cairn::namenode {
 
+struct BalanceOptions {
+  // The namenode keeps balance by itself: cairn.namenode.balance.enabled, .threshold, .bandwidth
+  // (bytes a second that one datanode sends or takes) and .interval (between looks at their fill).
+  bool enabled = false;
+  double threshold_percent = 10;
+  uint64_t own_bandwidth = 10 << 20;
+  absl::Duration interval = absl::Minutes(1);
+  // For an operator's job.
+  uint64_t job_bandwidth = 100 << 20;  // dfs.datanode.balance.bandwidthPerSec
+  uint32_t moves_per_node = 100;       // dfs.datanode.balance.max.concurrent.moves
+};
+
 struct HealingOptions {
   RedundancyQueue::Options queue;
   RepairBudget::Options budget;
+  BalanceOptions balance;
   uint32_t min_maintenance = 1;  // dfs.namenode.maintenance.replication.min
   // The longest that a copy may take: dfs.namenode.reconstruction.pending.timeout-sec.
   absl::Duration copy_timeout = absl::Minutes(5);

@@ -190,6 +190,8 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
   std::vector<BlockId> BlocksInNeed(Need need, BlockId after, size_t most) override;
   Outcome<OpenFilePage> ListOpenFiles(const Caller&, InodeId after, bool blocking_decommission,
                                       size_t most) override;
+  BalanceProgress Balance(const BalanceJob& job, uint64_t after, bool stop) override;
+  void SetBalancerBandwidth(uint64_t bytes_per_second) override;
   Outcome<SafeModeStatus> SafeMode(const Caller&, SafeModeAction) override;
   bool IsSuperuser(const Caller&) override;
 

@@ -106,6 +106,15 @@ absl::Status ReadHealing(const Config& config, HealingOptions* out) {
                    config.GetDuration("dfs.namenode.reconstruction.pending.timeout-sec"));
   ASSIGN_OR_RETURN(out->deletion_delay,
                    config.GetDuration("dfs.namenode.startup.delay.block.deletion.sec"));
+  BalanceOptions& balance = out->balance;
+  ASSIGN_OR_RETURN(balance.enabled, config.GetBool("cairn.namenode.balance.enabled"));
+  ASSIGN_OR_RETURN(const int64_t threshold, config.GetInt("cairn.namenode.balance.threshold"));
+  balance.threshold_percent = static_cast<double>(threshold);
+  ASSIGN_OR_RETURN(balance.own_bandwidth, config.GetSize("cairn.namenode.balance.bandwidth"));
+  ASSIGN_OR_RETURN(balance.interval, config.GetDuration("cairn.namenode.balance.interval"));
+  ASSIGN_OR_RETURN(balance.job_bandwidth, config.GetSize("dfs.datanode.balance.bandwidthPerSec"));
+  ASSIGN_OR_RETURN(balance.moves_per_node,
+                   config.GetInt("dfs.datanode.balance.max.concurrent.moves"));
   ASSIGN_OR_RETURN(out->check_interval,
                    config.GetDuration("cairn.namenode.redundancy.check.interval"));
   return absl::OkStatus();

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "common/logging.h"
+#include "namenode/core/balancer.h"
 #include "namenode/core/healer.h"
 #include "namenode/core/run.h"
 #include "namenode/ops/reporter.h"
@@ -68,6 +69,9 @@ absl::StatusOr<DatanodeWelcome> NamenodeImpl::Register(const DatanodeRegistratio
   invalidations_.Open(storages, session);
   orders_.Clear(node.datanode_uuid);
   bell_.Open(node.datanode_uuid, session);
+  if (const uint64_t bandwidth = healer_->balancer().bandwidth(); bandwidth != 0) {
+    orders_.Add(node.datanode_uuid, BalanceBandwidthCommand{bandwidth});
+  }
   LOG_INFO("datanode {} registered: {} ({}:{}), {} storages, software {}", node.datanode_uuid,
            node.address.host_name, node.address.ip, node.address.transfer_port,
            node.storages.size(), node.software_version);

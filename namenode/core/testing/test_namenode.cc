@@ -100,10 +100,7 @@ absl::StatusOr<uint64_t> TestNamenode::RegisterDatanode(int node) {
   registration.address.ip = absl::StrCat("10.0.0.", node + 1);
   registration.address.host_name = registration.address.ip;
   registration.address.transfer_port = 9866;
-  StorageInfo storage;
-  storage.uuid = StorageUuid(node);
-  storage.capacity_bytes = storage.remaining_bytes = uint64_t{1} << 40;
-  registration.storages = {storage};
+  registration.storages = {StorageOf(node)};
   ASSIGN_OR_RETURN(const DatanodeWelcome welcome, namenode_->Register(registration));
   sessions_.resize(options_.datanodes);
   sequences_.resize(options_.datanodes);
@@ -111,6 +108,18 @@ absl::StatusOr<uint64_t> TestNamenode::RegisterDatanode(int node) {
   digest_shift_ = welcome.digest_shift;
   sequences_[node] = 0;
   return welcome.session;
+}
+
+StorageInfo TestNamenode::StorageOf(int node) {
+  StorageInfo storage;
+  storage.uuid = StorageUuid(node);
+  storage.capacity_bytes = storage.remaining_bytes = uint64_t{1} << 40;
+  if (options_.disk_bytes == 0) return storage;
+  MutexLock lock(replicas_mu_);
+  for (const auto& [id, replica] : replicas_[node]) storage.used_bytes += replica.block.length;
+  storage.capacity_bytes = options_.disk_bytes;
+  storage.remaining_bytes = options_.disk_bytes - storage.used_bytes;
+  return storage;
 }
 
 absl::Status TestNamenode::Report(int node, const BlockVersion& block, ReplicaState state) {
@@ -216,9 +225,7 @@ std::vector<DatanodeCommand> TestNamenode::Heartbeat(int node, bool failed,
   beat.failed_copies = std::move(failed_copies);
   beat.datanode_uuid = DatanodeUuid(node);
   beat.session = sessions_[node];
-  StorageInfo storage;
-  storage.uuid = StorageUuid(node);
-  storage.capacity_bytes = storage.remaining_bytes = uint64_t{1} << 40;
+  StorageInfo storage = StorageOf(node);
   storage.failed = failed;
   beat.storages = {storage};
   auto commands = namenode_->Heartbeat(beat);

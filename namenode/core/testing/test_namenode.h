@@ -44,6 +44,8 @@ class TestNamenode {
     uint64_t tail_bytes = 32 << 20;
     absl::Duration tail_age = absl::Hours(1);
     int datanodes = 3;
+    // Of each datanode's disk, on which its replicas take room. 0: disks are endless.
+    uint64_t disk_bytes = 0;
     ClusterState::Options cluster;
     // Puts something between the namenode and its store.
     std::function<std::unique_ptr<Store>(std::unique_ptr<Store>, Store::WithLock)> wrap_store;
@@ -97,6 +99,8 @@ class TestNamenode {
   std::vector<DatanodeCommand> Heartbeat(int node, bool failed = false,
                                          std::vector<FailedCopy> failed_copies = {});
   void HeartbeatAll();
+  // As it tells the namenode.
+  StorageInfo StorageOf(int node);
   static std::string DatanodeUuid(int node) { return absl::StrCat("dn-", node); }
   static std::string StorageUuid(int node) { return absl::StrCat("DS-", node); }
 

@@ -170,6 +170,10 @@ struct CommandEncoder {
     internal::Replicate& order = *command.mutable_replicate();
     *order.mutable_block() = ToProto(from.block);
     for (const ReplicaTarget& target : from.targets) *order.add_targets() = ToProto(target);
+    order.set_balance_bytes_per_second(from.balance_bytes_per_second);
+  }
+  void operator()(const BalanceBandwidthCommand& from) {
+    command.mutable_balance_bandwidth()->set_bytes_per_second(from.bytes_per_second);
   }
   void operator()(const RecoverCommand& from) {
     internal::RecoverBlock& order = *command.mutable_recover();

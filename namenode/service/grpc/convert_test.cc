@@ -150,7 +150,11 @@ TEST(ConvertTest, EveryOrderIsTranslated) {
   EXPECT_EQ(invalidate.invalidate().blocks(0).block_id(), 7u);
   EXPECT_EQ(invalidate.invalidate().blocks(0).generation_stamp(), 1001u);
 
-  const auto replicate = ToProto(DatanodeCommand(ReplicateCommand{block, {target}}));
+  const auto replicate = ToProto(DatanodeCommand(ReplicateCommand{block, {target}, 77}));
+  EXPECT_EQ(replicate.replicate().balance_bytes_per_second(), 77u);
+  EXPECT_EQ(
+      ToProto(DatanodeCommand(BalanceBandwidthCommand{88})).balance_bandwidth().bytes_per_second(),
+      88u);
   EXPECT_EQ(replicate.replicate().block().length(), 100u);
   EXPECT_EQ(replicate.replicate().targets(0).address().ip(), "10.0.0.2");
   EXPECT_EQ(replicate.replicate().targets(0).storage_uuid(), "DS-2");

@@ -48,6 +48,8 @@ class FakeNamenode final : public Namenode {
   std::optional<Need> their_need;  // nullopt: they have every need
   std::vector<std::pair<uint32_t, uint64_t>> pending_deletions;
   std::vector<OpenFile> open_files;  // by id
+  BalanceJob balance_job;   // as it was asked for
+  BalanceProgress balance;  // answered
   SafeModeStatus safe_mode;
   uint32_t policy = 0;
   std::function<void()> on_replica;  // the last one given to Complete
@@ -214,6 +216,14 @@ class FakeNamenode final : public Namenode {
       if (page.more) break;
     }
     return Note(c, page, "ListOpenFiles(%d, %d, %d)", ToInt(after), blocking, most);
+  }
+  BalanceProgress Balance(const BalanceJob& job, uint64_t after, bool stop) override {
+    calls.push_back(absl::StrFormat("Balance(%d, %d, %d)", job.id, after, stop ? 1 : 0));
+    balance_job = job;
+    return balance;
+  }
+  void SetBalancerBandwidth(uint64_t bytes_per_second) override {
+    calls.push_back(absl::StrFormat("SetBalancerBandwidth(%d)", bytes_per_second));
   }
   Outcome<SafeModeStatus> SafeMode(const Caller& c, SafeModeAction action) override {
     return Note(c, safe_mode, "SafeMode(%d)", static_cast<int>(action));
