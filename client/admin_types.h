@@ -172,6 +172,35 @@ struct Operations {
   std::vector<OperationCount> methods, users;
 };
 
+// A balancing job that a Cairn namenode does for as long as it is asked to (proto/admin.proto).
+struct BalanceJob {
+  uint64_t id = 0;     // drawn at random, not 0
+  std::string holder;  // who asks, for others
+  double threshold_percent = 10;
+  std::vector<std::string> include, exclude, sources;  // hosts
+  uint64_t most_bytes = uint64_t{10} << 30;            // of a datanode in an iteration
+  uint64_t min_block_bytes = 10 << 20;
+  uint32_t moves = 1000, moves_per_node = 100;  // at a time
+  absl::Duration longest_iteration = absl::Minutes(20);
+};
+
+struct BalanceIteration {
+  uint64_t number = 0;
+  absl::Time ended;  // by the namenode's clock
+  uint64_t bytes_left = 0, bytes_planned = 0, bytes_moved = 0, bytes_moved_before = 0;
+};
+
+struct BalanceProgress {
+  std::string busy_with;                     // not empty: another's job runs
+  bool begun = false;                        // by this call
+  std::vector<BalanceIteration> iterations;  // that have ended, and were asked for
+  uint64_t iteration = 0;                    // the one that runs, or comes next
+  uint64_t bytes_moved = 0, blocks_moved = 0, blocks_failed = 0;
+  uint64_t bytes_left = 0, bytes_planned = 0;  // of the iteration that runs
+  uint64_t moves = 0;                          // under way
+  std::string waiting_for;                     // empty: blocks are moving
+};
+
 struct OpenFile {
   uint64_t inode = 0;
   std::string path, client, machine;

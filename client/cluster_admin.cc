@@ -419,6 +419,46 @@ absl::StatusOr<std::vector<DatanodeReport>> ClusterAdmin::GetSlowDatanodes() {
   return nodes;
 }
 
+absl::StatusOr<BalanceProgress> ClusterAdmin::Balance(const BalanceJob& job, uint64_t after,
+                                                      bool stop) {
+  admin::BalanceRequest request;
+  request.set_job(job.id);
+  request.set_holder(job.holder);
+  request.set_stop(stop);
+  request.set_after_iteration(after);
+  request.set_threshold_percent(job.threshold_percent);
+  for (const std::string& host : job.include) request.add_include(host);
+  for (const std::string& host : job.exclude) request.add_exclude(host);
+  for (const std::string& host : job.sources) request.add_sources(host);
+  request.set_most_bytes(job.most_bytes);
+  request.set_min_block_bytes(job.min_block_bytes);
+  request.set_moves(job.moves);
+  request.set_moves_per_node(job.moves_per_node);
+  request.set_longest_iteration_ms(
+      static_cast<uint64_t>(absl::ToInt64Milliseconds(job.longest_iteration)));
+  ASSIGN_OR_RETURN(const auto p, Ask<admin::BalanceResponse>(*cairn_, "balance", request));
+  BalanceProgress progress;
+  progress.busy_with = p.busy_with();
+  progress.begun = p.begun();
+  for (const admin::BalanceIteration& iteration : p.iterations()) {
+    progress.iterations.push_back({.number = iteration.number(),
+                                   .ended = WallTime(iteration.ended_ms()),
+                                   .bytes_left = iteration.bytes_left(),
+                                   .bytes_planned = iteration.bytes_planned(),
+                                   .bytes_moved = iteration.bytes_moved(),
+                                   .bytes_moved_before = iteration.bytes_moved_before()});
+  }
+  progress.iteration = p.iteration();
+  progress.bytes_moved = p.bytes_moved();
+  progress.blocks_moved = p.blocks_moved();
+  progress.blocks_failed = p.blocks_failed();
+  progress.bytes_left = p.bytes_left();
+  progress.bytes_planned = p.bytes_planned();
+  progress.moves = p.moves();
+  progress.waiting_for = p.waiting_for();
+  return progress;
+}
+
 absl::Status ClusterAdmin::MetaSave(absl::string_view file_name) {
   hdfs::MetaSaveRequestProto request;
   request.set_filename(file_name.data(), file_name.size());

@@ -48,6 +48,8 @@ class ClusterAdmin {
   absl::StatusOr<std::vector<LostBlock>> ListLostBlocks(absl::string_view path);
   absl::StatusOr<ClusterFacts> DescribeCluster();
   absl::StatusOr<Operations> GetOperations();
+  // Begins the job, or renews it; `stop` ends it. Iterations below `after` are not told again.
+  absl::StatusOr<BalanceProgress> Balance(const BalanceJob& job, uint64_t after, bool stop);
 
   // ---- ClientProtocol's ----
 

@@ -11,6 +11,7 @@
 #include "namenode/core/namenode_impl.h"
 #include "namenode/daemon/config_keys.h"
 #include "namenode/store/store.h"
+#include "tools/balancer/options.h"
 
 namespace cairn {
 namespace {
@@ -23,7 +24,7 @@ std::string Describe(const ConfigKey& key) {
 TEST(ConfigKeysTest, AKeyOfSeveralProgramsHasOneTypeDefaultAndRange) {
   std::map<std::string, std::string> known;
   for (const auto table : {namenode::NamenodeConfigKeys(), datanode::DatanodeConfigKeys(),
-                           client::ClientConfigKeys()}) {
+                           client::ClientConfigKeys(), tools::BalancerConfigKeys()}) {
     for (const ConfigKey& key : table) {
       const auto [first, is_new] = known.emplace(key.name, Describe(key));
       EXPECT_EQ(first->second, Describe(key)) << key.name;
@@ -55,6 +56,14 @@ TEST(ConfigKeysTest, WhatTheTableSaysIsWhatTheCodeHasByItself) {
               IsOkAndHolds(store.tail_limit_bytes));
   EXPECT_THAT(config.GetDuration("cairn.namenode.store.tail.age"), IsOkAndHolds(store.tail_age));
   const namenode::NamenodeOptions options;
+  const namenode::BalanceOptions& balance = options.healing.balance;
+  EXPECT_THAT(config.GetBool("cairn.namenode.balance.enabled"), IsOkAndHolds(balance.enabled));
+  EXPECT_THAT(config.GetSize("cairn.namenode.balance.bandwidth"),
+              IsOkAndHolds(balance.own_bandwidth));
+  EXPECT_THAT(config.GetDuration("cairn.namenode.balance.interval"),
+              IsOkAndHolds(balance.interval));
+  EXPECT_THAT(config.GetSize("dfs.datanode.balance.bandwidthPerSec"),
+              IsOkAndHolds(balance.job_bandwidth));
   EXPECT_THAT(config.GetSize("cairn.namenode.inode.cache"), IsOkAndHolds(options.tree.cache_bytes));
   EXPECT_THAT(config.GetSize("cairn.namenode.block.cache"),
               IsOkAndHolds(options.blocks.cache_bytes));

@@ -18,8 +18,10 @@ constexpr absl::string_view kDaemonPrefixes[] = {"cairn.namenode.", "cairn.datan
                                                  "cairn.log."};
 
 absl::StatusOr<Config> LoadConfig(const std::string& conf,
-                                  const std::vector<std::string>& overrides) {
+                                  const std::vector<std::string>& overrides,
+                                  std::span<const ConfigKey> more) {
   KnownKeys keys(client::ClientConfigKeys());
+  keys.Add(more);
   for (absl::string_view prefix : kDaemonPrefixes) keys.LeaveToOthers(prefix);
   const std::string path = ResolveConfDir(conf);
   struct stat info {};
@@ -37,6 +39,12 @@ absl::StatusOr<Config> LoadConfig(const std::string& conf,
 }  // namespace
 
 absl::StatusOr<client::ClientOptions> TakeClusterOptions(std::vector<std::string>& args) {
+  ASSIGN_OR_RETURN(ClusterConfig cluster, TakeClusterConfig(args, {}));
+  return std::move(cluster.options);
+}
+
+absl::StatusOr<ClusterConfig> TakeClusterConfig(std::vector<std::string>& args,
+                                                std::span<const ConfigKey> keys) {
   std::string conf;
   std::string fs;
   std::vector<std::string> overrides;
@@ -64,12 +72,12 @@ absl::StatusOr<client::ClientOptions> TakeClusterOptions(std::vector<std::string
     used += 2;
   }
   args.erase(args.begin(), args.begin() + static_cast<ptrdiff_t>(used));
-  ASSIGN_OR_RETURN(const Config config, LoadConfig(conf, overrides));
+  ASSIGN_OR_RETURN(Config config, LoadConfig(conf, overrides, keys));
   ASSIGN_OR_RETURN(client::ClientOptions options, client::LoadClientOptions(config));
   if (!fs.empty()) options.default_uri = fs;
   // Somebody waits at a terminal; HDFS's shell gives up after as long.
   if (!config.IsSet("cairn.client.rpc.retry")) options.rpc_retry_time = absl::Seconds(10);
-  return options;
+  return ClusterConfig{std::move(options), std::move(config)};
 }
 
 }  // namespace cairn::tools

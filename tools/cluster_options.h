@@ -7,16 +7,26 @@
 //   -D K=V      one key, over what the files say
 #pragma once
 
+#include <span>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "client/options.h"
+#include "common/config.h"
 
 namespace cairn::tools {
 
 // Takes the options off the front of `args` and loads the configuration.
 // kInvalidArgument: an option without its value, or a configuration that does not load.
 absl::StatusOr<client::ClientOptions> TakeClusterOptions(std::vector<std::string>& args);
+
+// The same with the configuration, for a command that reads `keys` as well.
+struct ClusterConfig {
+  client::ClientOptions options;
+  Config config;
+};
+absl::StatusOr<ClusterConfig> TakeClusterConfig(std::vector<std::string>& args,
+                                                std::span<const ConfigKey> keys);
 
 }  // namespace cairn::tools

@@ -1,5 +1,6 @@
 #include "tools/command.h"
 
+#include "tools/balancer/balancer.h"
 #include "tools/debug/debug.h"
 #include "tools/dfs/dfs.h"
 #include "tools/dfsadmin/dfsadmin.h"
@@ -13,6 +14,11 @@ namespace cairn::tools {
 namespace {
 
 constexpr Command kCommands[] = {
+    {.name = "balancer",
+     .summary = "move blocks from full datanodes to emptier ones, as `hdfs balancer` does",
+     .usage = "[-conf DIR] [-fs URI] [-D KEY=VALUE]... [-threshold PERCENT] "
+              "[-include|-exclude|-source [-f FILE | HOST,...]]... [-idleiterations N] [--json]",
+     .run = &RunBalancer},
     {.name = "debug",
      .summary = "look into single replicas and files, as `hdfs debug` does",
      .usage = "verifyMeta|computeMeta|recoverLease [ARGUMENT]...",

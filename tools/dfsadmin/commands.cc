@@ -72,7 +72,7 @@ constexpr AdminCommand kCommands[] = {
     {"disallowSnapshot", "<snapshotDir>", kSnapshots, &RunNotSupported},
     {"provisionSnapshotTrash", "<snapshotDir> [-all]", kSnapshots, &RunNotSupported},
     {"setBalancerBandwidth", "<bandwidth in bytes per second>",
-     "Set what each datanode may spend on balancing. Not supported yet by a Cairn namenode.",
+     "Set what each datanode may spend on balancing, until it is started again.",
      &RunSetBalancerBandwidth},
     {"getBalancerBandwidth", "<datanode_host:ipc_port>",
      "Show the bytes per second that a datanode may spend on balancing.", &RunGetBalancerBandwidth},

@@ -116,6 +116,21 @@ void RefreshNodes(const Call& call) {
   call.reply.SendBytesAt(0, "");
 }
 
+void SetBalancerBandwidth(const Call& call) {
+  WithRequest<hdfs::SetBalancerBandwidthRequestProto>(call, [&](const auto& request) {
+    if (const absl::Status bad = CheckSuperuser(call); !bad.ok()) return call.reply.Fail(bad);
+    if (request.bandwidth() < 0) {
+      return call.reply.Fail(
+          MakeFsError(FsError::kIllegalArgument, "Bandwidth should be a non-negative integer"));
+    }
+    // 0 changes nothing, as in HDFS.
+    if (request.bandwidth() > 0) {
+      call.namenode().SetBalancerBandwidth(static_cast<uint64_t>(request.bandwidth()));
+    }
+    call.reply.SendBytesAt(0, "");
+  });
+}
+
 // Files with a block of which no good replica is left, a page at a time: the cookie is the last
 // block's id. Clients take an empty page for the end, so what is not below the path is passed over.
 void ListCorruptFileBlocks(const Call& call) {
@@ -281,6 +296,7 @@ constexpr std::array kMethods = {
     Method{"getDatanodeStorageReport", GetDatanodeStorageReport},
     Method{"getSlowDatanodeReport", GetSlowDatanodeReport},
     Method{"refreshNodes", RefreshNodes},
+    Method{"setBalancerBandwidth", SetBalancerBandwidth},
     Method{"listCorruptFileBlocks", ListCorruptFileBlocks},
     Method{"listOpenFiles", ListOpenFiles},
     Method{"setSafeMode", SetSafeMode},

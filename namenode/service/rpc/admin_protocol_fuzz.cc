@@ -15,7 +15,8 @@ namespace cairn::namenode {
 namespace {
 
 constexpr absl::string_view kMethods[] = {"describeFile",    "describeBlock", "listLostBlocks",
-                                          "describeCluster", "getOperations", "noSuchMethod"};
+                                          "describeCluster", "getOperations", "balance",
+                                          "noSuchMethod"};
 
 void FuzzOne(absl::string_view input) {
   const auto choice = static_cast<uint8_t>(input[0]);
@@ -30,6 +31,7 @@ void FuzzOne(absl::string_view input) {
   namenode.health.queued = BlockHealth::Queued();
   namenode.health.copies = {{1, 7, absl::Seconds(1)}};
   const rpc::Principal principal{.user = "fuzz", .real_user = ""};
+  namenode.balance.iterations.resize(1);
   OperationCounters counters;
   FakeClock clock;
   AdminProtocolService service(namenode, counters, clock, {});

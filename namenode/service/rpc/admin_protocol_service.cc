@@ -18,6 +18,9 @@ namespace {
 constexpr size_t kMaxRequestBytes = 16384;  // the longest names a path
 // Looked at for one page of lost blocks, whether or not they are below the path asked for.
 constexpr size_t kLostBlocksPerPage = 100;
+// Of a list of hosts, with thousands of names.
+constexpr size_t kMaxBalanceBytes = 1 << 20;
+constexpr size_t kMaxHolderBytes = 256;
 
 uint64_t Millis(absl::Duration duration) {
   return static_cast<uint64_t>(std::max<int64_t>(absl::ToInt64Milliseconds(duration), 0));
@@ -25,8 +28,9 @@ uint64_t Millis(absl::Duration duration) {
 
 // False, and the call is answered: the request does not parse.
 template <typename Request>
-bool Parse(absl::string_view bytes, Request& request, rpc::RpcReply& reply) {
-  if (bytes.size() <= kMaxRequestBytes &&
+bool Parse(absl::string_view bytes, Request& request, rpc::RpcReply& reply,
+           size_t most_bytes = kMaxRequestBytes) {
+  if (bytes.size() <= most_bytes &&
       request.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
     return true;
   }
@@ -130,6 +134,55 @@ void FillHealth(const HealthTotals& totals, admin::DescribeClusterResponse& out)
   out.set_looking(totals.looking);
 }
 
+absl::StatusOr<BalanceJob> ToBalanceJob(const admin::BalanceRequest& request,
+                                        const Caller& caller) {
+  BalanceJob job;
+  job.id = request.job();
+  if (job.id == 0) return absl::InvalidArgumentError("a balancing job has a number");
+  job.holder = absl::StrCat(request.holder().substr(0, kMaxHolderBytes), " (user ", caller.user,
+                            " at ", caller.remote_ip, ")");
+  job.rules.threshold_percent = request.threshold_percent();
+  if (!(job.rules.threshold_percent >= 1 && job.rules.threshold_percent <= 100)) {
+    return absl::InvalidArgumentError("the threshold is not within 1 to 100 percent");
+  }
+  job.rules.include.assign(request.include().begin(), request.include().end());
+  job.rules.exclude.assign(request.exclude().begin(), request.exclude().end());
+  job.rules.sources.assign(request.sources().begin(), request.sources().end());
+  if (request.most_bytes() != 0) job.rules.most_bytes = request.most_bytes();
+  job.min_block_bytes = request.min_block_bytes();
+  if (request.moves() != 0) job.moves = std::min(request.moves(), job.moves);
+  job.moves_per_node = request.moves_per_node() != 0 ? request.moves_per_node() : job.moves;
+  if (request.longest_iteration_ms() != 0) {
+    constexpr absl::Duration kLongest = absl::Hours(24);
+    job.longest_iteration =
+        std::min(kLongest,
+                 absl::Milliseconds(std::min<uint64_t>(request.longest_iteration_ms(), INT32_MAX)));
+  }
+  return job;
+}
+
+void FillProgress(const BalanceProgress& progress, admin::BalanceResponse& out) {
+  out.set_busy_with(progress.busy_with);
+  out.set_begun(progress.begun);
+  for (const BalanceIteration& iteration : progress.iterations) {
+    admin::BalanceIteration& to = *out.add_iterations();
+    to.set_number(iteration.number);
+    to.set_ended_ms(static_cast<uint64_t>(absl::ToUnixMillis(iteration.ended)));
+    to.set_bytes_left(iteration.bytes_left);
+    to.set_bytes_planned(iteration.bytes_planned);
+    to.set_bytes_moved(iteration.bytes_moved);
+    to.set_bytes_moved_before(iteration.bytes_moved_before);
+  }
+  out.set_iteration(progress.iteration);
+  out.set_bytes_moved(progress.bytes_moved);
+  out.set_blocks_moved(progress.blocks_moved);
+  out.set_blocks_failed(progress.blocks_failed);
+  out.set_bytes_left(progress.bytes_left);
+  out.set_bytes_planned(progress.bytes_planned);
+  out.set_moves(progress.moves);
+  out.set_waiting_for(progress.waiting_for);
+}
+
 void FillDescriptors(admin::DescribeClusterResponse& out) {
   const DescriptorUse use = ReadDescriptorUse();
   out.set_open_file_limit(use.limit);
@@ -151,8 +204,8 @@ void AdminProtocolService::Handle(const rpc::CallInfo& call, absl::string_view m
   const Caller caller{.user = call.principal.user, .remote_ip = call.remote_ip};
   if (method == "describeFile") return DescribeFile(caller, request, reply);
   if (method == "describeCluster") return DescribeCluster(caller, reply);
-  const bool known =
-      method == "describeBlock" || method == "listLostBlocks" || method == "getOperations";
+  const bool known = method == "describeBlock" || method == "listLostBlocks" ||
+                     method == "getOperations" || method == "balance";
   if (!known) {
     return reply.Fail(
         MakeFsError(FsError::kNoSuchMethod, absl::StrCat("Unknown method ", method.substr(0, 128),
@@ -165,6 +218,7 @@ void AdminProtocolService::Handle(const rpc::CallInfo& call, absl::string_view m
   }
   if (method == "describeBlock") return DescribeBlock(caller, request, reply);
   if (method == "listLostBlocks") return ListLostBlocks(caller, request, reply);
+  if (method == "balance") return Balance(caller, request, reply);
   GetOperations(reply);
 }
 
@@ -300,6 +354,17 @@ void AdminProtocolService::DescribeCluster(const Caller& caller, rpc::RpcReply& 
       out.set_dropped(journal.dropped);
     }
   }
+  reply.Send(response);
+}
+
+void AdminProtocolService::Balance(const Caller& caller, absl::string_view bytes,
+                                   rpc::RpcReply& reply) {
+  admin::BalanceRequest request;
+  if (!Parse(bytes, request, reply, kMaxBalanceBytes)) return;
+  const absl::StatusOr<BalanceJob> job = ToBalanceJob(request, caller);
+  if (!job.ok()) return reply.Fail(job.status());
+  admin::BalanceResponse response;
+  FillProgress(namenode_.Balance(*job, request.after_iteration(), request.stop()), response);
   reply.Send(response);
 }
 

@@ -51,6 +51,7 @@ class AdminProtocolService final : public rpc::RpcService {
   void ListLostBlocks(const Caller& caller, absl::string_view request, rpc::RpcReply& reply);
   void DescribeCluster(const Caller& caller, rpc::RpcReply& reply);
   void GetOperations(rpc::RpcReply& reply);
+  void Balance(const Caller& caller, absl::string_view request, rpc::RpcReply& reply);
 
   Namenode& namenode_;
   const OperationCounters& counters_;

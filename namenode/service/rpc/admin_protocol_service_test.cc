@@ -234,9 +234,53 @@ TEST_F(AdminProtocolTest, OperationsAreCountedForSuperusers) {
   EXPECT_EQ(response.users(0).calls(), 1u);
 }
 
+TEST_F(AdminProtocolTest, ABalancingJobIsBegunAndToldOf) {
+  admin::BalanceRequest request;
+  request.set_job(42);
+  request.set_holder("balancer on here");
+  request.set_after_iteration(3);
+  request.set_threshold_percent(5);
+  request.add_exclude("host-1");
+  request.set_most_bytes(1000);
+  request.set_moves_per_node(7);
+  namenode_.balance.begun = true;
+  namenode_.balance.waiting_for = "the moon";
+  namenode_.balance.iterations = {{.number = 3,
+                                   .ended = absl::FromUnixMillis(17),
+                                   .bytes_left = 9,
+                                   .bytes_planned = 8,
+                                   .bytes_moved = 7,
+                                   .bytes_moved_before = 6}};
+  const auto response = AskAdmin<admin::BalanceResponse>("balance", request);
+  EXPECT_THAT(namenode_.calls, ::testing::Contains("Balance(42, 3, 0)"));
+  EXPECT_EQ(namenode_.balance_job.holder, "balancer on here (user alice at 10.1.2.3)");
+  EXPECT_DOUBLE_EQ(namenode_.balance_job.rules.threshold_percent, 5);
+  EXPECT_EQ(namenode_.balance_job.rules.exclude.at(0), "host-1");
+  EXPECT_EQ(namenode_.balance_job.rules.most_bytes, 1000u);
+  EXPECT_EQ(namenode_.balance_job.moves_per_node, 7u);
+  EXPECT_EQ(namenode_.balance_job.moves, BalanceJob().moves);
+  EXPECT_EQ(response.waiting_for(), "the moon");
+  EXPECT_TRUE(response.begun());
+  ASSERT_EQ(response.iterations_size(), 1);
+  EXPECT_EQ(response.iterations(0).ended_ms(), 17u);
+  EXPECT_EQ(response.iterations(0).bytes_moved_before(), 6u);
+}
+
+TEST_F(AdminProtocolTest, AJobWithoutANumberOrAThresholdIsRefused) {
+  admin::BalanceRequest request;
+  request.set_threshold_percent(10);
+  EXPECT_EQ(CallAdmin("balance", request).status.code(), absl::StatusCode::kInvalidArgument);
+  request.set_job(1);
+  for (const double bad : {0.0, 0.9, 101.0, -5.0, std::numeric_limits<double>::quiet_NaN()}) {
+    request.set_threshold_percent(bad);
+    EXPECT_EQ(CallAdmin("balance", request).status.code(), absl::StatusCode::kInvalidArgument)
+        << bad;
+  }
+}
+
 TEST_F(AdminProtocolTest, OthersAreRefusedWhatIsForSuperusers) {
   namenode_.superuser = false;
-  for (const char* method : {"describeBlock", "listLostBlocks", "getOperations"}) {
+  for (const char* method : {"describeBlock", "listLostBlocks", "getOperations", "balance"}) {
     EXPECT_EQ(GetFsError(CallAdminBytes(method, "").status), FsError::kAccessControl) << method;
   }
 }

@@ -96,6 +96,22 @@ TEST_F(AdminTest, OpenFilesAreListedBySuperusersByWhatKindTheyAskFor) {
   EXPECT_TRUE(namenode_.calls.empty());
 }
 
+TEST_F(AdminTest, TheBandwidthForBalanceIsForSuperusersToSet) {
+  hdfs::SetBalancerBandwidthRequestProto request;
+  request.set_bandwidth(5000);
+  Ask<hdfs::SetBalancerBandwidthResponseProto>("setBalancerBandwidth", request);
+  EXPECT_THAT(namenode_.calls, ::testing::ElementsAre("SetBalancerBandwidth(5000)"));
+  namenode_.calls.clear();
+  request.set_bandwidth(0);
+  Ask<hdfs::SetBalancerBandwidthResponseProto>("setBalancerBandwidth", request);
+  request.set_bandwidth(-1);
+  EXPECT_EQ(GetFsError(Call("setBalancerBandwidth", request).status), FsError::kIllegalArgument);
+  namenode_.superuser = false;
+  request.set_bandwidth(5000);
+  EXPECT_EQ(GetFsError(Call("setBalancerBandwidth", request).status), FsError::kAccessControl);
+  EXPECT_THAT(namenode_.calls, ::testing::IsEmpty());
+}
+
 TEST_F(AdminTest, DatanodeReport) {
   AddDatanodes();
   const auto live = Report(hdfs::DATANODE_REPORT_LIVE);
