@@ -76,6 +76,7 @@ class Examiner {
         // An empty last block is within no range.
         const auto& last = located.value->last;
         if (last && last->block.length == 0) found.blocks.push_back(*last);
+        if (last && !found.closed) being_written_.insert(last->block.id);
       }
       for (const auto& block : found.blocks) {
         blocks_[block.block.id] = &block;
@@ -193,6 +194,7 @@ class Examiner {
     for (const auto& node : cluster_.datanodes) {
       for (const ReplicaInfo& replica : node->store().List(0)) {
         if (cluster_.rotten.contains({node->host(), replica.block})) continue;
+        if (being_written_.contains(replica.block)) continue;  // Check says whether that may be
         const auto block = blocks_.find(replica.block);
         const std::string name = absl::StrCat(
             node->uuid(), " block ", ToInt(replica.block), " stamp ", ToInt(replica.stamp), " ",
@@ -205,8 +207,9 @@ class Examiner {
           if (block->second->storages.size() >= replication_[replica.block]) {
             Problem(name, "is kept, though there are enough good ones");
           }
-        } else if (block->second->block.stamp != replica.stamp ||
-                   replica.state != ReplicaState::kFinalized) {
+        } else if ((block->second->block.stamp != replica.stamp ||
+                    replica.state != ReplicaState::kFinalized) &&
+                   !(block->second->storages.empty() && RottedBeforeAChange(block->second->block))) {
           Problem(name, absl::StrCat("is of an old version; the file has stamp ",
                                      ToInt(block->second->block.stamp)));
         }
@@ -230,6 +233,7 @@ class Examiner {
   std::map<InodeId, Found> found_;
   std::map<BlockId, const namenode::LocatedBlock*> blocks_;
   std::map<BlockId, size_t> replication_;
+  std::set<BlockId> being_written_;
   std::set<InodeId> known_;
   std::string problem_;
 };
