@@ -157,6 +157,11 @@ class Examiner {
           info->state == ReplicaState::kWaitingRecovery) {
         continue;
       }
+      // Nor is an old version deleted while there is none of this one.
+      if (info->stamp < block.block.stamp && block.storages.empty() &&
+          RottedBeforeAChange(block.block)) {
+        continue;
+      }
       const bool is_rotten = cluster_.rotten.contains({node->host(), block.block.id});
       const absl::StatusOr<Bytes> bytes = node->ReadReplica(block.block.id, block.block.stamp);
       if (!bytes.ok()) {
@@ -209,7 +214,8 @@ class Examiner {
           }
         } else if ((block->second->block.stamp != replica.stamp ||
                     replica.state != ReplicaState::kFinalized) &&
-                   !(block->second->storages.empty() && RottedBeforeAChange(block->second->block))) {
+                   !(block->second->storages.empty() &&
+                     RottedBeforeAChange(block->second->block))) {
           Problem(name, absl::StrCat("is of an old version; the file has stamp ",
                                      ToInt(block->second->block.stamp)));
         }
