@@ -139,6 +139,10 @@ class Examiner {
     });
   }
 
+  static bool HasNoGoodOne(const namenode::LocatedBlock& block) {
+    return block.storages.empty() || block.corrupt;
+  }
+
   bool MayStayOpen(const File& file) const {
     return !file.flushes.empty() && Oracle::MayBeLost(file.block, LostPower());
   }
@@ -158,7 +162,7 @@ class Examiner {
         continue;
       }
       // Nor is an old version deleted while there is none of this one.
-      if (info->stamp < block.block.stamp && block.storages.empty() &&
+      if (info->stamp < block.block.stamp && HasNoGoodOne(block) &&
           RottedBeforeAChange(block.block)) {
         continue;
       }
@@ -214,8 +218,7 @@ class Examiner {
           }
         } else if ((block->second->block.stamp != replica.stamp ||
                     replica.state != ReplicaState::kFinalized) &&
-                   !(block->second->storages.empty() &&
-                     RottedBeforeAChange(block->second->block))) {
+                   !(HasNoGoodOne(*block->second) && RottedBeforeAChange(block->second->block))) {
           Problem(name, absl::StrCat("is of an old version; the file has stamp ",
                                      ToInt(block->second->block.stamp)));
         }
