@@ -77,6 +77,15 @@ std::vector<TailRecord> ReadTailRecords(FileSystem& fs, const std::string& path,
   return records;
 }
 
+// A power cut took the header, which the first sync would have kept: nothing was ever synced.
+absl::Status BeginAnew(File& data, File& meta) {
+  RETURN_IF_ERROR(data.Truncate(0));
+  RETURN_IF_ERROR(meta.Truncate(0));
+  std::array<std::byte, transfer::kMetaHeaderBytes> header;
+  transfer::EncodeMetaHeader(DataChecksum(), header);
+  return meta.WriteAt(0, header);
+}
+
 // The longest length in a tail record that lies within `chunk`, which begins at `offset`, and whose
 // CRC matches; 0 for none.
 uint64_t LongestInTail(FileSystem& fs, const std::string& path, BlockId block,
@@ -220,9 +229,17 @@ uint64_t LastTailSequence(FileSystem& fs, const std::string& path, BlockId block
 absl::StatusOr<uint64_t> RecoverPrefix(FileSystem& fs, const ReplicaPaths& paths, BlockId block) {
   ASSIGN_OR_RETURN(const std::unique_ptr<File> data, fs.Open(paths.data, {.write = true}));
   ASSIGN_OR_RETURN(const std::unique_ptr<File> meta, fs.Open(paths.meta, {.write = true}));
-  ASSIGN_OR_RETURN(const DataChecksum checksum, ReadMetaHeader(*meta));
   ASSIGN_OR_RETURN(const uint64_t data_size, data->Size());
   ASSIGN_OR_RETURN(const uint64_t meta_size, meta->Size());
+  std::array<std::byte, transfer::kMetaHeaderBytes> header{};
+  if (meta_size >= header.size()) RETURN_IF_ERROR(ReadFully(*meta, "meta", 0, header));
+  const absl::StatusOr<DataChecksum> parsed = transfer::DecodeMetaHeader(header);
+  if (!parsed.ok()) {
+    if (!ReadTailRecords(fs, paths.tail, block).empty()) return parsed.status();
+    RETURN_IF_ERROR(BeginAnew(*data, *meta));
+    return 0;
+  }
+  const DataChecksum checksum = *parsed;
   if (checksum.checksum_size() == 0) return data_size;
   const uint64_t crc_count = (meta_size - transfer::kMetaHeaderBytes) / checksum.checksum_size();
 

@@ -80,7 +80,9 @@ uint64_t LastTailSequence(FileSystem& fs, const std::string& path, BlockId block
 // before the process died, and everything that was synced before the power went, is within it: the
 // data are written before their CRCs, so the CRC of a partial chunk may be of fewer bytes than are
 // there, and every shorter end of that chunk is tried.
-// kDataLoss: the meta file has no valid header.
+// Where the power went before anything was synced, the header of the meta file may be lost: then no
+// byte is left, and the files begin anew.
+// kDataLoss, kUnimplemented: the meta file has no valid header, and the tail file tells of a sync.
 absl::StatusOr<uint64_t> RecoverPrefix(FileSystem& fs, const ReplicaPaths& paths, BlockId block);
 
 }  // namespace cairn::datanode

@@ -460,6 +460,28 @@ TEST_F(ReplicaStoreTest, HsyncedBytesSurviveAPowerCutBetweenAnyTwoCalls) {
   }
 }
 
+// A replica that nobody can load would be in the way of a recovery, and of a copy, for ever. (Found
+// by tests/sim.)
+TEST_F(ReplicaStoreTest, AReplicaThatLostItsHeaderBeforeAnySyncBeginsAnew) {
+  Open();
+  ASSERT_OK_AND_ASSIGN(auto writer, Create());
+  ASSERT_OK(WriteTo(*writer, 1'000));
+  writer.reset();
+  const std::string meta = store_->volumes()[0]->RbwDirectory() + "/blk_" +
+                           absl::StrCat(ToInt(kBlock), "_", ToInt(kStamp), ".meta");
+  store_.reset();
+  {
+    ASSERT_OK_AND_ASSIGN(const auto file, fs_.Open(meta, {.write = true}));
+    ASSERT_OK(file->Truncate(0));
+  }
+  Open();
+  ASSERT_TRUE(store_->Find(kBlock).has_value());
+  EXPECT_EQ(store_->Find(kBlock)->state, ReplicaState::kWaitingRecovery);
+  EXPECT_EQ(store_->Find(kBlock)->length, 0u);
+  ASSERT_OK(store_->InitRecovery(kBlock, kNewStamp));
+  EXPECT_OK(store_->FinishRecovery(kBlock, kNewStamp, 0));
+}
+
 // A pipeline's recovery takes a writer's place between two hsyncs; the records of both take turns.
 TEST_F(ReplicaStoreTest, HsyncedBytesSurviveAPowerCutAfterStreamingRecovery) {
   bool finished = false;
