@@ -165,8 +165,9 @@ bool ClusterState::HasReported(uint32_t storage) const {
   const Node* const node = OwnerOf(storage);
   if (node == nullptr) return false;
   const std::vector<StorageInfo>& there = node->info.storages;
-  return std::none_of(there.begin(), there.end(),
-                      [&](const StorageInfo& info) { return info.number == storage; });
+  return std::none_of(there.begin(), there.end(), [&](const StorageInfo& info) {
+    return info.number == storage && !info.failed;
+  });
 }
 
 bool ClusterState::HaveAllReported() const {

@@ -97,7 +97,7 @@ class ClusterState {
   void SetReported(uint32_t storage) ABSL_LOCKS_EXCLUDED(mu_);
   // Whether every datanode that owns a known storage has registered since this was made, and told
   // of every replica on the storages it came with. A datanode that was given up counts as well: it
-  // may still come back. A storage that its datanode no longer has is gone.
+  // may still come back. A storage that its datanode no longer has, or that has failed, is gone.
   bool HaveAllReported() const ABSL_LOCKS_EXCLUDED(mu_);
   struct StorageRecord {
     uint32_t number;

@@ -77,6 +77,16 @@ TEST_F(ClusterStateTest, AllHaveReportedOnceEachDatanodeHasToldOfItsStorages) {
   EXPECT_TRUE(cluster_.HaveAllReported());
 }
 
+// It would be waited for as long as nobody replaces it.
+TEST_F(ClusterStateTest, AFailedDiskHasNothingMoreToReport) {
+  cluster_.AddStorage(1, "disk-1", "node-1", 1);
+  NodeRegistration node = Node(1);
+  node.storages[0].failed = true;
+  ASSERT_OK(cluster_.Register(node));
+  EXPECT_TRUE(cluster_.HaveAllReported());
+  EXPECT_EQ(cluster_.AwaitedDatanodes().reported, 1);
+}
+
 TEST_F(ClusterStateTest, WhoIsAwaitedIsCountedByWhatItHasDone) {
   cluster_.AddStorage(1, "DS-1", "a", 1);
   cluster_.AddStorage(2, "DS-2", "b", 1);
