@@ -265,13 +265,20 @@ absl::StatusOr<ReplicaInfo> DatanodeNode::InitRecovery(const namenode::RecoverCo
 
 void DatanodeNode::Replicate(const namenode::ReplicateCommand& order) {
   for (const namenode::ReplicaTarget& target : order.targets) {
+    const auto fail = [&](const absl::Status& why) {
+      world_.Trace("dn-%d: cannot copy block %d: %s", host_, ToInt(order.block.id),
+                   std::string(why.message()));
+      life_->session->CopyFailed(order, std::string(why.message()));
+    };
     const auto reader = life_->store->OpenForRead(order.block.id, order.block.stamp);
-    if (!reader.ok()) return;
-    if (!datanode::CheckOrderedCopy(reader->info, order.block.stamp).ok()) return;
+    if (!reader.ok()) return fail(reader.status());
+    const absl::Status allowed = datanode::CheckOrderedCopy(reader->info, order.block.stamp);
+    if (!allowed.ok()) return fail(allowed);
     auto bytes = std::make_shared<Bytes>(reader->info.length);
-    if (!life_->store->Verify(order.block.id, reader->info.stamp).ok()) return;
+    const absl::Status good = life_->store->Verify(order.block.id, reader->info.stamp);
+    if (!good.ok()) return fail(good);
     const auto count = reader->data->ReadAt(0, *bytes);
-    if (!count.ok() || *count != bytes->size()) return;
+    if (!count.ok() || *count != bytes->size()) return fail(count.status());
     const std::shared_ptr<Stream> stream = network_.Connect(host_, HostOf(target.datanode_uuid));
     stream->Send(SetUp{.stage = Stage::kCopy,
                        .block = order.block.id,

@@ -1,6 +1,7 @@
 #include "tests/sim/session.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
@@ -227,8 +228,20 @@ absl::Status Session::SendFullReport() {
   return absl::OkStatus();
 }
 
+void Session::CopyFailed(const namenode::ReplicateCommand& order, std::string reason) {
+  namenode::FailedCopy& failed = failed_copies_.emplace_back();
+  failed.block = order.block.id;
+  failed.stamp = order.block.stamp;
+  for (const namenode::ReplicaTarget& target : order.targets) {
+    failed.target_uuids.push_back(target.datanode_uuid);
+  }
+  failed.reason = std::move(reason);
+  next_heartbeat_ = process_.world().now();
+}
+
 absl::Status Session::Heartbeat() {
   namenode::DatanodeHeartbeat heartbeat;
+  heartbeat.failed_copies = std::exchange(failed_copies_, {});  // one that gets lost is not told
   heartbeat.datanode_uuid = absl::StrCat("dn-", host_);
   heartbeat.session = *session_;
   heartbeat.storages = Storages();

@@ -35,6 +35,8 @@ class Session final : public datanode::ReplicaEvents {
   void Changed(Kind kind, const datanode::Volume& volume,
                const datanode::ReplicaInfo& replica) override;
   void VolumeFailed(const datanode::Volume& volume) override;
+  // As NamenodeSession: the next heartbeat, which comes at once, tells the namenode.
+  void CopyFailed(const namenode::ReplicateCommand& order, std::string reason);
   // As NamenodeSession's.
   uint64_t registrations() const { return registrations_; }
 
@@ -63,6 +65,7 @@ class Session final : public datanode::ReplicaEvents {
   uint64_t registrations_ = 0;
   uint64_t sequence_ = 0;
   uint64_t next_report_id_ = 1;
+  std::vector<namenode::FailedCopy> failed_copies_;  // not told yet
   std::deque<namenode::ReportedReplica> pending_;
   std::vector<namenode::ReportedReplica> in_flight_;
   bool urgent_ = false;
