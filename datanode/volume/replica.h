@@ -41,6 +41,8 @@ struct ReplicaInfo {
   // Finalized and waiting: bytes on disk. Being written: bytes acknowledged, which readers may see.
   uint64_t length = 0;
   int volume = 0;  // index
+  // Corrupt only: it was found so while it waited for recovery, and its files are in rbw/.
+  bool in_rbw = false;
   friend bool operator==(const ReplicaInfo&, const ReplicaInfo&) = default;
 };
 

@@ -226,7 +226,25 @@ uint64_t LastTailSequence(FileSystem& fs, const std::string& path, BlockId block
   return last;
 }
 
-absl::StatusOr<uint64_t> RecoverPrefix(FileSystem& fs, const ReplicaPaths& paths, BlockId block) {
+absl::Status ShortenTailRecords(FileSystem& fs, const std::string& path, BlockId block,
+                                const DataChecksum& checksum, uint64_t length,
+                                std::optional<uint32_t> tail_crc) {
+  const std::vector<TailRecord> records = ReadTailRecords(fs, path, block);
+  const auto longer = [length](const TailRecord& record) { return record.length > length; };
+  if (std::none_of(records.begin(), records.end(), longer)) return absl::OkStatus();
+  if (!tail_crc.has_value()) {  // the longer record's hsync has synced all chunks below
+    RETURN_IF_ERROR(fs.Remove(path));
+    return fs.SyncDirectory(ParentDirectory(path));
+  }
+  uint64_t sequence = LastTailSequence(fs, path, block);
+  for (int slot = 0; slot < 2; ++slot) {
+    RETURN_IF_ERROR(WriteTailRecord(fs, path, block, checksum, length, *tail_crc, &sequence));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<RecoveredPrefix> RecoverPrefix(FileSystem& fs, const ReplicaPaths& paths,
+                                              BlockId block) {
   ASSIGN_OR_RETURN(const std::unique_ptr<File> data, fs.Open(paths.data, {.write = true}));
   ASSIGN_OR_RETURN(const std::unique_ptr<File> meta, fs.Open(paths.meta, {.write = true}));
   ASSIGN_OR_RETURN(const uint64_t data_size, data->Size());
@@ -237,10 +255,10 @@ absl::StatusOr<uint64_t> RecoverPrefix(FileSystem& fs, const ReplicaPaths& paths
   if (!parsed.ok()) {
     if (!ReadTailRecords(fs, paths.tail, block).empty()) return parsed.status();
     RETURN_IF_ERROR(BeginAnew(*data, *meta));
-    return 0;
+    return RecoveredPrefix{};
   }
   const DataChecksum checksum = *parsed;
-  if (checksum.checksum_size() == 0) return data_size;
+  if (checksum.checksum_size() == 0) return RecoveredPrefix{.length = data_size};
   const uint64_t crc_count = (meta_size - transfer::kMetaHeaderBytes) / checksum.checksum_size();
 
   ASSIGN_OR_RETURN(uint64_t length, MatchingChunks(*data, *meta, checksum, data_size, crc_count));
@@ -261,11 +279,16 @@ absl::StatusOr<uint64_t> RecoverPrefix(FileSystem& fs, const ReplicaPaths& paths
       tail_crc = checksum.Of(std::span(chunk).first(static_cast<size_t>(length - chunk_start)));
     }
   }
+  for (const TailRecord& record : ReadTailRecords(fs, paths.tail, block)) {
+    if (record.length > length && record.bytes_per_checksum == checksum.bytes_per_checksum()) {
+      return RecoveredPrefix{.length = data_size, .damaged = true};
+    }
+  }
   // A synced tail may have lost its place in a meta file that never grew to it.
   const uint64_t wanted = MetaFileBytes(checksum, length);
   if (meta_size < wanted) RETURN_IF_ERROR(meta->Truncate(wanted));
   RETURN_IF_ERROR(CutFiles(*data, *meta, checksum, length, tail_crc));
-  return length;
+  return RecoveredPrefix{.length = length};
 }
 
 }  // namespace cairn::datanode

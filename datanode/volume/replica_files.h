@@ -72,17 +72,29 @@ absl::Status WriteTailRecord(FileSystem& fs, const std::string& path, BlockId bl
                              const transfer::DataChecksum& checksum, uint64_t length,
                              uint32_t chunk_crc, uint64_t* sequence);
 
+// Before a replica being written is cut to `length`, whose partial last chunk has the CRC
+// `tail_crc`: no record of more bytes is left, synced. Else the next start would miss them.
+absl::Status ShortenTailRecords(FileSystem& fs, const std::string& path, BlockId block,
+                                const transfer::DataChecksum& checksum, uint64_t length,
+                                std::optional<uint32_t> tail_crc);
+
 // The highest sequence in a tail file, 0 if there is none: the next record must not take its slot.
 uint64_t LastTailSequence(FileSystem& fs, const std::string& path, BlockId block);
 
 // What an interrupted writer left: finds the longest prefix whose checksums match, with the help of
-// the tail file, and cuts both files to it. Returns its length. Everything that was acknowledged
+// the tail file, and cuts both files to it. Everything that was acknowledged
 // before the process died, and everything that was synced before the power went, is within it: the
 // data are written before their CRCs, so the CRC of a partial chunk may be of fewer bytes than are
-// there, and every shorter end of that chunk is tried.
+// there, and every shorter end of that chunk is tried. Where bytes that a tail record vouches for
+// do not match, no interrupted writer is to blame: the replica is damaged, and nothing is cut.
 // Where the power went before anything was synced, the header of the meta file may be lost: then no
 // byte is left, and the files begin anew.
 // kDataLoss, kUnimplemented: the meta file has no valid header, and the tail file tells of a sync.
-absl::StatusOr<uint64_t> RecoverPrefix(FileSystem& fs, const ReplicaPaths& paths, BlockId block);
+struct RecoveredPrefix {
+  uint64_t length = 0;  // of the data file
+  bool damaged = false;
+};
+absl::StatusOr<RecoveredPrefix> RecoverPrefix(FileSystem& fs, const ReplicaPaths& paths,
+                                              BlockId block);
 
 }  // namespace cairn::datanode

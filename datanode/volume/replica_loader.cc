@@ -145,21 +145,30 @@ void LoadRbw(Volume& volume, int index, std::vector<ReplicaInfo>& found) {
                 Name(block));
       continue;
     }
-    const auto length =
+    const auto recovered =
         RecoverPrefix(fs, PathsIn(volume.RbwDirectory(), block, meta->second), block);
-    if (!length.ok()) {
-      volume.Note(VolumeUse::kRead, length.status()).IgnoreError();  // logged below
+    if (!recovered.ok()) {
+      volume.Note(VolumeUse::kRead, recovered.status()).IgnoreError();  // logged below
       LOG_ERROR("volume {}: {}: cannot be recovered, left alone: {}", volume.path(), Name(block),
-                length.status());
+                recovered.status());
       continue;
     }
-    LOG_INFO("volume {}: {} stamp {} was being written: {} bytes recovered", volume.path(),
-             Name(block), ToInt(meta->second), *length);
-    found.push_back({.block = block,
-                     .stamp = meta->second,
-                     .state = ReplicaState::kWaitingRecovery,
-                     .length = *length,
-                     .volume = index});
+    if (recovered->damaged) {
+      LOG_ERROR(
+          "volume {}: {} stamp {} was being written: bytes that were synced do not match "
+          "their checksums; kept aside as corrupt",
+          volume.path(), Name(block), ToInt(meta->second));
+    } else {
+      LOG_INFO("volume {}: {} stamp {} was being written: {} bytes recovered", volume.path(),
+               Name(block), ToInt(meta->second), recovered->length);
+    }
+    found.push_back(
+        {.block = block,
+         .stamp = meta->second,
+         .state = recovered->damaged ? ReplicaState::kCorrupt : ReplicaState::kWaitingRecovery,
+         .length = recovered->length,
+         .volume = index,
+         .in_rbw = recovered->damaged});
   }
 }
 

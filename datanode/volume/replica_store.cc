@@ -77,7 +77,8 @@ ReplicaInfo ReplicaStore::InfoOf(BlockId block, const Entry& entry) {
                    .stamp = entry.stamp,
                    .state = entry.state,
                    .length = entry.length,
-                   .volume = entry.volume};
+                   .volume = entry.volume,
+                   .in_rbw = entry.in_rbw};
   const bool open =
       entry.state == ReplicaState::kBeingWritten || entry.state == ReplicaState::kTemporary;
   if (open && entry.open != nullptr) info.length = entry.open->acked();
@@ -124,7 +125,8 @@ void ReplicaStore::Adopt(const ReplicaInfo& found) {
 }
 
 std::string ReplicaStore::DirectoryOf(const ReplicaInfo& replica) const {
-  return VolumeAt(replica.volume).DirectoryOf(replica.block, replica.state);
+  const Volume& volume = VolumeAt(replica.volume);
+  return replica.in_rbw ? volume.RbwDirectory() : volume.DirectoryOf(replica.block, replica.state);
 }
 
 void ReplicaStore::DeleteFiles(const ReplicaInfo& replica) {
@@ -190,7 +192,8 @@ absl::StatusOr<int> ReplicaStore::AddVolume(std::unique_ptr<Volume> volume,
         entry->second = {.stamp = replica.stamp,
                          .length = replica.length,
                          .volume = static_cast<uint16_t>(index),
-                         .state = replica.state};
+                         .state = replica.state,
+                         .in_rbw = replica.in_rbw};
         VolumeAt(index).AddUsed(static_cast<int64_t>(replica.length), 1);
         continue;
       }
@@ -256,6 +259,7 @@ void ReplicaStore::PutEntry(const ReplicaInfo& info, std::shared_ptr<OpenReplica
            .length = info.length,
            .volume = static_cast<uint16_t>(info.volume),
            .state = info.state,
+           .in_rbw = info.in_rbw,
            .open = std::move(open)};
   VolumeAt(entry.volume).AddUsed(settled_bytes(entry.state, entry.length), 1);
   const auto recovery = recovering_.find(info.block);
@@ -712,12 +716,14 @@ absl::StatusOr<std::unique_ptr<ReplicaWriter>> ReplicaStore::Reopen(Claim claim,
   const DataChecksum& checksum = files->checksum;
   bool moved = false;  // data or meta are no longer where they were
   const auto move = [&]() -> absl::Status {
-    if (old.state == ReplicaState::kFinalized && files->tail_crc.has_value()) {
-      // The partial chunk is about to change in place: keep what it was.
+    if (old.state == ReplicaState::kFinalized) {
       fs.Remove(to.tail).IgnoreError();  // of an earlier life
-      uint64_t sequence = 0;
-      RETURN_IF_ERROR(WriteTailRecord(fs, to.tail, old.block, checksum, keep_length,
-                                      *files->tail_crc, &sequence));
+      if (files->tail_crc.has_value()) {
+        // The partial chunk is about to change in place: keep what it was.
+        uint64_t sequence = 0;
+        RETURN_IF_ERROR(WriteTailRecord(fs, to.tail, old.block, checksum, keep_length,
+                                        *files->tail_crc, &sequence));
+      }
     }
     if (from.meta != to.meta) RETURN_IF_ERROR(fs.Rename(from.meta, to.meta));
     CRASH_POINT("datanode_reopen_between_renames");
@@ -732,6 +738,8 @@ absl::StatusOr<std::unique_ptr<ReplicaWriter>> ReplicaStore::Reopen(Claim claim,
     if (ParentDirectory(from.data) != volume.RbwDirectory()) {
       RETURN_IF_ERROR(fs.SyncDirectory(ParentDirectory(from.data)));
     }
+    RETURN_IF_ERROR(
+        ShortenTailRecords(fs, to.tail, old.block, checksum, keep_length, files->tail_crc));
     return CutFiles(*files->data, *files->meta, checksum, keep_length, files->tail_crc);
   };
   if (const absl::Status status = move(); !status.ok()) {
@@ -765,12 +773,14 @@ void ReplicaStore::AbandonReopen(const Claim& claim, GenerationStamp new_stamp,
                                  uint64_t keep_length) {
   Volume& volume = VolumeAt(claim.info.volume);
   const ReplicaPaths paths = PathsIn(volume.RbwDirectory(), claim.info.block, new_stamp);
-  const auto length = RecoverPrefix(volume.fs(), paths, claim.info.block);
+  const auto found = RecoverPrefix(volume.fs(), paths, claim.info.block);
+  const bool damaged = found.ok() && found->damaged;
   const ReplicaInfo left{.block = claim.info.block,
                          .stamp = new_stamp,
-                         .state = ReplicaState::kWaitingRecovery,
-                         .length = length.ok() ? *length : keep_length,
-                         .volume = claim.info.volume};
+                         .state = damaged ? ReplicaState::kCorrupt : ReplicaState::kWaitingRecovery,
+                         .length = found.ok() ? found->length : keep_length,
+                         .volume = claim.info.volume,
+                         .in_rbw = damaged};
   LOG_ERROR("{}: reopening failed half-way; now {}", Name(claim.info), Name(left));
   Put(left, nullptr);
   claim.open->ReleaseWriter();

@@ -239,6 +239,7 @@ class ReplicaStore {
     uint64_t length = 0;
     uint16_t volume = 0;
     ReplicaState state = ReplicaState::kFinalized;
+    bool in_rbw = false;                // as in ReplicaInfo
     std::shared_ptr<OpenReplica> open;  // while being written, and while somebody changes it
   };
 

@@ -482,6 +482,65 @@ TEST_F(ReplicaStoreTest, AReplicaThatLostItsHeaderBeforeAnySyncBeginsAnew) {
   EXPECT_OK(store_->FinishRecovery(kBlock, kNewStamp, 0));
 }
 
+// What was synced cannot be a torn write: it is no beginning of the block to go on from.
+TEST_F(ReplicaStoreTest, RotBelowAnHsyncIsReportedAtStartAndNothingIsCut) {
+  Open();
+  ASSERT_OK_AND_ASSIGN(auto writer, Create());
+  ASSERT_OK(WriteTo(*writer, 70'001));
+  ASSERT_OK(writer->Sync());
+  writer.reset();
+  const ReplicaPaths paths = Paths();
+  ASSERT_OK(fs_.FlipBit(paths.data, 1000, 3));
+  ASSERT_OK_AND_ASSIGN(const std::string data, fs_.ReadAll(paths.data, 1 << 20));
+  for (int start = 0; start < 2; ++start) {
+    Open();
+    ASSERT_TRUE(store_->Find(kBlock).has_value());
+    const ReplicaInfo info = *store_->Find(kBlock);
+    EXPECT_EQ(info.state, ReplicaState::kCorrupt);
+    EXPECT_THAT(store_->List(info.volume), ElementsAre(info));
+    EXPECT_THAT(store_->OpenForRead(kBlock, kStamp), StatusIs(absl::StatusCode::kDataLoss));
+    EXPECT_THAT(store_->InitRecovery(kBlock, kNewStamp), IsFsError(FsError::kReplicaNotFound));
+    EXPECT_THAT(fs_.ReadAll(paths.data, 1 << 20), IsOkAndHolds(data));
+  }
+  ASSERT_OK(store_->Invalidate(kBlock, kStamp));
+  EXPECT_FALSE(fs_.Exists(paths.data));
+  EXPECT_FALSE(fs_.Exists(paths.meta));
+}
+
+// A recovery may keep less than an hsync of which nobody heard has synced.
+TEST_F(ReplicaStoreTest, AReplicaThatWasCutBelowAnHsyncIsNotDamaged) {
+  struct Case {
+    uint64_t acked, synced;
+  };
+  for (const Case& c : {Case{402, 450}, Case{512, 900}, Case{700, 2000}, Case{0, 100}}) {
+    bool finished = false;
+    for (int cut = 1; !finished; ++cut) {
+      ASSERT_LT(cut, 100);
+      for (const uint64_t seed : {0, 7, 8, 9}) {
+        SCOPED_TRACE(absl::StrCat(c.acked, " of ", c.synced, ", cut ", cut, ", seed ", seed));
+        Open();
+        ASSERT_OK(store_->Invalidate(kBlock, GenerationStamp{9999}));
+        ASSERT_OK_AND_ASSIGN(auto writer, Create());
+        ASSERT_OK(WriteTo(*writer, c.synced));
+        ASSERT_OK(writer->Sync());
+        writer->open().SetAcked(c.acked);
+        writer.reset();
+        fs_.CutPowerAt(cut);
+        finished = store_->OpenForStreamingRecovery(kBlock, kStamp, kNewStamp, c.acked).ok();
+        store_.reset();
+        fs_.Crash(seed);
+        Open();
+        ASSERT_TRUE(store_->Find(kBlock).has_value());
+        EXPECT_EQ(store_->Find(kBlock)->state, ReplicaState::kWaitingRecovery);
+        ASSERT_OK_AND_ASSIGN(const std::string bytes, ReadAll());
+        ASSERT_GE(bytes.size(), c.acked);
+        EXPECT_EQ(bytes, data_.substr(0, bytes.size()));
+        store_.reset();
+      }
+    }
+  }
+}
+
 // A pipeline's recovery takes a writer's place between two hsyncs; the records of both take turns.
 TEST_F(ReplicaStoreTest, HsyncedBytesSurviveAPowerCutAfterStreamingRecovery) {
   bool finished = false;

@@ -241,6 +241,7 @@ absl::Status ReplicaWriter::BecomeBeingWritten() {
     fs.Rename(paths.meta, paths_.meta).IgnoreError();  // to be deleted with the data
     return Note(std::move(status));
   }
+  fs.Remove(paths.tail).IgnoreError();  // of an earlier life of the block
   paths_ = paths;
   state_ = ReplicaState::kBeingWritten;
   open_->SetAcked(length_);
