@@ -138,6 +138,17 @@ void LoadRbw(Volume& volume, int index, std::vector<ReplicaInfo>& found) {
     // Its replica was finalized, or deleted, a moment before the end.
     fs.Remove(absl::StrCat(volume.RbwDirectory(), "/", TailFileName(block))).IgnoreError();
   }
+  for (const auto& [block, stamp] : listing->meta) {
+    if (listing->data.contains(block)) continue;
+    if (fs.Exists(absl::StrCat(volume.FinalizedDirectory(block), "/", DataFileName(block))))
+      continue;
+    // A power cut took the data file, which the first sync would have kept. The meta file alone
+    // would be in the way of every new replica of the block.
+    const absl::Status status =
+        fs.Remove(absl::StrCat(volume.RbwDirectory(), "/", MetaFileName(block, stamp)));
+    LOG_WARN("volume {}: {}: a meta file without data in rbw/ is removed: {}", volume.path(),
+             Name(block), status);
+  }
   for (const BlockId block : listing->data) {
     const auto meta = listing->meta.find(block);
     if (meta == listing->meta.end()) {

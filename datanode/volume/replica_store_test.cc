@@ -541,6 +541,20 @@ TEST_F(ReplicaStoreTest, AReplicaThatWasCutBelowAnHsyncIsNotDamaged) {
   }
 }
 
+TEST_F(ReplicaStoreTest, AMetaFileWithoutDataIsNotInTheWayOfANewReplica) {
+  Open();
+  ASSERT_OK_AND_ASSIGN(auto writer, Create());
+  ASSERT_OK(WriteTo(*writer, 1'000));
+  writer.reset();
+  const std::string data =
+      absl::StrCat(store_->volumes()[0]->RbwDirectory(), "/blk_", ToInt(kBlock));
+  store_.reset();
+  ASSERT_OK(fs_.Remove(data));
+  Open();
+  EXPECT_FALSE(store_->Find(kBlock).has_value());
+  EXPECT_OK(WriteFinalized(500));
+}
+
 // A pipeline's recovery takes a writer's place between two hsyncs; the records of both take turns.
 TEST_F(ReplicaStoreTest, HsyncedBytesSurviveAPowerCutAfterStreamingRecovery) {
   bool finished = false;
