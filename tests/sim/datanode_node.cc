@@ -236,7 +236,9 @@ void DatanodeNode::Recover(const namenode::RecoverCommand& order) {
   }
   if (everybody && found.empty() && order.block.length == 0) {
     const auto writer = life_->store->Create({.block = order.block.id, .stamp = order.new_stamp});
-    if (writer.ok()) (*writer)->Finalize().IgnoreError();  // it is ordered again
+    const absl::Status ended = writer.ok() ? (*writer)->Finalize() : writer.status();
+    world_.Trace("dn-%d: recovery of block %d: ends without a byte: %s", host_,
+                 ToInt(order.block.id), std::string(ended.message()));  // it is ordered again
     return;
   }
   const auto plan = datanode::PlanRecovery(found, order.block.stamp, order.block.length, everybody);

@@ -23,6 +23,7 @@ struct Found {
   std::string path;
   FileStatus status;
   std::vector<namenode::LocatedBlock> blocks;
+  uint64_t last_known = 0;  // bytes of its last block
 };
 
 class Examiner {
@@ -77,6 +78,7 @@ class Examiner {
         const auto& last = located.value->last;
         if (last && last->block.length == 0) found.blocks.push_back(*last);
         if (last && !found.closed) being_written_.insert(last->block.id);
+        if (last) found.last_known = last->block.length;
       }
       for (const auto& block : found.blocks) {
         blocks_[block.block.id] = &block;
@@ -100,7 +102,7 @@ class Examiner {
     if (!found.closed) {
       // Its last block went with the power of all its nodes. The namenode knows that bytes of it
       // had been acknowledged, so it does not close the file as if they had never been.
-      if (file.closed() || !MayStayOpen(file)) Problem(found.path, "is still open");
+      if (file.closed() || !MayStayOpen(file, found)) Problem(found.path, "is still open");
       return;
     }
     if (file.closed()) {
@@ -143,8 +145,9 @@ class Examiner {
     return block.storages.empty() || block.corrupt;
   }
 
-  bool MayStayOpen(const File& file) const {
-    return !file.flushes.empty() && Oracle::MayBeLost(file.block, LostPower());
+  // Its writer may have died after the namenode heard of the bytes, and before it knew so itself.
+  bool MayStayOpen(const File& file, const Found& found) const {
+    return (!file.flushes.empty() || found.last_known > 0) && Oracle::MayBeLost(file.block, LostPower());
   }
 
   void CheckBlock(const File& file, const Found& found, const namenode::LocatedBlock& block,

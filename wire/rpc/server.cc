@@ -286,10 +286,12 @@ void ServerCore::ConnectionClosed() {
 }
 
 bool ServerCore::WaitUntilNoneOpen(absl::Duration limit) {
-  const absl::Duration deadline = clock.Monotonic() + limit;
+  Clock& time =
+      SystemClock();  // what the condition waits by, whatever clock the calls are timed by
+  const absl::Duration deadline = time.Monotonic() + limit;
   MutexLock lock(drain_mu_);
   while (stats.open_connections.load(std::memory_order_acquire) > 0) {
-    const absl::Duration left = deadline - clock.Monotonic();
+    const absl::Duration left = deadline - time.Monotonic();
     if (left <= absl::ZeroDuration()) return false;
     none_open_.WaitFor(drain_mu_, absl::ToChronoMilliseconds(left + absl::Milliseconds(1)));
   }
