@@ -47,6 +47,12 @@ class OrderedDeletions {
     }
     if (found->second.empty()) blocks_.erase(found);
   }
+  // A replica has come to the storage in this session. What was ordered in an earlier one meant
+  // another, and is not carried out any more.
+  void Arrived(BlockId block, uint32_t storage, uint64_t session) {
+    const Order* const order = Find(block, storage);
+    if (order != nullptr && order->session != session) Remove(block, storage);
+  }
   void Forget(BlockId block) {
     const auto found = blocks_.find(block);
     if (found == blocks_.end()) return;

@@ -98,8 +98,9 @@ void NamenodeImpl::Healer::Check(BlockId block) {
   listed_.push_back(block);
 }
 
-void NamenodeImpl::Healer::ReplicaAdded(const Inode& file, BlockId block,
-                                        std::span<const uint32_t> storages) {
+void NamenodeImpl::Healer::ReplicaAdded(const Inode& file, BlockId block, uint32_t storage,
+                                        uint64_t session, std::span<const uint32_t> storages) {
+  leaving_.Arrived(block, storage, session);
   if (!started_) return;
   uint32_t target;
   copies_.Settle(block, storages, &target);

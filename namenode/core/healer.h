@@ -59,8 +59,10 @@ class NamenodeImpl::Healer {
   // ---- what happened, all [W]
   // Something about the block's replicas may have changed.
   void Check(BlockId block);
-  // A good replica of a committed block was reported by the datanode with these storages.
-  void ReplicaAdded(const Inode& file, BlockId block, std::span<const uint32_t> storages);
+  // A good replica of a committed block that did not count was reported on `storage`, in this
+  // session of the datanode with `storages`.
+  void ReplicaAdded(const Inode& file, BlockId block, uint32_t storage, uint64_t session,
+                    std::span<const uint32_t> storages);
   // A replica is gone, or was found bad.
   void ReplicaLost(BlockId block, uint32_t storage, std::span<const uint32_t> storages);
   // The block's length is final; reports of its replicas may be on their way still.

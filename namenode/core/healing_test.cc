@@ -363,6 +363,21 @@ TEST_F(HealingTest, WhereEveryNodeHasAReplicaACorruptOneMakesRoomForAGoodOne) {
 
 // ---- a file's replication
 
+// The order is lost with the session, and what it meant with the disk. (Found by tests/sim.)
+TEST_F(HealingTest, AReplicaThatComesAfterALostDeletionCounts) {
+  Start(Nodes(3));
+  const BlockVersion block = Write("/f", 3, {0, 1, 2});
+  ReportBad(block, 2);
+  Kill(2);
+  Pass(kGivenUp + absl::Minutes(1));
+  nn().LoseReplica(2, block.id);
+  Return(2);
+  nn().SendFullReport(2);
+  Pass(absl::Minutes(5));
+  EXPECT_THAT(Holders("/f"), UnorderedElementsAre(0, 1, 2));
+  EXPECT_FALSE(Health(block).queued.has_value());
+}
+
 TEST_F(HealingTest, ReplicationIsRaisedByCopiesAndLoweredByDeletions) {
   Start(Nodes(4));
   Write("/f", 1, {0});

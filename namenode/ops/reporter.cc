@@ -228,7 +228,7 @@ void NamenodeImpl::Reporter::Act(const Inode& file, const ReportedReplica& repor
     }
   }
   if (result.added) {
-    namenode_.healer_->ReplicaAdded(file, block, same_node_);
+    namenode_.healer_->ReplicaAdded(file, block, storage_, session_, same_node_);
   } else if (result.removed || IsBad(result.meaning)) {
     namenode_.healer_->ReplicaLost(block, storage_, same_node_);
   }

@@ -23,7 +23,8 @@ struct Found {
   std::string path;
   FileStatus status;
   std::vector<namenode::LocatedBlock> blocks;
-  uint64_t last_known = 0;  // bytes of its last block
+  BlockId last{};  // block, and the bytes of it that the namenode knows of
+  uint64_t last_known = 0;
 };
 
 class Examiner {
@@ -78,7 +79,10 @@ class Examiner {
         const auto& last = located.value->last;
         if (last && last->block.length == 0) found.blocks.push_back(*last);
         if (last && !found.closed) being_written_.insert(last->block.id);
-        if (last) found.last_known = last->block.length;
+        if (last) {
+          found.last = last->block.id;
+          found.last_known = last->block.length;
+        }
       }
       for (const auto& block : found.blocks) {
         blocks_[block.block.id] = &block;
@@ -145,9 +149,15 @@ class Examiner {
     return block.storages.empty() || block.corrupt;
   }
 
+  // Or the only replica of its version is rotten, and nobody may say how long it was.
   // Its writer may have died after the namenode heard of the bytes, and before it knew so itself.
   bool MayStayOpen(const File& file, const Found& found) const {
-    return (!file.flushes.empty() || found.last_known > 0) && Oracle::MayBeLost(file.block, LostPower());
+    const bool rotten =
+        std::any_of(cluster_.rotten.begin(), cluster_.rotten.end(),
+                    [&](const auto& replica) { return replica.first.second == found.last; });
+    if (rotten) return true;
+    return (!file.flushes.empty() || found.last_known > 0) &&
+           Oracle::MayBeLost(file.block, LostPower());
   }
 
   void CheckBlock(const File& file, const Found& found, const namenode::LocatedBlock& block,
@@ -216,7 +226,8 @@ class Examiner {
         } else if (replica.state == ReplicaState::kCorrupt ||
                    (replica.state == ReplicaState::kWaitingRecovery &&
                     replica.stamp == block->second->block.stamp)) {
-          if (block->second->storages.size() >= replication_[replica.block]) {
+          if (!HasNoGoodOne(*block->second) &&
+              block->second->storages.size() >= replication_[replica.block]) {
             Problem(name, "is kept, though there are enough good ones");
           }
         } else if ((block->second->block.stamp != replica.stamp ||
