@@ -161,6 +161,7 @@ JournalStats FileJournal::stats() const {
   stats.durable = durable();
   stats.segments_kept = pool_->kept_count();
   stats.segments_ready = static_cast<uint64_t>(pool_->ready());
+  stats.cannot_prepare = pool_->failing();
   const TxId first = pool_->first_kept();
   stats.first_kept = first <= stats.durable ? first : kNoTx;
   return stats;

@@ -250,6 +250,8 @@ TEST_F(FileJournalTest, AFullDiskRefusesBeforeAnythingIsLostAndHeals) {
   while (journal_->Ready().ok()) {
     ASSERT_LT(txid, 1000u);
     AppendSingly(++txid);
+    // Segments this small are full before their maker's thread has found that the disk is.
+    EVENTUALLY(Settled() || journal_->stats().cannot_prepare);
   }
   EXPECT_THAT(journal_->Ready(), StatusIs(absl::StatusCode::kResourceExhausted));
   EXPECT_GT(txid, 20u);

@@ -49,6 +49,7 @@ struct JournalStats {
   uint64_t segment_waits = 0;   // switches that found no prepared segment and had to wait
   uint64_t segments_kept = 0;   // files that hold edits
   uint64_t segments_ready = 0;  // prepared files, empty
+  bool cannot_prepare = false;  // another one could not be prepared, and it is tried again
 };
 
 // Thread-safe. Append is called in txid order by whoever holds the namespace lock; the rest by
