@@ -34,10 +34,10 @@ absl::StatusOr<bool> NamenodeImpl::StartBlockRecovery(Attempt& attempt, Inode& f
   mu_.AssertHeld();
   const BlockVersion last = file.file->blocks.back();
   const BlockMap::Entry* const entry = blocks_->Find(last.id);
-  if (entry->expected().empty() && blocks_->CorruptReplicas(last.id).empty() &&
-      last.length == 0 && !safe_mode_.on() && cluster_.HaveAllReported()) {
-    // No datanode has it, not even a rotten one, and fsync told of no byte: the block goes. As long as one datanode is
-    // away, nobody can say so: it may hold what hflush had acknowledged.
+  if (entry->expected().empty() && blocks_->CorruptReplicas(last.id).empty() && last.length == 0 &&
+      !safe_mode_.on() && cluster_.HaveAllReported()) {
+    // No datanode has it, not even a rotten one, and fsync told of no byte: the block goes. As long
+    // as one datanode is away, nobody can say so: it may hold what hflush had acknowledged.
     edit::CloseFile& close = *attempt.NewEdit().mutable_close_file();
     close.set_inode(ToInt(file.id));
     close.set_drop_last_block(true);

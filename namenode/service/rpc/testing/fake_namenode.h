@@ -48,8 +48,8 @@ class FakeNamenode final : public Namenode {
   std::optional<Need> their_need;  // nullopt: they have every need
   std::vector<std::pair<uint32_t, uint64_t>> pending_deletions;
   std::vector<OpenFile> open_files;  // by id
-  BalanceJob balance_job;   // as it was asked for
-  BalanceProgress balance;  // answered
+  BalanceJob balance_job;            // as it was asked for
+  BalanceProgress balance;           // answered
   SafeModeStatus safe_mode;
   uint32_t policy = 0;
   std::function<void()> on_replica;  // the last one given to Complete
