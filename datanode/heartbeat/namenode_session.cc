@@ -412,8 +412,8 @@ bool NamenodeSession::HasUntoldArrival(size_t volume) {
 }
 
 template <typename Describe>
-auto NamenodeSession::DescribeVolume(size_t volume, Describe describe)
-    -> absl::StatusOr<decltype(describe())> {
+absl::StatusOr<std::invoke_result_t<Describe&>> NamenodeSession::DescribeVolume(size_t volume,
+                                                                                Describe describe) {
   while (true) {
     RETURN_IF_ERROR(SendChanges(/*all_now=*/true));
     auto description = describe();

@@ -30,6 +30,7 @@
 #include <stop_token>
 #include <string>
 #include <thread>
+#include <type_traits>
 #include <vector>
 
 #include "absl/random/random.h"
@@ -109,8 +110,8 @@ class NamenodeSession final : public ReplicaEvents {
   // What `describe` returns of a volume: of a moment at which nothing waited to be told that left
   // another volume for this one.
   template <typename Describe>
-  auto DescribeVolume(size_t volume, Describe describe)
-      -> absl::StatusOr<decltype(describe())> ABSL_LOCKS_EXCLUDED(mu_);
+  absl::StatusOr<std::invoke_result_t<Describe&>> DescribeVolume(size_t volume, Describe describe)
+      ABSL_LOCKS_EXCLUDED(mu_);
   bool HasUntoldArrival(size_t volume) ABSL_LOCKS_EXCLUDED(mu_);
   // False: the namenode is not ready; again later.
   absl::StatusOr<bool> ReportVolume(size_t volume);

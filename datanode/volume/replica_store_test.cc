@@ -650,6 +650,7 @@ TEST_F(ReplicaStoreTest, AnHsyncIsRememberedAcrossARecoveryOfThePipeline) {
   writer.reset();
   ASSERT_OK_AND_ASSIGN(writer, store_->OpenForStreamingRecovery(kBlock, kStamp, kNewStamp, 1024));
   ASSERT_OK(writer->Finalize());
+  writer.reset();
   fs_.Crash();
   Open();
   EXPECT_EQ(store_->Find(kBlock)->state, ReplicaState::kFinalized);

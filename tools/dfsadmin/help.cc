@@ -35,7 +35,8 @@ void PrintAdminUsage(std::ostream& out, const AdminCommand& command) {
 }
 
 absl::Status RunAdminHelp(AdminCall& call) {
-  absl::string_view name = call.args.empty() ? "" : call.args[0];
+  absl::string_view name;
+  if (!call.args.empty()) name = call.args[0];
   if (absl::StartsWith(name, "-")) name.remove_prefix(1);
   if (const AdminCommand* const command = FindAdminCommand(name)) {
     PrintHelp(call.out, *command);
