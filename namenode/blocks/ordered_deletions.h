@@ -4,6 +4,7 @@
 // From its order on a replica does not count any more, and readers are sent elsewhere, until its
 // datanode says that it is gone, whatever happens meanwhile: nobody can say when an order that once
 // left is carried out, and a replica that counted again could be the reason to delete another one.
+// Only a replica that was gone and comes anew in a later session counts (Arrived).
 // The order itself may be lost when the datanode registers anew, and is given only so often
 // (InvalidationQueue): IsDue tells when it should be given again.
 //

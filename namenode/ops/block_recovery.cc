@@ -2,6 +2,7 @@
 // is truncated inside a block. The namenode chooses the stamp and tells the datanodes; what they
 // report under that stamp closes the file.
 #include <algorithm>
+#include <optional>
 
 #include "common/logging.h"
 #include "namenode/core/healer.h"
@@ -65,14 +66,18 @@ void NamenodeImpl::SendRecoveries() {
   WriterLock lock(mu_);
   // Nothing is ordered whose outcome could not be written down.
   if (!ReadyToWrite("recover blocks").ok()) return;
-  const ClusterState::Awaited awaited = cluster_.AwaitedDatanodes();
-  const bool all_reported = awaited.reported == awaited.known;
+  if (recovering_.empty()) return;
+  std::optional<bool> all_reported;  // costs a look at every storage: only if an order is due
   std::vector<BlockVersion> finished;
   for (auto& [id, recovering] : recovering_) {
     if (recovering.finished) {
       finished.push_back(*recovering.finished);
     } else if (now >= recovering.next_order || LostPrimary(recovering, *cluster, now)) {
-      OrderRecovery(id, recovering, *cluster, all_reported, now);
+      if (!all_reported) {
+        const ClusterState::Awaited awaited = cluster_.AwaitedDatanodes();
+        all_reported = awaited.reported == awaited.known;
+      }
+      OrderRecovery(id, recovering, *cluster, *all_reported, now);
     }
   }
   for (const BlockVersion& block : finished) FinishRecovery(block);
