@@ -253,7 +253,10 @@ absl::StatusOr<RecoveredPrefix> RecoverPrefix(FileSystem& fs, const ReplicaPaths
   if (meta_size >= header.size()) RETURN_IF_ERROR(ReadFully(*meta, "meta", 0, header));
   const absl::StatusOr<DataChecksum> parsed = transfer::DecodeMetaHeader(header);
   if (!parsed.ok()) {
-    if (!ReadTailRecords(fs, paths.tail, block).empty()) return parsed.status();
+    // Zeros are what was never written; anything else was, and has rotted since.
+    const bool written = std::any_of(header.begin(), header.end(),
+                                     [](std::byte byte) { return byte != std::byte{0}; });
+    if (written || !ReadTailRecords(fs, paths.tail, block).empty()) return parsed.status();
     RETURN_IF_ERROR(BeginAnew(*data, *meta));
     return RecoveredPrefix{};
   }

@@ -89,7 +89,8 @@ uint64_t LastTailSequence(FileSystem& fs, const std::string& path, BlockId block
 // do not match, no interrupted writer is to blame: the replica is damaged, and nothing is cut.
 // Where the power went before anything was synced, the header of the meta file may be lost: then no
 // byte is left, and the files begin anew.
-// kDataLoss, kUnimplemented: the meta file has no valid header, and the tail file tells of a sync.
+// kDataLoss, kUnimplemented: the meta file has no valid header, and it is not zeros, or the tail file
+// tells of a sync: nothing is changed.
 struct RecoveredPrefix {
   uint64_t length = 0;  // of the data file
   bool damaged = false;

@@ -541,6 +541,23 @@ TEST_F(ReplicaStoreTest, AReplicaThatWasCutBelowAnHsyncIsNotDamaged) {
   }
 }
 
+// What was finalized and opened again had been synced: a rotten header is no reason to drop the
+// data.
+TEST_F(ReplicaStoreTest, AReplicaWhoseHeaderRottedIsLeftAlone) {
+  Open();
+  ASSERT_OK_AND_ASSIGN(auto writer, Create());
+  ASSERT_OK(WriteTo(*writer, 1'024));
+  writer.reset();
+  const std::string data =
+      absl::StrCat(store_->volumes()[0]->RbwDirectory(), "/blk_", ToInt(kBlock));
+  ASSERT_OK(fs_.FlipBit(absl::StrCat(data, "_", ToInt(kStamp), ".meta"), 1, 3));
+  store_.reset();
+  Open();
+  EXPECT_FALSE(store_->Find(kBlock).has_value());
+  ASSERT_OK_AND_ASSIGN(const auto file, fs_.Open(data, {}));
+  EXPECT_THAT(file->Size(), IsOkAndHolds(1'024u));
+}
+
 TEST_F(ReplicaStoreTest, AMetaFileWithoutDataIsNotInTheWayOfANewReplica) {
   Open();
   ASSERT_OK_AND_ASSIGN(auto writer, Create());
