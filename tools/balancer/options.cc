@@ -68,7 +68,7 @@ class Parser {
       } else if (option == "-runduringupgrade") {
         // The namenode's upgrade has nothing to do with where blocks are.
       } else if (option == "-sorttopnodes") {
-        out_.remarks.push_back("-sortTopNodes: the fullest datanodes come first in any case");
+        out_.remarks.emplace_back("-sortTopNodes: the fullest datanodes come first in any case");
       } else if (option == "--json") {
         out_.json = true;
       } else if (option == "-asservice") {

@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "common/testing/status_matchers.h"
 #include "common/testing/temp_dir.h"
 
@@ -35,7 +36,7 @@ class DebugTest : public ::testing::Test {
 };
 
 TEST_F(DebugTest, AComputedMetaFileVerifies) {
-  const std::string block = Write("blk_1", std::string(3 << 20, 'x') + "tail");
+  const std::string block = Write("blk_1", absl::StrCat(std::string(3 << 20, 'x'), "tail"));
   const std::string meta = dir_.path() + "/blk_1_1001.meta";
   const Printed computed = Debug({"computeMeta", "-block", block, "-out", meta});
   EXPECT_EQ(computed.exit_code, 0);

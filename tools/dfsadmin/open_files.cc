@@ -36,9 +36,9 @@ void PrintJson(const std::vector<client::OpenFile>& files, std::ostream& out) {
 absl::Status RunListOpenFiles(AdminCall& call) {
   const bool blocking = call.TakeFlag("-blockingDecommission");
   const bool json = call.TakeFlag("--json");
-  ASSIGN_OR_RETURN(std::string path, call.TakeOption("-path"));
+  ASSIGN_OR_RETURN(const std::string asked, call.TakeOption("-path"));
   RETURN_IF_ERROR(call.CheckArguments(0, 0));
-  if (path.empty()) path = "/";
+  const absl::string_view path = asked.empty() ? "/" : absl::string_view(asked);
   ASSIGN_OR_RETURN(client::ClusterAdmin* const admin, call.Admin());
   ASSIGN_OR_RETURN(const auto files, admin->ListOpenFiles(blocking, path));
   json ? PrintJson(files, call.out) : PrintText(files, call.out);
