@@ -4,7 +4,9 @@
 //   heartbeat_bench [-datanodes N] [-seconds S] [-interval MS] [-dir DIR]
 //
 // The namenode, with its gRPC server, is another process, forked before any thread is made; what is
-// printed is its CPU time as a share of one core. The datanodes are one thread and gRPC's own.
+// printed is its CPU time as a share of one core. The datanodes are one thread and gRPC's own. The
+// limit, beside it, is the same gRPC server with nothing behind it: it answers at once.
+#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -20,9 +22,11 @@
 #include <grpcpp/create_channel.h>
 
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 #include "bench/local_namenode.h"
 #include "bench/measure.h"
 #include "common/check.h"
+#include "common/mutex.h"
 #include "namenode/service/grpc/datanode_service.h"
 #include "proto/cairn/datanode.grpc.pb.h"
 
@@ -98,22 +102,121 @@ class Datanode {
   uint64_t session_ = 0;
 };
 
+// Nothing behind the gRPC server: no datanode is known and nothing is kept but who waits.
+class NobodyBehind final : public namenode::DatanodeReports {
+ public:
+  absl::StatusOr<namenode::DatanodeWelcome> Register(
+      const namenode::DatanodeRegistration&) override {
+    return namenode::DatanodeWelcome{.session = 1, .heartbeat_interval = absl::Seconds(3)};
+  }
+  absl::StatusOr<std::vector<namenode::DatanodeCommand>> Heartbeat(
+      const namenode::DatanodeHeartbeat&) override {
+    return std::vector<namenode::DatanodeCommand>();
+  }
+  void AwaitOrders(absl::string_view, uint64_t,
+                   std::shared_ptr<namenode::OrderWait> wait) override {
+    MutexLock lock(mu_);
+    waits_.push_back(std::move(wait));
+  }
+  void EndWaits() override {}
+  absl::Status ReportChanges(const namenode::ChangesReport&) override { return absl::OkStatus(); }
+  absl::StatusOr<namenode::DigestAnswer> ReportDigests(const namenode::DigestReport&) override {
+    return namenode::DigestAnswer();
+  }
+  absl::Status ReportReplicas(const namenode::ReplicasReport&) override { return absl::OkStatus(); }
+
+ private:
+  Mutex mu_;
+  std::vector<std::shared_ptr<namenode::OrderWait>> waits_ ABSL_GUARDED_BY(mu_);
+};
+
 // In the child: serves until the parent has gone. Tells its port through `to_parent`.
-[[noreturn]] void ServeNamenode(const std::string& directory, int to_parent, int from_parent) {
-  CHECK_OK(PosixFileSystem().MakeDirectories(directory));
-  const std::string name_dir = directory + "/name";
-  CHECK_OK(LocalNamenode::Format(name_dir));
-  auto local = LocalNamenode::Open({.directory = name_dir});
-  CHECK_OK(local.status());
-  auto server = namenode::DatanodeServer::Start({.address = "127.0.0.1:0"}, (*local)->namenode());
+void Serve(namenode::DatanodeReports& reports, int to_parent, int from_parent) {
+  auto server = namenode::DatanodeServer::Start({.address = "127.0.0.1:0"}, reports);
   CHECK_OK(server.status());
-  std::thread bell([&] { (*local)->namenode().RunOrderBell(); });
   const uint16_t port = (*server)->port();
   CHECK_EQ(::write(to_parent, &port, sizeof(port)), static_cast<ssize_t>(sizeof(port)));
   char byte;
   while (::read(from_parent, &byte, 1) > 0) continue;
   std::_Exit(0);
 }
+
+[[noreturn]] void ServeNobody(int to_parent, int from_parent) {
+  NobodyBehind nobody;
+  Serve(nobody, to_parent, from_parent);
+  std::_Exit(0);
+}
+
+[[noreturn]] void ServeNamenode(const std::string& directory, int to_parent, int from_parent) {
+  CHECK_OK(PosixFileSystem().MakeDirectories(directory));
+  const std::string name_dir = directory + "/name";
+  CHECK_OK(LocalNamenode::Format(name_dir));
+  auto local = LocalNamenode::Open({.directory = name_dir});
+  CHECK_OK(local.status());
+  std::thread bell([&] { (*local)->namenode().RunOrderBell(); });
+  Serve((*local)->namenode(), to_parent, from_parent);
+  std::_Exit(0);
+}
+
+// A server in a process of its own, and the datanodes that beat at it.
+class Round {
+ public:
+  explicit Round(const std::function<void(int to_parent, int from_parent)>& serve) {
+    int to_parent[2], to_child[2];
+    CHECK_EQ(::pipe(to_parent), 0);
+    CHECK_EQ(::pipe(to_child), 0);
+    child_ = ::fork();
+    CHECK_GE(child_, 0);
+    if (child_ == 0) {
+      ::close(to_child[1]);  // or its end of the pipe would keep it alive
+      serve(to_parent[1], to_child[0]);
+    }
+    CHECK_EQ(::read(to_parent[0], &port_, sizeof(port_)), static_cast<ssize_t>(sizeof(port_)));
+    ::close(to_parent[1]);
+    ::close(to_child[0]);  // the other end closes with this process, and ends the child
+  }
+
+  void Connect(uint64_t datanodes) {
+    const std::string address = absl::StrCat("127.0.0.1:", port_);
+    for (uint64_t n = 0; n < datanodes; ++n) {
+      nodes_.push_back(std::make_unique<Datanode>(static_cast<int>(n), address));
+    }
+  }
+
+  // Share of a core that the server uses while each datanode beats once in `interval` seconds.
+  struct Cost {
+    double share, rate;
+    double each() const { return share / rate; }  // seconds
+  };
+  Cost Measure(double interval, double seconds) {
+    Beat(interval, 3);  // connections, allocators
+    const uint64_t beats = Datanode::beats();
+    const double cpu = CpuSecondsOf(child_), begin = Now();
+    Beat(interval, seconds);
+    const double used = CpuSecondsOf(child_) - cpu, took = Now() - begin;
+    return {used / took, static_cast<double>(Datanode::beats() - beats) / took};
+  }
+
+  // The server's process ends. The datanodes, whose calls then fail, stay until this one does.
+  void End() {
+    ::kill(child_, SIGKILL);
+    ::waitpid(child_, nullptr, 0);
+  }
+
+ private:
+  void Beat(double interval, double length) {
+    const double pause = interval / static_cast<double>(nodes_.size()), begin = Now();
+    for (uint64_t beat = 0; Now() - begin < length; ++beat) {
+      nodes_[beat % nodes_.size()]->Beat();
+      const double next = begin + static_cast<double>(beat + 1) * pause;
+      if (next > Now()) std::this_thread::sleep_for(std::chrono::duration<double>(next - Now()));
+    }
+  }
+
+  pid_t child_ = -1;
+  uint16_t port_ = 0;
+  std::vector<std::unique_ptr<Datanode>> nodes_;
+};
 
 int Main(int argc, char** argv) {
   std::string directory = "/tmp/cairn-heartbeat-bench";
@@ -124,46 +227,27 @@ int Main(int argc, char** argv) {
     std::fprintf(stderr, "heartbeat_bench [-datanodes N] [-seconds S] [-interval MS] [-dir DIR]\n");
     return 2;
   }
-  int to_parent[2], to_child[2];
-  CHECK_EQ(::pipe(to_parent), 0);
-  CHECK_EQ(::pipe(to_child), 0);
-  const pid_t child = ::fork();
-  CHECK_GE(child, 0);
-  if (child == 0) {
-    ::close(to_child[1]);  // or its end of the pipe would keep it alive
-    ServeNamenode(directory, to_parent[1], to_child[0]);
-  }
-  uint16_t port = 0;
-  CHECK_EQ(::read(to_parent[0], &port, sizeof(port)), static_cast<ssize_t>(sizeof(port)));
-  const std::string address = absl::StrCat("127.0.0.1:", port);
-  std::vector<std::unique_ptr<Datanode>> nodes;
-  for (uint64_t n = 0; n < datanodes; ++n) {
-    nodes.push_back(std::make_unique<Datanode>(static_cast<int>(n), address));
-  }
-  const double pause = static_cast<double>(interval_ms) * 1e-3 / static_cast<double>(datanodes);
-  const auto beat_for = [&](double length) {
-    const double begin = Now();
-    for (uint64_t beat = 0; Now() - begin < length; ++beat) {
-      nodes[beat % datanodes]->Beat();
-      const double next = begin + static_cast<double>(beat + 1) * pause;
-      if (next > Now()) std::this_thread::sleep_for(std::chrono::duration<double>(next - Now()));
-    }
-  };
-  beat_for(3);  // connections, allocators
-  const uint64_t beats = Datanode::beats();
-  const double cpu = CpuSecondsOf(child), begin = Now();
-  beat_for(static_cast<double>(seconds));
-  const double used = CpuSecondsOf(child) - cpu, took = Now() - begin;
-  const double rate = static_cast<double>(Datanode::beats() - beats) / took;
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);  // as common/daemon.cc
+  // Both servers are forked before gRPC makes a thread here.
+  Round limit(ServeNobody);
+  Round namenode(
+      [&](int to_parent, int from_parent) { ServeNamenode(directory, to_parent, from_parent); });
+  const double interval = static_cast<double>(interval_ms) * 1e-3;
+  limit.Connect(datanodes);
+  const Round::Cost bare = limit.Measure(interval, static_cast<double>(seconds));
+  limit.End();
+  namenode.Connect(datanodes);
+  const Round::Cost full = namenode.Measure(interval, static_cast<double>(seconds));
+  const uint64_t failures = Datanode::failures();
   std::printf(
-      "%llu datanodes, each waiting for orders: %.0f heartbeats/s, %.1f %% of a core, "
-      "%.0f us of CPU for each; %llu failed\n",
-      static_cast<unsigned long long>(datanodes), rate, used / took * 100, used / took / rate * 1e6,
-      static_cast<unsigned long long>(Datanode::failures()));
+      "%llu datanodes, each waiting for orders: %.0f heartbeats/s, %.1f %% of a core, %.0f us of "
+      "CPU for each; gRPC alone %.1f %%, %.0f us: %.2f of it is gRPC's; %llu failed\n",
+      static_cast<unsigned long long>(datanodes), full.rate, full.share * 100, full.each() * 1e6,
+      bare.share * 100, bare.each() * 1e6, bare.each() / full.each(),
+      static_cast<unsigned long long>(failures));
   std::fflush(stdout);
-  ::close(to_child[1]);
-  ::waitpid(child, nullptr, 0);
-  std::_Exit(Datanode::failures() == 0 ? 0 : 1);
+  namenode.End();
+  std::_Exit(failures == 0 ? 0 : 1);
 }
 
 }  // namespace
