@@ -42,6 +42,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
+#include "bench/disk.h"
+#include "bench/local_cluster.h"
 #include "bench/measure.h"
 #include "client/file_system.h"
 #include "common/check.h"
@@ -52,7 +54,6 @@ namespace {
 
 using client::FileSystem;
 
-constexpr size_t kMiB = size_t{1} << 20;
 constexpr size_t kSmallFileBytes = 4096;
 constexpr size_t kSendfileBytes = size_t{64} << 10;
 constexpr size_t kReceiveBytes = size_t{256} << 10;
@@ -63,71 +64,6 @@ struct Flags {
   uint64_t rounds = 5, mib = 1024, files = 4000, inflight = 32;
 };
 
-// ---- Who uses the CPU ----
-
-struct Process {
-  std::string name;
-  pid_t pid = 0;
-};
-
-std::vector<Process> ProcessesOf(const std::string& cluster) {
-  std::vector<Process> found;
-  if (cluster.empty()) return found;
-  std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(cluster + "/run", error)) {
-    if (entry.path().extension() != ".pid") continue;
-    std::ifstream file(entry.path());
-    Process process{.name = entry.path().stem().string()};
-    if (file >> process.pid) found.push_back(std::move(process));
-  }
-  std::sort(found.begin(), found.end(),
-            [](const Process& a, const Process& b) { return a.name < b.name; });
-  return found;
-}
-
-// CPU seconds now of the client, which is this process, and of each process of the cluster.
-std::vector<double> CpuNow(const std::vector<Process>& processes) {
-  std::vector<double> cpu{CpuSeconds()};
-  for (const Process& process : processes) cpu.push_back(CpuSecondsOf(process.pid));
-  return cpu;
-}
-
-// ---- Memory and files ----
-
-struct FreeDeleter {
-  void operator()(void* memory) const { std::free(memory); }
-};
-using AlignedBytes = std::unique_ptr<std::byte, FreeDeleter>;
-
-AlignedBytes Pattern(size_t size) {
-  AlignedBytes bytes(static_cast<std::byte*>(std::aligned_alloc(4096, size)));
-  uint64_t x = 44070589;
-  for (size_t i = 0; i < size; ++i) {
-    x = x * 6364136223846793005u + 1442695040888963407u;
-    bytes.get()[i] = static_cast<std::byte>(x >> 33);
-  }
-  return bytes;
-}
-
-class Fd {
- public:
-  explicit Fd(int fd) : fd_(fd) { CHECK(fd >= 0) << std::strerror(errno); }
-  ~Fd() { ::close(fd_); }
-  Fd(const Fd&) = delete;
-  Fd& operator=(const Fd&) = delete;
-  operator int() const { return fd_; }  // NOLINT: as the calls below take it
-
- private:
-  int fd_;
-};
-
-void DropCaches() {
-  ::sync();
-  std::ofstream file("/proc/sys/vm/drop_caches");
-  file << "3" << std::flush;
-  CHECK(file.good()) << "dropping the page cache needs root";
-}
-
 // ---- Limits: each gives bytes, or files, per second ----
 
 class Limits {
@@ -137,28 +73,10 @@ class Limits {
     std::filesystem::create_directories(directory_);
   }
 
-  double DirectWrite() {
-    ::unlink(path().c_str());
-    const double start = Now();
-    {
-      const Fd fd(::open(path().c_str(), O_WRONLY | O_CREAT | O_DIRECT | O_CLOEXEC, 0644));
-      CHECK(::fallocate(fd, 0, 0, static_cast<off_t>(flags_.mib * kMiB)) == 0);
-      for (uint64_t i = 0; i < flags_.mib; ++i) {
-        CHECK(::pwrite(fd, block_.get(), kMiB, static_cast<off_t>(i * kMiB)) == ssize_t{kMiB});
-      }
-      CHECK(::fdatasync(fd) == 0);
-    }
-    return Rate(start);
-  }
-
+  double DirectWrite() { return bench::DirectWrite(path(), flags_.mib); }
   double DirectRead() {
     EnsureFile();
-    const double start = Now();
-    const Fd fd(::open(path().c_str(), O_RDONLY | O_DIRECT | O_CLOEXEC));
-    for (uint64_t i = 0; i < flags_.mib; ++i) {
-      CHECK(::pread(fd, block_.get(), kMiB, static_cast<off_t>(i * kMiB)) == ssize_t{kMiB});
-    }
-    return Rate(start);
+    return bench::DirectRead(path(), flags_.mib);
   }
 
   double Sendfile() {
@@ -357,56 +275,6 @@ void Measure(absl::string_view name, const Figure& figure, const Flags& flags,
   std::fflush(stdout);
 }
 
-// ---- The cluster ----
-
-std::string ProgramBesideThis(const char* name) {
-  return (std::filesystem::read_symlink("/proc/self/exe").parent_path() / name).string();
-}
-
-std::string RunAndRead(const std::string& command) {
-  std::FILE* const pipe = ::popen(command.c_str(), "r");
-  CHECK(pipe != nullptr);
-  std::string text;
-  std::array<char, 4096> buffer;
-  while (const size_t count = std::fread(buffer.data(), 1, buffer.size(), pipe)) {
-    text.append(buffer.data(), count);
-  }
-  CHECK(::pclose(pipe) == 0) << command << " failed: " << text;
-  return text;
-}
-
-// Ends the cluster that it started, and removes it.
-class MiniCluster {
- public:
-  MiniCluster(std::string directory, const Flags& flags) : directory_(std::move(directory)) {
-    std::string command =
-        absl::StrCat("'", ProgramBesideThis("cairn"), "' mini --dir '", directory_,
-                     "' --datanodes 3 --port 0 --detach -D cairn.log.level=warn");
-    if (!flags.congestion.empty()) {
-      absl::StrAppend(&command, " -D cairn.datanode.tcp.congestion=", flags.congestion);
-    }
-    for (absl::string_view key : absl::StrSplit(flags.daemon_keys, ',', absl::SkipEmpty())) {
-      absl::StrAppend(&command, " -D '", key, "'");
-    }
-    const std::string said = RunAndRead(command);
-    const size_t at = said.find("hdfs://");
-    CHECK(at != std::string::npos) << said;
-    uri_ = said.substr(at, said.find_first_of(" \n", at) - at);
-  }
-  ~MiniCluster() {
-    RunAndRead(
-        absl::StrCat("'", ProgramBesideThis("cairn"), "' mini --dir '", directory_, "' stop 2>&1"));
-    std::filesystem::remove_all(directory_);
-  }
-  MiniCluster(const MiniCluster&) = delete;
-  MiniCluster& operator=(const MiniCluster&) = delete;
-  const std::string& uri() const { return uri_; }
-
- private:
-  const std::string directory_;
-  std::string uri_;
-};
-
 int Usage() {
   absl::FPrintF(stderr,
                 "usage: data_bench [-uri URI [-cluster DIR]] [-dir DIR] [-ops LIST] [-rounds N] "
@@ -431,10 +299,14 @@ int Main(int argc, char** argv) {
   }
   if (flags.directory.empty()) flags.directory = absl::StrCat("/tmp/data_bench.", ::getpid());
   std::filesystem::create_directories(flags.directory);
-  std::unique_ptr<MiniCluster> own;
+  std::unique_ptr<LocalCluster> own;
   if (flags.uri.empty()) {
     flags.cluster = flags.directory + "/cluster";
-    own = std::make_unique<MiniCluster>(flags.cluster, flags);
+    std::vector<std::string> keys = absl::StrSplit(flags.daemon_keys, ',', absl::SkipEmpty());
+    if (!flags.congestion.empty()) {
+      keys.push_back(absl::StrCat("cairn.datanode.tcp.congestion=", flags.congestion));
+    }
+    own = std::make_unique<LocalCluster>(flags.cluster, 3, keys);
     flags.uri = own->uri();
   }
   const std::vector<Process> processes = ProcessesOf(flags.cluster);
