@@ -1,7 +1,9 @@
 """Writes of which a datanode is lost: at each stage, position and byte, by each means."""
 
 import contextlib
+import hashlib
 import itertools
+import json
 import os
 import subprocess
 import time
@@ -10,12 +12,14 @@ from harness import env, hadoop, rpc
 from harness.case import Case
 from harness.cluster import MiniCluster
 from harness.pipeline import PipelineProxies, Strike
-from harness.replicas import replicas_of, words
+from harness.replicas import digest, replicas_of, words
 
 KINDS = ("killed", "stopped", "cut")
 STAGES = ("set-up", "streaming", "close")
 POSITIONS = (0, 1, 2)
 NAMES = ("first", "middle", "last")
+REPLICATION = 3
+FILES_AT_A_TIME = 30  # whose replicas are looked at together, and that are deleted then
 
 
 def wanted(short, long):
@@ -23,7 +27,8 @@ def wanted(short, long):
 
 
 class Losses(Case):
-    """fault 14: each write completes with all its bytes, whatever becomes of one datanode."""
+    """fault 14: each write completes with all its bytes, whatever becomes of one datanode, and soon
+    has all its replicas: equal ones, and nothing else is left of it on any disk."""
 
     limit_seconds = 3 * 3600 if env.LONG else 300
 
@@ -31,13 +36,20 @@ class Losses(Case):
         self.draw = self.random()
         self.cluster = MiniCluster(
             datanodes=4,
-            conf={"dfs.blocksize": "4m", "cairn.namenode.dead.interval": "1h"},
+            conf={
+                "dfs.blocksize": "4m",  # of which every file here is one
+                "dfs.replication": str(REPLICATION),
+                "cairn.namenode.dead.interval": "1h",
+                "dfs.namenode.startup.delay.block.deletion.sec": "0",
+            },
         )
         self.addCleanup(self.cluster.close)
         self.proxies = PipelineProxies(self.cluster)
         self.addCleanup(self.proxies.close)
         self.slowest = {}
         self.worked = {}
+        self.written = {}  # path -> digest of its bytes
+        self.longest_repair = 0
         self.eventually(lambda: self.cluster.live_datanodes() == 4, "all datanodes")
 
     def combinations(self, count):
@@ -74,10 +86,68 @@ class Losses(Case):
             self.cluster.resume_now(strike.victim)
         elif kind == "killed":
             self.proxies.start(strike.victim)
-        self.cluster.dfs("-rm", "-skipTrash", path)
+        self.written[path] = hashlib.md5(before + data).hexdigest()
+        if len(self.written) == FILES_AT_A_TIME:
+            self.expect_back_at_target()
+
+    def expect_back_at_target(self):
+        """Of all files that were written: replication, bytes, and what is on the disks."""
+        if not self.written:
+            return
+        began = time.monotonic()
+        wrong = self.not_at_target()
+        while wrong and time.monotonic() < began + 120 * env.SLOW:
+            wrong = self.not_at_target()
+        self.assertEqual(wrong, [], "replication is not back at target")
+        self.longest_repair = max(self.longest_repair, time.monotonic() - began)
+        self.cluster.dfs("-rm", "-skipTrash", *self.written)
+        self.written.clear()
+        self.eventually(lambda: not replicas_of(self.cluster), "all replicas are deleted", 60)
+
+    def not_at_target(self):
+        """What is wrong, by the namenode's word and by the disks; empty if nothing is."""
+        report = json.loads(self.cluster.cairn("fsck", "/", "-files", "-blocks", "--json").stdout)
+        blocks = {}  # id -> (path, what each replica has to be)
+        wrong = []
+        for file in report["files"]:
+            if file["path"] not in self.written:
+                continue
+            if len(file["blocks"]) != 1:
+                wrong.append(f"{file['path']} has {len(file['blocks'])} blocks")
+            for block in file["blocks"]:
+                standings = [replica["standing"] for replica in block["replicas"]]
+                if standings != ["live"] * REPLICATION or block["need"] != "none":
+                    wrong.append(f"{file['path']}: {block['need']}, {standings}")
+                number = int(block["block"].removeprefix("blk_"))
+                expected = (block["generation_stamp"], "finalized", block["length"])
+                blocks[number] = file["path"], expected
+        if set(self.written) != {path for path, _ in blocks.values()}:
+            wrong.append("files are missing")
+        on_disk = dict.fromkeys(blocks, 0)
+        for replica in replicas_of(self.cluster):
+            path, expected = blocks.get(replica.block, (None, None))
+            found = replica.stamp, replica.state, replica.bytes
+            if path is None or found != expected:
+                wrong.append(f"{path}: {replica} is left over, {expected} is wanted")
+                continue
+            on_disk[replica.block] += 1
+            try:
+                same = digest(replica.path) == self.written[path]
+            except FileNotFoundError:
+                same = False
+            if not same:
+                wrong.append(f"{path}: other bytes than were written: {replica}")
+        wrong += [
+            f"{blocks[block][0]}: {count} replicas on the disks"
+            for block, count in on_disk.items()
+            if count != REPLICATION
+        ]
+        return wrong
 
     def tell(self):
+        self.expect_back_at_target()
         self.note(f"{sum(self.worked.values())} writes, {len(self.worked)} combinations")
+        self.note(f"back at target within {self.longest_repair:.1f} s of looking: all replicas, equal")
         self.note(
             "longest: " + ", ".join(f"{k} {v:.1f} s" for k, v in sorted(self.slowest.items()))
         )
