@@ -6,10 +6,9 @@ import json
 import os
 import re
 import signal
-import subprocess
 import unittest
 
-from harness import disks, env
+from harness import balance, disks, env
 from harness.case import Case
 from harness.cluster import MiniCluster, run
 
@@ -67,33 +66,14 @@ class BalancerCase(Case):
     def address(self, cluster, name):
         return f"127.0.0.1:{cluster.ports(name)['transfer']}"
 
-    def fill(self, cluster):
-        """{ip:port: percent of its capacity} of the live datanodes, as the namenode knows it."""
-        report = json.loads(cluster.cairn("dfsadmin", "-report", "--json").stdout)
-        return {
-            node["datanode"]: 100 * node["used"] / node["capacity"]
-            for node in report["datanodes"]["live"]
-        }
-
     def newest_fill(self, cluster):
-        return self.fill(cluster)[self.address(cluster, cluster.datanodes[-1])]
+        return balance.fill(cluster)[self.address(cluster, cluster.datanodes[-1])]
 
     def furthest(self, cluster):
-        """Percent between the average and the one that is furthest from it."""
-        used = list(self.fill(cluster).values())
-        average = sum(used) / len(used)
-        return max(abs(percent - average) for percent in used)
+        return balance.furthest(cluster)
 
     def balancer(self, cluster, *arguments):
-        """Runs beside the test."""
-        process = subprocess.Popen(
-            [env.program("cairn"), "balancer", *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=cluster.environment(),
-        )
-        self.addCleanup(lambda: (process.kill(), process.communicate()))
-        return process
+        return balance.start(self, cluster, *arguments)
 
     def admin(self, cluster, *arguments):
         return run(

@@ -6,65 +6,8 @@ import time
 import unittest
 
 from harness import env, hadoop
-from harness.case import Case
 from harness.cluster import MiniCluster, run
-
-JSON_HOSTS = {
-    "dfs.namenode.hosts.provider.classname": "org.apache.hadoop.hdfs.server.blockmanagement."
-    "CombinedHostFileManager"
-}
-
-
-def write(path, text, mode=0o644):
-    """At once: the namenode may be reading it."""
-    with open(path + ".new", "w") as file:
-        file.write(text)
-    os.chmod(path + ".new", mode)
-    os.replace(path + ".new", path)
-
-
-class TopologyCase(Case):
-    def hosts_file(self, text=""):
-        path = os.path.join(env.new_directory("hosts"), "hosts")
-        write(path, text)
-        return path
-
-    def address(self, cluster, name):
-        """ip:port, by which the hosts files know a datanode."""
-        ports = cluster.ports(name)
-        number = name.rsplit("-", 1)[1]
-        ip = f"127.0.1.{number}" if cluster.racks else "127.0.0.1"
-        return f"{ip}:{ports['transfer']}"
-
-    def admin(self, cluster, *arguments, check=True):
-        return run(
-            [env.program("cairn"), "dfsadmin", *arguments],
-            check=check,
-            env=cluster.environment(),
-        )
-
-    def refresh(self, cluster):
-        out = self.admin(cluster, "-refreshNodes").stdout
-        self.assertEqual(out, b"Refresh nodes successful\n")
-
-    def topology(self, cluster):
-        """{ip:port: (rack, state)} of -printTopology."""
-        nodes, rack = {}, None
-        for line in self.admin(cluster, "-printTopology").stdout.decode().splitlines():
-            words = line.split()
-            if line.startswith("Rack: "):
-                rack = words[1]
-            elif words:
-                self.assertRegex(words[1], r"\(.+\)")
-                nodes[words[0]] = (rack, " ".join(words[2:]))
-        return nodes
-
-    def states(self, cluster):
-        found = self.topology(cluster)
-        return {
-            name: found.get(self.address(cluster, name), (None, None))[1]
-            for name in cluster.datanodes
-        }
+from harness.topology import JSON_HOSTS, TopologyCase, write
 
 
 class Racks(TopologyCase):
@@ -194,19 +137,6 @@ class Leaving(TopologyCase):
             conf={**self.CONF, "dfs.hosts": hosts, **conf},
         )
 
-    def want(self, cluster, hosts, **states):
-        """datanode_1="DECOMMISSIONED" and so on; the others serve."""
-        objects = []
-        for name, state in states.items():
-            ip, port = self.address(cluster, name.replace("_", "-")).split(":")
-            entry = {"hostName": ip, "port": int(port)}
-            if isinstance(state, tuple):
-                state, until = state
-                entry["maintenanceExpireTimeInMS"] = int(until * 1000)
-            objects.append({**entry, "adminState": state})
-        write(hosts, json.dumps(objects))
-        self.refresh(cluster)
-
     def fill(self, cluster, files=20, replication=3):
         data = os.urandom(1 << 20)
         for number in range(files):
@@ -216,19 +146,6 @@ class Leaving(TopologyCase):
     def check(self, cluster, data, files=20):
         for number in range(files):
             self.assertEqual(cluster.cat(f"/f{number}"), data, f"/f{number}")
-
-    def replicas(self, cluster, name):
-        return sum(
-            file.startswith("blk_") and not file.endswith(".meta")
-            for _, _, files in os.walk(cluster.data(name))
-            for file in files
-        )
-
-    def total(self, cluster):
-        return sum(self.replicas(cluster, name) for name in cluster.datanodes)
-
-    def state(self, cluster, name):
-        return self.states(cluster)[name]
 
     def test_a_decommissioned_datanode_may_be_switched_off(self):
         hosts = self.hosts_file("[]")
@@ -262,33 +179,8 @@ class Leaving(TopologyCase):
             },
         ) as cluster:
             cluster.put(os.urandom(22 << 20), "/f", "-D", "dfs.replication=2")
-            before = self.replicas(cluster, "datanode-1")
             self.want(cluster, hosts, datanode_1="DECOMMISSIONED")
-            foretold = []  # (when, its end)
-
-            def leaving():
-                report = json.loads(
-                    self.admin(cluster, "-report", "-decommissioning", "--json").stdout
-                )
-                nodes = report["datanodes"]["decommissioning"]
-                return nodes[0]["leaving"] if nodes and "leaving" in nodes[0] else None
-
-            until = time.monotonic() + 200 * env.SLOW
-            while self.state(cluster, "datanode-1") != "Decommissioned":
-                self.assertLess(time.monotonic(), until, "it does not end")
-                now, found = time.monotonic(), leaving()
-                if found and found["ends_in_s"] is not None and not found["looking"]:
-                    done = 1 - found["blocks_left"] / before
-                    if 0.33 < done < 0.75:
-                        foretold.append((now, now + found["ends_in_s"]))
-                time.sleep(0.5)
-            end = time.monotonic()
-            self.assertGreaterEqual(len(foretold), 5, "it was over too soon to be foretold")
-            for now, expected in foretold:
-                with self.subTest(left=round(end - now, 1), foretold=round(expected - now, 1)):
-                    self.assertLessEqual(abs(expected - end), 0.3 * (end - now))
-            why = cluster.cairn("why", self.address(cluster, "datanode-1")).stdout.decode()
-            self.assertIn("it is decommissioned and may be switched off", why)
+            self.watch_it_go(cluster, "datanode-1")
 
     def test_a_cancelled_decommission_leaves_nothing_too_many(self):
         hosts = self.hosts_file("[]")

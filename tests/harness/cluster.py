@@ -61,6 +61,13 @@ class MiniCluster:
     def address(self):
         return f"127.0.0.1:{self.port}"
 
+    # How the command of a client begins that is to reach this cluster.
+    client = ()
+
+    def ip(self, name):
+        """By which the cluster knows a datanode."""
+        return f"127.0.1.{name.rsplit('-', 1)[1]}" if self.racks else "127.0.0.1"
+
     @property
     def conf_dir(self):
         return os.path.join(self.directory, "conf")
@@ -236,7 +243,7 @@ class MiniCluster:
 
     def dfs(self, *arguments, check=True, timeout=120, env_more=None, **options):
         return run(
-            [env.program("cairn"), "dfs", *arguments],
+            [*self.client, env.program("cairn"), "dfs", *arguments],
             check=check,
             timeout=timeout,
             env=self.environment(**(env_more or {})),
@@ -246,7 +253,7 @@ class MiniCluster:
     def cairn(self, *arguments, env_more=None, **options):
         """Any other command of `cairn`; whatever its exit status, it is not checked."""
         return run(
-            [env.program("cairn"), *arguments],
+            [*self.client, env.program("cairn"), *arguments],
             check=False,
             env=self.environment(**(env_more or {})),
             **options,
@@ -273,11 +280,7 @@ class MiniCluster:
         return self.dfs(*flags, "-checksum", path).stdout.decode().split()[-1]
 
     def live_datanodes(self):
-        result = run(
-            [env.program("cairn"), "dfsadmin", "-report", "-live"],
-            check=False,
-            env=self.environment(),
-        )
+        result = self.cairn("dfsadmin", "-report", "-live")
         match = re.search(rb"Live datanodes \((\d+)\)", result.stdout)
         return int(match.group(1)) if match else 0
 
