@@ -84,8 +84,9 @@ BlockVerdict JudgeBlock(const BlockReport& block, const FsckCluster& cluster) {
     return v;
   }
   v.corrupt = block.corrupt;
-  v.missing = v.total() == 0 && !v.corrupt;
-  v.under_replicated = v.total() < block.wanted && v.total() > 0;
+  const bool readable = v.total() > 0 || block.Count(Standing::kExcess) > 0;
+  v.missing = !readable && !v.corrupt;
+  v.under_replicated = v.total() < block.wanted && readable;
   v.surplus = v.live > block.wanted ? v.live - block.wanted : 0;
   v.racks_short = RacksShort(block, v, cluster);
   return v;

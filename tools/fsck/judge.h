@@ -2,8 +2,11 @@
 // what a namenode told (client/admin_types.h) to a verdict, by HDFS's rules.
 //
 //   replicas of a block, counted     live + decommissioned + decommissioning + in maintenance
-//   MISSING   none of these, and no bad one either    CORRUPT   all that is left is known to be bad
+//   MISSING   none of these, and no other that can be read, good or bad
+//   CORRUPT   all that is left is known to be bad
 //   under-replicated: fewer than wanted, but not missing     over-replicated: more live ones
+// A replica that is to be deleted (excess) is not counted, as in HDFS. But readers get its bytes
+// while it is there: a block that has one left is not missing, which in HDFS it is.
 //   mis-replicated: all in one rack, though there are several
 //
 // A file is corrupt when a block of it is missing or corrupt; the file system when a file is.

@@ -86,6 +86,20 @@ TEST(FsckJudgeTest, LiveReplicasBeyondTheWantedOnesAreSurplusUnlessOrderedAway) 
             0u);
 }
 
+// The others were lost before it was deleted: readers still get its bytes.
+TEST(FsckJudgeTest, ABlockWithOnlyAnExcessReplicaIsUnderReplicatedAndNotMissing) {
+  FsckTotals totals;
+  for (const Standing lost : {Standing::kDead, Standing::kCorrupt}) {
+    const FileReport file = File({Block({Standing::kExcess, lost})});
+    const FileVerdict verdict = Judge(file, kThreeRacks);
+    EXPECT_FALSE(verdict.lost());
+    EXPECT_EQ(verdict.under_replicated, 1u);
+    totals.Add(file, verdict, kThreeRacks);
+  }
+  EXPECT_TRUE(totals.healthy());
+  EXPECT_EQ(totals.missing_replicas, 6u);
+}
+
 TEST(FsckJudgeTest, AllInOneRackIsBadlySpreadIfThereAreSeveral) {
   BlockReport block = Block({Standing::kLive, Standing::kLive, Standing::kLive});
   for (client::ReplicaReport& replica : block.replicas) replica.rack = "/one";
