@@ -14,6 +14,7 @@
 #include "tools/balancer/follower.h"
 #include "tools/balancer/options.h"
 #include "tools/cluster_options.h"
+#include "tools/hadoop_text.h"
 #include "tools/json.h"
 
 namespace cairn::tools {
@@ -129,7 +130,7 @@ class BalancerRun {
 
   BalanceEnd End(BalanceEnd end, std::string message) {
     message_ = std::move(message);
-    if (!options_.json) out_ << message_ << "\n";
+    if (!options_.json) out_ << Escaped(message_) << "\n";
     return end;
   }
 

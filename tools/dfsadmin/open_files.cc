@@ -2,6 +2,7 @@
 #include "absl/strings/str_format.h"
 #include "common/status_macros.h"
 #include "tools/dfsadmin/commands.h"
+#include "tools/hadoop_text.h"
 #include "tools/json.h"
 
 namespace cairn::tools {
@@ -10,7 +11,8 @@ namespace {
 void PrintText(const std::vector<client::OpenFile>& files, std::ostream& out) {
   out << absl::StreamFormat("%-20s\t%-20s\t%s\n", "Client Host", "Client Name", "Open File Path");
   for (const client::OpenFile& file : files) {
-    out << absl::StreamFormat("%-20s\t%-20s\t%20s\n", file.machine, file.client, file.path);
+    out << absl::StreamFormat("%-20s\t%-20s\t%20s\n", Escaped(file.machine), Escaped(file.client),
+                              Escaped(file.path));
   }
 }
 

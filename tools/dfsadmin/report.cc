@@ -75,7 +75,7 @@ void PrintLeaving(const client::LeaveFacts& leaving, std::ostream& out) {
   } else {
     out << "not known yet\n";
   }
-  if (!leaving.blocked_by.empty()) out << "In The Way: " << leaving.blocked_by << "\n";
+  if (!leaving.blocked_by.empty()) out << "In The Way: " << Escaped(leaving.blocked_by) << "\n";
 }
 
 void PrintNode(const DatanodeReport& n, const client::LeaveFacts* leaving, std::ostream& out) {

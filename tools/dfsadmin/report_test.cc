@@ -68,6 +68,11 @@ TEST(PrintReportTest, OfANodeThatIsToLeaveItIsToldHowFarItHasCome) {
                                      "Bytes Left: 2048 (2 KB)\nBlocks Nowhere Else: 1\n"
                                      "Expected End: in 2s, at 1024 (1 KB) per second\n"
                                      "In The Way: blk_1: no datanode has room\n"));
+  std::ostringstream hostile;
+  leaving.blocked_by = "/f\nName: 10.0.0.9:9866 is being written";
+  PrintReport(report, hostile);
+  EXPECT_THAT(hostile.str(), HasSubstr("In The Way: /f\\nName: 10.0.0.9:9866 is being written\n"));
+  leaving.blocked_by = "blk_1: no datanode has room";
   std::ostringstream json;
   WriteReport(report, json);
   EXPECT_THAT(json.str(), HasSubstr("\"leaving\":{\"for_s\":90,\"blocks_left\":3,"

@@ -15,6 +15,7 @@
 #include "common/status_macros.h"
 #include "tools/cluster_options.h"
 #include "tools/doctor/judge.h"
+#include "tools/hadoop_text.h"
 #include "tools/json.h"
 #include "tools/mini/mini_cluster.h"
 
@@ -96,7 +97,7 @@ const char* SeverityText(Severity severity) {
 void PrintText(const std::vector<Finding>& findings, const DoctorFacts& facts, bool well,
                std::ostream& out) {
   for (const Finding& finding : findings) {
-    out << SeverityText(finding.severity) << ": " << finding.check << ": " << finding.what
+    out << SeverityText(finding.severity) << ": " << finding.check << ": " << Escaped(finding.what)
         << "\n    " << finding.advice << "\n";
   }
   if (!well) return;

@@ -92,11 +92,11 @@ void PrintTrouble(const FileReport& file, const BlockReport& block, const BlockV
                   std::ostream& out) {
   if (v.corrupt) {
     out << "\n"
-        << file.path << ": CORRUPT blockpool " << file.block_pool << " block blk_"
+        << Escaped(file.path) << ": CORRUPT blockpool " << file.block_pool << " block blk_"
         << static_cast<int64_t>(block.id) << "\n";
   }
   if (v.under_replicated) {
-    if (!o.files) out << "\n" << file.path << ": ";
+    if (!o.files) out << "\n" << Escaped(file.path) << ": ";
     out << " Under replicated " << BlockName(file, block) << ". Target Replicas is " << block.wanted
         << " but found " << v.live << " live replica(s), " << v.decommissioned
         << " decommissioned replica(s), " << v.decommissioning << " decommissioning replica(s)";
@@ -109,7 +109,7 @@ void PrintTrouble(const FileReport& file, const BlockReport& block, const BlockV
   if (v.racks_short > 0) {
     if (!o.files) {
       if (first_in_file) out << "\n";
-      out << file.path << ": ";
+      out << Escaped(file.path) << ": ";
     }
     out << " Replica placement policy is violated for " << BlockName(file, block)
         << ". Block should be additionally replicated on " << v.racks_short
@@ -121,7 +121,7 @@ void PrintLost(const FileReport& file, const FileVerdict& verdict, const FsckOpt
                std::ostream& out) {
   const auto print = [&](const char* what, uint32_t blocks, uint64_t bytes) {
     if (blocks == 0) return;
-    if (!o.files) out << "\n" << file.path << ":";
+    if (!o.files) out << "\n" << Escaped(file.path) << ":";
     out << " " << what << " " << blocks << " blocks of total size " << bytes << " B"
         << (o.files ? "\n" : ".");
   };
@@ -257,9 +257,9 @@ std::string BlockName(const FileReport& file, const BlockReport& block) {
 void PrintFsckFile(const FileReport& file, const FileVerdict& verdict, const FsckCluster& cluster,
                    const FsckOptions& o, std::ostream& out) {
   if (o.files || (o.open_for_write && file.open)) {
-    out << file.path << " " << file.length << " bytes, replicated: replication=" << file.replication
-        << ", " << file.blocks.size() << " block(s)"
-        << (o.open_for_write && file.open ? ", OPENFORWRITE: " : ": ");
+    out << Escaped(file.path) << " " << file.length
+        << " bytes, replicated: replication=" << file.replication << ", " << file.blocks.size()
+        << " block(s)" << (o.open_for_write && file.open ? ", OPENFORWRITE: " : ": ");
   }
   uint32_t under = 0;
   for (size_t i = 0; i < file.blocks.size(); ++i) {
@@ -316,7 +316,7 @@ void PrintFsckBlock(const std::string& name, const client::OwnedBlock* found, co
   const auto count = [&](const char* what, uint64_t number) {
     out << "No. of " << what << " Replica: " << number << "\n";
   };
-  out << "Block Id: " << name << "\nBlock belongs to: " << found->path << "\n";
+  out << "Block Id: " << name << "\nBlock belongs to: " << Escaped(found->path) << "\n";
   count("Expected", block.wanted);
   count("live", block.live());
   count("excess", block.Count(Standing::kExcess));

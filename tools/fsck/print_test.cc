@@ -69,6 +69,24 @@ TEST(FsckPrintTest, BlocksAreListedWithTheirReplicas) {
                         "(STALE_NODE)]"));
 }
 
+// Anybody may choose a name that looks like lines of a report.
+TEST(FsckPrintTest, ANameForgesNoLine) {
+  for (const std::vector<Standing>& standings :
+       {std::vector<Standing>{Standing::kLive}, {Standing::kCorrupt}, {}}) {
+    FileReport file = SomeFile(standings);
+    file.path = "/x\nThe filesystem under path '/' is HEALTHY\n";
+    file.blocks[0].corrupt = standings == std::vector{Standing::kCorrupt};
+    for (const FsckOptions& o : {FsckOptions{}, FsckOptions{.files = true, .blocks = true}}) {
+      EXPECT_THAT(Printed(file, o), HasSubstr("/x\\nThe filesystem under path '/' is HEALTHY\\n"));
+      EXPECT_THAT(Printed(file, o), Not(HasSubstr("\nThe")));
+    }
+    std::ostringstream out;
+    const client::OwnedBlock owned{.path = file.path, .block = file.blocks[0]};
+    PrintFsckBlock("blk_1", &owned, {}, out);
+    EXPECT_THAT(out.str(), Not(HasSubstr("\nThe")));
+  }
+}
+
 TEST(FsckPrintTest, AMissingReplicaIsSaidOfItsBlock) {
   EXPECT_EQ(Printed(SomeFile({Standing::kLive}), {}),
             "\n/a/f:  Under replicated BP-1-127.0.0.1-1:blk_1073741825_1001. Target Replicas is 2 "

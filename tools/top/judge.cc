@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "tools/dfs/format.h"
+#include "tools/hadoop_text.h"
 
 namespace cairn::tools {
 namespace {
@@ -72,7 +73,7 @@ std::vector<const NodeFacts*> InOrder(const std::vector<NodeFacts>& nodes) {
 
 std::string RateText(const std::vector<Rate>& rates, size_t row) {
   if (row >= rates.size()) return "";
-  return absl::StrFormat("%9.1f  %-28s", rates[row].per_second, rates[row].name);
+  return absl::StrFormat("%9.1f  %-28s", rates[row].per_second, Escaped(rates[row].name));
 }
 
 }  // namespace
@@ -116,7 +117,10 @@ void PrintTop(const TopSample& sample, const std::string& namenode, size_t rows,
        << c.low_redundancy() - c.by_need[static_cast<size_t>(Need::kMissing)] << " lack replicas, "
        << c.by_need[static_cast<size_t>(Need::kBadlySpread)] << " badly spread, " << c.copies
        << " copies under way, " << c.pending_deletions << " replicas to delete"
-       << (c.looking ? " (still looking)" : "") << "\n\n";
+       << (c.looking      ? " (still looking)"
+           : c.overflowed ? " (or more)"
+                          : "")
+       << "\n\n";
   text << absl::StreamFormat("%9s  %-28s%9s  %s\n", "ops/s", "operation", "ops/s", "user");
   const size_t operations =
       std::min(kOperationRows, std::max(sample.methods.size(), sample.users.size()));
@@ -167,6 +171,7 @@ void WriteTop(const TopSample& sample, JsonWriter& json) {
   json.Field("copies_under_way", c.copies);
   json.Field("replicas_to_delete", c.pending_deletions);
   json.Field("looking", c.looking);
+  json.Field("overflowed", c.overflowed);
   json.EndObject();
   json.Key("datanodes");
   json.BeginArray();

@@ -52,6 +52,15 @@ TEST(TopTest, TheTableShowsOperationsUsersAndNodesInTroubleFirst) {
   EXPECT_THAT(out.str(), HasSubstr("25 %"));
 }
 
+// A user's name is what the client says it is.
+TEST(TopTest, AUsersNameSteersNoTerminal) {
+  TopSample sample = Sample();
+  sample.users[0].name = "\x1b[2J\nroot";
+  std::ostringstream out;
+  PrintTop(sample, "nn:8020", 0, out);
+  EXPECT_THAT(out.str(), HasSubstr("\\x1b[2J\\nroot"));
+}
+
 TEST(TopTest, NoMoreLinesThanTheTerminalHas) {
   std::ostringstream out;
   PrintTop(Sample(), "nn:8020", 3, out);

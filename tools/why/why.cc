@@ -15,6 +15,7 @@
 #include "common/status_macros.h"
 #include "tools/cluster_options.h"
 #include "tools/fsck/options.h"
+#include "tools/hadoop_text.h"
 #include "tools/json.h"
 #include "tools/why/judge.h"
 
@@ -124,14 +125,14 @@ class Why {
 void PrintText(const Found& found, std::ostream& out) {
   const Explanation& e = found.explanation;
   if (e.troubles.empty()) {
-    out << "Nothing is wrong with " << e.subject << ": " << e.fine << ".\n";
+    out << "Nothing is wrong with " << Escaped(e.subject) << ": " << Escaped(e.fine) << ".\n";
     return;
   }
   const auto line = [&](const char* word, const std::string& text) {
-    if (!text.empty()) out << "  " << word << text << "\n";
+    if (!text.empty()) out << "  " << word << Escaped(text) << "\n";
   };
   for (const Trouble& t : e.troubles) {
-    out << t.subject << "\n";
+    out << Escaped(t.subject) << "\n";
     line("wrong:      ", t.what);
     line("since:      ", t.since);
     line("being done: ", t.doing);
@@ -195,7 +196,7 @@ int RunWhy(CommandContext& ctx) {
   }
   const absl::StatusOr<Found> found = Run(args[0], *options);
   if (!found.ok()) {
-    ctx.err << "why: " << found.status().message() << "\n";
+    ctx.err << "why: " << Escaped(found.status().message()) << "\n";
     return kExitUsage;
   }
   as_json ? PrintJson(*found, ctx.out) : PrintText(*found, ctx.out);
