@@ -15,6 +15,7 @@ namespace cairn::tools {
 inline constexpr int kExitOk = 0;
 inline constexpr int kExitFailed = 1;
 inline constexpr int kExitUsage = 2;
+inline constexpr int kExitHadoopFailed = 255;  // -1 of Hadoop's tools
 
 struct CommandContext {
   std::vector<std::string> args;  // after the command's name
@@ -27,6 +28,9 @@ struct Command {
   const char* summary;  // one line
   const char* usage;    // arguments, for "usage: cairn NAME ..."
   int (*run)(CommandContext& ctx);
+  // The exit code when what it printed could not be written: a cut report must not pass for a good
+  // one. 0: `run` sees to that itself.
+  int exit_unwritten = kExitFailed;
 };
 
 // Every command, in the order of the help text.

@@ -18,7 +18,8 @@ constexpr Command kCommands[] = {
      .summary = "move blocks from full datanodes to emptier ones, as `hdfs balancer` does",
      .usage = "[-conf DIR] [-fs URI] [-D KEY=VALUE]... [-threshold PERCENT] "
               "[-include|-exclude|-source [-f FILE | HOST,...]]... [-idleiterations N] [--json]",
-     .run = &RunBalancer},
+     .run = &RunBalancer,
+     .exit_unwritten = 252},  // HDFS's IO_EXCEPTION
     {.name = "debug",
      .summary = "look into single replicas and files, as `hdfs debug` does",
      .usage = "verifyMeta|computeMeta|recoverLease [ARGUMENT]...",
@@ -26,11 +27,13 @@ constexpr Command kCommands[] = {
     {.name = "dfs",
      .summary = "work with files, with the options and output of `hdfs dfs`",
      .usage = "[-conf DIR] [-fs URI] [-D KEY=VALUE]... -COMMAND [ARGUMENT]...",
-     .run = &RunDfs},
+     .run = &RunDfs,
+     .exit_unwritten = kExitOk},
     {.name = "dfsadmin",
      .summary = "look at the cluster and steer it, as `hdfs dfsadmin` does",
      .usage = "[-conf DIR] [-fs URI] [-D KEY=VALUE]... -COMMAND [ARGUMENT]...",
-     .run = &RunDfsAdmin},
+     .run = &RunDfsAdmin,
+     .exit_unwritten = kExitHadoopFailed},
     {.name = "doctor",
      .summary = "look for trouble in the cluster and say what to do",
      .usage = "[-conf DIR] [-fs URI] [-D KEY=VALUE]... [--json]",
@@ -38,7 +41,8 @@ constexpr Command kCommands[] = {
     {.name = "fsck",
      .summary = "check that every file is whole, as `hdfs fsck` does",
      .usage = "[-conf DIR] [-fs URI] [-D KEY=VALUE]... PATH [-files [-blocks [-locations]]]...",
-     .run = &RunFsck},
+     .run = &RunFsck,
+     .exit_unwritten = kExitHadoopFailed},
     {.name = "mini",
      .summary = "a whole cluster of real processes under one directory",
      .usage = "--dir D [--datanodes N] [--port P] [-D key=value]... [--racks a,b,...] [--detach] | "
@@ -51,7 +55,8 @@ constexpr Command kCommands[] = {
     {.name = "why",
      .summary = "explain what is wrong with a file, a block or a datanode",
      .usage = "[-conf DIR] [-fs URI] [-D KEY=VALUE]... PATH|BLOCK|NODE [--json]",
-     .run = &RunWhy},
+     .run = &RunWhy,
+     .exit_unwritten = kExitUsage},  // as when it could not be found out
     {.name = "namenode",
      .summary = "run a namenode; format, checkpoint, restore and recover one",
      .usage = "[-format [-force] [-clusterid ID] | -checkpoint | -restore [--to TXID|TIME] "

@@ -24,6 +24,13 @@ const Command* Find(const std::string& name) {
   return nullptr;
 }
 
+// `code`, if all that was printed has gone out; else `unwritten`.
+int CheckOutput(const std::string& name, int code, int unwritten) {
+  if (std::cout.flush()) return code;
+  std::cerr << "cairn " << name << ": Unable to write to output stream.\n";
+  return unwritten;
+}
+
 int Main(int argc, char** argv) {
   if (argc < 2) {
     PrintHelp(std::cerr);
@@ -38,7 +45,7 @@ int Main(int argc, char** argv) {
       std::cout << "usage: cairn " << command->name << " " << command->usage << "\n"
                 << command->summary << "\n";
     }
-    return kExitOk;
+    return CheckOutput(name, kExitOk, kExitFailed);
   }
   const Command* command = Find(name);
   if (command == nullptr) {
@@ -48,8 +55,8 @@ int Main(int argc, char** argv) {
   }
   CommandContext ctx{.args = {argv + 2, argv + argc}, .out = std::cout, .err = std::cerr};
   const int code = command->run(ctx);
-  std::cout.flush();
-  return code;
+  return command->exit_unwritten == kExitOk ? code
+                                            : CheckOutput(name, code, command->exit_unwritten);
 }
 
 }  // namespace

@@ -12,11 +12,6 @@
 #include "tools/dfsadmin/admin_command.h"
 
 namespace cairn::tools {
-namespace {
-
-constexpr int kExitHadoopFailed = 255;  // -1 of Hadoop's tools
-
-}  // namespace
 
 AdminCall::AdminCall(const AdminCommand& row, std::vector<std::string> arguments,
                      const client::ClientOptions& client_options, std::ostream& output,
