@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "tools/block_counts.h"
 #include "tools/dfs/format.h"
 
 namespace cairn::tools {
@@ -194,6 +195,12 @@ class Doctor {
   void CheckBlocks() {
     const ClusterFacts& c = f_.cluster;
     const auto count = [&](Need need) { return c.by_need[static_cast<size_t>(need)]; };
+    // Safe mode is told of already.
+    if (const std::string why = WhyMoreMayBeWrong(c); !why.empty() && !c.safe_mode) {
+      Add(Severity::kWarning, "blocks",
+          absl::StrCat("more blocks may be in trouble than are known: ", why),
+          "ask again later; `cairn fsck /` looks at every file now");
+    }
     const uint64_t missing = count(Need::kMissing);
     const uint64_t low = c.low_redundancy() - missing;
     const std::string more = c.overflowed ? " or more" : c.looking ? ", so far" : "";

@@ -132,6 +132,20 @@ TEST(DoctorTest, MissingBlocksAreErrorsAndThoseUnderRepairWarnings) {
   EXPECT_THAT(findings[1].what, HasSubstr("5 blocks lack replicas"));
 }
 
+// Nothing found is no all-clear then.
+TEST(DoctorTest, BlocksThatWereNotLookedAtAreAWarning) {
+  DoctorFacts facts = Healthy();
+  facts.cluster.looking = true;
+  EXPECT_EQ(TheFinding(facts).severity, Severity::kWarning);
+  EXPECT_EQ(TheFinding(facts).check, "blocks");
+  EXPECT_THAT(TheFinding(facts).what, HasSubstr("still looking through the blocks"));
+  facts.cluster.safe_mode = true;
+  EXPECT_EQ(TheFinding(facts).check, "safe mode") << "told once";
+  facts = Healthy();
+  facts.cluster.overflowed = true;
+  EXPECT_THAT(TheFinding(facts).what, HasSubstr("more than the namenode remembers"));
+}
+
 TEST(DoctorTest, DescriptorsRunOutBeforeTheyAreOut) {
   DoctorFacts facts = Healthy();
   facts.cluster.descriptors_used = 60000;

@@ -16,8 +16,10 @@
 #include "client/path.h"
 #include "common/fs_error.h"
 #include "common/status_macros.h"
+#include "tools/block_counts.h"
 #include "tools/cluster_options.h"
 #include "tools/fsck/judge.h"
+#include "tools/fsck/lost_blocks.h"
 #include "tools/fsck/mend.h"
 #include "tools/fsck/options.h"
 #include "tools/fsck/print.h"
@@ -26,8 +28,6 @@
 
 namespace cairn::tools {
 namespace {
-
-constexpr int kExitHadoopFailed = 255;  // -1 of Hadoop's tools
 
 std::string ThisHost() {
   char name[256] = {};
@@ -62,7 +62,8 @@ class Fsck {
   absl::Status CheckPath(const client::FileStatus& status);
   absl::Status CheckDirectory(const std::string& path);
   absl::Status CheckFile(const client::FileStatus& status);
-  absl::Status MendFile(const client::FileReport& file, const FileVerdict& verdict);
+  void MendFile(const client::FileReport& file, const FileVerdict& verdict);
+  void Say(absl::string_view trouble) { err_ << "fsck: " << Escaped(trouble) << "\n"; }
   std::string Started(absl::string_view about) const;
   int Failed(const absl::Status& status, absl::Time began);
 
@@ -122,27 +123,34 @@ absl::Status Fsck::CheckFile(const client::FileStatus& status) {
   } else if (o_.files || !verdict.ok()) {
     WriteFsckFile(*file, verdict, json_);
   }
-  if (verdict.lost() && !file->open) return MendFile(*file, verdict);
+  if (verdict.lost() && !file->open) MendFile(*file, verdict);
   return absl::OkStatus();
 }
 
 // A file that could not be mended does not stop the check of the others.
-absl::Status Fsck::MendFile(const client::FileReport& file, const FileVerdict& verdict) {
-  absl::Status status;
-  if (o_.move) status = CopyToLostFound(fs_, file, verdict);
-  if (!status.ok()) err_ << "fsck: " << status.message() << "\n";
-  mending_failed_ |= !status.ok() && !absl::IsAlreadyExists(status);
-  if (!o_.remove) return absl::OkStatus();
-  const absl::StatusOr<bool> removed = fs_.Delete(file.path, false);
-  if (!removed.ok()) {
-    err_ << "fsck: " << removed.status().message() << "\n";
-    mending_failed_ = true;
+void Fsck::MendFile(const client::FileReport& file, const FileVerdict& verdict) {
+  if (o_.move) {
+    const absl::Status saved = CopyToLostFound(fs_, file, verdict);
+    if (!saved.ok()) {
+      Say(saved.message());
+      mending_failed_ |= o_.remove || !absl::IsAlreadyExists(saved);
+      // HDFS deletes it all the same, and what was left of it is gone.
+      if (o_.remove) {
+        Say(absl::StrCat(file.path, " is not deleted: what is left of it was not saved. -delete ",
+                         "without -move deletes it"));
+      }
+      return;
+    }
   }
-  return absl::OkStatus();
+  if (!o_.remove) return;
+  const absl::StatusOr<bool> removed = fs_.Delete(file.path, false);
+  if (removed.ok()) return;
+  Say(removed.status().message());
+  mending_failed_ = true;
 }
 
 absl::Status Fsck::CheckDirectory(const std::string& path) {
-  if (o_.files && !o_.json) out_ << path << " <dir>\n";
+  if (o_.files && !o_.json) out_ << Escaped(path) << " <dir>\n";
   ++totals_.dirs;
   client::DirectoryIterator entries = fs_.List(path);
   for (;;) {
@@ -156,7 +164,7 @@ absl::Status Fsck::CheckDirectory(const std::string& path) {
 absl::Status Fsck::CheckPath(const client::FileStatus& status) {
   if (status.is_directory()) return CheckDirectory(status.path);
   if (status.is_file()) return CheckFile(status);
-  if (o_.files && !o_.json) out_ << status.path << " <symlink>\n";
+  if (o_.files && !o_.json) out_ << Escaped(status.path) << " <symlink>\n";
   ++totals_.symlinks;
   return absl::OkStatus();
 }
@@ -181,7 +189,7 @@ int Fsck::Failed(const absl::Status& status, absl::Time began) {
   }
   out_ << "FSCK ended at " << JavaDate(absl::Now()) << " in "
        << absl::ToInt64Milliseconds(absl::Now() - began) << " milliseconds\n"
-       << status.message() << "\n\n\nFsck on path '" << o_.path << "' FAILED\n";
+       << Escaped(status.message()) << "\n\n\nFsck on path '" << Escaped(o_.path) << "' FAILED\n";
   return kExitHadoopFailed;
 }
 
@@ -191,7 +199,7 @@ int Fsck::RunPath() {
     json_.BeginObject();
     json_.Field("path", o_.path);
   } else {
-    out_ << Started(absl::StrCat(" for path ", o_.path)) << "\n\n";
+    out_ << Started(absl::StrCat(" for path ", Escaped(o_.path))) << "\n\n";
   }
   absl::Status status = CheckAll();
   if (status.ok() && mending_failed_) {
@@ -209,7 +217,7 @@ int Fsck::RunPath() {
     PrintFsckTotals(totals_, cluster_, o_, out_);
     out_ << "FSCK ended at " << JavaDate(absl::Now()) << " in "
          << absl::ToInt64Milliseconds(absl::Now() - began)
-         << " milliseconds\n\n\nThe filesystem under path '" << o_.path << "' is "
+         << " milliseconds\n\n\nThe filesystem under path '" << Escaped(o_.path) << "' is "
          << (healthy ? "HEALTHY" : "CORRUPT") << "\n";
   }
   return healthy ? kExitOk : 1;
@@ -287,35 +295,26 @@ absl::StatusOr<std::vector<client::LostBlock>> Fsck::FindLostBlocks() {
 }
 
 int Fsck::RunListCorrupt() {
+  LostBlocks lost{.path = o_.path};
+  const auto failed = [this](const absl::Status& status) {
+    Say(status.message());
+    return kExitHadoopFailed;
+  };
+  // Asked first: what it has looked through by now is in the list. An Apache HDFS that has not
+  // looked refuses to tell.
+  const auto cluster = admin_.DescribeCluster();
+  if (!cluster.ok() && !absl::IsUnimplemented(cluster.status())) return failed(cluster.status());
+  if (cluster.ok()) lost.more = WhyMoreMayBeWrong(*cluster);
   auto found = admin_.ListLostBlocks(o_.path);
   if (absl::IsUnimplemented(found.status())) found = FindLostBlocks();
-  if (!found.ok()) {
-    err_ << "fsck: " << found.status().message() << "\n";
-    return kExitHadoopFailed;
-  }
-  const std::vector<client::LostBlock>& blocks = *found;
+  if (!found.ok()) return failed(found.status());
+  lost.blocks = *std::move(found);
   if (o_.json) {
-    json_.BeginObject();
-    json_.Field("path", o_.path);
-    json_.Key("corrupt_blocks");
-    json_.BeginArray();
-    for (const client::LostBlock& block : blocks) {
-      json_.BeginObject();
-      json_.Field("block", absl::StrCat("blk_", static_cast<int64_t>(block.id)));
-      json_.Field("path", block.path);
-      json_.EndObject();
-    }
-    json_.EndArray();
-    json_.EndObject();
+    WriteLostBlocks(lost, json_);
   } else {
-    if (!blocks.empty()) out_ << "The list of corrupt blocks under path '" << o_.path << "' are:\n";
-    for (const client::LostBlock& block : blocks) {
-      out_ << "blk_" << static_cast<int64_t>(block.id) << "\t" << block.path << "\n";
-    }
-    out_ << "The filesystem under path '" << o_.path << "' has " << blocks.size()
-         << " CORRUPT blocks\n";
+    PrintLostBlocks(lost, out_);
   }
-  return blocks.empty() ? kExitOk : kExitHadoopFailed;
+  return LostBlocksExitCode(lost);
 }
 
 int UsageFailed(std::ostream& err, absl::string_view why) {

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/time.h"
+#include "tools/block_counts.h"
 #include "tools/dfs/format.h"
 
 namespace cairn::tools {
@@ -184,6 +185,20 @@ std::string NodeSubject(const NodeFacts& node) {
   return absl::StrCat(node.name(), " (", node.host, ")");
 }
 
+// What is done about the blocks of dead datanodes.
+std::string RepairOfTheDead(const ClusterFacts& cluster) {
+  const uint64_t low = cluster.low_redundancy();
+  const std::string more = WhyMoreMayBeWrong(cluster);
+  if (cluster.safe_mode) return "nothing: in safe mode no replica is copied";
+  if (cluster.copies > 0 || low > 0) {
+    return absl::StrCat("its blocks are copied from other replicas: ", low,
+                        " blocks of the cluster lack replicas, ", cluster.copies,
+                        " copies are under way", more.empty() ? "" : "; ", more);
+  }
+  return more.empty() ? "nothing is left to do: no block lacks replicas"
+                      : absl::StrCat("no block is known to lack replicas, but ", more);
+}
+
 void AddLiveness(const NodeFacts& node, const ClusterFacts& cluster,
                  std::vector<Trouble>& troubles) {
   if (node.liveness == NodeLiveness::kLive) return;
@@ -198,12 +213,8 @@ void AddLiveness(const NodeFacts& node, const ClusterFacts& cluster,
                               ", and its blocks are copied then");
   } else {
     t.what = "no heartbeat: it is dead";
-    const uint64_t low = cluster.low_redundancy();
-    t.doing = cluster.copies > 0 || low > 0
-                  ? absl::StrCat("its blocks are copied from other replicas: ", low,
-                                 " blocks of the cluster lack replicas, ", cluster.copies,
-                                 " copies are under way")
-                  : "nothing is left to do: no block lacks replicas";
+    t.doing = RepairOfTheDead(cluster);
+    if (cluster.safe_mode) t.blocked = absl::StrCat("safe mode: ", cluster.safe_mode_reason);
     t.expected = "when the datanode is started again, or for ever";
   }
   troubles.push_back(std::move(t));

@@ -135,6 +135,24 @@ TEST(WhyTest, ASilentNodeHasUntilTheDeadInterval) {
               IsEmpty());
 }
 
+TEST(WhyTest, OfADeadNodeNothingIsLeftToDoOnlyIfAllBlocksWereLookedAt) {
+  const NodeFacts dead = Node(NodeLiveness::kDead, absl::Minutes(10));
+  ClusterFacts cluster = Cluster();
+  EXPECT_THAT(ExplainNode(dead, cluster).troubles.at(0).doing, HasSubstr("nothing is left to do"));
+  cluster.looking = true;
+  EXPECT_EQ(ExplainNode(dead, cluster).troubles.at(0).doing,
+            "no block is known to lack replicas, but the namenode is still looking through the "
+            "blocks");
+  cluster.by_need[static_cast<size_t>(Need::kLow)] = 2;
+  EXPECT_THAT(ExplainNode(dead, cluster).troubles.at(0).doing,
+              HasSubstr("2 blocks of the cluster lack replicas"));
+  cluster.safe_mode = true;
+  cluster.safe_mode_reason = "It was turned on manually.";
+  const Trouble t = ExplainNode(dead, cluster).troubles.at(0);
+  EXPECT_EQ(t.doing, "nothing: in safe mode no replica is copied");
+  EXPECT_EQ(t.blocked, "safe mode: It was turned on manually.");
+}
+
 TEST(WhyTest, OfANodeThatIsToLeaveTheRestAndTheEndAreTold) {
   NodeFacts node = Node(NodeLiveness::kLive, absl::Seconds(1));
   node.admin_state = client::DatanodeAdminState::kDecommissioning;
