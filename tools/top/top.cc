@@ -1,8 +1,6 @@
 #include "tools/top/top.h"
 
-#include <poll.h>
 #include <sys/ioctl.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -17,6 +15,7 @@
 #include "tools/cluster_options.h"
 #include "tools/json.h"
 #include "tools/top/judge.h"
+#include "tools/top/keys.h"
 
 namespace cairn::tools {
 namespace {
@@ -45,43 +44,6 @@ absl::StatusOr<TopOptions> ParseTopOptions(const std::vector<std::string>& args)
   return o;
 }
 
-// The terminal in a mode in which one key is enough; as it was, at the end.
-class Keys {
- public:
-  Keys() : works_(::tcgetattr(STDIN_FILENO, &before_) == 0) {
-    if (!works_) return;
-    termios raw = before_;
-    raw.c_lflag &= ~static_cast<tcflag_t>(ICANON | ECHO);
-    ::tcsetattr(STDIN_FILENO, TCSANOW, &raw);
-  }
-  ~Keys() {
-    if (works_) ::tcsetattr(STDIN_FILENO, TCSANOW, &before_);
-  }
-  Keys(const Keys&) = delete;
-  Keys& operator=(const Keys&) = delete;
-
-  // True: q was pressed within that time.
-  bool QuitWithin(absl::Duration time) const {
-    if (!works_) {
-      absl::SleepFor(time);
-      return false;
-    }
-    const absl::Time until = absl::Now() + time;
-    for (;;) {
-      const auto left = absl::ToInt64Milliseconds(until - absl::Now());
-      pollfd input{.fd = STDIN_FILENO, .events = POLLIN, .revents = 0};
-      if (left <= 0 || ::poll(&input, 1, static_cast<int>(left)) <= 0) return false;
-      char key = 0;
-      if (::read(STDIN_FILENO, &key, 1) != 1) return false;
-      if (key == 'q' || key == 'Q') return true;
-    }
-  }
-
- private:
-  termios before_{};
-  const bool works_;
-};
-
 size_t TerminalRows() {
   winsize size{};
   return ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 1 ? size.ws_row - 1u : 24u;
@@ -104,14 +66,14 @@ absl::Status ShowOnce(client::ClusterAdmin& admin, const TopOptions& o, std::ost
 
 absl::Status ShowLive(client::ClusterAdmin& admin, const TopOptions& o, std::ostream& out) {
   constexpr char kHomeAndClear[] = "\x1b[H\x1b[J";
-  const Keys keys;
+  Keys keys(STDIN_FILENO);
   ASSIGN_OR_RETURN(client::Operations before, admin.GetOperations());
   while (!keys.QuitWithin(o.interval)) {
     ASSIGN_OR_RETURN(client::Operations after, admin.GetOperations());
     ASSIGN_OR_RETURN(client::ClusterFacts cluster, admin.DescribeCluster());
     out << kHomeAndClear;
     PrintTop(MakeSample(std::move(cluster), before, after), admin.authority(), TerminalRows(), out);
-    out.flush();
+    if (!out.flush()) return absl::UnavailableError("Unable to write to output stream.");
     before = std::move(after);
   }
   return absl::OkStatus();
