@@ -197,6 +197,25 @@ TEST_F(ShellTest, AMovedTreeIsGoneAndJoinsNoOther) {
   EXPECT_EQ(ReadFile("dst/sub/b"), "two");
 }
 
+TEST_F(ShellTest, AFileIsNotCopiedOverItselfInAWayThatLosesIt) {
+  WriteFile("a", "one");
+  const std::string a = dir_.Path("a"), uri = "file://" + a;
+  const std::string around = "file://" + dir_.path() + "/none/../a";
+  for (const std::vector<std::string>& command :
+       {std::vector<std::string>{"-cp", "-f", "-d", uri, uri},
+        {"-cp", "-f", "-d", uri, "file://" + dir_.path()},
+        {"-put", "-f", "-d", a, around},
+        {"-moveFromLocal", "-f", a, uri}}) {
+    err_.str("");
+    EXPECT_EQ(Run(command), 1) << command[0];
+    EXPECT_THAT(err_.str(), HasSubstr("are identical")) << command[0];
+    ASSERT_EQ(ReadFile("a"), "one") << command[0];
+  }
+  EXPECT_EQ(Run({"-cp", "-d", uri, uri}), 1);
+  EXPECT_EQ(Run({"-cp", "-f", uri, uri}), 0) << "as HDFS: under a temporary name it does no harm";
+  EXPECT_EQ(ReadFile("a"), "one");
+}
+
 TEST_F(ShellTest, WhatIsNoPathIsBadUsageAndNothingIsDone) {
   WriteFile("local", "kept");
   const std::string uri = "file://" + dir_.Path("new");
