@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 
 namespace cairn::tools {
 namespace {
@@ -59,6 +60,15 @@ std::string TakeDebugOption(CommandContext& ctx, const std::string& option) {
   const std::string value = *std::next(found);
   ctx.args.erase(found, found + 2);
   return value;
+}
+
+bool ArgumentsAreLeft(CommandContext& ctx) {
+  if (ctx.args.empty()) return false;
+  const std::string& word = ctx.args.back();
+  ctx.err << (absl::StartsWith(word, "-") ? absl::StrCat("option ", word, " requires 1 argument.")
+                                          : absl::StrCat("what is \"", word, "\"?"))
+          << "\n";
+  return true;
 }
 
 int RunDebug(CommandContext& ctx) {

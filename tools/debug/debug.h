@@ -21,5 +21,8 @@ int RunRecoverLease(CommandContext& ctx);  // recover_lease.cc
 
 // Takes an option with its value out of the arguments; "" if it is not there, or without a value.
 std::string TakeDebugOption(CommandContext& ctx, const std::string& option);
+// Whether arguments are left that nobody took, as is an option without its value; says so. HDFS
+// overlooks them, and does less than was asked for.
+bool ArgumentsAreLeft(CommandContext& ctx);
 
 }  // namespace cairn::tools

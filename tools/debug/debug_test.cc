@@ -72,6 +72,18 @@ TEST_F(DebugTest, LengthsThatDoNotFitAreFound) {
               HasSubstr("Failed to read HDFS metadata file header"));
 }
 
+TEST_F(DebugTest, AnOptionWithoutItsValueAndWordsTooManyAreRefused) {
+  const std::string meta =
+      Write("m", std::string("\x00\x01\x02\x00\x00\x02\x00\x6e\xed\xe7\xb6", 11));
+  const Printed unverified = Debug({"verifyMeta", "-meta", meta, "-block"});
+  EXPECT_EQ(unverified.exit_code, 1) << "the block was not looked at";
+  EXPECT_EQ(unverified.err, "option -block requires 1 argument.\n");
+  EXPECT_EQ(Debug({"recoverLease", "-path", "/f", "-retries"}).err,
+            "option -retries requires 1 argument.\n");
+  EXPECT_EQ(Debug({"recoverLease", "-path", "/f", "/g"}).err, "what is \"/g\"?\n");
+  EXPECT_EQ(Debug({"computeMeta", "-block", meta, "-out", dir_.Path("o"), "x"}).exit_code, 1);
+}
+
 TEST_F(DebugTest, ExitCodesAreHdfss) {
   EXPECT_EQ(Debug({}).exit_code, 0);
   EXPECT_EQ(Debug({"verifyMeta"}).exit_code, 1);

@@ -101,6 +101,7 @@ int RunVerifyMeta(CommandContext& ctx) {
     ctx.err << "You must specify a meta file with -meta\n";
     return kExitFailed;
   }
+  if (ArgumentsAreLeft(ctx)) return kExitFailed;
   std::ifstream meta(meta_path, std::ios::binary);
   absl::StatusOr<DataChecksum> checksum = absl::NotFoundError(std::strerror(errno));
   if (meta) checksum = ReadHeader(meta);
@@ -141,6 +142,7 @@ int RunComputeMeta(CommandContext& ctx) {
     ctx.err << "You must specify a output file with -out\n";
     return 4;
   }
+  if (ArgumentsAreLeft(ctx)) return kExitFailed;
   struct stat info {};
   if (::stat(out_path.c_str(), &info) == 0) {
     ctx.err << "output file already exists!\n";

@@ -40,6 +40,7 @@ int RunRecoverLease(CommandContext& ctx) {
     ctx.err << "You must supply a -path argument to recoverLease.\n";
     return kExitFailed;
   }
+  if (ArgumentsAreLeft(ctx)) return kExitFailed;
   int tries = 1;
   if (!retries.empty() && !absl::SimpleAtoi(retries, &tries)) {
     ctx.err << "Failed to parse the argument to -retries: " << retries << "\n";

@@ -7,9 +7,12 @@ constexpr char kSnapshots[] = "Not supported yet: there are no snapshots. It fai
 constexpr char kQuotas[] = "Not supported yet: there are no quotas. It fails.";
 
 constexpr AdminCommand kCommands[] = {
-    {"report", "[-live] [-dead] [-decommissioning] [-enteringmaintenance] [-inmaintenance]",
+    {"report",
+     "[-live] [-dead] [-decommissioning] [-enteringmaintenance] [-inmaintenance] [-slownodes] "
+     "[--json]",
      "Show capacity, blocks in trouble, and every datanode.\n"
-     "A flag shows the datanodes of that state alone; several flags, those of any of them.",
+     "A flag shows the datanodes of that state alone; several flags, those of any of them.\n"
+     "  -slownodes  Those that others have found slow.",
      &RunAdminReport},
     {"safemode", "<enter | leave | get | wait | forceExit>",
      "Safe mode: nothing may be changed, and no replica is copied or deleted.\n"

@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "common/testing/status_matchers.h"
 #include "tools/dfsadmin/admin_command.h"
 #include "tools/dfsadmin/reconfig.h"
@@ -55,6 +56,13 @@ TEST(DfsAdminTest, HelpExplainsOneCommandOrAll) {
   EXPECT_EQ(all.exit_code, 0);
   for (const AdminCommand& command : AdminCommands()) {
     EXPECT_THAT(all.out, HasSubstr(command.help[0] == '\0' ? "no help" : command.name));
+  }
+}
+
+TEST(DfsAdminTest, HelpOfTheReportNamesEachOfItsFlags) {
+  for (const char* flag : {"-live", "-dead", "-decommissioning", "-enteringmaintenance",
+                           "-inmaintenance", "-slownodes", "--json"}) {
+    EXPECT_THAT(DfsAdmin({"-help", "report"}).out, HasSubstr(absl::StrCat("[", flag, "]")));
   }
 }
 
