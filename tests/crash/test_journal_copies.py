@@ -8,7 +8,7 @@ from crash.test_checkpoints import make_directories
 from faults.test_storage import JOURNAL_ONLY, daemon, flip, frames, journal_file
 from harness import disks, env
 from harness.case import Case
-from harness.cluster import MiniCluster
+from harness.cluster import MiniCluster, run
 
 
 def listed(cluster):
@@ -41,6 +41,62 @@ class JournalCopies(Case):
             self.assertTrue(glob.glob(os.path.join(os.path.dirname(path), "aside-*")))
         cluster.start("namenode")
         self.assertEqual(listed(cluster), 50)
+
+    def test_killed_while_one_is_written_anew(self):
+        """At the last moment before the new one is there, and before anybody knows of it."""
+        second = env.new_directory("edits")
+        cluster = self.cluster(second)
+        make_directories(cluster, range(50))
+        cluster.kill("namenode")
+
+        def newest():
+            return [
+                journal_file(cluster),
+                sorted(glob.glob(os.path.join(second, "journal", "journal-*")))[-1],
+            ]
+
+        for number, point in enumerate(("journal_before_format_rename", "journal_copy_brought_up")):
+            damaged = newest()[number]
+            flip(damaged, frames(damaged)[10][0] + 30)
+            died = run(
+                [env.program("cairn-namenode"), "--conf", cluster.conf_dir],
+                check=False,
+                env={**cluster.environment(), "CAIRN_CRASH_POINT": point},
+            )
+            self.assertEqual(died.returncode, -9, (point, died.stderr))
+            cluster.start("namenode")
+            self.assertEqual(listed(cluster), 50, point)
+            cluster.kill("namenode")
+            # Both have all of it: the one that was whole may be damaged now.
+            other = newest()[1 - number]
+            flip(other, frames(other)[10][0] + 30)
+            cluster.start("namenode")
+            self.assertEqual(listed(cluster), 50, point)
+            cluster.kill("namenode")
+
+    def test_killed_while_it_is_formatted(self):
+        """Nothing counts as formatted then, and another format makes it whole."""
+        cluster = self.cluster(env.new_directory("edits"))
+        cluster.kill("namenode")
+
+        def command(*arguments, point=""):
+            crash = {"CAIRN_CRASH_POINT": point} if point else {}
+            return run(
+                [env.program("cairn-namenode"), "--conf", cluster.conf_dir, *arguments],
+                check=False,
+                env={**cluster.environment(), **crash},
+            )
+
+        # Of the first directory, and of the second one.
+        for point in ("journal_before_format_rename:1", "journal_before_format_rename:2"):
+            self.assertEqual(command("-format", "-force", point=point).returncode, -9, point)
+            refused = command()
+            self.assertEqual(refused.returncode, 1, point)
+            self.assertIn(b"is not formatted", refused.stdout + refused.stderr, point)
+        self.assertEqual(command("-format", "-force").returncode, 0)
+        cluster.start("namenode")
+        make_directories(cluster, range(3))
+        self.assertEqual(listed(cluster), 3)
 
     def test_a_full_disk_drops_its_copy_and_a_restart_brings_it_back(self):
         reason = disks.why_no_tmpfs()
