@@ -3,10 +3,14 @@
 import glob
 import json
 import os
+import pty
 import re
+import signal
+import subprocess
+import termios
 import threading
 
-from harness import rpc
+from harness import env, rpc
 from harness.case import Case
 from harness.cluster import MiniCluster
 
@@ -128,6 +132,15 @@ class Fsck(Case):
         self.eventually(lambda: self.cluster.live_datanodes() == 2, "the datanode is given up")
         self.assertEqual(self.fsck("/moved", "-move").returncode, 1)
         self.assertEqual(self.cluster.cat("/lost+found/moved/0"), b"b")
+        # There are remains already: nothing was saved now, and so nothing is deleted.
+        refused = self.fsck("/moved", "-move", "-delete")
+        self.assertEqual(refused.returncode, 255)
+        self.assertIn(b"fsck: /moved is not deleted", refused.stderr)
+        self.assertIn("MISSING 1 blocks", text(self.fsck("/moved")))
+        self.cluster.dfs("-rm", "-r", "-skipTrash", "/lost+found")
+        self.assertEqual(self.fsck("/moved", "-move", "-delete").returncode, 1)
+        self.assertEqual(self.cluster.cat("/lost+found/moved/0"), b"b")
+        self.assertNotIn("MISSING", text(self.fsck("/moved")))
         self.cluster.start(holders[0])
         self.eventually(lambda: self.cluster.live_datanodes() == 3, "it is back")
 
@@ -152,8 +165,45 @@ class Fsck(Case):
             self.assertEqual(len(lines), 2)
             self.assertEqual(lines[0], "Safe mode is ON")
             self.assertIn("It was turned on manually.", lines[1])
+            # What is lost now nobody has looked for.
+            lost = self.fsck("/", "-list-corruptfileblocks")
+            self.assertEqual(lost.returncode, 255)
+            self.assertIn("There may be more CORRUPT blocks", text(lost))
+            self.assertIn("It was turned on manually.", text(lost))
+            self.assertFalse(
+                json.loads(text(self.fsck("/", "-list-corruptfileblocks", "--json")))["complete"]
+            )
         finally:
             self.assertEqual(safe_mode("leave"), "Safe mode is OFF\n")
+        self.eventually(
+            lambda: text(self.fsck("/", "-list-corruptfileblocks")).endswith(" CORRUPT blocks\n"),
+            "all has been looked at",
+        )
+
+    def test_9_names_forge_no_lines(self):
+        """Names of files and clients are chosen by anybody."""
+        with rpc.Connection(self.cluster.port) as connection:
+            forged = "/forged/x\nblk_7\t/f\x1b[2J\nThe filesystem under path '/' is HEALTHY"
+            connection.call("mkdirs", rpc.mkdirs("/forged/d\n/f"))
+            connection.call("create", rpc.create(forged, client="a\nb"))
+            outputs = [
+                text(self.cluster.cairn(*command))
+                for command in (
+                    ("fsck", "/forged", "-files", "-blocks", "-openforwrite"),
+                    ("fsck", forged, "-openforwrite"),
+                    ("dfsadmin", "-listOpenFiles", "-path", "/forged"),
+                    ("why", "/forged"),
+                    ("why", forged),
+                )
+            ]
+            connection.call("delete", rpc.delete("/forged"))
+        for out in outputs:
+            self.assertNotIn("\x1b", out)
+            for line in out.splitlines():
+                self.assertFalse(line.startswith(("blk_7", "The filesystem under path '/' ")), out)
+        self.assertIn("/forged/d\\n <dir>\n", outputs[0])
+        self.assertIn("/forged/x\\nblk_7\\t/f\\x1b[2J\\nThe filesystem", outputs[0])
+        self.assertIn("\ta\\nb ", outputs[2])
 
 
 class Datanodes(Case):
@@ -210,6 +260,55 @@ class Datanodes(Case):
             self.assertEqual(text(recovered), "recoverLease SUCCEEDED on /f\n")
 
 
+class Output(Case):
+    """What a program reads is whole, or the exit code says that it is not; a terminal stays one."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.cluster = MiniCluster(datanodes=1)
+        cls.addClassCleanup(cls.cluster.close)
+
+    def test_what_could_not_be_written_is_no_success(self):
+        for command, code in (
+            (("fsck", "/", "--json"), 255),
+            (("fsck", "-help"), 255),
+            (("dfsadmin", "-report"), 255),
+            (("why", "/"), 2),
+            (("doctor", "--json"), 1),
+            (("top", "--once", "--interval", "0.1"), 1),
+            (("balancer", "-help"), 252),
+            (("debug",), 1),
+            (("dfs", "-df", "/"), 1),
+            (("help",), 1),
+        ):
+            with open("/dev/full", "wb") as full:
+                result = self.cluster.cairn(*command, stdout=full)
+            self.assertEqual(result.returncode, code, command)
+            self.assertIn(b"Unable to write to output stream.", result.stderr, command)
+
+    def test_an_interrupted_top_leaves_the_terminal_as_it_was(self):
+        keyboard, terminal = pty.openpty()
+        self.addCleanup(os.close, keyboard)
+        self.addCleanup(os.close, terminal)
+        before = termios.tcgetattr(terminal)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            top = subprocess.Popen(
+                [env.program("cairn"), "top", "--interval", "0.1"],
+                stdin=terminal,
+                stdout=terminal,
+                stderr=terminal,
+                env=self.cluster.environment(),
+            )
+            self.addCleanup(top.kill)
+            shown = b""
+            while b"ops/s" not in shown:
+                shown += os.read(keyboard, 65536)
+            self.assertFalse(termios.tcgetattr(terminal)[3] & termios.ECHO)
+            top.send_signal(number)
+            self.assertEqual(top.wait(timeout=30 * env.SLOW), -number)
+            self.assertEqual(termios.tcgetattr(terminal), before)
+
+
 class Explained(Case):
     """`cairn why`, `doctor` and `top` before, while and after a datanode is away."""
 
@@ -246,6 +345,7 @@ class Explained(Case):
         self.assertIn("its last heartbeat came", out)
 
     def test_2_doctor_finds_nothing(self):
+        self.eventually(lambda: self.findings() == [], "all blocks have been looked at")
         result = self.cluster.cairn("doctor")
         self.assertEqual((result.returncode, self.findings()), (0, []), text(result))
 
@@ -297,6 +397,11 @@ class Explained(Case):
         self.eventually(
             lambda: {"datanodes", "blocks"} <= {f["check"] for f in self.findings()},
             "doctor sees both",
+        )
+        self.eventually(
+            lambda: "has 1 CORRUPT blocks"
+            in text(self.cluster.cairn("fsck", "/", "-list-corruptfileblocks")),
+            "all blocks have been looked at",
         )
         lost = self.cluster.cairn("fsck", "/", "-list-corruptfileblocks")
         self.assertEqual(lost.returncode, 255)
