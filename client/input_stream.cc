@@ -29,7 +29,8 @@ absl::StatusOr<std::unique_ptr<InputStream::Impl>> InputStream::Impl::Open(
 }
 
 absl::StatusOr<std::unique_ptr<BlockReader>> InputStream::Impl::OpenOn(
-    const hdfs::DatanodeInfoProto& node, const BlockReader::Request& request) {
+    const hdfs::DatanodeInfoProto& node, const BlockReader::Request& request,
+    absl::Duration connect_limit) {
   const std::string peer =
       absl::StrCat(context_->TransferHost(node.id()), ":", node.id().xferport());
   // The datanode may close an idle connection at any moment: that is no fault of the replica.
@@ -38,7 +39,7 @@ absl::StatusOr<std::unique_ptr<BlockReader>> InputStream::Impl::OpenOn(
         BlockReader::Open(*std::move(idle), request);
     if (reader.ok()) return reader;
   }
-  ASSIGN_OR_RETURN(Socket fresh, context_->ConnectTransfer(node.id()));
+  ASSIGN_OR_RETURN(Socket fresh, context_->ConnectTransfer(node.id(), connect_limit));
   return BlockReader::Open(std::move(fresh), request);
 }
 
@@ -75,14 +76,18 @@ absl::StatusOr<InputStream::Impl::Attached> InputStream::Impl::Attach(uint64_t o
       continue;
     }
     const uint64_t in_block = offset - block->offset();
+    // In later rounds it is known that the others were no better.
+    const bool others = rounds.failed == 0 && block->locs_size() > 1;
     Attached attached{.block = block, .node = *node};
     absl::StatusOr<std::unique_ptr<BlockReader>> reader =
-        OpenOn(*node, {.block = block->b(),
-                       .token = block->blocktoken(),
-                       .offset = in_block,
-                       .length = std::min(length, block->b().numbytes() - in_block),
-                       .client_name = context_->client_name,
-                       .verify = context_->options.verify_checksums});
+        OpenOn(*node,
+               {.block = block->b(),
+                .token = block->blocktoken(),
+                .offset = in_block,
+                .length = std::min(length, block->b().numbytes() - in_block),
+                .client_name = context_->client_name,
+                .verify = context_->options.verify_checksums},
+               others ? context_->options.read_connect_timeout : absl::InfiniteDuration());
     if (reader.ok()) {
       attached.reader = *std::move(reader);
       return attached;

@@ -50,7 +50,8 @@ class InputStream::Impl {
   // A reader at `offset` for up to `length` bytes, within one block. Tries replica after replica.
   absl::StatusOr<Attached> Attach(uint64_t offset, uint64_t length, Rounds& rounds);
   absl::StatusOr<std::unique_ptr<BlockReader>> OpenOn(const hdfs::DatanodeInfoProto& node,
-                                                      const BlockReader::Request& request);
+                                                      const BlockReader::Request& request,
+                                                      absl::Duration connect_limit);
   // Remembers a failed replica; reports it if its bytes are bad.
   void Blame(const Attached& attached, const absl::Status& status);
   // After all replicas failed: waits and forgets, or gives up with the reason.

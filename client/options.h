@@ -43,6 +43,9 @@ struct ClientOptions {
   ChecksumCombine checksum_combine = ChecksumCombine::kMd5OfMd5;  // dfs.checksum.combine.mode
 
   absl::Duration connect_timeout = absl::Seconds(20);
+  // The same for a read, as long as another replica has not been tried: a machine that is cut off
+  // answers nothing, and one that lost two packets does within this. No key.
+  absl::Duration read_connect_timeout = absl::Seconds(4);
   // cairn.client.pipeline.silence.limit: how long a datanode that gives signs of life may be silent
   // while it owes an answer; zero: it is asked for none, and read_timeout counts.
   absl::Duration silence_limit = absl::Seconds(6);

@@ -448,6 +448,36 @@ TEST_F(StreamsTest, ABadChecksumIsReportedAndTheNextReplicaRead) {
   EXPECT_THAT(cluster_.BadReplicaReports(), ElementsAre(0));
 }
 
+// A connection to a machine that is cut off is not waited for as long as one may be, while there
+// are other replicas.
+TEST_F(StreamsTest, ANodeThatIsCutOffIsLeftForAnotherReplica) {
+  const std::string data = RandomBytes(1000);
+  ASSERT_OK(WriteFile("/f", data));
+  const std::vector<int> nodes = cluster_.ReplicaNodes("/f", 0);
+  ASSERT_EQ(nodes.size(), 3);
+  cluster_.CutOff(nodes[0]);
+  cluster_.CutOff(nodes[1]);
+  ClientOptions options = Options();
+  options.connect_timeout = absl::Hours(1);
+  options.read_connect_timeout = absl::Milliseconds(100);
+  fs_ = cluster_.Connect(options);  // without connections from before
+  EXPECT_THAT(ReadFile("/f"), IsOkAndHolds(data));
+}
+
+// The last one has no other behind it, and gets all the time there is.
+TEST_F(StreamsTest, WhereEveryNodeIsSlowToConnectTheFullLimitCounts) {
+  ASSERT_OK(WriteFile("/f", RandomBytes(1000)));
+  for (int node = 0; node < 4; ++node) cluster_.CutOff(node);
+  ClientOptions options = Options();
+  options.connect_timeout = absl::Milliseconds(300);
+  options.read_connect_timeout = absl::Milliseconds(1);
+  options.read_rounds = 1;
+  fs_ = cluster_.Connect(options);
+  const absl::Time began = absl::Now();
+  EXPECT_THAT(ReadFile("/f").status(), StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_GE(absl::Now() - began, absl::Milliseconds(900));  // three nodes, in the second round
+}
+
 TEST_F(StreamsTest, WhenEveryReplicaIsBadTheReadFailsWithDataLoss) {
   ASSERT_OK(WriteFile("/f", RandomBytes(1000)));
   for (int node = 0; node < 4; ++node) cluster_.CorruptReads(node);

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <utility>
 
@@ -494,6 +495,33 @@ class FakeCluster::Node {
   std::set<int> connections_ ABSL_GUARDED_BY(mu_);
 };
 
+// A port that takes no connection any more: the queue of those that nobody accepts is full, and the
+// system drops what asks for more.
+class FakeCluster::DeafPort {
+ public:
+  DeafPort() {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    auto* const any = reinterpret_cast<sockaddr*>(&address);
+    socklen_t size = sizeof(address);
+    for (int& fd : sockets_) fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    CHECK(::bind(sockets_[0], any, size) == 0);
+    CHECK(::listen(sockets_[0], 0) == 0);
+    CHECK(::getsockname(sockets_[0], any, &size) == 0);
+    for (size_t i = 1; i < sockets_.size(); ++i) ::connect(sockets_[i], any, size);
+    port_ = ntohs(address.sin_port);
+  }
+  ~DeafPort() {
+    for (const int fd : sockets_) ::close(fd);
+  }
+  uint16_t port() const { return port_; }
+
+ private:
+  std::array<int, 4> sockets_{};  // the one that listens, and those that fill its queue
+  uint16_t port_ = 0;
+};
+
 // ---- The cluster ----
 
 FakeCluster::FakeCluster(int nodes) {
@@ -520,7 +548,9 @@ hdfs::DatanodeInfoProto FakeCluster::Info(int node) const {
   info.mutable_id()->set_ipaddr("127.0.0.1");
   info.mutable_id()->set_hostname("localhost");
   info.mutable_id()->set_datanodeuuid(absl::StrCat("uuid-", node));
-  info.mutable_id()->set_xferport(nodes_[static_cast<size_t>(node)]->port());
+  const auto deaf = cut_off_.find(node);
+  info.mutable_id()->set_xferport(
+      deaf != cut_off_.end() ? deaf->second->port() : nodes_[static_cast<size_t>(node)]->port());
   info.mutable_id()->set_infoport(1);
   info.mutable_id()->set_ipcport(1);
   return info;
@@ -558,6 +588,10 @@ void FakeCluster::DieAfterBytes(int node, uint64_t bytes) {
 void FakeCluster::CorruptReads(int node) {
   MutexLock lock(mu_);
   corrupting_.insert(node);
+}
+void FakeCluster::CutOff(int node) {
+  MutexLock lock(mu_);
+  cut_off_[node] = std::make_unique<DeafPort>();
 }
 void FakeCluster::SendInsteadOfPackets(int node, std::string bytes) {
   MutexLock lock(mu_);

@@ -35,6 +35,8 @@ class FakeCluster {
   void RefuseCopies(int node);                   // as the target of a TRANSFER_BLOCK
   void DieAfterBytes(int node, uint64_t bytes);  // of any block: its ack is an error, then gone
   void CorruptReads(int node);                   // one byte differs from its checksum
+  // New connections to it neither come about nor fail, as to a machine that is cut off.
+  void CutOff(int node);
   // What the node sends after its answer to READ_BLOCK, in place of packets.
   void SendInsteadOfPackets(int node, std::string bytes);
   void AckOutOfTurn(int node);  // acknowledges a packet that nobody sent
@@ -71,6 +73,7 @@ class FakeCluster {
  private:
   class Namenode;
   class Node;
+  class DeafPort;
   struct Block {
     hdfs::ExtendedBlockProto id;
     std::vector<int> nodes;
@@ -88,7 +91,7 @@ class FakeCluster {
                       google::protobuf::MessageLite& response);
   hdfs::LocatedBlockProto Locate(const Block& block, uint64_t offset) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  hdfs::DatanodeInfoProto Info(int node) const;
+  hdfs::DatanodeInfoProto Info(int node) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   int IndexOf(const hdfs::DatanodeIDProto& id) const;
 
   mutable Mutex mu_;
@@ -116,6 +119,7 @@ class FakeCluster {
   int heartbeats_ ABSL_GUARDED_BY(mu_) = 0;
   int closed_connections_ ABSL_GUARDED_BY(mu_) = 0;
   std::map<int, std::string> instead_ ABSL_GUARDED_BY(mu_);
+  std::map<int, std::unique_ptr<DeafPort>> cut_off_ ABSL_GUARDED_BY(mu_);
   std::vector<std::unique_ptr<Node>> nodes_;
 };
 
