@@ -151,8 +151,8 @@ class BalancerTest(BalancerCase):
         stamp = r"^[A-Z][a-z]{2} \d+, \d{4} \d+:\d\d:\d\d [AP]M +"
         size = r"(\d+ B|[\d.]+ [KMG]B)"
         self.assertRegex(lines[1], rf"{stamp}0 +{size} +{size} +{size}  {cluster.uri}$")
-        self.assertEqual(lines[-3], "The cluster is balanced. Exiting...")
-        self.assertRegex(lines[-2], rf"{stamp}\d+ +{size} +0 B +0 B  {cluster.uri}$")
+        self.assertEqual(lines[-2], "The cluster is balanced. Exiting...")
+        self.assertRegex(lines[-3], rf"{stamp}\d+ +{size} +0 B +0 B  {cluster.uri}$")
         self.assertRegex(lines[-1], rf"{stamp}Balancing took [\d.]+ (seconds|minutes)$")
         self.assertLessEqual(self.furthest(cluster), 3)
         self.check_whole(cluster)

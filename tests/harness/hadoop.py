@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import time
 
-from harness import env
+from harness import disks, env
 from harness.cluster import Failed, run
 
 VERSION = "3.4.2"
@@ -147,13 +147,17 @@ class Shell:
 
 
 class Hdfs:
-    """Apache HDFS itself: one namenode and `datanodes` datanodes on loopback."""
+    """Apache HDFS itself: one namenode and `datanodes` datanodes on loopback. `conf` goes to
+    hdfs-site.xml; with `disk_bytes` each datanode has a disk of its own, of that size."""
 
-    def __init__(self, datanodes=1):
+    def __init__(self, datanodes=1, conf=None, disk_bytes=None):
         self.directory = env.new_directory("hdfs")
         self.port = env.free_port()
         self.http_address = f"127.0.0.1:{env.free_port()}"
         self.processes = []
+        self.disk_bytes = disk_bytes
+        self.disks = []
+        self.datanode_count = 0
         self.conf_dir = write_conf(
             os.path.join(self.directory, "conf"),
             core={
@@ -167,6 +171,7 @@ class Hdfs:
                 "dfs.permissions.superusergroup": "root",
                 "dfs.replication": str(datanodes),
                 "dfs.namenode.datanode.registration.ip-hostname-check": "false",
+                **(conf or {}),
             },
         )
         for pages in ("hdfs", "datanode"):  # the daemons insist on them; the jars have none
@@ -178,19 +183,8 @@ class Hdfs:
                 env=self.environment(),
             )
             self.launch("namenode", namenode)
-            for number in range(1, datanodes + 1):
-                self.launch(
-                    f"datanode-{number}",
-                    "org.apache.hadoop.hdfs.server.datanode.DataNode",
-                    "-D",
-                    f"dfs.datanode.data.dir=file://{self.directory}/datanode-{number}",
-                    "-D",
-                    f"dfs.datanode.address=127.0.0.1:{env.free_port()}",
-                    "-D",
-                    f"dfs.datanode.http.address=127.0.0.1:{env.free_port()}",
-                    "-D",
-                    f"dfs.datanode.ipc.address=127.0.0.1:{env.free_port()}",
-                )
+            for _ in range(datanodes):
+                self.launch_datanode()
             self.await_datanodes(datanodes)
         except BaseException:
             self.close()
@@ -202,6 +196,21 @@ class Hdfs:
 
     def environment(self):
         return {**os.environ, "HADOOP_USER_NAME": "root"}
+
+    def launch_datanode(self):
+        self.datanode_count += 1
+        name = f"datanode-{self.datanode_count}"
+        directory = os.path.join(self.directory, name)
+        if self.disk_bytes:
+            self.disks.append(disks.SmallDisk(self.disk_bytes, path=directory))
+        options = {
+            "data.dir": f"file://{directory}/data",
+            "address": f"127.0.0.1:{env.free_port()}",
+            "http.address": f"127.0.0.1:{env.free_port()}",
+            "ipc.address": f"127.0.0.1:{env.free_port()}",
+        }
+        words = [w for key, value in options.items() for w in ("-D", f"dfs.datanode.{key}={value}")]
+        self.launch(name, "org.apache.hadoop.hdfs.server.datanode.DataNode", *words)
 
     def launch(self, name, *arguments):
         with open(os.path.join(self.directory, name + ".log"), "wb") as log:
@@ -248,4 +257,7 @@ class Hdfs:
         for process in self.processes:
             process.wait()
         self.processes = []
+        for disk in self.disks:
+            disk.close()
+        self.disks = []
         shutil.rmtree(self.directory, ignore_errors=True)

@@ -91,9 +91,8 @@ class BalancerRun {
 
   BalanceEnd TakeIteration(const client::BalanceIteration& iteration) {
     const BalanceEnd end = follower_.Take(iteration);
-    if (end == BalanceEnd::kSuccess) {
-      End(end, "The cluster is balanced. Exiting...");
-    } else if (end == BalanceEnd::kNoMoveBlock) {
+    // As HDFS: why nothing moves comes before the iteration's row, that all is well after it.
+    if (end == BalanceEnd::kNoMoveBlock) {
       End(end, "No block can be moved. Exiting...");
     } else if (end == BalanceEnd::kNoMoveProgress) {
       End(end, absl::StrCat("No block has been moved for ", follower_.idle(),
@@ -105,6 +104,7 @@ class BalancerRun {
       PrintIteration(iteration, follower_, namenode_, out_);
       out_.flush();
     }
+    if (end == BalanceEnd::kSuccess) End(end, "The cluster is balanced. Exiting...");
     return end;
   }
 

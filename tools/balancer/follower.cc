@@ -49,8 +49,9 @@ BalanceEnd BalanceFollower::Take(const client::BalanceIteration& iteration) {
   if (iteration.bytes_left == 0) return BalanceEnd::kSuccess;
   if (iteration.bytes_planned == 0) return BalanceEnd::kNoMoveBlock;
   idle_ = iteration.bytes_moved > 0 ? 0 : idle_ + 1;
-  return idle_limit_ >= 0 && idle_ >= idle_limit_ ? BalanceEnd::kNoMoveProgress
-                                                  : BalanceEnd::kInProgress;
+  // A limit of 0 is one of 1, as in HDFS.
+  const bool ends = idle_limit_ >= 0 && idle_ > 0 && idle_ >= idle_limit_;
+  return ends ? BalanceEnd::kNoMoveProgress : BalanceEnd::kInProgress;
 }
 
 std::string BalanceTime(absl::Time time) {

@@ -42,6 +42,9 @@ TEST(BalanceFollowerTest, IdleIterationsInARowEndIt) {
   EXPECT_EQ(follower.Take(Iteration(1, 9, 9, 1, 0)), BalanceEnd::kInProgress);
   EXPECT_EQ(follower.Take(Iteration(2, 9, 9, 0, 1)), BalanceEnd::kInProgress);
   EXPECT_EQ(follower.Take(Iteration(3, 9, 9, 0, 1)), BalanceEnd::kNoMoveProgress);
+  BalanceFollower hasty(0);
+  EXPECT_EQ(hasty.Take(Iteration(0, 9, 9, 1, 0)), BalanceEnd::kInProgress);
+  EXPECT_EQ(hasty.Take(Iteration(1, 9, 9, 0, 1)), BalanceEnd::kNoMoveProgress);
   BalanceFollower patient(-1);
   for (uint64_t i = 0; i < 100; ++i) {
     EXPECT_EQ(patient.Take(Iteration(i, 9, 9, 0, 0)), BalanceEnd::kInProgress);

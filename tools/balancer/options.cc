@@ -60,8 +60,7 @@ class Parser {
         RETURN_IF_ERROR(ParseHosts("source", &job.sources));
       } else if (option == "-idleiterations") {
         ASSIGN_OR_RETURN(const std::string text, Value("idleiterations value"));
-        if (!absl::SimpleAtoi(text, &out_.idle_iterations) || out_.idle_iterations < -1 ||
-            out_.idle_iterations == 0) {
+        if (!absl::SimpleAtoi(text, &out_.idle_iterations) || out_.idle_iterations < -1) {
           return absl::InvalidArgumentError(
               absl::StrCat("Expecting a number of iterations, or -1: ", text));
         }

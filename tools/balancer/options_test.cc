@@ -76,7 +76,8 @@ TEST(BalancerOptionsTest, WhatMakesNoSenseIsRefusedByName) {
   EXPECT_THAT(why({"-policy", "fair"}), HasSubstr("Illegal policy name: fair"));
   EXPECT_THAT(why({"-include", "a", "-exclude", "b"}), HasSubstr("cannot be specified together"));
   EXPECT_THAT(why({"-exclude", ","}), HasSubstr("empty"));
-  EXPECT_THAT(why({"-idleiterations", "0"}), HasSubstr("iterations"));
+  EXPECT_THAT(why({"-idleiterations", "-2"}), HasSubstr("iterations"));
+  EXPECT_OK(Parse({"-idleiterations", "0"}));
   EXPECT_THAT(why({"-asService"}), HasSubstr("cairn.namenode.balance.enabled"));
   EXPECT_THAT(why({"-hotBlockTimeInterval", "3"}), HasSubstr("not supported"));
   EXPECT_THAT(why({"-blockpools", "BP-1"}), HasSubstr("not supported"));
