@@ -103,6 +103,38 @@ class AdminCommands(Case):
                 theirs = self.theirs(DFSADMIN, *arguments)
                 self.assertEqual(self.ours("dfsadmin", *arguments), theirs)
 
+    def test_where_cairn_does_otherwise_on_purpose(self):
+        """The reasons are in docs/operations.md."""
+        for cluster in (self.hdfs, self.cairn):
+            cluster.dfs("-mkdir", "-p", "/other")
+            cluster.dfs("-put", "-", "/other/self", input=b"here")
+            cluster.dfs("-put", "-", "/other/x\nThe filesystem", input=b"1")
+        with self.subTest("a file copied onto itself in place"):
+            # HDFS goes on reading blocks that it has given up for deletion: these few bytes survive.
+            self.assertEqual(self.java.run("-cp", "-f", "-d", "/other/self", "/other/self")[0], 0)
+            code, _ = self.ours("dfs", "-cp", "-f", "-d", "/other/self", "/other/self")
+            self.assertEqual(code, 1)
+            self.assertEqual(self.cairn.dfs("-cat", "/other/self").stdout, b"here")
+        with self.subTest("a name with a newline"):
+            _, theirs = self.theirs(FSCK, "/other", "-files")
+            self.assertIn("\nThe filesystem 1 bytes", theirs)
+            _, ours = self.ours("fsck", "/other", "-files")
+            self.assertIn("/other/x\\nThe filesystem 1 bytes", ours)
+        with self.subTest("lost blocks in safe mode"):
+            for cluster in (self.hdfs, self.cairn):
+                self.ours("dfsadmin", "-safemode", "enter", on=cluster)
+            try:
+                none = (0, "The filesystem under path '/' has 0 CORRUPT blocks\n")
+                self.assertEqual(self.theirs(FSCK, "/", "-list-corruptfileblocks"), none)
+                code, ours = self.ours("fsck", "/", "-list-corruptfileblocks")
+                self.assertEqual(code, 255)
+                self.assertIn("There may be more CORRUPT blocks", ours)
+            finally:
+                for cluster in (self.hdfs, self.cairn):
+                    self.ours("dfsadmin", "-safemode", "leave", on=cluster)
+        for cluster in (self.hdfs, self.cairn):
+            cluster.dfs("-rm", "-r", "-skipTrash", "/other")
+
     def test_open_files_are_listed_alike(self):
         """By our tool and Hadoop's, of Cairn and of HDFS."""
         listings = (

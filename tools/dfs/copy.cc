@@ -160,7 +160,7 @@ absl::Status Copier::CopyFile(const PathItem& source, const PathItem& target) {
   if (target.exists() && (target.is_directory() || !options_.overwrite)) {
     return AlreadyExists(target);
   }
-  // Written in place the source is gone before it is read (HDFS loses it so), and removed as the
+  // Written in place the source's blocks are deleted while they are read, and removed as the
   // source of its own copy it is gone afterwards. By way of a temporary name no harm is done.
   if ((options_.direct || options_.delete_source) && target.exists()) {
     const std::string to = target.volume->Qualify(target.path);
