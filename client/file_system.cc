@@ -241,6 +241,7 @@ absl::StatusOr<std::unique_ptr<OutputStream>> FileSystem::Create(absl::string_vi
   ASSIGN_OR_RETURN(const auto response,
                    context_->Call<hdfs::CreateResponseProto>("create", path, request));
   const hdfs::HdfsFileStatusProto& made = response.fs();
+  ASSIGN_OR_RETURN(FileStatus status, ToFileStatus(made, std::string(path)));
   OpenFile file{.context = context_, .path = std::string(path), .inode = made.fileid()};
   if (made.has_ecpolicy() || made.has_fileencryptioninfo()) {
     Complete(file, nullptr).IgnoreError();  // the reason below is what counts
@@ -252,7 +253,7 @@ absl::StatusOr<std::unique_ptr<OutputStream>> FileSystem::Create(absl::string_vi
       made.blocksize() % defaults.bytes_per_checksum != 0) {
     return absl::InternalError(absl::StrCat(path, ": the server sent no valid status of the file"));
   }
-  auto impl = std::make_shared<OutputStream::Impl>(std::move(file), made);
+  auto impl = std::make_shared<OutputStream::Impl>(std::move(file), std::move(status));
   impl->Register();
   return std::make_unique<OutputStream>(std::move(impl));
 }
@@ -275,15 +276,15 @@ absl::StatusOr<std::unique_ptr<OutputStream>> FileSystem::Append(absl::string_vi
     if (!temporary || context_->clock.Monotonic() >= deadline) return response.status();
     absl::SleepFor(kAppendPause);
   }
-  const hdfs::HdfsFileStatusProto& status = response->stat();
   const bool has_block = response->has_block() && response->block().b().blockid() != 0;
-  if (!response->has_stat() || status.blocksize() == 0 || status.length() > kMaxLength ||
-      status.blocksize() % context_->options.bytes_per_checksum != 0 ||
-      (has_block && response->block().b().numbytes() > status.blocksize())) {
+  ASSIGN_OR_RETURN(FileStatus status, ToFileStatus(response->stat(), std::string(path)));
+  if (!response->has_stat() || status.block_bytes == 0 ||
+      status.block_bytes % context_->options.bytes_per_checksum != 0 ||
+      (has_block && response->block().b().numbytes() > status.block_bytes)) {
     return absl::InternalError(absl::StrCat(path, ": the server sent no valid status of the file"));
   }
-  OpenFile file{.context = context_, .path = std::string(path), .inode = status.fileid()};
-  auto impl = std::make_shared<OutputStream::Impl>(std::move(file), status);
+  OpenFile file{.context = context_, .path = std::string(path), .inode = status.inode};
+  auto impl = std::make_shared<OutputStream::Impl>(std::move(file), std::move(status));
   if (has_block) RETURN_IF_ERROR(impl->Continue(response->block(), options.new_block));
   impl->Register();
   return std::make_unique<OutputStream>(std::move(impl));

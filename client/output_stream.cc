@@ -15,15 +15,16 @@ constexpr uint64_t kGrowAfterBytes = 1 << 20;
 
 }  // namespace
 
-OutputStream::Impl::Impl(OpenFile file, const hdfs::HdfsFileStatusProto& status)
+OutputStream::Impl::Impl(OpenFile file, FileStatus status)
     : file_(std::move(file)),
-      position_(status.length()),
+      status_(std::move(status)),
+      position_(status_.length),
       excluded_(file_.context->options.excluded_node_expiry, file_.context->clock) {
   const ClientOptions& options = file_.context->options;
   const uint32_t chunk = options.bytes_per_checksum;
-  settings_ = {.block_bytes = status.blocksize(),
+  settings_ = {.block_bytes = status_.block_bytes,
                .window_bytes = options.write_window_bytes,
-               .replication = status.block_replication(),
+               .replication = status_.replication,
                .checksum = transfer::DataChecksum(transfer::ChecksumType::kCrc32c, chunk)};
   packet_bytes_ = std::max(options.write_packet_bytes / chunk, 1u) * chunk;
   large_packet_bytes_ = std::max<size_t>(options.large_packet_bytes / chunk * chunk, packet_bytes_);
@@ -202,5 +203,6 @@ absl::Status OutputStream::Hsync() { return impl_->Flush(/*sync=*/true); }
 absl::Status OutputStream::Close() { return impl_->Close(); }
 uint64_t OutputStream::position() const { return impl_->position(); }
 const std::string& OutputStream::path() const { return impl_->path(); }
+const FileStatus& OutputStream::status() const { return impl_->status(); }
 
 }  // namespace cairn::client

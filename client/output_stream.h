@@ -26,6 +26,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "client/types.h"
 
 namespace cairn::client {
 
@@ -47,6 +48,8 @@ class OutputStream {
   // Bytes in the file if all that was written arrives.
   uint64_t position() const;
   const std::string& path() const;
+  // The file as the namenode described it when this stream was made; its path is path().
+  const FileStatus& status() const;
 
  private:
   std::shared_ptr<Impl> impl_;

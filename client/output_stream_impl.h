@@ -22,7 +22,7 @@ namespace cairn::client {
 class OutputStream::Impl final : public LeaseHolder, public KeptStream {
  public:
   // A file that create() has made, or append() has opened with `status`.
-  Impl(OpenFile file, const hdfs::HdfsFileStatusProto& status);
+  Impl(OpenFile file, FileStatus status);
   ~Impl() override;
 
   // For an append: goes on with `block`, the file's last one, or after it if it is full or
@@ -35,6 +35,7 @@ class OutputStream::Impl final : public LeaseHolder, public KeptStream {
   absl::Status Close() ABSL_LOCKS_EXCLUDED(mu_);
   uint64_t position() const { return position_.load(std::memory_order_relaxed); }
   const std::string& path() const { return file_.path; }
+  const FileStatus& status() const { return status_; }
 
   // Has the background threads look after the stream, from now until it is closed or destroyed.
   void Register();
@@ -56,6 +57,7 @@ class OutputStream::Impl final : public LeaseHolder, public KeptStream {
   absl::Status Remember(absl::Status status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const OpenFile file_;
+  const FileStatus status_;
   BlockWriter::Settings settings_;  // constant once constructed
   size_t packet_bytes_ = 0;         // the same: a multiple of the checksum chunk
   size_t large_packet_bytes_ = 0;   // the same
