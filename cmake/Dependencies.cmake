@@ -22,6 +22,7 @@ pkg_check_modules(GRPCPP REQUIRED IMPORTED_TARGET grpc++)
 # pkg-config's flags for gRPC define a macro that only Windows heeds, and GCC then refuses the
 # precompiled headers.
 set_property(TARGET PkgConfig::GRPCPP PROPERTY INTERFACE_COMPILE_OPTIONS "")
+pkg_check_modules(FUSE3 REQUIRED IMPORTED_TARGET fuse3)
 find_library(LEVELDB_LIBRARY leveldb REQUIRED)
 find_library(ISAL_LIBRARY isal REQUIRED)
 

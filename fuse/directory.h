@@ -1,0 +1,63 @@
+// fuse/directory.h - one open directory: the entries in order, a page of the listing at a time.
+//
+// An entry's place is its number in the listing, "." and ".." being 0 and 1. The kernel asks on
+// from where it stopped, or from the start (rewinddir); any other place is found by listing again,
+// where what was made or removed meanwhile shifts the numbers.
+//
+// Thread-safe: calls wait for one another.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "client/file_system.h"
+#include "common/mutex.h"
+#include "fuse/clients.h"
+
+namespace cairn::fuse {
+
+class Directory {
+ public:
+  struct Entry {
+    std::string name;
+    std::optional<client::FileStatus> status;  // nullopt: "." or ".."
+  };
+
+  Directory(ClientPtr fs, uint64_t inode);
+
+  // Fetches the first page, so that who may not list finds out by opening.
+  absl::Status Open() ABSL_LOCKS_EXCLUDED(mu_);
+
+  // Calls `put` with the entries from `place` on, each with the place of the next one, until `put`
+  // returns false, which leaves that entry for the next call. kInternal: the server's entries are
+  // not in order (one is there twice, say).
+  absl::Status Read(uint64_t place,
+                    const std::function<bool(const Entry&, uint64_t next_place)>& put)
+      ABSL_LOCKS_EXCLUDED(mu_);
+
+ private:
+  static constexpr uint64_t kDots = 2;
+
+  void Rewind() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // The listing's next entry; nullopt: there are no more.
+  absl::StatusOr<std::optional<Entry>> Next() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // current_ becomes the entry at place_, or stays empty at the end.
+  absl::Status Fetch() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  const ClientPtr fs_;
+  const std::string path_;
+  Mutex mu_;
+  client::DirectoryIterator listing_ ABSL_GUARDED_BY(mu_);
+  uint64_t place_ ABSL_GUARDED_BY(mu_) = 0;  // of the next entry to give
+  std::optional<Entry> current_ ABSL_GUARDED_BY(mu_);
+  std::optional<Entry> first_ ABSL_GUARDED_BY(mu_);  // after "..": fetched by Open
+  bool has_first_ ABSL_GUARDED_BY(mu_) = false;      // first_ tells, not the listing
+  std::string last_name_ ABSL_GUARDED_BY(mu_);
+  absl::Status broken_ ABSL_GUARDED_BY(mu_);  // what the server sent cannot be
+};
+
+}  // namespace cairn::fuse

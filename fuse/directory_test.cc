@@ -1,0 +1,137 @@
+#include "fuse/directory.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "client/context.h"
+#include "client/hadoop_rpc.h"
+#include "common/fs_error.h"
+#include "common/testing/status_matchers.h"
+#include "fuse/paths.h"
+#include "proto/hdfs/client_namenode.pb.h"
+
+namespace cairn::fuse {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+// A namenode that lists one directory, two names at a time.
+class Namenode final : public client::RpcChannel {
+ public:
+  absl::Status Call(absl::string_view method, const google::protobuf::MessageLite& request,
+                    google::protobuf::MessageLite& response) override {
+    if (method != "getListing") return absl::UnimplementedError(method);
+    hdfs::GetListingRequestProto asked;
+    asked.ParseFromString(request.SerializeAsString());
+    EXPECT_EQ(asked.src(), PathOf(16'400));
+    ++calls;
+    if (missing) return absl::OkStatus();
+    hdfs::GetListingResponseProto answer;
+    hdfs::DirectoryListingProto& list = *answer.mutable_dirlist();
+    size_t at = 0;
+    while (at < names.size() && !asked.startafter().empty() && names[at] <= asked.startafter()) {
+      ++at;
+    }
+    for (size_t end = std::min(at + 2, names.size()); at < end; ++at) {
+      hdfs::HdfsFileStatusProto& entry = *list.add_partiallisting();
+      entry.set_filetype(hdfs::HdfsFileStatusProto::IS_FILE);
+      entry.set_path(names[at]);
+      entry.set_length(0);
+      entry.mutable_permission()->set_perm(0644);
+      entry.set_owner("o");
+      entry.set_group("g");
+      entry.set_modification_time(0);
+      entry.set_access_time(0);
+      entry.set_fileid(20'000 + at);
+    }
+    list.set_remainingentries(static_cast<uint32_t>(names.size() - at));
+    response.ParseFromString(answer.SerializeAsString());
+    return absl::OkStatus();
+  }
+
+  std::vector<std::string> names;
+  bool missing = false;
+  int calls = 0;
+};
+
+class DirectoryTest : public ::testing::Test {
+ protected:
+  ClientPtr Connect() {
+    auto channel = std::make_unique<Namenode>();
+    namenode_ = channel.get();
+    client::ClientOptions options;
+    return client::FileSystem::Over(std::make_shared<client::ClientContext>(
+        options, "user", "fake:0", std::move(channel), client::NewDatanodeRpc("user", options),
+        SystemClock()));
+  }
+
+  // Up to `count` names from `place` on.
+  std::vector<std::string> Names(uint64_t place, size_t count) {
+    std::vector<std::string> names;
+    const absl::Status status =
+        directory_.Read(place, [&](const Directory::Entry& entry, uint64_t next) {
+          if (names.size() == count) return false;
+          EXPECT_EQ(next, place + names.size() + 1);
+          names.push_back(entry.name);
+          return true;
+        });
+    if (!status.ok()) names.push_back(std::string(status.message()));
+    return names;
+  }
+
+  Namenode* namenode_ = nullptr;
+  ClientPtr fs_ = Connect();
+  Directory directory_{fs_, 16'400};
+};
+
+TEST_F(DirectoryTest, ItIsReadAPieceAtATimeWithoutAskingTwice) {
+  namenode_->names = {"a", "b", "c", "d", "e"};
+  ASSERT_OK(directory_.Open());
+  EXPECT_THAT(Names(0, 3), ElementsAre(".", "..", "a"));
+  EXPECT_THAT(Names(3, 3), ElementsAre("b", "c", "d"));
+  EXPECT_THAT(Names(6, 3), ElementsAre("e"));
+  EXPECT_THAT(Names(7, 3), IsEmpty());
+  EXPECT_EQ(namenode_->calls, 3);
+}
+
+TEST_F(DirectoryTest, AnEmptyOneHasItsDots) {
+  ASSERT_OK(directory_.Open());
+  EXPECT_THAT(Names(0, 9), ElementsAre(".", ".."));
+  EXPECT_THAT(Names(2, 9), IsEmpty());
+}
+
+TEST_F(DirectoryTest, RewindingListsAnew) {
+  namenode_->names = {"a", "b", "c"};
+  ASSERT_OK(directory_.Open());
+  EXPECT_THAT(Names(0, 9), ElementsAre(".", "..", "a", "b", "c"));
+  namenode_->names = {"a", "c", "d"};
+  EXPECT_THAT(Names(0, 9), ElementsAre(".", "..", "a", "c", "d"));
+}
+
+TEST_F(DirectoryTest, AnEarlierPlaceIsFoundAgain) {
+  namenode_->names = {"a", "b", "c"};
+  ASSERT_OK(directory_.Open());
+  EXPECT_THAT(Names(0, 9), ElementsAre(".", "..", "a", "b", "c"));
+  EXPECT_THAT(Names(3, 1), ElementsAre("b"));
+}
+
+TEST_F(DirectoryTest, OneThatIsGoneSaysSoAtOnce) {
+  namenode_->missing = true;
+  EXPECT_EQ(GetFsError(directory_.Open()), FsError::kFileNotFound);
+}
+
+// Programs that walk trees loop, or do things twice, when a name comes again.
+TEST_F(DirectoryTest, AListingInDisorderIsAnErrorAndStaysOne) {
+  namenode_->names = {"b", "a"};
+  ASSERT_OK(directory_.Open());
+  EXPECT_THAT(Names(0, 9), ElementsAre(".", "..", "b", ::testing::HasSubstr("in disorder")));
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_THAT(Names(3, 9), ElementsAre(::testing::HasSubstr("in disorder")));
+  }
+}
+
+}  // namespace
+}  // namespace cairn::fuse

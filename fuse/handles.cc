@@ -1,0 +1,45 @@
+#include "fuse/handles.h"
+
+#include <fcntl.h>
+
+#include <utility>
+
+#include "common/status_macros.h"
+#include "fuse/paths.h"
+
+namespace cairn::fuse {
+
+FileHandle::FileHandle(Mount& mount, ClientPtr fs, uint64_t inode, int flags)
+    : files_(mount.files()),
+      fs_(std::move(fs)),
+      may_read_((flags & O_ACCMODE) != O_WRONLY),
+      may_write_((flags & O_ACCMODE) != O_RDONLY),
+      file_(files_.Open(inode, may_write_)) {}
+
+FileHandle::~FileHandle() { files_.Close(*file_, may_write_, *fs_); }
+
+absl::Status FileHandle::OpenForReading() { return Reader().status(); }
+
+absl::StatusOr<std::shared_ptr<ReadStream>> FileHandle::Reader() {
+  MutexLock lock(mu_);
+  const uint64_t cuts = file_->cuts();
+  if (reader_ != nullptr && cuts == cuts_) return reader_;
+  ASSIGN_OR_RETURN(auto in, fs_->Open(PathOf(file_->inode())));
+  reader_ = std::make_shared<ReadStream>(std::move(in));
+  cuts_ = cuts;
+  return reader_;
+}
+
+absl::StatusOr<size_t> FileHandle::Read(uint64_t offset, std::span<std::byte> out) {
+  RETURN_IF_ERROR(file_->MakeReadable(offset + out.size()));
+  ASSIGN_OR_RETURN(const std::shared_ptr<ReadStream> reader, Reader());
+  // The last request of every file reaches beyond its end. Only who knows, or is to find out, that
+  // there is more gets it looked for.
+  const uint64_t length = reader->length();
+  if (offset >= length || (offset + out.size() > length && file_->told() > length)) {
+    RETURN_IF_ERROR(reader->RefreshLength().status());
+  }
+  return reader->Read(offset, out);
+}
+
+}  // namespace cairn::fuse

@@ -1,0 +1,114 @@
+#include "fuse/mount.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/status_macros.h"
+#include "fuse/attributes.h"
+#include "fuse/paths.h"
+
+namespace cairn::fuse {
+namespace {
+
+// A file that another client writes may be longer than the namenode knows. Of its last block the
+// namenode learns the length at the end of the block or, at the earliest, with the block's first
+// flush; so as long as it knows only whole blocks, one may have begun.
+bool MayBeLonger(const client::FileStatus& status) {
+  return status.is_file() && status.block_bytes != 0 && status.length % status.block_bytes == 0;
+}
+
+}  // namespace
+
+Mount::Mount(MountSettings settings)
+    : settings_(std::move(settings)),
+      clients_(settings_.uri, settings_.client),
+      users_(SystemUsers(), SystemClock()),
+      groups_(SystemGroups(), SystemClock()) {}
+
+absl::StatusOr<std::unique_ptr<Mount>> Mount::Create(MountSettings settings) {
+  std::unique_ptr<Mount> mount(new Mount(std::move(settings)));
+  ASSIGN_OR_RETURN(const ClientPtr fs, mount->ClientOf(mount->settings_.mounter));
+  ASSIGN_OR_RETURN(const client::FileStatus root, fs->Stat(mount->settings_.path));
+  if (!root.is_directory()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(mount->settings_.path, ": is not a directory"));
+  }
+  RETURN_IF_ERROR(mount->CheckId(root));
+  mount->root_ = root.inode;
+  return mount;
+}
+
+void Mount::ForgetAttributes(fuse_ino_t ino) {
+  // A negative offset: no pages are touched, so this cannot wait for a request that is under way.
+  // An inode that the kernel does not hold needs no forgetting.
+  fuse_lowlevel_notify_inval_inode(session_, ino, -1, 0);
+}
+
+absl::StatusOr<ClientPtr> Mount::ClientOf(uid_t uid) {
+  if (!settings_.one_user.empty()) return clients_.For(settings_.one_user);
+  if (uid == settings_.mounter) return clients_.For(settings_.mounting_user);
+  return clients_.For(users_.NameOf(uid));
+}
+
+absl::Status Mount::CheckId(const client::FileStatus& status) const {
+  if (status.inode > FUSE_ROOT_ID) return absl::OkStatus();
+  return absl::InternalError(absl::StrCat(status.path, ": the server gives no id of it"));
+}
+
+struct stat Mount::Convert(const client::FileStatus& status) {
+  return ToStat(status, users_.IdOf(status.owner), groups_.IdOf(status.group));
+}
+
+absl::StatusOr<struct stat> Mount::Describe(client::FileSystem& fs, client::FileStatus status) {
+  RETURN_IF_ERROR(CheckId(status));
+  const std::shared_ptr<OpenFile> open = files_.Find(status.inode);
+  const auto written = open == nullptr ? std::nullopt : open->written();
+  if (written.has_value()) {
+    status.length = written->length;
+    status.modified = written->modified;
+  } else if (MayBeLonger(status)) {
+    const std::string path = PathOf(status.inode);
+    ASSIGN_OR_RETURN(const bool closed, fs.IsFileClosed(path));
+    if (!closed) {
+      // Who may not read it sees what the namenode knows.
+      const auto in = fs.Open(path);
+      if (in.ok()) status.length = std::max(status.length, (*in)->length());
+    }
+  }
+  if (open != nullptr) open->NoteTold(status.length);
+  return Convert(status);
+}
+
+absl::StatusOr<fuse_entry_param> Mount::EntryOf(client::FileSystem& fs, client::FileStatus status) {
+  ASSIGN_OR_RETURN(const struct stat attributes, Describe(fs, std::move(status)));
+  return Entry(attributes);
+}
+
+absl::StatusOr<std::optional<fuse_entry_param>> Mount::KnownEntryOf(client::FileStatus status) {
+  RETURN_IF_ERROR(CheckId(status));
+  if (MayBeLonger(status) || files_.Find(status.inode) != nullptr) return std::nullopt;
+  return Entry(Convert(status));
+}
+
+absl::StatusOr<struct stat> Mount::DescribeInode(client::FileSystem& fs, uint64_t id) {
+  // Asked before the namenode is: if the file is completed in between, its answer is older.
+  const std::shared_ptr<OpenFile> open = files_.Find(id);
+  const auto before = open == nullptr ? std::nullopt : open->written();
+  ASSIGN_OR_RETURN(client::FileStatus status, fs.Stat(PathOf(id)));
+  if (before.has_value() && !open->written().has_value()) {
+    ASSIGN_OR_RETURN(status, fs.Stat(PathOf(id)));
+  }
+  return Describe(fs, std::move(status));
+}
+
+fuse_entry_param Mount::Entry(const struct stat& attributes) const {
+  fuse_entry_param entry{};
+  entry.ino = InoOf(attributes.st_ino);
+  entry.attr = attributes;
+  entry.attr_timeout = absl::ToDoubleSeconds(settings_.attribute_life);
+  entry.entry_timeout = absl::ToDoubleSeconds(settings_.entry_life);
+  return entry;
+}
+
+}  // namespace cairn::fuse

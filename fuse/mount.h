@@ -1,0 +1,92 @@
+// fuse/mount.h - what every operation of a mount works with: the cluster as the caller sees it, the
+// open files, and how the kernel's inodes are called there.
+//
+// The kernel's number of an inode is the cluster's id of it, except for the root of the mount,
+// which the kernel calls 1. Ids begin above 16384 in HDFS, so that the two never meet.
+//
+// Thread-safe; constant once created, or synchronizing itself.
+#pragma once
+
+#include <sys/stat.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "client/file_system.h"
+#include "common/clock.h"
+#include "fuse/api.h"
+#include "fuse/clients.h"
+#include "fuse/names.h"
+#include "fuse/open_files.h"
+
+namespace cairn::fuse {
+
+struct MountSettings {
+  std::string uri;   // hdfs://host:port
+  std::string path;  // of the directory that becomes the root
+  client::ClientOptions client;
+  std::string one_user;  // not empty: the cluster's user for everybody who calls
+  // The user for `mounter`, who started the mount: HADOOP_USER_NAME or his login.
+  std::string mounting_user;
+  uid_t mounter = 0;
+  bool kernel_checks = false;  // default_permissions
+  // How long the kernel may answer by itself.
+  absl::Duration attribute_life = absl::Seconds(1);
+  absl::Duration entry_life = absl::Seconds(1);
+  absl::Duration negative_life = absl::ZeroDuration();  // that a name is not there
+};
+
+class Mount {
+ public:
+  // Asks the cluster for the root. kNotFound: it is missing. kFailedPrecondition: no directory.
+  static absl::StatusOr<std::unique_ptr<Mount>> Create(MountSettings settings);
+
+  const MountSettings& settings() const { return settings_; }
+  OpenFiles& files() { return files_; }
+  Names& users() { return users_; }
+  Names& groups() { return groups_; }
+
+  uint64_t IdOf(fuse_ino_t ino) const { return ino == FUSE_ROOT_ID ? root_ : ino; }
+  fuse_ino_t InoOf(uint64_t id) const { return id == root_ ? FUSE_ROOT_ID : id; }
+
+  // The kernel's end, once there is one: before the first operation.
+  void SetSession(fuse_session* session) { session_ = session; }
+  // Has the kernel ask for the attributes anew when it next needs them. Its pages stay, and go when
+  // the attributes show that the contents are others.
+  void ForgetAttributes(fuse_ino_t ino);
+
+  // The cluster as `uid` sees it.
+  absl::StatusOr<ClientPtr> ClientOf(uid_t uid);
+
+  // ---- What the kernel is told of a file ----
+
+  // With the length that a reader gets: of a file that is being written, here or elsewhere, the
+  // namenode knows less. kInternal: the server's id cannot be one.
+  absl::StatusOr<struct stat> Describe(client::FileSystem& fs, client::FileStatus status);
+  absl::StatusOr<fuse_entry_param> EntryOf(client::FileSystem& fs, client::FileStatus status);
+  // The same without asking for a length that the namenode may not know; nullopt if it may not.
+  absl::StatusOr<std::optional<fuse_entry_param>> KnownEntryOf(client::FileStatus status);
+  // By the id. kNotFound: gone.
+  absl::StatusOr<struct stat> DescribeInode(client::FileSystem& fs, uint64_t id);
+
+ private:
+  explicit Mount(MountSettings settings);
+
+  absl::Status CheckId(const client::FileStatus& status) const;
+  struct stat Convert(const client::FileStatus& status);
+  fuse_entry_param Entry(const struct stat& attributes) const;
+
+  const MountSettings settings_;
+  uint64_t root_ = 0;                // constant once created
+  fuse_session* session_ = nullptr;  // the same
+  Clients clients_;
+  Names users_;
+  Names groups_;
+  OpenFiles files_;
+};
+
+}  // namespace cairn::fuse

@@ -1,0 +1,116 @@
+// fuse/open_file.h - a file that somebody has open in this mount, whoever and however often.
+//
+// HDFS lets one writer add to the end of a file, so all that write it here share one output stream,
+// made by the first write (by create for a new file) and completed at every close(2) of a
+// descriptor that may write: after that the file is whole in the cluster. A write after it, by
+// another descriptor or a copy of the same one, reopens the file for append. A new file that
+// nothing was written to yet is left open by close(2): shells open a file, copy the descriptor and
+// close the first one.
+//
+// What is promised:
+//   Write     the bytes will be written; an error may show in a later call
+//   Sync      all bytes written are on stable media
+//   Complete  all bytes written are in a file that the cluster counts as closed
+// A failed write, sync or completion is final: every further one fails with the same error until
+// all that have the file open for writing have closed it, and what was not acknowledged is not
+// shown as part of the file.
+//
+// Threads: any. Calls that change the file wait for one another, and for the cluster meanwhile.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "client/file_system.h"
+#include "common/mutex.h"
+#include "fuse/clients.h"
+
+namespace cairn::fuse {
+
+// True: whoever waits for this call is gone.
+using Interrupted = std::function<bool()>;
+
+class OpenFile {
+ public:
+  // Zeros that one write or truncate may put before its place; more of them is not for streaming.
+  static constexpr uint64_t kMaxGapBytes = uint64_t{1} << 30;
+
+  explicit OpenFile(uint64_t inode);
+
+  uint64_t inode() const { return inode_; }
+
+  // Goes on with the stream of a file just created.
+  void Adopt(std::unique_ptr<client::OutputStream> stream) ABSL_LOCKS_EXCLUDED(mu_);
+
+  struct Place {
+    bool at_end = false;  // O_APPEND: wherever the end is; else at `offset`
+    uint64_t offset = 0;
+  };
+  // `sync`: O_SYNC or O_DSYNC. kUnimplemented: the place lies before the end of the file, or too
+  // far behind it; nothing was written. kFailedPrecondition: another client writes the file.
+  absl::Status Write(client::FileSystem& fs, Place place, std::span<const std::byte> data,
+                     bool sync, const Interrupted& interrupted) ABSL_LOCKS_EXCLUDED(mu_);
+  absl::Status Sync() ABSL_LOCKS_EXCLUDED(mu_);
+  enum class Reason : uint8_t { kDescriptorClosed, kLastWriterGone };
+  absl::Status Complete(Reason reason) ABSL_LOCKS_EXCLUDED(mu_);
+  // Cuts the file, or adds zeros. Cutting inside a block takes the datanodes seconds.
+  // kCancelled: interrupted; the cut may have been made.
+  absl::Status Truncate(client::FileSystem& fs, uint64_t length, const Interrupted& interrupted)
+      ABSL_LOCKS_EXCLUDED(mu_);
+  // Completes the file first, which would set the times again. Programs that copy files set the
+  // times after the last write.
+  absl::Status SetTimes(client::FileSystem& fs, std::optional<absl::Time> modified,
+                        std::optional<absl::Time> accessed) ABSL_LOCKS_EXCLUDED(mu_);
+
+  // Has every byte below `end` reach the datanodes, so that a reader can get it.
+  absl::Status MakeReadable(uint64_t end) ABSL_LOCKS_EXCLUDED(mu_);
+
+  // What the namenode does not know yet; nullopt while nobody here writes.
+  struct Written {
+    uint64_t length = 0;
+    absl::Time modified;
+  };
+  std::optional<Written> written() const ABSL_LOCKS_EXCLUDED(written_mu_);
+  // Changes whenever bytes that were there have gone: readers must look again.
+  uint64_t cuts() const { return cuts_.load(std::memory_order_acquire); }
+  // The greatest length that the kernel was told since somebody opened the file.
+  void NoteTold(uint64_t length);
+  uint64_t told() const { return told_.load(std::memory_order_relaxed); }
+  // After the last writer: has the namenode close the file if writing it failed. Errors are logged.
+  void GiveUp(client::FileSystem& fs) ABSL_LOCKS_EXCLUDED(mu_);
+
+ private:
+  absl::Status OpenStream(client::FileSystem& fs) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status Fill(uint64_t bytes, const Interrupted& interrupted)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status DoComplete() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status Cut(client::FileSystem& fs, uint64_t length, const Interrupted& interrupted)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // The end of the stream, for good.
+  absl::Status Fail(absl::Status status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void NoteWritten() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) ABSL_LOCKS_EXCLUDED(written_mu_);
+  void NoteClosed() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) ABSL_LOCKS_EXCLUDED(written_mu_);
+
+  const uint64_t inode_;
+  const std::string path_;  // by id: follows renames
+  std::atomic<uint64_t> cuts_ = 0;
+  std::atomic<uint64_t> told_ = 0;
+
+  Mutex mu_;                                                           // before written_mu_
+  std::unique_ptr<client::OutputStream> stream_ ABSL_GUARDED_BY(mu_);  // null: nothing is written
+  uint64_t readable_ ABSL_GUARDED_BY(mu_) = 0;                         // of the stream: flushed
+  absl::Status error_ ABSL_GUARDED_BY(mu_);
+  bool fresh_ ABSL_GUARDED_BY(mu_) = false;  // created, and nothing written yet
+
+  mutable Mutex written_mu_;
+  std::optional<Written> written_ ABSL_GUARDED_BY(written_mu_);
+};
+
+}  // namespace cairn::fuse

@@ -1,0 +1,141 @@
+// A file that is open in the mount, against datanodes that fail on request.
+#include "fuse/open_file.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "client/testing/fake_cluster.h"
+#include "common/testing/status_matchers.h"
+#include "fuse/open_files.h"
+#include "fuse/paths.h"
+
+namespace cairn::fuse {
+namespace {
+
+using ::testing::Optional;
+
+constexpr uint64_t kInode = 17'000;
+constexpr OpenFile::Place kEnd = {.at_end = true};
+
+class OpenFileTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_OK_AND_ASSIGN(auto stream, fs_->Create(path_));
+    file_->Adopt(std::move(stream));
+  }
+
+  static client::ClientOptions Options() {
+    client::ClientOptions options;
+    options.block_bytes = 1 << 20;
+    options.replication = 1;
+    return options;
+  }
+
+  absl::Status Write(OpenFile::Place place, absl::string_view data) {
+    return file_->Write(*fs_, place, std::as_bytes(std::span(data)), /*sync=*/false,
+                        [] { return false; });
+  }
+  absl::Status Close() { return file_->Complete(OpenFile::Reason::kDescriptorClosed); }
+  std::string Contents() { return cluster_.Contents(path_); }
+
+  client::FakeCluster cluster_{1};
+  ClientPtr fs_ = cluster_.Connect(Options());
+  const std::string path_ = PathOf(kInode);
+  OpenFiles files_;
+  std::shared_ptr<OpenFile> file_ = files_.Open(kInode, /*writer=*/true);
+};
+
+TEST_F(OpenFileTest, EachCloseCompletesTheFileAndAWriteAfterItAppends) {
+  ASSERT_OK(Write({.offset = 0}, "one "));
+  ASSERT_OK(Close());
+  EXPECT_EQ(cluster_.Calls("complete"), 1);
+  EXPECT_EQ(Contents(), "one ");
+  ASSERT_OK(Write({.offset = 4}, "two"));
+  ASSERT_OK(Close());
+  EXPECT_EQ(cluster_.Calls("append"), 1);
+  EXPECT_EQ(Contents(), "one two");
+  ASSERT_OK(Close());  // nothing was written since
+  EXPECT_EQ(cluster_.Calls("complete"), 2);
+}
+
+// A shell opens the file, copies the descriptor, and closes the first one before the command runs.
+TEST_F(OpenFileTest, ANewFileIsNotCompletedByACloseBeforeItsFirstWrite) {
+  ASSERT_OK(Close());
+  EXPECT_EQ(cluster_.Calls("complete"), 0);
+  ASSERT_OK(Write(kEnd, "x"));
+  ASSERT_OK(Close());
+  EXPECT_EQ(cluster_.Calls("append"), 0);
+  EXPECT_EQ(Contents(), "x");
+}
+
+TEST_F(OpenFileTest, ANewFileIsCompletedWhenItsLastWriterGoes) {
+  files_.Close(*file_, /*writer=*/true, *fs_);
+  EXPECT_EQ(cluster_.Calls("complete"), 1);
+  EXPECT_TRUE(files_.empty());
+}
+
+TEST_F(OpenFileTest, WritesBeforeTheEndAreRefusedAndDoNoHarm) {
+  ASSERT_OK(Write({.offset = 0}, "abc"));
+  EXPECT_THAT(Write({.offset = 1}, "x"), StatusIs(absl::StatusCode::kUnimplemented));
+  EXPECT_THAT(Write({.offset = 3 + OpenFile::kMaxGapBytes + 1}, "x"),
+              StatusIs(absl::StatusCode::kUnimplemented));
+  ASSERT_OK(Write({.offset = 3}, "d"));
+  ASSERT_OK(Close());
+  EXPECT_EQ(Contents(), "abcd");
+}
+
+TEST_F(OpenFileTest, AGapIsFilledWithZeros) {
+  ASSERT_OK(Write({.offset = 2}, "c"));
+  ASSERT_OK(Close());
+  EXPECT_EQ(Contents(), std::string("\0\0c", 3));
+}
+
+TEST_F(OpenFileTest, AFillThatIsInterruptedLeavesAFileThatCanBeWrittenOn) {
+  const absl::string_view data = "x";
+  EXPECT_THAT(file_->Write(*fs_, {.offset = 10}, std::as_bytes(std::span(data)), false,
+                           [] { return true; }),
+              StatusIs(absl::StatusCode::kCancelled));
+  ASSERT_OK(Write(kEnd, "y"));
+  ASSERT_OK(Close());
+  EXPECT_EQ(Contents(), "y");
+}
+
+TEST_F(OpenFileTest, TheLengthIsTheWritersUntilTheFileIsComplete) {
+  EXPECT_THAT(file_->written(), Optional(testing::Field(&OpenFile::Written::length, 0)));
+  ASSERT_OK(Write(kEnd, "abc"));
+  EXPECT_THAT(file_->written(), Optional(testing::Field(&OpenFile::Written::length, 3)));
+  ASSERT_OK(Close());
+  EXPECT_EQ(file_->written(), std::nullopt);
+}
+
+// The second fsync of a program that tries again must not succeed because nothing is left to do.
+TEST_F(OpenFileTest, AFailureIsFinalAndItsBytesAreNotShown) {
+  cluster_.RefuseSetUp(0);
+  const absl::Status written = Write(kEnd, "lost");
+  const absl::Status synced = file_->Sync();
+  EXPECT_FALSE(written.ok() && synced.ok());
+  EXPECT_EQ(file_->written(), std::nullopt);
+  EXPECT_GT(file_->cuts(), 0u);
+  cluster_.AllowSetUp(0);
+  EXPECT_FALSE(file_->Sync().ok());
+  EXPECT_FALSE(Write(kEnd, "x").ok());
+  EXPECT_FALSE(Close().ok());
+  EXPECT_FALSE(Close().ok());
+}
+
+TEST_F(OpenFileTest, WhenAllWritersHaveGoneAFailedFileCanBeWrittenAgain) {
+  cluster_.RefuseSetUp(0);
+  Write(kEnd, "lost").IgnoreError();  // it or the next shows it
+  EXPECT_FALSE(file_->Sync().ok());
+  cluster_.AllowSetUp(0);
+  const auto reader = files_.Open(kInode, /*writer=*/false);
+  files_.Close(*file_, /*writer=*/true, *fs_);
+  EXPECT_EQ(cluster_.Calls("recoverLease"), 1);
+  EXPECT_EQ(files_.Open(kInode, /*writer=*/true), reader);
+  ASSERT_OK(Write(kEnd, "kept"));
+  ASSERT_OK(Close());
+  EXPECT_EQ(Contents(), "kept");
+}
+
+}  // namespace
+}  // namespace cairn::fuse

@@ -1,0 +1,89 @@
+#include "fuse/open_files.h"
+
+#include <utility>
+
+#include "common/logging.h"
+#include "fuse/paths.h"
+
+namespace cairn::fuse {
+
+std::shared_ptr<OpenFile> OpenFiles::Open(uint64_t inode, bool writer) {
+  MutexLock lock(mu_);
+  Entry& entry = entries_[inode];
+  if (entry.file == nullptr) entry.file = std::make_shared<OpenFile>(inode);
+  ++entry.users;
+  entry.writers += writer ? 1 : 0;
+  return entry.file;
+}
+
+void OpenFiles::Close(OpenFile& file, bool writer, client::FileSystem& fs) {
+  bool last_writer = false;
+  if (writer) {
+    MutexLock lock(mu_);
+    last_writer = --entries_[file.inode()].writers == 0;
+  }
+  // Before the entry goes: who opens the file meanwhile must find this stream, not a locked file.
+  if (last_writer) {
+    if (!file.Complete(OpenFile::Reason::kLastWriterGone).ok()) file.GiveUp(fs);
+  }
+  Entry closed;
+  {
+    MutexLock lock(mu_);
+    const auto entry = entries_.find(file.inode());
+    if (--entry->second.users > 0) return;
+    closed = entry->second;
+    if (closed.hidden_in == 0) entries_.erase(entry);
+  }
+  if (closed.hidden_in == 0) return;
+  // It counts as open until its last name is gone: who removes the directory looks for it.
+  RemoveHidden(closed);
+  MutexLock lock(mu_);
+  const auto entry = entries_.find(file.inode());
+  if (entry != entries_.end() && entry->second.users == 0) entries_.erase(entry);
+}
+
+void OpenFiles::RemoveHidden(const Entry& entry) {
+  // By that name and not by id: a file that somebody has given another name is his.
+  const uint64_t inode = entry.file->inode();
+  const absl::Status removed =
+      entry.remover->Delete(ChildPath(entry.hidden_in, HiddenName(inode)), /*recursive=*/false)
+          .status();
+  if (!removed.ok()) {
+    LOG_WARN("inode {}: was unlinked while open, and cannot be removed: {}", inode, removed);
+  }
+}
+
+std::shared_ptr<OpenFile> OpenFiles::Find(uint64_t inode) {
+  MutexLock lock(mu_);
+  const auto entry = entries_.find(inode);
+  return entry == entries_.end() ? nullptr : entry->second.file;
+}
+
+bool OpenFiles::empty() {
+  MutexLock lock(mu_);
+  return entries_.empty();
+}
+
+bool OpenFiles::RemoveAtLastClose(uint64_t inode, uint64_t directory, ClientPtr remover) {
+  MutexLock lock(mu_);
+  const auto entry = entries_.find(inode);
+  if (entry == entries_.end() || entry->second.users == 0) return false;
+  entry->second.hidden_in = directory;
+  entry->second.remover = std::move(remover);
+  return true;
+}
+
+void OpenFiles::CloseAll() {
+  std::vector<Entry> entries;
+  {
+    MutexLock lock(mu_);
+    for (const auto& [inode, entry] : entries_) entries.push_back(entry);
+  }
+  for (const Entry& entry : entries) {
+    // Logged where it failed.
+    entry.file->Complete(OpenFile::Reason::kLastWriterGone).IgnoreError();
+    if (entry.hidden_in != 0) RemoveHidden(entry);
+  }
+}
+
+}  // namespace cairn::fuse

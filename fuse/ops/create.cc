@@ -1,0 +1,59 @@
+#include <fcntl.h>
+
+#include <memory>
+
+#include "common/status_macros.h"
+#include "fuse/handles.h"
+#include "fuse/ops/ops.h"
+#include "fuse/ops/serve.h"
+#include "fuse/paths.h"
+
+namespace cairn::fuse {
+namespace {
+
+// Another client made the name after the kernel had looked: open(2) without O_EXCL takes that file.
+absl::StatusOr<std::unique_ptr<FileHandle>> OpenInstead(fuse_req_t req, Mount& mount,
+                                                        const ClientPtr& fs,
+                                                        const std::string& path, int flags,
+                                                        client::FileStatus& status) {
+  ASSIGN_OR_RETURN(status, fs->Stat(path));
+  if (!status.is_file()) return absl::AlreadyExistsError(absl::StrCat(path, ": is no file"));
+  auto handle = std::make_unique<FileHandle>(mount, fs, status.inode, flags);
+  if ((flags & O_TRUNC) != 0) {
+    RETURN_IF_ERROR(handle->file().Truncate(*fs, 0, InterruptedOf(req)));
+  }
+  return handle;
+}
+
+}  // namespace
+
+void Create(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t mode,
+            fuse_file_info* info) {
+  if (RefuseName(req, name)) return;
+  Serve(req, "create", [&](Mount& mount, const ClientPtr& fs) -> absl::Status {
+    const std::string path = ChildPath(mount.IdOf(parent), name);
+    client::CreateOptions options;
+    options.create_parents = false;
+    options.mode = static_cast<uint16_t>(mode & 0777);
+    client::FileStatus status;
+    std::unique_ptr<FileHandle> handle;
+    absl::StatusOr<std::unique_ptr<client::OutputStream>> stream = fs->Create(path, options);
+    if (stream.ok()) {
+      status = (*stream)->status();
+      handle = std::make_unique<FileHandle>(mount, fs, status.inode, info->flags);
+      handle->file().Adopt(*std::move(stream));
+    } else if (absl::IsAlreadyExists(stream.status()) && (info->flags & O_EXCL) == 0) {
+      ASSIGN_OR_RETURN(handle, OpenInstead(req, mount, fs, path, info->flags, status));
+    } else {
+      return stream.status();
+    }
+    ASSIGN_OR_RETURN(const fuse_entry_param entry, mount.EntryOf(*fs, std::move(status)));
+    SetCaching(*info);
+    info->fh = reinterpret_cast<uint64_t>(handle.get());
+    // If the caller is gone there will be no release.
+    if (fuse_reply_create(req, &entry, info) == 0) handle.release();
+    return absl::OkStatus();
+  });
+}
+
+}  // namespace cairn::fuse

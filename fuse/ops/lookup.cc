@@ -1,0 +1,33 @@
+#include <cerrno>
+
+#include "common/fs_error.h"
+#include "common/status_macros.h"
+#include "fuse/ops/ops.h"
+#include "fuse/ops/serve.h"
+#include "fuse/paths.h"
+
+namespace cairn::fuse {
+
+void Lookup(fuse_req_t req, fuse_ino_t parent, const char* name) {
+  if (RefuseName(req, name)) return;
+  Serve(req, "lookup", [&](Mount& mount, const ClientPtr& fs) -> absl::Status {
+    const absl::StatusOr<client::FileStatus> status = fs->Stat(ChildPath(mount.IdOf(parent), name));
+    // A name that HDFS cannot have (with a colon) is not there either.
+    if (absl::IsNotFound(status.status()) || GetFsError(status.status()) == FsError::kInvalidPath) {
+      fuse_entry_param none{};
+      none.entry_timeout = absl::ToDoubleSeconds(mount.settings().negative_life);
+      if (none.entry_timeout > 0) {
+        fuse_reply_entry(req, &none);
+      } else {
+        fuse_reply_err(req, ENOENT);
+      }
+      return absl::OkStatus();
+    }
+    RETURN_IF_ERROR(status.status());
+    ASSIGN_OR_RETURN(const fuse_entry_param entry, mount.EntryOf(*fs, *status));
+    fuse_reply_entry(req, &entry);
+    return absl::OkStatus();
+  });
+}
+
+}  // namespace cairn::fuse

@@ -1,0 +1,31 @@
+#include <memory>
+
+#include "common/status_macros.h"
+#include "fuse/handles.h"
+#include "fuse/ops/ops.h"
+#include "fuse/ops/serve.h"
+
+namespace cairn::fuse {
+
+void Opendir(fuse_req_t req, fuse_ino_t ino, fuse_file_info* info) {
+  ServeInode(req, "opendir", [&](Mount& mount, const ClientPtr& fs) -> absl::Status {
+    auto directory = std::make_unique<Directory>(fs, mount.IdOf(ino));
+    RETURN_IF_ERROR(directory->Open());
+    info->fh = reinterpret_cast<uint64_t>(directory.get());
+    // If the caller is gone there will be no release.
+    if (fuse_reply_open(req, info) == 0) directory.release();
+    return absl::OkStatus();
+  });
+}
+
+// Every change of a directory is durable when it is answered.
+void Fsyncdir(fuse_req_t req, fuse_ino_t /*ino*/, int /*data_only*/, fuse_file_info* /*info*/) {
+  fuse_reply_err(req, 0);
+}
+
+void Releasedir(fuse_req_t req, fuse_ino_t /*ino*/, fuse_file_info* info) {
+  delete &DirectoryOf(*info);
+  fuse_reply_err(req, 0);
+}
+
+}  // namespace cairn::fuse

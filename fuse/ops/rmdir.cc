@@ -1,0 +1,63 @@
+#include "common/fs_error.h"
+#include "common/status_macros.h"
+#include "fuse/ops/ops.h"
+#include "fuse/ops/serve.h"
+#include "fuse/paths.h"
+
+#include "client/path.h"
+
+namespace cairn::fuse {
+namespace {
+
+absl::Status Remove(client::FileSystem& fs, const std::string& path) {
+  ASSIGN_OR_RETURN(const bool removed, fs.Delete(path, /*recursive=*/false));
+  if (removed) return absl::OkStatus();
+  return MakeFsError(FsError::kFileNotFound, absl::StrCat(path, ": is not there"));
+}
+
+// A directory in which only files are left that were unlinked while open is empty to everybody but
+// HDFS: they go one directory up. False: something else is in it, or nothing.
+absl::StatusOr<bool> MoveHiddenUp(Mount& mount, const ClientPtr& fs, uint64_t parent,
+                                  const std::string& path) {
+  std::vector<uint64_t> hidden;
+  client::DirectoryIterator entries = fs->List(path);
+  while (true) {
+    ASSIGN_OR_RETURN(const std::optional<client::FileStatus> entry, entries.Next());
+    if (!entry.has_value()) break;
+    const bool ours = client::BaseName(entry->path) == HiddenName(entry->inode) &&
+                      mount.files().Find(entry->inode) != nullptr;
+    if (!ours) return false;
+    hidden.push_back(entry->inode);
+  }
+  for (const uint64_t inode : hidden) {
+    const absl::Status moved =
+        fs->Rename2(absl::StrCat(path, "/", HiddenName(inode)),
+                    ChildPath(parent, HiddenName(inode)), client::RenameOption::kNoOverwrite);
+    if (absl::IsNotFound(moved)) continue;  // closed meanwhile
+    RETURN_IF_ERROR(moved);
+    if (!mount.files().RemoveAtLastClose(inode, parent, fs)) {
+      RETURN_IF_ERROR(Remove(*fs, ChildPath(parent, HiddenName(inode))));
+    }
+  }
+  return !hidden.empty();
+}
+
+}  // namespace
+
+void Rmdir(fuse_req_t req, fuse_ino_t parent, const char* name) {
+  if (RefuseName(req, name)) return;
+  Serve(req, "rmdir", [&](Mount& mount, const ClientPtr& fs) -> absl::Status {
+    const uint64_t parent_id = mount.IdOf(parent);
+    const std::string path = ChildPath(parent_id, name);
+    absl::Status removed = Remove(*fs, path);
+    if (GetFsError(removed) == FsError::kNotEmptyDirectory && !mount.files().empty()) {
+      ASSIGN_OR_RETURN(const bool moved, MoveHiddenUp(mount, fs, parent_id, path));
+      if (moved) removed = Remove(*fs, path);
+    }
+    RETURN_IF_ERROR(removed);
+    fuse_reply_err(req, 0);
+    return absl::OkStatus();
+  });
+}
+
+}  // namespace cairn::fuse

@@ -1,0 +1,68 @@
+#include "fuse/ops/serve.h"
+
+#include <fcntl.h>
+
+#include <cerrno>
+
+#include "common/logging.h"
+#include "common/utf8.h"
+#include "fuse/errno.h"
+
+namespace cairn::fuse {
+namespace {
+
+constexpr size_t kMaxNameBytes = 255;
+
+void Answer(fuse_req_t req, const char* op, const absl::Status& status, int error) {
+  if (error == EIO) LOG_EVERY_SECONDS(kWarn, 1, "{}: {}", op, status);
+  fuse_reply_err(req, error);
+}
+
+}  // namespace
+
+Mount& MountOf(fuse_req_t req) { return *static_cast<Mount*>(fuse_req_userdata(req)); }
+
+void Fail(fuse_req_t req, const char* op, const absl::Status& status) {
+  Answer(req, op, status, ErrnoOf(status));
+}
+
+void FailInode(fuse_req_t req, const char* op, const absl::Status& status) {
+  Answer(req, op, status, ErrnoOfInode(status));
+}
+
+namespace {
+
+absl::Status Run(fuse_req_t req, const Body& body) {
+  Mount& mount = MountOf(req);
+  const absl::StatusOr<ClientPtr> fs = mount.ClientOf(fuse_req_ctx(req)->uid);
+  return fs.ok() ? body(mount, *fs) : fs.status();
+}
+
+}  // namespace
+
+void Serve(fuse_req_t req, const char* op, const Body& body) {
+  if (const absl::Status status = Run(req, body); !status.ok()) Fail(req, op, status);
+}
+
+void ServeInode(fuse_req_t req, const char* op, const Body& body) {
+  if (const absl::Status status = Run(req, body); !status.ok()) FailInode(req, op, status);
+}
+
+bool RefuseName(fuse_req_t req, absl::string_view name) {
+  const int error = name.size() > kMaxNameBytes ? ENAMETOOLONG : IsUtf8(name) ? 0 : EILSEQ;
+  if (error != 0) fuse_reply_err(req, error);
+  return error != 0;
+}
+
+Interrupted InterruptedOf(fuse_req_t req) {
+  return [req] { return fuse_req_interrupted(req) != 0; };
+}
+
+void SetCaching(fuse_file_info& info) {
+  const bool writes = (info.flags & O_ACCMODE) != O_RDONLY;
+  info.direct_io = writes;
+  info.keep_cache = !writes;
+  info.noflush = !writes;
+}
+
+}  // namespace cairn::fuse

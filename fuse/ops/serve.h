@@ -1,0 +1,37 @@
+// fuse/ops/serve.h - what all operations have in common: who calls, and how a failure is answered.
+#pragma once
+
+#include <functional>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "fuse/api.h"
+#include "fuse/mount.h"
+
+namespace cairn::fuse {
+
+Mount& MountOf(fuse_req_t req);
+
+// The body of an operation: answers the request and returns OK, or returns why it does not.
+using Body = std::function<absl::Status(Mount& mount, const ClientPtr& fs)>;
+
+// Runs `body` with the cluster as the caller sees it. If it fails, answers with its errno, and logs
+// what says EIO: the caller sees no more than that.
+void Serve(fuse_req_t req, const char* op, const Body& body);
+// The same for an operation on an inode: one that is gone is ESTALE.
+void ServeInode(fuse_req_t req, const char* op, const Body& body);
+// Only the answer. `status` is not OK.
+void Fail(fuse_req_t req, const char* op, const absl::Status& status);
+void FailInode(fuse_req_t req, const char* op, const absl::Status& status);
+
+// Whether HDFS cannot have such a name: not UTF-8 (EILSEQ) or over 255 bytes (ENAMETOOLONG). If so
+// the request has been answered.
+bool RefuseName(fuse_req_t req, absl::string_view name);
+
+Interrupted InterruptedOf(fuse_req_t req);
+
+// How the kernel is to cache what is read and written through this descriptor. What may write goes
+// past the page cache: pages of a write that fails later would stay there and be read as if saved.
+void SetCaching(fuse_file_info& info);
+
+}  // namespace cairn::fuse

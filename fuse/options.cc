@@ -1,0 +1,166 @@
+#include "fuse/options.h"
+
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "client/config_keys.h"
+#include "client/path.h"
+#include "common/config.h"
+#include "common/status_macros.h"
+
+namespace cairn::fuse {
+
+const char kUsage[] =
+    "usage: cairn-fuse hdfs://HOST[:PORT][/PATH] MOUNTPOINT [-f] [-d] [-o OPTION,...] "
+    "[-D KEY=VALUE]...\n"
+    "Mounts a directory of a Cairn or Apache HDFS cluster.\n\n"
+    "  -f                  stay in the foreground\n"
+    "  -d                  show every request, in the foreground\n"
+    "  -D KEY=VALUE        a key of hdfs-site.xml, over what the files say\n"
+    "  -o conf=DIR         core-site.xml and hdfs-site.xml; $HADOOP_CONF_DIR if not given\n"
+    "  -o attr_timeout=S   seconds that the kernel keeps attributes (1)\n"
+    "  -o entry_timeout=S  ... and what a name stands for (1)\n"
+    "  -o negative_timeout=S  ... and that a name is not there (0)\n"
+    "  -o hdfs_user=NAME   everybody who calls is this user to the cluster\n"
+    "  -o threads=N        operations at a time (32)\n"
+    "  -o log=FILE         the log; stderr in the foreground, else none\n"
+    "  -o log_level=LEVEL  debug, info, warn or error\n"
+    "  -o allow_other      others than who mounts may use it\n"
+    "  -o default_permissions  the kernel checks modes, before the cluster does\n"
+    "  -o ro, ...          and whatever else mount.fuse3(8) knows\n\n"
+    "Unmount: fusermount3 -u MOUNTPOINT, or umount.\n";
+
+namespace {
+
+constexpr absl::string_view kDaemonPrefixes[] = {"cairn.namenode.", "cairn.datanode.",
+                                                 "cairn.log."};
+// What fstab may say to mount(8) and nobody else.
+constexpr absl::string_view kForMount[] = {"auto",  "noauto", "user",    "nouser",  "users",
+                                           "owner", "nofail", "_netdev", "defaults"};
+
+absl::Status Bad(absl::string_view what, absl::string_view value) {
+  return absl::InvalidArgumentError(absl::StrCat(what, ": not \"", value, "\""));
+}
+
+absl::StatusOr<absl::Duration> Seconds(absl::string_view name, absl::string_view value) {
+  double seconds = 0;
+  if (!absl::SimpleAtod(value, &seconds) || !(seconds >= 0) || seconds > 1e9) {
+    return Bad(name, value);
+  }
+  return absl::Seconds(seconds);
+}
+
+absl::Status TakeOption(absl::string_view option, CommandLine& line) {
+  const std::pair<absl::string_view, absl::string_view> parts =
+      absl::StrSplit(option, absl::MaxSplits('=', 1));
+  const auto [name, value] = parts;
+  if (name == "attr_timeout") {
+    ASSIGN_OR_RETURN(line.settings.attribute_life, Seconds(name, value));
+  } else if (name == "entry_timeout") {
+    ASSIGN_OR_RETURN(line.settings.entry_life, Seconds(name, value));
+  } else if (name == "negative_timeout") {
+    ASSIGN_OR_RETURN(line.settings.negative_life, Seconds(name, value));
+  } else if (name == "hdfs_user") {
+    if (value.empty()) return Bad(name, value);
+    line.settings.one_user = std::string(value);
+  } else if (name == "threads") {
+    if (!absl::SimpleAtoi(value, &line.max_threads) || line.max_threads == 0 ||
+        line.max_threads > 4096) {
+      return Bad(name, value);
+    }
+  } else if (name == "conf") {
+    line.conf = std::string(value);
+  } else if (name == "log") {
+    line.log_file = std::filesystem::absolute(std::string(value)).string();
+  } else if (name == "log_level") {
+    ASSIGN_OR_RETURN(line.log_level, ParseLogLevel(value));
+  } else if (absl::StartsWith(name, "x-") || absl::StartsWith(name, "comment") ||
+             std::find(std::begin(kForMount), std::end(kForMount), name) != std::end(kForMount)) {
+    // Not ours.
+  } else {
+    if (name == "default_permissions") line.settings.kernel_checks = true;
+    line.kernel_options.emplace_back(option);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status TakeOptions(absl::string_view list, CommandLine& line) {
+  for (const absl::string_view option : absl::StrSplit(list, ',', absl::SkipEmpty())) {
+    RETURN_IF_ERROR(TakeOption(option, line));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<CommandLine> ParseCommandLine(const std::vector<std::string>& arguments) {
+  CommandLine line;
+  std::vector<std::string> places;
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    absl::string_view argument = arguments[i];
+    // The value of -X: the rest of the word, or the next one.
+    const auto take = [&](absl::string_view flag, absl::string_view& value) {
+      if (!absl::StartsWith(argument, flag)) return false;
+      value = argument.substr(flag.size());
+      if (value.empty() && i + 1 < arguments.size()) value = arguments[++i];
+      return true;
+    };
+    absl::string_view value;
+    if (argument == "-h" || argument == "--help") {
+      line.help = true;
+    } else if (argument == "-V" || argument == "--version") {
+      line.version = true;
+    } else if (argument == "-f") {
+      line.foreground = true;
+    } else if (argument == "-d") {
+      line.debug = line.foreground = true;
+    } else if (take("-o", value)) {
+      RETURN_IF_ERROR(TakeOptions(value, line));
+    } else if (take("-D", value)) {
+      line.overrides.emplace_back(value);
+    } else if (argument.size() > 1 && argument[0] == '-') {
+      return absl::InvalidArgumentError(absl::StrCat(argument, ": no such option"));
+    } else {
+      places.emplace_back(argument);
+    }
+  }
+  if (line.help || line.version) return line;
+  if (places.size() != 2) {
+    return absl::InvalidArgumentError("what to mount and where to, these two, are needed");
+  }
+  line.source = places[0];
+  std::error_code error;
+  line.mountpoint = std::filesystem::absolute(places[1], error).string();
+  if (error) return Bad("mount point", places[1]);
+  return line;
+}
+
+absl::StatusOr<MountSettings> ToSettings(const CommandLine& line) {
+  MountSettings settings = line.settings;
+  ASSIGN_OR_RETURN(const client::PathUri uri, client::ParsePathUri(line.source));
+  if (uri.scheme != "hdfs" || uri.authority.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat(line.source, ": not hdfs://HOST[:PORT][/PATH]"));
+  }
+  settings.uri = absl::StrCat("hdfs://", uri.authority);
+  settings.path = client::NormalizePath(uri.path.empty() ? "/" : uri.path);
+
+  KnownKeys keys(client::ClientConfigKeys());
+  for (const absl::string_view prefix : kDaemonPrefixes) keys.LeaveToOthers(prefix);
+  ASSIGN_OR_RETURN(const Config config,
+                   Config::Load(ResolveConfDir(line.conf), line.overrides, std::move(keys)));
+  ASSIGN_OR_RETURN(settings.client, client::LoadClientOptions(config));
+  settings.client.umask = 0;  // the kernel has applied the caller's
+  settings.mounting_user =
+      settings.client.user.empty() ? client::LoginUser() : settings.client.user;
+  settings.mounter = ::getuid();
+  return settings;
+}
+
+}  // namespace cairn::fuse

@@ -1,0 +1,45 @@
+// fuse/options.h - the command line of cairn-fuse.
+//
+//   cairn-fuse hdfs://HOST[:PORT][/PATH] MOUNTPOINT [-f] [-d] [-o OPTION,...] [-D KEY=VALUE]...
+//
+// Also what mount(8) makes of a line in fstab: its own options are passed over.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/logging.h"
+#include "fuse/mount.h"
+
+namespace cairn::fuse {
+
+struct CommandLine {
+  bool help = false;
+  bool version = false;
+  bool foreground = false;                  // -f
+  bool debug = false;                       // -d: every request to stderr, in the foreground
+  std::string source;                       // as given
+  std::string mountpoint;                   // absolute
+  std::string conf;                         // -o conf=DIR
+  std::vector<std::string> overrides;       // -D
+  std::vector<std::string> kernel_options;  // of -o: libfuse's and the kernel's
+  LogLevel log_level = LogLevel::kInfo;
+  std::string log_file;
+  unsigned int max_threads = 32;
+  // attribute_life, entry_life, negative_life, one_user and kernel_checks are set here; the rest by
+  // ToSettings.
+  MountSettings settings;
+};
+
+// kInvalidArgument: what is wrong, as a line for the user.
+absl::StatusOr<CommandLine> ParseCommandLine(const std::vector<std::string>& arguments);
+
+// With the configuration: $HADOOP_CONF_DIR or conf=DIR, and -D. kInvalidArgument: names file and
+// key.
+absl::StatusOr<MountSettings> ToSettings(const CommandLine& line);
+
+extern const char kUsage[];
+
+}  // namespace cairn::fuse

@@ -1,0 +1,70 @@
+#include "fuse/options.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "common/testing/status_matchers.h"
+
+namespace cairn::fuse {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+TEST(Options, SourceAndMountpointAreAllThatIsNeeded) {
+  const auto line = ParseCommandLine({"hdfs://nn1:8020/data", "/mnt/data"});
+  ASSERT_OK(line);
+  EXPECT_EQ(line->source, "hdfs://nn1:8020/data");
+  EXPECT_EQ(line->mountpoint, "/mnt/data");
+  EXPECT_FALSE(line->foreground);
+  EXPECT_EQ(line->settings.attribute_life, absl::Seconds(1));
+  EXPECT_EQ(line->settings.negative_life, absl::ZeroDuration());
+  EXPECT_THAT(line->kernel_options, ElementsAre());
+}
+
+TEST(Options, OursAreTakenAndTheOthersGoToLibfuse) {
+  const auto line = ParseCommandLine({"-f", "hdfs://nn1", "/mnt", "-o",
+                                      "attr_timeout=2.5,allow_other,entry_timeout=0,hdfs_user=etl",
+                                      "-odefault_permissions,ro", "-D", "dfs.replication=2"});
+  ASSERT_OK(line);
+  EXPECT_TRUE(line->foreground);
+  EXPECT_EQ(line->settings.attribute_life, absl::Milliseconds(2500));
+  EXPECT_EQ(line->settings.entry_life, absl::ZeroDuration());
+  EXPECT_EQ(line->settings.one_user, "etl");
+  EXPECT_TRUE(line->settings.kernel_checks);
+  EXPECT_THAT(line->kernel_options, ElementsAre("allow_other", "default_permissions", "ro"));
+  EXPECT_THAT(line->overrides, ElementsAre("dfs.replication=2"));
+}
+
+TEST(Options, WhatFstabSaysToMountIsPassedOver) {
+  const auto line = ParseCommandLine(
+      {"hdfs://nn1/", "/mnt", "-o", "rw,noauto,_netdev,nofail,x-systemd.automount,user"});
+  ASSERT_OK(line);
+  EXPECT_THAT(line->kernel_options, ElementsAre("rw"));
+}
+
+TEST(Options, WhatCannotBeUsedIsNamed) {
+  EXPECT_THAT(ParseCommandLine({"hdfs://nn1"}).status().message(), HasSubstr("are needed"));
+  EXPECT_THAT(ParseCommandLine({"hdfs://nn1", "/mnt", "-x"}).status().message(), HasSubstr("-x"));
+  EXPECT_THAT(ParseCommandLine({"hdfs://nn1", "/mnt", "-o", "attr_timeout=-1"}).status().message(),
+              HasSubstr("attr_timeout"));
+  EXPECT_THAT(ParseCommandLine({"hdfs://nn1", "/mnt", "-o", "threads=0"}).status().message(),
+              HasSubstr("threads"));
+}
+
+TEST(Options, TheRootIsThePathOfTheSource) {
+  const auto settings = [](const char* source) {
+    return ToSettings(*ParseCommandLine({source, "/mnt", "-D", "dfs.replication=2"}));
+  };
+  ASSERT_OK(settings("hdfs://nn1"));
+  EXPECT_EQ(settings("hdfs://nn1")->path, "/");
+  EXPECT_EQ(settings("hdfs://nn1:8020/a//b/")->path, "/a/b");
+  EXPECT_EQ(settings("hdfs://nn1:8020/a")->uri, "hdfs://nn1:8020");
+  EXPECT_EQ(settings("hdfs://nn1")->client.replication, 2u);
+  EXPECT_EQ(settings("hdfs://nn1")->client.umask, 0);
+  EXPECT_FALSE(settings("/a").ok());
+  EXPECT_FALSE(settings("hdfs:///a").ok());
+}
+
+}  // namespace
+}  // namespace cairn::fuse

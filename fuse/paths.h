@@ -1,0 +1,24 @@
+// fuse/paths.h - how the mount names things to the cluster: by inode id, never by the path that led
+// there. docs/decisions/0015-mount.md says why.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+
+namespace cairn::fuse {
+
+inline std::string PathOf(uint64_t inode) { return absl::StrCat("/.reserved/.inodes/", inode); }
+
+inline std::string ChildPath(uint64_t parent, absl::string_view name) {
+  return absl::StrCat("/.reserved/.inodes/", parent, "/", name);
+}
+
+// Where an open file goes when its name is removed, in the same directory.
+inline std::string HiddenName(uint64_t inode) {
+  return absl::StrCat(".fuse_hidden", absl::Hex(inode, absl::kZeroPad16));
+}
+
+}  // namespace cairn::fuse
