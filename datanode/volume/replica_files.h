@@ -1,4 +1,4 @@
-// datanode/volume/replica_files.h - what is inside a replica's data, meta and tail files.
+// datanode/volume/replica_files.h - what is inside a replica's data and meta files.
 //
 // Blocking; for disk threads. The callers hold the replica (OpenReplica's writer), or are alone, as
 // at start. Formats: docs/formats/replica.md.
@@ -66,21 +66,6 @@ absl::Status CutFiles(File& data, File& meta, const transfer::DataChecksum& chec
 absl::Status RewriteFiles(File& data, File& meta, const transfer::DataChecksum& checksum,
                           uint64_t length);
 
-// Appends the record of a partial last chunk, synced; nothing for a full one. `sequence` is that of
-// the last record and is raised.
-absl::Status WriteTailRecord(FileSystem& fs, const std::string& path, BlockId block,
-                             const transfer::DataChecksum& checksum, uint64_t length,
-                             uint32_t chunk_crc, uint64_t* sequence);
-
-// Before a replica being written is cut to `length`, whose partial last chunk has the CRC
-// `tail_crc`: no record of more bytes is left, synced. Else the next start would miss them.
-absl::Status ShortenTailRecords(FileSystem& fs, const std::string& path, BlockId block,
-                                const transfer::DataChecksum& checksum, uint64_t length,
-                                std::optional<uint32_t> tail_crc);
-
-// The highest sequence in a tail file, 0 if there is none: the next record must not take its slot.
-uint64_t LastTailSequence(FileSystem& fs, const std::string& path, BlockId block);
-
 // What an interrupted writer left: finds the longest prefix whose checksums match, with the help of
 // the tail file, and cuts both files to it. Everything that was acknowledged
 // before the process died, and everything that was synced before the power went, is within it: the
@@ -89,8 +74,8 @@ uint64_t LastTailSequence(FileSystem& fs, const std::string& path, BlockId block
 // do not match, no interrupted writer is to blame: the replica is damaged, and nothing is cut.
 // Where the power went before anything was synced, the header of the meta file may be lost: then no
 // byte is left, and the files begin anew.
-// kDataLoss, kUnimplemented: the meta file has no valid header, and it is not zeros, or the tail file
-// tells of a sync: nothing is changed.
+// kDataLoss, kUnimplemented: the meta file has no valid header, and it is not zeros, or the tail
+// file tells of a sync: nothing is changed.
 struct RecoveredPrefix {
   uint64_t length = 0;  // of the data file
   bool damaged = false;

@@ -11,6 +11,7 @@
 #include "common/logging.h"
 #include "common/status_macros.h"
 #include "datanode/volume/replica_store.h"
+#include "datanode/volume/tail_file.h"
 #include "wire/transfer/big_endian.h"
 #include "wire/transfer/meta_file.h"
 

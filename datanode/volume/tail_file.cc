@@ -1,0 +1,69 @@
+#include "datanode/volume/tail_file.h"
+
+#include <algorithm>
+#include <memory>
+#include <span>
+
+#include "common/status_macros.h"
+
+namespace cairn::datanode {
+
+using transfer::DataChecksum;
+
+std::vector<TailRecord> ReadTailRecords(FileSystem& fs, const std::string& path, BlockId block) {
+  std::vector<TailRecord> records;
+  if (!fs.Exists(path)) return records;
+  const auto contents = fs.ReadAll(path, 2 * kTailSlotBytes);
+  if (!contents.ok()) return records;
+  const auto bytes = std::as_bytes(std::span(contents->data(), contents->size()));
+  for (const uint64_t slot : {uint64_t{0}, kTailSlotBytes}) {
+    if (bytes.size() < slot) continue;
+    const auto record = DecodeTailRecord(bytes.subspan(static_cast<size_t>(slot)));
+    if (record.has_value() && record->block == block) records.push_back(*record);
+  }
+  return records;
+}
+
+absl::Status WriteTailRecord(FileSystem& fs, const std::string& path, BlockId block,
+                             const DataChecksum& checksum, uint64_t length, uint32_t chunk_crc,
+                             uint64_t* sequence) {
+  if (length % checksum.bytes_per_checksum() == 0) return absl::OkStatus();
+  const bool is_new = !fs.Exists(path);
+  ASSIGN_OR_RETURN(const std::unique_ptr<File> file,
+                   fs.Open(path, {.create = true, .write = true}));
+  const TailRecord record{.block = block,
+                          .sequence = ++*sequence,
+                          .length = length,
+                          .bytes_per_checksum = checksum.bytes_per_checksum(),
+                          .chunk_crc = chunk_crc};
+  RETURN_IF_ERROR(file->WriteAt(TailSlotOffset(record.sequence), EncodeTailRecord(record)));
+  RETURN_IF_ERROR(file->SyncData());
+  return is_new ? fs.SyncDirectory(ParentDirectory(path)) : absl::OkStatus();
+}
+
+uint64_t LastTailSequence(FileSystem& fs, const std::string& path, BlockId block) {
+  uint64_t last = 0;
+  for (const TailRecord& record : ReadTailRecords(fs, path, block)) {
+    last = std::max(last, record.sequence);
+  }
+  return last;
+}
+
+absl::Status ShortenTailRecords(FileSystem& fs, const std::string& path, BlockId block,
+                                const DataChecksum& checksum, uint64_t length,
+                                std::optional<uint32_t> tail_crc) {
+  const std::vector<TailRecord> records = ReadTailRecords(fs, path, block);
+  const auto longer = [length](const TailRecord& record) { return record.length > length; };
+  if (std::none_of(records.begin(), records.end(), longer)) return absl::OkStatus();
+  if (!tail_crc.has_value()) {  // the longer record's hsync has synced all chunks below
+    RETURN_IF_ERROR(fs.Remove(path));
+    return fs.SyncDirectory(ParentDirectory(path));
+  }
+  uint64_t sequence = LastTailSequence(fs, path, block);
+  for (int slot = 0; slot < 2; ++slot) {
+    RETURN_IF_ERROR(WriteTailRecord(fs, path, block, checksum, length, *tail_crc, &sequence));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace cairn::datanode

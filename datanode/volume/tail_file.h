@@ -1,0 +1,38 @@
+// datanode/volume/tail_file.h - a replica's tail file: the records of its last hsyncs.
+//
+// Blocking; for disk threads. The callers hold the replica (OpenReplica's writer), or are alone, as
+// at start. What a record is for: tail_record.h.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "common/ids.h"
+#include "common/io/file_system.h"
+#include "datanode/volume/tail_record.h"
+#include "wire/transfer/checksum.h"
+
+namespace cairn::datanode {
+
+// The readable records of a tail file that belong to the block; none if there is no file.
+std::vector<TailRecord> ReadTailRecords(FileSystem& fs, const std::string& path, BlockId block);
+
+// Appends the record of a partial last chunk, synced; nothing for a full one. `sequence` is that of
+// the last record and is raised.
+absl::Status WriteTailRecord(FileSystem& fs, const std::string& path, BlockId block,
+                             const transfer::DataChecksum& checksum, uint64_t length,
+                             uint32_t chunk_crc, uint64_t* sequence);
+
+// Before a replica being written is cut to `length`, whose partial last chunk has the CRC
+// `tail_crc`: no record of more bytes is left, synced. Else the next start would miss them.
+absl::Status ShortenTailRecords(FileSystem& fs, const std::string& path, BlockId block,
+                                const transfer::DataChecksum& checksum, uint64_t length,
+                                std::optional<uint32_t> tail_crc);
+
+// The highest sequence in a tail file, 0 if there is none: the next record must not take its slot.
+uint64_t LastTailSequence(FileSystem& fs, const std::string& path, BlockId block);
+
+}  // namespace cairn::datanode
