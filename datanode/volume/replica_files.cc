@@ -71,7 +71,7 @@ absl::Status BeginAnew(File& data, File& meta) {
   return meta.WriteAt(0, header);
 }
 
-// The longest length in a tail record that lies within `chunk`, which begins at `offset`, and whose
+// The longest length in a tail record that ends inside `chunk`, which begins at `offset`, and whose
 // CRC matches; 0 for none.
 uint64_t LongestInTail(FileSystem& fs, const std::string& path, BlockId block,
                        const DataChecksum& checksum, uint64_t offset,
@@ -79,7 +79,8 @@ uint64_t LongestInTail(FileSystem& fs, const std::string& path, BlockId block,
   uint64_t longest = 0;
   for (const TailRecord& record : ReadTailRecords(fs, path, block)) {
     if (record.bytes_per_checksum != checksum.bytes_per_checksum() || record.length <= offset ||
-        record.length - offset > chunk.size()) {
+        record.length - offset > chunk.size() ||
+        checksum.RoundDown(record.length) == record.length) {
       continue;
     }
     const auto covered = chunk.first(static_cast<size_t>(record.length - offset));
@@ -192,19 +193,31 @@ absl::StatusOr<RecoveredPrefix> RecoverPrefix(FileSystem& fs, const ReplicaPaths
   ASSIGN_OR_RETURN(const std::unique_ptr<File> meta, fs.Open(paths.meta, {.write = true}));
   ASSIGN_OR_RETURN(const uint64_t data_size, data->Size());
   ASSIGN_OR_RETURN(const uint64_t meta_size, meta->Size());
+  // What a record tells of was on stable media: no power cut explains that it does not fit.
+  uint64_t synced = 0;
+  for (const TailRecord& record : ReadTailRecords(fs, paths.tail, block)) {
+    synced = std::max(synced, record.length);
+  }
+  const RecoveredPrefix damaged{.length = data_size, .damaged = true};
   std::array<std::byte, transfer::kMetaHeaderBytes> header{};
   if (meta_size >= header.size()) RETURN_IF_ERROR(ReadFully(*meta, "meta", 0, header));
   const absl::StatusOr<DataChecksum> parsed = transfer::DecodeMetaHeader(header);
   if (!parsed.ok()) {
+    if (synced > 0) return damaged;
     // Zeros are what was never written; anything else was, and has rotted since.
     const bool written = std::any_of(header.begin(), header.end(),
                                      [](std::byte byte) { return byte != std::byte{0}; });
-    if (written || !ReadTailRecords(fs, paths.tail, block).empty()) return parsed.status();
+    if (written) return parsed.status();
     RETURN_IF_ERROR(BeginAnew(*data, *meta));
     return RecoveredPrefix{};
   }
   const DataChecksum checksum = *parsed;
-  if (checksum.checksum_size() == 0) return RecoveredPrefix{.length = data_size};
+  if (checksum.checksum_size() == 0) {
+    const bool has_sums = meta_size > header.size();  // and a header that has rotted
+    if (synced > data_size || (has_sums && synced > 0)) return damaged;
+    if (has_sums) return absl::DataLossError("checksums follow a header that tells of none");
+    return RecoveredPrefix{.length = data_size};
+  }
   const uint64_t crc_count = (meta_size - transfer::kMetaHeaderBytes) / checksum.checksum_size();
 
   ASSIGN_OR_RETURN(uint64_t length, MatchingChunks(*data, *meta, checksum, data_size, crc_count));
@@ -225,11 +238,7 @@ absl::StatusOr<RecoveredPrefix> RecoverPrefix(FileSystem& fs, const ReplicaPaths
       tail_crc = checksum.Of(std::span(chunk).first(static_cast<size_t>(length - chunk_start)));
     }
   }
-  for (const TailRecord& record : ReadTailRecords(fs, paths.tail, block)) {
-    if (record.length > length && record.bytes_per_checksum == checksum.bytes_per_checksum()) {
-      return RecoveredPrefix{.length = data_size, .damaged = true};
-    }
-  }
+  if (synced > length) return damaged;
   // A synced tail may have lost its place in a meta file that never grew to it.
   const uint64_t wanted = MetaFileBytes(checksum, length);
   if (meta_size < wanted) RETURN_IF_ERROR(meta->Truncate(wanted));

@@ -67,15 +67,15 @@ absl::Status RewriteFiles(File& data, File& meta, const transfer::DataChecksum& 
                           uint64_t length);
 
 // What an interrupted writer left: finds the longest prefix whose checksums match, with the help of
-// the tail file, and cuts both files to it. Everything that was acknowledged
-// before the process died, and everything that was synced before the power went, is within it: the
-// data are written before their CRCs, so the CRC of a partial chunk may be of fewer bytes than are
-// there, and every shorter end of that chunk is tried. Where bytes that a tail record vouches for
-// do not match, no interrupted writer is to blame: the replica is damaged, and nothing is cut.
-// Where the power went before anything was synced, the header of the meta file may be lost: then no
-// byte is left, and the files begin anew.
-// kDataLoss, kUnimplemented: the meta file has no valid header, and it is not zeros, or the tail
-// file tells of a sync: nothing is changed.
+// the tail file, and cuts both files to it. Everything that was acknowledged before the process
+// died, and everything that was synced before the power went, is within it: the data are written
+// before their CRCs, so the CRC of a partial chunk may be of fewer bytes than are there, and every
+// shorter end of that chunk is tried. Where bytes of which a tail record tells do not match, or the
+// meta file has no valid header though there is a record, no interrupted writer is to blame: the
+// replica is damaged, and nothing is cut. Where the power went before anything was synced, the
+// header may be lost: then no byte is left, and the files begin anew.
+// kDataLoss, kUnimplemented: nothing was ever synced, and the meta file has no valid header, nor
+// zeros in its place: nothing is changed.
 struct RecoveredPrefix {
   uint64_t length = 0;  // of the data file
   bool damaged = false;

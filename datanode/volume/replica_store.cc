@@ -694,6 +694,21 @@ absl::StatusOr<ReplicaStore::CheckedFiles> ReplicaStore::CheckFiles(const Replic
   return files;
 }
 
+// A finalized replica is about to change: its partial last chunk in place. And once it lies in rbw/
+// nothing else tells that these bytes were all there.
+absl::Status ReplicaStore::RecordReopened(const CheckedFiles& files, FileSystem& fs, BlockId block,
+                                          const std::string& tail_path, uint64_t length) {
+  if (length == 0) return absl::OkStatus();
+  if (!options_.sync_on_finalize) {
+    RETURN_IF_ERROR(files.data->SyncData());
+    RETURN_IF_ERROR(files.meta->SyncData());
+  }
+  uint64_t sequence = 0;
+  RETURN_IF_ERROR(WriteTailRecord(fs, tail_path, block, files.checksum, length, files.tail_crc,
+                                  &sequence, /*sync=*/true));
+  return fs.SyncDirectory(ParentDirectory(tail_path));
+}
+
 absl::StatusOr<std::unique_ptr<ReplicaWriter>> ReplicaStore::Reopen(Claim claim,
                                                                     GenerationStamp new_stamp,
                                                                     uint64_t keep_length) {
@@ -719,12 +734,7 @@ absl::StatusOr<std::unique_ptr<ReplicaWriter>> ReplicaStore::Reopen(Claim claim,
   const auto move = [&]() -> absl::Status {
     if (old.state == ReplicaState::kFinalized) {
       fs.Remove(to.tail).IgnoreError();  // of an earlier life
-      if (files->tail_crc.has_value()) {
-        // The partial chunk is about to change in place: keep what it was.
-        uint64_t sequence = 0;
-        RETURN_IF_ERROR(WriteTailRecord(fs, to.tail, old.block, checksum, keep_length,
-                                        *files->tail_crc, &sequence));
-      }
+      RETURN_IF_ERROR(RecordReopened(*files, fs, old.block, to.tail, keep_length));
     }
     if (from.meta != to.meta) RETURN_IF_ERROR(fs.Rename(from.meta, to.meta));
     CRASH_POINT("datanode_reopen_between_renames");

@@ -275,6 +275,9 @@ class ReplicaStore {
   // Opens a claimed replica's files and verifies the chunk that `keep_length` lies in.
   absl::StatusOr<CheckedFiles> CheckFiles(const ReplicaInfo& replica, const OpenReplica& open,
                                           const ReplicaPaths& paths, uint64_t keep_length);
+  // Writes the first tail record of a finalized replica of which `length` bytes are kept.
+  absl::Status RecordReopened(const CheckedFiles& files, FileSystem& fs, BlockId block,
+                              const std::string& tail_path, uint64_t length);
   // Moves a claimed replica's files to rbw/ under `new_stamp` and opens them. The claim's slot
   // passes to the writer, or is given back.
   absl::StatusOr<std::unique_ptr<ReplicaWriter>> Reopen(Claim claim, GenerationStamp new_stamp,

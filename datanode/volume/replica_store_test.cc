@@ -115,6 +115,35 @@ class ReplicaStoreTest : public ::testing::Test {
     EXPECT_THAT(fs_.ReadAll(paths.meta, 1 << 20), IsOkAndHolds(meta));
   }
 
+  // The disk rots, and the next starts find it: corrupt, every byte left as it is.
+  void ExpectDamagedAtStartWithRotAt(uint64_t offset) {
+    const ReplicaPaths paths = Paths();
+    ASSERT_OK(fs_.FlipBit(paths.data, offset, 3));
+    ASSERT_OK_AND_ASSIGN(const std::string data, fs_.ReadAll(paths.data, 1 << 20));
+    for (int start = 0; start < 2; ++start) {
+      Open();
+      ASSERT_TRUE(store_->Find(kBlock).has_value());
+      const ReplicaInfo info = *store_->Find(kBlock);
+      EXPECT_EQ(info.state, ReplicaState::kCorrupt);
+      EXPECT_THAT(store_->List(info.volume), ElementsAre(info));
+      EXPECT_THAT(store_->OpenForRead(kBlock, kStamp), StatusIs(absl::StatusCode::kDataLoss));
+      EXPECT_THAT(store_->InitRecovery(kBlock, GenerationStamp{2000}),
+                  IsFsError(FsError::kReplicaNotFound));
+      EXPECT_THAT(fs_.ReadAll(paths.data, 1 << 20), IsOkAndHolds(data));
+    }
+  }
+  // In the directory for what is being written.
+  std::vector<std::string> FilesOfTheBlock() {
+    std::vector<std::string> files;
+    for (const Volume* const volume : store_->volumes()) {
+      const std::vector<std::string> names = fs_.List(volume->RbwDirectory()).value();
+      for (const std::string& name : names) {
+        if (absl::StartsWith(name, absl::StrCat("blk_", ToInt(kBlock)))) files.push_back(name);
+      }
+    }
+    return files;
+  }
+
   FaultyFileSystem fs_;
   HookedFileSystem hooked_{fs_};
   RecordedEvents events_;
@@ -435,7 +464,7 @@ TEST_F(ReplicaStoreTest, HsyncedBytesSurviveAPowerCutBetweenAnyTwoCalls) {
       fs_.CutPowerAt(cut);
       const auto scenario = [&]() -> absl::Status {
         ASSIGN_OR_RETURN(const auto writer, Create());
-        for (const uint64_t end : {402u, 510u, 900u, 70'001u, 140'000u}) {
+        for (const uint64_t end : {402u, 512u, 900u, 1024u, 1100u, 70'144u, 140'000u}) {
           RETURN_IF_ERROR(WriteTo(*writer, end));
           RETURN_IF_ERROR(writer->Sync());
           synced = end;
@@ -484,27 +513,98 @@ TEST_F(ReplicaStoreTest, AReplicaThatLostItsHeaderBeforeAnySyncBeginsAnew) {
 
 // What was synced cannot be a torn write: it is no beginning of the block to go on from.
 TEST_F(ReplicaStoreTest, RotBelowAnHsyncIsReportedAtStartAndNothingIsCut) {
+  for (const uint64_t length : {70'001u, 70'144u}) {  // 70'144: at a chunk boundary
+    SCOPED_TRACE(length);
+    Open();
+    ASSERT_OK_AND_ASSIGN(auto writer, Create());
+    ASSERT_OK(WriteTo(*writer, length));
+    ASSERT_OK(writer->Sync());
+    writer.reset();
+    ExpectDamagedAtStartWithRotAt(1000);
+    ASSERT_OK(store_->Invalidate(kBlock, kStamp));
+    EXPECT_THAT(FilesOfTheBlock(), IsEmpty());
+  }
+}
+
+TEST_F(ReplicaStoreTest, WhatAnHsyncDidNotCoverIsCutAtStart) {
   Open();
   ASSERT_OK_AND_ASSIGN(auto writer, Create());
-  ASSERT_OK(WriteTo(*writer, 70'001));
+  ASSERT_OK(WriteTo(*writer, 1024));
   ASSERT_OK(writer->Sync());
+  ASSERT_OK(WriteTo(*writer, 2048));
   writer.reset();
-  const ReplicaPaths paths = Paths();
-  ASSERT_OK(fs_.FlipBit(paths.data, 1000, 3));
-  ASSERT_OK_AND_ASSIGN(const std::string data, fs_.ReadAll(paths.data, 1 << 20));
-  for (int start = 0; start < 2; ++start) {
+  ASSERT_OK(fs_.FlipBit(Paths().data, 1024, 3));
+  Open();
+  EXPECT_EQ(store_->Find(kBlock)->state, ReplicaState::kWaitingRecovery);
+  EXPECT_THAT(ReadAll(), IsOkAndHolds(data_.substr(0, 1024)));
+}
+
+// What was finalized is on stable media, and stays so when somebody writes on.
+TEST_F(ReplicaStoreTest, RotBelowWhereAnAppendBeganIsReportedAtStart) {
+  for (const uint64_t length : {1024u, 1300u}) {
+    SCOPED_TRACE(length);
+    Open();
+    ASSERT_OK(WriteFinalized(length));
+    ASSERT_OK_AND_ASSIGN(auto writer,
+                         store_->OpenForAppend(kBlock, kStamp, kNewStamp, length, false));
+    ASSERT_OK(WriteTo(*writer, 3000));
+    writer.reset();
+    ExpectDamagedAtStartWithRotAt(100);
+    ASSERT_OK(store_->Invalidate(kBlock, kNewStamp));
+  }
+}
+
+TEST_F(ReplicaStoreTest, RotBelowWhatARecoveryKeptOfAnHsyncIsReportedAtStart) {
+  for (const uint64_t kept : {1024u, 1300u}) {
+    SCOPED_TRACE(kept);
+    Open();
+    ASSERT_OK_AND_ASSIGN(auto writer, Create());
+    ASSERT_OK(WriteTo(*writer, 2000));
+    ASSERT_OK(writer->Sync());
+    writer->open().SetAcked(kept);
+    writer.reset();
+    ASSERT_OK(store_->OpenForStreamingRecovery(kBlock, kStamp, kNewStamp, kept));
+    ExpectDamagedAtStartWithRotAt(100);
+    ASSERT_OK(store_->Invalidate(kBlock, kNewStamp));
+  }
+}
+
+// The header says how the rest is read: with another chunk size, or none, nothing would match.
+TEST_F(ReplicaStoreTest, ARottenHeaderOfWhatWasSyncedIsReportedAtStart) {
+  const std::pair<uint64_t, int> bits[] = {{1, 3}, {2, 1}, {5, 0}};  // version, type, chunk size
+  for (const auto& [offset, bit] : bits) {
+    SCOPED_TRACE(offset);
+    Open();
+    ASSERT_OK_AND_ASSIGN(auto writer, Create());
+    ASSERT_OK(WriteTo(*writer, 1024));
+    ASSERT_OK(writer->Sync());
+    writer.reset();
+    ASSERT_OK(fs_.FlipBit(Paths().meta, offset, bit));
+    ASSERT_OK_AND_ASSIGN(const std::string meta, fs_.ReadAll(Paths().meta, 1 << 20));
+    const ReplicaPaths paths = Paths();
     Open();
     ASSERT_TRUE(store_->Find(kBlock).has_value());
-    const ReplicaInfo info = *store_->Find(kBlock);
-    EXPECT_EQ(info.state, ReplicaState::kCorrupt);
-    EXPECT_THAT(store_->List(info.volume), ElementsAre(info));
-    EXPECT_THAT(store_->OpenForRead(kBlock, kStamp), StatusIs(absl::StatusCode::kDataLoss));
-    EXPECT_THAT(store_->InitRecovery(kBlock, kNewStamp), IsFsError(FsError::kReplicaNotFound));
-    EXPECT_THAT(fs_.ReadAll(paths.data, 1 << 20), IsOkAndHolds(data));
+    EXPECT_EQ(store_->Find(kBlock)->state, ReplicaState::kCorrupt);
+    EXPECT_THAT(fs_.ReadAll(paths.meta, 1 << 20), IsOkAndHolds(meta));
+    EXPECT_THAT(fs_.ReadAll(paths.data, 1 << 20), IsOkAndHolds(data_.substr(0, 1024)));
+    ASSERT_OK(store_->Invalidate(kBlock, kStamp));
   }
-  ASSERT_OK(store_->Invalidate(kBlock, kStamp));
-  EXPECT_FALSE(fs_.Exists(paths.data));
-  EXPECT_FALSE(fs_.Exists(paths.meta));
+}
+
+// The record of a full last chunk costs no sync of its own.
+TEST_F(ReplicaStoreTest, AnHsyncSyncsNoMoreThanItMust) {
+  Open();
+  ASSERT_OK_AND_ASSIGN(const auto writer, Create());
+  const auto hsync = [&](uint64_t end) {
+    EXPECT_OK(WriteTo(*writer, end));
+    const std::pair before(fs_.calls(FileCall::kSync), fs_.calls(FileCall::kSyncDirectory));
+    EXPECT_OK(writer->Sync());
+    return std::pair(fs_.calls(FileCall::kSync) - before.first,
+                     fs_.calls(FileCall::kSyncDirectory) - before.second);
+  };
+  EXPECT_EQ(hsync(512), std::pair(2, 1));  // data and checksums; the new files' names
+  EXPECT_EQ(hsync(1024), std::pair(2, 0));
+  EXPECT_EQ(hsync(1100), std::pair(3, 0));  // and what the chunk's checksum was
 }
 
 // A recovery may keep less than an hsync of which nobody heard has synced.
@@ -512,7 +612,8 @@ TEST_F(ReplicaStoreTest, AReplicaThatWasCutBelowAnHsyncIsNotDamaged) {
   struct Case {
     uint64_t acked, synced;
   };
-  for (const Case& c : {Case{402, 450}, Case{512, 900}, Case{700, 2000}, Case{0, 100}}) {
+  for (const Case& c : {Case{402, 450}, Case{512, 900}, Case{700, 2048}, Case{1024, 2048},
+                        Case{0, 100}, Case{0, 512}}) {
     bool finished = false;
     for (int cut = 1; !finished; ++cut) {
       ASSERT_LT(cut, 100);
@@ -592,7 +693,7 @@ TEST_F(ReplicaStoreTest, HsyncedBytesSurviveAPowerCutAfterStreamingRecovery) {
       const auto scenario = [&]() -> absl::Status {
         ASSIGN_OR_RETURN(const auto next, store_->OpenForStreamingRecovery(
                                               kBlock, kStamp, GenerationStamp{1002}, 402));
-        for (const uint64_t end : {480u, 500u, 700u}) {
+        for (const uint64_t end : {480u, 512u, 700u}) {
           RETURN_IF_ERROR(WriteTo(*next, end));
           RETURN_IF_ERROR(next->Sync());
           synced = end;
@@ -612,33 +713,35 @@ TEST_F(ReplicaStoreTest, HsyncedBytesSurviveAPowerCutAfterStreamingRecovery) {
   }
 }
 
-// The same for an append to a finalized replica that ends in a partial chunk.
+// The same for an append to a finalized replica, which may end in a partial chunk.
 TEST_F(ReplicaStoreTest, FinalizedBytesSurviveAnInterruptedAppend) {
-  bool finished = false;
-  for (int cut = 1; !finished; ++cut) {
-    ASSERT_LT(cut, 500);
-    for (const uint64_t seed : {0, 7, 8, 9}) {
-      SCOPED_TRACE(absl::StrCat("cut at call ", cut, ", seed ", seed));
-      Open();
-      ASSERT_OK(store_->Invalidate(kBlock, GenerationStamp{9999}));
-      ASSERT_OK(WriteFinalized(1300));
-      fs_.CutPowerAt(cut);
-      const auto scenario = [&]() -> absl::Status {
-        ASSIGN_OR_RETURN(const auto writer,
-                         store_->OpenForAppend(kBlock, kStamp, GenerationStamp{1002}, 1300, false));
-        RETURN_IF_ERROR(WriteTo(*writer, 1500));
-        RETURN_IF_ERROR(WriteTo(*writer, 5000));
-        return writer->Finalize();
-      };
-      finished = scenario().ok();
-      store_.reset();
-      fs_.Crash(seed);
-      Open();
-      ASSERT_TRUE(store_->Find(kBlock).has_value());
-      ASSERT_OK_AND_ASSIGN(const std::string bytes, ReadAll());
-      ASSERT_GE(bytes.size(), finished ? 5000u : 1300u);
-      EXPECT_EQ(bytes, data_.substr(0, bytes.size()));
-      store_.reset();
+  for (const uint64_t length : {1024u, 1300u}) {
+    bool finished = false;
+    for (int cut = 1; !finished; ++cut) {
+      ASSERT_LT(cut, 500);
+      for (const uint64_t seed : {0, 7, 8, 9}) {
+        SCOPED_TRACE(absl::StrCat(length, " bytes, cut at call ", cut, ", seed ", seed));
+        Open();
+        ASSERT_OK(store_->Invalidate(kBlock, GenerationStamp{9999}));
+        ASSERT_OK(WriteFinalized(length));
+        fs_.CutPowerAt(cut);
+        const auto scenario = [&]() -> absl::Status {
+          ASSIGN_OR_RETURN(const auto writer,
+                           store_->OpenForAppend(kBlock, kStamp, kNewStamp, length, false));
+          RETURN_IF_ERROR(WriteTo(*writer, 1500));
+          RETURN_IF_ERROR(WriteTo(*writer, 5000));
+          return writer->Finalize();
+        };
+        finished = scenario().ok();
+        store_.reset();
+        fs_.Crash(seed);
+        Open();
+        ASSERT_TRUE(store_->Find(kBlock).has_value());
+        ASSERT_OK_AND_ASSIGN(const std::string bytes, ReadAll());
+        ASSERT_GE(bytes.size(), finished ? 5000u : length);
+        EXPECT_EQ(bytes, data_.substr(0, bytes.size()));
+        store_.reset();
+      }
     }
   }
 }

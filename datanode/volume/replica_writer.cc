@@ -179,9 +179,14 @@ absl::Status ReplicaWriter::Sync() {
   RETURN_IF_ERROR(CheckUsable());
   open_->SetHsynced();
   RETURN_IF_ERROR(SyncFiles());
-  if (length_ % checksum_.bytes_per_checksum() != 0) {
+  if (length_ > 0) {
+    // At a chunk boundary the record only tells rot from what an unsynced write left: not worth
+    // another sync.
+    const bool partial = length_ % checksum_.bytes_per_checksum() != 0;
+    const auto tail_crc = partial ? std::optional(last_crc_) : std::nullopt;
+    if (!has_tail_) directory_synced_ = false;
     RETURN_IF_ERROR(Note(WriteTailRecord(volume_.fs(), paths_.tail, block_, checksum_, length_,
-                                         last_crc_, &tail_sequence_)));
+                                         tail_crc, &tail_sequence_, /*sync=*/partial)));
     has_tail_ = true;
   }
   if (!directory_synced_) {

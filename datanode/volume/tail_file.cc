@@ -25,20 +25,17 @@ std::vector<TailRecord> ReadTailRecords(FileSystem& fs, const std::string& path,
 }
 
 absl::Status WriteTailRecord(FileSystem& fs, const std::string& path, BlockId block,
-                             const DataChecksum& checksum, uint64_t length, uint32_t chunk_crc,
-                             uint64_t* sequence) {
-  if (length % checksum.bytes_per_checksum() == 0) return absl::OkStatus();
-  const bool is_new = !fs.Exists(path);
+                             const DataChecksum& checksum, uint64_t length,
+                             std::optional<uint32_t> tail_crc, uint64_t* sequence, bool sync) {
   ASSIGN_OR_RETURN(const std::unique_ptr<File> file,
                    fs.Open(path, {.create = true, .write = true}));
   const TailRecord record{.block = block,
                           .sequence = ++*sequence,
                           .length = length,
                           .bytes_per_checksum = checksum.bytes_per_checksum(),
-                          .chunk_crc = chunk_crc};
+                          .chunk_crc = tail_crc.value_or(0)};
   RETURN_IF_ERROR(file->WriteAt(TailSlotOffset(record.sequence), EncodeTailRecord(record)));
-  RETURN_IF_ERROR(file->SyncData());
-  return is_new ? fs.SyncDirectory(ParentDirectory(path)) : absl::OkStatus();
+  return sync ? file->SyncData() : absl::OkStatus();
 }
 
 uint64_t LastTailSequence(FileSystem& fs, const std::string& path, BlockId block) {
@@ -55,13 +52,15 @@ absl::Status ShortenTailRecords(FileSystem& fs, const std::string& path, BlockId
   const std::vector<TailRecord> records = ReadTailRecords(fs, path, block);
   const auto longer = [length](const TailRecord& record) { return record.length > length; };
   if (std::none_of(records.begin(), records.end(), longer)) return absl::OkStatus();
-  if (!tail_crc.has_value()) {  // the longer record's hsync has synced all chunks below
+  if (length == 0) {
     RETURN_IF_ERROR(fs.Remove(path));
     return fs.SyncDirectory(ParentDirectory(path));
   }
+  // The longer record's hsync has synced all that is kept.
   uint64_t sequence = LastTailSequence(fs, path, block);
   for (int slot = 0; slot < 2; ++slot) {
-    RETURN_IF_ERROR(WriteTailRecord(fs, path, block, checksum, length, *tail_crc, &sequence));
+    RETURN_IF_ERROR(WriteTailRecord(fs, path, block, checksum, length, tail_crc, &sequence,
+                                    /*sync=*/slot == 1));
   }
   return absl::OkStatus();
 }

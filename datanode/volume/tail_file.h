@@ -1,4 +1,4 @@
-// datanode/volume/tail_file.h - a replica's tail file: the records of its last hsyncs.
+// datanode/volume/tail_file.h - a replica's tail file: the records of what has been synced.
 //
 // Blocking; for disk threads. The callers hold the replica (OpenReplica's writer), or are alone, as
 // at start. What a record is for: tail_record.h.
@@ -20,11 +20,14 @@ namespace cairn::datanode {
 // The readable records of a tail file that belong to the block; none if there is no file.
 std::vector<TailRecord> ReadTailRecords(FileSystem& fs, const std::string& path, BlockId block);
 
-// Appends the record of a partial last chunk, synced; nothing for a full one. `sequence` is that of
-// the last record and is raised.
+// Records that the first `length` bytes, at least one, are on stable media, in the slot that the
+// last record does not have. `tail_crc` is of the partial last chunk; absent at a chunk boundary.
+// `sequence` is that of the last record and is raised. Without `sync` a power cut may take the
+// record, which then promised nothing that the files do not keep. Whoever makes the file with this
+// syncs its directory.
 absl::Status WriteTailRecord(FileSystem& fs, const std::string& path, BlockId block,
                              const transfer::DataChecksum& checksum, uint64_t length,
-                             uint32_t chunk_crc, uint64_t* sequence);
+                             std::optional<uint32_t> tail_crc, uint64_t* sequence, bool sync);
 
 // Before a replica being written is cut to `length`, whose partial last chunk has the CRC
 // `tail_crc`: no record of more bytes is left, synced. Else the next start would miss them.

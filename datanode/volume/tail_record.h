@@ -1,20 +1,24 @@
-// datanode/volume/tail_record.h - the checksum of a synced partial chunk, kept where nothing
-// overwrites it.
+// datanode/volume/tail_record.h - how much of a replica in rbw/ is on stable media, and the checksum
+// of its partial last chunk, kept where nothing overwrites it.
 //
-// hsync may leave a replica with a last chunk that is not full. The next bytes change that chunk's
-// CRC in the meta file, in place; a power cut may then keep the new CRC and the old data, or the
-// other way round, and the synced bytes would no longer verify. So each hsync of a partial chunk
-// also writes a record into `blk_<id>.tail`, in one of two slots 4096 bytes apart by turns: the
-// record of the last hsync is never touched by the next. Recovery takes the record of the longer
-// length whose chunk verifies. The bytes of the chunk itself are only ever rewritten with the same
-// values.
+// Each hsync writes a record into `blk_<id>.tail`, in one of two slots 4096 bytes apart by turns:
+// the record of the last hsync is never touched by the next. So does whoever opens a finalized
+// replica again. A record has two uses:
+//
+// - hsync may leave a last chunk that is not full. The next bytes change that chunk's CRC in the
+//   meta file, in place; a power cut may then keep the new CRC and the old data, or the other way
+//   round, and the synced bytes would no longer verify. Recovery takes the record of the longer
+//   length whose chunk verifies. The bytes of the chunk itself are only ever rewritten with the
+//   same values. Such a record is synced before hsync returns.
+// - At a start, bytes that do not match their checksums are what a write left that was interrupted,
+//   or rot. Below the length of a record it is rot.
 //
 //   offset  bytes    field                           slot 0 at 0, slot 1 at 4096
 //   0       4        magic "CTR1"
-//   4       4, BE    CRC of the chunk's bytes
+//   4       4, BE    CRC of the partial last chunk's bytes; 0 at a chunk boundary
 //   8       8, BE    block id
 //   16      8, BE    sequence; its lowest bit is the slot
-//   24      8, BE    length of the replica; the chunk begins at the chunk boundary below it
+//   24      8, BE    length of the replica, above 0; the chunk begins at the boundary below
 //   32      4, BE    bytes per checksum
 //   36      4, BE    CRC32C of bytes 0-35
 #pragma once
