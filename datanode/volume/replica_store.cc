@@ -86,6 +86,10 @@ ReplicaInfo ReplicaStore::InfoOf(BlockId block, const Entry& entry) {
   return info;
 }
 
+bool ReplicaStore::IsTold(const Entry& entry) {
+  return entry.state != ReplicaState::kTemporary && !entry.deleting;
+}
+
 // ---- Start ----
 
 absl::Status ReplicaStore::Load() {
@@ -286,7 +290,7 @@ void ReplicaStore::EraseEntry(BlockId block) {
 std::optional<ReplicaInfo> ReplicaStore::Find(BlockId block) const {
   ReaderLock lock(mu_);
   const auto found = replicas_.find(block);
-  if (found == replicas_.end()) return std::nullopt;
+  if (found == replicas_.end() || found->second.deleting) return std::nullopt;
   return InfoOf(block, found->second);
 }
 
@@ -313,7 +317,7 @@ std::vector<ReplicaInfo> ReplicaStore::List(int volume, std::span<const BlockRan
   {
     ReaderLock lock(mu_);
     for (const auto& [block, entry] : replicas_) {
-      if (entry.volume == volume && entry.state != ReplicaState::kTemporary && listed(block)) {
+      if (entry.volume == volume && IsTold(entry) && listed(block)) {
         list.push_back(InfoOf(block, entry));
       }
     }
@@ -327,7 +331,7 @@ std::vector<BlockId> ReplicaStore::CorruptReplicas(int volume, size_t limit) con
   std::vector<BlockId> blocks;
   ReaderLock lock(mu_);
   for (const auto& [block, entry] : replicas_) {
-    if (entry.volume != volume || entry.state != ReplicaState::kCorrupt) continue;
+    if (entry.volume != volume || entry.state != ReplicaState::kCorrupt || !IsTold(entry)) continue;
     blocks.push_back(block);
     if (blocks.size() == limit) break;
   }
@@ -341,9 +345,8 @@ ReplicaStore::Slice ReplicaStore::ListAfter(int volume, BlockId after, size_t li
   {
     ReaderLock lock(mu_);
     for (const auto& [block, entry] : replicas_) {
-      if (entry.volume != volume || entry.state != ReplicaState::kFinalized || block <= after) {
-        continue;
-      }
+      const bool finalized = entry.state == ReplicaState::kFinalized && IsTold(entry);
+      if (entry.volume != volume || !finalized || block <= after) continue;
       slice.bytes += entry.length;
       if (least.size() == limit) {
         if (block >= least.front().block) continue;
@@ -364,7 +367,7 @@ ReplicaStore::Summary ReplicaStore::Summarize(int volume, uint32_t shift) const 
   {
     ReaderLock lock(mu_);
     for (const auto& [block, entry] : replicas_) {
-      if (entry.volume != volume || entry.state == ReplicaState::kTemporary) continue;
+      if (entry.volume != volume || !IsTold(entry)) continue;
       if (entry.state == ReplicaState::kFinalized) {
         buckets[DigestBucket(block, shift)] += ReplicaDigest::Of(block, entry.stamp, entry.length);
       } else {
@@ -429,9 +432,7 @@ absl::StatusOr<ReplicaReader> ReplicaStore::OpenForRead(BlockId block, Generatio
     {
       ReaderLock lock(mu_);
       const auto found = replicas_.find(block);
-      if (found == replicas_.end() || found->second.state == ReplicaState::kTemporary) {
-        return NotFound(block);
-      }
+      if (found == replicas_.end() || !IsTold(found->second)) return NotFound(block);
       reader.info = InfoOf(block, found->second);
       if (reader.info.state == ReplicaState::kBeingWritten) reader.open = found->second.open;
     }
@@ -885,7 +886,7 @@ absl::Status ReplicaStore::Invalidate(BlockId block, GenerationStamp stamp,
     return absl::OkStatus();
   }
   RETURN_IF_ERROR(claim.status());
-  if (claim->info.stamp > stamp) {
+  if (claim->info.stamp > stamp || !BeginDeletion(block, still_valid)) {
     GiveBack(*claim);
     return absl::OkStatus();
   }
@@ -894,6 +895,14 @@ absl::Status ReplicaStore::Invalidate(BlockId block, GenerationStamp stamp,
   claim->open->ReleaseWriter();
   events_.Changed(ReplicaEvents::Kind::kDeleted, VolumeAt(claim->info.volume), claim->info);
   return absl::OkStatus();
+}
+
+bool ReplicaStore::BeginDeletion(BlockId claimed, const std::function<bool()>& still_valid) {
+  WriterLock lock(mu_);
+  const auto found = replicas_.find(claimed);
+  if (found == replicas_.end() || !still_valid()) return false;
+  found->second.deleting = true;
+  return true;
 }
 
 absl::Status ReplicaStore::Truncate(BlockId block, GenerationStamp stamp, GenerationStamp new_stamp,

@@ -189,7 +189,10 @@ class ReplicaStore {
   // Deletes the replica if its stamp is `stamp` or older; a writer is stopped first, and then the
   // deletion happens on the thread on which it ends. No error if there is none: it is then said
   // of every volume that it is deleted, since the namenode may have waited for that in vain.
-  // `still_valid` is asked right before, on the same thread: false: nothing is done.
+  // `still_valid` is asked at the moment from which on the replica is neither listed nor read, with
+  // the store locked; false: nothing is done. Its files may be there for long after that, if the
+  // disk hangs: whoever else counts replicas meanwhile, such as a namenode that has been started
+  // since, must not count this one.
   absl::Status Invalidate(
       BlockId block, GenerationStamp stamp,
       const std::function<bool()>& still_valid = [] { return true; });
@@ -240,10 +243,15 @@ class ReplicaStore {
     uint16_t volume = 0;
     ReplicaState state = ReplicaState::kFinalized;
     bool in_rbw = false;                // as in ReplicaInfo
+    bool deleting = false;              // for everybody else it is not there any more
     std::shared_ptr<OpenReplica> open;  // while being written, and while somebody changes it
   };
 
   static ReplicaInfo InfoOf(BlockId block, const Entry& entry);
+  // Neither a temporary copy nor being deleted.
+  static bool IsTold(const Entry& entry);
+  bool BeginDeletion(BlockId claimed, const std::function<bool()>& still_valid)
+      ABSL_LOCKS_EXCLUDED(mu_);
   void Adopt(const ReplicaInfo& found) ABSL_LOCKS_EXCLUDED(mu_);
   std::string DirectoryOf(const ReplicaInfo& replica) const;
   void DeleteFiles(const ReplicaInfo& replica);

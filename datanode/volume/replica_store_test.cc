@@ -197,6 +197,31 @@ TEST_F(ReplicaStoreTest, ADeletionThatWaitsForAWriterIsAskedWhetherItIsStillVali
   EXPECT_FALSE(store_->Find(kBlock).has_value());
 }
 
+// The removal may hang, and be carried out under a namenode that knows nothing of the order: were
+// it told of this replica, it might have another one deleted instead.
+TEST_F(ReplicaStoreTest, AReplicaWhoseFilesAreBeingRemovedIsNotThereForAnybodyElse) {
+  Open();
+  ASSERT_OK(WriteFinalized(1000));
+  const int volume = store_->Find(kBlock)->volume;
+  int times = 0;
+  hooked_.before_remove = [&] {
+    ++times;
+    EXPECT_FALSE(store_->Find(kBlock).has_value());
+    EXPECT_THAT(store_->List(volume), IsEmpty());
+    EXPECT_THAT(store_->ListAfter(volume, BlockId{0}, 10).replicas, IsEmpty());
+    EXPECT_THAT(store_->Summarize(volume, 10).buckets, IsEmpty());
+    EXPECT_THAT(store_->OpenForRead(kBlock, kStamp), IsFsError(FsError::kReplicaNotFound));
+    EXPECT_THAT(Create(kNewStamp), StatusIs(absl::StatusCode::kAlreadyExists));
+    EXPECT_OK(store_->Invalidate(kBlock, kStamp));  // ordered again
+    EXPECT_THAT(events_.Of(ReplicaEvents::Kind::kDeleted), IsEmpty());
+  };
+  ASSERT_OK(store_->Invalidate(kBlock, kStamp));
+  hooked_.before_remove = nullptr;
+  EXPECT_GT(times, 0);
+  EXPECT_THAT(events_.Of(ReplicaEvents::Kind::kDeleted), SizeIs(1));
+  EXPECT_OK(Create());
+}
+
 TEST_F(ReplicaStoreTest, ADeletionIsNeverToldBeforeTheReplicaThatIsDeleted) {
   Open();
   events_.before_change = [this](ReplicaEvents::Kind kind, const ReplicaInfo& replica) {
