@@ -11,6 +11,7 @@
 #include "common/logging.h"
 #include "common/status_macros.h"
 #include "datanode/volume/replica_files.h"
+#include "datanode/volume/tail_file.h"
 
 namespace cairn::datanode {
 namespace {
@@ -129,6 +130,37 @@ void LoadFinalized(Volume& volume, int index, std::vector<ReplicaInfo>& found) {
   }
 }
 
+// Data in finalized/ whose meta file is not there: a move that could not be completed.
+bool LacksMeta(Volume& volume, BlockId block) {
+  const auto there = ListReplicaFiles(volume.fs(), volume.FinalizedDirectory(block));
+  return there.ok() && there->data.contains(block) && !there->meta.contains(block);
+}
+
+// Data in rbw/ that have no meta file anywhere: what they are worth without checksums.
+std::optional<ReplicaInfo> JudgeDataWithoutMeta(Volume& volume, int index, BlockId block) {
+  FileSystem& fs = volume.fs();
+  const ReplicaPaths paths = PathsIn(volume.RbwDirectory(), block, GenerationStamp{0});
+  const auto file = fs.Open(paths.data, {});
+  const auto size = file.ok() ? (*file)->Size() : file.status();
+  if (size.ok() && !ReadTailRecords(fs, paths.tail, block).empty()) {
+    LOG_ERROR("volume {}: {} was being written and has lost its meta file; kept aside as corrupt",
+              volume.path(), Name(block));
+    return ReplicaInfo{.block = block,
+                       .state = ReplicaState::kCorrupt,
+                       .length = *size,
+                       .volume = index,
+                       .in_rbw = true};
+  }
+  // A power cut took the meta file before any sync, or a crash came before it was made.
+  if (size.ok() && *size == 0) {
+    fs.Remove(paths.data).IgnoreError();  // the next start again
+  } else {
+    LOG_ERROR("volume {}: {}: was being written and has no meta file; left alone", volume.path(),
+              Name(block));
+  }
+  return std::nullopt;
+}
+
 void LoadRbw(Volume& volume, int index, std::vector<ReplicaInfo>& found) {
   FileSystem& fs = volume.fs();
   const auto listing = ListReplicaFiles(fs, volume.RbwDirectory());
@@ -139,11 +171,8 @@ void LoadRbw(Volume& volume, int index, std::vector<ReplicaInfo>& found) {
     fs.Remove(absl::StrCat(volume.RbwDirectory(), "/", TailFileName(block))).IgnoreError();
   }
   for (const auto& [block, stamp] : listing->meta) {
-    if (listing->data.contains(block)) continue;
-    if (fs.Exists(absl::StrCat(volume.FinalizedDirectory(block), "/", DataFileName(block))))
-      continue;
-    // A power cut took the data file, which the first sync would have kept. The meta file alone
-    // would be in the way of every new replica of the block.
+    if (listing->data.contains(block) || LacksMeta(volume, block)) continue;
+    // A power cut took the data file, which the first sync would have kept.
     const absl::Status status =
         fs.Remove(absl::StrCat(volume.RbwDirectory(), "/", MetaFileName(block, stamp)));
     LOG_WARN("volume {}: {}: a meta file without data in rbw/ is removed: {}", volume.path(),
@@ -152,8 +181,8 @@ void LoadRbw(Volume& volume, int index, std::vector<ReplicaInfo>& found) {
   for (const BlockId block : listing->data) {
     const auto meta = listing->meta.find(block);
     if (meta == listing->meta.end()) {
-      LOG_ERROR("volume {}: {}: was being written and has no meta file; left alone", volume.path(),
-                Name(block));
+      if (const auto damaged = JudgeDataWithoutMeta(volume, index, block))
+        found.push_back(*damaged);
       continue;
     }
     const auto recovered =

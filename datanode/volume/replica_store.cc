@@ -43,6 +43,22 @@ absl::Status Stale(const ReplicaInfo& info, absl::string_view what) {
   return absl::AbortedError(absl::StrCat(Name(info), ": ", what));
 }
 
+// Files of a block that the map does not know: left alone at start, or of a removal that failed.
+// They give way to a replica of which `ours` are to be the files, and do so for good: brought back
+// by a power cut, data of the one and checksums of the other would look like a move that was
+// interrupted.
+absl::Status RemoveStrays(Volume& volume, BlockId block, const ReplicaPaths& ours) {
+  FileSystem& fs = volume.fs();
+  const ReplicaPaths open = PathsIn(volume.RbwDirectory(), block, GenerationStamp{0});
+  bool removed = false;
+  for (const std::string& path : {ours.data, ours.meta, open.data, open.tail}) {
+    if (!fs.Exists(path)) continue;
+    RETURN_IF_ERROR(fs.Remove(path));
+    removed = true;
+  }
+  return removed ? fs.SyncDirectory(volume.RbwDirectory()) : absl::OkStatus();
+}
+
 }  // namespace
 
 ReplicaStore::ReplicaStore(std::vector<std::unique_ptr<Volume>> volumes, StoreOptions options,
@@ -642,11 +658,9 @@ absl::StatusOr<std::unique_ptr<ReplicaWriter>> ReplicaStore::Create(const NewRep
   std::unique_ptr<ReplicaWriter> writer(
       new ReplicaWriter(*this, volume, index, wanted.block, wanted.stamp, state, wanted.checksum,
                         open, std::min(wanted.size_hint, kMaxSizeHint)));
-  // Files under these names that the map does not know were left alone at start: they are rubbish.
-  for (const std::string& path : {writer->paths_.data, writer->paths_.meta, writer->paths_.tail}) {
-    if (volume.fs().Exists(path)) volume.fs().Remove(path).IgnoreError();  // the open will tell
-  }
-  absl::Status status = writer->OpenFiles(/*create=*/true);
+  absl::Status status =
+      volume.Note(VolumeUse::kWrite, RemoveStrays(volume, wanted.block, writer->paths_));
+  if (status.ok()) status = writer->OpenFiles(/*create=*/true);
   // Whoever dropped the replicas of a volume that failed just now may have come before this one.
   if (status.ok()) status = volume.CheckUsable();
   if (!status.ok()) {

@@ -667,8 +667,8 @@ TEST_F(ReplicaStoreTest, AReplicaThatWasCutBelowAnHsyncIsNotDamaged) {
   }
 }
 
-// What was finalized and opened again had been synced: a rotten header is no reason to drop the
-// data.
+// Nobody counts on what was never synced, but it may be worth something to somebody, until a new
+// replica takes its place.
 TEST_F(ReplicaStoreTest, AReplicaWhoseHeaderRottedIsLeftAlone) {
   Open();
   ASSERT_OK_AND_ASSIGN(auto writer, Create());
@@ -682,20 +682,94 @@ TEST_F(ReplicaStoreTest, AReplicaWhoseHeaderRottedIsLeftAlone) {
   EXPECT_FALSE(store_->Find(kBlock).has_value());
   ASSERT_OK_AND_ASSIGN(const auto file, fs_.Open(data, {}));
   EXPECT_THAT(file->Size(), IsOkAndHolds(1'024u));
+  EXPECT_OK(WriteFinalized(500));
 }
 
-TEST_F(ReplicaStoreTest, AMetaFileWithoutDataIsNotInTheWayOfANewReplica) {
+TEST_F(ReplicaStoreTest, AMetaFileWithoutDataIsRemoved) {
+  for (const bool beside_finalized : {false, true}) {
+    SCOPED_TRACE(beside_finalized);
+    Open();
+    ASSERT_OK_AND_ASSIGN(auto writer, Create());
+    ASSERT_OK(WriteTo(*writer, 1'000));
+    const std::string meta = Paths().meta;
+    if (beside_finalized) {
+      ASSERT_OK(writer->Finalize());
+      ASSERT_OK(fs_.Link(Paths().meta, meta));
+    }
+    writer.reset();
+    if (!beside_finalized) ASSERT_OK(fs_.Remove(Paths().data));
+    Open();
+    EXPECT_FALSE(fs_.Exists(meta));
+    EXPECT_EQ(store_->Find(kBlock).has_value(), beside_finalized);
+  }
+  EXPECT_THAT(ReadAll(), IsOkAndHolds(data_.substr(0, 1000)));
+}
+
+// What was synced is missed, and somebody has to hear of it.
+TEST_F(ReplicaStoreTest, SyncedDataThatLostTheirMetaFileAreReportedAndGiveWay) {
   Open();
   ASSERT_OK_AND_ASSIGN(auto writer, Create());
-  ASSERT_OK(WriteTo(*writer, 1'000));
+  ASSERT_OK(WriteTo(*writer, 1'024));
+  ASSERT_OK(writer->Sync());
   writer.reset();
-  const std::string data =
-      absl::StrCat(store_->volumes()[0]->RbwDirectory(), "/blk_", ToInt(kBlock));
-  store_.reset();
-  ASSERT_OK(fs_.Remove(data));
+  const ReplicaPaths paths = Paths();
+  ASSERT_OK(fs_.Remove(paths.meta));
+  Open();
+  ASSERT_TRUE(store_->Find(kBlock).has_value());
+  EXPECT_EQ(store_->Find(kBlock)->state, ReplicaState::kCorrupt);
+  EXPECT_THAT(fs_.ReadAll(paths.data, 1 << 20), IsOkAndHolds(data_.substr(0, 1024)));
+  ASSERT_OK(WriteFinalized(500));  // of any stamp
+  EXPECT_THAT(FilesOfTheBlock(), IsEmpty());
+}
+
+// Data that were never synced, and whose meta file a power cut took, are left alone. When a copy of
+// the block comes and the power goes again, they are not taken for its data.
+TEST_F(ReplicaStoreTest, DataWithoutAMetaFileAreNeverTakenForThoseOfACopy) {
+  bool finished = false;
+  for (int cut = 1; !finished; ++cut) {
+    ASSERT_LT(cut, 100);
+    for (const uint64_t seed : {0, 7, 8, 9, 10, 11}) {
+      SCOPED_TRACE(absl::StrCat("cut ", cut, ", seed ", seed));
+      Open();
+      ASSERT_OK(store_->Invalidate(kBlock, GenerationStamp{9999}));
+      ReplicaStore::NewReplica wanted{.block = kBlock, .stamp = kStamp};
+      wanted.storage_uuid = store_->volumes()[0]->identity().storage_uuid;
+      ASSERT_OK_AND_ASSIGN(auto writer, store_->Create(wanted));
+      ASSERT_OK(WriteTo(*writer, 1'000));
+      ASSERT_OK(writer->Sync());
+      writer.reset();
+      const ReplicaPaths paths = Paths();
+      ASSERT_OK(fs_.Remove(paths.meta));
+      ASSERT_OK(fs_.Remove(paths.tail));
+      ASSERT_OK(fs_.SyncDirectory(store_->volumes()[0]->RbwDirectory()));
+      Open();
+      EXPECT_FALSE(store_->Find(kBlock).has_value());
+      EXPECT_TRUE(fs_.Exists(paths.data));
+      wanted.temporary = true;
+      fs_.CutPowerAt(cut);
+      const auto scenario = [&]() -> absl::Status {
+        ASSIGN_OR_RETURN(const auto copy, store_->Create(wanted));
+        RETURN_IF_ERROR(WriteTo(*copy, 2'000));
+        return copy->Finalize();
+      };
+      finished = scenario().ok();
+      store_.reset();
+      fs_.Crash(seed);
+      Open();
+      if (finished) ASSERT_TRUE(store_->Find(kBlock).has_value());
+      if (!store_->Find(kBlock).has_value()) continue;
+      EXPECT_THAT(ReadAll(), IsOkAndHolds(data_.substr(0, 2'000)));
+    }
+  }
+}
+
+TEST_F(ReplicaStoreTest, AnEmptyDataFileWithoutAMetaFileIsRemoved) {
+  Open();
+  ASSERT_OK(Create());
+  ASSERT_OK(fs_.Remove(Paths().meta));
   Open();
   EXPECT_FALSE(store_->Find(kBlock).has_value());
-  EXPECT_OK(WriteFinalized(500));
+  EXPECT_THAT(FilesOfTheBlock(), IsEmpty());
 }
 
 // A pipeline's recovery takes a writer's place between two hsyncs; the records of both take turns.
