@@ -6,6 +6,14 @@
 //                    but what the writer was told is forgotten
 //   finalized        complete; on stable media
 //   corrupt          found bad; kept aside, never served
+//
+// Readers see all of a replica that waits, acknowledged or not. HDFS shows nothing of it (a visible
+// length of -1), which hides what hflush had acknowledged once all nodes of a pipeline have been
+// restarted, until somebody recovers the lease. What was acknowledged is within it, and the rest is
+// of the same writer: a recovery keeps the longest of those that wait. It takes bytes back that
+// were seen only if a node was not restarted and has fewer, or if this one is away; and the last
+// node of a pipeline, which acknowledges whatever it has, shows as many while it is being written.
+// Not to show them would take a record on disk of each acknowledgement.
 #pragma once
 
 #include <atomic>
