@@ -1,0 +1,306 @@
+// Packets in, to the disk and on, and their acknowledgements.
+#include "datanode/pipeline/block_receiver.h"
+
+#include "absl/strings/str_cat.h"
+#include "common/testing/eventually.h"
+#include "common/testing/faulty_file_system.h"
+#include "common/testing/status_matchers.h"
+#include "datanode/testing/transfer_test.h"
+
+namespace cairn::datanode {
+namespace {
+
+using testing::Pattern;
+using testing::SilentNode;
+using testing::TestBlock;
+using testing::TestNode;
+using testing::TransferClient;
+using testing::TransferTest;
+using testing::WriteOp;
+using Op = hdfs::OpWriteBlockProto;
+using ::testing::ElementsAre;
+using ::testing::Eq;
+using ::testing::SizeIs;
+
+TEST_F(TransferTest, APipelineOfThreeHoldsTheBlockOnEachNode) {
+  TestNode one(dir_.Path("n1"));
+  TestNode two(dir_.Path("n2"));
+  TestNode three(dir_.Path("n3"));
+  const TestBlock block;
+  const std::string data = Pattern((3 << 20) + 777);
+  ASSERT_OK(Write({&one, &two, &three}, block, data));
+  for (TestNode* node : {&one, &two, &three}) {
+    EXPECT_THAT(Read(*node, block, 0, data.size()), IsOkAndHolds(Eq(data)));
+    EXPECT_THAT(node->events.Of(ReplicaEvents::Kind::kFinalized), SizeIs(1));
+  }
+}
+
+// Bigger packets than a buffer, and tiny ones, take the same way.
+TEST_F(TransferTest, PacketSizeDoesNotMatter) {
+  TestNode one(dir_.Path("n1"));
+  TestNode two(dir_.Path("n2"));
+  const std::string data = Pattern(2'500'000);
+  uint64_t id = 100;
+  for (const size_t packet_bytes : {512u * 3, 4096u, 1'000'000u / 512 * 512, 2'097'152u}) {
+    const TestBlock block{.id = id++};
+    ASSERT_OK(Write({&one, &two}, block, data, packet_bytes)) << packet_bytes;
+    EXPECT_THAT(Read(two, block, 0, data.size()), IsOkAndHolds(Eq(data))) << packet_bytes;
+  }
+}
+
+// hflush sends the partial last chunk; the next packet begins again at that chunk's boundary.
+TEST_F(TransferTest, TheOverlapAfterHflushOverwritesTheTailAndItsChecksum) {
+  TestNode one(dir_.Path("n1"));
+  TestNode two(dir_.Path("n2"));
+  const TestBlock block;
+  const std::string data = Pattern(3000);
+  const absl::string_view view = data;
+  TransferClient client(one.port());
+  SetUp(client, WriteOp(block, {two.port()}));
+  ASSERT_TRUE(client.SendPacket(0, 0, view.substr(0, 700)));
+  ExpectAck(client, 0);
+  EXPECT_THAT(Read(two, block, 0, 700), IsOkAndHolds(Eq(data.substr(0, 700))));
+  ASSERT_TRUE(client.SendPacket(1, 512, view.substr(512, 1000)));  // to 1512
+  ExpectAck(client, 1);
+  EXPECT_THAT(Read(one, block, 600, 912), IsOkAndHolds(Eq(data.substr(600, 912))));
+  ASSERT_TRUE(client.SendPacket(2, 512, view.substr(512, 1000)));  // a repeated packet
+  ExpectAck(client, 2);
+  ASSERT_OK(client.WriteRest(1024, view.substr(1024), 65536, 3));
+  for (TestNode* node : {&one, &two}) {
+    EXPECT_THAT(Read(*node, block, 0, 3000), IsOkAndHolds(Eq(data)));
+  }
+}
+
+// What was acknowledged is never written over by what a bad line makes of it, on no node of the
+// pipeline: each can be recovered at the acknowledged length.
+TEST_F(TransferTest, ABadPacketAfterHsyncLeavesTheAcknowledgedTailAlone) {
+  const std::string data = Pattern(2000);
+  const absl::string_view view = data;
+  enum Damage { kChecksum, kOldByte, kNewByte, kCutOff };
+  for (const Damage damage : {kChecksum, kOldByte, kNewByte, kCutOff}) {
+    SCOPED_TRACE(damage);
+    TestNode one(dir_.Path(absl::StrCat("n1-", damage)));
+    TestNode two(dir_.Path(absl::StrCat("n2-", damage)));
+    const TestBlock block;
+    {
+      TransferClient client(one.port());
+      SetUp(client, WriteOp(block, {two.port()}));
+      ASSERT_TRUE(client.SendPacket(0, 0, view.substr(0, 700), /*sync=*/true));
+      ExpectAck(client, 0);
+      const absl::string_view next = view.substr(512, 1100);
+      if (damage == kCutOff) {  // after some bytes, of which the old ones are bad
+        const std::string wrong = Pattern(1100, 2);
+        ASSERT_TRUE(client.SendPartOfPacket(512, wrong, 300));
+        client.Close();
+      } else {
+        ASSERT_TRUE(damage == kChecksum
+                        ? client.SendPacket(1, 512, view.substr(512, 512), false, /*flip=*/true)
+                        : client.SendDamaged(1, 512, next, damage == kOldByte ? 100 : 300));
+        ASSERT_OK_AND_ASSIGN(const auto ack, client.ReadAck());
+        // The damaged byte is one that everybody has.
+        EXPECT_EQ(ack.AllSucceeded(), damage == kOldByte);
+      }
+    }
+    for (TestNode* node : {&one, &two}) {
+      EVENTUALLY(!node->store->FindOpen(BlockId{block.id})->has_writer());
+      EXPECT_THAT(Read(*node, block, 0, 700), IsOkAndHolds(Eq(data.substr(0, 700))));
+    }
+    Op op = WriteOp(block, {two.port()});
+    op.set_stage(Op::PIPELINE_SETUP_STREAMING_RECOVERY);
+    op.set_minbytesrcvd(700);
+    op.set_maxbytesrcvd(700);
+    op.set_latestgenerationstamp(1002);
+    TransferClient client(one.port());
+    SetUp(client, op);
+    ASSERT_OK(client.WriteRest(512, view.substr(512), 65536, 1));
+    for (TestNode* node : {&one, &two}) {
+      EXPECT_THAT(Read(*node, {.stamp = 1002}, 0, data.size()), IsOkAndHolds(Eq(data)));
+    }
+  }
+}
+
+// A node that passes packets on has not checked what it got before it completes a chunk of it.
+TEST_F(TransferTest, NoChecksumIsMadeOfBytesThatNobodyChecked) {
+  const std::string data = Pattern(2000);
+  const absl::string_view view = data;
+  TestNode one(dir_.Path("n1"), Impatient());
+  const SilentNode silent(/*replies=*/true);  // it finds nothing
+  TransferClient client(one.port());
+  SetUp(client, WriteOp({}, {silent.port()}));
+  ASSERT_TRUE(client.SendDamaged(0, 0, view.substr(0, 700), 600));
+  ASSERT_TRUE(client.SendPacket(1, 700, view.substr(700, 324)));
+  EVENTUALLY(!one.store->FindOpen(BlockId{TestBlock().id})->has_writer());
+  EXPECT_EQ(one.store->FindOpen(BlockId{TestBlock().id})->received(), 700u);
+}
+
+TEST_F(TransferTest, HeartbeatsAndEmptySyncPacketsAreAcknowledgedInOrder) {
+  TestNode one(dir_.Path("n1"));
+  TestNode two(dir_.Path("n2"));
+  TransferClient client(one.port());
+  SetUp(client, WriteOp({}, {two.port()}));
+  const std::string data = Pattern(1000);
+  ASSERT_TRUE(client.SendPacket(5, 0, data, /*sync=*/true));  // any first number will do
+  ASSERT_TRUE(client.SendPacket(transfer::kHeartbeatSeqno, 0, ""));
+  ASSERT_TRUE(client.SendPacket(6, 1000, "", /*sync=*/true));
+  ASSERT_TRUE(client.SendLast(7, 1000));
+  for (const int64_t seqno : {5, -1, 6, 7}) ExpectAck(client, seqno);
+  EXPECT_TRUE(client.AtEnd());
+  EXPECT_THAT(Read(two, {}, 0, 1000), IsOkAndHolds(Eq(data)));
+}
+
+TEST_F(TransferTest, TheLastNodeFindsABadChecksumAndTheFirstSaysWho) {
+  TestNode one(dir_.Path("n1"));
+  TestNode two(dir_.Path("n2"));
+  TransferClient client(one.port());
+  SetUp(client, WriteOp({}, {two.port()}));
+  const std::string data = Pattern(1024);
+  ASSERT_TRUE(client.SendPacket(0, 0, data));
+  ASSERT_TRUE(client.SendPacket(1, 1024, data, false, /*flip=*/true));
+  ExpectAck(client, 0);
+  ASSERT_OK_AND_ASSIGN(const auto ack, client.ReadAck());
+  EXPECT_THAT(ack.statuses, ElementsAre(hdfs::STATUS_SUCCESS, hdfs::STATUS_ERROR_CHECKSUM));
+  EXPECT_TRUE(client.AtEnd());
+  EVENTUALLY(!two.store->FindOpen(BlockId{TestBlock().id})->has_writer());
+  EXPECT_EQ(two.store->Find(BlockId{TestBlock().id})->length, 1024u);
+}
+
+// Stored and served as CRC32C whatever the writer used.
+TEST_F(TransferTest, OtherChecksumsAreVerifiedAndTranslated) {
+  TestNode one(dir_.Path("n1"));
+  TestNode two(dir_.Path("n2"));
+  uint64_t id = 500;
+  for (const auto type : {transfer::ChecksumType::kCrc32, transfer::ChecksumType::kNull}) {
+    const TestBlock block{.id = id++};
+    const std::string data = Pattern(1'100'000);
+    TransferClient client(one.port());
+    client.checksum = transfer::DataChecksum(type, 512);
+    Op op = WriteOp(block, {two.port()});
+    *op.mutable_requestedchecksum() = client.checksum.ToProto();
+    SetUp(client, op);
+    ASSERT_OK(client.WriteRest(0, data));
+    EXPECT_THAT(Read(two, block, 0, data.size()), IsOkAndHolds(Eq(data)));
+    EXPECT_THAT(Read(one, block, 0, data.size()), IsOkAndHolds(Eq(data)));
+  }
+}
+
+TEST_F(TransferTest, AGapInThePacketsClosesTheConnection) {
+  TestNode node(dir_.Path("n1"));
+  TransferClient client(node.port());
+  SetUp(client, WriteOp({}));
+  ASSERT_TRUE(client.SendPacket(0, 512, Pattern(512)));
+  EXPECT_TRUE(client.AtEnd());
+}
+
+TEST_F(TransferTest, QuietStreamsLeaveTheirBuffersToOthers) {
+  TestNode one(dir_.Path("n1"), {}, PosixFileSystem(), {}, /*write_buffers=*/2);
+  TestNode two(dir_.Path("n2"), {}, PosixFileSystem(), {}, /*write_buffers=*/2);
+  const std::string data = Pattern(1'100'000);
+  std::vector<std::unique_ptr<TransferClient>> clients;
+  for (uint64_t id = 1; id <= 5; ++id) {
+    clients.push_back(std::make_unique<TransferClient>(one.port()));
+    SetUp(*clients.back(), WriteOp({.id = id}, {two.port()}));
+    ASSERT_TRUE(clients.back()->SendPacket(0, 0, absl::string_view(data).substr(0, 700)));
+    ExpectAck(*clients.back(), 0);
+  }
+  EVENTUALLY(one.buffers.taken() == 0);
+  for (const auto& client :
+       clients) {  // the overlap that hflush makes, after the buffer was given up
+    ASSERT_TRUE(client->SendPacket(1, 512, absl::string_view(data).substr(512, 1000)));
+    ExpectAck(*client, 1);
+  }
+  for (const auto& client : clients) {  // a completed chunk, whose checksum is computed anew
+    ASSERT_TRUE(client->SendPacket(2, 1512, absl::string_view(data).substr(1512, 24)));
+    ExpectAck(*client, 2);
+  }
+  for (const auto& client : clients) {
+    ASSERT_OK(client->WriteRest(1536, absl::string_view(data).substr(1536), 65536, 3));
+  }
+  for (uint64_t id = 1; id <= 5; ++id) {
+    EXPECT_THAT(Read(one, {.id = id}, 0, data.size()), IsOkAndHolds(Eq(data)));
+    EXPECT_THAT(Read(two, {.id = id}, 0, data.size()), IsOkAndHolds(Eq(data)));
+  }
+}
+
+TEST_F(TransferTest, AWriterThatFindsNoBufferFails) {
+  TransferOptions options;
+  options.buffer_wait = absl::Milliseconds(50);
+  TestNode node(dir_.Path("n1"), options, PosixFileSystem(), {}, /*write_buffers=*/1);
+  const auto buffer = node.buffers.TryTake();
+  TransferClient client(node.port());
+  SetUp(client, WriteOp({}));
+  ASSERT_TRUE(client.SendPacket(0, 0, Pattern(512)));
+  EXPECT_TRUE(client.AtEnd());
+}
+
+TEST_F(TransferTest, WhoStallsInAPacketIsCutOffWhileOthersWaitForItsBuffer) {
+  TransferOptions options;
+  options.stall_limit = absl::Milliseconds(50);
+  TestNode node(dir_.Path("n1"), options, PosixFileSystem(), {}, /*write_buffers=*/1);
+  TransferClient stalled(node.port());
+  SetUp(stalled, WriteOp({.id = 1}));
+  ASSERT_TRUE(stalled.SendPartOfPacket(0, Pattern(65536), 1000));
+  EVENTUALLY(node.buffers.taken() == 1);
+  EXPECT_OK(Write({&node}, {.id = 2}, Pattern(200'000)));
+  EXPECT_TRUE(stalled.AtEnd());
+}
+
+// The writer is told, or cut off; nothing half done looks finished, and there is room again later.
+TEST_F(TransferTest, AFullDiskEndsTheWriteWithAnError) {
+  FaultyFileSystem fs;
+  TestNode node("/n1", {}, fs);
+  const std::string data = Pattern(8 << 20);
+  fs.SetCapacity(3 << 20);
+  EXPECT_FALSE(Write({&node}, {.id = 1}, data).ok());
+  EVENTUALLY(!node.store->FindOpen(BlockId{1})->has_writer());
+  EXPECT_NE(node.store->Find(BlockId{1})->state, ReplicaState::kFinalized);
+  ASSERT_OK(node.store->Invalidate(BlockId{1}, GenerationStamp{1001}));
+  fs.SetCapacity(100 << 20);
+  EXPECT_OK(Write({&node}, {.id = 2}, data));
+}
+
+TEST_F(TransferTest, ADiskErrorIsAcknowledgedAsSuch) {
+  FaultyFileSystem fs;
+  TestNode node("/n1", {}, fs);
+  TransferClient client(node.port());
+  SetUp(client, WriteOp({}));
+  fs.FailCall(FileCall::kWrite, 1, absl::DataLossError("EIO"));
+  ASSERT_TRUE(client.SendPacket(0, 0, Pattern(1000)));
+  ASSERT_OK_AND_ASSIGN(const auto ack, client.ReadAck());
+  EXPECT_THAT(ack.statuses, ElementsAre(hdfs::STATUS_ERROR));
+  EXPECT_TRUE(client.AtEnd());
+  EXPECT_TRUE(node.store->volumes()[0]->failed());
+}
+
+// With cairn.datanode.sync.on.finalize=false only those blocks survive a power cut whose writer
+// asked for it: with the last packet, or by an hsync before.
+TEST_F(TransferTest, AFinishedBlockIsSyncedIfItsWriterAsksThoughTheDatanodeDoesNot) {
+  struct Case {
+    size_t bytes;
+    bool hsync, sync_last, survives;
+  };
+  for (const Case& c : {Case{1000, false, false, false}, Case{1000, false, true, true},
+                        Case{1000, true, false, true}, Case{1024, false, false, false},
+                        Case{1024, false, true, true}, Case{1024, true, false, true}}) {
+    FaultyFileSystem fs;
+    {
+      TestNode node("/n1", {}, fs, {.sync_on_finalize = false});
+      TransferClient client(node.port());
+      SetUp(client, WriteOp({.id = 1}));
+      ASSERT_TRUE(client.SendPacket(0, 0, Pattern(c.bytes), c.hsync));
+      ExpectAck(client, 0);
+      ASSERT_TRUE(client.SendLast(1, c.bytes, c.sync_last));
+      ExpectAck(client, 1);
+      EXPECT_EQ(node.store->Find(BlockId{1})->state, ReplicaState::kFinalized);
+    }
+    fs.Crash();
+    TestNode node("/n1", {}, fs);
+    const auto found = node.store->Find(BlockId{1});
+    ASSERT_EQ(found.has_value(), c.survives) << c.bytes << c.hsync << c.sync_last;
+    if (!c.survives) continue;
+    EXPECT_EQ(found->length, c.bytes);
+    EXPECT_EQ(found->state, ReplicaState::kFinalized) << c.bytes << c.hsync << c.sync_last;
+  }
+}
+
+}  // namespace
+}  // namespace cairn::datanode
