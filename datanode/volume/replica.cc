@@ -1,5 +1,8 @@
 #include "datanode/volume/replica.h"
 
+#include "absl/strings/str_cat.h"
+#include "common/fs_error.h"
+
 namespace cairn::datanode {
 
 absl::string_view StateName(ReplicaState state) {
@@ -16,6 +19,22 @@ absl::string_view StateName(ReplicaState state) {
       return "corrupt";
   }
   return "unknown";
+}
+
+std::string NameOf(BlockId block) { return absl::StrCat("block ", ToInt(block)); }
+
+std::string NameOf(const ReplicaInfo& replica) {
+  return absl::StrCat("replica of block ", ToInt(replica.block), " stamp ", ToInt(replica.stamp),
+                      " (", StateName(replica.state), ", ", replica.length, " bytes)");
+}
+
+absl::Status ReplicaNotFound(BlockId block) {
+  return MakeFsError(FsError::kReplicaNotFound,
+                     absl::StrCat("Replica not found for ", NameOf(block)));
+}
+
+absl::Status StaleReplica(const ReplicaInfo& replica, absl::string_view what) {
+  return absl::AbortedError(absl::StrCat(NameOf(replica), ": ", what));
 }
 
 bool OpenReplica::TakeWriter() {

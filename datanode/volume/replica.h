@@ -20,9 +20,11 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "common/ids.h"
@@ -53,6 +55,15 @@ struct ReplicaInfo {
   bool in_rbw = false;
   friend bool operator==(const ReplicaInfo&, const ReplicaInfo&) = default;
 };
+
+// For logs and messages.
+std::string NameOf(BlockId block);
+std::string NameOf(const ReplicaInfo& replica);
+
+// kNotFound with FsError::kReplicaNotFound.
+absl::Status ReplicaNotFound(BlockId block);
+// kAborted: who asks knows an older state of `replica` than it is in, or a newer one.
+absl::Status StaleReplica(const ReplicaInfo& replica, absl::string_view what);
 
 // Block ids from `first` to `last`, both included.
 struct BlockRange {

@@ -16,8 +16,6 @@
 namespace cairn::datanode {
 namespace {
 
-std::string Name(BlockId block) { return absl::StrCat("block ", ToInt(block)); }
-
 std::optional<BlockId> ParseTailName(absl::string_view name) {
   uint64_t id = 0;
   if (!absl::ConsumePrefix(&name, "blk_") || !absl::ConsumeSuffix(&name, ".tail") ||
@@ -61,8 +59,8 @@ void CompleteInterruptedMoves(Volume& volume) {
   const auto move = [&](BlockId block, const std::string& from, const std::string& to) {
     const std::string name = "/" + DataFileName(block);
     const absl::Status status = fs.Rename(from + name, to + name);
-    LOG_WARN("volume {}: {}: interrupted move to {} completed: {}", volume.path(), Name(block), to,
-             status);
+    LOG_WARN("volume {}: {}: interrupted move to {} completed: {}", volume.path(), NameOf(block),
+             to, status);
   };
   for (const BlockId block : rbw->data) {  // on its way to finalized/
     const std::string finalized = volume.FinalizedDirectory(block);
@@ -101,7 +99,7 @@ void LoadFinalized(Volume& volume, int index, std::vector<ReplicaInfo>& found) {
           // Its files are looked for where they belong, so it must not be in the map: whoever
           // deleted it would delete the right ones.
           LOG_ERROR("volume {}: {} lies in {}, where it does not belong; left alone", volume.path(),
-                    Name(block), directory);
+                    NameOf(block), directory);
           continue;
         }
         const auto file = fs.Open(absl::StrCat(directory, "/", DataFileName(block)), {});
@@ -110,7 +108,7 @@ void LoadFinalized(Volume& volume, int index, std::vector<ReplicaInfo>& found) {
         if (volume.failed()) return;
         if (absl::IsResourceExhausted(size.status())) {
           // No descriptors or memory: it may be as good as any. The scanner's sweep finds it.
-          LOG_ERROR("volume {}: {}: left out for now: {}", volume.path(), Name(block),
+          LOG_ERROR("volume {}: {}: left out for now: {}", volume.path(), NameOf(block),
                     size.status());
           continue;
         }
@@ -118,7 +116,7 @@ void LoadFinalized(Volume& volume, int index, std::vector<ReplicaInfo>& found) {
         const bool usable = size.ok() && meta != listing->meta.end();
         if (!usable) {
           LOG_ERROR("volume {}: {}: no meta file, or unreadable; kept aside as corrupt",
-                    volume.path(), Name(block));
+                    volume.path(), NameOf(block));
         }
         found.push_back({.block = block,
                          .stamp = meta != listing->meta.end() ? meta->second : GenerationStamp{0},
@@ -144,7 +142,7 @@ std::optional<ReplicaInfo> JudgeDataWithoutMeta(Volume& volume, int index, Block
   const auto size = file.ok() ? (*file)->Size() : file.status();
   if (size.ok() && !ReadTailRecords(fs, paths.tail, block).empty()) {
     LOG_ERROR("volume {}: {} was being written and has lost its meta file; kept aside as corrupt",
-              volume.path(), Name(block));
+              volume.path(), NameOf(block));
     return ReplicaInfo{.block = block,
                        .state = ReplicaState::kCorrupt,
                        .length = *size,
@@ -156,7 +154,7 @@ std::optional<ReplicaInfo> JudgeDataWithoutMeta(Volume& volume, int index, Block
     fs.Remove(paths.data).IgnoreError();  // the next start again
   } else {
     LOG_ERROR("volume {}: {}: was being written and has no meta file; left alone", volume.path(),
-              Name(block));
+              NameOf(block));
   }
   return std::nullopt;
 }
@@ -176,7 +174,7 @@ void LoadRbw(Volume& volume, int index, std::vector<ReplicaInfo>& found) {
     const absl::Status status =
         fs.Remove(absl::StrCat(volume.RbwDirectory(), "/", MetaFileName(block, stamp)));
     LOG_WARN("volume {}: {}: a meta file without data in rbw/ is removed: {}", volume.path(),
-             Name(block), status);
+             NameOf(block), status);
   }
   for (const BlockId block : listing->data) {
     const auto meta = listing->meta.find(block);
@@ -189,7 +187,7 @@ void LoadRbw(Volume& volume, int index, std::vector<ReplicaInfo>& found) {
         RecoverPrefix(fs, PathsIn(volume.RbwDirectory(), block, meta->second), block);
     if (!recovered.ok()) {
       volume.Note(VolumeUse::kRead, recovered.status()).IgnoreError();  // logged below
-      LOG_ERROR("volume {}: {}: cannot be recovered, left alone: {}", volume.path(), Name(block),
+      LOG_ERROR("volume {}: {}: cannot be recovered, left alone: {}", volume.path(), NameOf(block),
                 recovered.status());
       continue;
     }
@@ -197,10 +195,10 @@ void LoadRbw(Volume& volume, int index, std::vector<ReplicaInfo>& found) {
       LOG_ERROR(
           "volume {}: {} stamp {} was being written: bytes that were synced do not match "
           "their checksums; kept aside as corrupt",
-          volume.path(), Name(block), ToInt(meta->second));
+          volume.path(), NameOf(block), ToInt(meta->second));
     } else {
       LOG_INFO("volume {}: {} stamp {} was being written: {} bytes recovered", volume.path(),
-               Name(block), ToInt(meta->second), recovered->length);
+               NameOf(block), ToInt(meta->second), recovered->length);
     }
     found.push_back(
         {.block = block,

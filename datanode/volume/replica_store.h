@@ -15,6 +15,9 @@
 // Whoever changes a replica's files holds its OpenReplica's writer slot meanwhile. Replicas are
 // announced to ReplicaEvents after a change is as durable as it is going to be.
 //
+// In replica_store.cc are the map, the start and the volumes' coming and going; replica_list.cc,
+// _read, _create, _reopen, _orders and _move have the rest.
+//
 // When a volume fails (volume_health.h) its replicas are forgotten, their writers stopped: from
 // then on this datanode has none of them, and may take copies of them on its other volumes.
 #pragma once
