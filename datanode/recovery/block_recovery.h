@@ -50,7 +50,8 @@ absl::StatusOr<RecoveryPlan> PlanRecovery(const std::vector<FoundReplica>& found
 class RecoveryPeer {
  public:
   virtual ~RecoveryPeer() = default;
-  // kNotFound with FsError::kReplicaNotFound: it has none.
+  // kNotFound with FsError::kReplicaNotFound: it has none. Any other error: it may have one, or has
+  // one that is corrupt.
   virtual absl::StatusOr<ReplicaInfo> Init(const internal::RecoverBlock& order) = 0;
   virtual absl::Status Finish(const internal::RecoverBlock& order, uint64_t length) = 0;
 };

@@ -2,7 +2,7 @@
 
 #include "common/testing/faulty_file_system.h"
 #include "common/testing/status_matchers.h"
-#include "datanode/testing/test_node.h"
+#include "datanode/testing/test_store.h"
 
 namespace cairn::datanode {
 namespace {
@@ -113,6 +113,34 @@ TEST(PlanRecoveryTest, OfTwoUnfinishedRecoveriesTheNewestDecides) {
                                     kOld, kNothingKnown, kEverybody));
   EXPECT_EQ(plan.length, 90u);
   EXPECT_THAT(plan.nodes, ElementsAre(1, 2));
+}
+
+// The only replica was damaged while nobody looked. A client's first hsync tells the namenode no
+// length, so it knows of no byte.
+TEST(RecoverBlockTest, ABlockDoesNotEndEmptyWhereItsReplicaIsCorrupt) {
+  constexpr BlockId kBlock{7};
+  testing::TestStore store({"/v"});
+  {
+    ASSERT_OK_AND_ASSIGN(auto writer, store.Create(kBlock, kOld, 0));
+    ASSERT_OK(testing::TestStore::WriteTo(*writer, 1024));
+    ASSERT_OK(writer->Sync());
+  }
+  const ReplicaPaths paths = store.Paths(kBlock);
+  ASSERT_OK(store.fs.FlipBit(paths.data, 100, 0));
+  store.Restart();
+  internal::RecoverBlock order;
+  order.mutable_block()->set_block_id(ToInt(kBlock));
+  order.mutable_block()->set_generation_stamp(ToInt(kOld));
+  order.set_new_generation_stamp(ToInt(kNew));
+  order.set_all_asked(true);
+  order.add_replicas();
+  const auto connect = [&](const internal::Replicate::Target&) { return NewLocalPeer(*store); };
+  const auto create_empty = []() -> absl::Status {
+    ADD_FAILURE();
+    return absl::OkStatus();
+  };
+  EXPECT_FALSE(RecoverBlock(order, connect, create_empty).ok());
+  EXPECT_EQ(store.fs.ReadAll(paths.data, 1 << 20)->size(), 1024u);
 }
 
 TEST(StopWriterTest, AWriterThatDoesNotStopIsNotWaitedForForever) {

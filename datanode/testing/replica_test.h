@@ -14,6 +14,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "common/status_macros.h"
 #include "common/testing/faulty_file_system.h"
 #include "common/testing/status_matchers.h"
 #include "common/testing/wrapped_file_system.h"
@@ -27,7 +28,8 @@ inline constexpr BlockId kBlock{1073741825};
 inline constexpr GenerationStamp kStamp{1001};
 inline constexpr GenerationStamp kNewStamp{1002};
 
-// Calls `before_sync` ahead of each SyncDirectory: the middle of a change, for what happens there.
+// Calls `before_sync` ahead of each SyncDirectory, and so on: the middle of a change, for what
+// happens there.
 class HookedFileSystem final : public FileSystemWrapper {
  public:
   using FileSystemWrapper::FileSystemWrapper;
@@ -41,7 +43,14 @@ class HookedFileSystem final : public FileSystemWrapper {
     return FileSystemWrapper::Remove(path);
   }
 
+  absl::StatusOr<std::unique_ptr<File>> Open(const std::string& path,
+                                             const OpenOptions& options) override {
+    if (before_open) RETURN_IF_ERROR(before_open(path));
+    return FileSystemWrapper::Open(path, options);
+  }
+
   std::function<void()> before_sync, before_remove;
+  std::function<absl::Status(const std::string&)> before_open;  // an error: it fails with that
 };
 
 // Two volumes.
@@ -127,7 +136,7 @@ class ReplicaStoreTest : public ::testing::Test {
       EXPECT_THAT(store_->List(info.volume), ::testing::ElementsAre(info));
       EXPECT_THAT(store_->OpenForRead(kBlock, kStamp), StatusIs(absl::StatusCode::kDataLoss));
       EXPECT_THAT(store_->InitRecovery(kBlock, GenerationStamp{2000}),
-                  IsFsError(FsError::kReplicaNotFound));
+                  StatusIs(absl::StatusCode::kDataLoss));
       EXPECT_THAT(fs_.ReadAll(paths.data, 1 << 20), IsOkAndHolds(data));
     }
   }

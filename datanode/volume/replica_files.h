@@ -74,8 +74,8 @@ absl::Status RewriteFiles(File& data, File& meta, const transfer::DataChecksum& 
 // meta file has no valid header though there is a record, no interrupted writer is to blame: the
 // replica is damaged, and nothing is cut. Where the power went before anything was synced, the
 // header may be lost: then no byte is left, and the files begin anew.
-// kDataLoss, kUnimplemented: nothing was ever synced, and the meta file has no valid header, nor
-// zeros in its place: nothing is changed.
+// kDataLoss, kUnimplemented: the meta file has no valid header, nor zeros in its place. Any other
+// error: the files cannot be read, or not be cut.
 struct RecoveredPrefix {
   uint64_t length = 0;  // of the data file
   bool damaged = false;

@@ -185,28 +185,23 @@ void LoadRbw(Volume& volume, int index, std::vector<ReplicaInfo>& found) {
     }
     const auto recovered =
         RecoverPrefix(fs, PathsIn(volume.RbwDirectory(), block, meta->second), block);
-    if (!recovered.ok()) {
-      volume.Note(VolumeUse::kRead, recovered.status()).IgnoreError();  // logged below
-      LOG_ERROR("volume {}: {}: cannot be recovered, left alone: {}", volume.path(), NameOf(block),
-                recovered.status());
-      continue;
-    }
-    if (recovered->damaged) {
-      LOG_ERROR(
-          "volume {}: {} stamp {} was being written: bytes that were synced do not match "
-          "their checksums; kept aside as corrupt",
-          volume.path(), NameOf(block), ToInt(meta->second));
-    } else {
+    const bool good = recovered.ok() && !recovered->damaged;
+    if (good) {
       LOG_INFO("volume {}: {} stamp {} was being written: {} bytes recovered", volume.path(),
                NameOf(block), ToInt(meta->second), recovered->length);
+    } else {
+      volume.Note(VolumeUse::kRead, recovered.status()).IgnoreError();  // logged here
+      LOG_ERROR("volume {}: {} stamp {} was being written; kept aside as corrupt: {}",
+                volume.path(), NameOf(block), ToInt(meta->second),
+                recovered.ok() ? "what was synced does not match its checksums"
+                               : recovered.status().ToString());
     }
-    found.push_back(
-        {.block = block,
-         .stamp = meta->second,
-         .state = recovered->damaged ? ReplicaState::kCorrupt : ReplicaState::kWaitingRecovery,
-         .length = recovered->length,
-         .volume = index,
-         .in_rbw = recovered->damaged});
+    found.push_back({.block = block,
+                     .stamp = meta->second,
+                     .state = good ? ReplicaState::kWaitingRecovery : ReplicaState::kCorrupt,
+                     .length = recovered.ok() ? recovered->length : 0,
+                     .volume = index,
+                     .in_rbw = !good});
   }
 }
 

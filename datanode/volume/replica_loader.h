@@ -18,10 +18,9 @@ namespace cairn::datanode {
 // Deletes temporary copies, completes interrupted moves between rbw/ and finalized/, cuts what was
 // being written to its longest prefix whose checksums match, and returns all replicas in no order:
 // finalized, waiting for recovery or corrupt. Left alone, and none of them, are data in a wrong
-// subdir, and data in rbw/ that were never synced and have no meta file, or none that can be read:
-// they give way when a replica of the block is created on this volume. `index` is the volume's, for
-// ReplicaInfo. A directory that cannot be read marks the volume as failed; what was found before
-// that is returned.
+// subdir, and data in rbw/ that were never synced and have no meta file: those give way when a
+// replica of the block is created on this volume. `index` is the volume's, for ReplicaInfo. A
+// directory that cannot be read marks the volume as failed; what was found before that is returned.
 std::vector<ReplicaInfo> LoadReplicas(Volume& volume, int index);
 
 // One directory's files, by their names alone.

@@ -37,22 +37,40 @@ TEST_F(ReplicaStoreTest, AReplicaThatLostItsHeaderBeforeAnySyncBeginsAnew) {
   EXPECT_OK(store_->FinishRecovery(kBlock, kNewStamp, 0));
 }
 
-// Nobody counts on what was never synced, but it may be worth something to somebody, until a new
-// replica takes its place.
-TEST_F(ReplicaStoreTest, AReplicaWhoseHeaderRottedIsLeftAlone) {
+// What hflush acknowledged survives everything but a power cut, which tears no header.
+TEST_F(ReplicaStoreTest, AReplicaWhoseHeaderRottedIsReportedAndLeftAsItIs) {
   Open();
   ASSERT_OK_AND_ASSIGN(auto writer, Create());
   ASSERT_OK(WriteTo(*writer, 1'024));
   writer.reset();
-  const std::string data =
-      absl::StrCat(store_->volumes()[0]->RbwDirectory(), "/blk_", ToInt(kBlock));
-  ASSERT_OK(fs_.FlipBit(absl::StrCat(data, "_", ToInt(kStamp), ".meta"), 1, 3));
-  store_.reset();
+  const ReplicaPaths paths = Paths();
+  ASSERT_OK(fs_.FlipBit(paths.meta, 1, 3));
+  ASSERT_OK_AND_ASSIGN(const std::string meta, fs_.ReadAll(paths.meta, 1 << 20));
   Open();
-  EXPECT_FALSE(store_->Find(kBlock).has_value());
-  ASSERT_OK_AND_ASSIGN(const auto file, fs_.Open(data, {}));
-  EXPECT_THAT(file->Size(), IsOkAndHolds(1'024u));
-  EXPECT_OK(WriteFinalized(500));
+  ASSERT_TRUE(store_->Find(kBlock).has_value());
+  EXPECT_EQ(store_->Find(kBlock)->state, ReplicaState::kCorrupt);
+  EXPECT_THAT(fs_.ReadAll(paths.data, 1 << 20), IsOkAndHolds(data_.substr(0, 1'024)));
+  EXPECT_THAT(fs_.ReadAll(paths.meta, 1 << 20), IsOkAndHolds(meta));
+  EXPECT_OK(Create(kNewStamp));  // a newer one takes its place
+}
+
+// Nobody would come back to it: the scanner looks for replicas in finalized/ only.
+TEST_F(ReplicaStoreTest, AnOpenReplicaThatCannotBeOpenedAtStartIsReported) {
+  Open();
+  ASSERT_OK_AND_ASSIGN(auto writer, Create());
+  ASSERT_OK(WriteTo(*writer, 1'024));
+  writer.reset();
+  const ReplicaPaths paths = Paths();
+  hooked_.before_open = [&](const std::string& path) -> absl::Status {
+    return path == paths.meta ? absl::ResourceExhaustedError("EMFILE") : absl::OkStatus();
+  };
+  Open();
+  hooked_.before_open = nullptr;
+  ASSERT_TRUE(store_->Find(kBlock).has_value());
+  EXPECT_EQ(store_->Find(kBlock)->state, ReplicaState::kCorrupt);
+  EXPECT_THAT(store_->InitRecovery(kBlock, kNewStamp), StatusIs(absl::StatusCode::kDataLoss));
+  Open();
+  EXPECT_THAT(ReadAll(), IsOkAndHolds(data_.substr(0, 1'024)));
 }
 
 // What was synced cannot be a torn write: it is no beginning of the block to go on from.

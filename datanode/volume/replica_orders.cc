@@ -81,7 +81,11 @@ absl::StatusOr<ReplicaInfo> ReplicaStore::InitRecovery(BlockId block,
   // On disk, acknowledged or not: all nodes are asked, and the shortest of the best decides.
   if (info.state == ReplicaState::kBeingWritten) info.length = claim.open->received();
   absl::Status refused;
-  {
+  if (info.state == ReplicaState::kCorrupt) {
+    refused = absl::DataLossError(absl::StrCat(NameOf(info), ": kept aside"));
+  } else if (info.state == ReplicaState::kTemporary) {
+    refused = ReplicaNotFound(block);
+  } else {
     WriterLock lock(mu_);
     const auto known = recovering_.find(block);
     // This recovery has finished here before, and is repeated because it did not elsewhere.
@@ -96,9 +100,6 @@ absl::StatusOr<ReplicaInfo> ReplicaStore::InitRecovery(BlockId block,
   }
   GiveBack(claim);
   RETURN_IF_ERROR(refused);
-  if (info.state == ReplicaState::kTemporary || info.state == ReplicaState::kCorrupt) {
-    return ReplicaNotFound(block);
-  }
   return info;
 }
 

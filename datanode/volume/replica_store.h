@@ -206,7 +206,9 @@ class ReplicaStore {
                         uint64_t new_length);
   // Block recovery, step one: what there is. From then on writers, truncations and recoveries under
   // a stamp older than `recovery_stamp` are refused, until a newer one has succeeded or the replica
-  // is gone. A datanode's restart forgets it. The writer must have been stopped.
+  // is gone. A datanode's restart forgets it. The writer must have been stopped. kNotFound with
+  // FsError::kReplicaNotFound: there is none. kDataLoss: it is corrupt, which is not the same: it
+  // may have had bytes that were promised, and no block ends without them because of that.
   absl::StatusOr<ReplicaInfo> InitRecovery(BlockId block, GenerationStamp recovery_stamp);
   // Step two: `length` bytes, finalized under the recovery's stamp. kAborted: a newer recovery
   // began.

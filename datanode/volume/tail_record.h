@@ -1,5 +1,5 @@
-// datanode/volume/tail_record.h - how much of a replica in rbw/ is on stable media, and the checksum
-// of its partial last chunk, kept where nothing overwrites it.
+// datanode/volume/tail_record.h - how much of a replica in rbw/ is on stable media, and the
+// checksum of its partial last chunk, kept where nothing overwrites it.
 //
 // Each hsync writes a record into `blk_<id>.tail`, in one of two slots 4096 bytes apart by turns:
 // the record of the last hsync is never touched by the next. So does whoever opens a finalized
