@@ -134,9 +134,21 @@ class BlockReceiver : public std::enable_shared_from_this<BlockReceiver> {
     Steady::time_point came;
   };
 
+  // Packets received and not yet acknowledged; a client has some tens in flight.
+  static constexpr size_t kMaxItems = 4096;
+
   explicit BlockReceiver(Setup setup);
 
-  // ---- Receiving ----
+  // ---- The buffer (block_receiver.cc) ----
+  // The one at buffer_start_, with what the file has of it. kResourceExhausted: none is free.
+  awaitable<absl::Status> TakeBuffer();
+  awaitable<absl::Status> WaitForBuffer();
+  bool BufferIsIdle() const;
+  void ReleaseIdleBuffer();  // if another receiver waits for one
+  void WatchBuffer();        // looks again every kQuietBuffer, while there is one
+  void CheckBuffer();
+
+  // ---- Receiving (block_receiver_packets.cc) ----
   awaitable<absl::Status> ReceiveAll();
   awaitable<absl::Status> ReceivePacket();
   awaitable<absl::Status> ReceiveData(const transfer::PacketHeader& header, size_t header_end);
@@ -146,13 +158,6 @@ class BlockReceiver : public std::enable_shared_from_this<BlockReceiver> {
   awaitable<absl::Status> FillFifo(size_t wanted);
   awaitable<absl::Status> ReadInto(std::span<std::byte> out, bool ends_packet);
   awaitable<absl::Status> WaitForBytes(size_t coming);  // as Channel::WaitReadable
-  // The buffer at buffer_start_, with what the file has of it. kResourceExhausted: none is free.
-  awaitable<absl::Status> TakeBuffer();
-  awaitable<absl::Status> WaitForBuffer();
-  bool BufferIsIdle() const;
-  void ReleaseIdleBuffer();  // if another receiver waits for one
-  void WatchBuffer();        // looks again every kQuietBuffer, while there is one
-  void CheckBuffer();
   absl::Status CheckPacket(const transfer::PacketHeader& header, uint32_t checksum_bytes) const;
   // Notes what was received as bad, at this offset. kDataLoss.
   absl::Status BadChecksum(uint64_t offset);
@@ -165,7 +170,7 @@ class BlockReceiver : public std::enable_shared_from_this<BlockReceiver> {
   awaitable<void> Forward(std::span<const std::byte> head, std::span<const std::byte> data);
   awaitable<absl::Status> Enqueue(const transfer::PacketHeader& header);
 
-  // ---- Writing ----
+  // ---- Writing (block_receiver.cc) ----
   bool dirty() const { return length_ > disk_end_ || sync_wanted_ || finalize_wanted_; }
   void StartFlush(bool rotate);
   awaitable<void> Rotate();  // gives a full buffer to the disk
@@ -174,7 +179,7 @@ class BlockReceiver : public std::enable_shared_from_this<BlockReceiver> {
   void SetWritten(uint64_t items);
   awaitable<void> WaitForDisk();
 
-  // ---- Acknowledging ----
+  // ---- Acknowledging (block_receiver_acks.cc) ----
   awaitable<void> AckLoop();
   awaitable<void> MirrorAckLoop();
   bool FrontIsReady() const;
@@ -185,7 +190,7 @@ class BlockReceiver : public std::enable_shared_from_this<BlockReceiver> {
   awaitable<void> WaitForClient();  // to leave, after our notice
   void MeasureBlocking(Steady::time_point from, Steady::time_point to);
 
-  // ---- Signs of life ----
+  // ---- Signs of life (block_receiver_acks.cc) ----
   bool OwesAnswer() const { return in_packet_ || !items_.empty(); }
   bool IsStuck() const;
   void Watch();  // looks every watch period, while an answer is owed
