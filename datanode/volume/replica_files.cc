@@ -62,6 +62,15 @@ uint64_t LongestWithCrc(const DataChecksum& checksum, std::span<const std::byte>
   return longest;
 }
 
+// How much was on stable media, as far as records tell: no power cut explains that it does not fit.
+uint64_t SyncedBytes(FileSystem& fs, const std::string& tail_path, BlockId block) {
+  uint64_t synced = 0;
+  for (const TailRecord& record : ReadTailRecords(fs, tail_path, block)) {
+    synced = std::max(synced, record.length);
+  }
+  return synced;
+}
+
 // A power cut took the header, which the first sync would have kept: nothing was ever synced.
 absl::Status BeginAnew(File& data, File& meta) {
   RETURN_IF_ERROR(data.Truncate(0));
@@ -193,11 +202,7 @@ absl::StatusOr<RecoveredPrefix> RecoverPrefix(FileSystem& fs, const ReplicaPaths
   ASSIGN_OR_RETURN(const std::unique_ptr<File> meta, fs.Open(paths.meta, {.write = true}));
   ASSIGN_OR_RETURN(const uint64_t data_size, data->Size());
   ASSIGN_OR_RETURN(const uint64_t meta_size, meta->Size());
-  // What a record tells of was on stable media: no power cut explains that it does not fit.
-  uint64_t synced = 0;
-  for (const TailRecord& record : ReadTailRecords(fs, paths.tail, block)) {
-    synced = std::max(synced, record.length);
-  }
+  const uint64_t synced = SyncedBytes(fs, paths.tail, block);
   const RecoveredPrefix damaged{.length = data_size, .damaged = true};
   std::array<std::byte, transfer::kMetaHeaderBytes> header{};
   if (meta_size >= header.size()) RETURN_IF_ERROR(ReadFully(*meta, "meta", 0, header));
