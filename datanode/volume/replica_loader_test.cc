@@ -165,7 +165,9 @@ TEST_F(ReplicaStoreTest, AMetaFileWithoutDataIsRemoved) {
       ASSERT_OK(fs_.Link(Paths().meta, meta));
     }
     writer.reset();
-    if (!beside_finalized) ASSERT_OK(fs_.Remove(Paths().data));
+    if (!beside_finalized) {
+      ASSERT_OK(fs_.Remove(Paths().data));
+    }
     Open();
     EXPECT_FALSE(fs_.Exists(meta));
     EXPECT_EQ(store_->Find(kBlock).has_value(), beside_finalized);

@@ -82,8 +82,8 @@ TEST_F(ReplicaStoreTest, AFailedReopenLeavesMapAndFilesInStep) {
   EXPECT_EQ(store_->Find(kBlock)->state, ReplicaState::kFinalized);
   EXPECT_EQ(store_->Find(kBlock)->stamp, kStamp);
   EXPECT_THAT(ReadAll(), IsOkAndHolds(data_.substr(0, 10'240)));
-  // Behind the renames.
-  fs_.FailCall(FileCall::kSyncDirectory, 1, absl::ResourceExhaustedError("ENOSPC"));
+  // Behind the renames; the first one is that of the record.
+  fs_.FailCall(FileCall::kSyncDirectory, 2, absl::ResourceExhaustedError("ENOSPC"));
   EXPECT_FALSE(store_->Truncate(kBlock, kStamp, kNewStamp, 5'120).ok());
   const ReplicaInfo info = *store_->Find(kBlock);
   EXPECT_EQ(info.state, ReplicaState::kWaitingRecovery);

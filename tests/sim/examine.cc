@@ -115,7 +115,7 @@ class Examiner {
                                                 *file.lengths.begin()));
       }
     } else {
-      const uint64_t promised = Oracle::Promised(file, LostPower());
+      const uint64_t promised = Oracle::Promised(file, LostBytesOf(found.last));
       if (length < promised || length > file.content.size()) {
         return Problem(found.path, absl::StrCat("has ", length, " bytes; ", promised,
                                                 " were promised, ", file.content.size(), " sent"));
@@ -129,8 +129,11 @@ class Examiner {
     if (offset != length) Problem(found.path, "its blocks do not add up to its length");
   }
 
-  std::function<bool(Host, absl::Duration)> LostPower() const {
-    return [this](Host host, absl::Duration since) {
+  // Whether a node may have none of what was flushed to the block: it lost power, or its replica
+  // has rotted, and is kept aside as a whole.
+  std::function<bool(Host, absl::Duration)> LostBytesOf(BlockId block) const {
+    return [this, block](Host host, absl::Duration since) {
+      if (cluster_.rotten.contains({host, block})) return true;
       const auto cut = cluster_.datanodes[static_cast<size_t>(host - 1)]->last_power_cut();
       return cut.has_value() && *cut >= since;
     };
@@ -157,7 +160,7 @@ class Examiner {
                     [&](const auto& replica) { return replica.first.second == found.last; });
     if (rotten) return true;
     return (!file.flushes.empty() || found.last_known > 0) &&
-           Oracle::MayBeLost(file.block, LostPower());
+           Oracle::MayBeLost(file.block, LostBytesOf(found.last));
   }
 
   void CheckBlock(const File& file, const Found& found, const namenode::LocatedBlock& block,

@@ -4,7 +4,7 @@
 // Bytes of a file, in three degrees:
 //   synced   acknowledged by hsync or close, or in a block that was finished: never lost
 //   flushed  acknowledged by hflush: lost only if every node of a pipeline that held them has lost
-//            power since
+//            power since, or its replica has rotted
 //   sent     handed to the pipeline: may be there or not, but in order, and nothing else may be
 // The namespace: an operation that was acknowledged has happened; one that failed has not; one
 // whose writer died before the answer has or has not. Each writer has a directory of its own and
@@ -75,22 +75,22 @@ class Oracle {
   }
 
   // Whether nothing may be left of what some pipeline had.
-  template <typename LostPower>
-  static bool MayBeLost(const File::Flush& flush, LostPower lost_power) {
+  template <typename LostBytes>
+  static bool MayBeLost(const File::Flush& flush, LostBytes lost_bytes) {
     for (const std::vector<Host>& nodes : flush.pipelines) {
       bool all = true;
-      for (const Host host : nodes) all = all && lost_power(host, flush.when);
+      for (const Host host : nodes) all = all && lost_bytes(host, flush.when);
       if (all) return true;
     }
     return false;
   }
 
-  // How many bytes must be there. `lost_power(host, since)` tells of a node.
-  template <typename LostPower>
-  static uint64_t Promised(const File& file, LostPower lost_power) {
+  // How many bytes must be there. `lost_bytes(host, since)` tells of a node.
+  template <typename LostBytes>
+  static uint64_t Promised(const File& file, LostBytes lost_bytes) {
     uint64_t bytes = file.synced;
     for (const File::Flush& flush : file.flushes) {
-      if (!MayBeLost(flush, lost_power)) bytes = std::max(bytes, flush.bytes);
+      if (!MayBeLost(flush, lost_bytes)) bytes = std::max(bytes, flush.bytes);
     }
     return bytes;
   }
