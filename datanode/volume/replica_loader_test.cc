@@ -2,6 +2,7 @@
 #include "datanode/volume/replica_loader.h"
 
 #include "absl/strings/str_cat.h"
+#include "common/crash_point.h"
 #include "common/testing/status_matchers.h"
 #include "datanode/testing/replica_test.h"
 
@@ -190,6 +191,36 @@ TEST_F(ReplicaStoreTest, SyncedDataThatLostTheirMetaFileAreReportedAndGiveWay) {
   EXPECT_THAT(fs_.ReadAll(paths.data, 1 << 20), IsOkAndHolds(data_.substr(0, 1024)));
   ASSERT_OK(WriteFinalized(500));  // of any stamp
   EXPECT_THAT(FilesOfTheBlock(), IsEmpty());
+}
+
+// Data that were never synced, and whose meta file a power cut took, are left alone. When a copy of
+// the block is interrupted between its two renames, they are not taken for its data.
+TEST_F(ReplicaStoreTest, DataWithoutAMetaFileAreNotTakenForThoseOfAnInterruptedCopy) {
+  Open();
+  ReplicaStore::NewReplica wanted{.block = kBlock, .stamp = kStamp};
+  wanted.storage_uuid = store_->volumes()[0]->identity().storage_uuid;
+  ASSERT_OK_AND_ASSIGN(auto writer, store_->Create(wanted));
+  ASSERT_OK(WriteTo(*writer, 1'000));
+  writer.reset();
+  const ReplicaPaths paths = Paths();
+  ASSERT_OK(fs_.Remove(paths.meta));
+  Open();
+  EXPECT_FALSE(store_->Find(kBlock).has_value());
+  EXPECT_TRUE(fs_.Exists(paths.data));
+
+  wanted.temporary = true;
+  ASSERT_OK_AND_ASSIGN(writer, store_->Create(wanted));
+  ASSERT_OK(WriteTo(*writer, 2'000));
+  SetCrashPointHook([&](absl::string_view name) {
+    if (name == "datanode_finalize_between_renames") fs_.CutPowerAt(1);
+  });
+  EXPECT_FALSE(writer->Finalize().ok());
+  SetCrashPointHook(nullptr);
+  writer.reset();
+  store_.reset();
+  fs_.ClearFaults();  // the process was killed, and nothing is lost
+  Open();
+  EXPECT_FALSE(store_->Find(kBlock).has_value());
 }
 
 TEST_F(ReplicaStoreTest, AnEmptyDataFileWithoutAMetaFileIsRemoved) {

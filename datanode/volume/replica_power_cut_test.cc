@@ -170,48 +170,5 @@ TEST_F(ReplicaStoreTest, AReplicaThatWasCutBelowAnHsyncIsNotDamaged) {
   }
 }
 
-// Data that were never synced, and whose meta file a power cut took, are left alone. When a copy of
-// the block comes and the power goes again, they are not taken for its data.
-TEST_F(ReplicaStoreTest, DataWithoutAMetaFileAreNeverTakenForThoseOfACopy) {
-  bool finished = false;
-  for (int cut = 1; !finished; ++cut) {
-    ASSERT_LT(cut, 100);
-    for (const uint64_t seed : {0, 7, 8, 9, 10, 11}) {
-      SCOPED_TRACE(absl::StrCat("cut ", cut, ", seed ", seed));
-      Open();
-      ASSERT_OK(store_->Invalidate(kBlock, GenerationStamp{9999}));
-      ReplicaStore::NewReplica wanted{.block = kBlock, .stamp = kStamp};
-      wanted.storage_uuid = store_->volumes()[0]->identity().storage_uuid;
-      ASSERT_OK_AND_ASSIGN(auto writer, store_->Create(wanted));
-      ASSERT_OK(WriteTo(*writer, 1'000));
-      ASSERT_OK(writer->Sync());
-      writer.reset();
-      const ReplicaPaths paths = Paths();
-      ASSERT_OK(fs_.Remove(paths.meta));
-      ASSERT_OK(fs_.Remove(paths.tail));
-      ASSERT_OK(fs_.SyncDirectory(store_->volumes()[0]->RbwDirectory()));
-      Open();
-      EXPECT_FALSE(store_->Find(kBlock).has_value());
-      EXPECT_TRUE(fs_.Exists(paths.data));
-      wanted.temporary = true;
-      fs_.CutPowerAt(cut);
-      const auto scenario = [&]() -> absl::Status {
-        ASSIGN_OR_RETURN(const auto copy, store_->Create(wanted));
-        RETURN_IF_ERROR(WriteTo(*copy, 2'000));
-        return copy->Finalize();
-      };
-      finished = scenario().ok();
-      store_.reset();
-      fs_.Crash(seed);
-      Open();
-      const auto found = store_->Find(kBlock);
-      ASSERT_TRUE(!finished || found.has_value());
-      // Nobody was told of a copy that lost its meta file before it was synced.
-      if (!found.has_value() || found->state == ReplicaState::kCorrupt) continue;
-      EXPECT_THAT(ReadAll(), IsOkAndHolds(data_.substr(0, 2'000)));
-    }
-  }
-}
-
 }  // namespace
 }  // namespace cairn::datanode
