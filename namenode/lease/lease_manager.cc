@@ -60,6 +60,12 @@ void LeaseManager::Renew(absl::string_view holder) {
   if (found != by_holder_.end()) RenewLocked(found->second, now);
 }
 
+bool LeaseManager::IsHeldByClient(InodeId file) const {
+  MutexLock lock(mu_);
+  const auto found = by_file_.find(file);
+  return found != by_file_.end() && !IsReservedHolder(found->second->holder);
+}
+
 bool LeaseManager::IsSoftExpired(absl::string_view holder) const {
   const absl::Duration now = clock_.Monotonic();
   MutexLock lock(mu_);

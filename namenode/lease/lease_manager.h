@@ -50,13 +50,18 @@ class LeaseManager {
   // A client without open files is fine: some renew every second from their start on.
   void Renew(absl::string_view holder) ABSL_LOCKS_EXCLUDED(mu_);
 
+  // False for a file that the namenode has, and for one that nobody has: closed, or just taken by
+  // TakeExpired.
+  bool IsHeldByClient(InodeId file) const ABSL_LOCKS_EXCLUDED(mu_);
+
   // True also for a holder without files: there is nobody to wait for.
   bool IsSoftExpired(absl::string_view holder) const ABSL_LOCKS_EXCLUDED(mu_);
 
   // Removes and returns, in inode order, files whose writer has been silent for the hard limit; at
   // most `limit` of them, those of the longest silent holders. The caller closes each, or
   // restores it to kNamenodeHolder while its recovery runs; that expires in turn, a hard limit
-  // later, and recovery is tried again.
+  // later, and recovery is tried again. By then, somebody else may have closed the file and opened
+  // it again: the caller asks IsHeldByClient first, under the namespace lock.
   std::vector<InodeId> TakeExpired(size_t limit = 1000) ABSL_LOCKS_EXCLUDED(mu_);
 
   // Files that have a lease, with ids above `after`: at most `most`, in inode order.

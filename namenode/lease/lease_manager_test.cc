@@ -127,6 +127,20 @@ TEST_F(LeaseManagerTest, RestoringMovesAFileToItsNewHolder) {
   EXPECT_THAT(leases_.TakeExpired(), ElementsAre(kFile));
 }
 
+TEST_F(LeaseManagerTest, AnExpiredFileIsNobodysUntilSomebodyOpensIt) {
+  EXPECT_FALSE(leases_.IsHeldByClient(kFile));
+  leases_.Restore(kFile, "writer-a");
+  EXPECT_TRUE(leases_.IsHeldByClient(kFile));
+  clock_.Advance(absl::Minutes(20));
+  EXPECT_TRUE(leases_.IsHeldByClient(kFile));
+  EXPECT_THAT(leases_.TakeExpired(), ElementsAre(kFile));
+  EXPECT_FALSE(leases_.IsHeldByClient(kFile));
+  leases_.Restore(kFile, kNamenodeHolder);
+  EXPECT_FALSE(leases_.IsHeldByClient(kFile));
+  leases_.Restore(kFile, "writer-b");
+  EXPECT_TRUE(leases_.IsHeldByClient(kFile));
+}
+
 TEST_F(LeaseManagerTest, SettingTheWallClockTakesNobodysFile) {
   leases_.Restore(kFile, "writer-a");
   clock_.SetWallTime(clock_.Now() + absl::Hours(1000));

@@ -144,6 +144,9 @@ void NamenodeImpl::RecoverExpiredLeases() {
   for (const InodeId id : files) {
     Outcome<bool> closed = Write<bool>(nobody, "recover an expired lease",
                                        [&](Attempt& attempt) -> absl::StatusOr<bool> {
+                                         // Since it came to the list it may have been closed, and
+                                         // opened again by a writer who has done nothing wrong.
+                                         if (leases_.IsHeldByClient(id)) return true;
                                          ASSIGN_OR_RETURN(Inode* const file, attempt.FindById(id));
                                          if (file == nullptr || !file->is_open()) return true;
                                          return CloseAbandoned(attempt, *file);
@@ -153,8 +156,10 @@ void NamenodeImpl::RecoverExpiredLeases() {
                         closed.value.status().ToString());
     }
     if (closed.value.ok() && *closed.value) continue;
-    leases_.Restore(id, kNamenodeHolder);
     WriterLock lock(mu_);
+    const Inode* const file = tree_->FindById(id);  // open files are never evicted
+    if (file == nullptr || !file->is_open() || leases_.IsHeldByClient(id)) continue;
+    leases_.Restore(id, kNamenodeHolder);
     RecoverSoon(id);
   }
 }
