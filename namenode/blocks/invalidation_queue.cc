@@ -16,10 +16,13 @@ void InvalidationQueue::Add(uint32_t storage, InvalidationOrder order, TxId tick
   AddLocked(storage, {.order = order, .ticket = ticket});
 }
 
-void InvalidationQueue::AddUntil(absl::Duration until, uint32_t storage, InvalidationOrder order,
-                                 TxId ticket) {
+bool InvalidationQueue::AddUntil(absl::Duration until, uint32_t storage, uint64_t session,
+                                 InvalidationOrder order, TxId ticket) {
   MutexLock lock(mu_);
+  const auto found = queues_.find(storage);
+  if (found == queues_.end() || found->second.session != session) return false;
   AddLocked(storage, {.order = order, .ticket = ticket, .until = until});
+  return true;
 }
 
 void InvalidationQueue::Add(std::span<const uint32_t> storages, InvalidationOrder order,
@@ -106,7 +109,7 @@ std::vector<InvalidationOrder> InvalidationQueue::Take(std::span<const uint32_t>
       --pending_;
       if (next.again && !queue->taken.contains(next.order.id)) continue;  // settled meanwhile
       if (next.until <= now) {
-        withdrawn_.emplace_back(storage, next.order.id);
+        withdrawn_.push_back({storage, queue->session, next.order.id});
         continue;
       }
       taken.push_back(next.order);
@@ -118,7 +121,7 @@ std::vector<InvalidationOrder> InvalidationQueue::Take(std::span<const uint32_t>
   return taken;
 }
 
-std::vector<std::pair<uint32_t, BlockId>> InvalidationQueue::TakeWithdrawn() {
+std::vector<InvalidationQueue::Withdrawn> InvalidationQueue::TakeWithdrawn() {
   MutexLock lock(mu_);
   return std::exchange(withdrawn_, {});
 }
@@ -150,8 +153,13 @@ void InvalidationQueue::Close(std::span<const uint32_t> storages, uint64_t sessi
   for (const uint32_t storage : storages) {
     const auto found = queues_.find(storage);
     if (found == queues_.end() || found->second.session > session) continue;
-    pending_ -= found->second.orders.size();
-    ForgetTaken(found->second);
+    Queue& queue = found->second;
+    for (const Pending& pending : queue.orders) {
+      if (pending.until == absl::InfiniteDuration()) continue;
+      withdrawn_.push_back({storage, queue.session, pending.order.id});
+    }
+    pending_ -= queue.orders.size();
+    ForgetTaken(queue);
     queues_.erase(found);
   }
 }

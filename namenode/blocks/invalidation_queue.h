@@ -12,7 +12,8 @@
 //
 // Repair's orders are right at the moment: the datanodes that keep the others may be lost while the
 // order waits for its turn, or for the end of safe mode. So these have a time within which they are
-// taken, else they are withdrawn (TakeWithdrawn) and repair judges anew; they are given only once.
+// taken, else they are withdrawn (TakeWithdrawn) and repair judges anew; they are given only once,
+// in the session that repair meant.
 //
 // Only storages of registered, living datanodes have a queue (Open, Close): orders for one that
 // does not come would wait for ever, and hold up those who wait for room. When it comes back, its
@@ -61,6 +62,7 @@ class InvalidationQueue {
   // from now on, and what it was told before is forgotten. Sessions grow.
   void Open(std::span<const uint32_t> storages, uint64_t session) ABSL_LOCKS_EXCLUDED(mu_);
   // It died in this session: its orders are dropped, unless it has registered again meanwhile.
+  // Those that have a time are withdrawn.
   void Close(std::span<const uint32_t> storages, uint64_t session) ABSL_LOCKS_EXCLUDED(mu_);
 
   // No effect for a storage that is not open. `ticket`: the edit that must be durable first.
@@ -69,9 +71,10 @@ class InvalidationQueue {
   void Add(uint32_t storage, InvalidationOrder order, TxId ticket) ABSL_LOCKS_EXCLUDED(mu_);
   void Add(std::span<const uint32_t> storages, InvalidationOrder order, TxId ticket)
       ABSL_LOCKS_EXCLUDED(mu_);
-  // The same, withdrawn if it is not taken before `until`.
-  void AddUntil(absl::Duration until, uint32_t storage, InvalidationOrder order, TxId ticket)
-      ABSL_LOCKS_EXCLUDED(mu_);
+  // The same, withdrawn if it is not taken before `until`. False: nothing was done, since the
+  // storage is not open in this session.
+  bool AddUntil(absl::Duration until, uint32_t storage, uint64_t session, InvalidationOrder order,
+                TxId ticket) ABSL_LOCKS_EXCLUDED(mu_);
 
   // Removes and returns what one heartbeat of the datanode with these storages carries: each
   // storage that has orders gets its share of the batch, those first whose turn was longest ago.
@@ -79,7 +82,12 @@ class InvalidationQueue {
   std::vector<InvalidationOrder> Take(std::span<const uint32_t> storages, TxId durable,
                                       absl::Duration now) ABSL_LOCKS_EXCLUDED(mu_);
   // Orders that were not taken in time: no datanode has heard of them. Each is told once.
-  std::vector<std::pair<uint32_t, BlockId>> TakeWithdrawn() ABSL_LOCKS_EXCLUDED(mu_);
+  struct Withdrawn {
+    uint32_t storage = 0;
+    uint64_t session = 0;
+    BlockId block{};
+  };
+  std::vector<Withdrawn> TakeWithdrawn() ABSL_LOCKS_EXCLUDED(mu_);
   // The storages for which Take or TakeMissed would have something to say by now.
   std::vector<uint32_t> Ready(TxId durable, absl::Duration now) const ABSL_LOCKS_EXCLUDED(mu_);
   // The datanode says that it deleted the block there, or that it has a good replica by now: an
@@ -127,7 +135,7 @@ class InvalidationQueue {
   mutable Mutex mu_;
   absl::flat_hash_map<uint32_t, Queue> queues_ ABSL_GUARDED_BY(mu_);
   uint64_t turns_ ABSL_GUARDED_BY(mu_) = 0;
-  std::vector<std::pair<uint32_t, BlockId>> withdrawn_ ABSL_GUARDED_BY(mu_);
+  std::vector<Withdrawn> withdrawn_ ABSL_GUARDED_BY(mu_);
   uint64_t pending_ ABSL_GUARDED_BY(mu_) = 0;
   uint64_t taken_ ABSL_GUARDED_BY(mu_) = 0;  // entries of all Queue::again
 };

@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <tuple>
+#include <vector>
+
 namespace cairn::namenode {
 namespace {
 
@@ -12,6 +15,15 @@ std::vector<uint64_t> Ids(const std::vector<InvalidationOrder>& orders) {
   std::vector<uint64_t> ids;
   for (const InvalidationOrder& order : orders) ids.push_back(ToInt(order.id));
   return ids;
+}
+
+// What is withdrawn: storage, session, block.
+std::vector<std::tuple<uint32_t, uint64_t, uint64_t>> Withdrawn(InvalidationQueue& queue) {
+  std::vector<std::tuple<uint32_t, uint64_t, uint64_t>> withdrawn;
+  for (const auto& [storage, session, block] : queue.TakeWithdrawn()) {
+    withdrawn.emplace_back(storage, session, ToInt(block));
+  }
+  return withdrawn;
 }
 
 constexpr uint32_t kAll[] = {1, 2, 3};
@@ -37,16 +49,31 @@ TEST(InvalidationQueueTest, AnOrderWaitsForItsEditToBeDurable) {
 TEST(InvalidationQueueTest, AnOrderOfRepairThatIsNotTakenInTimeIsWithdrawn) {
   InvalidationQueue queue({});
   queue.Open(kAll, 1);
-  queue.AddUntil(kNow + absl::Minutes(1), 1, Order(10), TxId{1});
-  queue.AddUntil(kNow + absl::Minutes(2), 1, Order(11), TxId{1});
+  EXPECT_TRUE(queue.AddUntil(kNow + absl::Minutes(1), 1, 1, Order(10), TxId{1}));
+  EXPECT_TRUE(queue.AddUntil(kNow + absl::Minutes(2), 1, 1, Order(11), TxId{1}));
   queue.Add(1, Order(12), TxId{1});
   EXPECT_THAT(Ids(queue.Take(kAll, TxId{1}, kNow + absl::Minutes(1))),
               testing::ElementsAre(11, 12));
-  EXPECT_THAT(queue.TakeWithdrawn(), testing::ElementsAre(testing::Pair(1, BlockId{10})));
-  EXPECT_THAT(queue.TakeWithdrawn(), IsEmpty());
+  EXPECT_THAT(Withdrawn(queue), testing::ElementsAre(testing::FieldsAre(1, 1, 10)));
+  EXPECT_THAT(Withdrawn(queue), IsEmpty());
   EXPECT_EQ(queue.pending(), 0u);
   // And only the one of a removed block is given again.
   EXPECT_THAT(Ids(queue.Take(kAll, TxId{1}, kNow + absl::Hours(1))), testing::ElementsAre(12));
+}
+
+TEST(InvalidationQueueTest, AnOrderOfRepairIsOfOneSessionAndWithdrawnWithIt) {
+  InvalidationQueue queue({});
+  queue.Open(kAll, 7);
+  EXPECT_FALSE(queue.AddUntil(kNow + absl::Minutes(1), 1, 6, Order(10), TxId{1}));
+  EXPECT_FALSE(queue.AddUntil(kNow + absl::Minutes(1), 1, 8, Order(10), TxId{1}));
+  EXPECT_FALSE(queue.AddUntil(kNow + absl::Minutes(1), 9, 7, Order(10), TxId{1}));
+  EXPECT_EQ(queue.pending(), 0u);
+  EXPECT_TRUE(queue.AddUntil(kNow + absl::Minutes(1), 1, 7, Order(11), TxId{1}));
+  queue.Add(1, Order(12), TxId{1});
+  queue.Close(kAll, 8);
+  queue.Open(kAll, 8);
+  EXPECT_THAT(Withdrawn(queue), testing::ElementsAre(testing::FieldsAre(1, 7, 11)));
+  EXPECT_EQ(queue.pending(), 0u);
 }
 
 TEST(InvalidationQueueTest, AHeartbeatCarriesABoundedBatchOfItsOwnStorages) {

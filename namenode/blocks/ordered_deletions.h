@@ -4,14 +4,21 @@
 // From its order on a replica does not count any more, and readers are sent elsewhere, until its
 // datanode says that it is gone, whatever happens meanwhile: nobody can say when an order that once
 // left is carried out, and a replica that counted again could be the reason to delete another one.
-// Only a replica that was gone and comes anew in a later session counts (Arrived).
-// The order itself may be lost when the datanode registers anew, and is given only so often
-// (InvalidationQueue): IsDue tells when it should be given again.
+// It counts again
+//   - if it was gone, and comes anew in a later session (Arrived);
+//   - if no order for it has left, and none will (Withdraw);
+//   - if the order was lost, and the block lacks replicas (IsLost): datanodes drop what they were
+//     told in an earlier session. What a disk was at when the session began may still happen, but
+//     not after kHung: a disk that hangs so long is given up.
+// The order may also be lost on its way, and is given only so often (InvalidationQueue): IsDue
+// tells when it should be given again.
 //
 // Threads: guarded from outside.
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <utility>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/inlined_vector.h"
@@ -23,18 +30,27 @@ namespace cairn::namenode {
 class OrderedDeletions {
  public:
   static constexpr absl::Duration kAgain = absl::Minutes(20);
+  static constexpr absl::Duration kHung = absl::Minutes(5);
 
   // `session`: the one that the storage's datanode is in.
   void Add(BlockId block, uint32_t storage, uint64_t session, absl::Duration now) {
-    const bool again = Contains(block, storage);
+    const Order* const known = Find(block, storage);
+    Order order{storage, {session, now}, std::nullopt};
+    if (known != nullptr) order.before = known->last;
     Remove(block, storage);
-    blocks_[block].push_back({storage, session, now, again});
+    blocks_[block].push_back(order);
     ++size_;
   }
-  // The order has not left, and will not: the replica counts again, unless an earlier order has.
-  void Withdraw(BlockId block, uint32_t storage) {
-    const Order* const order = Find(block, storage);
-    if (order != nullptr && !order->again) Remove(block, storage);
+  // The order of this session has not left, and will not: the replica counts again, unless an
+  // earlier order may have left.
+  void Withdraw(BlockId block, uint32_t storage, uint64_t session) {
+    Order* const order = Find(block, storage);
+    if (order == nullptr || order->last.session != session) return;
+    if (order->before) {
+      order->last = *order->before;
+    } else {
+      Remove(block, storage);
+    }
   }
   // The replica is gone.
   void Remove(BlockId block, uint32_t storage) {
@@ -52,7 +68,7 @@ class OrderedDeletions {
   // another, and is not carried out any more.
   void Arrived(BlockId block, uint32_t storage, uint64_t session) {
     const Order* const order = Find(block, storage);
-    if (order != nullptr && order->session != session) Remove(block, storage);
+    if (order != nullptr && order->last.session != session) Remove(block, storage);
   }
   void Forget(BlockId block) {
     const auto found = blocks_.find(block);
@@ -64,18 +80,26 @@ class OrderedDeletions {
   // It was not ordered yet, or the order may be lost.
   bool IsDue(BlockId block, uint32_t storage, uint64_t session, absl::Duration now) const {
     const Order* const order = Find(block, storage);
-    return order == nullptr || order->session != session || now - order->given >= kAgain;
+    return order == nullptr || order->last.session != session || now - order->last.at >= kAgain;
+  }
+  // Its datanode, which has told in `session` what it holds, will not carry out any order for it.
+  bool IsLost(BlockId block, uint32_t storage, uint64_t session, absl::Duration now) const {
+    const Order* const order = Find(block, storage);
+    return order != nullptr && order->last.session != session && now - order->last.at >= kHung;
   }
   bool Has(BlockId block) const { return blocks_.contains(block); }
   bool empty() const { return blocks_.empty(); }
   size_t size() const { return size_; }
 
  private:
+  struct Given {
+    uint64_t session;
+    absl::Duration at;
+  };
   struct Order {
     uint32_t storage;
-    uint64_t session;
-    absl::Duration given;
-    bool again;  // it was ordered before
+    Given last;
+    std::optional<Given> before;  // the last but one, if there was one: it may have left
   };
   const Order* Find(BlockId block, uint32_t storage) const {
     const auto found = blocks_.find(block);
@@ -84,6 +108,9 @@ class OrderedDeletions {
       if (order.storage == storage) return &order;
     }
     return nullptr;
+  }
+  Order* Find(BlockId block, uint32_t storage) {
+    return const_cast<Order*>(std::as_const(*this).Find(block, storage));
   }
 
   absl::flat_hash_map<BlockId, absl::InlinedVector<Order, 1>> blocks_;

@@ -121,5 +121,33 @@ TEST(OrderedDeletionsTest, AnOrderIsDueAgainInAnotherSessionOrAfterALongTime) {
   EXPECT_TRUE(orders.empty());
 }
 
+TEST(OrderedDeletionsTest, AnOrderIsLostWithItsSessionOnceNothingOfItCanStillHappen) {
+  constexpr absl::Duration kHung = OrderedDeletions::kHung;
+  OrderedDeletions orders;
+  orders.Add(kBlock, 3, /*session=*/5, kNow);
+  EXPECT_FALSE(orders.IsLost(kBlock, 3, 5, kNow + absl::Hours(100)));
+  EXPECT_FALSE(orders.IsLost(kBlock, 3, 6, kNow + kHung - absl::Seconds(1)));
+  EXPECT_TRUE(orders.IsLost(kBlock, 3, 6, kNow + kHung));
+  EXPECT_FALSE(orders.IsLost(kBlock, 4, 6, kNow + kHung)) << "not ordered";
+  orders.Add(kBlock, 3, 6, kNow + kHung);
+  EXPECT_FALSE(orders.IsLost(kBlock, 3, 6, kNow + 2 * kHung));
+}
+
+TEST(OrderedDeletionsTest, AWithdrawnOrderLeavesTheOneBeforeIt) {
+  OrderedDeletions orders;
+  orders.Add(kBlock, 3, /*session=*/5, kNow);
+  orders.Withdraw(kBlock, 3, 4);
+  EXPECT_TRUE(orders.Contains(kBlock, 3)) << "that was an earlier one";
+  orders.Add(kBlock, 3, 6, kNow + absl::Minutes(30));
+  orders.Withdraw(kBlock, 3, 6);
+  EXPECT_TRUE(orders.Contains(kBlock, 3)) << "the first one may have left";
+  EXPECT_TRUE(orders.IsLost(kBlock, 3, 6, kNow + absl::Minutes(31)));
+  orders.Remove(kBlock, 3);
+
+  orders.Add(kBlock, 3, 6, kNow);
+  orders.Withdraw(kBlock, 3, 6);
+  EXPECT_TRUE(orders.empty());
+}
+
 }  // namespace
 }  // namespace cairn::namenode

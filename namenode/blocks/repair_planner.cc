@@ -164,8 +164,10 @@ class Planner {
     if (!targets.empty()) return targets;
     if (busy) {
       Busy("the datanodes that could take a copy take as many as they may");
-    } else if (CanMakeRoom()) {
-      DeleteOneCorrupt();
+    } else if (facts_.counts.corrupt > 0 && CanMakeRoom()) {
+      DeleteOne(Standing::kCorrupt);
+    } else if (facts_.counts.excess > 0 && CanMakeRoom()) {
+      DeleteOne(Standing::kExcess);  // ordered before, but the order may be lost
     } else if (need_ == Need::kBadlySpread) {
       Block("no datanode of another rack can take a copy");
     } else {
@@ -215,10 +217,9 @@ class Planner {
     });
   }
 
-  // A corrupt replica stands where a good one could go, and it is not needed: a good one is left.
+  // What stands where a replica that counts could go is not needed: a good one is left.
   bool CanMakeRoom() const {
-    return facts_.counts.corrupt > 0 && Trusted() >= std::max(1u, rules_.min_replication) &&
-           DoubtAboutMoves().empty();
+    return Trusted() >= std::max(1u, rules_.min_replication) && DoubtAboutMoves().empty();
   }
 
   // ---- deletions
@@ -259,11 +260,9 @@ class Planner {
     return "";
   }
 
-  void DeleteCorrupt() { DeleteThose(Standing::kCorrupt); }
-
-  // One at a time: what is known to be bad on one reader's word may be better than the rest.
-  void DeleteOneCorrupt() {
-    DeleteCorrupt();
+  // One at a time: as long as replicas lack, the others may be better than nothing.
+  void DeleteOne(Standing which) {
+    DeleteThose(which);
     if (plan_.deletions.size() > 1) plan_.deletions.resize(1);
   }
 
@@ -277,7 +276,7 @@ class Planner {
     if (std::string doubt = Doubt(); !doubt.empty()) return Block(std::move(doubt));
     if (Trusted() < Needed() || Trusted() == 0) return;
     DeleteThose(Standing::kExcess);  // ordered before
-    DeleteCorrupt();
+    DeleteThose(Standing::kCorrupt);
     if (facts_.counts.live > facts_.wanted) DeleteExcess(facts_.counts.live - facts_.wanted);
   }
 

@@ -303,6 +303,22 @@ TEST_F(RepairPlannerTest, ACorruptReplicaMakesRoomWhereNothingElseIsLeft) {
   EXPECT_EQ(plan.next, Next::kBlocked);
 }
 
+// As long as the order is not answered no copy can go there, and it may be lost.
+TEST_F(RepairPlannerTest, AnOrderedDeletionIsRepeatedWhereNoOtherNodeCanTakeACopy) {
+  cluster_.AddMany(3);
+  RepairPlan plan = Plan(3, {1}, {}, {2, 3});
+  EXPECT_FALSE(plan.copy.has_value());
+  EXPECT_THAT(plan.deletions, ElementsAre(2u)) << "one at a time";
+  cluster_.disk(1).reported = false;
+  plan = Plan(3, {1}, {}, {2, 3});
+  EXPECT_THAT(plan.deletions, IsEmpty());
+  EXPECT_EQ(plan.next, Next::kBlocked);
+  cluster_.AddMany(1);
+  plan = Plan(3, {1}, {}, {2, 3});
+  EXPECT_TRUE(plan.copy.has_value());
+  EXPECT_THAT(plan.deletions, IsEmpty());
+}
+
 // It is moving the replica: an order to delete the one, which names no disk, would meet the other.
 TEST_F(RepairPlannerTest, OfTwoDisksOfOneNodeNoneIsDeleted) {
   cluster_.AddMany(3);

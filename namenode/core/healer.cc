@@ -369,8 +369,8 @@ void NamenodeImpl::Healer::EndCopies(const Round& round) {
                        " did not arrive in ", absl::FormatDuration(copy.deadline - copy.since)));
     }
     for (const auto& [block, copy] : lost) queue_.SetDue(block, round.now);
-    for (const auto& [storage, block] : namenode_.invalidations_.TakeWithdrawn()) {
-      leaving_.Withdraw(block, storage);
+    for (const auto& [storage, session, block] : namenode_.invalidations_.TakeWithdrawn()) {
+      leaving_.Withdraw(block, storage, session);
       Check(block);
     }
   }
@@ -614,8 +614,13 @@ bool NamenodeImpl::Healer::JudgeOne(const Round& round, BlockId block, InodeId o
     return false;
   }
   ForgetLostMarks(block, *round.view);
-  const BlockFacts facts = FactsOf(*file, *version, *entry, *round.view);
-  const std::optional<Need> need = NeedOf(facts, *round.view);
+  BlockFacts facts = FactsOf(*file, *version, *entry, *round.view);
+  std::optional<Need> need = NeedOf(facts, *round.view);
+  // Where nothing is lacking the lost orders are given again.
+  if (need && need != Need::kSurplus && CountLostDeletions(round, facts)) {
+    facts = FactsOf(*file, *version, *entry, *round.view);
+    need = NeedOf(facts, *round.view);
+  }
   if (!need || IsDetached(*file)) {
     queue_.Remove(block);
     return false;
@@ -630,6 +635,19 @@ void NamenodeImpl::Healer::ForgetLostMarks(BlockId block, const ClusterView& vie
     if (StandingOf(storage, ReplicaMark::kCorrupt, view) != Standing::kDead) continue;
     namenode_.blocks_->ReplicaGone(storage, block);
   }
+}
+
+// Replicas whose deletion was ordered, and the order lost, count again. True: there were some.
+bool NamenodeImpl::Healer::CountLostDeletions(const Round& round, const BlockFacts& facts) {
+  bool any = false;
+  for (const auto& [storage, standing] : facts.replicas) {
+    if (standing != Standing::kExcess || !IsReported(storage, *round.view)) continue;
+    const uint64_t session = round.view->NodeOf(storage)->info->session;
+    if (!leaving_.IsLost(facts.block.id, storage, session, round.now)) continue;
+    leaving_.Remove(facts.block.id, storage);
+    any = true;
+  }
+  return any;
 }
 
 // ---- acting
@@ -735,9 +753,11 @@ bool NamenodeImpl::Healer::OrderDeletions(const Round& round, const BlockFacts& 
   for (const uint32_t storage : storages) {
     const uint64_t session = round.view->NodeOf(storage)->info->session;
     if (!leaving_.IsDue(block.id, storage, session, round.now)) continue;
+    if (!namenode_.invalidations_.AddUntil(round.now + kDeletionLimit, storage, session,
+                                           {block.id, block.stamp}, namenode_.last_txid_)) {
+      continue;  // it has just died, or registered anew
+    }
     leaving_.Add(block.id, storage, session, round.now);
-    namenode_.invalidations_.AddUntil(round.now + kDeletionLimit, storage, {block.id, block.stamp},
-                                      namenode_.last_txid_);
     ordered = true;
   }
   queue_.Defer(block.id, round.now + kDeletionPause, "waits for the datanodes to delete");

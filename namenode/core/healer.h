@@ -138,6 +138,8 @@ class NamenodeImpl::Healer {
   absl::StatusOr<std::optional<InodeId>> PeekOwner(BlockId block);
   void ForgetLostMarks(BlockId block, const ClusterView& view)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(namenode_.mu_);
+  bool CountLostDeletions(const Round& round, const BlockFacts& facts)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(namenode_.mu_);
   bool JudgeOne(const Round& round, BlockId block, InodeId owner, bool act)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(namenode_.mu_);
   bool Act(const Round& round, const BlockFacts& facts, Need need)

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "absl/strings/str_cat.h"
+#include "namenode/blocks/ordered_deletions.h"
 #include "namenode/core/testing/test_namenode.h"
 #include "namenode/store/keys.h"
 
@@ -411,6 +412,69 @@ TEST_F(HealingTest, AReplicaThatIsBeingDeletedServesNobodyAndNeverCountsAgain) {
   for (const auto& [node, id] : deletions_) EXPECT_EQ(node, leaving);
   EXPECT_GT(deletions_.size(), 1u) << "told again";
   EXPECT_THAT(Holders("/f"), ElementsAre(1 - leaving));
+}
+
+// Its datanode restarts before it obeys, and forgets the order; its report says nothing new.
+TEST_F(HealingTest, AReplicaWhoseDeletionWasLostCountsAgainWhereItIsNeeded) {
+  Start(Nodes(4));
+  const BlockVersion block = Write("/f", 4, {0, 1, 2, 3});
+  Pass(absl::Seconds(10));
+  deleting_ = false;
+  SetReplication("/f", 3);
+  Pass(absl::Seconds(10));
+  ASSERT_THAT(deletions_, SizeIs(1));
+  const int spared = deletions_[0].first;
+  const int lost = (spared + 1) % 4;
+  Kill(lost);
+  Pass(kGivenUp - absl::Seconds(20));
+  ASSERT_OK(nn().Report(spared, block, State::kFinalized));  // it has not obeyed
+  Return(spared);
+  nn().FinishWalk();
+  EXPECT_EQ(nn().SendRound(spared), 0u) << "nothing differs";
+  Pass(absl::Minutes(10));
+  EXPECT_THAT(Holders("/f"), AllOf(SizeIs(3), Contains(spared), Not(Contains(lost))));
+  EXPECT_FALSE(Health(block).queued.has_value());
+  EXPECT_THAT(deletions_, SizeIs(1));
+  EXPECT_THAT(copies_, IsEmpty());
+}
+
+// The order was lost on its way: its datanode keeps a replica, where another one could go.
+TEST_F(HealingTest, ADeletionThatIsNotAnsweredIsRepeatedAlsoWhereReplicasLack) {
+  Start(Nodes(3));
+  const BlockVersion block = Write("/f", 3, {0, 1, 2});
+  Pass(absl::Seconds(10));
+  deleting_ = false;
+  SetReplication("/f", 2);
+  Pass(absl::Seconds(10));
+  ASSERT_THAT(deletions_, SizeIs(1));
+  SetReplication("/f", 3);
+  Pass(absl::Minutes(10));
+  EXPECT_THAT(deletions_, SizeIs(1));
+  EXPECT_THAT(Health(block).queued->blocked_by, HasSubstr("waits for the datanodes to delete"));
+  deleting_ = true;
+  Pass(OrderedDeletions::kAgain);
+  EXPECT_THAT(deletions_, SizeIs(2));
+  EXPECT_THAT(Holders("/f"), SizeIs(3));
+  EXPECT_FALSE(Health(block).queued.has_value());
+}
+
+// The order is dropped with the datanode that it waited for.
+TEST_F(HealingTest, AReplicaWhoseDeletionNeverLeftCountsWhenItsDatanodeIsBack) {
+  Start(Nodes(3));
+  const BlockVersion block = Write("/f", 2, {0, 1, 2});
+  EXPECT_EQ(Totals().by_need[static_cast<size_t>(Need::kSurplus)], 0u);
+  nn().clock().Advance(absl::Seconds(10));
+  Heal();  // ordered, and not fetched
+  EXPECT_EQ(Health(block).counts.excess, 1u);
+  for (int node = 0; node < 3; ++node) {
+    Return(node);
+    nn().SendFullReport(node);
+  }
+  nn().clock().Advance(absl::Seconds(1));
+  SetReplication("/f", 3);
+  Heal();
+  EXPECT_EQ(Health(block).counts.excess, 0u);
+  EXPECT_FALSE(Health(block).need.has_value());
 }
 
 TEST_F(HealingTest, TheCoHolderOfALeavingReplicaDiesAndTheBlockIsCopiedFromIt) {
