@@ -275,6 +275,12 @@ void BlockMap::SetPipeline(const BlockVersion& block, std::span<const uint32_t> 
   entry->writing_->expected.assign(expected.begin(), expected.end());
 }
 
+void BlockMap::Expect(uint32_t storage, BlockId block) {
+  Entry* const entry = FindMutable(block);
+  if (entry == nullptr || entry->state_ != State::kUnderConstruction) return;
+  if (!Contains(entry->writing_->expected, storage)) entry->writing_->expected.push_back(storage);
+}
+
 BlockMap::CommitResult BlockMap::Commit(const BlockVersion& final_version) {
   Entry* entry = FindMutable(final_version.id);
   if (entry == nullptr) {

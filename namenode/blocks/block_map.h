@@ -134,6 +134,9 @@ class BlockMap {
   // updatePipeline: from now on only replicas with this stamp count. No effect unless the block is
   // under construction.
   void SetPipeline(const BlockVersion& block, std::span<const uint32_t> expected);
+  // The replica there is on its way to the block's stamp: at the commit it is not yet a bad one.
+  // No effect unless the block is under construction.
+  void Expect(uint32_t storage, BlockId block);
   // The final version is known: judges what reported in early. Committing again is harmless.
   CommitResult Commit(const BlockVersion& final_version);
   // The file no longer waits for it (closed, or a later block is complete): the entry is unpinned.

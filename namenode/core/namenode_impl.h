@@ -429,7 +429,8 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
     // No datanode is told before this edit is durable: what it does cannot be taken back, and a
     // crash would leave the file with a stamp older than all its replicas have.
     TxId ticket = kNoTx;
-    std::vector<uint32_t> behind = {};  // storages that reported a replica that is to be cut
+    // Storages that reported a replica that is to be cut, and have not been told so.
+    std::vector<uint32_t> behind = {};
     // Reported under the new stamp when nothing could be written; the file is still to be closed.
     std::optional<BlockVersion> finished = {};
     // Not a truncate: who has the order of this try. Empty: nobody yet.

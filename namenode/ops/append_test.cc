@@ -226,6 +226,30 @@ TEST_F(AppendTest, ATruncationIsOrderedAgainAfterARestart) {
   EXPECT_TRUE(IsClosed("/f"));
 }
 
+// All but one would be deleted, and that one may be lost before there are copies.
+TEST_F(AppendTest, AfterARestartATruncationCutsAllReplicas) {
+  nn_.WriteFile("/f", {30});
+  const BlockVersion block = BlocksOf("/f")[0];
+  nn_.ReportFinalized(block, 3);
+  ASSERT_THAT(nn_->Truncate(kSuper, "/f", 10, "c").value, IsOkAndHolds(false));
+  nn_.Restart();  // where the replicas are has not reached the store
+  nn_.SendFullReports();
+  nn_->RunMaintenance();
+  std::vector<TruncateCommand> cuts;
+  for (int node = 0; node < 3; ++node) {
+    const auto commands = nn_.Heartbeat(node);
+    ASSERT_THAT(commands, SizeIs(1));
+    cuts.push_back(std::get<TruncateCommand>(commands[0]));
+  }
+  nn_.ReportFinalized({block.id, cuts[0].new_stamp, 10});
+  ASSERT_TRUE(IsClosed("/f"));
+  for (const int node : {1, 2}) {
+    EXPECT_THAT(nn_.Heartbeat(node), SizeIs(0));
+    nn_.ReportFinalized({block.id, cuts[node].new_stamp, 10}, 1, node);
+  }
+  EXPECT_THAT(nn_->GetBlockLocations(kSuper, "/f", 0, 1).value->blocks.at(0).storages, SizeIs(3));
+}
+
 // What has an older stamp than the replicas that are to be cut is of other bytes.
 TEST_F(AppendTest, AfterARestartATruncationLeavesOlderReplicasAlone) {
   nn_.WriteFile("/f", {30});

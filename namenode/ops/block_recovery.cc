@@ -133,6 +133,9 @@ void NamenodeImpl::OrderRecovery(BlockId block, Recovering& recovering, const Cl
       orders_.Add(candidate.replica.datanode_uuid,
                   TruncateCommand{before, recovering.block.stamp, recovering.block.length});
     }
+    // The first replica that is cut closes the file. These are cut as well, not deleted.
+    for (const uint32_t storage : recovering.behind) blocks_->Expect(storage, block);
+    recovering.behind.clear();
     return;
   }
   // The first primaries of many blocks are spread over their datanodes.
