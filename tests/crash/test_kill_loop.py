@@ -44,7 +44,7 @@ class KillLoop(Case):
                 restarts.append(time.monotonic() - began)
                 load.pause()
                 load.check()
-            load.check(everything=True)
+            load.check_all()
             self.note(
                 f"{kills} kills, {in_streams} in the middle of a write, {in_calls} in the middle of "
                 f"a metadata call; restart {max(restarts):.2f} s at most"

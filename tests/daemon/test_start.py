@@ -196,7 +196,7 @@ class Life(Case):
                 self.eventually(lambda: cluster.live_datanodes() == 4, "all datanodes back")
             time.sleep(0.5)
             load.pause()
-            load.check(everything=True)
+            load.check_all()
             self.note(load.summary())
             self.assertEqual(load.stats()["unclear"], {})
 

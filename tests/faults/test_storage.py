@@ -522,7 +522,7 @@ class CrashPoints(Case):
                 finally:
                     stop.set()
                     filler.join()
-            load.check(everything=True)
+            load.check_all()
             died = len(self.NAMENODE + self.SEGMENTS) - len(never)
             self.note(f"died at {died} points; never reached: {never}")
             self.note(load.summary())
@@ -551,7 +551,7 @@ class CrashPoints(Case):
             for point in self.DATANODE:
                 if not self.crash_at(cluster, load, "datanode-2", point):
                     never.append(point)
-            load.check(everything=True)
+            load.check_all()
             self.note(f"died at {len(self.DATANODE) - len(never)} points; never reached: {never}")
             self.note(load.summary())
             self.assertEqual(never, [])

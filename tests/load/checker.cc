@@ -91,7 +91,8 @@ void CheckPath(client::FileSystem& fs, const Model& model, const std::string& pa
 
 // Takes the files from the writers that broke, as another client would: asks for all of them, and
 // asks again until each is closed. A namenode that has just started may wait for datanodes that
-// still hold a replica, so a file that stays open is counted, not blamed.
+// still hold a replica, so a file that stays open is named, not blamed: who asks knows whether
+// all of them are back.
 void RecoverAll(client::FileSystem& fs, const Model& model, Findings& findings) {
   std::set<std::string> open;
   for (const auto& [path, thing] : model.things()) {
@@ -110,7 +111,7 @@ void RecoverAll(client::FileSystem& fs, const Model& model, Findings& findings) 
     });
     absl::SleepFor(kRecoveryPoll);
   }
-  findings.still_open += open.size();
+  findings.still_open.insert(findings.still_open.end(), open.begin(), open.end());
 }
 
 void FindStrangers(client::FileSystem& fs, const std::string& directory, const Model& model,

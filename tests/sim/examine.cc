@@ -23,8 +23,7 @@ struct Found {
   std::string path;
   FileStatus status;
   std::vector<namenode::LocatedBlock> blocks;
-  BlockId last{};  // block, and the bytes of it that the namenode knows of
-  uint64_t last_known = 0;
+  std::optional<namenode::LocatedBlock> last;  // block, with the bytes that the namenode knows of
 };
 
 class Examiner {
@@ -79,10 +78,7 @@ class Examiner {
         const auto& last = located.value->last;
         if (last && last->block.length == 0) found.blocks.push_back(*last);
         if (last && !found.closed) being_written_.insert(last->block.id);
-        if (last) {
-          found.last = last->block.id;
-          found.last_known = last->block.length;
-        }
+        found.last = last;
       }
       for (const auto& block : found.blocks) {
         blocks_[block.block.id] = &block;
@@ -115,7 +111,8 @@ class Examiner {
                                                 *file.lengths.begin()));
       }
     } else {
-      const uint64_t promised = Oracle::Promised(file, LostBytesOf(found.last));
+      const uint64_t promised =
+          Oracle::Promised(file, LostBytesOf(found.last ? found.last->block.id : BlockId{}));
       if (length < promised || length > file.content.size()) {
         return Problem(found.path, absl::StrCat("has ", length, " bytes; ", promised,
                                                 " were promised, ", file.content.size(), " sent"));
@@ -152,15 +149,33 @@ class Examiner {
     return block.storages.empty() || block.corrupt;
   }
 
-  // Or the only replica of its version is rotten, and nobody may say how long it was.
+  // Whether the file can be closed with what `node` has: good bytes of the last block's version or
+  // a later one, and all that the namenode knows of.
+  static bool HasGoodBytes(DatanodeNode& node, const File& file,
+                           const namenode::LocatedBlock& last) {
+    const auto info = node.store().Find(last.block.id);
+    if (!info.has_value() || info->state == ReplicaState::kCorrupt) return false;
+    const absl::StatusOr<Bytes> bytes = node.ReadReplica(last.block.id, last.block.stamp);
+    if (!bytes.ok() || bytes->size() < last.block.length) return false;
+    if (last.offset > file.content.size()) return false;
+    const auto sent = std::span(file.content).subspan(last.offset);
+    return bytes->size() <= sent.size() && std::equal(bytes->begin(), bytes->end(), sent.begin());
+  }
+
+  // Or all replicas of its version are rotten, and nobody may say how long it was.
   // Its writer may have died after the namenode heard of the bytes, and before it knew so itself.
   bool MayStayOpen(const File& file, const Found& found) const {
+    if (!found.last.has_value()) return false;
+    const namenode::LocatedBlock& last = *found.last;
     const bool rotten =
         std::any_of(cluster_.rotten.begin(), cluster_.rotten.end(),
-                    [&](const auto& replica) { return replica.first.second == found.last; });
-    if (rotten) return true;
-    return (!file.flushes.empty() || found.last_known > 0) &&
-           Oracle::MayBeLost(file.block, LostBytesOf(found.last));
+                    [&](const auto& replica) { return replica.first.second == last.block.id; });
+    const bool has_good =
+        std::any_of(cluster_.datanodes.begin(), cluster_.datanodes.end(),
+                    [&](const auto& node) { return HasGoodBytes(*node, file, last); });
+    if (rotten && !has_good) return true;
+    return (!file.flushes.empty() || last.block.length > 0) &&
+           Oracle::MayBeLost(file.block, LostBytesOf(last.block.id));
   }
 
   void CheckBlock(const File& file, const Found& found, const namenode::LocatedBlock& block,

@@ -2,7 +2,7 @@
 
     thrasher = Thrasher(cluster, load, random)
     thrasher.run(seconds)      # faults.py says which; the load goes on all the time
-    thrasher.judge()           # the same, and every acknowledged byte
+    thrasher.judge()           # the same, every acknowledged byte, and no file is open any more
 
 While it runs, readers compare what they get with what was acknowledged when they opened the file.
 """
@@ -144,7 +144,7 @@ class Thrasher:
         report = self.fsck()
         if "is HEALTHY" not in report:
             raise Failed(f"fsck is not content:\n{report}")
-        self.load.check(everything=True)
+        self.load.check_all()
 
     def summary(self):
         struck = " ".join(f"{name}={count}" for name, count in sorted(self.struck.items()))
