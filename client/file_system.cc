@@ -66,7 +66,7 @@ absl::StatusOr<std::optional<FileStatus>> DirectoryIterator::Next() {
     RETURN_IF_ERROR(CheckPath(path_));
     hdfs::GetListingRequestProto request;
     request.set_src(path_);
-    request.set_startafter(start_after_);
+    request.set_startafter(order_.last());
     request.set_needlocation(false);
     ASSIGN_OR_RETURN(const auto response,
                      context_->Call<hdfs::GetListingResponseProto>("getListing", path_, request));
@@ -85,10 +85,9 @@ absl::StatusOr<std::optional<FileStatus>> DirectoryIterator::Next() {
       page_.push_back(std::move(status));
     }
     const std::string& last = list.partiallisting(list.partiallisting_size() - 1).path();
-    if (more_ && last <= start_after_) {
+    if (!order_.Next(last) && more_) {
       return absl::InternalError(absl::StrCat(path_, ": the server sent a page out of order"));
     }
-    start_after_ = last;
   }
   return std::move(page_[position_++]);
 }

@@ -37,6 +37,7 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "client/input_stream.h"
+#include "client/name_order.h"
 #include "client/options.h"
 #include "client/output_stream.h"
 #include "client/types.h"
@@ -61,8 +62,8 @@ struct AppendOptions {
 
 enum class RenameOption : uint8_t { kNoOverwrite, kOverwrite };
 
-// The entries of one directory in byte order of their names, a page at a time. An entry made or
-// removed while the listing runs may or may not be seen. Not thread-safe.
+// The entries of one directory in byte order of their names (name_order.h), a page at a time. An
+// entry made or removed while the listing runs may or may not be seen. Not thread-safe.
 class DirectoryIterator {
  public:
   DirectoryIterator(std::shared_ptr<ClientContext> context, std::string path);
@@ -79,7 +80,7 @@ class DirectoryIterator {
   std::string path_;
   std::vector<FileStatus> page_;
   size_t position_ = 0;
-  std::string start_after_;
+  NameOrder order_;  // of the pages' last names
   bool more_ = true;
 };
 

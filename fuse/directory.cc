@@ -25,7 +25,7 @@ void Directory::Rewind() {
   place_ = 0;
   current_.reset();
   has_first_ = false;
-  last_name_.clear();
+  order_ = {};
   broken_ = absl::OkStatus();
 }
 
@@ -34,11 +34,10 @@ absl::StatusOr<std::optional<Directory::Entry>> Directory::Next() {
   ASSIGN_OR_RETURN(std::optional<client::FileStatus> status, listing_.Next());
   if (!status.has_value()) return std::nullopt;
   std::string name(client::BaseName(status->path));
-  if (name <= last_name_ || absl::StrContains(name, '\0')) {
+  if (!order_.Next(name) || absl::StrContains(name, '\0')) {
     broken_ = absl::InternalError(absl::StrCat(path_, ": the server's listing is in disorder"));
     return broken_;
   }
-  last_name_ = name;
   return Entry{std::move(name), *std::move(status)};
 }
 

@@ -15,6 +15,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "client/file_system.h"
+#include "client/name_order.h"
 #include "common/mutex.h"
 #include "fuse/clients.h"
 
@@ -56,7 +57,7 @@ class Directory {
   std::optional<Entry> current_ ABSL_GUARDED_BY(mu_);
   std::optional<Entry> first_ ABSL_GUARDED_BY(mu_);  // after "..": fetched by Open
   bool has_first_ ABSL_GUARDED_BY(mu_) = false;      // first_ tells, not the listing
-  std::string last_name_ ABSL_GUARDED_BY(mu_);
+  client::NameOrder order_ ABSL_GUARDED_BY(mu_);
   absl::Status broken_ ABSL_GUARDED_BY(mu_);  // what the server sent cannot be
 };
 

@@ -25,7 +25,7 @@ def read(path):
 
 
 class Faults(Case):
-    """faults 54 and 55: what fsync acknowledged is there, and what failed is never shown as saved"""
+    """faults 54, 55: what fsync acknowledged is there, what failed is never shown as saved"""
 
     limit_seconds = 240
 

@@ -34,7 +34,7 @@ def is_mounted(point):
 
 
 class Mount:
-    """`options` are those of -o; `more` further arguments. Ends with close(), which is idempotent."""
+    """`options` are those of -o; `more` further arguments. close() ends it, and is idempotent."""
 
     def __init__(self, cluster, path="/", options=(), more=(), start=True):
         self.cluster = cluster

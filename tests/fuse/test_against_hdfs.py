@@ -1,0 +1,26 @@
+"""The mount of an Apache HDFS does what the mount of a Cairn does."""
+
+from fuse import test_mount
+from harness import hadoop, mount
+from harness.mount import Mount
+
+
+class AgainstApacheHdfs(test_mount.Trees, test_mount.Writing, test_mount.Names):
+    limit_seconds = 400
+
+    @classmethod
+    def new_cluster(cls):
+        return hadoop.Hdfs(datanodes=1)
+
+    @classmethod
+    def new_mount(cls, options=()):
+        keys = {"dfs.blocksize": test_mount.BLOCK, "dfs.replication": 1}
+        more = [word for key, value in keys.items() for word in ("-D", f"{key}={value}")]
+        return Mount(cls.cluster, options=options, more=more)
+
+    @classmethod
+    def setUpClass(cls):
+        reason = mount.why_not() or hadoop.why_not()
+        if reason:
+            raise test_mount.unittest.SkipTest(reason)
+        super().setUpClass()
