@@ -36,7 +36,7 @@ int Run(const CommandLine& line) {
   if (!logging.ok()) return Explain(logging);
 
   std::optional<Background> background;
-  if (!line.foreground) {
+  if (!line.foreground && !line.fake) {
     absl::StatusOr<Background> entered = Background::Enter();
     if (!entered.ok()) return Explain(entered.status());
     background.emplace(*std::move(entered));
@@ -45,6 +45,7 @@ int Run(const CommandLine& line) {
   RaiseDescriptorLimit();
   const absl::StatusOr<std::unique_ptr<Mount>> mount = Mount::Create(*settings);
   if (!mount.ok()) return Explain(mount.status());
+  if (line.fake) return 0;
   const absl::Status served = RunSession(line, **mount, [&] {
     if (line.foreground) std::cout << "ready fuse mountpoint=" << line.mountpoint << std::endl;
     if (background.has_value()) background->Ready();
@@ -54,7 +55,8 @@ int Run(const CommandLine& line) {
 }
 
 int Main(int argc, char** argv) {
-  const absl::StatusOr<CommandLine> line = ParseCommandLine({argv + 1, argv + argc});
+  const absl::StatusOr<CommandLine> line =
+      ParseCommandLine(argc > 0 ? argv[0] : "", {argv + 1, argv + argc});
   if (!line.ok()) {
     std::cerr << "cairn-fuse: " << line.status().message() << "\n" << kUsage;
     return 2;

@@ -100,7 +100,9 @@ absl::Status TakeOptions(absl::string_view list, CommandLine& line) {
 
 }  // namespace
 
-absl::StatusOr<CommandLine> ParseCommandLine(const std::vector<std::string>& arguments) {
+absl::StatusOr<CommandLine> ParseCommandLine(absl::string_view program,
+                                             const std::vector<std::string>& arguments) {
+  const bool helper = absl::StartsWith(client::BaseName(program), "mount.");
   CommandLine line;
   std::vector<std::string> places;
   for (size_t i = 0; i < arguments.size(); ++i) {
@@ -113,22 +115,26 @@ absl::StatusOr<CommandLine> ParseCommandLine(const std::vector<std::string>& arg
       return true;
     };
     absl::string_view value;
-    if (argument == "-h" || argument == "--help") {
+    if (argument.size() < 2 || argument[0] != '-') {
+      places.emplace_back(argument);
+    } else if (argument == "-h" || argument == "--help") {
       line.help = true;
     } else if (argument == "-V" || argument == "--version") {
       line.version = true;
-    } else if (argument == "-f") {
-      line.foreground = true;
-    } else if (argument == "-d") {
-      line.debug = line.foreground = true;
     } else if (take("-o", value)) {
       RETURN_IF_ERROR(TakeOptions(value, line));
+    } else if (helper && (take("-t", value) || take("-N", value))) {
+      // The type is known; a mount namespace has been entered by mount(8).
+    } else if (helper && argument.find_first_not_of("-sfnv") == absl::string_view::npos) {
+      line.fake = line.fake || absl::StrContains(argument, 'f');
+    } else if (!helper && argument == "-f") {
+      line.foreground = true;
+    } else if (!helper && argument == "-d") {
+      line.debug = line.foreground = true;
     } else if (take("-D", value)) {
       line.overrides.emplace_back(value);
-    } else if (argument.size() > 1 && argument[0] == '-') {
-      return absl::InvalidArgumentError(absl::StrCat(argument, ": no such option"));
     } else {
-      places.emplace_back(argument);
+      return absl::InvalidArgumentError(absl::StrCat(argument, ": no such option"));
     }
   }
   if (line.help || line.version) return line;

@@ -2,13 +2,18 @@
 //
 //   cairn-fuse hdfs://HOST[:PORT][/PATH] MOUNTPOINT [-f] [-d] [-o OPTION,...] [-D KEY=VALUE]...
 //
-// Also what mount(8) makes of a line in fstab: its own options are passed over.
+// Under a name that begins with "mount." it takes what mount(8) says to its helpers:
+//
+//   mount.fuse.cairn hdfs://HOST[:PORT][/PATH] MOUNTPOINT [-sfnv] [-N NAMESPACE] [-t TYPE] [-o ...]
+//
+// Either way the options that fstab has for mount(8) itself are passed over.
 #pragma once
 
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "common/logging.h"
 #include "fuse/mount.h"
@@ -18,6 +23,7 @@ namespace cairn::fuse {
 struct CommandLine {
   bool help = false;
   bool version = false;
+  bool fake = false;                        // mount -f: everything but the mount itself
   bool foreground = false;                  // -f
   bool debug = false;                       // -d: every request to stderr, in the foreground
   std::string source;                       // as given
@@ -33,8 +39,9 @@ struct CommandLine {
   MountSettings settings;
 };
 
-// kInvalidArgument: what is wrong, as a line for the user.
-absl::StatusOr<CommandLine> ParseCommandLine(const std::vector<std::string>& arguments);
+// `program`: the name it was called by. kInvalidArgument: what is wrong, as a line for the user.
+absl::StatusOr<CommandLine> ParseCommandLine(absl::string_view program,
+                                             const std::vector<std::string>& arguments);
 
 // With the configuration: $HADOOP_CONF_DIR or conf=DIR, and -D. kInvalidArgument: names file and
 // key.

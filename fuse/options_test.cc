@@ -12,7 +12,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 TEST(Options, SourceAndMountpointAreAllThatIsNeeded) {
-  const auto line = ParseCommandLine({"hdfs://nn1:8020/data", "/mnt/data"});
+  const auto line = ParseCommandLine("cairn-fuse", {"hdfs://nn1:8020/data", "/mnt/data"});
   ASSERT_OK(line);
   EXPECT_EQ(line->source, "hdfs://nn1:8020/data");
   EXPECT_EQ(line->mountpoint, "/mnt/data");
@@ -23,7 +23,8 @@ TEST(Options, SourceAndMountpointAreAllThatIsNeeded) {
 }
 
 TEST(Options, OursAreTakenAndTheOthersGoToLibfuse) {
-  const auto line = ParseCommandLine({"-f", "hdfs://nn1", "/mnt", "-o",
+  const auto line =
+      ParseCommandLine("cairn-fuse", {"-f", "hdfs://nn1", "/mnt", "-o",
                                       "attr_timeout=2.5,allow_other,entry_timeout=0,hdfs_user=etl",
                                       "-odefault_permissions,ro", "-D", "dfs.replication=2"});
   ASSERT_OK(line);
@@ -38,23 +39,44 @@ TEST(Options, OursAreTakenAndTheOthersGoToLibfuse) {
 
 TEST(Options, WhatFstabSaysToMountIsPassedOver) {
   const auto line = ParseCommandLine(
+      "cairn-fuse",
       {"hdfs://nn1/", "/mnt", "-o", "rw,noauto,_netdev,nofail,x-systemd.automount,user"});
   ASSERT_OK(line);
   EXPECT_THAT(line->kernel_options, ElementsAre("rw"));
 }
 
+// Its -f is not ours.
+TEST(Options, AsAHelperItTakesWhatMountSays) {
+  const auto line = ParseCommandLine("/sbin/mount.fuse.cairn", {"hdfs://nn1/d", "/mnt", "-sv", "-t",
+                                                                "fuse.cairn", "-o", "rw,_netdev"});
+  ASSERT_OK(line);
+  EXPECT_EQ(line->source, "hdfs://nn1/d");
+  EXPECT_FALSE(line->fake);
+  EXPECT_FALSE(line->foreground);
+  const auto fake = ParseCommandLine("mount.fuse.cairn", {"hdfs://nn1/d", "/mnt", "-fn"});
+  ASSERT_OK(fake);
+  EXPECT_TRUE(fake->fake);
+  EXPECT_FALSE(fake->foreground);
+  EXPECT_FALSE(ParseCommandLine("mount.fuse.cairn", {"hdfs://nn1/d", "/mnt", "-d"}).ok());
+}
+
 TEST(Options, WhatCannotBeUsedIsNamed) {
-  EXPECT_THAT(ParseCommandLine({"hdfs://nn1"}).status().message(), HasSubstr("are needed"));
-  EXPECT_THAT(ParseCommandLine({"hdfs://nn1", "/mnt", "-x"}).status().message(), HasSubstr("-x"));
-  EXPECT_THAT(ParseCommandLine({"hdfs://nn1", "/mnt", "-o", "attr_timeout=-1"}).status().message(),
+  EXPECT_THAT(ParseCommandLine("cairn-fuse", {"hdfs://nn1"}).status().message(),
+              HasSubstr("are needed"));
+  EXPECT_THAT(ParseCommandLine("cairn-fuse", {"hdfs://nn1", "/mnt", "-x"}).status().message(),
+              HasSubstr("-x"));
+  EXPECT_THAT(ParseCommandLine("cairn-fuse", {"hdfs://nn1", "/mnt", "-o", "attr_timeout=-1"})
+                  .status()
+                  .message(),
               HasSubstr("attr_timeout"));
-  EXPECT_THAT(ParseCommandLine({"hdfs://nn1", "/mnt", "-o", "threads=0"}).status().message(),
-              HasSubstr("threads"));
+  EXPECT_THAT(
+      ParseCommandLine("cairn-fuse", {"hdfs://nn1", "/mnt", "-o", "threads=0"}).status().message(),
+      HasSubstr("threads"));
 }
 
 TEST(Options, TheRootIsThePathOfTheSource) {
   const auto settings = [](const char* source) {
-    return ToSettings(*ParseCommandLine({source, "/mnt", "-D", "dfs.replication=2"}));
+    return ToSettings(*ParseCommandLine("cairn-fuse", {source, "/mnt", "-D", "dfs.replication=2"}));
   };
   ASSERT_OK(settings("hdfs://nn1"));
   EXPECT_EQ(settings("hdfs://nn1")->path, "/");

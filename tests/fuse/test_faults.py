@@ -97,6 +97,23 @@ class Faults(Case):
         self.assertEqual(os.listdir(there.point), ["f"])
         run(["fusermount3", "-u", there.point])
 
+    def test_mounted_by_a_line_of_fstab(self):
+        """as mount(8) calls its helper /sbin/mount.fuse.cairn, a link to cairn-fuse"""
+        cluster = self.new_cluster(datanodes=1)
+        cluster.dfs("-mkdir", "/dir")
+        there = Mount(cluster, path="/dir", start=False)
+        self.addCleanup(there.close)
+        helper = os.path.join(env.new_directory("sbin"), "mount.fuse.cairn")
+        os.symlink(env.program("cairn-fuse"), helper)
+        options = f"rw,_netdev,noauto,conf={cluster.conf_dir}"
+        words = [helper, cluster.uri + "/dir", there.point, "-n", "-t", "fuse.cairn", "-o", options]
+        run([*words, "-f"])
+        self.assertFalse(mount.is_mounted(there.point))
+        run(words)
+        write(there / "f", b"x")
+        self.assertEqual(cluster.cat("/dir/f"), b"x")
+        run(["fusermount3", "-u", there.point])
+
     def test_what_cannot_be_mounted_says_why(self):
         cluster = self.new_cluster(datanodes=1)
         cluster.put(b"x", "/file")
