@@ -14,13 +14,13 @@ REPLICA = re.compile(r"blk_(\d+)_(\d+)\.meta$")
 
 
 class Writer:
-    """cairn-hold: files that are open, flushed up to `self.held[path]`."""
+    """cairn-hold: files that are open, flushed (or synced) up to `self.held[path]`."""
 
-    def __init__(self, cluster, files, size=100_000):
+    def __init__(self, cluster, files, size=100_000, sync=False):
         self.process = subprocess.Popen(
             [
                 *(env.program("cairn-hold"), "--uri", cluster.uri),
-                *("--files", str(files), "--bytes", str(size)),
+                *("--files", str(files), "--bytes", str(size), *(["--sync"] if sync else [])),
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -1,10 +1,10 @@
 // cairn-hold: a writer to be killed. Opens files, writes and flushes, and goes on writing.
 //
-//   cairn-hold --uri URI [--directory /held] [--files N] [--bytes B]
+//   cairn-hold --uri URI [--directory /held] [--files N] [--bytes B] [--sync]
 //
-// Each file I gets B bytes, byte P of which is (P + 7 I) mod 251, and an hflush; then as many more
-// without one. Prints "held PATH B" for each once the hflush is acknowledged, then "ready", and
-// waits for the end of its input, or to be killed; it never closes a file.
+// Each file I gets B bytes, byte P of which is (P + 7 I) mod 251, and an hflush, with --sync an
+// hsync; then as many more without one. Prints "held PATH B" for each once that is acknowledged,
+// then "ready", and waits for the end of its input, or to be killed; it never closes a file.
 #include <algorithm>
 #include <iostream>
 #include <memory>
@@ -29,10 +29,12 @@ int Main(int argc, char** argv) {
   CLI::App app("Opens files, writes, flushes, and waits to be killed.");
   std::string uri, directory = "/held";
   uint64_t files = 1, bytes = 100'000;
+  bool sync = false;
   app.add_option("--uri", uri)->required();
   app.add_option("--directory", directory);
   app.add_option("--files", files);
   app.add_option("--bytes", bytes);
+  app.add_flag("--sync", sync);
   CLI11_PARSE(app, argc, argv);
   const auto fs = client::FileSystem::Connect(uri, {});
   CHECK_OK(fs.status());
@@ -41,7 +43,7 @@ int Main(int argc, char** argv) {
     auto stream = (*fs)->Create(absl::StrCat(directory, "/", i));
     CHECK_OK(stream.status());
     CHECK_OK((*stream)->Write(Bytes(i, 0, bytes)));
-    CHECK_OK((*stream)->Hflush());
+    CHECK_OK(sync ? (*stream)->Hsync() : (*stream)->Hflush());
     std::cout << "held " << (*stream)->path() << " " << bytes << std::endl;
     CHECK_OK((*stream)->Write(Bytes(i, bytes, bytes)));
     streams.push_back(*std::move(stream));
