@@ -116,7 +116,8 @@ TEST_F(MoveTest, AReplicaThatChangesMeanwhileStaysWhereItIs) {
 
 // The old files are all there is then.
 TEST_F(MoveTest, AMoveToADiskThatFailsAtTheEndIsUndone) {
-  for (const char* const at : {"datanode_move_before_switch", "datanode_move_before_deletion"}) {
+  for (const char* const at : {"datanode_move_between_renames", "datanode_move_before_switch",
+                               "datanode_move_before_deletion"}) {
     SCOPED_TRACE(at);
     TestStore store;
     ASSERT_OK(store.WriteFinalized(kBlock, kStamp, 0, 9'000));
@@ -135,6 +136,29 @@ TEST_F(MoveTest, AMoveToADiskThatFailsAtTheEndIsUndone) {
     EXPECT_TRUE(deleted.empty() || deleted.back().replica.volume == 1);
     EXPECT_OK(store->OpenForAppend(kBlock, kStamp, GenerationStamp{1002}, 9'000, false));
   }
+}
+
+// Killed between the two renames of the copy: its checksums lie in their place without data.
+TEST_F(MoveTest, AnEndBetweenTheRenamesLeavesTheOldReplicaAndTheNextMoveSucceeds) {
+  bool passed = false;
+  SetCrashPointHook([&](absl::string_view name) {
+    if (name != "datanode_move_between_renames") return;
+    passed = true;
+    store_.fs.CutPowerAt(1);  // the process does nothing more
+  });
+  EXPECT_FALSE(Move().ok());
+  SetCrashPointHook(nullptr);
+  EXPECT_TRUE(passed);
+  store_.fs.ClearFaults();
+  EXPECT_THAT(FilesOn(1), ::testing::Contains(MetaFileName(kBlock, kStamp)));
+  store_.Restart();
+  EXPECT_EQ(store_->size(), 1u);
+  EXPECT_EQ(store_->Find(kBlock)->volume, 0);
+  EXPECT_THAT(store_.Read(kBlock), IsOkAndHolds(Pattern(1'500'100)));
+  ASSERT_OK(Move());
+  EXPECT_EQ(store_->Find(kBlock)->volume, 1);
+  EXPECT_THAT(store_.Read(kBlock), IsOkAndHolds(Pattern(1'500'100)));
+  EXPECT_THAT(FilesOn(1), SizeIs(2));
 }
 
 // The power goes between any two calls of a move: one whole replica is there afterwards.
