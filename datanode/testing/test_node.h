@@ -23,14 +23,15 @@ class RecordedEvents final : public ReplicaEvents {
   struct Event {
     Kind kind;
     ReplicaInfo replica;
+    std::string volume;  // its path
   };
   // Called ahead of a change's being remembered: what happens meanwhile.
   std::function<void(Kind, const ReplicaInfo&)> before_change;
 
-  void Changed(Kind kind, const Volume&, const ReplicaInfo& replica) override {
+  void Changed(Kind kind, const Volume& volume, const ReplicaInfo& replica) override {
     if (before_change) before_change(kind, replica);
     MutexLock lock(mu_);
-    events_.push_back({kind, replica});
+    events_.push_back({kind, replica, volume.path()});
   }
   void VolumeFailed(const Volume& volume) override {
     MutexLock lock(mu_);

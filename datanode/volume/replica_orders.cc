@@ -6,10 +6,17 @@
 
 namespace cairn::datanode {
 
-// Whoever orders something of it believes that it is here, and waits to hear that it is not.
+// Whoever orders something of it believes that it is here, and waits to hear that it is not. Under
+// the lock: of a copy that arrives now it is said afterwards that it is there.
 void ReplicaStore::TellAbsent(BlockId block, GenerationStamp stamp) {
+  WriterLock lock(mu_);
+  const auto found = replicas_.find(block);
+  const Volume* here = nullptr;
+  if (found != replicas_.end() && found->second.state != ReplicaState::kTemporary) {
+    here = &VolumeAt(found->second.volume);
+  }
   for (const Volume* const volume : volumes()) {
-    if (volume->failed()) continue;
+    if (volume->failed() || volume == here) continue;
     events_.Changed(ReplicaEvents::Kind::kDeleted, *volume, {.block = block, .stamp = stamp});
   }
 }

@@ -42,6 +42,25 @@ TEST_F(ReplicaStoreTest, ADeletionThatWaitsForAWriterIsAskedWhetherItIsStillVali
   EXPECT_FALSE(store_->Find(kBlock).has_value());
 }
 
+// A copy may arrive between the look for the replica and the word that there is none.
+TEST_F(ReplicaStoreTest, NoReplicaThatIsHereIsSaidToBeAbsent) {
+  Open();
+  ASSERT_OK(WriteFinalized(1000));
+  const int volume = store_->Find(kBlock)->volume;
+  store_->TellAbsent(kBlock, kStamp);
+  const auto told = events_.Of(ReplicaEvents::Kind::kDeleted);
+  ASSERT_THAT(told, SizeIs(1));
+  EXPECT_EQ(told[0].volume, store_->volumes()[static_cast<size_t>(1 - volume)]->path());
+}
+
+TEST_F(ReplicaStoreTest, AnUnfinishedCopyIsNoReplicaThatIsHere) {
+  Open();
+  ASSERT_OK_AND_ASSIGN(const auto writer,
+                       store_->Create({.block = kBlock, .stamp = kStamp, .temporary = true}));
+  store_->TellAbsent(kBlock, kStamp);
+  EXPECT_THAT(events_.Of(ReplicaEvents::Kind::kDeleted), SizeIs(2));
+}
+
 // The removal may hang, and be carried out under a namenode that knows nothing of the order: were
 // it told of this replica, it might have another one deleted instead.
 TEST_F(ReplicaStoreTest, AReplicaWhoseFilesAreBeingRemovedIsNotThereForAnybodyElse) {

@@ -45,7 +45,8 @@
 
 namespace cairn::datanode {
 
-// Told of each change; called from any thread, without locks held but for Moved. Must be quick.
+// Told of each change; called from any thread, without locks held but for Moved and TellAbsent.
+// Must be quick.
 class ReplicaEvents {
  public:
   enum class Kind { kBeingWritten, kFinalized, kDeleted, kCorrupt };
@@ -199,8 +200,9 @@ class ReplicaStore {
   absl::Status Invalidate(
       BlockId block, GenerationStamp stamp,
       const std::function<bool()>& still_valid = [] { return true; });
-  // Announces of every volume that the replica is deleted.
-  void TellAbsent(BlockId block, GenerationStamp stamp);
+  // Announces of every volume that has no replica of the block that it is deleted, with the store
+  // locked.
+  void TellAbsent(BlockId block, GenerationStamp stamp) ABSL_LOCKS_EXCLUDED(mu_);
   // Cuts a replica to `new_length` under `new_stamp`. Finalized already at both: OK.
   absl::Status Truncate(BlockId block, GenerationStamp stamp, GenerationStamp new_stamp,
                         uint64_t new_length);
