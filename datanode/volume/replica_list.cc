@@ -60,24 +60,15 @@ std::vector<BlockId> ReplicaStore::CorruptReplicas(int volume, size_t limit) con
 
 ReplicaStore::Slice ReplicaStore::ListAfter(int volume, BlockId after, size_t limit) const {
   Slice slice;
-  std::vector<ReplicaInfo>& least = slice.replicas;  // a heap, the greatest id on top
-  const auto by_id = [](const ReplicaInfo& a, const ReplicaInfo& b) { return a.block < b.block; };
-  {
-    ReaderLock lock(mu_);
-    for (const auto& [block, entry] : replicas_) {
-      const bool finalized = entry.state == ReplicaState::kFinalized && IsTold(entry);
-      if (entry.volume != volume || !finalized || block <= after) continue;
-      slice.bytes += entry.length;
-      if (least.size() == limit) {
-        if (block >= least.front().block) continue;
-        std::pop_heap(least.begin(), least.end(), by_id);
-        least.pop_back();
-      }
-      least.push_back(InfoOf(block, entry));
-      std::push_heap(least.begin(), least.end(), by_id);
-    }
+  ReaderLock lock(mu_);
+  const ReplicaIndex& index = finalized_[static_cast<size_t>(volume)];
+  for (const BlockId block : index.Above(after, limit)) {
+    slice.replicas.push_back(InfoOf(block, replicas_.find(block)->second));
   }
-  std::sort_heap(least.begin(), least.end(), by_id);
+  // The lambda is called here and now.
+  slice.bytes = index.BytesAbove(after, [this](BlockId block) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    return replicas_.find(block)->second.length;
+  });
   return slice;
 }
 

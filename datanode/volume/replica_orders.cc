@@ -55,6 +55,7 @@ bool ReplicaStore::BeginDeletion(BlockId claimed, const std::function<bool()>& s
   WriterLock lock(mu_);
   const auto found = replicas_.find(claimed);
   if (found == replicas_.end() || !still_valid()) return false;
+  Unindex(claimed, found->second);
   found->second.deleting = true;
   return true;
 }

@@ -130,6 +130,7 @@ void ReplicaStore::MarkCorrupt(BlockId block, GenerationStamp stamp) {
     if (entry.stamp != stamp || entry.state != ReplicaState::kFinalized) return;
     // Its files are being changed, which is all that the reader may have seen.
     if (entry.open != nullptr && entry.open->has_writer()) return;
+    Unindex(block, entry);
     found->second.state = ReplicaState::kCorrupt;
     info = InfoOf(block, found->second);
   }
@@ -147,6 +148,7 @@ bool ReplicaStore::AdoptFound(const ReplicaInfo& found) {
                      .length = found.length,
                      .volume = static_cast<uint16_t>(found.volume),
                      .state = ReplicaState::kFinalized};
+    Index(found.block, entry->second);
     VolumeAt(entry->second.volume).AddUsed(static_cast<int64_t>(found.length), 1);
   }
   LOG_WARN("volume {}: {} was found there; nobody had said so", volume.path(), NameOf(found));

@@ -19,6 +19,7 @@ ReplicaStore::ReplicaStore(std::vector<std::unique_ptr<Volume>> volumes, StoreOp
   CHECK(!volumes.empty() && volumes.size() <= kMaxVolumes);
   WriterLock lock(mu_);
   owned_ = std::move(volumes);
+  finalized_.resize(owned_.size());
   for (const auto& volume : owned_) {
     const int index = volume_count_.load();
     slots_[static_cast<size_t>(index)].store(volume.get(), std::memory_order_release);
@@ -153,6 +154,7 @@ absl::StatusOr<int> ReplicaStore::AddVolume(std::unique_ptr<Volume> volume,
     }
     slots_[static_cast<size_t>(index)].store(volume.get(), std::memory_order_release);
     owned_.push_back(std::move(volume));
+    finalized_.emplace_back();
     Watch(index);
     volume_count_.store(index + 1, std::memory_order_release);
   }
@@ -167,6 +169,7 @@ absl::StatusOr<int> ReplicaStore::AddVolume(std::unique_ptr<Volume> volume,
                          .volume = static_cast<uint16_t>(index),
                          .state = replica.state,
                          .in_rbw = replica.in_rbw};
+        Index(replica.block, entry->second);
         VolumeAt(index).AddUsed(static_cast<int64_t>(replica.length), 1);
         continue;
       }
@@ -226,6 +229,7 @@ void ReplicaStore::PutEntry(const ReplicaInfo& info, std::shared_ptr<OpenReplica
   Entry& entry = replicas_[info.block];
   const bool is_new = entry.stamp == GenerationStamp{0} && entry.length == 0 && !entry.open;
   if (!is_new) {
+    Unindex(info.block, entry);
     VolumeAt(entry.volume).AddUsed(-settled_bytes(entry.state, entry.length), -1);
   }
   entry = {.stamp = info.stamp,
@@ -234,9 +238,20 @@ void ReplicaStore::PutEntry(const ReplicaInfo& info, std::shared_ptr<OpenReplica
            .state = info.state,
            .in_rbw = info.in_rbw,
            .open = std::move(open)};
+  Index(info.block, entry);
   VolumeAt(entry.volume).AddUsed(settled_bytes(entry.state, entry.length), 1);
   const auto recovery = recovering_.find(info.block);
   if (recovery != recovering_.end() && recovery->second <= info.stamp) recovering_.erase(recovery);
+}
+
+void ReplicaStore::Index(BlockId block, const Entry& entry) {
+  if (entry.state != ReplicaState::kFinalized || !IsTold(entry)) return;
+  finalized_[entry.volume].Add(block, entry.length);
+}
+
+void ReplicaStore::Unindex(BlockId block, const Entry& entry) {
+  if (entry.state != ReplicaState::kFinalized || !IsTold(entry)) return;
+  finalized_[entry.volume].Remove(block, entry.length);
 }
 
 void ReplicaStore::Erase(BlockId block) {
@@ -248,6 +263,7 @@ void ReplicaStore::EraseEntry(BlockId block) {
   const auto found = replicas_.find(block);
   if (found == replicas_.end()) return;
   const Entry& entry = found->second;
+  Unindex(block, entry);
   const bool open =
       entry.state == ReplicaState::kBeingWritten || entry.state == ReplicaState::kTemporary;
   VolumeAt(entry.volume).AddUsed(open ? 0 : -static_cast<int64_t>(entry.length), -1);

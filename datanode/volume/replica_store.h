@@ -39,6 +39,7 @@
 #include "common/mutex.h"
 #include "common/replica_digest.h"
 #include "datanode/volume/replica.h"
+#include "datanode/volume/replica_index.h"
 #include "datanode/volume/replica_writer.h"
 #include "datanode/volume/volume.h"
 #include "wire/transfer/checksum.h"
@@ -302,6 +303,9 @@ class ReplicaStore {
   void Put(const ReplicaInfo& info, std::shared_ptr<OpenReplica> open) ABSL_LOCKS_EXCLUDED(mu_);
   void PutEntry(const ReplicaInfo& info, std::shared_ptr<OpenReplica> open)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Whoever changes an entry takes it out of its volume's index before, and puts it in after.
+  void Index(BlockId block, const Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Unindex(BlockId block, const Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Erase(BlockId block) ABSL_LOCKS_EXCLUDED(mu_);
 
   static constexpr size_t kMaxVolumes = 1024;
@@ -318,6 +322,7 @@ class ReplicaStore {
   std::atomic<unsigned> next_volume_{0};
   mutable SharedMutex mu_;
   absl::flat_hash_map<BlockId, Entry> replicas_ ABSL_GUARDED_BY(mu_);
+  std::vector<ReplicaIndex> finalized_ ABSL_GUARDED_BY(mu_);  // by volume; without those deleting
   absl::flat_hash_map<BlockId, GenerationStamp> recovering_ ABSL_GUARDED_BY(mu_);
   std::vector<std::unique_ptr<Volume>> owned_ ABSL_GUARDED_BY(mu_);
 };
