@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "common/clock.h"
 #include "common/logging.h"
 #include "common/status_macros.h"
 #include "common/version.h"
@@ -58,9 +59,11 @@ absl::StatusOr<std::unique_ptr<Datanode>> Datanode::Start(FileSystem& fs, Datano
   std::unique_ptr<Datanode> datanode(new Datanode(std::move(options), link));
   datanode->fs_ = &fs;
   datanode->shut_down_ = std::move(shut_down);
-  RETURN_IF_ERROR(datanode->OpenStore(fs));
-  RETURN_IF_ERROR(datanode->StartPorts());
-  RETURN_IF_ERROR(datanode->StartSession());
+  if (const absl::Status status = datanode->Begin(); !status.ok()) {
+    if (datanode->WaitsForADisk())
+      (void)datanode.release();  // NOLINT: as the comment on Start says
+    return status;
+  }
   datanode->watch_ = std::make_unique<VolumeWatch>(
       *datanode->store_, datanode->options_.watch,
       [datanode = datanode.get()](const absl::Status& why) {
@@ -77,6 +80,12 @@ absl::StatusOr<std::unique_ptr<Datanode>> Datanode::Start(FileSystem& fs, Datano
         }
       });
   return datanode;
+}
+
+absl::Status Datanode::Begin() {
+  RETURN_IF_ERROR(OpenStore(*fs_));
+  RETURN_IF_ERROR(StartPorts());
+  return StartSession();
 }
 
 Datanode::~Datanode() {
@@ -106,21 +115,42 @@ absl::StatusOr<std::vector<std::unique_ptr<Volume>>> Datanode::OpenVolumes(FileS
     ++options_.watch.failed_at_start;
     return absl::OkStatus();
   };
-  for (const VolumeSpec& spec : options_.volumes) {
-    const absl::StatusOr<std::string> uuid = Volume::PeekDatanodeUuid(fs, spec);
+  const absl::Duration limit = options_.watch.hang_limit;
+  const absl::Status hangs = absl::DeadlineExceededError(
+      absl::StrCat("it hangs: it could not be opened within ", absl::FormatDuration(limit)));
+  // A few calls, for which one limit will do.
+  const auto late = [limit] {
+    return [until = SystemClock().Monotonic() + limit](size_t) {
+      return SystemClock().Monotonic() >= until;
+    };
+  };
+  using Uuid = absl::StatusOr<std::string>;
+  const auto uuids = opening_.Each<Uuid>(
+      options_.volumes.size(),
+      [&fs, specs = options_.volumes](size_t i) { return Volume::PeekDatanodeUuid(fs, specs[i]); },
+      late());
+  for (size_t i = 0; i < uuids.size(); ++i) {
+    const Uuid uuid = uuids[i].value_or(hangs);
     if (!uuid.ok()) {
-      RETURN_IF_ERROR(failed(spec, uuid.status()));
+      RETURN_IF_ERROR(failed(options_.volumes[i], uuid.status()));
       continue;
     }
     if (datanode_uuid_.empty()) datanode_uuid_ = *uuid;
-    usable.push_back(spec);
+    usable.push_back(options_.volumes[i]);
   }
   if (datanode_uuid_.empty()) datanode_uuid_ = NewUuid();
+  using Opened = absl::StatusOr<std::unique_ptr<Volume>>;
+  auto opened = opening_.Each<Opened>(
+      usable.size(),
+      [&fs, usable, reserved = options_.reserved_bytes, uuid = datanode_uuid_](size_t i) {
+        return Volume::Open(fs, usable[i], reserved, uuid);
+      },
+      late());
   std::vector<std::unique_ptr<Volume>> volumes;
-  for (const VolumeSpec& spec : usable) {
-    auto volume = Volume::Open(fs, spec, options_.reserved_bytes, datanode_uuid_);
+  for (size_t i = 0; i < opened.size(); ++i) {
+    Opened volume = opened[i].has_value() ? *std::move(opened[i]) : hangs;
     if (!volume.ok()) {
-      RETURN_IF_ERROR(failed(spec, volume.status()));
+      RETURN_IF_ERROR(failed(usable[i], volume.status()));
       continue;
     }
     volumes.push_back(*std::move(volume));
@@ -137,21 +167,35 @@ absl::StatusOr<std::vector<std::unique_ptr<Volume>>> Datanode::OpenVolumes(FileS
 
 absl::Status Datanode::OpenStore(FileSystem& fs) {
   ASSIGN_OR_RETURN(std::vector<std::unique_ptr<Volume>> volumes, OpenVolumes(fs));
-  // A volume that was added, or formatted anew, belongs where the others do.
+  store_ = std::make_unique<ReplicaStore>(std::move(volumes), options_.store, session_);
+  RETURN_IF_ERROR(AdoptKnownCluster());
+  RETURN_IF_ERROR(store_->Load(options_.watch.hang_limit));
+  return CheckVolumes(*store_, options_.watch);
+}
+
+// A volume that was added, or formatted anew, belongs where the others do.
+absl::Status Datanode::AdoptKnownCluster() {
+  const std::vector<Volume*> volumes = store_->volumes();
   VolumeIdentity known;
-  for (const auto& volume : volumes) {
+  for (const Volume* const volume : volumes) {
     if (!volume->identity().cluster_id.empty()) known = volume->identity();
   }
-  if (!known.cluster_id.empty()) {
-    for (const auto& volume : volumes) {
-      const absl::Status status = volume->AdoptCluster(known.cluster_id, known.block_pool_id);
-      if (absl::IsFailedPrecondition(status)) return status;
-      if (!status.ok()) volume->MarkFailed(status);
-    }
+  if (known.cluster_id.empty()) return absl::OkStatus();
+  const auto adopted = opening_.Each<absl::Status>(
+      volumes.size(),
+      [volumes, known](size_t i) {
+        return volumes[i]->AdoptCluster(known.cluster_id, known.block_pool_id);
+      },
+      [&](size_t i) {
+        JudgeHang(*volumes[i], options_.watch.hang_limit);
+        return volumes[i]->failed();
+      });
+  for (size_t i = 0; i < volumes.size(); ++i) {
+    if (!adopted[i].has_value()) continue;  // marked
+    if (absl::IsFailedPrecondition(*adopted[i])) return *adopted[i];
+    if (!adopted[i]->ok()) volumes[i]->MarkFailed(*adopted[i]);
   }
-  store_ = std::make_unique<ReplicaStore>(std::move(volumes), options_.store, session_);
-  RETURN_IF_ERROR(store_->Load());
-  return CheckVolumes(*store_, options_.watch);
+  return absl::OkStatus();
 }
 
 std::vector<PropertyChange> Datanode::ApplyConfiguration() {
@@ -233,7 +277,7 @@ absl::Status Datanode::AddVolume(const VolumeSpec& spec) {
   if (!known.cluster_id.empty()) {
     RETURN_IF_ERROR(volume->AdoptCluster(known.cluster_id, known.block_pool_id));
   }
-  const std::vector<ReplicaInfo> found = LoadReplicas(*volume, 0);
+  ASSIGN_OR_RETURN(const std::vector<ReplicaInfo> found, LoadReplicas(*volume, 0));
   ASSIGN_OR_RETURN(const int index, store_->AddVolume(std::move(volume), found));
   scanner_->Watch(index);
   return absl::OkStatus();
@@ -391,7 +435,10 @@ absl::Status Datanode::CreateEmpty(const internal::RecoverBlock& order) {
   return writer->Finalize();
 }
 
-bool Datanode::WaitsForADisk() const { return AnyHangs(*store_, options_.watch.hang_limit); }
+bool Datanode::WaitsForADisk() const {
+  return opening_.any_under_way() ||
+         (store_ != nullptr && AnyHangs(*store_, options_.watch.hang_limit));
+}
 
 absl::Status Datanode::Drain(absl::Duration limit) {
   transfer_->Drain(limit);

@@ -25,6 +25,7 @@
 #include "datanode/service/client_datanode.h"
 #include "datanode/service/inter_datanode.h"
 #include "datanode/volume/disk_balancer.h"
+#include "datanode/volume/disk_calls.h"
 #include "datanode/volume/replica_store.h"
 #include "datanode/volume/volume_changes.h"
 #include "datanode/volume/volume_watch.h"
@@ -62,8 +63,10 @@ class Datanode {
   // Opens the volumes, finds their replicas, registers, and serves. `link` outlives the datanode.
   // `shut_down` is called when an administrator's RPC asks for the end, with true if writers are to
   // be told at once that the datanode will be back (see Drain), or when too many volumes have
-  // failed. The namenode being away is no error. kFailedPrecondition: a volume is in use or not
-  // ours, too many cannot be used, or the namenode refuses us.
+  // failed. A volume that hangs has failed; after an error its calls may still be under way, so
+  // that the process is to end without destructors. The namenode being away is no error.
+  // kFailedPrecondition: a volume is in use or not ours, too many cannot be used, or the namenode
+  // refuses us. kResourceExhausted: descriptors or memory are short.
   static absl::StatusOr<std::unique_ptr<Datanode>> Start(FileSystem& fs, DatanodeOptions options,
                                                          NamenodeLink& link,
                                                          std::function<void(bool)> shut_down);
@@ -86,7 +89,9 @@ class Datanode {
  private:
   Datanode(DatanodeOptions options, NamenodeLink& link);
 
+  absl::Status Begin();
   absl::Status OpenStore(FileSystem& fs);
+  absl::Status AdoptKnownCluster();
   // What -reconfig does; on its thread.
   std::vector<PropertyChange> ApplyConfiguration();
   absl::Status ChangeVolumes(const VolumeChanges& changes);
@@ -127,6 +132,7 @@ class Datanode {
   Mutex mu_;
   absl::Status stop_reason_ ABSL_GUARDED_BY(mu_);
   std::unique_ptr<VolumeWatch> watch_;
+  DiskCalls opening_;  // of the volumes at start
 };
 
 }  // namespace cairn::datanode

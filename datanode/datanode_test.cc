@@ -13,6 +13,7 @@
 #include "common/testing/temp_dir.h"
 #include "common/testing/wrapped_file_system.h"
 #include "datanode/testing/fake_namenode.h"
+#include "datanode/testing/hanging_file_system.h"
 #include "datanode/testing/transfer_client.h"
 #include "proto/hdfs/client_datanode.pb.h"
 #include "wire/rpc/client.h"
@@ -37,8 +38,13 @@ class DatanodeTest : public ::testing::Test {
 
   absl::StatusOr<std::unique_ptr<Datanode>> StartAt(const std::string& name,
                                                     FileSystem& files = PosixFileSystem()) {
+    return StartOn({name}, files);
+  }
+  absl::StatusOr<std::unique_ptr<Datanode>> StartOn(const std::vector<std::string>& names,
+                                                    FileSystem& files) {
     DatanodeOptions options;
-    options.volumes = {{.path = dir_.Path(name)}};
+    for (const std::string& name : names) options.volumes.push_back({.path = dir_.Path(name)});
+    options.watch.hang_limit = hang_limit_;
     options.transfer.bind_address = "127.0.0.1";
     options.ipc_bind_address = "127.0.0.1";
     options.advertised_ip = "127.0.0.1";
@@ -78,6 +84,7 @@ class DatanodeTest : public ::testing::Test {
   TempDir dir_;
   FakeNamenode namenode_;
   absl::Duration report_interval_ = absl::Hours(1);
+  absl::Duration hang_limit_ = absl::Minutes(1);
   ScanOptions scan_;
 };
 
@@ -118,6 +125,28 @@ TEST_F(DatanodeTest, StartsWithoutANamenodeButNotWithOneThatRefuses) {
   namenode_.Fail(absl::FailedPreconditionError("cluster id A is not B"));
   EXPECT_THAT(StartAt("n1"),
               StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("cluster id")));
+}
+
+// Wherever the start meets the disk: it is given up, and the other one serves.
+TEST_F(DatanodeTest, ADiskThatHangsAtStartKeepsNoOtherFromServing) {
+  ASSERT_OK(StartOn({"v1", "v2"}, PosixFileSystem()));
+  namenode_.ForgetSession();
+  hang_limit_ = absl::Seconds(2);
+  uint64_t id = TestBlock().id;
+  for (const char* const where : {"v1", "v1/current/tmp", "v1/current/rbw"}) {
+    SCOPED_TRACE(where);
+    testing::HangingFileSystem files(dir_.Path(where));
+    files.Hang(true);
+    auto datanode = StartOn({"v1", "v2"}, files);
+    EXPECT_OK(datanode);
+    if (datanode.ok()) {
+      EXPECT_EQ(files.waiting(), 1);
+      EXPECT_TRUE((*datanode)->WaitsForADisk());
+      EXPECT_OK(Write((*datanode)->transfer_port(), {.id = ++id}, Pattern(1000)));
+      EVENTUALLY(namenode_.Heard(id, internal::FINALIZED));
+    }
+    files.Hang(false);
+  }
 }
 
 // By the wait for orders, not by the next heartbeat.

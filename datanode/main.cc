@@ -60,6 +60,7 @@ int Main(int argc, char** argv) {
   std::unique_ptr<Datanode> datanode;
   absl::Duration drain_limit;
   bool hangs = false;
+  bool started = false;
   std::atomic<bool> restarts = false;  // the writers need not get time to finish first
   const int exit_status = RunDaemon(
       {.name = "datanode", .pid_file = flags.pid_file, .port_file = flags.port_file},
@@ -79,6 +80,7 @@ int Main(int argc, char** argv) {
                                                      restarts = will_restart;
                                                      ::kill(::getpid(), SIGTERM);
                                                    }));
+        started = true;
         return DaemonFacts{{"transfer", std::to_string(datanode->transfer_port())},
                            {"ipc", std::to_string(datanode->ipc_port())}};
       },
@@ -93,7 +95,7 @@ int Main(int argc, char** argv) {
         return status;
       });
   // No destructors: threads that wait for the disk still use what there is.
-  if (hangs) std::_Exit(exit_status);
+  if (hangs || !started) std::_Exit(exit_status);
   return exit_status;
 }
 

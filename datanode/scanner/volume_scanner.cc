@@ -37,7 +37,9 @@ VolumeScanner::VolumeScanner(ReplicaStore& store, int volume, ScanOptions option
       buffers_(kScanBufferBytes, 1) {
   report_.volume = volume_.path();
   const absl::Time now = clock_.Now();
-  cursor_ = LoadCursor(volume_.fs(), volume_.ScanCursorPath(), now);
+  cursor_ = {.lap_started = now};
+  // Its disk may hang.
+  if (!volume_.failed()) cursor_ = LoadCursor(volume_.fs(), volume_.ScanCursorPath(), now);
   // Somebody may have set the wall clock.
   const absl::Duration age =
       std::clamp(now - cursor_.lap_started, absl::ZeroDuration(), options_.pace.period);

@@ -57,6 +57,11 @@ class HookedFileSystem final : public FileSystemWrapper {
 class ReplicaStoreTest : public ::testing::Test {
  protected:
   void Open(StoreOptions options = {}) {
+    OpenUnread(options);
+    ASSERT_OK(store_->Load());
+  }
+  // Without a look at what is on the disks.
+  void OpenUnread(StoreOptions options = {}) {
     store_.reset();
     std::vector<std::unique_ptr<Volume>> volumes;
     for (const char* path : {"/v1", "/v2"}) {
@@ -65,7 +70,6 @@ class ReplicaStoreTest : public ::testing::Test {
       volumes.push_back(*std::move(volume));
     }
     store_ = std::make_unique<ReplicaStore>(std::move(volumes), options, events_);
-    ASSERT_OK(store_->Load());
   }
 
   // Writes bytes [writer.length(), end) of data_ as one piece.

@@ -63,9 +63,9 @@ uint64_t LongestWithCrc(const DataChecksum& checksum, std::span<const std::byte>
 }
 
 // How much was on stable media, as far as records tell: no power cut explains that it does not fit.
-uint64_t SyncedBytes(FileSystem& fs, const std::string& tail_path, BlockId block) {
+uint64_t SyncedBytes(const std::vector<TailRecord>& records) {
   uint64_t synced = 0;
-  for (const TailRecord& record : ReadTailRecords(fs, tail_path, block)) {
+  for (const TailRecord& record : records) {
     synced = std::max(synced, record.length);
   }
   return synced;
@@ -80,13 +80,18 @@ absl::Status BeginAnew(File& data, File& meta) {
   return meta.WriteAt(0, header);
 }
 
+// A full disk is no want of descriptors or memory, and does not pass by itself.
+absl::Status OfAWrite(const absl::Status& status) {
+  if (!absl::IsResourceExhausted(status)) return status;
+  return absl::FailedPreconditionError(status.message());
+}
+
 // The longest length in a tail record that ends inside `chunk`, which begins at `offset`, and whose
 // CRC matches; 0 for none.
-uint64_t LongestInTail(FileSystem& fs, const std::string& path, BlockId block,
-                       const DataChecksum& checksum, uint64_t offset,
-                       std::span<const std::byte> chunk) {
+uint64_t LongestInTail(const std::vector<TailRecord>& records, const DataChecksum& checksum,
+                       uint64_t offset, std::span<const std::byte> chunk) {
   uint64_t longest = 0;
-  for (const TailRecord& record : ReadTailRecords(fs, path, block)) {
+  for (const TailRecord& record : records) {
     if (record.bytes_per_checksum != checksum.bytes_per_checksum() || record.length <= offset ||
         record.length - offset > chunk.size() ||
         checksum.RoundDown(record.length) == record.length) {
@@ -202,7 +207,8 @@ absl::StatusOr<RecoveredPrefix> RecoverPrefix(FileSystem& fs, const ReplicaPaths
   ASSIGN_OR_RETURN(const std::unique_ptr<File> meta, fs.Open(paths.meta, {.write = true}));
   ASSIGN_OR_RETURN(const uint64_t data_size, data->Size());
   ASSIGN_OR_RETURN(const uint64_t meta_size, meta->Size());
-  const uint64_t synced = SyncedBytes(fs, paths.tail, block);
+  ASSIGN_OR_RETURN(const std::vector<TailRecord> records, ReadTailRecords(fs, paths.tail, block));
+  const uint64_t synced = SyncedBytes(records);
   const RecoveredPrefix damaged{.length = data_size, .damaged = true};
   std::array<std::byte, transfer::kMetaHeaderBytes> header{};
   if (meta_size >= header.size()) RETURN_IF_ERROR(ReadFully(*meta, "meta", 0, header));
@@ -213,7 +219,7 @@ absl::StatusOr<RecoveredPrefix> RecoverPrefix(FileSystem& fs, const ReplicaPaths
     const bool written = std::any_of(header.begin(), header.end(),
                                      [](std::byte byte) { return byte != std::byte{0}; });
     if (written) return parsed.status();
-    RETURN_IF_ERROR(BeginAnew(*data, *meta));
+    RETURN_IF_ERROR(OfAWrite(BeginAnew(*data, *meta)));
     return RecoveredPrefix{};
   }
   const DataChecksum checksum = *parsed;
@@ -238,7 +244,7 @@ absl::StatusOr<RecoveredPrefix> RecoverPrefix(FileSystem& fs, const ReplicaPaths
                        ReadChecksums(*meta, checksum, chunk_start, chunk_start + 1));
       length += LongestWithCrc(checksum, chunk, LoadBig32(crc.data()));
     }
-    length = std::max(length, LongestInTail(fs, paths.tail, block, checksum, chunk_start, chunk));
+    length = std::max(length, LongestInTail(records, checksum, chunk_start, chunk));
     if (checksum.RoundDown(length) != length) {
       tail_crc = checksum.Of(std::span(chunk).first(static_cast<size_t>(length - chunk_start)));
     }
@@ -246,8 +252,8 @@ absl::StatusOr<RecoveredPrefix> RecoverPrefix(FileSystem& fs, const ReplicaPaths
   if (synced > length) return damaged;
   // A synced tail may have lost its place in a meta file that never grew to it.
   const uint64_t wanted = MetaFileBytes(checksum, length);
-  if (meta_size < wanted) RETURN_IF_ERROR(meta->Truncate(wanted));
-  RETURN_IF_ERROR(CutFiles(*data, *meta, checksum, length, tail_crc));
+  if (meta_size < wanted) RETURN_IF_ERROR(OfAWrite(meta->Truncate(wanted)));
+  RETURN_IF_ERROR(OfAWrite(CutFiles(*data, *meta, checksum, length, tail_crc)));
   return RecoveredPrefix{.length = length};
 }
 

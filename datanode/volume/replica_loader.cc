@@ -52,10 +52,10 @@ std::optional<MetaName> ParseMetaName(absl::string_view name) {
 
 // A replica moves between rbw/ and finalized/ by two renames, meta first. Where data lie without
 // their meta file, and the meta file is in the other place, the second rename is made up for.
-void CompleteInterruptedMoves(Volume& volume) {
+absl::Status CompleteInterruptedMoves(Volume& volume) {
   FileSystem& fs = volume.fs();
   const auto rbw = ListReplicaFiles(fs, volume.RbwDirectory());
-  if (!rbw.ok()) return volume.MarkFailed(rbw.status());
+  RETURN_IF_ERROR(rbw.status());
   const auto move = [&](BlockId block, const std::string& from, const std::string& to) {
     const std::string name = "/" + DataFileName(block);
     const absl::Status status = fs.Rename(from + name, to + name);
@@ -66,6 +66,7 @@ void CompleteInterruptedMoves(Volume& volume) {
     const std::string finalized = volume.FinalizedDirectory(block);
     if (rbw->meta.contains(block) || !fs.IsDirectory(finalized)) continue;
     const auto there = ListReplicaFiles(fs, finalized);
+    if (absl::IsResourceExhausted(there.status())) return there.status();
     if (there.ok() && there->meta.contains(block) && !there->data.contains(block)) {
       move(block, volume.RbwDirectory(), finalized);
     }
@@ -74,26 +75,28 @@ void CompleteInterruptedMoves(Volume& volume) {
     const std::string finalized = volume.FinalizedDirectory(block);
     if (rbw->data.contains(block) || !fs.IsDirectory(finalized)) continue;
     const auto there = ListReplicaFiles(fs, finalized);
+    if (absl::IsResourceExhausted(there.status())) return there.status();
     if (there.ok() && there->data.contains(block) && !there->meta.contains(block)) {
       move(block, finalized, volume.RbwDirectory());
     }
   }
+  return absl::OkStatus();
 }
 
-void LoadFinalized(Volume& volume, int index, std::vector<ReplicaInfo>& found) {
+absl::Status LoadFinalized(Volume& volume, int index, std::vector<ReplicaInfo>& found) {
   FileSystem& fs = volume.fs();
   const auto outer = fs.List(volume.FinalizedRoot());
-  if (!outer.ok()) return volume.MarkFailed(outer.status());
+  RETURN_IF_ERROR(outer.status());
   for (const std::string& x : *outer) {
     const std::string outer_path = absl::StrCat(volume.FinalizedRoot(), "/", x);
     if (!absl::StartsWith(x, "subdir") || !fs.IsDirectory(outer_path)) continue;
     const auto inner = fs.List(outer_path);
-    if (!inner.ok()) return volume.MarkFailed(inner.status());
+    RETURN_IF_ERROR(inner.status());
     for (const std::string& y : *inner) {
       const std::string directory = absl::StrCat(outer_path, "/", y);
       if (!absl::StartsWith(y, "subdir")) continue;
       const auto listing = ListReplicaFiles(fs, directory);
-      if (!listing.ok()) return volume.MarkFailed(listing.status());
+      RETURN_IF_ERROR(listing.status());
       for (const BlockId block : listing->data) {
         if (directory != volume.FinalizedDirectory(block)) {
           // Its files are looked for where they belong, so it must not be in the map: whoever
@@ -105,7 +108,7 @@ void LoadFinalized(Volume& volume, int index, std::vector<ReplicaInfo>& found) {
         const auto file = fs.Open(absl::StrCat(directory, "/", DataFileName(block)), {});
         const auto size = file.ok() ? (*file)->Size() : file.status();
         volume.Note(VolumeUse::kRead, size.status()).IgnoreError();  // the replica is judged below
-        if (volume.failed()) return;
+        if (volume.failed()) return absl::OkStatus();
         if (absl::IsResourceExhausted(size.status())) {
           // No descriptors or memory: it may be as good as any. The scanner's sweep finds it.
           LOG_ERROR("volume {}: {}: left out for now: {}", volume.path(), NameOf(block),
@@ -126,21 +129,27 @@ void LoadFinalized(Volume& volume, int index, std::vector<ReplicaInfo>& found) {
       }
     }
   }
+  return absl::OkStatus();
 }
 
 // Data in finalized/ whose meta file is not there: a move that could not be completed.
-bool LacksMeta(Volume& volume, BlockId block) {
+absl::StatusOr<bool> LacksMeta(Volume& volume, BlockId block) {
   const auto there = ListReplicaFiles(volume.fs(), volume.FinalizedDirectory(block));
+  if (absl::IsResourceExhausted(there.status())) return there.status();
   return there.ok() && there->data.contains(block) && !there->meta.contains(block);
 }
 
 // Data in rbw/ that have no meta file anywhere: what they are worth without checksums.
-std::optional<ReplicaInfo> JudgeDataWithoutMeta(Volume& volume, int index, BlockId block) {
+absl::StatusOr<std::optional<ReplicaInfo>> JudgeDataWithoutMeta(Volume& volume, int index,
+                                                                BlockId block) {
   FileSystem& fs = volume.fs();
   const ReplicaPaths paths = PathsIn(volume.RbwDirectory(), block, GenerationStamp{0});
   const auto file = fs.Open(paths.data, {});
   const auto size = file.ok() ? (*file)->Size() : file.status();
-  if (size.ok() && !ReadTailRecords(fs, paths.tail, block).empty()) {
+  if (absl::IsResourceExhausted(size.status())) return size.status();
+  const auto records = ReadTailRecords(fs, paths.tail, block);
+  if (absl::IsResourceExhausted(records.status())) return records.status();
+  if (size.ok() && !(records.ok() && records->empty())) {
     LOG_ERROR("volume {}: {} was being written and has lost its meta file; kept aside as corrupt",
               volume.path(), NameOf(block));
     return ReplicaInfo{.block = block,
@@ -159,17 +168,19 @@ std::optional<ReplicaInfo> JudgeDataWithoutMeta(Volume& volume, int index, Block
   return std::nullopt;
 }
 
-void LoadRbw(Volume& volume, int index, std::vector<ReplicaInfo>& found) {
+absl::Status LoadRbw(Volume& volume, int index, std::vector<ReplicaInfo>& found) {
   FileSystem& fs = volume.fs();
   const auto listing = ListReplicaFiles(fs, volume.RbwDirectory());
-  if (!listing.ok()) return volume.MarkFailed(listing.status());
+  RETURN_IF_ERROR(listing.status());
   for (const BlockId block : listing->tails) {
     if (listing->data.contains(block)) continue;
     // Its replica was finalized, or deleted, a moment before the end.
     fs.Remove(absl::StrCat(volume.RbwDirectory(), "/", TailFileName(block))).IgnoreError();
   }
   for (const auto& [block, stamp] : listing->meta) {
-    if (listing->data.contains(block) || LacksMeta(volume, block)) continue;
+    if (listing->data.contains(block)) continue;
+    ASSIGN_OR_RETURN(const bool moved, LacksMeta(volume, block));
+    if (moved) continue;
     // A power cut took the data file, which the first sync would have kept.
     const absl::Status status =
         fs.Remove(absl::StrCat(volume.RbwDirectory(), "/", MetaFileName(block, stamp)));
@@ -177,14 +188,17 @@ void LoadRbw(Volume& volume, int index, std::vector<ReplicaInfo>& found) {
              NameOf(block), status);
   }
   for (const BlockId block : listing->data) {
+    if (volume.failed()) return absl::OkStatus();
     const auto meta = listing->meta.find(block);
     if (meta == listing->meta.end()) {
-      if (const auto damaged = JudgeDataWithoutMeta(volume, index, block))
-        found.push_back(*damaged);
+      ASSIGN_OR_RETURN(const auto damaged, JudgeDataWithoutMeta(volume, index, block));
+      if (damaged.has_value()) found.push_back(*damaged);
       continue;
     }
     const auto recovered =
         RecoverPrefix(fs, PathsIn(volume.RbwDirectory(), block, meta->second), block);
+    // Nobody comes back to it before the next start, and a recovery would go on without it.
+    if (absl::IsResourceExhausted(recovered.status())) return recovered.status();
     const bool good = recovered.ok() && !recovered->damaged;
     if (good) {
       LOG_INFO("volume {}: {} stamp {} was being written: {} bytes recovered", volume.path(),
@@ -203,6 +217,18 @@ void LoadRbw(Volume& volume, int index, std::vector<ReplicaInfo>& found) {
                      .volume = index,
                      .in_rbw = !good});
   }
+  return absl::OkStatus();
+}
+
+absl::Status LoadAll(Volume& volume, int index, std::vector<ReplicaInfo>& found) {
+  FileSystem& fs = volume.fs();
+  ASSIGN_OR_RETURN(const std::vector<std::string> temporary, fs.List(volume.TmpDirectory()));
+  for (const std::string& name : temporary) {
+    fs.Remove(absl::StrCat(volume.TmpDirectory(), "/", name)).IgnoreError();  // next start again
+  }
+  RETURN_IF_ERROR(CompleteInterruptedMoves(volume));
+  RETURN_IF_ERROR(LoadFinalized(volume, index, found));
+  return LoadRbw(volume, index, found);
 }
 
 }  // namespace
@@ -221,20 +247,14 @@ absl::StatusOr<ReplicaListing> ListReplicaFiles(FileSystem& fs, const std::strin
   return listing;
 }
 
-std::vector<ReplicaInfo> LoadReplicas(Volume& volume, int index) {
+absl::StatusOr<std::vector<ReplicaInfo>> LoadReplicas(Volume& volume, int index) {
   std::vector<ReplicaInfo> found;
-  FileSystem& fs = volume.fs();
-  const auto temporary = fs.List(volume.TmpDirectory());
-  if (!temporary.ok()) {
-    volume.MarkFailed(temporary.status());
-    return found;
+  const absl::Status status = LoadAll(volume, index, found);
+  if (absl::IsResourceExhausted(status)) {
+    return absl::Status(status.code(), absl::StrCat("volume ", volume.path(),
+                                                    " cannot be read now: ", status.message()));
   }
-  for (const std::string& name : *temporary) {
-    fs.Remove(absl::StrCat(volume.TmpDirectory(), "/", name)).IgnoreError();  // next start again
-  }
-  CompleteInterruptedMoves(volume);
-  LoadFinalized(volume, index, found);
-  LoadRbw(volume, index, found);
+  if (!status.ok()) volume.MarkFailed(status);
   return found;
 }
 

@@ -20,8 +20,11 @@ namespace cairn::datanode {
 // finalized, waiting for recovery or corrupt. Left alone, and none of them, are data in a wrong
 // subdir, and data in rbw/ that were never synced and have no meta file: those give way when a
 // replica of the block is created on this volume. `index` is the volume's, for ReplicaInfo. A
-// directory that cannot be read marks the volume as failed; what was found before that is returned.
-std::vector<ReplicaInfo> LoadReplicas(Volume& volume, int index);
+// directory that cannot be read marks the volume as failed; what was found before that is returned,
+// as soon as the volume has failed, whoever finds that. kResourceExhausted: descriptors or memory
+// were short, so that a replica that was being written, or all in a directory, could not be looked
+// at; nothing is known to be wrong with them, and the same call may succeed later.
+absl::StatusOr<std::vector<ReplicaInfo>> LoadReplicas(Volume& volume, int index);
 
 // One directory's files, by their names alone.
 struct ReplicaListing {

@@ -55,23 +55,64 @@ TEST_F(ReplicaStoreTest, AReplicaWhoseHeaderRottedIsReportedAndLeftAsItIs) {
   EXPECT_OK(Create(kNewStamp));  // a newer one takes its place
 }
 
-// Nobody would come back to it: the scanner looks for replicas in finalized/ only.
-TEST_F(ReplicaStoreTest, AnOpenReplicaThatCannotBeOpenedAtStartIsReported) {
+// Nobody would come back to it, since the scanner looks for replicas in finalized/ only; and a
+// recovery would do without it.
+TEST_F(ReplicaStoreTest, AnOpenReplicaThatCannotBeReadForWantOfMemoryOrDescriptorsFailsTheStart) {
   Open();
   ASSERT_OK_AND_ASSIGN(auto writer, Create());
-  ASSERT_OK(WriteTo(*writer, 1'024));
+  ASSERT_OK(WriteTo(*writer, 70'001));
+  ASSERT_OK(writer->Sync());
   writer.reset();
   const ReplicaPaths paths = Paths();
+  for (const std::string& file : {paths.data, paths.meta, paths.tail}) {
+    SCOPED_TRACE(file);
+    hooked_.before_open = [&](const std::string& path) -> absl::Status {
+      return path == file ? absl::ResourceExhaustedError("EMFILE") : absl::OkStatus();
+    };
+    OpenUnread();
+    EXPECT_THAT(store_->Load(), StatusIs(absl::StatusCode::kResourceExhausted));
+    hooked_.before_open = nullptr;
+    Open();
+    EXPECT_EQ(store_->Find(kBlock)->state, ReplicaState::kWaitingRecovery);
+    EXPECT_THAT(ReadAll(), IsOkAndHolds(data_.substr(0, 70'001)));
+  }
+}
+
+// With its bytes unreadable it would pass for one that never synced anything.
+TEST_F(ReplicaStoreTest, ATailFileThatCannotBeReadIsNotTakenForNone) {
+  Open();
+  ASSERT_OK_AND_ASSIGN(auto writer, Create());
+  ASSERT_OK(WriteTo(*writer, 70'001));
+  ASSERT_OK(writer->Sync());
+  writer.reset();
+  const ReplicaPaths paths = Paths();
+  ASSERT_OK(fs_.FlipBit(paths.data, 1000, 3));
   hooked_.before_open = [&](const std::string& path) -> absl::Status {
-    return path == paths.meta ? absl::ResourceExhaustedError("EMFILE") : absl::OkStatus();
+    return path == paths.tail ? absl::DataLossError("EIO") : absl::OkStatus();
   };
   Open();
   hooked_.before_open = nullptr;
-  ASSERT_TRUE(store_->Find(kBlock).has_value());
   EXPECT_EQ(store_->Find(kBlock)->state, ReplicaState::kCorrupt);
-  EXPECT_THAT(store_->InitRecovery(kBlock, kNewStamp), StatusIs(absl::StatusCode::kDataLoss));
+  ASSERT_OK_AND_ASSIGN(const std::string left, fs_.ReadAll(paths.data, 1 << 20));
+  EXPECT_EQ(left.size(), 70'001u);
+}
+
+TEST_F(ReplicaStoreTest, ADirectoryThatCannotBeListedForNowFailsTheStartAndNotTheVolume) {
   Open();
-  EXPECT_THAT(ReadAll(), IsOkAndHolds(data_.substr(0, 1'024)));
+  ASSERT_OK(WriteFinalized(1000));
+  for (int nth = 1;; ++nth) {
+    SCOPED_TRACE(nth);
+    OpenUnread();
+    const int before = fs_.calls(FileCall::kList);
+    fs_.FailCall(FileCall::kList, nth, absl::ResourceExhaustedError("EMFILE"));
+    const absl::Status loaded = store_->Load();
+    if (fs_.calls(FileCall::kList) - before < nth) break;  // none was left to fail
+    EXPECT_THAT(loaded, StatusIs(absl::StatusCode::kResourceExhausted));
+    for (const Volume* const volume : store_->volumes()) EXPECT_FALSE(volume->failed());
+  }
+  fs_.ClearFaults();
+  Open();
+  EXPECT_THAT(ReadAll(), IsOkAndHolds(data_.substr(0, 1000)));
 }
 
 // What was synced cannot be a torn write: it is no beginning of the block to go on from.

@@ -10,6 +10,7 @@
 #include "common/logging.h"
 #include "common/status_macros.h"
 #include "datanode/volume/replica_loader.h"
+#include "datanode/volume/volume_watch.h"
 
 namespace cairn::datanode {
 
@@ -61,19 +62,24 @@ bool ReplicaStore::IsTold(const Entry& entry) {
 
 // ---- Start ----
 
-absl::Status ReplicaStore::Load() {
+absl::Status ReplicaStore::Load(absl::Duration hang_limit) {
+  using Found = absl::StatusOr<std::vector<ReplicaInfo>>;
   const std::vector<Volume*> all = volumes();
-  std::vector<std::vector<ReplicaInfo>> found(all.size());
-  std::vector<std::thread> threads;
-  if (all.size() == 1) found[0] = LoadReplicas(*all[0], 0);
-  for (size_t i = 0; all.size() > 1 && i < all.size(); ++i) {
-    threads.emplace_back(
-        [&all, &found, i] { found[i] = LoadReplicas(*all[i], static_cast<int>(i)); });
+  std::vector<std::optional<Found>> found;
+  if (all.size() == 1 && hang_limit == absl::InfiniteDuration()) {
+    found.emplace_back(LoadReplicas(*all[0], 0));
+  } else {
+    found = loading_.Each<Found>(
+        all.size(), [all](size_t i) { return LoadReplicas(*all[i], static_cast<int>(i)); },
+        [&](size_t i) {
+          JudgeHang(*all[i], hang_limit);
+          return all[i]->failed();
+        });
   }
-  for (std::thread& thread : threads) thread.join();
   for (size_t i = 0; i < all.size(); ++i) {
     if (all[i]->failed()) continue;  // nothing of another volume may give way to it
-    for (const ReplicaInfo& replica : found[i]) Adopt(replica);
+    RETURN_IF_ERROR(found[i]->status());
+    for (const ReplicaInfo& replica : **found[i]) Adopt(replica);
     LOG_INFO("volume {}: {} replicas, {} bytes", all[i]->path(), all[i]->blocks(),
              all[i]->used_bytes());
   }

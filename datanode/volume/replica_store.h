@@ -38,6 +38,7 @@
 #include "common/io/file_system.h"
 #include "common/mutex.h"
 #include "common/replica_digest.h"
+#include "datanode/volume/disk_calls.h"
 #include "datanode/volume/replica.h"
 #include "datanode/volume/replica_index.h"
 #include "datanode/volume/replica_writer.h"
@@ -95,9 +96,11 @@ class ReplicaStore {
                ReplicaEvents& events);
 
   // Finds what is on the disks; called once, before anything else. Temporary files are deleted, of
-  // two replicas of one block the better one is kept. An unreadable volume is marked as failed; an
-  // error only if all are.
-  absl::Status Load();
+  // two replicas of one block the better one is kept. An unreadable volume is marked as failed, and
+  // so is one of which a call does not return for `hang_limit`: nobody waits for it but the
+  // destructor. kDataLoss: all have failed. kResourceExhausted: descriptors or memory were short,
+  // so that it is not known what is there; to be tried again by a store that is made anew.
+  absl::Status Load(absl::Duration hang_limit = absl::InfiniteDuration());
 
   // All volumes there have been since the start, by their index, which never changes. One that was
   // removed counts as failed; none is destroyed before the store. Removed at most, never less than
@@ -325,6 +328,7 @@ class ReplicaStore {
   std::vector<ReplicaIndex> finalized_ ABSL_GUARDED_BY(mu_);  // by volume; without those deleting
   absl::flat_hash_map<BlockId, GenerationStamp> recovering_ ABSL_GUARDED_BY(mu_);
   std::vector<std::unique_ptr<Volume>> owned_ ABSL_GUARDED_BY(mu_);
+  DiskCalls loading_;  // Load's; last, since it waits for those who use the rest
 };
 
 }  // namespace cairn::datanode

@@ -94,7 +94,7 @@ absl::Status ReplicaWriter::OpenFiles(bool create) {
     last_crc_ = transfer::LoadBig32(crc.data());
   }
   has_tail_ = fs.Exists(paths_.tail);
-  tail_sequence_ = LastTailSequence(fs, paths_.tail, block_);
+  ASSIGN_OR_RETURN(tail_sequence_, LastTailSequence(fs, paths_.tail, block_));
   directory_synced_ = true;  // Reopen has done it
   return absl::OkStatus();
 }

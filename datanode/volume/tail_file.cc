@@ -10,11 +10,13 @@ namespace cairn::datanode {
 
 using transfer::DataChecksum;
 
-std::vector<TailRecord> ReadTailRecords(FileSystem& fs, const std::string& path, BlockId block) {
+absl::StatusOr<std::vector<TailRecord>> ReadTailRecords(FileSystem& fs, const std::string& path,
+                                                        BlockId block) {
   std::vector<TailRecord> records;
-  if (!fs.Exists(path)) return records;
-  const auto contents = fs.ReadAll(path, 2 * kTailSlotBytes);
-  if (!contents.ok()) return records;
+  constexpr uint64_t kMaxBytes = uint64_t{1} << 20;  // what follows the slots is no matter
+  const auto contents = fs.ReadAll(path, kMaxBytes);
+  if (absl::IsNotFound(contents.status())) return records;
+  RETURN_IF_ERROR(contents.status());
   const auto bytes = std::as_bytes(std::span(contents->data(), contents->size()));
   for (const uint64_t slot : {uint64_t{0}, kTailSlotBytes}) {
     if (bytes.size() < slot) continue;
@@ -38,9 +40,10 @@ absl::Status WriteTailRecord(FileSystem& fs, const std::string& path, BlockId bl
   return sync ? file->SyncData() : absl::OkStatus();
 }
 
-uint64_t LastTailSequence(FileSystem& fs, const std::string& path, BlockId block) {
+absl::StatusOr<uint64_t> LastTailSequence(FileSystem& fs, const std::string& path, BlockId block) {
   uint64_t last = 0;
-  for (const TailRecord& record : ReadTailRecords(fs, path, block)) {
+  ASSIGN_OR_RETURN(const std::vector<TailRecord> records, ReadTailRecords(fs, path, block));
+  for (const TailRecord& record : records) {
     last = std::max(last, record.sequence);
   }
   return last;
@@ -49,7 +52,7 @@ uint64_t LastTailSequence(FileSystem& fs, const std::string& path, BlockId block
 absl::Status ShortenTailRecords(FileSystem& fs, const std::string& path, BlockId block,
                                 const DataChecksum& checksum, uint64_t length,
                                 std::optional<uint32_t> tail_crc) {
-  const std::vector<TailRecord> records = ReadTailRecords(fs, path, block);
+  ASSIGN_OR_RETURN(const std::vector<TailRecord> records, ReadTailRecords(fs, path, block));
   const auto longer = [length](const TailRecord& record) { return record.length > length; };
   if (std::none_of(records.begin(), records.end(), longer)) return absl::OkStatus();
   if (length == 0) {
@@ -57,7 +60,7 @@ absl::Status ShortenTailRecords(FileSystem& fs, const std::string& path, BlockId
     return fs.SyncDirectory(ParentDirectory(path));
   }
   // The longer record's hsync has synced all that is kept.
-  uint64_t sequence = LastTailSequence(fs, path, block);
+  ASSIGN_OR_RETURN(uint64_t sequence, LastTailSequence(fs, path, block));
   for (int slot = 0; slot < 2; ++slot) {
     RETURN_IF_ERROR(WriteTailRecord(fs, path, block, checksum, length, tail_crc, &sequence,
                                     /*sync=*/slot == 1));

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "common/ids.h"
 #include "common/io/file_system.h"
 #include "datanode/volume/tail_record.h"
@@ -17,8 +18,10 @@
 
 namespace cairn::datanode {
 
-// The readable records of a tail file that belong to the block; none if there is no file.
-std::vector<TailRecord> ReadTailRecords(FileSystem& fs, const std::string& path, BlockId block);
+// The whole records of a tail file that belong to the block; none if there is no file. An error of
+// the disk, or kResourceExhausted for want of descriptors or memory: it is not known what it says.
+absl::StatusOr<std::vector<TailRecord>> ReadTailRecords(FileSystem& fs, const std::string& path,
+                                                        BlockId block);
 
 // Records that the first `length` bytes, at least one, are on stable media, in the slot that the
 // last record does not have. `tail_crc` is of the partial last chunk; absent at a chunk boundary.
@@ -36,6 +39,6 @@ absl::Status ShortenTailRecords(FileSystem& fs, const std::string& path, BlockId
                                 std::optional<uint32_t> tail_crc);
 
 // The highest sequence in a tail file, 0 if there is none: the next record must not take its slot.
-uint64_t LastTailSequence(FileSystem& fs, const std::string& path, BlockId block);
+absl::StatusOr<uint64_t> LastTailSequence(FileSystem& fs, const std::string& path, BlockId block);
 
 }  // namespace cairn::datanode

@@ -59,7 +59,7 @@ class ChangingStoreTest : public ::testing::Test {
   }
   absl::StatusOr<int> Add(const std::string& path) {
     ASSIGN_OR_RETURN(auto volume, Volume::Open(store_.fs, {.path = path}, 0, "dn-uuid"));
-    const auto found = LoadReplicas(*volume, 0);
+    const std::vector<ReplicaInfo> found = LoadReplicas(*volume, 0).value();
     return store_->AddVolume(std::move(volume), found);
   }
   TestStore store_;

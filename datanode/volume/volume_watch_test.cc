@@ -11,53 +11,16 @@
 #include "common/testing/fake_clock.h"
 #include "common/testing/status_matchers.h"
 #include "common/testing/temp_dir.h"
-#include "common/testing/wrapped_file_system.h"
+#include "datanode/testing/hanging_file_system.h"
 #include "datanode/testing/test_store.h"
 
 namespace cairn::datanode {
 namespace {
 
+using testing::HangingFileSystem;
 using ::testing::HasSubstr;
 using testing::RecordedEvents;
 using testing::TestStore;
-
-// What lies below one directory hangs while it is told to.
-class HangingFileSystem final : public FileSystemWrapper {
- public:
-  explicit HangingFileSystem(std::string directory) : directory_(std::move(directory)) {}
-
-  void Hang(bool hangs) {
-    MutexLock lock(mu_);
-    hangs_ = hangs;
-    released_.NotifyAll();
-  }
-  int waiting() const { return waiting_.load(); }
-
-  absl::StatusOr<std::unique_ptr<File>> Open(const std::string& path,
-                                             const OpenOptions& options) override {
-    Wait(path);
-    return FileSystemWrapper::Open(path, options);
-  }
-  absl::StatusOr<SpaceInfo> Space(const std::string& path) override {
-    Wait(path);
-    return FileSystemWrapper::Space(path);
-  }
-
- private:
-  void Wait(const std::string& path) {
-    if (path.rfind(directory_, 0) != 0) return;
-    MutexLock lock(mu_);
-    ++waiting_;
-    while (hangs_) released_.Wait(mu_);
-    --waiting_;
-  }
-
-  const std::string directory_;
-  std::atomic<int> waiting_{0};
-  Mutex mu_;
-  CondVar released_;
-  bool hangs_ ABSL_GUARDED_BY(mu_) = false;
-};
 
 TEST(CallWatchTest, KnowsTheOldestCallAndForgetsWhatReturned) {
   FakeClock clock;
@@ -168,6 +131,35 @@ TEST_F(HangTest, TheLastVolumeIsTooMany) {
   VolumeWatch watch(*store_, Quick(absl::Milliseconds(50)),
                     [&](const absl::Status&) { too_many = true; });
   EVENTUALLY(too_many.load());
+  files_.Hang(false);
+}
+
+// What the disk of one volume holds cannot be read at start: those of the others are there.
+TEST_F(HangTest, AVolumeThatHangsWhileItIsReadAtStartIsGivenUp) {
+  ASSERT_OK(Write(1, 0));
+  ASSERT_OK(Write(2, 1));
+  store_.reset();
+  std::vector<std::unique_ptr<Volume>> volumes;
+  for (const char* name : {"v1", "v2"}) {
+    auto volume = Volume::Open(files_, {.path = dir_.Path(name)}, 0, "dn-uuid");
+    ASSERT_OK(volume);
+    volumes.push_back(*std::move(volume));
+  }
+  store_ = std::make_unique<ReplicaStore>(std::move(volumes), StoreOptions{}, events_);
+  files_.Hang(true);
+  ASSERT_OK(store_->Load(absl::Milliseconds(500)));
+  EXPECT_THAT(std::string(store_->VolumeAt(0).failure().message()), HasSubstr("it hangs: a"));
+  EXPECT_TRUE(AnyHangs(*store_, absl::Milliseconds(500)));
+  EXPECT_EQ(store_->Find(BlockId{1}), std::nullopt);
+  EXPECT_OK(store_->OpenForRead(BlockId{2}, GenerationStamp{1001}));
+  files_.Hang(false);
+  store_.reset();  // waits for the thread that hung
+}
+
+TEST_F(HangTest, TheOnlyVolumeThatHangsAtStartIsAnError) {
+  store_->VolumeAt(1).MarkFailed(absl::DataLossError("EIO"));
+  files_.Hang(true);
+  EXPECT_THAT(store_->Load(absl::Milliseconds(50)), StatusIs(absl::StatusCode::kDataLoss));
   files_.Hang(false);
 }
 
