@@ -208,6 +208,29 @@ class Hangs(Volumes):
         self.assertEqual(writer.wait(60), 0)
         self.assertTrue(cluster.cat("/w") == self.FIRST * 2)
 
+    def test_a_datanode_starts_with_a_disk_that_hangs(self):
+        """the usual answer to a disk that hangs is a restart: the others serve after it"""
+        cluster, child = self.start_with_a_disk()
+        command = cluster.command("datanode-1")
+        files = self.put_some(cluster)
+        self.assertTrue(replicas(self.disk.path))
+        self.disk.freeze()
+        child.kill()
+        child.wait()
+        child = cluster.spawn("datanode-1", command)
+        self.assertRegex(
+            cluster.log("datanode-1"), f"volume {self.disk.path} cannot be used: .*it hangs"
+        )
+        self.eventually(lambda: cluster.live_datanodes() == 2, "two datanodes")
+        self.eventually(
+            lambda: len(replicas(self.other)) == len(files), "every block is on the other disk", 60
+        )
+        cluster.stop("datanode-2")
+        self.check(cluster, files)
+        self.disk.thaw()  # what it had been asked for goes on, and is forgotten
+        child.terminate()
+        self.assertEqual(child.wait(60), 0)
+
 
 class Failures(Volumes):
     def setUp(self):
