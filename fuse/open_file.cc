@@ -30,8 +30,10 @@ absl::Status OnlyAtTheEnd(const std::string& path, uint64_t offset, uint64_t end
 OpenFile::OpenFile(uint64_t inode) : inode_(inode), path_(PathOf(inode)) {}
 
 void OpenFile::NoteWritten() {
+  const uint64_t length = stream_->position();
+  NoteTold(length);
   MutexLock lock(written_mu_);
-  written_ = {.length = stream_->position(), .modified = SystemClock().Now()};
+  written_ = {.length = length, .modified = SystemClock().Now()};
 }
 
 void OpenFile::NoteClosed() {

@@ -80,7 +80,8 @@ class OpenFile {
   std::optional<Written> written() const ABSL_LOCKS_EXCLUDED(written_mu_);
   // Changes whenever bytes that were there have gone: readers must look again.
   uint64_t cuts() const { return cuts_.load(std::memory_order_acquire); }
-  // The greatest length that the kernel was told since somebody opened the file.
+  // The greatest length that anybody here can know of since somebody opened the file: from what he
+  // wrote, or because the kernel was told.
   void NoteTold(uint64_t length);
   uint64_t told() const { return told_.load(std::memory_order_relaxed); }
   // After the last writer: has the namenode close the file if writing it failed. Errors are logged.
