@@ -1,10 +1,11 @@
+#include <cerrno>
+
+#include "client/path.h"
 #include "common/fs_error.h"
 #include "common/status_macros.h"
 #include "fuse/ops/ops.h"
 #include "fuse/ops/serve.h"
 #include "fuse/paths.h"
-
-#include "client/path.h"
 
 namespace cairn::fuse {
 namespace {
@@ -49,6 +50,12 @@ void Rmdir(fuse_req_t req, fuse_ino_t parent, const char* name) {
   Serve(req, "rmdir", [&](Mount& mount, const ClientPtr& fs) -> absl::Status {
     const uint64_t parent_id = mount.IdOf(parent);
     const std::string path = ChildPath(parent_id, name);
+    // The kernel's idea of what the name stands for may be old, and HDFS deletes whatever is there.
+    ASSIGN_OR_RETURN(const client::FileStatus status, fs->Stat(path));
+    if (!status.is_directory()) {
+      fuse_reply_err(req, ENOTDIR);
+      return absl::OkStatus();
+    }
     absl::Status removed = Remove(*fs, path);
     if (GetFsError(removed) == FsError::kNotEmptyDirectory && !mount.files().empty()) {
       ASSIGN_OR_RETURN(const bool moved, MoveHiddenUp(mount, fs, parent_id, path));

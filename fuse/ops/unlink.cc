@@ -1,3 +1,5 @@
+#include <cerrno>
+
 #include "common/fs_error.h"
 #include "common/status_macros.h"
 #include "fuse/ops/ops.h"
@@ -27,11 +29,9 @@ absl::Status Hide(Mount& mount, const ClientPtr& fs, uint64_t parent, const std:
   return Remove(*fs, hidden);
 }
 
-absl::Status UnlinkName(Mount& mount, const ClientPtr& fs, uint64_t parent,
-                        absl::string_view name) {
+absl::Status UnlinkName(Mount& mount, const ClientPtr& fs, uint64_t parent, absl::string_view name,
+                        const client::FileStatus& status) {
   const std::string path = ChildPath(parent, name);
-  if (mount.files().empty()) return Remove(*fs, path);
-  ASSIGN_OR_RETURN(const client::FileStatus status, fs->Stat(path));
   const bool open = mount.files().Find(status.inode) != nullptr;
   // Who removes it under its hidden name means it.
   if (!open || name == HiddenName(status.inode)) return Remove(*fs, path);
@@ -43,7 +43,14 @@ absl::Status UnlinkName(Mount& mount, const ClientPtr& fs, uint64_t parent,
 void Unlink(fuse_req_t req, fuse_ino_t parent, const char* name) {
   if (RefuseName(req, name)) return;
   Serve(req, "unlink", [&](Mount& mount, const ClientPtr& fs) -> absl::Status {
-    RETURN_IF_ERROR(UnlinkName(mount, fs, mount.IdOf(parent), name));
+    const uint64_t parent_id = mount.IdOf(parent);
+    // The kernel's idea of what the name stands for may be old, and HDFS deletes whatever is there.
+    ASSIGN_OR_RETURN(const client::FileStatus status, fs->Stat(ChildPath(parent_id, name)));
+    if (status.is_directory()) {
+      fuse_reply_err(req, EISDIR);
+      return absl::OkStatus();
+    }
+    RETURN_IF_ERROR(UnlinkName(mount, fs, parent_id, name, status));
     fuse_reply_err(req, 0);
     return absl::OkStatus();
   });
