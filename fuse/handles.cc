@@ -1,6 +1,7 @@
 #include "fuse/handles.h"
 
 #include <fcntl.h>
+#include <unistd.h>
 
 #include <utility>
 
@@ -18,7 +19,16 @@ FileHandle::FileHandle(Mount& mount, ClientPtr fs, uint64_t inode, int flags)
 
 FileHandle::~FileHandle() { files_.Close(*file_, may_write_, *fs_); }
 
-absl::Status FileHandle::OpenForReading() { return Reader().status(); }
+absl::StatusOr<std::unique_ptr<FileHandle>> FileHandle::Open(Mount& mount, ClientPtr fs,
+                                                             uint64_t inode, int flags,
+                                                             const Interrupted& interrupted) {
+  const bool cuts = (flags & O_TRUNC) != 0;
+  auto handle = std::make_unique<FileHandle>(mount, fs, inode, flags);
+  if (handle->may_write() || cuts) RETURN_IF_ERROR(fs->Access(PathOf(inode), W_OK));
+  if (handle->may_read()) RETURN_IF_ERROR(handle->Reader().status());
+  if (cuts) RETURN_IF_ERROR(handle->file().Truncate(*fs, 0, interrupted));
+  return handle;
+}
 
 absl::StatusOr<std::shared_ptr<ReadStream>> FileHandle::Reader() {
   MutexLock lock(mu_);

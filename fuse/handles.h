@@ -19,7 +19,14 @@ namespace cairn::fuse {
 // One open(2) of a file, as the user who opened it. Copies of the descriptor share it. Thread-safe.
 class FileHandle {
  public:
-  // `flags`: of open(2).
+  // Of a file that is there: asks whether the user may, and then cuts it if `flags` (of open(2))
+  // say so. The cluster is asked even if the kernel has checked: that was against attributes which
+  // may be old, and what is written may go on with a stream that another user began.
+  static absl::StatusOr<std::unique_ptr<FileHandle>> Open(Mount& mount, ClientPtr fs,
+                                                          uint64_t inode, int flags,
+                                                          const Interrupted& interrupted);
+
+  // Of a file that was just made.
   FileHandle(Mount& mount, ClientPtr fs, uint64_t inode, int flags);
   ~FileHandle();  // calls the cluster: see OpenFiles::Close
   FileHandle(const FileHandle&) = delete;
@@ -30,14 +37,12 @@ class FileHandle {
   bool may_read() const { return may_read_; }
   bool may_write() const { return may_write_; }
 
-  // Asks where the blocks are, and so whether the user may read. Read does it if this was not
-  // called.
-  absl::Status OpenForReading() ABSL_LOCKS_EXCLUDED(mu_);
   // Less than out.size() only at the end of the file, as it is now.
   absl::StatusOr<size_t> Read(uint64_t offset, std::span<std::byte> out) ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
-  // As the file is after its latest cut.
+  // As the file is after its latest cut. Asks where the blocks are, and so whether the user may
+  // read.
   absl::StatusOr<std::shared_ptr<ReadStream>> Reader() ABSL_LOCKS_EXCLUDED(mu_);
 
   OpenFiles& files_;

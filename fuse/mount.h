@@ -33,7 +33,6 @@ struct MountSettings {
   // The user for `mounter`, who started the mount: HADOOP_USER_NAME or his login.
   std::string mounting_user;
   uid_t mounter = 0;
-  bool kernel_checks = false;  // default_permissions
   // How long the kernel may answer by itself.
   absl::Duration attribute_life = absl::Seconds(1);
   absl::Duration entry_life = absl::Seconds(1);

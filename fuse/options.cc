@@ -85,7 +85,6 @@ absl::Status TakeOption(absl::string_view option, CommandLine& line) {
              std::find(std::begin(kForMount), std::end(kForMount), name) != std::end(kForMount)) {
     // Not ours.
   } else {
-    if (name == "default_permissions") line.settings.kernel_checks = true;
     line.kernel_options.emplace_back(option);
   }
   return absl::OkStatus();

@@ -32,7 +32,6 @@ TEST(Options, OursAreTakenAndTheOthersGoToLibfuse) {
   EXPECT_EQ(line->settings.attribute_life, absl::Milliseconds(2500));
   EXPECT_EQ(line->settings.entry_life, absl::ZeroDuration());
   EXPECT_EQ(line->settings.one_user, "etl");
-  EXPECT_TRUE(line->settings.kernel_checks);
   EXPECT_THAT(line->kernel_options, ElementsAre("allow_other", "default_permissions", "ro"));
   EXPECT_THAT(line->overrides, ElementsAre("dfs.replication=2"));
 }

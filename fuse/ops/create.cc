@@ -4,6 +4,7 @@
 
 #include "common/status_macros.h"
 #include "fuse/handles.h"
+#include "fuse/new_file.h"
 #include "fuse/ops/ops.h"
 #include "fuse/ops/serve.h"
 #include "fuse/paths.h"
@@ -18,11 +19,7 @@ absl::StatusOr<std::unique_ptr<FileHandle>> OpenInstead(fuse_req_t req, Mount& m
                                                         client::FileStatus& status) {
   ASSIGN_OR_RETURN(status, fs->Stat(path));
   if (!status.is_file()) return absl::AlreadyExistsError(absl::StrCat(path, ": is no file"));
-  auto handle = std::make_unique<FileHandle>(mount, fs, status.inode, flags);
-  if ((flags & O_TRUNC) != 0) {
-    RETURN_IF_ERROR(handle->file().Truncate(*fs, 0, InterruptedOf(req)));
-  }
-  return handle;
+  return FileHandle::Open(mount, fs, status.inode, flags, InterruptedOf(req));
 }
 
 }  // namespace
@@ -32,16 +29,17 @@ void Create(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t mode,
   if (RefuseName(req, name)) return;
   Serve(req, "create", [&](Mount& mount, const ClientPtr& fs) -> absl::Status {
     const std::string path = ChildPath(mount.IdOf(parent), name);
-    client::CreateOptions options;
-    options.create_parents = false;
-    options.mode = static_cast<uint16_t>(mode & 0777);
     client::FileStatus status;
     std::unique_ptr<FileHandle> handle;
-    absl::StatusOr<std::unique_ptr<client::OutputStream>> stream = fs->Create(path, options);
+    absl::StatusOr<std::unique_ptr<client::OutputStream>> stream = CreateEmpty(*fs, path, mode);
     if (stream.ok()) {
       status = (*stream)->status();
       handle = std::make_unique<FileHandle>(mount, fs, status.inode, info->flags);
-      handle->file().Adopt(*std::move(stream));
+      if (handle->may_write()) {
+        handle->file().Adopt(*std::move(stream));
+      } else {
+        RETURN_IF_ERROR(CompleteEmpty(*fs, **stream));  // no later close(2) would
+      }
     } else if (absl::IsAlreadyExists(stream.status()) && (info->flags & O_EXCL) == 0) {
       ASSIGN_OR_RETURN(handle, OpenInstead(req, mount, fs, path, info->flags, status));
     } else {

@@ -1,12 +1,9 @@
-#include <fcntl.h>
-
 #include <memory>
 
 #include "common/status_macros.h"
 #include "fuse/handles.h"
 #include "fuse/ops/ops.h"
 #include "fuse/ops/serve.h"
-#include "fuse/paths.h"
 
 namespace cairn::fuse {
 
@@ -15,14 +12,8 @@ namespace cairn::fuse {
 void Open(fuse_req_t req, fuse_ino_t ino, fuse_file_info* info) {
   ServeInode(req, "open", [&](Mount& mount, const ClientPtr& fs) -> absl::Status {
     const uint64_t id = mount.IdOf(ino);
-    auto handle = std::make_unique<FileHandle>(mount, fs, id, info->flags);
-    if (handle->may_write() && !mount.settings().kernel_checks) {
-      RETURN_IF_ERROR(fs->Access(PathOf(id), 2));
-    }
-    if ((info->flags & O_TRUNC) != 0) {
-      RETURN_IF_ERROR(handle->file().Truncate(*fs, 0, InterruptedOf(req)));
-    }
-    if (handle->may_read()) RETURN_IF_ERROR(handle->OpenForReading());
+    ASSIGN_OR_RETURN(std::unique_ptr<FileHandle> handle,
+                     FileHandle::Open(mount, fs, id, info->flags, InterruptedOf(req)));
     mount.ForgetAttributes(ino);
     SetCaching(*info);
     info->fh = reinterpret_cast<uint64_t>(handle.get());

@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include <cerrno>
 #include <optional>
 
@@ -42,6 +44,8 @@ absl::Status SetLength(fuse_req_t req, Mount& mount, const ClientPtr& caller, ui
     FileHandle& handle = FileOf(*info);
     return handle.file().Truncate(handle.fs(), length, InterruptedOf(req));
   }
+  // A gap at the end goes through the stream of who writes the file, whoever that is.
+  RETURN_IF_ERROR(caller->Access(PathOf(id), W_OK));
   Opened file(mount, caller, id, /*writer=*/true);
   RETURN_IF_ERROR(file->Truncate(*caller, length, InterruptedOf(req)));
   return file->Complete(OpenFile::Reason::kDescriptorClosed);
@@ -57,6 +61,8 @@ absl::Status SetTimes(Mount& mount, const ClientPtr& fs, uint64_t id, const stru
                       int which) {
   const auto modified = TimeOf(which, FUSE_SET_ATTR_MTIME, FUSE_SET_ATTR_MTIME_NOW, to.st_mtim);
   const auto accessed = TimeOf(which, FUSE_SET_ATTR_ATIME, FUSE_SET_ATTR_ATIME_NOW, to.st_atim);
+  // Who may not has no other writer's file completed either.
+  RETURN_IF_ERROR(fs->Access(PathOf(id), W_OK));
   Opened file(mount, fs, id, /*writer=*/false);
   return file->SetTimes(*fs, modified, accessed);
 }

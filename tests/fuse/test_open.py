@@ -1,0 +1,103 @@
+"""What an open, and its descriptor, may; looked at by processes that share no descriptor with it."""
+
+import errno
+import os
+import stat
+
+from fuse import test_mount
+from fuse.test_mount import read, write
+from harness import env
+from harness.helper import Helper
+
+DAEMON = ("setpriv", "--reuid=1", "--regid=1", "--clear-groups")
+
+
+class Opening(test_mount.OnAMount):
+    def test_a_reader_that_creates_a_file_leaves_it_closed(self):
+        path = self.directory() + "/lock"  # as flock(1) does
+        fd = os.open(path, os.O_RDONLY | os.O_CREAT, 0o644)
+        self.addCleanup(os.close, fd)
+        (other,) = self.mounts(1)
+        with open(other.point + self.in_cluster(path), "ab", buffering=0) as out:
+            out.write(b"by another client")
+        self.assertEqual(os.pread(fd, 100, 0), b"by another client")
+
+    def test_a_descriptor_reads_what_it_wrote(self):
+        path = self.directory() + "/f"
+        fd = os.open(path, os.O_RDWR | os.O_CREAT)
+        self.addCleanup(os.close, fd)
+        for count in range(1, 5):
+            os.write(fd, b"x" * 100)
+            self.assertEqual(len(os.pread(fd, 4096, 0)), 100 * count)
+
+    def test_what_the_kernel_took_for_something_else_is_not_removed(self):
+        (stale,) = self.mounts(1, "entry_timeout=600", "attr_timeout=600")
+        there = self.directory()
+        base = stale.point + self.in_cluster(there)
+        os.mkdir(there + "/was-directory")
+        write(there + "/was-file", b"")
+        self.assertTrue(stat.S_ISDIR(os.stat(base + "/was-directory").st_mode))
+        self.assertTrue(stat.S_ISREG(os.stat(base + "/was-file").st_mode))
+        os.rmdir(there + "/was-directory")
+        write(there + "/was-directory", b"kept")
+        os.unlink(there + "/was-file")
+        os.mkdir(there + "/was-file")
+        self.assertErrno(errno.ENOTDIR, os.rmdir, base + "/was-directory")
+        self.assertErrno(errno.EISDIR, os.unlink, base + "/was-file")
+        self.assertEqual(read(there + "/was-directory"), b"kept")
+        self.assertTrue(os.path.isdir(there + "/was-file"))
+
+
+class OthersFiles(test_mount.OnAMount):
+    mount_options = ("allow_other",)
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        os.chmod(env.scratch_root(), 0o711)  # others are to get as far as the mount
+        cls.daemon = Helper(DAEMON)
+        cls.addClassCleanup(cls.daemon.close)
+
+    def refused(self, script, path):
+        result = self.daemon.run(["sh", "-c", script, "sh", path])
+        self.assertNotEqual(result.returncode, 0, script)
+        self.assertRegex(result.stderr, b"Permission denied|Operation not permitted", script)
+
+    def test_an_open_that_is_refused_does_not_cut(self):
+        path = self.directory() + "/f"
+        write(path, b"kept")
+        os.chmod(path, 0o602)  # others may write it, and not read it
+        cut = 'python3 -c "import os, sys; os.open(sys.argv[1], os.O_RDWR | os.O_TRUNC)" "$1"'
+        self.refused(cut, path)
+        self.assertEqual(read(path), b"kept")
+
+    def test_who_may_not_write_changes_nothing_of_a_file_that_is_being_written(self):
+        path = self.directory() + "/f"
+        (other,) = self.mounts(1)
+        with open(path, "wb", buffering=0) as out:
+            out.write(b"by its owner")
+            self.refused('truncate -s 100 "$1"', path)
+            self.refused('truncate -s 0 "$1"', path)
+            self.refused('touch -d 2001-01-01 "$1"', path)
+            self.assertEqual(os.stat(path).st_size, 12)
+            # Nor was it completed under its writer.
+            with open(other.point + self.in_cluster(path), "ab", buffering=0) as appender:
+                self.assertErrno(errno.EBUSY, appender.write, b"x")
+        self.assertEqual(self.cat(path), b"by its owner")
+
+
+class OthersFilesWithKernelChecks(OthersFiles):
+    mount_options = ("allow_other", "default_permissions")
+
+    def test_the_cluster_is_asked_who_may_write_although_the_kernel_was(self):
+        (stale,) = self.mounts(1, "entry_timeout=600", "attr_timeout=600", *self.mount_options)
+        there = self.directory()
+        path = stale.point + self.in_cluster(there) + "/f"
+        write(there + "/f", b"begun")
+        os.chmod(there + "/f", 0o666)
+        with open(path, "ab", buffering=0) as out:
+            out.write(b", written on")
+            self.assertEqual(os.stat(path).st_mode & 0o777, 0o666)
+            os.chmod(there + "/f", 0o600)  # the other mount's kernel goes on believing in 666
+            self.refused('echo by another >>"$1"', path)
+        self.assertEqual(read(there + "/f"), b"begun, written on")
