@@ -284,7 +284,13 @@ absl::StatusOr<std::unique_ptr<OutputStream>> FileSystem::Append(absl::string_vi
   }
   OpenFile file{.context = context_, .path = std::string(path), .inode = status.inode};
   auto impl = std::make_shared<OutputStream::Impl>(std::move(file), std::move(status));
-  if (has_block) RETURN_IF_ERROR(impl->Continue(response->block(), options.new_block));
+  if (has_block) {
+    if (absl::Status begun = impl->Continue(response->block(), options.new_block); !begun.ok()) {
+      // No stream holds the lease, and those of other files would have it renewed for ever.
+      RecoverLease(path).IgnoreError();  // the first error is what counts
+      return begun;
+    }
+  }
   impl->Register();
   return std::make_unique<OutputStream>(std::move(impl));
 }

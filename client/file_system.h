@@ -129,7 +129,8 @@ class FileSystem {
   // kFailedPrecondition with kAlreadyBeingCreated: another writer has it open.
   absl::StatusOr<std::unique_ptr<OutputStream>> Create(absl::string_view path,
                                                        const CreateOptions& options = {});
-  // Writes go after the present end. kFailedPrecondition: another writer has it open.
+  // Writes go after the present end. kFailedPrecondition: another writer has it open. If no datanode
+  // of the last block can go on with it (kUnavailable, say), the file is closed again.
   absl::StatusOr<std::unique_ptr<OutputStream>> Append(absl::string_view path,
                                                        const AppendOptions& options = {});
   // Makes the directory and its missing parents. OK when it is there. kAlreadyExists: it is a file.

@@ -218,6 +218,19 @@ TEST(WantsAnotherNodeTest, ByDefaultWhenHalfAreLostOrBytesWerePromised) {
   EXPECT_FALSE(WantsAnotherNode(ReplaceNode::kNever, 3, 1, true));
 }
 
+// Otherwise the file would be this client's for as long as it writes anything at all.
+TEST_F(StreamsTest, AnAppendThatCannotBeginGivesTheFileBack) {
+  ASSERT_OK(WriteFile("/f", "begun"));
+  for (int node = 0; node < 4; ++node) cluster_.RefuseSetUp(node);
+  EXPECT_FALSE(fs_->Append("/f").ok());
+  EXPECT_EQ(cluster_.Calls("recoverLease"), 1);
+  for (int node = 0; node < 4; ++node) cluster_.AllowSetUp(node);
+  ASSERT_OK_AND_ASSIGN(auto out, fs_->Append("/f"));
+  ASSERT_OK(out->Write(", written on"));
+  ASSERT_OK(out->Close());
+  EXPECT_EQ(cluster_.Contents("/f"), "begun, written on");
+}
+
 TEST_F(StreamsTest, AnAppendInANewBlockLeavesTheLastOneShort) {
   const std::string data = RandomBytes(1500);
   ASSERT_OK(WriteFile("/f", data.substr(0, 700)));

@@ -105,6 +105,10 @@ absl::Status FakeCluster::Handle(absl::string_view method, const std::string& by
   } else if (method == "append") {
     const auto r = Parse<hdfs::AppendRequestProto>(bytes);
     FileState& file = files_[r.src()];
+    if (file.open) {
+      return MakeFsError(FsError::kAlreadyBeingCreated,
+                         "because this file lease is currently owned by itself");
+    }
     file.open = true;
     auto& answer = As<hdfs::AppendResponseProto>(response);
     status_of(file, *answer.mutable_stat(), length_of(file));
@@ -168,6 +172,10 @@ absl::Status FakeCluster::Handle(absl::string_view method, const std::string& by
     if (r.has_last()) blocks_[r.last().blockid()].id = r.last();
     file.open = false;
     As<hdfs::CompleteResponseProto>(response).set_result(true);
+  } else if (method == "recoverLease") {
+    if (refuse_recovery_) return MakeFsError(FsError::kIo, "not now");
+    files_[Parse<hdfs::RecoverLeaseRequestProto>(bytes).src()].open = false;
+    As<hdfs::RecoverLeaseResponseProto>(response).set_result(true);
   } else if (method == "getBlockLocations") {
     const auto r = Parse<hdfs::GetBlockLocationsRequestProto>(bytes);
     const auto found = files_.find(r.src());
@@ -576,6 +584,10 @@ void FakeCluster::RefuseSetUp(int node) {
 void FakeCluster::AllowSetUp(int node) {
   MutexLock lock(mu_);
   refusing_.erase(node);
+}
+void FakeCluster::RefuseRecovery(bool refuse) {
+  MutexLock lock(mu_);
+  refuse_recovery_ = refuse;
 }
 void FakeCluster::RefuseCopies(int node) {
   MutexLock lock(mu_);

@@ -50,6 +50,7 @@ class FakeCluster {
   void Stop(int node);
   // The node behind the next packet, at its place in the chain, says that it restarts.
   void AnnounceRestart(int node);
+  void RefuseRecovery(bool refuse);  // recoverLease fails
   // The namenode says of the last block that it is being written and has `known_bytes`; no node has
   // a replica of it.
   void LoseOpenTail(const std::string& path, uint64_t known_bytes);
@@ -111,6 +112,7 @@ class FakeCluster {
   bool holding_ ABSL_GUARDED_BY(mu_) = false;
   bool giving_signs_ ABSL_GUARDED_BY(mu_) = false;
   bool ending_ ABSL_GUARDED_BY(mu_) = false;
+  bool refuse_recovery_ ABSL_GUARDED_BY(mu_) = false;
   int signs_ ABSL_GUARDED_BY(mu_) = 0;
   std::set<int> stopped_ ABSL_GUARDED_BY(mu_);
   std::set<int> restarting_ ABSL_GUARDED_BY(mu_);
