@@ -3,10 +3,12 @@
 import errno
 import os
 import stat
+import sys
 
 from fuse import test_mount
 from fuse.test_mount import read, write
 from harness import env
+from harness.cluster import run
 from harness.helper import Helper
 
 DAEMON = ("setpriv", "--reuid=1", "--regid=1", "--clear-groups")
@@ -54,9 +56,10 @@ class OthersFiles(test_mount.OnAMount):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        os.chmod(env.scratch_root(), 0o711)  # others are to get as far as the mount
+        env.let_others_in()
         cls.daemon = Helper(DAEMON)
         cls.addClassCleanup(cls.daemon.close)
+        cls.daemon.check(["ls", cls.mount.point])
 
     def refused(self, script, path):
         result = self.daemon.run(["sh", "-c", script, "sh", path])
@@ -84,6 +87,19 @@ class OthersFiles(test_mount.OnAMount):
             with open(other.point + self.in_cluster(path), "ab", buffering=0) as appender:
                 self.assertErrno(errno.EBUSY, appender.write, b"x")
         self.assertEqual(self.cat(path), b"by its owner")
+
+
+    def test_a_descriptor_is_enough_to_read(self):
+        there = self.directory()
+        os.chmod(there, 0o700)
+        write(there + "/f", b"for who has it open")
+        program = (
+            "import os, sys; fd = os.open(sys.argv[1], os.O_RDONLY); os.seteuid(1);"
+            "print(os.read(fd, 100).decode())"
+        )
+        self.assertEqual(
+            run([sys.executable, "-c", program, there + "/f"]).stdout, b"for who has it open\n"
+        )
 
 
 class OthersFilesWithKernelChecks(OthersFiles):
