@@ -34,7 +34,7 @@ absl::StatusOr<std::optional<Directory::Entry>> Directory::Next() {
   ASSIGN_OR_RETURN(std::optional<client::FileStatus> status, listing_.Next());
   if (!status.has_value()) return std::nullopt;
   std::string name(client::BaseName(status->path));
-  if (!order_.Next(name) || absl::StrContains(name, '\0')) {
+  if (!order_.Next(name) || absl::StrContains(name, '\0') || name.size() > kMaxNameBytes) {
     broken_ = absl::InternalError(absl::StrCat(path_, ": the server's listing is in disorder"));
     return broken_;
   }

@@ -35,7 +35,7 @@ class Directory {
 
   // Calls `put` with the entries from `place` on, each with the place of the next one, until `put`
   // returns false, which leaves that entry for the next call. kInternal: the server's entries are
-  // not in order (one is there twice, say).
+  // not in order (one is there twice, say), or a name is one that Linux cannot have.
   absl::Status Read(uint64_t place,
                     const std::function<bool(const Entry&, uint64_t next_place)>& put)
       ABSL_LOCKS_EXCLUDED(mu_);

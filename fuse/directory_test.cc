@@ -123,6 +123,13 @@ TEST_F(DirectoryTest, OneThatIsGoneSaysSoAtOnce) {
   EXPECT_EQ(GetFsError(directory_.Open()), FsError::kFileNotFound);
 }
 
+// The kernel would take the empty reply for the end.
+TEST_F(DirectoryTest, ANameThatNoReplyCanHoldIsAnError) {
+  namenode_->names = {"a", std::string(256, 'b'), "c"};
+  ASSERT_OK(directory_.Open());
+  EXPECT_THAT(Names(0, 9), ElementsAre(".", "..", "a", ::testing::HasSubstr("in disorder")));
+}
+
 // Programs that walk trees loop, or do things twice, when a name comes again.
 TEST_F(DirectoryTest, AListingInDisorderIsAnErrorAndStaysOne) {
   namenode_->names = {"b", "a"};

@@ -78,7 +78,9 @@ absl::Status TakeOption(absl::string_view option, CommandLine& line) {
   } else if (name == "conf") {
     line.conf = std::string(value);
   } else if (name == "log") {
-    line.log_file = std::filesystem::absolute(std::string(value)).string();
+    std::error_code error;
+    line.log_file = std::filesystem::absolute(std::string(value), error).string();
+    if (value.empty() || error) return Bad(name, value);
   } else if (name == "log_level") {
     ASSIGN_OR_RETURN(line.log_level, ParseLogLevel(value));
   } else if (absl::StartsWith(name, "x-") || absl::StartsWith(name, "comment") ||

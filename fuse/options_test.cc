@@ -69,6 +69,9 @@ TEST(Options, WhatCannotBeUsedIsNamed) {
                   .message(),
               HasSubstr("attr_timeout"));
   EXPECT_THAT(
+      ParseCommandLine("cairn-fuse", {"hdfs://nn1", "/mnt", "-o", "log="}).status().message(),
+      HasSubstr("log"));
+  EXPECT_THAT(
       ParseCommandLine("cairn-fuse", {"hdfs://nn1", "/mnt", "-o", "threads=0"}).status().message(),
       HasSubstr("threads"));
 }

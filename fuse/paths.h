@@ -10,6 +10,8 @@
 
 namespace cairn::fuse {
 
+inline constexpr size_t kMaxNameBytes = 255;  // HDFS's bound, and Linux's
+
 inline std::string PathOf(uint64_t inode) { return absl::StrCat("/.reserved/.inodes/", inode); }
 
 inline std::string ChildPath(uint64_t parent, absl::string_view name) {

@@ -7,11 +7,10 @@
 #include "common/logging.h"
 #include "common/utf8.h"
 #include "fuse/errno.h"
+#include "fuse/paths.h"
 
 namespace cairn::fuse {
 namespace {
-
-constexpr size_t kMaxNameBytes = 255;
 
 void Answer(fuse_req_t req, const char* op, const absl::Status& status, int error) {
   if (error == EIO) LOG_EVERY_SECONDS(kWarn, 1, "{}: {}", op, status);
