@@ -4,9 +4,11 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "common/clock.h"
+#include "common/fs_error.h"
 #include "common/logging.h"
 #include "common/status_macros.h"
 #include "fuse/paths.h"
@@ -23,6 +25,15 @@ constexpr absl::Duration kLongestPause = absl::Milliseconds(250);
 absl::Status OnlyAtTheEnd(const std::string& path, uint64_t offset, uint64_t end) {
   return absl::UnimplementedError(absl::StrCat(path, ": a write at ", offset, ", the file ends at ",
                                                end, ": files are written at their end only"));
+}
+
+// The namenode takes the caller for the file's writer. All that write it here do so by one stream;
+// if there is none, this is what is left of one that failed while the namenode was away: Cairn's
+// words, and Apache HDFS's.
+bool IsLeaseOfOurs(const absl::Status& status) {
+  return GetFsError(status) == FsError::kAlreadyBeingCreated &&
+         (absl::StrContains(status.message(), "is currently owned by itself") ||
+          absl::StrContains(status.message(), "is already the current lease holder"));
 }
 
 }  // namespace
@@ -61,7 +72,12 @@ void OpenFile::Adopt(std::unique_ptr<client::OutputStream> stream) {
 }
 
 absl::Status OpenFile::OpenStream(client::FileSystem& fs) {
-  ASSIGN_OR_RETURN(stream_, fs.Append(path_));
+  absl::StatusOr<std::unique_ptr<client::OutputStream>> stream = fs.Append(path_);
+  if (IsLeaseOfOurs(stream.status())) {
+    ASSIGN_OR_RETURN(const bool closed, fs.RecoverLease(path_));
+    if (closed) stream = fs.Append(path_);
+  }
+  ASSIGN_OR_RETURN(stream_, std::move(stream));
   readable_ = stream_->position();
   NoteWritten();
   return absl::OkStatus();

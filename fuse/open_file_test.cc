@@ -4,7 +4,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "client/testing/fake_cluster.h"
+#include "common/testing/eventually.h"
 #include "common/testing/status_matchers.h"
 #include "fuse/open_files.h"
 #include "fuse/paths.h"
@@ -135,6 +138,48 @@ TEST_F(OpenFileTest, WhenAllWritersHaveGoneAFailedFileCanBeWrittenAgain) {
   ASSERT_OK(Write(kEnd, "kept"));
   ASSERT_OK(Close());
   EXPECT_EQ(Contents(), "kept");
+}
+
+// The lease of a writer that failed while the namenode was away stays with the mount, whose other
+// files have it renewed.
+TEST_F(OpenFileTest, AFileThatCouldNotBeGivenBackIsTakenBackByTheNextWrite) {
+  cluster_.RefuseSetUp(0);
+  Write(kEnd, "lost").IgnoreError();  // it or the next shows it
+  EXPECT_FALSE(file_->Sync().ok());
+  cluster_.RefuseRecovery(true);
+  files_.Close(*file_, /*writer=*/true, *fs_);
+  cluster_.AllowSetUp(0);
+  file_ = files_.Open(kInode, /*writer=*/true);
+  EXPECT_FALSE(Write(kEnd, "too early").ok());
+  cluster_.RefuseRecovery(false);
+  ASSERT_OK(Write(kEnd, "kept"));
+  ASSERT_OK(Close());
+  EXPECT_EQ(Contents(), "kept");
+}
+
+// The last writer's close waits for the cluster, and fails, while the next writer begins.
+TEST_F(OpenFileTest, WhoOpensTheFileBeforeTheLastWriterHasFailedHearsOfIt) {
+  ASSERT_OK(Write(kEnd, "synced"));
+  ASSERT_OK(file_->Sync());
+  cluster_.HoldPackets(true);
+  ASSERT_OK(Write(kEnd, "lost"));
+  std::thread closer([&] { files_.Close(*file_, /*writer=*/true, *fs_); });
+  EVENTUALLY(!files_.HasWriters(kInode));
+  const auto next = files_.Open(kInode, /*writer=*/true);
+  cluster_.RefuseSetUp(0);
+  cluster_.AckOutOfTurn(0);
+  cluster_.HoldPackets(false);
+  closer.join();
+  EXPECT_FALSE(next->Sync().ok());
+  files_.Close(*next, /*writer=*/true, *fs_);
+  EXPECT_EQ(cluster_.Calls("recoverLease"), 1);
+}
+
+TEST_F(OpenFileTest, TheEndOfTheMountTellsWhatCouldNotBeCompletedAndGivesItUp) {
+  cluster_.RefuseSetUp(0);
+  Write(kEnd, "lost").IgnoreError();  // it or the next shows it
+  EXPECT_FALSE(files_.CloseAll(*fs_).ok());
+  EXPECT_EQ(cluster_.Calls("recoverLease"), 1);
 }
 
 }  // namespace

@@ -24,7 +24,10 @@ void OpenFiles::Close(OpenFile& file, bool writer, client::FileSystem& fs) {
   }
   // Before the entry goes: who opens the file meanwhile must find this stream, not a locked file.
   if (last_writer) {
-    if (!file.Complete(OpenFile::Reason::kLastWriterGone).ok()) file.GiveUp(fs);
+    const bool failed = !file.Complete(OpenFile::Reason::kLastWriterGone).ok();
+    // Who has opened it meanwhile may have written what is lost, and must hear of it. Who opens it
+    // later has written nothing: whether he still meets the error does not matter.
+    if (failed && !HasWriters(file.inode())) file.GiveUp(fs);
   }
   Entry closed;
   {
@@ -40,6 +43,12 @@ void OpenFiles::Close(OpenFile& file, bool writer, client::FileSystem& fs) {
   MutexLock lock(mu_);
   const auto entry = entries_.find(file.inode());
   if (entry != entries_.end() && entry->second.users == 0) entries_.erase(entry);
+}
+
+bool OpenFiles::HasWriters(uint64_t inode) {
+  MutexLock lock(mu_);
+  const auto entry = entries_.find(inode);
+  return entry != entries_.end() && entry->second.writers > 0;
 }
 
 void OpenFiles::RemoveHidden(const Entry& entry) {
@@ -73,17 +82,22 @@ bool OpenFiles::RemoveAtLastClose(uint64_t inode, uint64_t directory, ClientPtr 
   return true;
 }
 
-void OpenFiles::CloseAll() {
+absl::Status OpenFiles::CloseAll(client::FileSystem& fs) {
   std::vector<Entry> entries;
   {
     MutexLock lock(mu_);
     for (const auto& [inode, entry] : entries_) entries.push_back(entry);
   }
+  absl::Status all;
   for (const Entry& entry : entries) {
-    // Logged where it failed.
-    entry.file->Complete(OpenFile::Reason::kLastWriterGone).IgnoreError();
+    if (absl::Status status = entry.file->Complete(OpenFile::Reason::kLastWriterGone);
+        !status.ok()) {
+      entry.file->GiveUp(fs);
+      all.Update(status);
+    }
     if (entry.hidden_in != 0) RemoveHidden(entry);
   }
+  return all;
 }
 
 }  // namespace cairn::fuse

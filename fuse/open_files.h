@@ -25,6 +25,7 @@ class OpenFiles {
   // it if its name is gone. Errors are logged: nobody waits for the answer. Calls the cluster.
   void Close(OpenFile& file, bool writer, client::FileSystem& fs) ABSL_LOCKS_EXCLUDED(mu_);
 
+  bool HasWriters(uint64_t inode) ABSL_LOCKS_EXCLUDED(mu_);
   // Null: not open here.
   std::shared_ptr<OpenFile> Find(uint64_t inode) ABSL_LOCKS_EXCLUDED(mu_);
   bool empty() ABSL_LOCKS_EXCLUDED(mu_);
@@ -34,8 +35,9 @@ class OpenFiles {
   bool RemoveAtLastClose(uint64_t inode, uint64_t directory, ClientPtr remover)
       ABSL_LOCKS_EXCLUDED(mu_);
 
-  // At the end of the mount: completes all that is being written, removes what has no name.
-  void CloseAll() ABSL_LOCKS_EXCLUDED(mu_);
+  // At the end of the mount: completes all that is being written, removes what has no name. Has the
+  // namenode close what cannot be completed, as `fs`, and returns the first such error.
+  absl::Status CloseAll(client::FileSystem& fs) ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
   struct Entry {

@@ -130,11 +130,14 @@ absl::Status RunSession(const CommandLine& line, Mount& mount, const std::functi
   const int result = Loop(session.get(), line.max_threads);
   // First the mount: who is still in a call gets ENOTCONN instead of waiting for the rest.
   fuse_session_unmount(session.get());
-  mount.files().CloseAll();
+  absl::Status completed;
+  if (const auto fs = mount.ClientOf(mount.settings().mounter); fs.ok()) {
+    completed = mount.files().CloseAll(**fs);
+  }
   fuse_remove_signal_handlers(session.get());
   LOG_INFO("{}: unmounted", line.mountpoint);
-  return result >= 0 ? absl::OkStatus()
-                     : absl::ErrnoToStatus(-result, absl::StrCat(line.mountpoint, ": FUSE"));
+  if (result < 0) return absl::ErrnoToStatus(-result, absl::StrCat(line.mountpoint, ": FUSE"));
+  return completed;
 }
 
 }  // namespace cairn::fuse
