@@ -46,6 +46,7 @@ absl::StatusOr<FileStatus> ToFileStatus(const hdfs::HdfsFileStatusProto& p, std:
   s.block_bytes = p.blocksize();
   s.inode = p.fileid();
   s.children = p.childrennum();
+  if (p.has_open()) s.open = p.open();
   // Old servers say it in bits 12 to 14 of the mode.
   const uint32_t flags = p.has_flags() ? p.flags() : perm >> 12;
   s.has_acl = (flags & hdfs::HdfsFileStatusProto::HAS_ACL) != 0;

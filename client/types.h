@@ -20,8 +20,9 @@ enum class FileType : uint8_t { kFile, kDirectory, kSymlink };
 struct FileStatus {
   std::string path;  // absolute, as asked for or as found by listing
   FileType type = FileType::kFile;
-  uint64_t length = 0;  // of an open file: what the namenode knows of it so far
-  uint16_t mode = 0;    // permission bits and 01000 (sticky)
+  uint64_t length = 0;       // of an open file: what the namenode knows of it so far
+  std::optional<bool> open;  // whether the file is being written; nullopt: the server did not say
+  uint16_t mode = 0;         // permission bits and 01000 (sticky)
   std::string owner;
   std::string group;
   absl::Time modified;

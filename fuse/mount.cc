@@ -11,10 +11,11 @@
 namespace cairn::fuse {
 namespace {
 
-// A file that another client writes may be longer than the namenode knows. Of its last block the
-// namenode learns the length at the end of the block or, at the earliest, with the block's first
-// flush; so as long as it knows only whole blocks, one may have begun.
+// A file that another client writes may be longer than the namenode knows. Cairn's tells whether it
+// is being written. Of others: the namenode learns the length of the last block at its end or, at
+// the earliest, with its first flush; so as long as it knows only whole blocks, one may have begun.
 bool MayBeLonger(const client::FileStatus& status) {
+  if (status.open.has_value()) return *status.open;
   return status.is_file() && status.block_bytes != 0 && status.length % status.block_bytes == 0;
 }
 
@@ -69,8 +70,12 @@ absl::StatusOr<struct stat> Mount::Describe(client::FileSystem& fs, client::File
     status.modified = written->modified;
   } else if (MayBeLonger(status)) {
     const std::string path = PathOf(status.inode);
-    ASSIGN_OR_RETURN(const bool closed, fs.IsFileClosed(path));
-    if (!closed) {
+    bool open_elsewhere = true;
+    if (!status.open.has_value()) {
+      ASSIGN_OR_RETURN(const bool closed, fs.IsFileClosed(path));
+      open_elsewhere = !closed;
+    }
+    if (open_elsewhere) {
       // Who may not read it sees what the namenode knows.
       const auto in = fs.Open(path);
       if (in.ok()) status.length = std::max(status.length, (*in)->length());

@@ -34,6 +34,7 @@ FileStatus StatusOf(const Inode& inode) {
     status.length = inode.file->length;
     status.replication = inode.file->replication;
     status.block_bytes = inode.file->block_bytes;
+    status.open = inode.is_open();
   }
   return status;
 }

@@ -49,6 +49,7 @@ struct FileStatus {
   uint64_t block_bytes = 0;
   uint32_t storage_policy = 0;  // 0: not set here
   uint64_t children = 0;
+  bool open = false;  // a file that is being written
 };
 
 struct BlockVersion {

@@ -37,11 +37,13 @@ TEST_F(CreateTest, ANewFileIsEmptyAndOpen) {
   EXPECT_EQ(created.value->owner, "hdfs");
   EXPECT_EQ(created.value->group, "supergroup") << "the parent's group";
   EXPECT_THAT(nn_->IsFileClosed(kSuper, "/f").value, IsOkAndHolds(false));
+  EXPECT_TRUE(nn_.Stat("/f")->open);
   EXPECT_EQ(created.ticket, ToInt(nn_.journal().last_appended()));
 }
 
 TEST_F(CreateTest, ClosedFileInTheWay) {
   nn_.WriteFile("/f");
+  EXPECT_FALSE(nn_.Stat("/f")->open);
   EXPECT_THAT(Create("/f", CreateFlags(true, false)).value, IsFsError(FsError::kFileAlreadyExists));
 }
 

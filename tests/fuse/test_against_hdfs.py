@@ -24,3 +24,6 @@ class AgainstApacheHdfs(test_mount.Trees, test_mount.Writing, test_mount.Names):
         if reason:
             raise test_mount.unittest.SkipTest(reason)
         super().setUpClass()
+
+    def test_a_file_that_another_mount_writes_has_its_true_length(self):
+        self.skipTest("HDFS does not say that a file is being written: docs/operations.md")

@@ -234,6 +234,20 @@ class Writing(OnAMount):
                 self.assertEqual(len(read(there)), count * 100_000)
         self.assertEqual(os.stat(there).st_size, 500_000)
 
+    def test_a_file_that_another_mount_writes_has_its_true_length(self):
+        path = self.directory() + "/f"
+        (other,) = self.mounts(1)
+        there = other.point + self.in_cluster(path)
+        with open(path, "wb", buffering=0) as out:
+            # No program is started in here: it would close a copy of `out`, which completes the file.
+            for count in range(1, 6):
+                out.write(b"x" * 100_000)
+                os.fsync(out.fileno())
+                self.assertEqual(os.stat(there).st_size, count * 100_000)
+                self.assertEqual(len(read(there)), count * 100_000)
+                with os.scandir(os.path.dirname(there)) as entries:
+                    self.assertEqual([e.stat().st_size for e in entries], [count * 100_000])
+
     def test_what_was_closed_is_seen_by_whoever_opens_next(self):
         # With the kernel's caches: it must not believe them after an open.
         mounts = self.mounts(2, "attr_timeout=60", "entry_timeout=60")

@@ -66,6 +66,7 @@ void PutPermission(BackwardWriter& w, uint32_t field, uint32_t mode) {
 // The fields behind and before `locations`, in the order in which a backward writer takes them.
 void PutStatusEnd(BackwardWriter& w, const FileStatus& status) {
   constexpr uint64_t kMaxChildren = std::numeric_limits<int32_t>::max();
+  if (!status.directory) w.Varint(1000, status.open ? 1 : 0);
   w.Varint(18, 0);  // flags: when absent, Java derives them from bits of the mode
   w.Varint(16, status.storage_policy);
   w.Varint(14, status.directory ? std::min(status.children, kMaxChildren) : 0);

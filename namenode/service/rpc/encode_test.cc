@@ -34,6 +34,7 @@ class EncodeTest : public EdgeTest {
     out.set_childrennum(directory ? static_cast<int32_t>(status.children) : 0);
     out.set_storagepolicy(status.storage_policy);
     out.set_flags(0);
+    if (!directory) out.set_open(status.open);
   }
 
   static void Expect(const LocatedBlock& block, hdfs::LocatedBlockProto& out) {
@@ -83,6 +84,7 @@ TEST_F(EncodeTest, FileStatusIsWhatTheGeneratedCodeWrites) {
   huge.length = uint64_t{1} << 62;
   huge.replication = 512;
   huge.storage_policy = 12;
+  huge.open = true;
   FileStatus root = SomeDirectory();
   root.id = kRootInode;
   for (const FileStatus& status : {SomeFile(), SomeDirectory(), huge, root, FileStatus()}) {
