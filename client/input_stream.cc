@@ -224,6 +224,7 @@ absl::Status InputStream::Seek(uint64_t position) { return impl_->Seek(position)
 absl::StatusOr<uint64_t> InputStream::RefreshLength() { return impl_->RefreshLength(); }
 uint64_t InputStream::position() const { return impl_->position(); }
 uint64_t InputStream::length() const { return impl_->length(); }
+std::optional<ContentsId> InputStream::contents() const { return impl_->contents(); }
 const std::string& InputStream::path() const { return impl_->path(); }
 
 }  // namespace cairn::client

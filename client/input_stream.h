@@ -16,6 +16,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -23,6 +24,15 @@
 #include "absl/status/statusor.h"
 
 namespace cairn::client {
+
+// Which bytes a file holds: as long as the file tells the same, they are the same. HDFS never
+// changes a byte of a block under its stamp.
+struct ContentsId {
+  uint64_t last_block = 0;
+  uint64_t stamp = 0;  // of it
+  uint64_t length = 0;
+  bool operator==(const ContentsId&) const = default;
+};
 
 class InputStream {
  public:
@@ -48,6 +58,8 @@ class InputStream {
   uint64_t length() const;
   // Asks namenode and, for an open file, a datanode for the present length, and returns it.
   absl::StatusOr<uint64_t> RefreshLength();
+  // As of the open, or of the latest RefreshLength; nullopt: the server did not tell.
+  std::optional<ContentsId> contents() const;
   const std::string& path() const;
 
  private:

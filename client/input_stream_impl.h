@@ -28,6 +28,7 @@ class InputStream::Impl {
   absl::StatusOr<uint64_t> RefreshLength();
   uint64_t position() const { return position_; }
   uint64_t length() const { return file_.length(); }
+  std::optional<ContentsId> contents() const { return file_.contents(); }
   const std::string& path() const { return path_; }
 
  private:

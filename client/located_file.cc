@@ -17,6 +17,15 @@ namespace {
 constexpr int kLastBlockTries = 3;
 constexpr absl::Duration kLastBlockPause = absl::Seconds(4);
 
+std::optional<ContentsId> ContentsOf(const hdfs::LocatedBlocksProto& found, uint64_t length) {
+  if (found.has_lastblock()) {
+    const hdfs::ExtendedBlockProto& last = found.lastblock().b();
+    return ContentsId{last.blockid(), last.generationstamp(), length};
+  }
+  if (length == 0) return ContentsId{};
+  return std::nullopt;
+}
+
 }  // namespace
 
 LocatedFile::LocatedFile(std::shared_ptr<ClientContext> context, std::string path)
@@ -98,6 +107,7 @@ absl::Status LocatedFile::Refresh() {
     Keep(found);
     if (open_tail) blocks_[last.offset()] = std::make_shared<hdfs::LocatedBlockProto>(last);
     length_ = length;
+    contents_ = ContentsOf(found, length);
     return absl::OkStatus();
   }
 }
@@ -108,6 +118,11 @@ void LocatedFile::Keep(const hdfs::LocatedBlocksProto& found) {
     if (block.offset() >= found.filelength()) continue;
     blocks_[block.offset()] = std::make_shared<hdfs::LocatedBlockProto>(block);
   }
+}
+
+std::optional<ContentsId> LocatedFile::contents() const {
+  MutexLock lock(mu_);
+  return contents_;
 }
 
 uint64_t LocatedFile::length() const {

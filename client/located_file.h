@@ -7,11 +7,13 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/statusor.h"
 #include "client/context.h"
+#include "client/input_stream.h"
 #include "common/mutex.h"
 #include "proto/hdfs/types.pb.h"
 
@@ -26,6 +28,7 @@ class LocatedFile {
   // Asks for the first stretch of blocks and the length; again: for what has changed.
   absl::Status Refresh() ABSL_LOCKS_EXCLUDED(mu_);
   uint64_t length() const ABSL_LOCKS_EXCLUDED(mu_);
+  std::optional<ContentsId> contents() const ABSL_LOCKS_EXCLUDED(mu_);
 
   // The block that holds the byte at `offset` < length(); `fresh`: as the namenode knows it now.
   absl::StatusOr<BlockPtr> BlockAt(uint64_t offset, bool fresh) ABSL_LOCKS_EXCLUDED(mu_);
@@ -46,6 +49,7 @@ class LocatedFile {
   const std::string path_;
   mutable Mutex mu_;
   uint64_t length_ ABSL_GUARDED_BY(mu_) = 0;
+  std::optional<ContentsId> contents_ ABSL_GUARDED_BY(mu_);
   std::map<uint64_t, BlockPtr> blocks_ ABSL_GUARDED_BY(mu_);    // by offset in the file
   absl::flat_hash_set<std::string> dead_ ABSL_GUARDED_BY(mu_);  // datanode uuids
 };

@@ -40,6 +40,11 @@ absl::StatusOr<std::shared_ptr<ReadStream>> FileHandle::Reader() {
   return reader_;
 }
 
+std::optional<client::ContentsId> FileHandle::contents() {
+  MutexLock lock(mu_);
+  return reader_ == nullptr ? std::nullopt : reader_->contents();
+}
+
 absl::StatusOr<size_t> FileHandle::Read(uint64_t offset, std::span<std::byte> out) {
   RETURN_IF_ERROR(file_->MakeReadable(offset + out.size()));
   ASSIGN_OR_RETURN(const std::shared_ptr<ReadStream> reader, Reader());

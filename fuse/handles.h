@@ -37,6 +37,8 @@ class FileHandle {
   bool may_read() const { return may_read_; }
   bool may_write() const { return may_write_; }
 
+  // As Open found it; nullopt if it did not look.
+  std::optional<client::ContentsId> contents() ABSL_LOCKS_EXCLUDED(mu_);
   // Less than out.size() only at the end of the file, as it is now.
   absl::StatusOr<size_t> Read(uint64_t offset, std::span<std::byte> out) ABSL_LOCKS_EXCLUDED(mu_);
 

@@ -22,6 +22,7 @@
 #include "fuse/clients.h"
 #include "fuse/names.h"
 #include "fuse/open_files.h"
+#include "fuse/page_versions.h"
 
 namespace cairn::fuse {
 
@@ -46,6 +47,7 @@ class Mount {
 
   const MountSettings& settings() const { return settings_; }
   OpenFiles& files() { return files_; }
+  PageVersions& pages() { return pages_; }
   Names& users() { return users_; }
   Names& groups() { return groups_; }
 
@@ -86,6 +88,7 @@ class Mount {
   Names users_;
   Names groups_;
   OpenFiles files_;
+  PageVersions pages_;
 };
 
 }  // namespace cairn::fuse

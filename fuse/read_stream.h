@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <list>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -37,6 +38,7 @@ class ReadStream {
 
   // As known; and asked for anew.
   uint64_t length() const { return in_->length(); }
+  std::optional<client::ContentsId> contents() const { return in_->contents(); }
   absl::StatusOr<uint64_t> RefreshLength() { return in_->RefreshLength(); }
 
  private:

@@ -1,4 +1,5 @@
 #include <memory>
+#include <optional>
 
 #include "common/status_macros.h"
 #include "fuse/handles.h"
@@ -15,7 +16,8 @@ void Open(fuse_req_t req, fuse_ino_t ino, fuse_file_info* info) {
     ASSIGN_OR_RETURN(std::unique_ptr<FileHandle> handle,
                      FileHandle::Open(mount, fs, id, info->flags, InterruptedOf(req)));
     mount.ForgetAttributes(ino);
-    SetCaching(*info);
+    const std::optional<client::ContentsId> contents = handle->contents();
+    SetCaching(*info, contents.has_value() && mount.pages().Found(id, *contents));
     info->fh = reinterpret_cast<uint64_t>(handle.get());
     // If the caller is gone there will be no release.
     if (fuse_reply_open(req, info) == 0) handle.release();

@@ -57,10 +57,10 @@ Interrupted InterruptedOf(fuse_req_t req) {
   return [req] { return fuse_req_interrupted(req) != 0; };
 }
 
-void SetCaching(fuse_file_info& info) {
+void SetCaching(fuse_file_info& info, bool keep) {
   const bool writes = (info.flags & O_ACCMODE) != O_RDONLY;
   info.direct_io = writes;
-  info.keep_cache = !writes;
+  info.keep_cache = keep && !writes;
   info.noflush = !writes;
 }
 

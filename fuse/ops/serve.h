@@ -30,8 +30,9 @@ bool RefuseName(fuse_req_t req, absl::string_view name);
 
 Interrupted InterruptedOf(fuse_req_t req);
 
-// How the kernel is to cache what is read and written through this descriptor. What may write goes
-// past the page cache: pages of a write that fails later would stay there and be read as if saved.
-void SetCaching(fuse_file_info& info);
+// How the kernel is to cache what is read and written through this descriptor; `keep`: pages of an
+// earlier open are as good as new ones. What may write goes past the page cache: pages of a write
+// that fails later would stay there and be read as if saved.
+void SetCaching(fuse_file_info& info, bool keep);
 
 }  // namespace cairn::fuse

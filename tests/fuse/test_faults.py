@@ -193,6 +193,15 @@ class Faults(Case):
         self.eventually(appended, "the file can be written again", 60)
         self.assertEqual(read(there / "f"), b"synced, then more")
 
+    def test_what_the_kernel_has_read_stays_from_open_to_open(self):
+        cluster = self.new_cluster(datanodes=1)
+        there = self.new_mount(cluster)
+        data = self.random().randbytes(100_000)
+        write(there / "f", data)
+        self.assertTrue(read(there / "f") == data)
+        cluster.kill_now("datanode-1")
+        self.assertTrue(read(there / "f") == data)
+
     def test_a_full_cluster_is_enospc(self):
         cluster = self.new_cluster(datanodes=1, **{"dfs.datanode.du.reserved": "1000t"})
         there = self.new_mount(cluster)

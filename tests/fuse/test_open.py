@@ -50,6 +50,18 @@ class Opening(test_mount.OnAMount):
         self.assertTrue(os.path.isdir(there + "/was-file"))
 
 
+    def test_a_file_written_anew_with_its_old_time_is_read_anew(self):
+        path = self.directory() + "/f"
+        (other,) = self.mounts(1)
+        for text in (b"first", b"other", b"third"):
+            with open(other.point + self.in_cluster(path), "r+b" if text != b"first" else "wb") as f:
+                f.truncate(0)
+                f.write(text)
+            os.utime(other.point + self.in_cluster(path), (1_500_000_000, 1_500_000_000))
+            for _ in range(2):
+                self.assertEqual(read(path), text)
+
+
 class OthersFiles(test_mount.OnAMount):
     mount_options = ("allow_other",)
 
