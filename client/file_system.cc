@@ -54,8 +54,11 @@ absl::Status CheckOptions(const ClientOptions& o) {
 
 // ---- Listing ----
 
-DirectoryIterator::DirectoryIterator(std::shared_ptr<ClientContext> context, std::string path)
-    : context_(std::move(context)), path_(std::move(path)) {}
+DirectoryIterator::DirectoryIterator(std::shared_ptr<ClientContext> context, std::string path,
+                                     absl::string_view start_after)
+    : context_(std::move(context)), path_(std::move(path)) {
+  if (!start_after.empty()) order_.Next(start_after);
+}
 DirectoryIterator::DirectoryIterator(DirectoryIterator&&) noexcept = default;
 DirectoryIterator& DirectoryIterator::operator=(DirectoryIterator&&) noexcept = default;
 DirectoryIterator::~DirectoryIterator() = default;
@@ -142,8 +145,8 @@ absl::StatusOr<bool> FileSystem::Exists(absl::string_view path) {
   return status.status();
 }
 
-DirectoryIterator FileSystem::List(absl::string_view path) {
-  return DirectoryIterator(context_, std::string(path));
+DirectoryIterator FileSystem::List(absl::string_view path, absl::string_view start_after) {
+  return DirectoryIterator(context_, std::string(path), start_after);
 }
 
 absl::StatusOr<std::vector<FileStatus>> FileSystem::ListStatus(absl::string_view path) {

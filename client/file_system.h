@@ -66,7 +66,8 @@ enum class RenameOption : uint8_t { kNoOverwrite, kOverwrite };
 // entry made or removed while the listing runs may or may not be seen. Not thread-safe.
 class DirectoryIterator {
  public:
-  DirectoryIterator(std::shared_ptr<ClientContext> context, std::string path);
+  DirectoryIterator(std::shared_ptr<ClientContext> context, std::string path,
+                    absl::string_view start_after);
   DirectoryIterator(DirectoryIterator&&) noexcept;
   DirectoryIterator& operator=(DirectoryIterator&&) noexcept;
   ~DirectoryIterator();
@@ -107,7 +108,8 @@ class FileSystem {
   absl::StatusOr<FileStatus> Stat(absl::string_view path);
   // False for a missing path; an error only when it cannot be told.
   absl::StatusOr<bool> Exists(absl::string_view path);
-  DirectoryIterator List(absl::string_view path);
+  // Those after the name `start_after`, which need not be there; empty: all.
+  DirectoryIterator List(absl::string_view path, absl::string_view start_after = "");
   // All of List() at once, for directories known to be small enough for memory.
   absl::StatusOr<std::vector<FileStatus>> ListStatus(absl::string_view path);
   // kNotFound: missing, or a directory.
@@ -129,8 +131,8 @@ class FileSystem {
   // kFailedPrecondition with kAlreadyBeingCreated: another writer has it open.
   absl::StatusOr<std::unique_ptr<OutputStream>> Create(absl::string_view path,
                                                        const CreateOptions& options = {});
-  // Writes go after the present end. kFailedPrecondition: another writer has it open. If no datanode
-  // of the last block can go on with it (kUnavailable, say), the file is closed again.
+  // Writes go after the present end. kFailedPrecondition: another writer has it open. If no
+  // datanode of the last block can go on with it (kUnavailable, say), the file is closed again.
   absl::StatusOr<std::unique_ptr<OutputStream>> Append(absl::string_view path,
                                                        const AppendOptions& options = {});
   // Makes the directory and its missing parents. OK when it is there. kAlreadyExists: it is a file.

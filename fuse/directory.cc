@@ -1,5 +1,6 @@
 #include "fuse/directory.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -20,12 +21,16 @@ absl::Status Directory::Open() {
   return absl::OkStatus();
 }
 
-void Directory::Rewind() {
-  listing_ = fs_->List(path_);
-  place_ = 0;
-  current_.reset();
-  has_first_ = false;
+void Directory::StartAt(uint64_t place) {
+  // Of a place that was never given the name before is not known: it is counted to.
+  place = std::min<uint64_t>(place, names_.size() + kDots);
+  const std::string after = place > kDots ? names_[place - kDots - 1] : std::string();
+  listing_ = fs_->List(path_, after);
   order_ = {};
+  if (!after.empty()) order_.Next(after);
+  recent_.clear();
+  recent_place_ = place;
+  has_first_ = false;
   broken_ = absl::OkStatus();
 }
 
@@ -41,28 +46,50 @@ absl::StatusOr<std::optional<Directory::Entry>> Directory::Next() {
   return Entry{std::move(name), *std::move(status)};
 }
 
-absl::Status Directory::Fetch() {
-  if (place_ < kDots) {
-    current_ = Entry{place_ == 0 ? "." : "..", std::nullopt};
-  } else if (has_first_) {
-    has_first_ = false;
-    current_ = std::exchange(first_, std::nullopt);
-  } else {
-    ASSIGN_OR_RETURN(current_, Next());
+absl::StatusOr<bool> Directory::Fetch() {
+  const uint64_t place = recent_place_ + recent_.size();
+  if (place < kDots) {
+    recent_.push_back({place == 0 ? "." : "..", std::nullopt});
+    return true;
   }
-  return absl::OkStatus();
+  std::optional<Entry> entry;
+  if (has_first_) {
+    has_first_ = false;
+    entry = std::exchange(first_, std::nullopt);
+  } else {
+    ASSIGN_OR_RETURN(entry, Next());
+  }
+  if (!entry.has_value()) return false;
+  if (names_.size() <= place - kDots) names_.resize(place - kDots + 1);
+  names_[place - kDots] = entry->name;
+  recent_.push_back(*std::move(entry));
+  return true;
 }
 
 absl::Status Directory::Read(uint64_t place,
                              const std::function<bool(const Entry&, uint64_t next_place)>& put) {
   MutexLock lock(mu_);
-  if (place < place_) Rewind();
+  const uint64_t end = recent_place_ + recent_.size();
+  const bool rewound = place == 0 && end > 0;
+  if (rewound || place < recent_place_ || (place > end && place <= names_.size() + kDots)) {
+    StartAt(place);
+  }
   while (true) {
-    if (!current_.has_value()) RETURN_IF_ERROR(Fetch());
-    if (!current_.has_value()) return absl::OkStatus();
-    if (place_ >= place && !put(*current_, place_ + 1)) return absl::OkStatus();
-    current_.reset();
-    ++place_;
+    // What lies before the reply that this call makes will not be asked for again.
+    while (recent_place_ < place && !recent_.empty()) {
+      recent_.pop_front();
+      ++recent_place_;
+    }
+    if (recent_place_ == place) break;
+    ASSIGN_OR_RETURN(const bool more, Fetch());
+    if (!more) return absl::OkStatus();
+  }
+  for (size_t i = 0;; ++i) {
+    if (i == recent_.size()) {
+      ASSIGN_OR_RETURN(const bool more, Fetch());
+      if (!more) return absl::OkStatus();
+    }
+    if (!put(recent_[i], place + i + 1)) return absl::OkStatus();
   }
 }
 

@@ -1,16 +1,22 @@
 // fuse/directory.h - one open directory: the entries in order, a page of the listing at a time.
 //
 // An entry's place is its number in the listing, "." and ".." being 0 and 1. The kernel asks on
-// from where it stopped, or from the start (rewinddir); any other place is found by listing again,
-// where what was made or removed meanwhile shifts the numbers.
+// from where it stopped, or from the start (rewinddir), which lists anew. A program with a small
+// buffer has it go back to within its last reply, whose entries are therefore kept. Any other place
+// (seekdir) is found by the name before it, so that entries that were there throughout are neither
+// left out nor given twice, whatever was made or removed meanwhile.
+//
+// Keeps the names that were given as long as it is open.
 //
 // Thread-safe: calls wait for one another.
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -43,20 +49,22 @@ class Directory {
  private:
   static constexpr uint64_t kDots = 2;
 
-  void Rewind() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // The next entry that the listing gives is the one at `place`.
+  void StartAt(uint64_t place) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // The listing's next entry; nullopt: there are no more.
   absl::StatusOr<std::optional<Entry>> Next() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // current_ becomes the entry at place_, or stays empty at the end.
-  absl::Status Fetch() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Puts the entry after those of recent_ there; false: there is none.
+  absl::StatusOr<bool> Fetch() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const ClientPtr fs_;
   const std::string path_;
   Mutex mu_;
   client::DirectoryIterator listing_ ABSL_GUARDED_BY(mu_);
-  uint64_t place_ ABSL_GUARDED_BY(mu_) = 0;  // of the next entry to give
-  std::optional<Entry> current_ ABSL_GUARDED_BY(mu_);
-  std::optional<Entry> first_ ABSL_GUARDED_BY(mu_);  // after "..": fetched by Open
-  bool has_first_ ABSL_GUARDED_BY(mu_) = false;      // first_ tells, not the listing
+  std::deque<Entry> recent_ ABSL_GUARDED_BY(mu_);   // of the last reply, and what did not fit
+  uint64_t recent_place_ ABSL_GUARDED_BY(mu_) = 0;  // of the first of them, or of what comes next
+  std::vector<std::string> names_ ABSL_GUARDED_BY(mu_);  // by place, less kDots, as last given
+  std::optional<Entry> first_ ABSL_GUARDED_BY(mu_);      // after "..": fetched by Open
+  bool has_first_ ABSL_GUARDED_BY(mu_) = false;          // first_ tells, not the listing
   client::NameOrder order_ ABSL_GUARDED_BY(mu_);
   absl::Status broken_ ABSL_GUARDED_BY(mu_);  // what the server sent cannot be
 };

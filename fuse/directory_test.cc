@@ -118,6 +118,30 @@ TEST_F(DirectoryTest, AnEarlierPlaceIsFoundAgain) {
   EXPECT_THAT(Names(3, 1), ElementsAre("b"));
 }
 
+// The kernel's reply is larger than the program's buffer: it goes back for what did not fit.
+TEST_F(DirectoryTest, GoingBackWithinTheLastReplyAsksNobody) {
+  namenode_->names = {"a", "b", "c", "d"};
+  ASSERT_OK(directory_.Open());
+  EXPECT_THAT(Names(0, 9), ElementsAre(".", "..", "a", "b", "c", "d"));
+  const int calls = namenode_->calls;
+  namenode_->names = {"d"};
+  EXPECT_THAT(Names(3, 9), ElementsAre("b", "c", "d"));
+  EXPECT_THAT(Names(4, 1), ElementsAre("c"));
+  EXPECT_EQ(namenode_->calls, calls);
+}
+
+TEST_F(DirectoryTest, WhatStaysIsFoundFromAnyPlaceWhateverElseIsRemoved) {
+  namenode_->names = {"a", "b", "c", "d", "e", "f", "g"};
+  ASSERT_OK(directory_.Open());
+  EXPECT_THAT(Names(0, 5), ElementsAre(".", "..", "a", "b", "c"));
+  EXPECT_THAT(Names(5, 3), ElementsAre("d", "e", "f"));
+  namenode_->names = {"c", "d", "e", "g"};
+  EXPECT_THAT(Names(4, 9), ElementsAre("c", "d", "e", "g"));  // back by name
+  EXPECT_THAT(Names(6, 9), ElementsAre("e", "g"));
+  EXPECT_THAT(Names(2, 1), ElementsAre("c"));
+  EXPECT_THAT(Names(6, 9), ElementsAre("e", "g"));  // and on by name
+}
+
 TEST_F(DirectoryTest, OneThatIsGoneSaysSoAtOnce) {
   namenode_->missing = true;
   EXPECT_EQ(GetFsError(directory_.Open()), FsError::kFileNotFound);
