@@ -92,6 +92,27 @@ absl::Status TakeOption(absl::string_view option, CommandLine& line) {
   return absl::OkStatus();
 }
 
+// As the kernel knows it, where only the last component need not be there or answer: a dead mount
+// does not.
+absl::StatusOr<std::string> MountpointOf(const std::string& text) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  fs::path path = fs::absolute(text, error);
+  if (error || text.empty()) return Bad("mount point", text);
+  while (path.has_relative_path() && (!path.has_filename() || path.filename() == ".")) {
+    path = path.parent_path();
+  }
+  if (path.filename() == "..") {
+    path = fs::canonical(path, error);
+  } else if (path.has_relative_path()) {
+    path = fs::canonical(path.parent_path(), error) / path.filename();
+  }
+  if (error) {
+    return absl::InvalidArgumentError(absl::StrCat("mount point ", text, ": ", error.message()));
+  }
+  return path.string();
+}
+
 absl::Status TakeOptions(absl::string_view list, CommandLine& line) {
   for (const absl::string_view option : absl::StrSplit(list, ',', absl::SkipEmpty())) {
     RETURN_IF_ERROR(TakeOption(option, line));
@@ -143,9 +164,7 @@ absl::StatusOr<CommandLine> ParseCommandLine(absl::string_view program,
     return absl::InvalidArgumentError("what to mount and where to, these two, are needed");
   }
   line.source = places[0];
-  std::error_code error;
-  line.mountpoint = std::filesystem::absolute(places[1], error).string();
-  if (error) return Bad("mount point", places[1]);
+  ASSIGN_OR_RETURN(line.mountpoint, MountpointOf(places[1]));
   return line;
 }
 

@@ -27,7 +27,7 @@ struct CommandLine {
   bool foreground = false;                  // -f
   bool debug = false;                       // -d: every request to stderr, in the foreground
   std::string source;                       // as given
-  std::string mountpoint;                   // absolute
+  std::string mountpoint;                   // absolute, as /proc/mounts has it
   std::string conf;                         // -o conf=DIR
   std::vector<std::string> overrides;       // -D
   std::vector<std::string> kernel_options;  // of -o: libfuse's and the kernel's

@@ -2,7 +2,11 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <filesystem>
+
+#include "absl/strings/str_cat.h"
 #include "common/testing/status_matchers.h"
 
 namespace cairn::fuse {
@@ -74,6 +78,23 @@ TEST(Options, WhatCannotBeUsedIsNamed) {
   EXPECT_THAT(
       ParseCommandLine("cairn-fuse", {"hdfs://nn1", "/mnt", "-o", "threads=0"}).status().message(),
       HasSubstr("threads"));
+}
+
+// /proc/mounts is searched for it, and a dead mount cannot be asked where it is.
+TEST(Options, TheMountpointIsCalledWhatTheKernelCallsIt) {
+  const std::filesystem::path root =
+      std::filesystem::canonical(::testing::TempDir()) / absl::StrCat("cairn-", ::getpid());
+  std::filesystem::create_directories(root / "real");
+  std::filesystem::create_directory_symlink(root / "real", root / "link");
+  for (const absl::string_view text :
+       {"/real/point", "/real/point/", "/real/./point/.", "/link/point//", "/real/../link/point"}) {
+    const auto line =
+        ParseCommandLine("cairn-fuse", {"hdfs://nn1", absl::StrCat(root.string(), text)});
+    ASSERT_OK(line);
+    EXPECT_EQ(line->mountpoint, (root / "real/point").string()) << text;
+  }
+  EXPECT_EQ(ParseCommandLine("cairn-fuse", {"hdfs://nn1", "/"})->mountpoint, "/");
+  std::filesystem::remove_all(root);
 }
 
 TEST(Options, TheRootIsThePathOfTheSource) {
