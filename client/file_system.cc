@@ -9,6 +9,7 @@
 #include "client/file_checksum.h"
 #include "client/hadoop_rpc.h"
 #include "client/input_stream_impl.h"
+#include "client/located_file.h"
 #include "client/output_stream_impl.h"
 #include "client/path.h"
 #include "common/fs_error.h"
@@ -163,6 +164,13 @@ absl::StatusOr<std::unique_ptr<InputStream>> FileSystem::Open(absl::string_view 
   RETURN_IF_ERROR(CheckPath(path));
   ASSIGN_OR_RETURN(auto impl, InputStream::Impl::Open(context_, std::string(path)));
   return std::make_unique<InputStream>(std::move(impl));
+}
+
+absl::StatusOr<uint64_t> FileSystem::GetLength(absl::string_view path) {
+  RETURN_IF_ERROR(CheckPath(path));
+  LocatedFile file(context_, std::string(path));
+  RETURN_IF_ERROR(file.Refresh(/*patient=*/false));
+  return file.length();
 }
 
 absl::StatusOr<ContentSummary> FileSystem::GetContentSummary(absl::string_view path) {

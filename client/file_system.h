@@ -114,6 +114,8 @@ class FileSystem {
   absl::StatusOr<std::vector<FileStatus>> ListStatus(absl::string_view path);
   // kNotFound: missing, or a directory.
   absl::StatusOr<std::unique_ptr<InputStream>> Open(absl::string_view path);
+  // The length that Open would find. Waits only seconds for a datanode that is silent.
+  absl::StatusOr<uint64_t> GetLength(absl::string_view path);
   absl::StatusOr<ContentSummary> GetContentSummary(absl::string_view path);
   // The blocks that overlap [offset, offset + length).
   absl::StatusOr<std::vector<BlockLocation>> GetBlockLocations(absl::string_view path,

@@ -1,5 +1,6 @@
 #include "client/hadoop_rpc.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "common/net/io_threads.h"
@@ -50,9 +51,15 @@ class HadoopDatanodeRpc final : public DatanodeRpc {
     options_.rpc_retry_time = absl::ZeroDuration();
   }
 
-  absl::StatusOr<std::unique_ptr<RpcChannel>> Connect(const std::string& host,
-                                                      uint16_t port) override {
-    return NewHadoopRpc(host, port, kClientDatanodeProtocol, user_, options_);
+  absl::StatusOr<std::unique_ptr<RpcChannel>> Connect(const std::string& host, uint16_t port,
+                                                      absl::Duration patience) override {
+    ClientOptions options = options_;
+    options.connect_timeout = std::min(options.connect_timeout, patience);
+    // Zero: none.
+    if (options.rpc_timeout <= absl::ZeroDuration() || options.rpc_timeout > patience) {
+      options.rpc_timeout = patience == absl::InfiniteDuration() ? options.rpc_timeout : patience;
+    }
+    return NewHadoopRpc(host, port, kClientDatanodeProtocol, user_, options);
   }
 
  private:

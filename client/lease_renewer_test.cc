@@ -47,7 +47,8 @@ class SlowNamenode final : public RpcChannel {
 };
 
 class NoDatanodes final : public DatanodeRpc {
-  absl::StatusOr<std::unique_ptr<RpcChannel>> Connect(const std::string&, uint16_t) override {
+  absl::StatusOr<std::unique_ptr<RpcChannel>> Connect(const std::string&, uint16_t,
+                                                      absl::Duration) override {
     return absl::UnavailableError("none");
   }
 };

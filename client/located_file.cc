@@ -1,6 +1,7 @@
 #include "client/located_file.h"
 
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -16,6 +17,8 @@ namespace {
 // A writer whose block has bytes but no reported location yet is about to have one.
 constexpr int kLastBlockTries = 3;
 constexpr absl::Duration kLastBlockPause = absl::Seconds(4);
+// A datanode tells the length from memory.
+constexpr absl::Duration kReplicaPatience = absl::Seconds(3);
 
 std::optional<ContentsId> ContentsOf(const hdfs::LocatedBlocksProto& found, uint64_t length) {
   if (found.has_lastblock()) {
@@ -51,24 +54,43 @@ absl::StatusOr<hdfs::LocatedBlocksProto> LocatedFile::Fetch(uint64_t offset) {
   return response.locations();
 }
 
-absl::StatusOr<uint64_t> LocatedFile::VisibleLength(const hdfs::LocatedBlockProto& block) {
+absl::StatusOr<uint64_t> LocatedFile::AskLength(const hdfs::LocatedBlockProto& block,
+                                                const hdfs::DatanodeIDProto& node,
+                                                absl::Duration patience) {
   hdfs::GetReplicaVisibleLengthRequestProto request;
   *request.mutable_block() = block.b();
+  hdfs::GetReplicaVisibleLengthResponseProto response;
+  ASSIGN_OR_RETURN(
+      const std::unique_ptr<RpcChannel> channel,
+      context_->datanode_rpc->Connect(context_->TransferHost(node),
+                                      static_cast<uint16_t>(node.ipcport()), patience));
+  RETURN_IF_ERROR(channel->Call("getReplicaVisibleLength", request, response));
+  if (response.length() > kMaxLength - block.offset()) {
+    return MakeFsError(FsError::kIo, "a datanode sent a negative length");
+  }
+  return response.length();
+}
+
+absl::StatusOr<uint64_t> LocatedFile::VisibleLength(const hdfs::LocatedBlockProto& block,
+                                                    bool patient) {
+  std::vector<const hdfs::DatanodeIDProto*> nodes;
+  for (const hdfs::DatanodeInfoProto& node : block.locs()) {
+    if (node.id().ipcport() > 0 && node.id().ipcport() <= 65535) nodes.push_back(&node.id());
+  }
   absl::Status last;
   int without_replica = 0;
-  for (const hdfs::DatanodeInfoProto& node : block.locs()) {
-    const uint32_t port = node.id().ipcport();
-    if (port == 0 || port > 65535) continue;
-    absl::StatusOr<std::unique_ptr<RpcChannel>> channel = context_->datanode_rpc->Connect(
-        context_->TransferHost(node.id()), static_cast<uint16_t>(port));
-    hdfs::GetReplicaVisibleLengthResponseProto response;
-    last = channel.ok() ? (*channel)->Call("getReplicaVisibleLength", request, response)
-                        : channel.status();
-    if (last.ok()) {
-      if (response.length() <= kMaxLength - block.offset()) return response.length();
-      last = absl::InternalError("a datanode sent a negative length");
+  // One that hangs must not keep the others from being asked.
+  for (const absl::Duration patience : {kReplicaPatience, absl::InfiniteDuration()}) {
+    std::vector<const hdfs::DatanodeIDProto*> silent;
+    for (const hdfs::DatanodeIDProto* node : nodes) {
+      const absl::StatusOr<uint64_t> length = AskLength(block, *node, patience);
+      if (length.ok()) return length;
+      last = length.status();
+      if (GetFsError(last) == FsError::kReplicaNotFound) ++without_replica;
+      if (GetFsError(last) == FsError::kNone) silent.push_back(node);
     }
-    if (GetFsError(last) == FsError::kReplicaNotFound) ++without_replica;
+    if (!patient || silent.empty()) break;
+    nodes = std::move(silent);
   }
   // The pipeline has not been set up anywhere: nothing was written. Bytes that the namenode knows
   // of were, and must not be left out silently.
@@ -77,7 +99,7 @@ absl::StatusOr<uint64_t> LocatedFile::VisibleLength(const hdfs::LocatedBlockProt
       absl::StrCat("Cannot obtain block length for ", path_, ": ", last.message()));
 }
 
-absl::Status LocatedFile::Refresh() {
+absl::Status LocatedFile::Refresh(bool patient) {
   for (int attempt = 1;; ++attempt) {
     ASSIGN_OR_RETURN(const hdfs::LocatedBlocksProto found, Fetch(0));
     uint64_t length = found.filelength();
@@ -86,7 +108,7 @@ absl::Status LocatedFile::Refresh() {
     if (open_tail) {
       last = found.lastblock();
       if (last.locs().empty() && last.b().numbytes() > 0) {
-        if (attempt == kLastBlockTries) {
+        if (attempt == kLastBlockTries || !patient) {
           return absl::UnavailableError(
               absl::StrCat(path_, ": Could not obtain the last block locations."));
         }
@@ -94,7 +116,7 @@ absl::Status LocatedFile::Refresh() {
         continue;
       }
       if (!last.locs().empty()) {
-        ASSIGN_OR_RETURN(const uint64_t visible, VisibleLength(last));
+        ASSIGN_OR_RETURN(const uint64_t visible, VisibleLength(last, patient));
         last.mutable_b()->set_numbytes(visible);
       }
       if (last.offset() != length) {

@@ -25,8 +25,10 @@ class LocatedFile {
  public:
   LocatedFile(std::shared_ptr<ClientContext> context, std::string path);
 
-  // Asks for the first stretch of blocks and the length; again: for what has changed.
-  absl::Status Refresh() ABSL_LOCKS_EXCLUDED(mu_);
+  // Asks for the first stretch of blocks and the length; again: for what has changed. kUnavailable:
+  // no datanode could tell the length of an open file; all that are silent have been waited for, or
+  // for some seconds only if not `patient`.
+  absl::Status Refresh(bool patient = true) ABSL_LOCKS_EXCLUDED(mu_);
   uint64_t length() const ABSL_LOCKS_EXCLUDED(mu_);
   std::optional<ContentsId> contents() const ABSL_LOCKS_EXCLUDED(mu_);
 
@@ -42,7 +44,9 @@ class LocatedFile {
  private:
   absl::StatusOr<hdfs::LocatedBlocksProto> Fetch(uint64_t offset);
   // Length of a last block that is still being written: what all its replicas have.
-  absl::StatusOr<uint64_t> VisibleLength(const hdfs::LocatedBlockProto& block);
+  absl::StatusOr<uint64_t> VisibleLength(const hdfs::LocatedBlockProto& block, bool patient);
+  absl::StatusOr<uint64_t> AskLength(const hdfs::LocatedBlockProto& block,
+                                     const hdfs::DatanodeIDProto& node, absl::Duration patience);
   void Keep(const hdfs::LocatedBlocksProto& blocks) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const std::shared_ptr<ClientContext> context_;

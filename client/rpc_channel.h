@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "google/protobuf/message_lite.h"
 
 namespace cairn::client {
@@ -27,8 +28,10 @@ class RpcChannel {
 class DatanodeRpc {
  public:
   virtual ~DatanodeRpc() = default;
+  // `patience`: for the connection, and for each answer; at most what the options allow.
   virtual absl::StatusOr<std::unique_ptr<RpcChannel>> Connect(const std::string& host,
-                                                              uint16_t port) = 0;
+                                                              uint16_t port,
+                                                              absl::Duration patience) = 0;
 };
 
 }  // namespace cairn::client

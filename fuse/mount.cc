@@ -76,9 +76,8 @@ absl::StatusOr<struct stat> Mount::Describe(client::FileSystem& fs, client::File
       open_elsewhere = !closed;
     }
     if (open_elsewhere) {
-      // Who may not read it sees what the namenode knows.
-      const auto in = fs.Open(path);
-      if (in.ok()) status.length = std::max(status.length, (*in)->length());
+      // Who may not read it sees what the namenode knows, as do all if the datanodes are silent.
+      status.length = std::max(status.length, fs.GetLength(path).value_or(0));
     }
   }
   if (open != nullptr) open->NoteTold(status.length);

@@ -47,7 +47,8 @@ namespace {
 // Every datanode knows of no replica.
 class NoReplicas final : public DatanodeRpc {
  public:
-  absl::StatusOr<std::unique_ptr<RpcChannel>> Connect(const std::string&, uint16_t) override {
+  absl::StatusOr<std::unique_ptr<RpcChannel>> Connect(const std::string&, uint16_t,
+                                                      absl::Duration) override {
     return std::make_unique<Channel>();
   }
 
