@@ -3,12 +3,14 @@
 import errno
 import os
 import subprocess
+import threading
 import time
 import unittest
 
 from harness import env, mount
 from harness.case import Case
 from harness.cluster import MiniCluster, run
+from harness.helper import Helper
 from harness.mount import Mount
 
 BLOCK = 1 << 20
@@ -132,6 +134,9 @@ class Faults(Case):
     def test_datanodes_killed_under_a_writer_cost_nothing_that_was_synced(self):
         cluster = self.new_cluster(datanodes=3)
         there = self.new_mount(cluster)
+        helper = Helper()
+        self.addCleanup(helper.close)
+        cat = [env.program("cairn"), "dfs", "-cat", "/f"]
         draw = self.random()
         data = b""
         with open(there / "f", "wb", buffering=0) as out:
@@ -143,7 +148,8 @@ class Faults(Case):
                     cluster.kill_now(f"datanode-{step // 4 + 1}")
                 os.fsync(out.fileno())
                 # Everything that was acknowledged, by a client that shares nothing with the writer.
-                self.assertTrue(cluster.cat("/f") == data, f"after step {step}")
+                seen = helper.check(cat, env=cluster.environment())
+                self.assertTrue(seen == data, f"after step {step}")
         self.assertTrue(read(there / "f") == data)
         cluster.start("datanode-1", "datanode-2")
         cluster.kill_now("datanode-3")
@@ -231,14 +237,18 @@ class Faults(Case):
     def test_a_namenode_that_restarts_is_waited_for(self):
         cluster = self.new_cluster(datanodes=1)
         there = self.new_mount(cluster)
+        helper = Helper()
+        self.addCleanup(helper.close)
+        mini = [env.program("cairn"), "mini", "--dir", cluster.directory]
+        sizes = []
         with open(there / "f", "wb", buffering=0) as out:
             out.write(b"one ")
-            cluster.kill("namenode")
-            waiting = subprocess.Popen(["stat", "-c", "%s", there / "f"], stdout=subprocess.PIPE)
-            self.addCleanup(waiting.stdout.close)
-            self.addCleanup(waiting.kill)
-            cluster.start("namenode")
-            self.assertEqual(waiting.wait(timeout=60 * env.SLOW), 0)
+            cluster.kill_now("namenode")
+            waiting = threading.Thread(target=lambda: sizes.append(os.stat(there / "f").st_size))
+            waiting.start()
+            helper.check([*mini, "start", "namenode"])
+            waiting.join(timeout=60 * env.SLOW)
+            self.assertEqual(sizes, [4])
             out.write(b"two")
         self.assertEqual(read(there / "f"), b"one two")
 

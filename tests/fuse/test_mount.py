@@ -12,6 +12,7 @@ import unittest
 from harness import env, mount
 from harness.case import Case
 from harness.cluster import MiniCluster, run
+from harness.helper import Helper
 from harness.mount import Mount
 
 BLOCK = 1 << 20
@@ -53,6 +54,8 @@ class OnAMount(Case):
         cls.addClassCleanup(cls.cluster.close)
         cls.mount = cls.new_mount(cls.mount_options)
         cls.addClassCleanup(cls.mount.close)
+        cls.helper = Helper()
+        cls.addClassCleanup(cls.helper.close)
 
     @classmethod
     def new_cluster(cls):
@@ -70,7 +73,12 @@ class OnAMount(Case):
 
     def cat(self, path):
         """What another client reads; `path` lies in the mount."""
-        return self.cluster.dfs("-cat", self.in_cluster(path)).stdout
+        return self.dfs("-cat", self.in_cluster(path))
+
+    def dfs(self, *arguments):
+        """What `cairn dfs` prints, run by nobody who has a file of the mount open."""
+        command = [env.program("cairn"), "dfs", "-fs", self.cluster.uri, *arguments]
+        return self.helper.check(command, env=self.cluster.environment())
 
     def directory(self):
         path = self.mount / self.id().rsplit(".", 1)[1]
@@ -399,8 +407,8 @@ class Names(OnAMount):
         with open(there + "/a", "wb", buffering=0) as out:
             out.write(b"one ")
             os.fsync(out.fileno())
-            self.cluster.dfs("-mkdir", at + "/elsewhere")
-            self.cluster.dfs("-mv", at + "/a", at + "/elsewhere/b")
+            self.dfs("-mkdir", at + "/elsewhere")
+            self.dfs("-mv", at + "/a", at + "/elsewhere/b")
             write(there + "/a", b"another")
             out.write(b"two")
         self.assertEqual(read(there + "/elsewhere/b"), b"one two")
