@@ -180,52 +180,8 @@ bool BlockMap::DropReplica(Entry& entry, uint32_t storage) {
   return true;
 }
 
-// ---- marks
-
-void BlockMap::Mark(BlockId block, uint32_t storage, bool certain) {
-  auto& marks = corrupt_[block];
-  for (CorruptMark& mark : marks) {
-    if (mark.storage != storage) continue;
-    mark.certain |= certain;
-    return;
-  }
-  marks.push_back({storage, certain});
-}
-
-void BlockMap::Unmark(BlockId block, uint32_t storage) {
-  const auto found = corrupt_.find(block);
-  if (found == corrupt_.end()) return;
-  auto& marks = found->second;
-  marks.erase(std::remove_if(marks.begin(), marks.end(),
-                             [&](const CorruptMark& mark) { return mark.storage == storage; }),
-              marks.end());
-  if (marks.empty()) corrupt_.erase(found);
-}
-
-void BlockMap::ForgetMarks(uint32_t storage) {
-  for (auto it = corrupt_.begin(); it != corrupt_.end();) {
-    auto& marks = it->second;
-    marks.erase(std::remove_if(marks.begin(), marks.end(),
-                               [&](const CorruptMark& mark) { return mark.storage == storage; }),
-                marks.end());
-    if (marks.empty()) {
-      corrupt_.erase(it++);
-    } else {
-      ++it;
-    }
-  }
-}
-
-bool BlockMap::IsCertainlyCorrupt(BlockId block, uint32_t storage) const {
-  const auto found = corrupt_.find(block);
-  if (found == corrupt_.end()) return false;
-  return std::any_of(found->second.begin(), found->second.end(), [&](const CorruptMark& mark) {
-    return mark.storage == storage && mark.certain;
-  });
-}
-
 void BlockMap::MarkStale(uint32_t storage, BlockId block) {
-  Mark(block, storage, /*certain=*/false);
+  marks_.Mark(block, storage, /*certain=*/false);
 }
 
 // ---- the writer's side
@@ -304,12 +260,12 @@ BlockMap::CommitResult BlockMap::CommitEntry(Entry& entry, const BlockVersion& f
   CommitResult result;
   const std::vector<Entry::Early> reported = std::exchange(entry.writing_->reported, {});
   for (const Entry::Early& early : reported) {
-    if (IsCertainlyCorrupt(entry.id_, early.storage)) continue;
+    if (marks_.IsCertain(entry.id_, early.storage)) continue;
     const ReplicaMeaning meaning =
         JudgeReplica(ExpectedBlock{final_version, false},
                      ReportedReplica{{entry.id_, early.stamp, early.length}, early.state});
     if (meaning == ReplicaMeaning::kCounts) {
-      Unmark(entry.id_, early.storage);
+      marks_.Unmark(entry.id_, early.storage);
       entry.replicas_.push_back(early.storage);
       store_.PutUnjournalled(keys::StorageBlock(early.storage, entry.id_), "");
       continue;
@@ -323,7 +279,7 @@ BlockMap::CommitResult BlockMap::CommitEntry(Entry& entry, const BlockVersion& f
       continue;
     }
     RemoveValue(entry.writing_->expected, early.storage);
-    Mark(entry.id_, early.storage, /*certain=*/false);
+    marks_.Mark(entry.id_, early.storage, /*certain=*/false);
     result.bad.push_back(early.storage);
   }
   // A new block of which nothing was reported yet has no record, and needs none.
@@ -394,10 +350,10 @@ BlockMap::ReportResult BlockMap::ReplicaReported(uint32_t storage, const BlockVe
   switch (result.meaning) {
     case ReplicaMeaning::kCounts:
       // Bad bytes do not get better by being reported again, only by being deleted.
-      if (IsCertainlyCorrupt(entry->id_, storage)) {
+      if (marks_.IsCertain(entry->id_, storage)) {
         result.meaning = ReplicaMeaning::kCorrupt;
       } else {
-        Unmark(entry->id_, storage);
+        marks_.Unmark(entry->id_, storage);
         result.added = AddReplica(*entry, storage);
       }
       break;
@@ -417,7 +373,7 @@ BlockMap::ReportResult BlockMap::ReplicaReported(uint32_t storage, const BlockVe
     case ReplicaMeaning::kUnfinished:
     case ReplicaMeaning::kCorrupt:
       result.removed = DropReplica(*entry, storage);
-      Mark(entry->id_, storage, result.meaning == ReplicaMeaning::kCorrupt);
+      marks_.Mark(entry->id_, storage, result.meaning == ReplicaMeaning::kCorrupt);
       break;
     case ReplicaMeaning::kNewerStamp:
       result.removed = DropReplica(*entry, storage);
@@ -432,7 +388,7 @@ BlockMap::ReportResult BlockMap::ReplicaReported(uint32_t storage, const BlockVe
 }
 
 bool BlockMap::ReplicaGone(uint32_t storage, BlockId block) {
-  Unmark(block, storage);
+  marks_.Unmark(block, storage);
   Entry* const entry = FindMutable(block);
   if (entry == nullptr) {
     store_.DeleteUnjournalled(keys::StorageBlock(storage, block));
@@ -443,11 +399,7 @@ bool BlockMap::ReplicaGone(uint32_t storage, BlockId block) {
 
 std::vector<uint32_t> BlockMap::Remove(BlockId block) {
   store_.DeleteUnjournalled(keys::Replicas(block));
-  std::vector<uint32_t> storages;
-  if (const auto marked = corrupt_.find(block); marked != corrupt_.end()) {
-    for (const CorruptMark& mark : marked->second) storages.push_back(mark.storage);
-    corrupt_.erase(marked);
-  }
+  std::vector<uint32_t> storages = marks_.Forget(block);
   Entry* const entry = FindMutable(block);
   if (entry == nullptr) return storages;
   SubtractRecorded(*entry);
@@ -489,20 +441,12 @@ std::vector<uint32_t> BlockMap::Locations(BlockId block, bool* all_corrupt) cons
   return storages;
 }
 
-std::vector<uint32_t> BlockMap::CorruptReplicas(BlockId block) const {
-  const auto found = corrupt_.find(block);
-  if (found == corrupt_.end()) return {};
-  std::vector<uint32_t> storages;
-  for (const CorruptMark& mark : found->second) storages.push_back(mark.storage);
-  return storages;
-}
-
 BlockMap::Stats BlockMap::stats() const {
   return {.entries = slots_.size(),
           .pinned = pinned_,
           .bytes = bytes_,
           .evictions = evictions_,
-          .corrupt = corrupt_.size()};
+          .corrupt = marks_.blocks()};
 }
 
 uint32_t BlockMap::CountMatching(const BlockVersion& version) const {
@@ -514,7 +458,7 @@ uint32_t BlockMap::CountMatching(const BlockVersion& version) const {
   uint32_t count = 0;
   for (const Entry::Early& early : entry->writing_->reported) {
     count += early.state == ReplicaState::kFinalized && early.stamp == version.stamp &&
-             early.length == version.length && !IsCertainlyCorrupt(version.id, early.storage);
+             early.length == version.length && !marks_.IsCertain(version.id, early.storage);
   }
   return count;
 }

@@ -30,6 +30,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/inlined_vector.h"
 #include "common/ids.h"
+#include "namenode/blocks/corrupt_marks.h"
 #include "namenode/blocks/replica.h"
 #include "namenode/blocks/replica_digests.h"
 #include "namenode/namespace/types.h"
@@ -161,8 +162,9 @@ class BlockMap {
   void MarkStale(uint32_t storage, BlockId block);
 
   // [W] The storage is lost, and with it what was wrong with its replicas: nobody will delete them,
-  // or say that they are deleted. If it comes back, its datanode tells which are corrupt.
-  void ForgetMarks(uint32_t storage);
+  // or say that they are deleted. If it comes back, its datanode tells which are corrupt. At most
+  // `most` replicas of it; true: there are more.
+  bool ForgetMarks(uint32_t storage, size_t most) { return marks_.ForgetSome(storage, most); }
 
   // [W] Forgets the block and its records. Returns every storage that may hold a replica, good or
   // not, so that each is told to delete it. Of a block that is not resident (in replay) only record
@@ -177,7 +179,7 @@ class BlockMap {
   // Storages a reader may be sent to: while being written the expected ones, then the good ones; if
   // no good one is left, the corrupt ones (*all_corrupt becomes true).
   std::vector<uint32_t> Locations(BlockId block, bool* all_corrupt) const;
-  std::vector<uint32_t> CorruptReplicas(BlockId block) const;
+  std::vector<uint32_t> CorruptReplicas(BlockId block) const { return marks_.Of(block); }
   Stats stats() const;
   // Of the records 'r'. [R] to look, [W] for the walk that fills it after a start.
   const ReplicaDigests& digests() const { return digests_; }
@@ -197,11 +199,6 @@ class BlockMap {
                  std::span<const uint32_t> same_node);
   bool AddReplica(Entry& entry, uint32_t storage);
   bool DropReplica(Entry& entry, uint32_t storage);  // also from the pipeline and record 'n'
-  // `certain`: found bad by its bytes. Otherwise only its length or state was wrong, and a good
-  // report takes the mark away: the report that was judged may have been a late one.
-  void Mark(BlockId block, uint32_t storage, bool certain);
-  void Unmark(BlockId block, uint32_t storage);
-  bool IsCertainlyCorrupt(BlockId block, uint32_t storage) const;
   void PersistReplicas(const Entry& entry);
   static BlockVersion VersionOf(const Entry& entry) {
     return {entry.id_, entry.stamp_, entry.length_};
@@ -214,11 +211,7 @@ class BlockMap {
   absl::flat_hash_map<BlockId, uint32_t> slots_;  // index into entries_
   std::vector<std::unique_ptr<Entry>> entries_;   // CLOCK's circle; freed slots are null
   std::vector<uint32_t> free_slots_;
-  struct CorruptMark {
-    uint32_t storage;
-    bool certain;
-  };
-  absl::flat_hash_map<BlockId, absl::InlinedVector<CorruptMark, 2>> corrupt_;
+  CorruptMarks marks_;
   uint32_t hand_ = 0;
   uint64_t bytes_ = 0;  // of entries that are not pinned
   uint64_t pinned_ = 0;

@@ -306,9 +306,9 @@ TEST_F(BlockMapTest, ALostStorageTakesItsMarksWithIt) {
   AddComplete({1, 2, 3});
   ReportCorrupt(1);
   ReportCorrupt(2);
-  blocks_.ForgetMarks(1);
+  EXPECT_FALSE(blocks_.ForgetMarks(1, 10));
   EXPECT_THAT(blocks_.CorruptReplicas(kBlock), ElementsAre(2));
-  blocks_.ForgetMarks(2);
+  EXPECT_FALSE(blocks_.ForgetMarks(2, 10));
   EXPECT_EQ(blocks_.stats().corrupt, 0u);
   EXPECT_THAT(Locations(), ElementsAre(3));
 }

@@ -121,9 +121,13 @@ std::vector<InvalidationOrder> InvalidationQueue::Take(std::span<const uint32_t>
   return taken;
 }
 
-std::vector<InvalidationQueue::Withdrawn> InvalidationQueue::TakeWithdrawn() {
+std::vector<InvalidationQueue::Withdrawn> InvalidationQueue::TakeWithdrawn(size_t most) {
   MutexLock lock(mu_);
-  return std::exchange(withdrawn_, {});
+  const auto from =
+      withdrawn_.end() - static_cast<std::ptrdiff_t>(std::min(most, withdrawn_.size()));
+  std::vector<Withdrawn> taken(from, withdrawn_.end());
+  withdrawn_.erase(from, withdrawn_.end());
+  return taken;
 }
 
 std::vector<uint32_t> InvalidationQueue::Ready(TxId durable, absl::Duration now) const {

@@ -81,13 +81,14 @@ class InvalidationQueue {
   // `durable`: the journal's position; `now`: of the monotonic clock.
   std::vector<InvalidationOrder> Take(std::span<const uint32_t> storages, TxId durable,
                                       absl::Duration now) ABSL_LOCKS_EXCLUDED(mu_);
-  // Orders that were not taken in time: no datanode has heard of them. Each is told once.
+  // Orders that were not taken in time, `most` at a time: no datanode has heard of them. Each is
+  // told once.
   struct Withdrawn {
     uint32_t storage = 0;
     uint64_t session = 0;
     BlockId block{};
   };
-  std::vector<Withdrawn> TakeWithdrawn() ABSL_LOCKS_EXCLUDED(mu_);
+  std::vector<Withdrawn> TakeWithdrawn(size_t most) ABSL_LOCKS_EXCLUDED(mu_);
   // The storages for which Take or TakeMissed would have something to say by now.
   std::vector<uint32_t> Ready(TxId durable, absl::Duration now) const ABSL_LOCKS_EXCLUDED(mu_);
   // The datanode says that it deleted the block there, or that it has a good replica by now: an

@@ -20,7 +20,7 @@ std::vector<uint64_t> Ids(const std::vector<InvalidationOrder>& orders) {
 // What is withdrawn: storage, session, block.
 std::vector<std::tuple<uint32_t, uint64_t, uint64_t>> Withdrawn(InvalidationQueue& queue) {
   std::vector<std::tuple<uint32_t, uint64_t, uint64_t>> withdrawn;
-  for (const auto& [storage, session, block] : queue.TakeWithdrawn()) {
+  for (const auto& [storage, session, block] : queue.TakeWithdrawn(5)) {
     withdrawn.emplace_back(storage, session, ToInt(block));
   }
   return withdrawn;

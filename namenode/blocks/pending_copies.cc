@@ -46,27 +46,35 @@ bool PendingCopies::Settle(BlockId block, std::span<const uint32_t> storages, ui
   return true;
 }
 
-std::vector<PendingCopies::Expired> PendingCopies::TakeIf(
-    const std::function<bool(const Copy&)>& lost) {
-  std::vector<Expired> taken;
-  for (auto it = copies_.begin(); it != copies_.end();) {
-    Copies& copies = it->second;
-    for (auto at = copies.begin(); at != copies.end();) {
-      if (!lost(*at)) {
-        ++at;
-        continue;
-      }
-      Count(*at, -1);
-      taken.push_back({it->first, std::move(*at)});
-      at = copies.erase(at);
+template <typename Out>
+void PendingCopies::TakeFrom(Copies* copies, const std::function<bool(const Copy&)>& which,
+                             const Out& out) {
+  for (auto at = copies->begin(); at != copies->end();) {
+    if (!which(*at)) {
+      ++at;
+      continue;
     }
-    if (copies.empty()) {
+    Count(*at, -1);
+    out(std::move(*at));
+    at = copies->erase(at);
+  }
+}
+
+bool PendingCopies::TakeSome(size_t most, const std::function<bool(const Copy&)>& which,
+                             BlockId* position, std::vector<Taken>* out) {
+  size_t looked = 0;
+  auto it = copies_.upper_bound(*position);
+  while (it != copies_.end() && looked < most) {
+    const BlockId block = *position = it->first;
+    looked += it->second.size();
+    TakeFrom(&it->second, which, [&](Copy copy) { out->push_back({block, std::move(copy)}); });
+    if (it->second.empty()) {
       it = copies_.erase(it);
     } else {
       ++it;
     }
   }
-  return taken;
+  return it != copies_.end();
 }
 
 std::vector<PendingCopies::Copy> PendingCopies::TakeOf(
@@ -74,22 +82,9 @@ std::vector<PendingCopies::Copy> PendingCopies::TakeOf(
   std::vector<Copy> taken;
   const auto found = copies_.find(block);
   if (found == copies_.end()) return taken;
-  Copies& copies = found->second;
-  for (auto at = copies.begin(); at != copies.end();) {
-    if (!which(*at)) {
-      ++at;
-      continue;
-    }
-    Count(*at, -1);
-    taken.push_back(std::move(*at));
-    at = copies.erase(at);
-  }
-  if (copies.empty()) copies_.erase(found);
+  TakeFrom(&found->second, which, [&](Copy copy) { taken.push_back(std::move(copy)); });
+  if (found->second.empty()) copies_.erase(found);
   return taken;
-}
-
-std::vector<PendingCopies::Expired> PendingCopies::TakeExpired(absl::Duration now) {
-  return TakeIf([now](const Copy& copy) { return copy.deadline <= now; });
 }
 
 void PendingCopies::Forget(BlockId block) {

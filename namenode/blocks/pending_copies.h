@@ -33,7 +33,7 @@ class PendingCopies {
     absl::Duration since, deadline;
   };
   using Copies = absl::InlinedVector<Copy, 1>;
-  struct Expired {
+  struct Taken {
     BlockId block;
     Copy copy;
   };
@@ -47,9 +47,11 @@ class PendingCopies {
   // The block's replica on one of these storages (of one datanode) was reported, good or bad.
   // True: a copy to there was under way; its target's storage goes into *target.
   bool Settle(BlockId block, std::span<const uint32_t> storages, uint32_t* target);
-  // Copies whose time is over; and those that `lost` says cannot be finished.
-  std::vector<Expired> TakeExpired(absl::Duration now);
-  std::vector<Expired> TakeIf(const std::function<bool(const Copy&)>& lost);
+  // One slice of a walk over all copies, in the order of their blocks: takes those that `which`
+  // says. Asks it of `most` copies, and of no more than those of the last one's block. Begins
+  // behind *position, which moves on. False: that was the end.
+  bool TakeSome(size_t most, const std::function<bool(const Copy&)>& which, BlockId* position,
+                std::vector<Taken>* out);
   // Those of one block that `which` says.
   std::vector<Copy> TakeOf(BlockId block, const std::function<bool(const Copy&)>& which);
   // All of a block that is no more.
@@ -62,6 +64,9 @@ class PendingCopies {
 
  private:
   void Count(const Copy& copy, int sign);
+  // Of one block's: moves to `out`, and uncounts, those that `which` says.
+  template <typename Out>
+  void TakeFrom(Copies* copies, const std::function<bool(const Copy&)>& which, const Out& out);
 
   absl::btree_map<BlockId, Copies> copies_;  // ordered, so that a round is the same each time
   absl::flat_hash_map<std::string, Load> loads_;

@@ -67,11 +67,41 @@ TEST(PendingCopiesTest, ACopyEndsAtItsDeadlineOrWithItsNode) {
   PendingCopies copies;
   copies.Add(kBlock, CopyTo(2));
   copies.Add(kBlock, CopyTo(3));
-  EXPECT_THAT(copies.TakeIf([](const auto& copy) { return copy.target_node == "node-2"; }),
-              SizeIs(1));
-  EXPECT_THAT(copies.TakeExpired(kNow + absl::Minutes(1) - absl::Milliseconds(1)), IsEmpty());
-  EXPECT_THAT(copies.TakeExpired(kNow + absl::Minutes(1)), SizeIs(1));
+  const auto take = [&](const std::function<bool(const PendingCopies::Copy&)>& which) {
+    BlockId position{};
+    std::vector<PendingCopies::Taken> taken;
+    EXPECT_FALSE(copies.TakeSome(10, which, &position, &taken));
+    return taken;
+  };
+  EXPECT_THAT(take([](const auto& copy) { return copy.target_node == "node-2"; }), SizeIs(1));
+  EXPECT_THAT(take([](const auto& copy) { return copy.deadline <= kNow; }), IsEmpty());
+  EXPECT_THAT(take([](const auto& copy) { return copy.deadline > kNow; }), SizeIs(1));
   EXPECT_EQ(copies.Find(kBlock), nullptr);
+}
+
+// All of them are looked at twice a second, under the namespace lock.
+TEST(PendingCopiesTest, AWalkLooksAtSoManyCopiesAtATimeAndAtEachOnce) {
+  constexpr size_t kAll = 20'000, kSlice = 100;
+  PendingCopies copies;
+  for (uint64_t id = 1; id <= kAll; ++id) copies.Add(BlockId{id}, CopyTo(2 + id % 2));
+  BlockId position{};
+  std::vector<PendingCopies::Taken> taken;
+  size_t slices = 0, all = 0, looked = 0;
+  const auto is_to_3 = [&](const PendingCopies::Copy& copy) {
+    ++looked;
+    return copy.target == 3;
+  };
+  for (bool more = true; more; ++slices) {
+    looked = 0;
+    more = copies.TakeSome(kSlice, is_to_3, &position, &taken);
+    EXPECT_LE(looked, kSlice);
+    all += looked;
+  }
+  EXPECT_EQ(all, kAll);
+  EXPECT_EQ(slices, kAll / kSlice);
+  EXPECT_THAT(taken, SizeIs(kAll / 2));
+  EXPECT_EQ(copies.size(), kAll / 2);
+  EXPECT_EQ(copies.LoadOf("node-3").copies_in, 0u);
 }
 
 TEST(RepairBudgetTest, FewLargeCopiesRunAtATimeAndManySmallOnes) {

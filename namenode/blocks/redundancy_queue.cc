@@ -1,6 +1,7 @@
 #include "namenode/blocks/redundancy_queue.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace cairn::namenode {
@@ -18,12 +19,14 @@ bool IsMissingSingle(const RedundancyQueue::Entry& entry) {
 
 void RedundancyQueue::Unplace(BlockId block, const Entry& entry) {
   by_need_[static_cast<size_t>(entry.need)].erase({entry.next_try, entry.order, block});
+  ids_[static_cast<size_t>(entry.need)].erase(block);
   missing_single_ -= IsMissingSingle(entry);
   failed_ -= IsStuck(entry);
 }
 
 void RedundancyQueue::Insert(BlockId block, const Entry& entry) {
   by_need_[static_cast<size_t>(entry.need)].insert({entry.next_try, entry.order, block});
+  ids_[static_cast<size_t>(entry.need)].insert(block);
   missing_single_ += IsMissingSingle(entry);
   failed_ += IsStuck(entry);
 }
@@ -70,17 +73,22 @@ bool RedundancyQueue::MakeRoom(Need need) {
   return false;
 }
 
-size_t RedundancyQueue::HurryUp(absl::Duration now, size_t most) {
+size_t RedundancyQueue::HurryUp(absl::Duration now, size_t most, HurryWalk* walk) {
+  size_t looked = 0;
   std::vector<BlockId> waiting;
-  for (const auto& places : by_need_) {
-    for (auto at = places.rbegin(); at != places.rend() && waiting.size() < most; ++at) {
-      if (std::get<absl::Duration>(*at) <= now) break;
+  for (; walk->need < kNeeds; ++walk->need, walk->before.reset()) {
+    const absl::btree_set<Place>& places = by_need_[walk->need];
+    auto at = walk->before ? places.lower_bound(*walk->before) : places.end();
+    for (; at != places.begin() && std::get<absl::Duration>(*std::prev(at)) > now; ++looked) {
+      if (looked == most) break;
+      walk->before = *--at;
       const BlockId block = std::get<BlockId>(*at);
       if (entries_.at(block).failures > 0) waiting.push_back(block);
     }
+    if (looked == most) break;
   }
   for (const BlockId block : waiting) SetDue(block, now);
-  return waiting.size();
+  return looked;
 }
 
 void RedundancyQueue::Remove(BlockId block) {
@@ -142,14 +150,11 @@ const RedundancyQueue::Entry* RedundancyQueue::Find(BlockId block) const {
 }
 
 std::vector<BlockId> RedundancyQueue::List(Need need, BlockId after, size_t most) const {
+  const absl::btree_set<BlockId>& ids = ids_[static_cast<size_t>(need)];
   std::vector<BlockId> blocks;
-  for (const auto& [next_try, order, block] : by_need_[static_cast<size_t>(need)]) {
-    if (block > after) blocks.push_back(block);
+  for (auto at = ids.upper_bound(after); at != ids.end() && blocks.size() < most; ++at) {
+    blocks.push_back(*at);
   }
-  const size_t count = std::min(most, blocks.size());
-  std::partial_sort(blocks.begin(), blocks.begin() + static_cast<std::ptrdiff_t>(count),
-                    blocks.end());
-  blocks.resize(count);
   return blocks;
 }
 

@@ -17,6 +17,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -75,9 +76,12 @@ class RedundancyQueue {
   uint64_t missing_single() const { return missing_single_; }
   // Walks that would fill it pause. Blocks that have failed hold nobody up.
   bool IsFull() const { return working() - failed_ >= options_.most; }
-  // Makes at most `most` blocks that have failed and wait due: there is a new datanode. Returns how
-  // many.
-  size_t HurryUp(absl::Duration now, size_t most);
+  // A walk that makes due what has failed and waits, since there is a new datanode: the most urgent
+  // need first, and of each those that would wait longest. One slice of it looks at `most` blocks,
+  // whether they have failed or not; *walk moves on. Returns at how many; less than `most`: that
+  // was the end.
+  struct HurryWalk;
+  size_t HurryUp(absl::Duration now, size_t most, HurryWalk* walk);
   bool overflowed() const { return overflowed_ || missing_overflowed_; }
   // True once after an overflow, when half of the room is free again.
   bool TakeOverflow();
@@ -93,10 +97,16 @@ class RedundancyQueue {
   const Options options_;
   absl::flat_hash_map<BlockId, Entry> entries_;
   absl::btree_set<Place> by_need_[kNeeds];
+  absl::btree_set<BlockId> ids_[kNeeds];  // the same, for lists
   uint64_t arrivals_ = 0;
   uint64_t missing_single_ = 0;
   size_t failed_ = 0;  // of those to be worked on
   bool overflowed_ = false, missing_overflowed_ = false;
+};
+
+struct RedundancyQueue::HurryWalk {
+  size_t need = 0;
+  std::optional<Place> before = {};  // of that need; nullopt: its end
 };
 
 }  // namespace cairn::namenode

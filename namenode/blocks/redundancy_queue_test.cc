@@ -117,11 +117,34 @@ TEST_F(RedundancyQueueTest, WhatHasFailedIsTriedAtOnceWhenThereIsReason) {
   queue.Failed(B(1), kNow, "no room");
   queue.Failed(B(2), kNow, "no room");
   queue.Defer(B(3), kNow + absl::Minutes(1));  // waits for a copy
-  EXPECT_EQ(queue.HurryUp(kNow, 1), 1u);
+  RedundancyQueue::HurryWalk walk;
+  EXPECT_EQ(queue.HurryUp(kNow, 2, &walk), 2u) << "the one that waits for a copy, and another";
   EXPECT_THAT(queue.Due(kNow, 10), ElementsAre(B(2)));
-  EXPECT_EQ(queue.HurryUp(kNow, 10), 1u);
+  EXPECT_EQ(queue.HurryUp(kNow, 2, &walk), 1u);
   EXPECT_THAT(queue.Due(kNow, 10), ElementsAre(B(1), B(2)));
-  EXPECT_EQ(queue.HurryUp(kNow, 10), 0u);
+  EXPECT_EQ(queue.HurryUp(kNow, 2, &walk), 0u);
+}
+
+// Hundreds of thousands may wait for their copies or deletions beside those that have failed.
+TEST_F(RedundancyQueueTest, AWalkThatHurriesLooksAtSoManyBlocksAtATimeWhateverTheyWaitFor) {
+  constexpr uint64_t kAll = 10'000, kSlice = 100;
+  RedundancyQueue queue{{}};
+  for (uint64_t id = 1; id <= kAll; ++id) {
+    queue.Put(B(id), id % 2 == 0 ? Need::kLow : Need::kSurplus, 3, kNow);
+    queue.Defer(B(id), kNow + absl::Minutes(1));
+  }
+  queue.Failed(B(2), kNow, "no room");
+  queue.Failed(B(kAll - 1), kNow, "no room");
+  RedundancyQueue::HurryWalk walk;
+  uint64_t looked = 0, slices = 0;
+  for (uint64_t last = kSlice; last == kSlice; ++slices) {
+    last = queue.HurryUp(kNow, kSlice, &walk);
+    EXPECT_LE(last, kSlice);
+    looked += last;
+  }
+  EXPECT_EQ(looked, kAll);
+  EXPECT_EQ(slices, kAll / kSlice + 1);
+  EXPECT_THAT(queue.Due(kNow, kAll), ElementsAre(B(2), B(kAll - 1)));
 }
 
 TEST_F(RedundancyQueueTest, MissingBlocksAreBoundedByThemselves) {

@@ -1,6 +1,7 @@
 #include "namenode/core/balancer.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "common/logging.h"
 #include "namenode/core/run.h"
@@ -11,6 +12,7 @@ namespace {
 
 constexpr size_t kReadSlice = 256;  // records read at a time
 constexpr size_t kMoveSlice = 8;    // blocks judged under one lock
+constexpr size_t kEndSlice = 100;   // copies and moves looked at under one lock
 constexpr absl::Duration kEndMovesInterval = absl::Milliseconds(500);
 // A copy has this long, and then four times what its node's bandwidth takes for all it sends.
 constexpr absl::Duration kCopyStart = absl::Seconds(30);
@@ -208,35 +210,53 @@ bool NamenodeImpl::Healer::Balancer::Step(const std::shared_ptr<const ClusterVie
   return more;
 }
 
-void NamenodeImpl::Healer::Balancer::EndMoves(const ClusterView& view, absl::Duration now) {
-  if (now < next_end_moves_) return;
-  next_end_moves_ = now + kEndMovesInterval;
-  std::vector<PendingCopies::Expired> late, lost;
-  {
-    WriterLock lock(namenode_.mu_);
-    if (moves_.empty() && copies_.size() == 0) return;
-    late = copies_.TakeExpired(now);
-    lost = copies_.TakeIf([&](const PendingCopies::Copy& copy) { return IsLost(copy, view); });
-    for (const auto* const ended : {&late, &lost}) {
-      for (const auto& [block, copy] : *ended) {
+void NamenodeImpl::Healer::Balancer::EndCopies(const ClusterView& view, absl::Duration now) {
+  const auto is_late = [&](const PendingCopies::Copy& copy) { return copy.deadline <= now; };
+  const auto has_ended = [&](const PendingCopies::Copy& copy) {
+    return is_late(copy) || IsLost(copy, view);
+  };
+  BlockId position{};
+  for (bool more = true; more;) {
+    std::vector<PendingCopies::Taken> ended;
+    {
+      WriterLock lock(namenode_.mu_);
+      more = copies_.TakeSome(kEndSlice, has_ended, &position, &ended);
+      for (const auto& [block, copy] : ended) {
         const auto found = moves_.find(block);
         if (found == moves_.end() || found->second.copied) continue;
         if (found->second.run == counted_run_) ++counters_.failures;
         moves_.erase(found);
       }
     }
-    // Of a node that is lost nobody will say that the old replica is gone.
-    absl::erase_if(moves_, [&](const auto& item) {
-      const Move& move = item.second;
-      return move.copied && (now - move.since > kMoveLife || !view.IsReadable(move.from));
-    });
+    for (const auto& [block, copy] : ended) {
+      if (is_late(copy)) {
+        LOG_EVERY_SECONDS(kWarn, 10,
+                          "balancer: blk_{}: a copy from {} to {} did not arrive in time",
+                          ToInt(block), copy.source_address, copy.target_address);
+      }
+      namenode_.cluster_.Unschedule(copy.target);
+    }
   }
-  for (const auto& [block, copy] : late) {
-    LOG_EVERY_SECONDS(kWarn, 10, "balancer: blk_{}: a copy from {} to {} did not arrive in time",
-                      ToInt(block), copy.source_address, copy.target_address);
-    namenode_.cluster_.Unschedule(copy.target);
+}
+
+void NamenodeImpl::Healer::Balancer::EndMoves(const ClusterView& view, absl::Duration now) {
+  if (now < next_end_moves_) return;
+  next_end_moves_ = now + kEndMovesInterval;
+  EndCopies(view, now);
+  BlockId position{};
+  for (bool more = true; more;) {
+    WriterLock lock(namenode_.mu_);
+    auto at = moves_.upper_bound(position);
+    for (size_t looked = 0; at != moves_.end() && looked < kEndSlice; ++looked) {
+      position = at->first;
+      const Move& move = at->second;
+      // Of a node that is lost nobody will say that the old replica is gone.
+      const bool over =
+          move.copied && (now - move.since > kMoveLife || !view.IsReadable(move.from));
+      at = over ? moves_.erase(at) : std::next(at);
+    }
+    more = at != moves_.end();
   }
-  for (const auto& [block, copy] : lost) namenode_.cluster_.Unschedule(copy.target);
 }
 
 void NamenodeImpl::Healer::Balancer::Begin(const ClusterView& view, absl::Duration now) {

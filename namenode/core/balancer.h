@@ -106,6 +106,7 @@ class NamenodeImpl::Healer::Balancer {
   };
 
   std::optional<Work> CurrentWork(absl::Duration now) ABSL_LOCKS_EXCLUDED(mu_);
+  void EndCopies(const ClusterView& view, absl::Duration now) ABSL_LOCKS_EXCLUDED(namenode_.mu_);
   void EndMoves(const ClusterView& view, absl::Duration now) ABSL_LOCKS_EXCLUDED(namenode_.mu_);
   void Begin(const ClusterView& view, absl::Duration now);
   bool Advance(const ClusterView& view, absl::Duration now);
@@ -130,7 +131,7 @@ class NamenodeImpl::Healer::Balancer {
   // ---- guarded by the namespace lock
   PendingCopies copies_;
   BalanceBudget budget_;
-  absl::flat_hash_map<BlockId, Move> moves_;
+  absl::btree_map<BlockId, Move> moves_;
   uint64_t counted_run_ = 0;  // whose moves are counted here
   Counters counters_;
 

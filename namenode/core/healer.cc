@@ -19,9 +19,14 @@ constexpr size_t kJudgeSlice = 32;
 constexpr size_t kActSlice = 8;
 // Of one round.
 constexpr size_t kChecksPerRound = 128;
-constexpr size_t kHurryPerRound = 500;
+constexpr size_t kHurrySlice = 250;    // some 2 microseconds each, if it has failed
 constexpr size_t kMostWritten = 1000;  // looked at under one lock, a fraction of a microsecond each
 constexpr int kActRounds = 16;
+// Looked at under one lock: copies, 3 microseconds each if they have ended, and what costs a
+// fraction of one each.
+constexpr size_t kCopiesSlice = 100;
+constexpr size_t kMarksSlice = 500;
+constexpr size_t kStoragesSlice = 500;
 // Lists of ids between events and judging; what does not fit is found by a walk over all blocks.
 constexpr size_t kMostListed = 1'000'000;
 constexpr size_t kMostFiles = 100'000;
@@ -172,10 +177,7 @@ void NamenodeImpl::Healer::FileChanged(InodeId file) {
 }
 
 void NamenodeImpl::Healer::CheckStorage(uint32_t storage) {
-  if (!started_) return;
-  if (std::find(storages_.begin(), storages_.end(), storage) == storages_.end()) {
-    storages_.push_back(storage);
-  }
+  if (started_ && in_storages_.insert(storage).second) storages_.push_back(storage);
 }
 
 // ---- reads
@@ -344,42 +346,77 @@ void NamenodeImpl::Healer::WatchStorages(const Round& round) {
     if (!is_new) changed.push_back(storage);
     gained |= standing == Standing::kLive;
   }
-  if (changed.empty() && !gained) return;
-  WriterLock lock(namenode_.mu_);
-  for (const uint32_t storage : changed) {
-    CheckStorage(storage);
-    if (standing_[storage] == Standing::kDead) namenode_.blocks_->ForgetMarks(storage);
+  for (size_t at = 0; at < changed.size(); at += kStoragesSlice) {
+    const std::span<const uint32_t> all(changed);
+    WriterLock lock(namenode_.mu_);
+    for (const uint32_t storage : all.subspan(at, std::min(kStoragesSlice, all.size() - at))) {
+      CheckStorage(storage);
+    }
   }
-  if (gained) hurry_left_ = queue_.size();
+  for (const uint32_t storage : changed) {
+    if (standing_[storage] == Standing::kDead) ForgetMarks(storage);
+  }
+  if (!gained) return;
+  hurry_walk_ = {};
+  ReaderLock lock(namenode_.mu_);
+  hurry_left_ = queue_.size();
+}
+
+// Of a storage that is back meanwhile the marks may be new.
+void NamenodeImpl::Healer::ForgetMarks(uint32_t storage) {
+  for (bool more = true; more;) {
+    WriterLock lock(namenode_.mu_);
+    const std::shared_ptr<const ClusterView> view = namenode_.cluster_.View();
+    if (StandingOf(storage, ReplicaMark::kNone, *view) != Standing::kDead) return;
+    more = namenode_.blocks_->ForgetMarks(storage, kMarksSlice);
+  }
 }
 
 void NamenodeImpl::Healer::EndCopies(const Round& round) {
   if (round.now < next_end_copies_) return;
   next_end_copies_ = round.now + kEndCopiesInterval;
-  const ClusterView& view = *round.view;
-  std::vector<PendingCopies::Expired> late, lost;
-  {
-    WriterLock lock(namenode_.mu_);
-    late = copies_.TakeExpired(round.now);
-    lost = copies_.TakeIf([&](const PendingCopies::Copy& copy) { return IsLost(copy, view); });
-    for (const auto& [block, copy] : late) {
-      queue_.Failed(
-          block, round.now,
-          absl::StrCat("a copy from ", copy.source_address, " to ", copy.target_address,
-                       " did not arrive in ", absl::FormatDuration(copy.deadline - copy.since)));
+  const auto is_late = [&](const PendingCopies::Copy& copy) { return copy.deadline <= round.now; };
+  const auto has_ended = [&](const PendingCopies::Copy& copy) {
+    return is_late(copy) || IsLost(copy, *round.view);
+  };
+  BlockId position{};
+  for (bool more = true; more;) {
+    std::vector<PendingCopies::Taken> ended;
+    {
+      WriterLock lock(namenode_.mu_);
+      more = copies_.TakeSome(kCopiesSlice, has_ended, &position, &ended);
+      for (const auto& [block, copy] : ended) {
+        if (!is_late(copy)) {
+          queue_.SetDue(block, round.now);
+          continue;
+        }
+        queue_.Failed(
+            block, round.now,
+            absl::StrCat("a copy from ", copy.source_address, " to ", copy.target_address,
+                         " did not arrive in ", absl::FormatDuration(copy.deadline - copy.since)));
+      }
     }
-    for (const auto& [block, copy] : lost) queue_.SetDue(block, round.now);
-    for (const auto& [storage, session, block] : namenode_.invalidations_.TakeWithdrawn()) {
+    for (const auto& [block, copy] : ended) {
+      if (is_late(copy)) {
+        LOG_EVERY_SECONDS(kWarn, 1, "blk_{}: a copy from {} to {} did not arrive in time",
+                          ToInt(block), copy.source_address, copy.target_address);
+      }
+      namenode_.cluster_.Unschedule(copy.target);
+    }
+  }
+  EndDeletions();
+}
+
+void NamenodeImpl::Healer::EndDeletions() {
+  for (bool more = true; more;) {
+    WriterLock lock(namenode_.mu_);
+    const auto withdrawn = namenode_.invalidations_.TakeWithdrawn(kCopiesSlice);
+    more = withdrawn.size() == kCopiesSlice;
+    for (const auto& [storage, session, block] : withdrawn) {
       leaving_.Withdraw(block, storage, session);
       Check(block);
     }
   }
-  for (const auto& [block, copy] : late) {
-    LOG_EVERY_SECONDS(kWarn, 1, "blk_{}: a copy from {} to {} did not arrive in time", ToInt(block),
-                      copy.source_address, copy.target_address);
-    namenode_.cluster_.Unschedule(copy.target);
-  }
-  for (const auto& [block, copy] : lost) namenode_.cluster_.Unschedule(copy.target);
 }
 
 // ---- finding blocks
@@ -401,6 +438,7 @@ std::vector<BlockId> NamenodeImpl::Healer::NextToCheck(const Round& round, size_
     }
     if (!storage_walk_ && !storages_.empty()) {
       storage_walk_ = StorageWalk{storages_.front(), ""};
+      in_storages_.erase(storages_.front());
       storages_.pop_front();
     }
     if (!full_walk_ && (walk_again_ || round.now >= next_full_walk_)) {
@@ -654,9 +692,10 @@ bool NamenodeImpl::Healer::CountLostDeletions(const Round& round, const BlockFac
 
 bool NamenodeImpl::Healer::Repair(const Round& round) {
   if (hurry_left_ > 0) {
+    const size_t most = std::min(hurry_left_, kHurrySlice);
     WriterLock lock(namenode_.mu_);
-    const size_t hurried = queue_.HurryUp(round.now, std::min(hurry_left_, kHurryPerRound));
-    hurry_left_ = hurried == 0 ? 0 : hurry_left_ - hurried;
+    const size_t looked = queue_.HurryUp(round.now, most, &hurry_walk_);
+    hurry_left_ = looked < most ? 0 : hurry_left_ - looked;
   }
   size_t orders = 0;
   for (int i = 0; i < kActRounds; ++i) {
@@ -665,10 +704,10 @@ bool NamenodeImpl::Healer::Repair(const Round& round) {
       ReaderLock lock(namenode_.mu_);
       due = queue_.Due(round.now, kActSlice);
     }
-    if (due.empty()) return false;
+    if (due.empty()) return hurry_left_ > 0;
     orders += Judge(round, due, /*act=*/true);
   }
-  return orders > 0;
+  return orders > 0 || hurry_left_ > 0;
 }
 
 bool NamenodeImpl::Healer::Act(const Round& round, const BlockFacts& facts, Need need) {

@@ -10,9 +10,11 @@
 //
 // Whatever happens to a block only puts its id on a list: no request does more. One thread then
 // looks the block up (LevelDB is read under no lock), judges it under the namespace lock, as many
-// at a time as take far less than a millisecond, and acts on the most urgent ones. The walks read
-// ids by range: `n` records for one storage, so that a lost node costs what it held, and `b` for
-// all blocks. They pause while the queue is full; what found no room is found by another walk.
+// at a time as take far less than a millisecond, and acts on the most urgent ones. Whatever it has
+// many of (blocks that failed, copies under way, marks of a lost storage) it goes through in
+// slices, each under a lock of its own. The walks read ids by range: `n` records for one storage,
+// so that a lost node costs what it held, and `b` for all blocks. They pause while the queue is
+// full; what found no room is found by another walk.
 //
 // Nothing is done in safe mode, nor after a start before the datanodes that are there have told
 // what they hold (at most `report_wait`): what is only not reported yet would be copied.
@@ -29,6 +31,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "namenode/blocks/leave_progress.h"
 #include "namenode/blocks/ordered_deletions.h"
 #include "namenode/blocks/pending_copies.h"
@@ -122,7 +125,9 @@ class NamenodeImpl::Healer {
 
   bool IsReady(const Round& round);
   void WatchStorages(const Round& round);
-  void EndCopies(const Round& round);
+  void ForgetMarks(uint32_t storage) ABSL_LOCKS_EXCLUDED(namenode_.mu_);
+  void EndCopies(const Round& round) ABSL_LOCKS_EXCLUDED(namenode_.mu_);
+  void EndDeletions() ABSL_LOCKS_EXCLUDED(namenode_.mu_);
   // Ids to judge next, at most `most`. *more: lists were left over.
   std::vector<BlockId> NextToCheck(const Round& round, size_t most, bool* more);
   bool TakeListed(const Round& round, size_t most, std::vector<BlockId>* out);
@@ -170,9 +175,10 @@ class NamenodeImpl::Healer {
   std::deque<Written> written_;
   std::deque<InodeId> files_;
   std::deque<uint32_t> storages_;
-  std::deque<uint32_t> unread_storages_;  // whose records could not be read: tried again later
-  bool walk_again_ = false;               // something was left out
-  bool walking_ = false;                  // a walk over blocks is not at its end
+  absl::flat_hash_set<uint32_t> in_storages_;  // the same
+  std::deque<uint32_t> unread_storages_;       // whose records could not be read: tried again later
+  bool walk_again_ = false;                    // something was left out
+  bool walking_ = false;                       // a walk over blocks is not at its end
 
   // ---- touched by Tick alone
   std::optional<absl::Duration> waiting_since_;  // for reports, after a start
@@ -180,7 +186,9 @@ class NamenodeImpl::Healer {
   absl::Duration next_watch_ = -absl::InfiniteDuration();
   std::vector<Standing> standing_;  // of each storage, as its blocks were last judged
   absl::Duration next_end_copies_;
-  size_t hurry_left_ = 0;  // blocks to try at once, since there is a new datanode or disk
+  // Looking for blocks to try at once, since there is a new datanode or disk: at how many still.
+  size_t hurry_left_ = 0;
+  RedundancyQueue::HurryWalk hurry_walk_;
   struct FileWalk {
     InodeId file;
     size_t next = 0;

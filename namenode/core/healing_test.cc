@@ -584,6 +584,39 @@ TEST_F(HealingTest, ACopyThatDoesNotArriveIsTriedAgainAfterAGrowingPause) {
   EXPECT_EQ(Totals().low(), 0u);
 }
 
+// More than are looked at under one lock.
+TEST_F(HealingTest, HoweverManyCopiesAreLateTheyAllEnd) {
+  TestNamenode::Options options = Nodes(2);
+  options.namenode.healing.budget.most_small = 1000;
+  Start(std::move(options));
+  std::vector<BlockVersion> blocks;
+  for (int i = 0; i < 250; ++i) blocks.push_back(Write(absl::StrCat("/f", i), 1, {0}));
+  copying_ = false;
+  for (int i = 0; i < 250; ++i) SetReplication(absl::StrCat("/f", i), 2);
+  Pass(absl::Seconds(3));
+  EXPECT_EQ(Totals().copies, 250u);
+  Pass(absl::Seconds(21));
+  EXPECT_EQ(Totals().copies, 0u);
+  for (const BlockVersion& block : blocks) EXPECT_EQ(Health(block).queued->failures, 1u);
+}
+
+TEST_F(HealingTest, HoweverManyBlocksHaveFailedTheyAreAllTriedWhenADatanodeComes) {
+  TestNamenode::Options options = Nodes(3);
+  options.namenode.healing.budget.most_small = 1000;
+  Start(std::move(options));
+  for (int i = 0; i < 600; ++i) Write(absl::StrCat("/f", i), 1, {0});
+  Kill(1);
+  Kill(2);
+  Pass(kGivenUp);
+  for (int i = 0; i < 600; ++i) SetReplication(absl::StrCat("/f", i), 2);
+  Pass(absl::Minutes(10));
+  EXPECT_THAT(copies_, IsEmpty()) << "there is no other datanode";
+  Return(1);
+  nn().SendFullReport(1);
+  Pass(absl::Seconds(3));
+  EXPECT_THAT(copies_, SizeIs(600));
+}
+
 TEST_F(HealingTest, ATargetThatDiesIsReplacedAtOnce) {
   Start(Nodes(5));
   copying_ = false;

@@ -1,5 +1,6 @@
 // What datanodes say: they register, beat, and report their replicas (ops/reporter.h).
 #include <algorithm>
+#include <span>
 #include <utility>
 
 #include "common/logging.h"
@@ -12,6 +13,7 @@ namespace cairn::namenode {
 namespace {
 
 constexpr uint32_t kMaxStorages = 1 << 20;
+constexpr size_t kFailedSlice = 50;  // failed copies taken in under one lock, microseconds each
 
 absl::Status Mismatch(const DatanodeRegistration& node, absl::string_view what,
                       absl::string_view theirs, absl::string_view ours) {
@@ -90,9 +92,11 @@ absl::StatusOr<std::vector<DatanodeCommand>> NamenodeImpl::Heartbeat(
   RETURN_IF_ERROR(cluster_.Heartbeat(heartbeat.datanode_uuid, heartbeat.session, heartbeat.storages,
                                      heartbeat.transfers));
   bell_.Taken(heartbeat.datanode_uuid);
-  if (!heartbeat.failed_copies.empty()) {
+  const std::span<const FailedCopy> failed = heartbeat.failed_copies;
+  for (size_t at = 0; at < failed.size(); at += kFailedSlice) {
     WriterLock lock(mu_);
-    healer_->CopiesFailed(heartbeat.datanode_uuid, heartbeat.session, heartbeat.failed_copies);
+    healer_->CopiesFailed(heartbeat.datanode_uuid, heartbeat.session,
+                          failed.subspan(at, std::min(kFailedSlice, failed.size() - at)));
   }
   TxId durable;
   {

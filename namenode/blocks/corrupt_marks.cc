@@ -1,0 +1,64 @@
+#include "namenode/blocks/corrupt_marks.h"
+
+#include <algorithm>
+
+namespace cairn::namenode {
+
+void CorruptMarks::Mark(BlockId block, uint32_t storage, bool certain) {
+  auto& marks = marks_[block];
+  for (MarkOf& mark : marks) {
+    if (mark.storage != storage) continue;
+    mark.certain |= certain;
+    return;
+  }
+  marks.push_back({storage, certain});
+  by_storage_.insert({storage, block});
+}
+
+void CorruptMarks::Drop(BlockId block, uint32_t storage) {
+  const auto found = marks_.find(block);
+  if (found == marks_.end()) return;
+  auto& marks = found->second;
+  marks.erase(std::remove_if(marks.begin(), marks.end(),
+                             [&](const MarkOf& mark) { return mark.storage == storage; }),
+              marks.end());
+  if (marks.empty()) marks_.erase(found);
+}
+
+void CorruptMarks::Unmark(BlockId block, uint32_t storage) {
+  Drop(block, storage);
+  by_storage_.erase({storage, block});
+}
+
+std::vector<uint32_t> CorruptMarks::Forget(BlockId block) {
+  const std::vector<uint32_t> storages = Of(block);
+  for (const uint32_t storage : storages) by_storage_.erase({storage, block});
+  marks_.erase(block);
+  return storages;
+}
+
+bool CorruptMarks::ForgetSome(uint32_t storage, size_t most) {
+  auto at = by_storage_.lower_bound({storage, BlockId{0}});
+  for (; most > 0 && at != by_storage_.end() && at->first == storage; --most) {
+    Drop(at->second, storage);
+    at = by_storage_.erase(at);
+  }
+  return at != by_storage_.end() && at->first == storage;
+}
+
+std::vector<uint32_t> CorruptMarks::Of(BlockId block) const {
+  const auto found = marks_.find(block);
+  if (found == marks_.end()) return {};
+  std::vector<uint32_t> storages;
+  for (const MarkOf& mark : found->second) storages.push_back(mark.storage);
+  return storages;
+}
+
+bool CorruptMarks::IsCertain(BlockId block, uint32_t storage) const {
+  const auto found = marks_.find(block);
+  if (found == marks_.end()) return false;
+  return std::any_of(found->second.begin(), found->second.end(),
+                     [&](const MarkOf& mark) { return mark.storage == storage && mark.certain; });
+}
+
+}  // namespace cairn::namenode
