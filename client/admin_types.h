@@ -56,7 +56,8 @@ struct BlockReport {
   uint64_t offset = 0;  // in its file
   uint32_t wanted = 0;  // replicas
   bool under_construction = false;
-  bool corrupt = false;  // no good replica is left, and bad ones are
+  std::string recovery_waits_for;  // its writer is gone, and its length cannot be agreed on without
+  bool corrupt = false;            // no good replica is left, and bad ones are
   std::vector<ReplicaReport> replicas;
 
   Need need = Need::kNone;

@@ -71,6 +71,7 @@ BlockReport ToBlockReport(const admin::Block& p) {
   b.offset = std::min(p.offset(), kMaxLength);
   b.wanted = p.wanted();
   b.under_construction = p.under_construction();
+  b.recovery_waits_for = p.recovery_waits_for();
   for (const admin::Replica& replica : p.replicas()) b.replicas.push_back(ToReplicaReport(replica));
   const bool any_bad = b.Count(Standing::kCorrupt) > 0;
   const bool any_good =

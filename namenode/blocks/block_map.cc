@@ -194,6 +194,7 @@ void BlockMap::AddUnderConstruction(const BlockVersion& block, std::span<const u
   entry.stamp_ = block.stamp;
   entry.length_ = block.length;
   writing.expected.assign(expected.begin(), expected.end());
+  writing.whole = !expected.empty();
 }
 
 // What counted so far becomes an early report: the commit will judge it like any other.
@@ -229,6 +230,7 @@ void BlockMap::SetPipeline(const BlockVersion& block, std::span<const uint32_t> 
   entry->stamp_ = block.stamp;
   entry->length_ = block.length;
   entry->writing_->expected.assign(expected.begin(), expected.end());
+  entry->writing_->whole = !expected.empty();
 }
 
 void BlockMap::Expect(uint32_t storage, BlockId block) {

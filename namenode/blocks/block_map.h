@@ -65,6 +65,10 @@ class BlockMap {
     std::span<const uint32_t> replicas() const { return replicas_; }
     // While under construction or committed: where the pipeline is, and what reported in.
     std::span<const uint32_t> expected() const;
+    // The above names every storage that the writer was given. Not so after a restart of the
+    // namenode, nor of a block that was opened again: others may have a replica that nobody has
+    // told of yet.
+    bool knows_pipeline() const { return writing_ != nullptr && writing_->whole; }
 
    private:
     friend class BlockMap;
@@ -77,6 +81,8 @@ class BlockMap {
     };
     struct Writing {
       Storages expected;
+      bool whole = false;  // `expected` was the writer's pipeline; who has told that it has nothing
+                           // has been taken out
       std::vector<Early> reported;
       bool reopened = false;  // 'n' records of an earlier version may exist
       BlockVersion recorded;  // the version of record 'r', and the storages that it names, while

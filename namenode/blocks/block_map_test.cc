@@ -313,6 +313,24 @@ TEST_F(BlockMapTest, ALostStorageTakesItsMarksWithIt) {
   EXPECT_THAT(Locations(), ElementsAre(3));
 }
 
+// Else others may have a replica that nobody has told of yet.
+TEST_F(BlockMapTest, ThePipelineIsKnownOfABlockThatWasAddedHere) {
+  const auto known = [&] { return blocks_.Find(kBlock)->knows_pipeline(); };
+  blocks_.AddUnderConstruction(Version(1000, 0), std::vector<uint32_t>{1, 2});
+  EXPECT_TRUE(known());
+  blocks_.SetPipeline(Version(1001, 0), std::vector<uint32_t>{2, 3});
+  EXPECT_TRUE(known());
+  blocks_.Remove(kBlock);
+  blocks_.AddUnderConstruction(Version(1000, 0), {});  // replayed
+  EXPECT_FALSE(known());
+  blocks_.SetPipeline(Version(1001, 0), std::vector<uint32_t>{2, 3});
+  EXPECT_TRUE(known()) << "its writer has told";
+  blocks_.Remove(kBlock);
+  AddComplete({1, 2});
+  blocks_.Reopen(Version(1001, 100));
+  EXPECT_FALSE(known());
+}
+
 TEST_F(BlockMapTest, ARemovedBlockNamesEveryStorageThatMayHoldIt) {
   AddComplete({1, 2});
   ReportCorrupt(2);

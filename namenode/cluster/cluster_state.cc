@@ -94,8 +94,15 @@ bool ClusterState::IsStorageOf(absl::string_view storage_uuid,
   return storage != nullptr && storage->datanode_uuid == datanode_uuid;
 }
 
+bool ClusterState::IsRecordedAway(absl::string_view storage_uuid) const {
+  MutexLock lock(mu_);
+  const Storage* const storage = FindStorage(storage_uuid);
+  return storage != nullptr && storage->lost_from != BlockId{};
+}
+
 void ClusterState::AddStorage(uint32_t number, absl::string_view storage_uuid,
-                              absl::string_view datanode_uuid, uint32_t type, bool given_up) {
+                              absl::string_view datanode_uuid, uint32_t type, bool given_up,
+                              BlockId lost_from) {
   MutexLock lock(mu_);
   if (number >= storages_.size()) storages_.resize(number + 1);
   // The former owner, if there is one, must not go on showing a disk that has moved.
@@ -107,8 +114,13 @@ void ClusterState::AddStorage(uint32_t number, absl::string_view storage_uuid,
     view_expires_ = -absl::InfiniteDuration();
   }
   const bool reported = storages_[number].reported && storages_[number].uuid == storage_uuid;
-  storages_[number] = {
-      std::string(storage_uuid), std::string(datanode_uuid), type, true, given_up, reported};
+  storages_[number] = {std::string(storage_uuid),
+                       std::string(datanode_uuid),
+                       type,
+                       true,
+                       given_up,
+                       reported,
+                       lost_from};
   storage_numbers_[std::string(storage_uuid)] = number;
   view_expires_ = -absl::InfiniteDuration();  // it is awaited, or not any more
 }
@@ -170,12 +182,27 @@ bool ClusterState::HasReported(uint32_t storage) const {
   });
 }
 
-bool ClusterState::HaveAllReported() const {
+std::optional<ClusterState::StorageRecord> ClusterState::UntoldHolder(BlockId block) const {
   MutexLock lock(mu_);
   for (uint32_t number = 0; number < storages_.size(); ++number) {
-    if (storages_[number].known && !HasReported(number)) return false;
+    const Storage& storage = storages_[number];
+    if (!storage.known || storage.reported) continue;
+    if (storage.lost_from != BlockId{} && block >= storage.lost_from) continue;
+    return StorageRecord{number,           storage.uuid,     storage.datanode_uuid,
+                         storage.type,     storage.given_up, IsAway(number, clock_.Monotonic()),
+                         storage.lost_from};
   }
-  return true;
+  return std::nullopt;
+}
+
+bool ClusterState::IsAway(uint32_t storage, absl::Duration now) const {
+  const Node* const node = OwnerOf(storage);
+  if (node == nullptr) return now - made_ >= options_.dead_interval;  // till then it may still come
+  if (LivenessOf(*node, now) == Liveness::kDead) return true;
+  const std::vector<StorageInfo>& there = node->info.storages;
+  return std::none_of(there.begin(), there.end(), [&](const StorageInfo& info) {
+    return info.number == storage && !info.failed;
+  });
 }
 
 std::vector<ClusterState::StorageRecord> ClusterState::OutdatedRecords(size_t most) const {
@@ -188,8 +215,10 @@ std::vector<ClusterState::StorageRecord> ClusterState::OutdatedRecords(size_t mo
     const Node* const node = OwnerOf(number);
     if (node == nullptr && now - made_ < options_.dead_interval) continue;  // it may still come
     const bool given_up = node == nullptr || LivenessOf(*node, now) == Liveness::kDead;
-    if (given_up == storage.given_up) continue;
-    records.push_back({number, storage.uuid, storage.datanode_uuid, storage.type, given_up});
+    const bool is_away = IsAway(number, now);
+    if (given_up == storage.given_up && is_away == (storage.lost_from != BlockId{})) continue;
+    records.push_back({number, storage.uuid, storage.datanode_uuid, storage.type, given_up, is_away,
+                       is_away ? storage.lost_from : BlockId{}});
   }
   return records;
 }
@@ -320,11 +349,15 @@ absl::Status ClusterState::Heartbeat(absl::string_view uuid, uint64_t session,
   const absl::Duration now = clock_.Monotonic();
   RollScheduled(now);
   for (const StorageInfo& reported : storages) {
-    const bool known =
-        std::any_of(node->info.storages.begin(), node->info.storages.end(),
-                    [&](const StorageInfo& storage) { return storage.uuid == reported.uuid; });
-    if (!known) {
+    const std::vector<StorageInfo>& own = node->info.storages;
+    const auto known = std::find_if(own.begin(), own.end(), [&](const StorageInfo& storage) {
+      return storage.uuid == reported.uuid;
+    });
+    if (known == own.end()) {
       return RegisterAgain(uuid, absl::StrCat("storage ", reported.uuid, " is not registered"));
+    }
+    if (known->failed && !reported.failed && storages_[known->number].lost_from != BlockId{}) {
+      return RegisterAgain(uuid, absl::StrCat("storage ", reported.uuid, " is back"));
     }
   }
   bool placement_changed = LivenessOf(*node, now) != Liveness::kLive;

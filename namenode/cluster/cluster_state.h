@@ -81,8 +81,12 @@ class ClusterState {
       ABSL_LOCKS_EXCLUDED(mu_);
   // Applying a RegisterStorage edit, or reading a stored record. Again with the same number: the
   // owner and type are replaced. `given_up`: its datanode is not waited for at a start.
+  // `lost_from`, not 0: it is away, and has no replica of blocks from this id on.
   void AddStorage(uint32_t number, absl::string_view storage_uuid, absl::string_view datanode_uuid,
-                  uint32_t type, bool given_up = false) ABSL_LOCKS_EXCLUDED(mu_);
+                  uint32_t type, bool given_up = false, BlockId lost_from = {})
+      ABSL_LOCKS_EXCLUDED(mu_);
+  // Its record says so: before it gets blocks again, a RegisterStorage edit is to say otherwise.
+  bool IsRecordedAway(absl::string_view storage_uuid) const ABSL_LOCKS_EXCLUDED(mu_);
   // The numbers of a datanode's storages, registered or not; empty when it is not known.
   std::vector<uint32_t> StoragesOf(absl::string_view datanode_uuid) const ABSL_LOCKS_EXCLUDED(mu_);
   // Those to wait for after a start: datanodes that own a storage and were not given up.
@@ -95,18 +99,21 @@ class ClusterState {
   // The storage's datanode has told of every replica on it: since this was made, and in its session
   // (StorageInfo::reported).
   void SetReported(uint32_t storage) ABSL_LOCKS_EXCLUDED(mu_);
-  // Whether every datanode that owns a known storage has registered since this was made, and told
-  // of every replica on the storages it came with. A datanode that was given up counts as well: it
-  // may still come back. A storage that its datanode no longer has, or that has failed, is gone.
-  bool HaveAllReported() const ABSL_LOCKS_EXCLUDED(mu_);
   struct StorageRecord {
     uint32_t number;
     std::string storage_uuid, datanode_uuid;
     uint32_t type;
     bool given_up;
+    bool is_away = false;
+    BlockId lost_from{};  // 0 while is_away: its record does not say so yet
   };
-  // At most `most` storages whose records are to change, as they are to become: their datanode has
-  // died, or not come in the dead interval after this was made; or it is back.
+  // A storage that may have a replica of the block, and has not told of its replicas since this was
+  // made; nullopt: all have that were there when the block was added. A datanode that was given up
+  // may still come back, and so may a disk that its datanode has come without.
+  std::optional<StorageRecord> UntoldHolder(BlockId block) const ABSL_LOCKS_EXCLUDED(mu_);
+  // At most `most` storages whose records are to change, as they are to become. Given up: the
+  // datanode has died, or not come in the dead interval after this was made. Away: likewise, or the
+  // datanode is there and the storage has failed, or is not among those it came with.
   std::vector<StorageRecord> OutdatedRecords(size_t most) const ABSL_LOCKS_EXCLUDED(mu_);
 
   // ---- what datanodes say
@@ -121,7 +128,8 @@ class ClusterState {
   // belongs to another datanode. kResourceExhausted: kMaxNodes. On an error nothing changed.
   absl::StatusOr<uint64_t> Register(const NodeRegistration& node) ABSL_LOCKS_EXCLUDED(mu_);
   // kAborted: register again (unknown uuid, old session, declared dead, or a storage that was not
-  // registered). `storages` are matched by uuid; one that is missing counts as failed.
+  // registered, or that works again and is recorded as away). `storages` are matched by uuid; one
+  // that is missing counts as failed.
   absl::Status Heartbeat(absl::string_view uuid, uint64_t session,
                          std::span<const StorageInfo> storages, uint32_t transfers)
       ABSL_LOCKS_EXCLUDED(mu_);
@@ -216,6 +224,7 @@ class ClusterState {
     bool known = false;
     bool given_up = false;  // says its record
     bool reported = false;  // since this was made
+    BlockId lost_from{};    // says its record
   };
 
   Liveness LivenessOf(const Node& node, absl::Duration now) const;
@@ -225,6 +234,7 @@ class ClusterState {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   const Storage* FindStorage(absl::string_view uuid) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   bool HasReported(uint32_t storage) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  bool IsAway(uint32_t storage, absl::Duration now) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   Node* OwnerOf(uint32_t storage) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Govern(Node& node, absl::Time wall) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void SetAdminState(Node& node, AdminState state) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

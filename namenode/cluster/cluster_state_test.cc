@@ -60,30 +60,65 @@ class ClusterStateTest : public ::testing::Test {
 };
 
 // Before that nobody can say that a replica is nowhere.
-TEST_F(ClusterStateTest, AllHaveReportedOnceEachDatanodeHasToldOfItsStorages) {
-  EXPECT_TRUE(cluster_.HaveAllReported()) << "there is none";
+TEST_F(ClusterStateTest, AHolderIsUntoldUntilItHasToldOfItsReplicas) {
+  constexpr BlockId kBlock{100};
+  const auto untold = [&] {
+    const auto holder = cluster_.UntoldHolder(kBlock);
+    return holder ? holder->storage_uuid : "";
+  };
+  EXPECT_EQ(untold(), "") << "there is none";
   cluster_.AddStorage(1, "disk-1", "node-1", 1);
   cluster_.AddStorage(2, "disk-2", "node-2", 1, /*given_up=*/true);
   cluster_.AddStorage(3, "disk-3", "node-2", 1);
   Join(1);
+  EXPECT_EQ(untold(), "disk-1");
   cluster_.SetReported(1);
-  EXPECT_FALSE(cluster_.HaveAllReported()) << "node-2 may come back";
-  ASSERT_OK(cluster_.Register(Node(2)));  // without disk-3, which is gone
-  EXPECT_FALSE(cluster_.HaveAllReported()) << "it has not said what is on disk-2";
+  EXPECT_EQ(untold(), "disk-2") << "node-2 may come back";
+  ASSERT_OK(cluster_.Register(Node(2)));
+  EXPECT_EQ(untold(), "disk-2") << "it has not said what is on it";
   cluster_.SetReported(2);
-  EXPECT_TRUE(cluster_.HaveAllReported());
-  cluster_.AddStorage(2, "disk-2", "node-2", 1, /*given_up=*/false);
+  EXPECT_EQ(untold(), "disk-3") << "node-2 has come without it, and may get it back";
   clock_.Advance(absl::Hours(1));  // what was told stays told
-  EXPECT_TRUE(cluster_.HaveAllReported());
+  EXPECT_EQ(untold(), "disk-3");
+  cluster_.AddStorage(3, "disk-3", "node-2", 1, false, /*lost_from=*/BlockId{101});
+  EXPECT_EQ(untold(), "disk-3") << "it was there when the block was added";
+  cluster_.AddStorage(3, "disk-3", "node-2", 1, false, /*lost_from=*/kBlock);
+  EXPECT_EQ(untold(), "");
+}
+
+TEST_F(ClusterStateTest, AFailedDiskIsRecordedAsAwayUntilItIsRegisteredAgain) {
+  const uint64_t session = Join(1);
+  EXPECT_THAT(cluster_.OutdatedRecords(10), IsEmpty());
+  StorageInfo disk = Disk("disk-1");
+  disk.failed = true;
+  ASSERT_OK(cluster_.Heartbeat("node-1", session, std::span(&disk, 1), 0));
+  const auto records = cluster_.OutdatedRecords(10);
+  ASSERT_EQ(records.size(), 1u);
+  EXPECT_TRUE(records[0].is_away);
+  EXPECT_FALSE(records[0].given_up) << "its datanode is there";
+  EXPECT_EQ(records[0].lost_from, BlockId{}) << "whoever writes the record knows";
+  cluster_.AddStorage(1, "disk-1", "node-1", 1, false, BlockId{50});
+  EXPECT_TRUE(cluster_.IsRecordedAway("disk-1"));
+  EXPECT_THAT(cluster_.OutdatedRecords(10), IsEmpty());
+  ASSERT_OK(cluster_.Heartbeat("node-1", session, std::span(&disk, 1), 0));
+
+  disk.failed = false;
+  EXPECT_THAT(cluster_.Heartbeat("node-1", session, std::span(&disk, 1), 0),
+              StatusIs(StatusCode::kAborted))
+      << "no block may go there before its record says that it is there";
+  ASSERT_OK(cluster_.Register(Node(1)));
+  const auto back = cluster_.OutdatedRecords(10);
+  ASSERT_EQ(back.size(), 1u);
+  EXPECT_FALSE(back[0].is_away);
+  EXPECT_EQ(back[0].lost_from, BlockId{});
 }
 
 // It would be waited for as long as nobody replaces it.
-TEST_F(ClusterStateTest, AFailedDiskHasNothingMoreToReport) {
+TEST_F(ClusterStateTest, AStartDoesNotWaitForAFailedDisk) {
   cluster_.AddStorage(1, "disk-1", "node-1", 1);
   NodeRegistration node = Node(1);
   node.storages[0].failed = true;
   ASSERT_OK(cluster_.Register(node));
-  EXPECT_TRUE(cluster_.HaveAllReported());
   EXPECT_EQ(cluster_.AwaitedDatanodes().reported, 1);
 }
 
@@ -245,8 +280,9 @@ TEST_F(ClusterStateTest, ADatanodeThatDiedOrNeverCameIsToBeRecordedAsGivenUp) {
   ASSERT_EQ(records.size(), 2u);
   for (const auto& record : records) {
     EXPECT_TRUE(record.given_up);
+    EXPECT_TRUE(record.is_away);
     cluster_.AddStorage(record.number, record.storage_uuid, record.datanode_uuid, record.type,
-                        record.given_up);
+                        record.given_up, BlockId{1});
   }
   EXPECT_THAT(cluster_.OutdatedRecords(10), IsEmpty());
   EXPECT_EQ(cluster_.AwaitedDatanodes().known, 0);

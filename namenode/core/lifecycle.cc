@@ -27,17 +27,18 @@ absl::Status NamenodeImpl::OpenStore() {
   block_pool_id_ = tree_->identity().block_pool_id();
   last_txid_ = store_.applied();
 
-  RETURN_IF_ERROR(ForEachRecord(
-      std::string(1, keys::kStorage),
-      [&](absl::string_view, absl::string_view value) -> absl::Status {
-        store::Storage storage;
-        if (!storage.ParseFromArray(value.data(), value.size())) {
-          return absl::DataLossError("store: a storage record is damaged");
-        }
-        cluster_.AddStorage(storage.number(), storage.storage_uuid(), storage.datanode_uuid(),
-                            storage.storage_type(), storage.given_up());
-        return absl::OkStatus();
-      }));
+  RETURN_IF_ERROR(
+      ForEachRecord(std::string(1, keys::kStorage),
+                    [&](absl::string_view, absl::string_view value) -> absl::Status {
+                      store::Storage storage;
+                      if (!storage.ParseFromArray(value.data(), value.size())) {
+                        return absl::DataLossError("store: a storage record is damaged");
+                      }
+                      cluster_.AddStorage(storage.number(), storage.storage_uuid(),
+                                          storage.datanode_uuid(), storage.storage_type(),
+                                          storage.given_up(), BlockId{storage.lost_from_block()});
+                      return absl::OkStatus();
+                    }));
   const auto reopen = [&](absl::string_view key, absl::string_view) -> absl::Status {
     mu_.AssertHeld();
     uint64_t id;
@@ -224,6 +225,10 @@ void NamenodeImpl::RecordGivenUp() {
     change.set_datanode_uuid(storage.datanode_uuid);
     change.set_storage_type(storage.type);
     change.set_given_up(storage.given_up);
+    if (storage.is_away) {
+      const bool before = storage.lost_from != BlockId{};
+      change.set_lost_from_block(before ? ToInt(storage.lost_from) : next_.block_id);
+    }
     AppendAndApply(edit);
   }
 }

@@ -113,7 +113,8 @@ void NamenodeImpl::OnDetached(InodeId directory) {
 
 void NamenodeImpl::OnStorageRegistered(const edit::RegisterStorage& storage) {
   cluster_.AddStorage(storage.number(), storage.storage_uuid(), storage.datanode_uuid(),
-                      storage.storage_type(), storage.given_up());
+                      storage.storage_type(), storage.given_up(),
+                      BlockId{storage.lost_from_block()});
 }
 
 }  // namespace cairn::namenode

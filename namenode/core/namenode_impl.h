@@ -313,11 +313,21 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
   struct Recovering;
   bool LostPrimary(const Recovering& recovering, const ClusterView& cluster, absl::Duration now)
       ABSL_SHARED_LOCKS_REQUIRED(mu_);
-  std::vector<RecoveryCandidate> RecoveryCandidates(BlockId block, const Recovering& recovering,
-                                                    const ClusterView& cluster)
+  // Storages that have, or may have, a replica that the recovery needs, as far as is known.
+  std::vector<uint32_t> RecoveryStorages(BlockId block, const Recovering& recovering) const
       ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  std::vector<RecoveryCandidate> RecoveryCandidates(std::span<const uint32_t> storages,
+                                                    const ClusterView& cluster) const
+      ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  // A storage that may have a replica of the open block and has not told; nullopt: none.
+  std::optional<ClusterState::StorageRecord> UntoldHolder(const BlockMap::Entry& block) const
+      ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  // What the recovery of this block waits for, in one sentence. Empty: nothing, or there is none.
+  std::string RecoveryWaitsFor(const BlockMap::Entry& block, const ClusterView& cluster) const
+      ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  bool SendSomeRecoveries(const ClusterView& cluster, BlockId* position) ABSL_LOCKS_EXCLUDED(mu_);
   void OrderRecovery(BlockId block, Recovering& recovering, const ClusterView& cluster,
-                     bool all_reported, absl::Duration now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+                     absl::Duration now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void RingForDeletions();
   absl::StatusOr<Inode*> FindOpenByBlock(Attempt& attempt, BlockId block,
                                          absl::string_view client_name);

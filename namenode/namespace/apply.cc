@@ -118,6 +118,7 @@ absl::Status Tree::ApplyChange(const edit::Edit& edit, TxId txid) {
       record.set_datanode_uuid(change.datanode_uuid());
       record.set_storage_type(change.storage_type());
       record.set_given_up(change.given_up());
+      record.set_lost_from_block(change.lost_from_block());
       store_.Put(keys::Storage(change.number()), record.SerializeAsString());
       identity_.set_next_storage_number(
           std::max(identity_.next_storage_number(), change.number() + 1));

@@ -16,6 +16,7 @@ namespace {
 // An order that was not carried out is given again; longer than a primary waits for a datanode that
 // does not answer.
 constexpr absl::Duration kOrderAgain = absl::Seconds(10);
+constexpr size_t kRecoveriesSlice = 16;  // ordered under one lock, some 10 microseconds each
 // A datanode fetches an order at once. One that has not after this time is not there.
 constexpr absl::Duration kTakeLimit = absl::Seconds(1);
 
@@ -36,9 +37,10 @@ absl::StatusOr<bool> NamenodeImpl::StartBlockRecovery(Attempt& attempt, Inode& f
   const BlockVersion last = file.file->blocks.back();
   const BlockMap::Entry* const entry = blocks_->Find(last.id);
   if (entry->expected().empty() && blocks_->CorruptReplicas(last.id).empty() && last.length == 0 &&
-      !safe_mode_.on() && cluster_.HaveAllReported()) {
+      !safe_mode_.on() && !UntoldHolder(*entry)) {
     // No datanode has it, not even a rotten one, and fsync told of no byte: the block goes. As long
-    // as one datanode is away, nobody can say so: it may hold what hflush had acknowledged.
+    // as a datanode or disk is away that was there when the block was added, nobody can say so: it
+    // may hold what hflush had acknowledged.
     edit::CloseFile& close = *attempt.NewEdit().mutable_close_file();
     close.set_inode(ToInt(file.id));
     close.set_drop_last_block(true);
@@ -62,25 +64,31 @@ absl::StatusOr<bool> NamenodeImpl::StartBlockRecovery(Attempt& attempt, Inode& f
 
 void NamenodeImpl::SendRecoveries() {
   const std::shared_ptr<const ClusterView> cluster = cluster_.View();
+  BlockId position{};
+  while (SendSomeRecoveries(*cluster, &position)) {
+  }
+}
+
+// Of those behind *position, which moves on. False: that was the end.
+bool NamenodeImpl::SendSomeRecoveries(const ClusterView& cluster, BlockId* position) {
   const absl::Duration now = clock_.Monotonic();
   WriterLock lock(mu_);
   // Nothing is ordered whose outcome could not be written down.
-  if (!ReadyToWrite("recover blocks").ok()) return;
-  if (recovering_.empty()) return;
-  std::optional<bool> all_reported;  // costs a look at every storage: only if an order is due
+  if (!ReadyToWrite("recover blocks").ok()) return false;
   std::vector<BlockVersion> finished;
-  for (auto& [id, recovering] : recovering_) {
+  auto at = recovering_.upper_bound(*position);
+  for (size_t looked = 0; at != recovering_.end() && looked < kRecoveriesSlice; ++at, ++looked) {
+    Recovering& recovering = at->second;
+    *position = at->first;
     if (recovering.finished) {
       finished.push_back(*recovering.finished);
-    } else if (now >= recovering.next_order || LostPrimary(recovering, *cluster, now)) {
-      if (!all_reported) {
-        const ClusterState::Awaited awaited = cluster_.AwaitedDatanodes();
-        all_reported = awaited.reported == awaited.known;
-      }
-      OrderRecovery(id, recovering, *cluster, *all_reported, now);
+    } else if (now >= recovering.next_order || LostPrimary(recovering, cluster, now)) {
+      OrderRecovery(at->first, recovering, cluster, now);
     }
   }
+  const bool more = at != recovering_.end();
   for (const BlockVersion& block : finished) FinishRecovery(block);
+  return more;
 }
 
 // It will not report: it is silent, has lost its orders with its session, or does not fetch them.
@@ -93,15 +101,19 @@ bool NamenodeImpl::LostPrimary(const Recovering& recovering, const ClusterView& 
          orders_.IsWaiting(recovering.primary, recovering.order_number);
 }
 
-std::vector<RecoveryCandidate> NamenodeImpl::RecoveryCandidates(BlockId block,
-                                                                const Recovering& recovering,
-                                                                const ClusterView& cluster) {
+std::vector<uint32_t> NamenodeImpl::RecoveryStorages(BlockId block,
+                                                     const Recovering& recovering) const {
   std::vector<uint32_t> storages = recovering.behind;
   if (const BlockMap::Entry* const entry = blocks_->Find(block)) {
     storages.insert(storages.end(), entry->expected().begin(), entry->expected().end());
   }
   std::sort(storages.begin(), storages.end());
   storages.erase(std::unique(storages.begin(), storages.end()), storages.end());
+  return storages;
+}
+
+std::vector<RecoveryCandidate> NamenodeImpl::RecoveryCandidates(std::span<const uint32_t> storages,
+                                                                const ClusterView& cluster) const {
   std::vector<RecoveryCandidate> candidates;
   for (const uint32_t storage : storages) {
     const StorageLocation* const at = cluster.Find(storage);
@@ -113,8 +125,42 @@ std::vector<RecoveryCandidate> NamenodeImpl::RecoveryCandidates(BlockId block,
   return candidates;
 }
 
+// Whom the writer was given, this process knows of the blocks that it has added itself.
+std::optional<ClusterState::StorageRecord> NamenodeImpl::UntoldHolder(
+    const BlockMap::Entry& block) const {
+  if (block.knows_pipeline()) return std::nullopt;
+  return cluster_.UntoldHolder(block.id());
+}
+
+std::string NamenodeImpl::RecoveryWaitsFor(const BlockMap::Entry& block,
+                                           const ClusterView& cluster) const {
+  const auto found = recovering_.find(block.id());
+  if (found == recovering_.end()) return "";
+  const std::vector<uint32_t> storages = RecoveryStorages(block.id(), found->second);
+  const auto is_there = [&](uint32_t storage) { return cluster.IsReadable(storage); };
+  if (found->second.tries == 0 && std::any_of(storages.begin(), storages.end(), is_there)) {
+    return "";  // the others may do
+  }
+  for (const uint32_t storage : storages) {
+    if (cluster.IsReadable(storage)) continue;
+    const StorageLocation* const at = cluster.Find(storage);
+    const std::string name =
+        at == nullptr
+            ? "a datanode that has not registered since the namenode's start"
+            : absl::StrCat("datanode ", at->node->address.ip, ":", at->node->address.transfer_port,
+                           ", storage ", at->storage_uuid);
+    return absl::StrCat(name, ", which may hold bytes of it and cannot be asked");
+  }
+  if (!storages.empty()) return "";
+  const std::optional<ClusterState::StorageRecord> untold = UntoldHolder(block);
+  if (!untold) return "";
+  return absl::StrCat("storage ", untold->storage_uuid, " of datanode ", untold->datanode_uuid,
+                      ", which may hold bytes of it and has not told of its replicas since the "
+                      "namenode's start; nobody else has it");
+}
+
 void NamenodeImpl::OrderRecovery(BlockId block, Recovering& recovering, const ClusterView& cluster,
-                                 bool all_reported, absl::Duration now) {
+                                 absl::Duration now) {
   if (!recovering.primary.empty()) {
     // The former primary may still be at work. Under a newer stamp the replicas refuse it, so that
     // two of them never bring a block to two lengths.
@@ -124,7 +170,8 @@ void NamenodeImpl::OrderRecovery(BlockId block, Recovering& recovering, const Cl
     ++recovering.tries;
   }
   if (recovering.ticket > journal_->durable()) return;
-  std::vector<RecoveryCandidate> candidates = RecoveryCandidates(block, recovering, cluster);
+  const std::vector<uint32_t> storages = RecoveryStorages(block, recovering);
+  std::vector<RecoveryCandidate> candidates = RecoveryCandidates(storages, cluster);
   if (candidates.empty()) return;
   recovering.next_order = now + kOrderAgain;
   const BlockVersion before{block, recovering.before, recovering.block.length};
@@ -139,11 +186,15 @@ void NamenodeImpl::OrderRecovery(BlockId block, Recovering& recovering, const Cl
     return;
   }
   // The first primaries of many blocks are spread over their datanodes.
-  const size_t known = candidates.size();
   std::vector<ReplicaTarget> replicas =
       ChooseParticipants(std::move(candidates), ToInt(block) + recovering.tries);
   const std::string primary = replicas.front().datanode_uuid;
-  const bool all_asked = all_reported && replicas.size() == known;
+  // The primary gives bytes up that were told to be acknowledged, or the whole block, only if there
+  // is nobody left who may have them: neither a datanode or disk that is away, nor a bad replica.
+  const BlockMap::Entry* const entry = blocks_->Find(block);
+  const bool all_asked = replicas.size() == storages.size() &&
+                         blocks_->CorruptReplicas(block).empty() && entry != nullptr &&
+                         !UntoldHolder(*entry);
   RecoverCommand order{before, recovering.block.stamp, std::move(replicas), all_asked};
   if (!orders_.Add(primary, std::move(order), &recovering.order_number)) return;
   recovering.primary = primary;

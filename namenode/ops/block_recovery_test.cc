@@ -12,6 +12,7 @@
 namespace cairn::namenode {
 namespace {
 
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
@@ -196,9 +197,56 @@ TEST_F(PrimaryTest, APrimaryThatRegistersAnewHasLostItsOrder) {
   EXPECT_THAT(FetchAll(), SizeIs(1));
 }
 
-TEST_F(PrimaryTest, AllAreAskedOnlyIfNobodyIsSilent) {
-  EXPECT_FALSE(FetchAll().at(0).command.all_asked) << "the others have not told what they hold";
-  nn_.SendFullReports();
+TEST_F(PrimaryTest, AllAreAskedIfTheWholePipelineIs) {
+  const RecoverCommand order = FetchAll().at(0).command;
+  EXPECT_THAT(order.replicas, SizeIs(3));
+  EXPECT_TRUE(order.all_asked) << "the writer was given no other datanode";
+}
+
+// What it holds may be all that there is of what was acknowledged.
+TEST_F(PrimaryTest, NotAllAreAskedWhileADiskOfThePipelineIsAway) {
+  ASSERT_THAT(FetchAll(), SizeIs(1));
+  nn_.Heartbeat(2, /*failed=*/true);
+  nn_.clock().Advance(absl::Seconds(10));
+  nn_->RunMaintenance();
+  std::vector<Order> orders = Fetch(0);
+  if (orders.empty()) orders = Fetch(1);
+  ASSERT_THAT(orders, SizeIs(1));
+  EXPECT_THAT(orders[0].command.replicas, SizeIs(2));
+  EXPECT_FALSE(orders[0].command.all_asked);
+  const auto health = nn_->DescribeBlock(kSuper, block_.id).value;
+  ASSERT_OK(health);
+  EXPECT_THAT(health->recovery_waits_for, HasSubstr("storage DS-2"));
+}
+
+// What is known to be acknowledged may be left there alone.
+TEST_F(PrimaryTest, NotAllAreAskedThoughADatanodeOfThePipelineWasGivenUp) {
+  ASSERT_THAT(FetchAll(), SizeIs(1));
+  for (int minutes = 0; minutes < 6; ++minutes) {
+    nn_.clock().Advance(absl::Minutes(1));
+    for (const int node : {0, 1}) nn_.Heartbeat(node);
+  }
+  nn_->RunMaintenance();
+  nn_.clock().Advance(absl::Seconds(10));
+  nn_->RunMaintenance();
+  std::vector<Order> orders = Fetch(0);
+  for (Order& order : Fetch(1)) orders.push_back(std::move(order));
+  ASSERT_FALSE(orders.empty());
+  for (const Order& order : orders) {
+    EXPECT_THAT(order.command.replicas, SizeIs(2));
+    EXPECT_FALSE(order.command.all_asked);
+  }
+}
+
+TEST_F(PrimaryTest, AfterARestartAllAreAskedOnlyIfNobodyElseMayHaveIt) {
+  nn_.Crash();
+  ASSERT_OK(nn_.Start());
+  for (int node = 0; node < 3; ++node) ASSERT_OK(nn_.RegisterDatanode(node));
+  for (const int node : {0, 1}) nn_.SendFullReport(node);
+  nn_.clock().Advance(absl::Seconds(10));
+  nn_->RunMaintenance();
+  EXPECT_FALSE(FetchAll().at(0).command.all_asked) << "datanode 2 has not told what it holds";
+  nn_.SendFullReport(2);
   nn_.clock().Advance(absl::Seconds(10));
   nn_->RunMaintenance();
   EXPECT_TRUE(FetchAll().at(0).command.all_asked);
@@ -325,6 +373,65 @@ TEST_F(UnseenBlockTest, StaysHoweverLongItsDatanodeIsAway) {
   ASSERT_NE(recover, nullptr);
   nn_.ReportFinalized({recover->block.id, recover->new_stamp, 30}, 1, 1);
   EXPECT_EQ(nn_.Stat("/f")->length, 30u);
+}
+
+// Its datanode is there, but came without the disk, or with one that has failed.
+TEST_F(UnseenBlockTest, StaysHoweverLongADiskIsAwayThatMayHaveIt) {
+  Begin(/*held=*/true);
+  for (const int node : {0, 1, 2}) Join(node);
+  for (const int node : {0, 2}) nn_.SendFullReport(node);
+  nn_.Heartbeat(1, /*failed=*/true);
+  EXPECT_THAT(Recover(), IsOkAndHolds(false));
+  EXPECT_TRUE(HasBlock());
+  for (int days = 0; days < 2; ++days) {
+    nn_.clock().Advance(absl::Hours(24));
+    for (const int node : {0, 1, 2}) Join(node);
+    for (const int node : {0, 2}) nn_.SendFullReport(node);
+    nn_.Heartbeat(1, /*failed=*/true);
+    nn_->RunMaintenance();
+  }
+  EXPECT_THAT(Recover(), IsOkAndHolds(false));
+  EXPECT_TRUE(HasBlock());
+  const auto located = nn_->GetBlockLocations(kSuper, "/f", 0, 1).value;
+  ASSERT_OK(located);
+  const auto health = nn_->DescribeBlock(kSuper, located->last->block.id).value;
+  ASSERT_OK(health);
+  EXPECT_THAT(health->recovery_waits_for, HasSubstr("storage DS-1 of datanode dn-1"));
+
+  Join(1);
+  nn_.SendFullReport(1);
+  nn_.clock().Advance(absl::Seconds(10));
+  nn_->RunMaintenance();
+  const auto commands = nn_.Heartbeat(1);
+  ASSERT_THAT(commands, SizeIs(1));
+  const auto* const recover = std::get_if<RecoverCommand>(&commands[0]);
+  ASSERT_NE(recover, nullptr);
+  nn_.ReportFinalized({recover->block.id, recover->new_stamp, 30}, 1, 1);
+  EXPECT_EQ(nn_.Stat("/f")->length, 30u);
+}
+
+// Or every disk that was ever lost would keep files open, for ever.
+TEST_F(UnseenBlockTest, GoesThoughADiskIsAwayThatWasLostBeforeItWasAdded) {
+  nn_.Heartbeat(1, /*failed=*/true);
+  nn_.clock().Advance(absl::Seconds(10));
+  nn_->RunMaintenance();  // records it
+  Begin(/*held=*/false);
+  for (const int node : {0, 2}) Join(node);
+  for (const int node : {0, 2}) nn_.SendFullReport(node);
+  EXPECT_THAT(Recover(), IsOkAndHolds(true));
+  EXPECT_FALSE(HasBlock());
+}
+
+TEST_F(UnseenBlockTest, StaysIfTheDiskCameBackBeforeItWasAdded) {
+  nn_.Heartbeat(1, /*failed=*/true);
+  nn_.clock().Advance(absl::Seconds(10));
+  nn_->RunMaintenance();
+  Join(1);
+  Begin(/*held=*/true);
+  for (const int node : {0, 2}) Join(node);
+  for (const int node : {0, 2}) nn_.SendFullReport(node);
+  EXPECT_THAT(Recover(), IsOkAndHolds(false));
+  EXPECT_TRUE(HasBlock());
 }
 
 TEST_F(UnseenBlockTest, GoesOnceAllDatanodesHaveSaidThatTheyDoNotHaveIt) {

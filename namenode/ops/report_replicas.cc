@@ -41,7 +41,11 @@ absl::StatusOr<DatanodeWelcome> NamenodeImpl::Register(const DatanodeRegistratio
     WriterLock lock(mu_);
     if (journal_ == nullptr) return absl::UnavailableError("the namenode is still starting");
     for (const StorageInfo& storage : node.storages) {
-      if (cluster_.IsStorageOf(storage.uuid, node.datanode_uuid)) continue;
+      const bool is_back = !storage.failed && cluster_.IsRecordedAway(storage.uuid);
+      const bool is_known = cluster_.IsStorageOf(storage.uuid, node.datanode_uuid);
+      // A full disk of the journal keeps nobody's replicas from readers: no block can be added
+      // then.
+      if (is_known && (!is_back || !journal_->Ready().ok() || !store_.Ready().ok())) continue;
       RETURN_IF_ERROR(journal_->Ready());
       RETURN_IF_ERROR(store_.Ready());
       const uint32_t number =

@@ -1,6 +1,7 @@
 """What datanodes are ordered to do, and when the namenode dies around it: nothing is cut or dropped
 too early, and nothing is kept for ever."""
 
+import glob
 import os
 import signal
 import subprocess
@@ -141,12 +142,7 @@ class AbandonedFiles(Case):
             name = self.name_of(cluster, "/f")
 
             def recover():
-                try:
-                    with rpc.Connection(cluster.port) as connection:
-                        message = rpc.field(1, name) + rpc.field(2, "somebody")
-                        return connection.call("recoverLease", message)[1] == [1]
-                except rpc.RemoteError as error:
-                    return error.kind
+                return self.recover(cluster, name)
 
             answer = self.eventually(
                 lambda: [recover()] if recover() != "RetriableException" else None, "no safe mode"
@@ -157,6 +153,73 @@ class AbandonedFiles(Case):
             content = cluster.cat(name)
             self.assertGreater(len(content), 7 << 18)
             self.assertEqual(content, data[: len(content)])
+
+    def test_a_block_is_not_dropped_while_its_disk_is_away(self):
+        """Its datanode is back without the disk; `cairn why` tells what is waited for."""
+        conf = {
+            "cairn.namenode.safemode.longest": "1s",
+            "dfs.datanode.failed.volumes.tolerated": "1",
+        }
+        with MiniCluster(datanodes=1, conf=conf) as cluster:
+            volumes = [cluster.data("datanode-1"), env.new_directory("disk")]
+            command = cluster.command("datanode-1") + [
+                *("-D", "dfs.datanode.data.dir=" + ",".join(volumes)),
+            ]
+            cluster.spawn("datanode-1", command)
+            self.eventually(lambda: cluster.live_datanodes() == 1, "the datanode")
+            data = os.urandom(1 << 20)
+            writer = subprocess.Popen(
+                [env.program("cairn"), "dfs", "-put", "-", "/f"],
+                stdin=subprocess.PIPE,
+                env=cluster.environment(),
+            )
+            self.addCleanup(writer.wait)
+            self.addCleanup(writer.kill)
+            writer.stdin.write(data)
+            writer.stdin.flush()
+
+            def being_written():
+                for volume in volumes:
+                    for path in glob.glob(volume + "/current/rbw/blk_*[0-9]"):
+                        if os.path.getsize(path) > 1 << 19:
+                            return volume
+                return None
+
+            volume = self.eventually(being_written, "bytes on a disk")
+            writer.kill()
+            cluster.kill_now("datanode-1")
+            cluster.kill_now("namenode")
+            os.rename(volume, volume + ".away")
+            with open(volume, "w"):
+                pass  # no directory can be made here
+            cluster.start("namenode")
+            name = self.name_of(cluster, "/f")
+            cluster.spawn("datanode-1", command)
+
+            def why():
+                self.assertIsNot(self.recover(cluster, name), True)
+                return cluster.cairn("why", name).stdout.decode()
+
+            said = self.eventually(lambda: [w for w in [why()] if "it waits for" in w], "the reason", 60)
+            self.assertRegex(said[0], r"storage DS-\S+ of datanode \S+, which may hold bytes of it")
+
+            cluster.kill_now("datanode-1")
+            os.remove(volume)
+            os.rename(volume + ".away", volume)
+            cluster.spawn("datanode-1", command)
+            self.eventually(lambda: self.recover(cluster, name) is True, "closed", 60)
+            content = cluster.cat(name)
+            self.assertGreater(len(content), 1 << 19)
+            self.assertEqual(content, data[: len(content)])
+
+    def recover(self, cluster, name):
+        """Whether the file is closed; or the name of the exception."""
+        try:
+            with rpc.Connection(cluster.port) as connection:
+                message = rpc.field(1, name) + rpc.field(2, "somebody")
+                return connection.call("recoverLease", message)[1] == [1]
+        except rpc.RemoteError as error:
+            return error.kind
 
     def bytes_held(self, cluster):
         total = 0

@@ -137,7 +137,15 @@ std::vector<Trouble> BlockTroubles(const BlockReport& block, const std::string& 
                                    const ClusterFacts* cluster) {
   Trouble t;
   t.subject = path.empty() ? BlockText(block.id) : absl::StrCat(BlockText(block.id), " of ", path);
-  if (block.under_construction) return {};
+  if (block.under_construction && block.recovery_waits_for.empty()) return {};
+  if (block.under_construction) {
+    t.what = "its writer is gone, and it is not certain how many bytes were acknowledged";
+    t.doing = "the namenode keeps its file open and goes on trying to agree on a length";
+    t.blocked = absl::StrCat("it waits for ", block.recovery_waits_for);
+    t.expected =
+        "when that is back; if it never comes, copy what can be read of the file and delete it";
+    return {t};
+  }
   const Need need = NeedOf(block);
   const uint32_t good =
       block.live() + block.Count(Standing::kAwaited) + block.Count(Standing::kMaintenance);

@@ -105,6 +105,17 @@ TEST(WhyTest, ABlockThatIsBeingWrittenIsNoTrouble) {
   EXPECT_THAT(Explain(block).troubles, IsEmpty());
 }
 
+TEST(WhyTest, ABlockWhoseRecoveryCannotEndTellsWhatItWaitsFor) {
+  BlockReport block = Block(Need::kNone, {});
+  block.under_construction = true;
+  block.recovery_waits_for = "storage DS-1 of datanode dn-1, which may hold bytes of it";
+  const Trouble t = Explain(block).troubles.at(0);
+  EXPECT_THAT(t.what, HasSubstr("its writer is gone"));
+  EXPECT_EQ(t.blocked, "it waits for storage DS-1 of datanode dn-1, which may hold bytes of it");
+  EXPECT_THAT(t.expected, HasSubstr("when that is back"));
+  EXPECT_FALSE(t.data_lost);
+}
+
 TEST(WhyTest, TheWorstBlockOfAFileComesFirst) {
   client::FileReport file;
   file.path = "/f";

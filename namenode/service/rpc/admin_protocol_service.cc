@@ -69,6 +69,7 @@ void FillBlock(const BlockHealth& health, uint64_t offset, const ClusterView& cl
   out.set_offset(offset);
   out.set_wanted(health.wanted);
   out.set_under_construction(health.under_construction);
+  out.set_recovery_waits_for(health.recovery_waits_for);
   for (const ReplicaHealth& replica : health.replicas) {
     FillReplica(replica, health.under_construction, *out.add_replicas());
   }
