@@ -49,13 +49,22 @@ absl::Status RunRestore(const Config& config, const RestoreFlags& flags, std::is
   ASSIGN_OR_RETURN(request.directory, StorageDirectory(config));
   ASSIGN_OR_RETURN(request.journals, JournalDirectories(config));
   ASSIGN_OR_RETURN(request.journal_segment_bytes, JournalSegmentBytes(config));
+  if (!fs.Exists(VersionFile(request.directory)) && !IsRestoreDecided(fs, request.directory)) {
+    return ReadVersion(fs, request.directory).status();  // not formatted
+  }
+  ASSIGN_OR_RETURN(const std::unique_ptr<File> lock, fs.Lock(LockFile(request.directory)));
+  const std::string previous = PreviousDirectory(request.directory);
+  const bool had_previous = fs.Exists(previous);
+  ASSIGN_OR_RETURN(const bool finished, FinishRestore(fs, request.directory));
+  if (finished) out << "a restore that had been cut off was completed first\n";
   if (flags.rollback) {
-    request.source = PreviousDirectory(request.directory);
-    if (!fs.Exists(request.source)) {
+    request.source = previous;
+    if (!fs.Exists(previous)) {
+      if (had_previous) return absl::OkStatus();  // it was this rollback
       return absl::FailedPreconditionError(
-          absl::StrCat("there is no ", request.source, ": nothing to go back to"));
+          absl::StrCat("there is no ", previous, ": nothing to go back to"));
     }
-    ASSIGN_OR_RETURN(request.version, VersionText(fs, request.source));
+    ASSIGN_OR_RETURN(request.version, VersionText(fs, previous));
   }
   // To go back, the older program need not understand what is there now.
   ASSIGN_OR_RETURN(const StorageVersion version,
@@ -63,9 +72,6 @@ absl::Status RunRestore(const Config& config, const RestoreFlags& flags, std::is
   request.cluster_id = version.cluster_id;
   request.block_pool_id = version.block_pool_id;
   request.layout_version = version.layout;
-  ASSIGN_OR_RETURN(const std::unique_ptr<File> lock, fs.Lock(LockFile(request.directory)));
-  ASSIGN_OR_RETURN(const bool finished, FinishRestore(fs, request.directory));
-  if (finished) out << "a restore that had been cut off was completed first\n";
 
   ASSIGN_OR_RETURN(const RestorePlan plan, PlanRestore(fs, request));
   if (flags.recover && plan.sound) {
@@ -80,10 +86,6 @@ absl::Status RunRestore(const Config& config, const RestoreFlags& flags, std::is
   }
   if (!flags.yes && !Confirm(in, out)) return absl::CancelledError("nothing was changed");
   ASSIGN_OR_RETURN(const std::string aside, Restore(fs, SystemClock(), request, plan));
-  if (flags.rollback) {
-    RETURN_IF_ERROR(fs.Rename(request.source, PreviousDirectory(aside)));
-    RETURN_IF_ERROR(fs.SyncDirectory(request.directory));
-  }
   out << "done. The state before lies in " << aside
       << "; to go back to it: cairn namenode -restore --from " << aside << "\n";
   return absl::OkStatus();

@@ -9,6 +9,7 @@
 #include "absl/strings/strip.h"
 #include "boost/asio/post.hpp"
 #include "boost/asio/steady_timer.hpp"
+#include "common/crash_point.h"
 #include "common/logging.h"
 #include "common/net/host_port.h"
 #include "common/status_macros.h"
@@ -218,9 +219,13 @@ absl::Status NamenodeServer::OpenStorage(const Config& config, NamenodeOptions o
   JournalOptions journal;
   ASSIGN_OR_RETURN(journal.segment_bytes, JournalSegmentBytes(config));
   FileSystem& fs = PosixFileSystem();
+  // First what a kill has left: of a rollback it may be VERSION that is not in its place.
+  if (fs.Exists(VersionFile(directory)) || IsRestoreDecided(fs, directory)) {
+    ASSIGN_OR_RETURN(lock_, fs.Lock(LockFile(directory)));
+    RETURN_IF_ERROR(FinishRestore(fs, directory).status());
+    RETURN_IF_ERROR(RemoveHalfPrevious(fs, directory));
+  }
   ASSIGN_OR_RETURN(const StorageVersion version, ReadVersion(fs, directory, upgrade));
-  ASSIGN_OR_RETURN(lock_, fs.Lock(LockFile(directory)));
-  RETURN_IF_ERROR(FinishRestore(fs, directory).status());
 
   StoreOptions store;
   store.directory = StoreDirectory(directory);
@@ -276,19 +281,16 @@ absl::Status NamenodeServer::OpenStorage(const Config& config, NamenodeOptions o
 absl::Status NamenodeServer::Upgrade(const std::string& directory, const StorageVersion& version) {
   FileSystem& fs = PosixFileSystem();
   ASSIGN_OR_RETURN(const std::string text, VersionText(fs, directory));
-  // Kept already by a start that was cut off: VERSION is still the old one.
-  const auto kept = VersionText(fs, PreviousDirectory(directory));
-  if (version.layout == kLayoutVersion || !kept.ok() || *kept != text) {
-    RETURN_IF_ERROR(store_->Flush());
-    RETURN_IF_ERROR(
-        KeepPrevious(fs, SystemClock(), directory,
-                     {.cluster_id = version.cluster_id,
-                      .block_pool_id = version.block_pool_id,
-                      .layout_version = version.layout,
-                      .copy = [this](const std::string& to) { return store_->CopyTo(to); }},
-                     text));
-  }
+  RETURN_IF_ERROR(store_->Flush());
+  RETURN_IF_ERROR(
+      KeepPrevious(fs, SystemClock(), directory,
+                   {.cluster_id = version.cluster_id,
+                    .block_pool_id = version.block_pool_id,
+                    .layout_version = version.layout,
+                    .copy = [this](const std::string& to) { return store_->CopyTo(to); }},
+                   store_->applied(), text, version.layout != kLayoutVersion));
   RETURN_IF_ERROR(RaiseVersion(fs, directory));
+  CRASH_POINT("upgrade_version_raised");
   LOG_INFO("upgraded from layout {} to {}; the state before is kept in {} until it is final",
            version.layout, kLayoutVersion, PreviousDirectory(directory));
   return absl::OkStatus();

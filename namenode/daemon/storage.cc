@@ -17,6 +17,7 @@
 #include "namenode/journal/journal.h"
 #include "namenode/journal/segment.h"
 #include "namenode/namespace/first_records.h"
+#include "namenode/offline/upgrade.h"
 #include "namenode/store/store.h"
 
 namespace cairn::namenode {
@@ -50,8 +51,9 @@ absl::StatusOr<std::string> ToPath(const Config& config, absl::string_view key,
 std::vector<std::string> PartsOf(const std::string& directory,
                                  const std::vector<std::string>& journals) {
   std::vector<std::string> parts = journals;
-  for (const std::string& part : {StoreDirectory(directory), CheckpointDirectory(directory),
-                                  directory + "/RESTORE", directory + "/restore.tmp"}) {
+  for (const std::string& part :
+       {StoreDirectory(directory), CheckpointDirectory(directory), directory + "/RESTORE",
+        directory + "/restore.tmp", PreviousDirectory(directory), directory + "/previous.tmp"}) {
     parts.push_back(part);
   }
   return parts;

@@ -14,6 +14,7 @@
 #include "namenode/core/namenode_impl.h"
 #include "namenode/journal/journal.h"
 #include "namenode/offline/name_directory.h"
+#include "namenode/offline/upgrade.h"
 #include "namenode/store/store.h"
 
 namespace cairn::namenode {
@@ -23,6 +24,7 @@ constexpr absl::string_view kAsideKey = "aside=";
 
 std::string WorkDirectory(const std::string& directory) { return directory + "/restore.tmp"; }
 std::string DecisionFile(const std::string& directory) { return directory + "/RESTORE"; }
+std::string RollbackMark(const std::string& work) { return work + "/ROLLBACK"; }
 
 // Applies the journal's edits to the store in `work`, and writes down where numbering goes on.
 absl::Status Replay(FileSystem& files, Clock& clock, const RestorePlan& plan,
@@ -125,6 +127,7 @@ absl::StatusOr<std::string> Restore(FileSystem& files, Clock& clock, const Resto
                       .status());
   if (!request.version.empty()) {
     RETURN_IF_ERROR(files.WriteDurably(VersionFile(work), request.version));
+    RETURN_IF_ERROR(files.WriteDurably(RollbackMark(work), ""));
   }
   RETURN_IF_ERROR(files.SyncDirectory(work));
   RETURN_IF_ERROR(files.SyncDirectory(directory));
@@ -135,6 +138,10 @@ absl::StatusOr<std::string> Restore(FileSystem& files, Clock& clock, const Resto
   CRASH_POINT("restore_decided");
   RETURN_IF_ERROR(FinishRestore(files, directory).status());
   return absl::StrCat(directory, "/", aside);
+}
+
+bool IsRestoreDecided(FileSystem& files, const std::string& directory) {
+  return files.Exists(DecisionFile(directory));
 }
 
 absl::StatusOr<bool> FinishRestore(FileSystem& files, const std::string& directory) {
@@ -162,6 +169,12 @@ absl::StatusOr<bool> FinishRestore(FileSystem& files, const std::string& directo
   RETURN_IF_ERROR(Exchange(files, CheckpointDirectory(work), CheckpointDirectory(directory),
                            CheckpointDirectory(aside)));
   RETURN_IF_ERROR(Exchange(files, VersionFile(work), VersionFile(directory), VersionFile(aside)));
+  const std::string previous = PreviousDirectory(directory);
+  if (files.Exists(RollbackMark(work)) && files.Exists(previous)) {
+    RETURN_IF_ERROR(files.Rename(previous, PreviousDirectory(aside)));
+    RETURN_IF_ERROR(files.SyncDirectory(aside));
+    RETURN_IF_ERROR(files.SyncDirectory(directory));
+  }
   CRASH_POINT("restore_exchanged");
   RETURN_IF_ERROR(files.Remove(DecisionFile(directory)));
   RETURN_IF_ERROR(files.SyncDirectory(directory));

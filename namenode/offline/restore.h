@@ -2,7 +2,9 @@
 // forward to the last one that can be read: from a store or checkpoint, and the journal after it.
 //
 //   plan   reads and judges, changes nothing
-//   act    DIR/restore.tmp/   the new store, journal and first checkpoint are made here, synced
+//   act    DIR/restore.tmp/   the new store, journal and first checkpoint are made here, synced; of
+//   a
+//                             rollback also VERSION, and an empty file ROLLBACK
 //          DIR/RESTORE        written durably: from here on the restore happens
 //          renames            old ones to DIR/aside-<time>/, new ones to their places; RESTORE goes
 //
@@ -51,7 +53,8 @@ struct RestoreRequest {
   std::optional<absl::Time> to_time;
   // The source's store may be what to begin with, as long as it opens; false: a checkpoint.
   bool from_store = false;
-  std::string version;  // text of VERSION to go with it; empty: it stays
+  // Not empty: a rollback. The text of VERSION to go with it; previous/ goes aside with the rest.
+  std::string version;
   uint64_t journal_segment_bytes = uint64_t{64} << 20;
 };
 
@@ -92,6 +95,8 @@ std::string DescribeRestore(const RestorePlan& plan);
 absl::StatusOr<std::string> Restore(FileSystem& files, Clock& clock, const RestoreRequest& request,
                                     const RestorePlan& plan);
 
+// Whether one was cut off after its decision. VERSION may be missing then.
+bool IsRestoreDecided(FileSystem& files, const std::string& directory);
 // Completes a restore that was cut off after its decision, and removes what is left of one that was
 // cut off before. Returns whether there was anything to complete.
 absl::StatusOr<bool> FinishRestore(FileSystem& files, const std::string& directory);

@@ -10,22 +10,44 @@
 
 namespace cairn::namenode {
 
+namespace {
+
+std::string HalfPrevious(const std::string& directory) {
+  return PreviousDirectory(directory) + ".tmp";
+}
+
+// Whether what is kept is the state as it is now.
+bool IsOfEdit(FileSystem& files, const std::string& previous, TxId applied) {
+  const absl::StatusOr<CheckpointList> kept = ListCheckpoints(files, CheckpointDirectory(previous));
+  return kept.ok() && !kept->whole.empty() && kept->whole.back().txid == applied &&
+         files.Exists(VersionFile(previous));
+}
+
+}  // namespace
+
 absl::Status KeepPrevious(FileSystem& files, Clock& clock, const std::string& directory,
-                          NewCheckpoint state, const std::string& version) {
+                          NewCheckpoint state, TxId applied, const std::string& version,
+                          bool raises) {
   const std::string previous = PreviousDirectory(directory);
   if (files.Exists(previous)) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(previous,
-                     " is there: an upgrade is not finished. Make it final with `cairn namenode "
-                     "-finalize` once the namenode runs (start it without -upgrade), or go back "
-                     "with `cairn namenode -rollback`"));
+    if (IsOfEdit(files, previous, applied)) return absl::OkStatus();
+    if (!raises) {
+      return absl::FailedPreconditionError(
+          absl::StrCat(previous,
+                       " is there: an upgrade is not finished. Make it final with `cairn namenode "
+                       "-finalize` once the namenode runs (start it without -upgrade), or go back "
+                       "with `cairn namenode -rollback`"));
+    }
+    RETURN_IF_ERROR(RemovePrevious(files, directory));
   }
-  const std::string made = previous + ".tmp";
+  const std::string made = HalfPrevious(directory);
   RETURN_IF_ERROR(RemoveTree(files, made));
   RETURN_IF_ERROR(files.MakeDirectory(made));
+  CRASH_POINT("upgrade_previous_begun");
   state.parent = CheckpointDirectory(made);
   RETURN_IF_ERROR(MakeCheckpoint(files, clock, state).status());
-  RETURN_IF_ERROR(files.WriteDurably(made + "/VERSION", version));
+  CRASH_POINT("upgrade_store_copied");
+  RETURN_IF_ERROR(files.WriteDurably(VersionFile(made), version));
   CRASH_POINT("upgrade_previous_copied");
   RETURN_IF_ERROR(files.Rename(made, previous));
   CRASH_POINT("upgrade_previous_kept");
@@ -35,11 +57,16 @@ absl::Status KeepPrevious(FileSystem& files, Clock& clock, const std::string& di
 absl::Status RemovePrevious(FileSystem& files, const std::string& directory) {
   const std::string previous = PreviousDirectory(directory);
   if (!files.Exists(previous)) return absl::OkStatus();
-  const std::string gone = previous + ".tmp";
-  RETURN_IF_ERROR(RemoveTree(files, gone));
-  RETURN_IF_ERROR(files.Rename(previous, gone));
+  RETURN_IF_ERROR(RemoveHalfPrevious(files, directory));
+  RETURN_IF_ERROR(files.Rename(previous, HalfPrevious(directory)));
   RETURN_IF_ERROR(files.SyncDirectory(directory));
-  return RemoveTree(files, gone);
+  CRASH_POINT("upgrade_previous_dropped");
+  return RemoveHalfPrevious(files, directory);
+}
+
+absl::Status RemoveHalfPrevious(FileSystem& files, const std::string& directory) {
+  const std::string half = HalfPrevious(directory);
+  return files.Exists(half) ? RemoveTree(files, half) : absl::OkStatus();
 }
 
 }  // namespace cairn::namenode

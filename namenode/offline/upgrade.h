@@ -7,14 +7,17 @@
 //   -rollback        a restore that begins there, by the older program (restore.h)
 //   finalize         removes it
 //
-// It is made as `previous.tmp`, synced, and renamed: a kill leaves the old state without it, or
-// with it and the upgrade goes on at the next start with -upgrade.
+// It is made as `previous.tmp`, synced, and renamed; VERSION is written after it, in one step. So a
+// kill leaves the old state without it, or with it and an upgrade that the next start with -upgrade
+// completes; and a start without -upgrade is possible in any of these states by the program whose
+// layout VERSION says. What is called previous.tmp is void: every start removes it.
 #pragma once
 
 #include <string>
 
 #include "absl/status/status.h"
 #include "common/clock.h"
+#include "common/ids.h"
 #include "common/io/file_system.h"
 #include "namenode/checkpoint/checkpoint.h"
 
@@ -24,13 +27,18 @@ inline std::string PreviousDirectory(const std::string& directory) {
   return directory + "/previous";
 }
 
-// `state` says how to copy the store; its parent is not used. `version` is the text of VERSION.
-// kFailedPrecondition: a previous state is there that is not this one's: it is to be finalized or
-// rolled back first.
+// `state` says how to copy the store, whose last edit is `applied`; its parent is not used.
+// `version` is the text of VERSION, which says another layout than this program's if `raises`.
+// A previous state of the same edit is kept: an upgrade that was cut off goes on. So is none of an
+// earlier edit if VERSION was not raised since: the older program has gone on, and it is made anew.
+// kFailedPrecondition: another previous state is there, to be finalized or rolled back first.
 absl::Status KeepPrevious(FileSystem& files, Clock& clock, const std::string& directory,
-                          NewCheckpoint state, const std::string& version);
+                          NewCheckpoint state, TxId applied, const std::string& version,
+                          bool raises);
 
 // Nothing there is no error.
 absl::Status RemovePrevious(FileSystem& files, const std::string& directory);
+// What a kill has left of making or removing it.
+absl::Status RemoveHalfPrevious(FileSystem& files, const std::string& directory);
 
 }  // namespace cairn::namenode

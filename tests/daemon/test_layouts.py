@@ -91,19 +91,72 @@ class Layouts(Case):
             self.assertEqual(code, 1)
             self.assertIn("nothing to go back to", said)
 
+    def rolled_back(self, cluster, **variables):
+        """Exit status of a rollback, negative if it was killed."""
+        return run(
+            [env.program("cairn-namenode"), "--conf", cluster.conf_dir, "-rollback", "--yes"],
+            check=False,
+            env={**os.environ, **variables},
+        ).returncode
+
+    def names(self, cluster):
+        return cluster.dfs("-ls", "-C", "/").stdout.decode().split()
+
     def test_killed_during_an_upgrade(self):
-        """fault 46: it has not happened, or goes on; the namespace is there in any case"""
-        for point in ("upgrade_previous_copied", "upgrade_previous_kept"):
-            with MiniCluster(datanodes=0) as cluster:
-                cluster.dfs("-mkdir", "/before")
-                self.assertIsNone(self.upgraded(cluster, CAIRN_CRASH_POINT=point), point)
+        """fault 46: the next start with -upgrade completes it, and it can be rolled back"""
+        points = (
+            "upgrade_previous_begun",
+            "upgrade_store_copied",
+            "upgrade_previous_copied",
+            "upgrade_previous_kept",
+            "upgrade_version_raised",
+        )
+        for point in points:
+            with self.subTest(point), MiniCluster(datanodes=0) as cluster:
                 previous = os.path.join(cluster.data("namenode"), "previous")
-                self.assertEqual(os.path.exists(previous), point.endswith("kept"))
-                cluster.start("namenode")
-                self.assertEqual(cluster.dfs("-ls", "-C", "/").stdout, b"/before\n")
+                cluster.dfs("-mkdir", "/before")
+                command = cluster.command("namenode") + ["-upgrade"]
                 cluster.kill("namenode")
-                if os.path.exists(previous):
-                    code, said = daemon("--conf", cluster.conf_dir, "-rollback", "--yes")
-                    self.assertEqual(code, 0, said)
-                    cluster.start("namenode")
-                    self.assertEqual(cluster.dfs("-ls", "-C", "/").stdout, b"/before\n")
+                with self.assertRaises(Failed):
+                    cluster.spawn(
+                        "namenode", command, env={**os.environ, "CAIRN_CRASH_POINT": point}
+                    )
+                kept = point in ("upgrade_previous_kept", "upgrade_version_raised")
+                self.assertEqual(os.path.exists(previous), kept)
+                cluster.spawn("namenode", command)
+                self.assertTrue(os.path.exists(previous))
+                self.assertFalse(os.path.exists(previous + ".tmp"))
+                self.assertEqual(self.names(cluster), ["/before"])
+                cluster.dfs("-mkdir", "/after")
+                cluster.kill("namenode")
+                self.assertEqual(self.rolled_back(cluster), 0)
+                cluster.start("namenode")
+                self.assertEqual(self.names(cluster), ["/before"])
+
+    def test_killed_during_a_rollback(self):
+        """fault 46: once it is decided every start completes it"""
+        for point in ("restore_decided", "restore_old_aside:4", "restore_exchanged"):
+            with self.subTest(point), MiniCluster(datanodes=0) as cluster:
+                cluster.dfs("-mkdir", "/before")
+                self.assertTrue(self.upgraded(cluster))
+                cluster.dfs("-mkdir", "/after")
+                cluster.kill("namenode")
+                self.assertEqual(self.rolled_back(cluster, CAIRN_CRASH_POINT=point), -9)
+                cluster.start("namenode")
+                self.assertEqual(self.names(cluster), ["/before"])
+                directory = cluster.data("namenode")
+                for left in ("previous", "restore.tmp", "RESTORE"):
+                    self.assertFalse(os.path.exists(os.path.join(directory, left)), left)
+
+    def test_killed_while_an_upgrade_is_made_final(self):
+        """fault 46: what was kept is gone, and the next start removes the rest of it"""
+        with MiniCluster(datanodes=0) as cluster:
+            previous = os.path.join(cluster.data("namenode"), "previous")
+            self.assertTrue(self.upgraded(cluster, CAIRN_CRASH_POINT="upgrade_previous_dropped"))
+            cluster.cairn("dfsadmin", "-finalizeUpgrade")
+            self.eventually(lambda: os.path.exists(previous + ".tmp"), "previous goes", 30)
+            cluster.start("namenode")
+            self.assertFalse(os.path.exists(previous))
+            self.assertFalse(os.path.exists(previous + ".tmp"))
+            said = cluster.cairn("dfsadmin", "-upgrade", "query").stdout
+            self.assertEqual(said, b"Upgrade finalized\n")
