@@ -275,6 +275,7 @@ std::optional<uint32_t> NamenodeImpl::Healer::Departures::TooFewStay(
 }
 
 bool NamenodeImpl::Healer::Departures::IsAwaited(const Inode& file, const ClusterView& view) const {
+  namenode_.mu_.AssertReaderHeld();  // by name Clang takes it for another one than the healer's
   const auto leave = [&](uint32_t storage) {
     const ClusterView::Node* const node = view.NodeOf(storage);
     return node != nullptr && node->info->admin_state == AdminState::kDecommissioning;

@@ -23,7 +23,8 @@
 // under the namespace lock, shared. What is not safe goes to a list that is bounded: the walk waits
 // while it is full.
 //
-// Threads: Step from one thread, without the lock; Progress and IsAwaited from any.
+// Threads: Step from one thread, without the lock; Progress from any, and IsAwaited under the lock,
+// shared.
 #pragma once
 
 #include <functional>
@@ -54,8 +55,7 @@ class NamenodeImpl::Healer::Departures {
   std::vector<LeaveProgress> Progress() const ABSL_LOCKS_EXCLUDED(mu_);
 
   // A datanode that is being decommissioned waits for the file's writer.
-  bool IsAwaited(const Inode& file, const ClusterView& view) const
-      ABSL_SHARED_LOCKS_REQUIRED(namenode_.mu_);
+  bool IsAwaited(const Inode& file, const ClusterView& view) const;
 
  private:
   struct Unsafe {
