@@ -1,0 +1,158 @@
+// Apply: edits of a file, its blocks, its writer and its length.
+#include "namenode/namespace/testing/tree_fixture.h"
+
+namespace cairn::namenode {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+class ApplyFilesTest : public TreeFixture {};
+
+TEST_P(ApplyFilesTest, ANewFileIsOpenInItsWritersName) {
+  Create(kRoot, 20000, "f");
+  EXPECT_THAT(listener_.said, ElementsAre("opened 20000 writer"));
+  const Inode* const file = At(20000);
+  EXPECT_TRUE(file->is_open());
+  EXPECT_EQ(file->file->writer->machine, "10.0.0.1");
+  EXPECT_EQ(file->mtime_ms, 200u);
+  EXPECT_EQ(file->atime_ms, 200u);
+  EXPECT_EQ(Sums(kRoot), "1 dirs 1 files 0 bytes 0 space");
+}
+
+TEST_P(ApplyFilesTest, BlocksCountWithTheirCommittedLengths) {
+  MakeDirectories(kRoot, 20000, {"d"});
+  Create(20000, 20001, "f");
+  AddBlock(20001, 1);
+  EXPECT_THAT(listener_.said, ElementsAre("added 20001 blk_1_1001 0"));
+  AddBlock(20001, 2, 1, 100);
+  EXPECT_THAT(listener_.said,
+              ElementsAre("committed 20001 blk_1_1001 100", "added 20001 blk_2_1002 0"));
+  EXPECT_EQ(Sums(20000), "1 dirs 1 files 100 bytes 300 space");
+  Close(20001, 2, 30);
+  EXPECT_THAT(listener_.said, ElementsAre("committed 20001 blk_2_1002 30", "closed 20001"));
+  EXPECT_EQ(Sums(kRoot), "2 dirs 1 files 130 bytes 390 space");
+  EXPECT_FALSE(At(20001)->is_open());
+  EXPECT_EQ(At(20001)->mtime_ms, 300u);
+}
+
+TEST_P(ApplyFilesTest, AnAbandonedBlockLeavesNoTrace) {
+  Create(kRoot, 20000, "f");
+  AddBlock(20000, 1);
+  AddBlock(20000, 2, 1, 100);
+  edit::Edit edit = Edit();
+  edit.mutable_abandon_block()->set_inode(20000);
+  edit.mutable_abandon_block()->set_block_id(2);
+  Apply(edit);
+  EXPECT_THAT(listener_.said, ElementsAre("removed 0 blk_2_1002 0"));
+  EXPECT_EQ(At(20000)->file->blocks.size(), 1u);
+  EXPECT_EQ(Sums(kRoot), "1 dirs 1 files 100 bytes 300 space");
+}
+
+TEST_P(ApplyFilesTest, TheLastBlocksLengthAndStampCanChange) {
+  Create(kRoot, 20000, "f");
+  AddBlock(20000, 1);
+  edit::Edit edit = Edit();
+  edit.mutable_update_last_block()->set_inode(20000);
+  SetBlock(1, 2000, 50, edit.mutable_update_last_block()->mutable_block());
+  Apply(edit);
+  EXPECT_THAT(listener_.said, ElementsAre("changed 20000 blk_1_2000 50"));
+  EXPECT_EQ(At(20000)->file->length, 50u);
+  edit.mutable_update_last_block()->set_committed(true);
+  SetBlock(1, 2000, 60, edit.mutable_update_last_block()->mutable_block());
+  Apply(edit);
+  EXPECT_THAT(listener_.said, ElementsAre("committed 20000 blk_1_2000 60"));
+  EXPECT_TRUE(At(20000)->is_open());
+  EXPECT_EQ(Sums(kRoot), "1 dirs 1 files 60 bytes 180 space");
+}
+
+TEST_P(ApplyFilesTest, ClosingMayDropALastBlockThatNobodyHas) {
+  Create(kRoot, 20000, "f");
+  AddBlock(20000, 1);
+  AddBlock(20000, 2, 1, 100);
+  edit::Edit edit = Edit();
+  edit.mutable_close_file()->set_inode(20000);
+  edit.mutable_close_file()->set_drop_last_block(true);
+  Apply(edit);
+  EXPECT_THAT(listener_.said, ElementsAre("removed 0 blk_2_1002 0", "closed 20000"));
+  EXPECT_EQ(At(20000)->file->length, 100u);
+}
+
+TEST_P(ApplyFilesTest, AnAppendOpensTheFileAgain) {
+  MakeFile(kRoot, 20000, "f", 1, 1, 30);
+  edit::Edit edit = Edit(900);
+  edit.mutable_reopen_file()->set_inode(20000);
+  edit.mutable_reopen_file()->set_lease_holder("second");
+  SetBlock(1, 1001, 30, edit.mutable_reopen_file()->mutable_last_block());
+  Apply(edit);
+  EXPECT_THAT(listener_.said, ElementsAre("changed 20000 blk_1_1001 30", "opened 20000 second"));
+  EXPECT_EQ(At(20000)->mtime_ms, 300u) << "mtime moves when the file is closed";
+  Restart();
+  EXPECT_EQ(At(20000)->file->writer->holder, "second");
+}
+
+TEST_P(ApplyFilesTest, ALeaseGoesToAnotherHolder) {
+  Create(kRoot, 20000, "f");
+  edit::Edit edit = Edit();
+  edit.mutable_reassign_lease()->set_inode(20000);
+  edit.mutable_reassign_lease()->set_lease_holder("recovery");
+  Apply(edit);
+  EXPECT_THAT(listener_.said, ElementsAre("opened 20000 recovery"));
+  EXPECT_EQ(At(20000)->file->writer->holder, "recovery");
+}
+
+TEST_P(ApplyFilesTest, ATruncateAtABlocksEndDropsTheBlocksBehindIt) {
+  MakeFile(kRoot, 20000, "f", 1, 3, 30);
+  edit::Edit edit = Edit(900);
+  edit.mutable_truncate()->set_inode(20000);
+  edit.mutable_truncate()->set_new_length(100);
+  Apply(edit);
+  EXPECT_THAT(listener_.said, ElementsAre("removed 0 blk_3_1003 30", "removed 0 blk_2_1002 100"));
+  EXPECT_FALSE(At(20000)->is_open());
+  EXPECT_EQ(Sums(kRoot), "1 dirs 1 files 100 bytes 300 space");
+  edit.mutable_truncate()->set_new_length(0);
+  Apply(edit);
+  EXPECT_THAT(At(20000)->file->blocks, IsEmpty());
+}
+
+TEST_P(ApplyFilesTest, ATruncateInsideABlockOpensTheFileUntilTheReplicasAreCut) {
+  MakeFile(kRoot, 20000, "f", 1, 3, 30);
+  edit::Edit edit = Edit(900);
+  edit.mutable_truncate()->set_inode(20000);
+  edit.mutable_truncate()->set_new_length(150);
+  SetBlock(2, 2000, 50, edit.mutable_truncate()->mutable_last_block());
+  edit.mutable_truncate()->set_lease_holder("cutter");
+  Apply(edit);
+  EXPECT_THAT(listener_.said, ElementsAre("removed 0 blk_3_1003 30", "changed 20000 blk_2_2000 50",
+                                          "opened 20000 cutter"));
+  EXPECT_EQ(Sums(kRoot), "1 dirs 1 files 150 bytes 450 space");
+  Restart();
+  EXPECT_TRUE(At(20000)->file->truncating);
+  edit::Edit close = Edit();
+  close.mutable_close_file()->set_inode(20000);
+  SetBlock(2, 2000, 50, close.mutable_close_file()->mutable_commit_last());
+  Apply(close);
+  EXPECT_FALSE(At(20000)->file->truncating);
+}
+
+TEST_P(ApplyFilesTest, AConcatMovesTheBlocksAndTheSourcesVanish) {
+  MakeFile(kRoot, 20000, "t", 1, 2, 30);
+  MakeFile(kRoot, 20001, "a", 5, 2, 40);
+  MakeFile(kRoot, 20002, "b", 7, 1, 50);
+  edit::Edit edit = Edit(900);
+  edit.mutable_concat()->set_target(20000);
+  edit.mutable_concat()->add_sources(20002);
+  edit.mutable_concat()->add_sources(20001);
+  Apply(edit);
+  std::vector<uint64_t> blocks;
+  for (const BlockVersion& block : At(20000)->file->blocks) blocks.push_back(ToInt(block.id));
+  EXPECT_THAT(blocks, ElementsAre(1, 2, 7, 5, 6));
+  EXPECT_EQ(At(20001), nullptr);
+  EXPECT_EQ(Sums(kRoot), "1 dirs 1 files 320 bytes 960 space");
+  EXPECT_EQ(At(kRoot)->directory->children, 1u);
+}
+
+INSTANTIATE_TREE_TEST(ApplyFilesTest);
+
+}  // namespace
+}  // namespace cairn::namenode
