@@ -6,10 +6,9 @@
 
 #include <algorithm>
 #include <map>
-#include <set>
 
 #include "absl/strings/str_cat.h"
-#include "namenode/core/testing/test_namenode.h"
+#include "namenode/core/testing/healing_fixture.h"
 
 namespace cairn::namenode {
 namespace {
@@ -24,20 +23,18 @@ using State = ReplicaState;
 constexpr uint64_t kMiB = 1 << 20;
 constexpr uint64_t kDiskBytes = 100 * kMiB;
 
-class BalancingTest : public ::testing::Test {
+class BalancingTest : public HealingFixture {
  protected:
+  BalancingTest() : HealingFixture(/*step=*/absl::Seconds(1), /*heartbeats=*/1) {}
+
   static TestNamenode::Options Nodes(int count) {
-    TestNamenode::Options options;
-    options.datanodes = count;
+    TestNamenode::Options options = HealingFixture::Nodes(count);
     options.disk_bytes = kDiskBytes;
-    options.namenode.healing.deletion_delay = absl::ZeroDuration();
     return options;
   }
   void Start(TestNamenode::Options options) {
-    nodes_ = options.datanodes;
-    nn_ = std::make_unique<TestNamenode>(std::move(options));
-    nn_->SendFullReports();
-    Pass(absl::Seconds(3));
+    HealingFixture::Start(std::move(options));
+    Pass(absl::Seconds(2));
     job_.id = 7;
     job_.holder = "test";
     job_.min_block_bytes = 1;
@@ -46,23 +43,13 @@ class BalancingTest : public ::testing::Test {
   void Fill(int files, const std::vector<int>& nodes, uint64_t bytes = kMiB) {
     for (int i = 0; i < files; ++i) {
       const std::string path = absl::StrCat("/f", blocks_.size());
-      CreateOptions create = CreateFlags(true, false);
-      create.replication = static_cast<uint32_t>(nodes.size());
-      ASSERT_OK(nn().Create(kSuper, path, create).value);
-      BlockVersion block = nn_->AddBlock(path).block;
-      block.length = bytes;
-      for (const int node : nodes) ASSERT_OK(nn_->Report(node, block, State::kFinalized));
-      ASSERT_THAT(nn().Complete(kSuper, path, kNoInode, "client", block, nullptr).value,
-                  IsOkAndHolds(true));
-      blocks_.push_back(block);
+      blocks_.push_back(Write(path, static_cast<uint32_t>(nodes.size()), nodes, bytes));
     }
     Pass(absl::Seconds(9));
   }
 
-  NamenodeImpl& nn() { return nn_->impl(); }
-
   BalanceProgress Ask(bool stop = false) {
-    BalanceProgress progress = nn().Balance(job_, told_, stop);
+    BalanceProgress progress = nn()->Balance(job_, told_, stop);
     for (const BalanceIteration& iteration : progress.iterations) {
       iterations_.push_back(iteration);
       told_ = iteration.number + 1;
@@ -79,43 +66,18 @@ class BalancingTest : public ::testing::Test {
     return false;
   }
 
-  // Time goes by; heartbeats, maintenance, repair and balancing go on.
-  void Pass(absl::Duration time) {
-    constexpr absl::Duration kStep = absl::Seconds(1);
-    for (; time > absl::ZeroDuration(); time -= kStep) {
-      nn_->clock().Advance(std::min(time, kStep));
-      for (int node = 0; node < nodes_; ++node) Beat(node);
-      nn().RunMaintenance();
-      for (int round = 0; round < 10000 && nn().RunHealing(); ++round) {
-      }
-      ExpectAllSafe();
-    }
-  }
-  void Beat(int node) {
-    if (dead_.contains(node)) return;
-    for (const DatanodeCommand& command : nn_->Heartbeat(node)) {
-      if (const auto* const replicate = std::get_if<ReplicateCommand>(&command)) {
-        if (replicate->balance_bytes_per_second != 0) moves_.push_back(replicate->block.id);
-        if (!copying_) continue;
-        for (const ReplicaTarget& target : replicate->targets) {
-          const int to = std::stoi(target.datanode_uuid.substr(3));
-          if (dead_.contains(to)) break;
-          ASSERT_OK(nn_->Report(to, replicate->block, State::kFinalized));
-        }
-      } else if (const auto* const invalidate = std::get_if<InvalidateCommand>(&command)) {
-        for (const BlockVersion& block : invalidate->blocks) {
-          if (!deleting_) continue;
-          ASSERT_OK(nn_->Report(node, block, State::kDeleted));
-        }
-      } else if (const auto* const told = std::get_if<BalanceBandwidthCommand>(&command)) {
-        bandwidths_[node] = told->bytes_per_second;
-      }
+  void AfterStep() override { ExpectAllSafe(); }
+  void Told(int node, const DatanodeCommand& command) override {
+    if (const auto* const replicate = std::get_if<ReplicateCommand>(&command)) {
+      if (replicate->balance_bytes_per_second != 0) moves_.push_back(replicate->block.id);
+    } else if (const auto* const told = std::get_if<BalanceBandwidthCommand>(&command)) {
+      bandwidths_[node] = told->bytes_per_second;
     }
   }
   void ExpectAllSafe() {
     if (!expect_safe_) return;
     for (const BlockVersion& block : blocks_) {
-      const auto health = nn().DescribeBlock(kSuper, block.id).value;
+      const auto health = nn()->DescribeBlock(kSuper, block.id).value;
       ASSERT_OK(health);
       EXPECT_GE(health->counts.live, health->wanted) << ToInt(block.id);
       EXPECT_GE(health->counts.racks, std::min(racks_, health->wanted)) << ToInt(block.id);
@@ -126,10 +88,6 @@ class BalancingTest : public ::testing::Test {
            static_cast<double>(kDiskBytes);
   }
 
-  std::unique_ptr<TestNamenode> nn_;
-  int nodes_ = 0;
-  std::set<int> dead_;
-  bool copying_ = true, deleting_ = true;  // the datanodes obey
   bool expect_safe_ = true;
   uint32_t racks_ = 1;
   std::vector<BlockVersion> blocks_;
@@ -260,11 +218,11 @@ TEST_F(BalancingTest, ACopyThatItsSourceCannotMakeIsGivenUpAtOnce) {
   ASSERT_THAT(moves_, SizeIs(Gt(0)));
   Ask(/*stop=*/true);
   const BlockId block = moves_[0];
-  ASSERT_THAT(nn().DescribeBlock(kSuper, block).value->copies, SizeIs(1));
+  ASSERT_THAT(nn()->DescribeBlock(kSuper, block).value->copies, SizeIs(1));
   nn_->Heartbeat(
       0, false,
       {{.block = block, .target_uuids = {TestNamenode::DatanodeUuid(1)}, .reason = "full"}});
-  const auto health = nn().DescribeBlock(kSuper, block).value;
+  const auto health = nn()->DescribeBlock(kSuper, block).value;
   EXPECT_THAT(health->copies, IsEmpty());
   EXPECT_FALSE(health->need.has_value());
 }
@@ -285,8 +243,8 @@ TEST_F(BalancingTest, ADatanodeThatDiesInTheMiddleCostsNothing) {
   }
   expect_safe_ = true;
   Pass(absl::Seconds(3));
-  EXPECT_EQ(nn().Health().low(), 0u);
-  EXPECT_EQ(nn().Health().of(Need::kSurplus), 0u);
+  EXPECT_EQ(nn()->Health().low(), 0u);
+  EXPECT_EQ(nn()->Health().of(Need::kSurplus), 0u);
 }
 
 TEST_F(BalancingTest, NobodyWaitsForALostNodeToDelete) {
@@ -319,7 +277,7 @@ TEST_F(BalancingTest, ARestartInTheMiddleForgetsTheJobAndNothingElse) {
   nn_->RegisterDatanodes();
   nn_->SendFullReports();
   Pass(absl::Minutes(1));
-  EXPECT_EQ(nn().Health().of(Need::kSurplus), 0u);
+  EXPECT_EQ(nn()->Health().of(Need::kSurplus), 0u);
   told_ = 0;
   iterations_.clear();
   EXPECT_TRUE(Ask().begun);
@@ -336,7 +294,7 @@ TEST_F(BalancingTest, ADeletedFileEndsItsMoves) {
   EXPECT_GT(Ask().moves, 0u);
   expect_safe_ = false;
   for (size_t i = 0; i < blocks_.size(); ++i) {
-    ASSERT_OK(nn().Delete(kSuper, absl::StrCat("/f", i), false).value);
+    ASSERT_OK(nn()->Delete(kSuper, absl::StrCat("/f", i), false).value);
   }
   Pass(absl::Seconds(5));
   EXPECT_EQ(Ask().moves, 0u);
@@ -353,21 +311,21 @@ TEST_F(BalancingTest, AnAppendInTheMiddleOfAMoveWins) {
   const auto moved = std::find_if(blocks_.begin(), blocks_.end(),
                                   [&](const BlockVersion& b) { return b.id == moves_[0]; });
   const std::string path = absl::StrCat("/f", moved - blocks_.begin());
-  ASSERT_OK(nn().Append(kSuper, path, "client", /*new_block=*/false).value);
-  const auto fresh = nn().UpdateBlockForPipeline(kSuper, *moved, "client").value;
+  ASSERT_OK(nn()->Append(kSuper, path, "client", /*new_block=*/false).value);
+  const auto fresh = nn()->UpdateBlockForPipeline(kSuper, *moved, "client").value;
   ASSERT_OK(fresh);
   BlockVersion longer = fresh->block;
   ASSERT_OK(
-      nn().UpdatePipeline(kSuper, "client", *moved, longer, {}, {TestNamenode::StorageUuid(0)})
+      nn()->UpdatePipeline(kSuper, "client", *moved, longer, {}, {TestNamenode::StorageUuid(0)})
           .value);
   ASSERT_OK(nn_->Report(1, *moved, State::kFinalized));  // the move's copy, of the old stamp
   longer.length += 10;
   ASSERT_OK(nn_->Report(0, longer, State::kFinalized));
-  ASSERT_THAT(nn().Complete(kSuper, path, kNoInode, "client", longer, nullptr).value,
+  ASSERT_THAT(nn()->Complete(kSuper, path, kNoInode, "client", longer, nullptr).value,
               IsOkAndHolds(true));
   *moved = longer;
   Pass(absl::Seconds(20));
-  const auto health = nn().DescribeBlock(kSuper, longer.id).value;
+  const auto health = nn()->DescribeBlock(kSuper, longer.id).value;
   ASSERT_OK(health);
   ASSERT_THAT(health->replicas, SizeIs(1));
   EXPECT_EQ(health->replicas[0].storage_uuid, TestNamenode::StorageUuid(0));
@@ -377,7 +335,7 @@ TEST_F(BalancingTest, AnAppendInTheMiddleOfAMoveWins) {
 TEST_F(BalancingTest, BandwidthIsToldToAllAndToThoseThatComeLater) {
   Start(Nodes(3));
   dead_.insert(2);
-  nn().SetBalancerBandwidth(5 * kMiB);
+  nn()->SetBalancerBandwidth(5 * kMiB);
   Pass(absl::Seconds(1));
   EXPECT_EQ(bandwidths_[0], 5 * kMiB);
   EXPECT_EQ(bandwidths_[1], 5 * kMiB);
@@ -390,7 +348,7 @@ TEST_F(BalancingTest, BandwidthIsToldToAllAndToThoseThatComeLater) {
 TEST_F(BalancingTest, AJobUsesNoMoreThanTheBandwidth) {
   Start(Nodes(2));
   Fill(60, {0});
-  nn().SetBalancerBandwidth(kMiB);
+  nn()->SetBalancerBandwidth(kMiB);
   Ask();
   Pass(absl::Seconds(10));
   EXPECT_GT(moves_.size(), 5u);
@@ -400,7 +358,7 @@ TEST_F(BalancingTest, AJobUsesNoMoreThanTheBandwidth) {
 TEST_F(BalancingTest, InSafeModeAJobWaitsAndSaysSo) {
   Start(Nodes(2));
   Fill(60, {0});
-  EXPECT_OK(nn().SafeMode(kSuper, SafeModeAction::kEnter).value);
+  EXPECT_OK(nn()->SafeMode(kSuper, SafeModeAction::kEnter).value);
   Ask();
   Pass(absl::Seconds(3));
   EXPECT_THAT(moves_, IsEmpty());

@@ -3,10 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <set>
-
 #include "absl/strings/str_cat.h"
-#include "namenode/core/testing/test_namenode.h"
+#include "namenode/core/testing/healing_fixture.h"
 
 namespace cairn::namenode {
 namespace {
@@ -19,61 +17,15 @@ using enum AdminState;
 
 constexpr absl::Duration kGivenUp = absl::Minutes(6);
 
-class DeparturesTest : public ::testing::Test {
+class DeparturesTest : public HealingFixture {
  protected:
   void Start(int nodes) {
     TestNamenode::Options options;
-    options.datanodes = nodes_ = nodes;
-    nn_ = std::make_unique<TestNamenode>(std::move(options));
-    nn_->SendFullReports();
-    Pass(absl::Seconds(1));
+    options.datanodes = nodes;
+    HealingFixture::Start(std::move(options));
   }
-  TestNamenode& nn() { return *nn_; }
   ClusterState& cluster() { return nn_->impl().cluster(); }
-
-  void Pass(absl::Duration time) {
-    constexpr absl::Duration kStep = absl::Seconds(3);
-    for (; time > absl::ZeroDuration(); time -= kStep) {
-      nn_->clock().Advance(std::min(time, kStep));
-      for (int half = 0; half < 2; ++half) {
-        for (int node = 0; node < nodes_; ++node) {
-          if (!dead_.contains(node)) Beat(node);
-        }
-        nn_->impl().RunMaintenance();
-        nn_->Flush();  // as it happens by itself every 5 s
-        for (int round = 0; round < 1000 && nn_->impl().RunHealing(); ++round) {
-        }
-      }
-    }
-  }
-  void Beat(int node) {
-    for (const DatanodeCommand& command : nn_->Heartbeat(node)) {
-      if (const auto* const replicate = std::get_if<ReplicateCommand>(&command)) {
-        if (!copying_) continue;
-        for (const ReplicaTarget& target : replicate->targets) {
-          const int to = std::stoi(target.datanode_uuid.substr(3));
-          if (dead_.contains(to)) break;
-          ASSERT_OK(nn_->Report(to, replicate->block, State::kFinalized));
-        }
-      } else if (const auto* const invalidate = std::get_if<InvalidateCommand>(&command)) {
-        for (const BlockVersion& block : invalidate->blocks) {
-          ASSERT_OK(nn_->Report(node, block, State::kDeleted));
-        }
-      }
-    }
-  }
-
-  BlockVersion Write(absl::string_view path, uint32_t replication, const std::vector<int>& nodes) {
-    CreateOptions create = CreateFlags(true, false);
-    create.replication = replication;
-    EXPECT_OK(nn_->impl().Create(kSuper, path, create).value);
-    BlockVersion block = nn_->AddBlock(path).block;
-    block.length = 1000;
-    for (const int node : nodes) EXPECT_OK(nn_->Report(node, block, State::kFinalized));
-    EXPECT_THAT(nn_->impl().Complete(kSuper, path, kNoInode, "client", block, nullptr).value,
-                IsOkAndHolds(true));
-    return block;
-  }
+  void AfterMaintenance() override { nn_->Flush(); }  // as it happens by itself every 5 s
 
   struct Wish {
     int node;
@@ -111,16 +63,11 @@ class DeparturesTest : public ::testing::Test {
     if (!health.ok()) return nodes;
     for (const ReplicaHealth& replica : health->replicas) {
       if (replica.standing != Standing::kCorrupt && replica.standing != Standing::kExcess) {
-        nodes.push_back(std::stoi(replica.node->uuid.substr(3)));
+        nodes.push_back(NodeOf(replica.node->uuid));
       }
     }
     return nodes;
   }
-
-  std::unique_ptr<TestNamenode> nn_;
-  int nodes_ = 0;
-  bool copying_ = true;
-  std::set<int> dead_;
 };
 
 TEST_F(DeparturesTest, ANodeIsDecommissionedOnceItsBlocksAreElsewhereAsOftenAsTheyShouldBe) {

@@ -3,12 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <set>
-
 #include "absl/strings/str_cat.h"
 #include "namenode/blocks/ordered_deletions.h"
-#include "namenode/core/testing/test_namenode.h"
+#include "namenode/core/testing/healing_fixture.h"
 #include "namenode/store/keys.h"
 
 namespace cairn::namenode {
@@ -26,91 +23,15 @@ using State = ReplicaState;
 
 constexpr absl::Duration kGivenUp = absl::Minutes(5);
 
-class HealingTest : public ::testing::Test {
+class HealingTest : public HealingFixture {
  protected:
-  struct Order {
-    int node;
-    ReplicateCommand command;
-  };
-
   void Start(TestNamenode::Options options = {}) {
-    nodes_ = options.datanodes;
     options.namenode.healing.deletion_delay = deletion_delay_;
-    nn_ = std::make_unique<TestNamenode>(std::move(options));
-    nn_->SendFullReports();
-    Pass(absl::Seconds(1));
-  }
-  static TestNamenode::Options Nodes(int count) {
-    TestNamenode::Options options;
-    options.datanodes = count;
-    return options;
-  }
-
-  TestNamenode& nn() { return *nn_; }
-
-  // Datanode `node` says nothing any more.
-  void Kill(int node) { dead_.insert(node); }
-  void Return(int node) {
-    dead_.erase(node);
-    ASSERT_OK(nn_->RegisterDatanode(node));
-  }
-
-  // Time goes by; heartbeats, maintenance and repair go on.
-  void Pass(absl::Duration time) {
-    constexpr absl::Duration kStep = absl::Seconds(3);
-    for (; time > absl::ZeroDuration(); time -= kStep) {
-      nn_->clock().Advance(std::min(time, kStep));
-      for (int node = 0; node < nodes_; ++node) {
-        if (!dead_.contains(node)) Beat(node);
-      }
-      nn_->impl().RunMaintenance();
-      Heal();
-      for (int node = 0; node < nodes_; ++node) {
-        if (!dead_.contains(node)) Beat(node);
-      }
-      Heal();
-    }
-  }
-  void Heal() {
-    for (int round = 0; round < 10000 && nn_->impl().RunHealing(); ++round) {
-    }
-  }
-
-  void Beat(int node) {
-    for (const DatanodeCommand& command : nn_->Heartbeat(node, failed_.contains(node))) {
-      if (const auto* const replicate = std::get_if<ReplicateCommand>(&command)) {
-        copies_.push_back({node, *replicate});
-        if (!copying_) continue;
-        for (const ReplicaTarget& target : replicate->targets) {
-          const int to = std::stoi(target.datanode_uuid.substr(3));
-          if (dead_.contains(to)) break;
-          ASSERT_OK(nn_->Report(to, replicate->block, State::kFinalized));
-        }
-      } else if (const auto* const invalidate = std::get_if<InvalidateCommand>(&command)) {
-        for (const BlockVersion& block : invalidate->blocks) {
-          deletions_.push_back({node, block.id});
-          if (!deleting_) continue;
-          ASSERT_OK(nn_->Report(node, block, State::kDeleted));
-        }
-      }
-    }
-  }
-
-  // A closed file of one block with replicas on these nodes.
-  BlockVersion Write(absl::string_view path, uint32_t replication, const std::vector<int>& nodes) {
-    CreateOptions create = CreateFlags(true, false);
-    create.replication = replication;
-    EXPECT_OK(nn_->impl().Create(kSuper, path, create).value);
-    BlockVersion block = nn_->AddBlock(path).block;
-    block.length = 1000;
-    for (const int node : nodes) EXPECT_OK(nn_->Report(node, block, State::kFinalized));
-    EXPECT_THAT(nn_->impl().Complete(kSuper, path, kNoInode, "client", block, nullptr).value,
-                IsOkAndHolds(true));
-    return block;
+    HealingFixture::Start(std::move(options));
   }
 
   int NodeOf(uint32_t storage) {
-    return std::stoi(nn_->impl().cluster().View()->NodeOf(storage)->info->uuid.substr(3));
+    return HealingFixture::NodeOf(nn_->impl().cluster().View()->NodeOf(storage)->info->uuid);
   }
   // The nodes that a reader is sent to.
   std::vector<int> Holders(absl::string_view path) {
@@ -135,13 +56,7 @@ class HealingTest : public ::testing::Test {
     EXPECT_THAT(nn_->impl().SetReplication(kSuper, path, replication).value, IsOkAndHolds(true));
   }
 
-  std::unique_ptr<TestNamenode> nn_;
-  int nodes_ = 0;
-  std::set<int> dead_, failed_;
   absl::Duration deletion_delay_;
-  bool copying_ = true, deleting_ = true;  // the datanodes obey
-  std::vector<Order> copies_;
-  std::vector<std::pair<int, BlockId>> deletions_;
 };
 
 // ---- lost nodes and disks
