@@ -18,6 +18,7 @@
 #include "common/testing/faulty_file_system.h"
 #include "common/testing/status_matchers.h"
 #include "common/testing/wrapped_file_system.h"
+#include "datanode/testing/read_replica.h"
 #include "datanode/testing/test_node.h"
 #include "datanode/volume/replica_files.h"
 #include "datanode/volume/replica_store.h"
@@ -95,18 +96,7 @@ class ReplicaStoreTest : public ::testing::Test {
     return writer->Finalize();
   }
   // What a reader gets, every chunk verified.
-  absl::StatusOr<std::string> ReadAll() {
-    ASSIGN_OR_RETURN(const ReplicaReader reader, store_->OpenForRead(kBlock, GenerationStamp{0}));
-    std::string out(reader.visible(), '\0');
-    ASSIGN_OR_RETURN(const size_t count,
-                     reader.data->ReadAt(0, std::as_writable_bytes(std::span(out))));
-    if (count != out.size()) return absl::DataLossError("short");
-    ASSIGN_OR_RETURN(const auto crcs, ReadChecksums(*reader.meta, reader.checksum, 0, out.size()));
-    if (reader.checksum.FindMismatch(std::as_bytes(std::span(out)), crcs)) {
-      return absl::DataLossError("mismatch");
-    }
-    return out;
-  }
+  absl::StatusOr<std::string> ReadAll() { return ReadVerified(*store_, kBlock); }
 
   const std::string data_ = Pattern(300'000);
   // The files of the replica in its present state.

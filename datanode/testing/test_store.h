@@ -12,6 +12,7 @@
 #include "common/check.h"
 #include "common/status_macros.h"
 #include "common/testing/faulty_file_system.h"
+#include "datanode/testing/read_replica.h"
 #include "datanode/testing/test_node.h"
 #include "datanode/volume/replica_files.h"
 #include "datanode/volume/replica_store.h"
@@ -70,18 +71,7 @@ class TestStore {
     return writer->Finalize();
   }
   // All bytes that a reader gets, every chunk verified.
-  absl::StatusOr<std::string> Read(BlockId block) {
-    ASSIGN_OR_RETURN(const ReplicaReader reader, store_->OpenForRead(block, GenerationStamp{0}));
-    std::string out(reader.visible(), '\0');
-    ASSIGN_OR_RETURN(const size_t count,
-                     reader.data->ReadAt(0, std::as_writable_bytes(std::span(out))));
-    if (count != out.size()) return absl::DataLossError("short");
-    ASSIGN_OR_RETURN(const auto crcs, ReadChecksums(*reader.meta, reader.checksum, 0, out.size()));
-    if (reader.checksum.FindMismatch(std::as_bytes(std::span(out)), crcs)) {
-      return absl::DataLossError("mismatch");
-    }
-    return out;
-  }
+  absl::StatusOr<std::string> Read(BlockId block) { return ReadVerified(*store_, block); }
   // The files of a replica in its present state.
   ReplicaPaths Paths(BlockId block) {
     const ReplicaInfo info = *store_->Find(block);
