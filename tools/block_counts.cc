@@ -1,8 +1,23 @@
 #include "tools/block_counts.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 
 namespace cairn::tools {
+
+bool IsOpenAndUnreadable(const client::BlockReport& block) {
+  using client::Standing;
+  if (!block.under_construction) return false;
+  // Nobody has told of it, and no byte of it is known to be acknowledged: it was never begun, or
+  // the namenode has just started.
+  if (block.replicas.empty()) return block.length > 0;
+  return std::all_of(
+      block.replicas.begin(), block.replicas.end(), [](const client::ReplicaReport& replica) {
+        return replica.standing == Standing::kDead || replica.standing == Standing::kCorrupt ||
+               replica.standing == Standing::kAwaited;
+      });
+}
 
 std::string WhyMoreMayBeWrong(const client::ClusterFacts& cluster) {
   // It does not see then what goes, whether or not it had looked before.

@@ -7,6 +7,37 @@ namespace {
 
 using ::testing::HasSubstr;
 
+client::BlockReport Open(uint64_t length, std::vector<client::Standing> standings) {
+  client::BlockReport block;
+  block.under_construction = true;
+  block.length = length;
+  for (const client::Standing standing : standings) {
+    block.replicas.emplace_back().standing = standing;
+  }
+  return block;
+}
+
+TEST(OpenBlockTest, CannotBeReadWhenEveryReplicaIsLostOrBad) {
+  using client::Standing;
+  EXPECT_TRUE(IsOpenAndUnreadable(Open(0, {Standing::kDead, Standing::kCorrupt})));
+  EXPECT_TRUE(IsOpenAndUnreadable(Open(10, {Standing::kAwaited})));
+  for (const Standing readable : {Standing::kBeingWritten, Standing::kStale,
+                                  Standing::kDecommissioning, Standing::kMaintenance}) {
+    EXPECT_FALSE(IsOpenAndUnreadable(Open(10, {Standing::kDead, readable})));
+  }
+}
+
+TEST(OpenBlockTest, OfWhichNobodyToldIsMissedOnlyIfItHasBytes) {
+  EXPECT_TRUE(IsOpenAndUnreadable(Open(1, {})));
+  EXPECT_FALSE(IsOpenAndUnreadable(Open(0, {})));
+}
+
+TEST(OpenBlockTest, AClosedOneIsNotJudgedHere) {
+  client::BlockReport block = Open(10, {client::Standing::kDead});
+  block.under_construction = false;
+  EXPECT_FALSE(IsOpenAndUnreadable(block));
+}
+
 TEST(BlockCountsTest, AllIsKnownOnlyOnceAllHasBeenLookedAtAndRemembered) {
   client::ClusterFacts cluster;
   EXPECT_EQ(WhyMoreMayBeWrong(cluster), "");

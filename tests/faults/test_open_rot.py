@@ -116,6 +116,16 @@ class OpenRot(Case):
                     self.check_whole(cluster, path, length)
                 for path in spoilt:
                     self.assertEqual(os.path.getsize(files[path][1]), sizes[path], "kept as it was")
+                    self.check_told(cluster, path, files[path][0])
+
+    def check_told(self, cluster, path, block):
+        why = cluster.cairn("why", path)
+        self.assertEqual(why.returncode, 1)
+        self.assertIn("no replica of it can be read now (bad on 127.0.0.1:", why.stdout.decode())
+        fsck = cluster.cairn("fsck", path, "-files", "-blocks", "-openforwrite")
+        self.assertEqual(fsck.returncode, 1)
+        self.assertRegex(fsck.stdout.decode(), rf"{block}_\d+ len=\d+ MISSING!")
+        self.assertIn("is CORRUPT", fsck.stdout.decode())
 
     def ask_all(self, cluster, spoilt, harmless):
         """Those that can be closed are, and the others only then looked at: they had their turn."""

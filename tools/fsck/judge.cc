@@ -4,6 +4,7 @@
 #include <set>
 
 #include "absl/strings/str_cat.h"
+#include "tools/block_counts.h"
 #include "tools/hadoop_text.h"
 
 namespace cairn::tools {
@@ -81,6 +82,7 @@ BlockVerdict JudgeBlock(const BlockReport& block, const FsckCluster& cluster) {
   if (block.under_construction) {
     v.live = static_cast<uint32_t>(block.replicas.size());
     v.counted = false;
+    v.missing = IsOpenAndUnreadable(block);
     return v;
   }
   v.corrupt = block.corrupt;
@@ -129,6 +131,10 @@ void FsckTotals::Add(const client::FileReport& file, const FileVerdict& verdict,
   for (size_t i = 0; i < file.blocks.size(); ++i) {
     const BlockReport& block = file.blocks[i];
     const BlockVerdict& v = verdict.blocks[i];
+    if (v.missing) {
+      ++missing_blocks;
+      missing_bytes += block.length;
+    }
     if (!v.counted) continue;
     replicas += v.total();
     expected_replicas += block.wanted;
@@ -146,10 +152,6 @@ void FsckTotals::Add(const client::FileReport& file, const FileVerdict& verdict,
       missing_replicas += block.wanted - v.total();
     }
     if (v.racks_short > 0) ++mis;
-    if (v.missing) {
-      ++missing_blocks;
-      missing_bytes += block.length;
-    }
     if (v.corrupt) {
       ++corrupt_blocks;
       corrupt_bytes += block.length;

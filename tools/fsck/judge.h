@@ -9,6 +9,9 @@
 // while it is there: a block that has one left is not missing, which in HDFS it is.
 //   mis-replicated: all in one rack, though there are several
 //
+// The last block of an open file, which HDFS never judges, is MISSING when nobody can read it
+// (tools/block_counts.h). Open files are checked with -openforwrite only, as in HDFS.
+//
 // A file is corrupt when a block of it is missing or corrupt; the file system when a file is.
 #pragma once
 
@@ -28,7 +31,7 @@ struct BlockVerdict {
   bool under_replicated = false;
   uint32_t surplus = 0;      // live ones beyond what is wanted
   uint32_t racks_short = 0;  // racks that it should stand in besides
-  bool counted = true;       // false: being written, so nothing is said of it
+  bool counted = true;       // false: being written, so nothing is said of it but `missing`
 };
 
 struct FileVerdict {

@@ -115,6 +115,23 @@ TEST(FsckJudgeTest, TheBlockBeingWrittenIsNotJudged) {
   EXPECT_TRUE(Judge(File({block}), kThreeRacks).ok());
 }
 
+TEST(FsckJudgeTest, TheBlockBeingWrittenIsMissingWhenNobodyCanReadIt) {
+  BlockReport block = Block({Standing::kDead, Standing::kCorrupt});
+  block.under_construction = true;
+  const FileReport file = File({Block({Standing::kLive, Standing::kLive, Standing::kLive}), block});
+  const FileVerdict verdict = Judge(file, kThreeRacks);
+  EXPECT_TRUE(verdict.lost());
+  EXPECT_EQ(verdict.missing_bytes, 10u);
+
+  FsckTotals totals;
+  totals.Add(file, verdict, kThreeRacks);
+  EXPECT_FALSE(totals.healthy());
+  EXPECT_EQ(totals.missing_blocks, 1u);
+  EXPECT_EQ(totals.missing_bytes, 10u);
+  EXPECT_EQ(totals.corrupt_files, 1u);
+  EXPECT_EQ(totals.expected_replicas, 3u);  // of the other block alone
+}
+
 TEST(FsckTotalsTest, SumsAreOverTheFilesThatWereChecked) {
   FsckTotals totals;
   const FileReport whole = File({Block({Standing::kLive, Standing::kLive, Standing::kLive})});

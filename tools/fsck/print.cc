@@ -72,8 +72,8 @@ std::string BlockLines(const FileReport& file, const FileVerdict& verdict, const
     const BlockVerdict& v = verdict.blocks[i];
     if (!v.counted) {
       absl::StrAppend(&text, "\nUnder Construction Block:\n", number, ". ", BlockName(file, block),
-                      " len=", block.length, " Expected_repl=", block.replicas.size(),
-                      ReplicaList(block, o));
+                      " len=", block.length, v.missing ? " MISSING!" : "",
+                      " Expected_repl=", block.replicas.size(), ReplicaList(block, o));
       continue;
     }
     absl::StrAppend(&text, number++, ". ", BlockName(file, block), " len=", block.length);

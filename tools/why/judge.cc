@@ -132,18 +132,37 @@ void DescribeRepair(const BlockReport& block, Need need, Trouble& t) {
                    : "as soon as its turn comes";
 }
 
+// False: nothing is wrong with the block, which is being written.
+bool DescribeOpen(const BlockReport& block, Trouble& t) {
+  t.data_lost = IsOpenAndUnreadable(block);
+  if (!block.recovery_waits_for.empty()) {
+    t.what = WithNotes("its writer is gone, and it is not certain how many bytes were acknowledged",
+                       block);
+    t.doing = "the namenode keeps its file open and goes on trying to agree on a length";
+    t.blocked = absl::StrCat("it waits for ", block.recovery_waits_for);
+    t.expected =
+        "when that is back; if it never comes, copy what can be read of the file and delete it";
+    return true;
+  }
+  if (!t.data_lost) return false;
+  t.what = WithNotes("its file is still open, and no replica of it can be read now", block);
+  t.doing =
+      "a writer that is alive goes on with other datanodes; if there is none, nothing can be "
+      "done";
+  const bool may_return =
+      block.replicas.empty() || block.Count(Standing::kDead) + block.Count(Standing::kAwaited) > 0;
+  t.expected = may_return ? "when one of the datanodes that held it is back"
+                          : "not by itself: copy what can be read of the file, and delete it";
+  return true;
+}
+
 // Empty: nothing is wrong with the block.
 std::vector<Trouble> BlockTroubles(const BlockReport& block, const std::string& path,
                                    const ClusterFacts* cluster) {
   Trouble t;
   t.subject = path.empty() ? BlockText(block.id) : absl::StrCat(BlockText(block.id), " of ", path);
-  if (block.under_construction && block.recovery_waits_for.empty()) return {};
   if (block.under_construction) {
-    t.what = "its writer is gone, and it is not certain how many bytes were acknowledged";
-    t.doing = "the namenode keeps its file open and goes on trying to agree on a length";
-    t.blocked = absl::StrCat("it waits for ", block.recovery_waits_for);
-    t.expected =
-        "when that is back; if it never comes, copy what can be read of the file and delete it";
+    if (!DescribeOpen(block, t)) return {};
     return {t};
   }
   const Need need = NeedOf(block);

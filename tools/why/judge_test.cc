@@ -105,8 +105,22 @@ TEST(WhyTest, ABlockThatIsBeingWrittenIsNoTrouble) {
   EXPECT_THAT(Explain(block).troubles, IsEmpty());
 }
 
+TEST(WhyTest, ABlockThatIsBeingWrittenIsLostWithItsLastReplica) {
+  BlockReport block = Block(Need::kNone, {Standing::kDead, Standing::kCorrupt});
+  block.under_construction = true;
+  const Trouble away = Explain(block).troubles.at(0);
+  EXPECT_TRUE(away.data_lost);
+  EXPECT_THAT(away.what, HasSubstr("still open, and no replica of it can be read now"));
+  EXPECT_THAT(away.what, HasSubstr("lost with 10.0.0.1:9001; bad on 10.0.0.1:9002"));
+  EXPECT_EQ(away.expected, "when one of the datanodes that held it is back");
+
+  block = Block(Need::kNone, {Standing::kCorrupt});
+  block.under_construction = true;
+  EXPECT_THAT(Explain(block).troubles.at(0).expected, HasSubstr("not by itself"));
+}
+
 TEST(WhyTest, ABlockWhoseRecoveryCannotEndTellsWhatItWaitsFor) {
-  BlockReport block = Block(Need::kNone, {});
+  BlockReport block = Block(Need::kNone, {Standing::kBeingWritten});
   block.under_construction = true;
   block.recovery_waits_for = "storage DS-1 of datanode dn-1, which may hold bytes of it";
   const Trouble t = Explain(block).troubles.at(0);
