@@ -111,6 +111,10 @@ class NamenodeImpl::Healer {
   Balancer& balancer() { return *balancer_; }
 
  private:
+  // The pause of a block, or of a storage, whose records cannot be read.
+  static constexpr absl::Duration kUnreadablePause = absl::Minutes(1);
+  static constexpr absl::Duration kEndCopiesInterval = absl::Milliseconds(500);
+
   // What one round sees.
   struct Round {
     std::shared_ptr<const ClusterView> view;

@@ -1,0 +1,146 @@
+// How the healer finds the blocks to judge: lists of what happened, and walks over files, storages
+// and all blocks.
+#include <algorithm>
+
+#include "common/logging.h"
+#include "namenode/core/healer.h"
+#include "namenode/store/keys.h"
+#include "namenode/store/records.h"
+
+namespace cairn::namenode {
+namespace {
+
+constexpr size_t kMostWritten = 1000;  // looked at under one lock, a fraction of a microsecond each
+
+}  // namespace
+
+std::vector<BlockId> NamenodeImpl::Healer::NextToCheck(const Round& round, size_t most,
+                                                       bool* more) {
+  std::vector<BlockId> blocks;
+  *more = TakeListed(round, most, &blocks);
+  {
+    WriterLock lock(namenode_.mu_);
+    if (queue_.IsFull()) return blocks;  // the walks wait
+    if (queue_.TakeOverflow()) walk_again_ = true;
+    if (!file_walk_ && !files_.empty()) {
+      file_walk_ = FileWalk{files_.front()};
+      files_.pop_front();
+    }
+    if (!unread_storages_.empty() && round.now >= next_unread_) {
+      for (const uint32_t storage : std::exchange(unread_storages_, {})) CheckStorage(storage);
+    }
+    if (!storage_walk_ && !storages_.empty()) {
+      storage_walk_ = StorageWalk{storages_.front(), ""};
+      in_storages_.erase(storages_.front());
+      storages_.pop_front();
+    }
+    if (!full_walk_ && (walk_again_ || round.now >= next_full_walk_)) {
+      full_walk_ = "";
+      walk_again_ = false;
+    }
+    walking_ = full_walk_.has_value() || storage_walk_.has_value();
+  }
+  if (file_walk_ && blocks.size() < most) WalkFile(most - blocks.size(), &blocks);
+  if (storage_walk_ && blocks.size() < most) WalkStorage(round, most - blocks.size(), &blocks);
+  if (full_walk_ && blocks.size() < most) WalkAll(round, most - blocks.size(), &blocks);
+  return blocks;
+}
+
+// True: there is more.
+bool NamenodeImpl::Healer::TakeListed(const Round& round, size_t most, std::vector<BlockId>* out) {
+  WriterLock lock(namenode_.mu_);
+  for (; !listed_.empty() && out->size() < most; listed_.pop_front()) {
+    out->push_back(listed_.front());
+  }
+  for (size_t looks = 0; !written_.empty() && written_.front().due <= round.now &&
+                         out->size() < most && looks < kMostWritten;
+       written_.pop_front(), ++looks) {
+    if (!IsWellWritten(written_.front(), *round.view)) out->push_back(written_.front().block);
+  }
+  return !listed_.empty() || (!written_.empty() && written_.front().due <= round.now);
+}
+
+// Nearly all blocks are, and are in memory still: they cost no look at their file.
+bool NamenodeImpl::Healer::IsWellWritten(const Written& written, const ClusterView& view) const {
+  const BlockMap::Entry* const entry = namenode_.blocks_->Find(written.block);
+  if (entry == nullptr || entry->state() == BlockMap::State::kUnderConstruction ||
+      entry->replicas().size() != written.wanted || leaving_.Has(written.block) ||
+      !namenode_.blocks_->CorruptReplicas(written.block).empty()) {
+    return false;
+  }
+  absl::InlinedVector<StandingReplica, 4> replicas;
+  for (const uint32_t storage : entry->replicas()) {
+    replicas.push_back({storage, StandingOf(storage, ReplicaMark::kNone, view)});
+  }
+  return !namenode::NeedOf(CountReplicas(replicas, view), written.wanted, rules_.min_maintenance,
+                           view);
+}
+
+void NamenodeImpl::Healer::WalkFile(size_t most, std::vector<BlockId>* out) {
+  const absl::Status status = namenode_.LoadInode(file_walk_->file);
+  ReaderLock lock(namenode_.mu_);
+  const Inode* const file = namenode_.tree_->FindById(file_walk_->file);
+  if (!status.ok() || file == nullptr || file->file == nullptr) {
+    file_walk_.reset();  // deleted meanwhile
+    return;
+  }
+  const std::vector<BlockVersion>& blocks = file->file->blocks;
+  for (; most > 0 && file_walk_->next < blocks.size(); --most) {
+    out->push_back(blocks[file_walk_->next++].id);
+  }
+  if (file_walk_->next >= blocks.size()) file_walk_.reset();
+}
+
+absl::StatusOr<bool> NamenodeImpl::Healer::ReadIds(const std::string& prefix, size_t most,
+                                                   std::string* position,
+                                                   std::vector<BlockId>* out) {
+  std::unique_ptr<Store::Range> range;
+  {
+    ReaderLock lock(namenode_.mu_);
+    range = namenode_.store_.Scan(prefix, *position, most);
+  }
+  const size_t before = out->size();
+  for (; range->Valid(); range->Next()) {
+    uint64_t id;
+    if (keys::ParseTrailingId(range->key(), &id)) out->push_back(BlockId{id});
+  }
+  if (!range->status().ok()) {
+    out->resize(before);
+    return range->status();
+  }
+  if (!range->more()) return false;
+  *position = std::string(range->resume_after());
+  return true;
+}
+
+void NamenodeImpl::Healer::WalkStorage(const Round& round, size_t most, std::vector<BlockId>* out) {
+  const uint32_t storage = storage_walk_->storage;
+  const absl::StatusOr<bool> more =
+      ReadIds(keys::StorageBlockPrefix(storage), most, &storage_walk_->position, out);
+  if (more.ok() && *more) return;
+  storage_walk_.reset();
+  if (more.ok()) return;
+  LOG_ERROR("looking for blocks of storage {}: {}; again in {}", storage, more.status().ToString(),
+            absl::FormatDuration(kUnreadablePause));
+  WriterLock lock(namenode_.mu_);
+  unread_storages_.push_back(storage);
+  next_unread_ = round.now + kUnreadablePause;
+}
+
+void NamenodeImpl::Healer::WalkAll(const Round& round, size_t most, std::vector<BlockId>* out) {
+  if (!full_walk_rate_.HasAny(round.now)) return;
+  const size_t before = out->size();
+  const absl::StatusOr<bool> more =
+      ReadIds(std::string(1, keys::kBlockOwner), most, &*full_walk_, out);
+  if (!more.ok()) {
+    LOG_ERROR("looking for blocks to repair: {}; again in {}", more.status().ToString(),
+              absl::FormatDuration(kUnreadablePause));
+  }
+  if (!more.ok() || !*more) {
+    full_walk_.reset();
+    next_full_walk_ = round.now + (more.ok() ? options_.check_interval : kUnreadablePause);
+  }
+  full_walk_rate_.Take(static_cast<double>(out->size() - before), round.now);
+}
+
+}  // namespace cairn::namenode

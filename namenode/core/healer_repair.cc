@@ -1,0 +1,283 @@
+// How the healer judges blocks, and orders copies and deletions of their replicas.
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "common/logging.h"
+#include "common/status_macros.h"
+#include "namenode/core/healer.h"
+#include "namenode/store/keys.h"
+#include "namenode/store/records.h"
+
+namespace cairn::namenode {
+namespace {
+
+// Blocks judged, and acted on, under one lock: some microseconds each.
+constexpr size_t kJudgeSlice = 32;
+constexpr size_t kActSlice = 8;
+// Of one round.
+constexpr size_t kHurrySlice = 250;  // some 2 microseconds each, if it has failed
+constexpr int kActRounds = 16;
+// The pauses of a block that waits for its turn, and for a datanode to delete.
+constexpr absl::Duration kBusyPause = absl::Milliseconds(100);
+constexpr absl::Duration kDeletionPause = absl::Minutes(1);
+// A deletion that has not left by then is judged anew.
+constexpr absl::Duration kDeletionLimit = absl::Minutes(1);
+constexpr absl::Duration kWaitPause = absl::Minutes(1);
+// A copy has this long, and one second more for each of so many bytes.
+constexpr absl::Duration kCopyStart = absl::Seconds(20);
+constexpr double kCopyBytesPerSecond = 2 << 20;
+
+}  // namespace
+
+// The owner as far as memory knows; nullopt: LevelDB must be asked.
+absl::StatusOr<std::optional<InodeId>> NamenodeImpl::Healer::PeekOwner(BlockId block) {
+  const std::string key = keys::BlockOwner(block);
+  ReaderLock lock(namenode_.mu_);
+  absl::string_view value;
+  switch (namenode_.store_.Peek(key, &value)) {
+    case Store::Found::kValue: {
+      ASSIGN_OR_RETURN(const store::BlockOwner owner, ParseBlockOwner(key, value));
+      return InodeId{owner.inode()};
+    }
+    case Store::Found::kDeleted:
+      return kNoInode;
+    case Store::Found::kUnknown:
+      break;
+  }
+  return std::nullopt;
+}
+
+// Brings the block and its file into memory; kNoInode: no file has it. What is read here may be out
+// of date when it is judged: then the file turns out not to have the block.
+absl::StatusOr<InodeId> NamenodeImpl::Healer::LoadOwner(BlockId block) {
+  const std::string key = keys::BlockOwner(block);
+  ASSIGN_OR_RETURN(std::optional<InodeId> owner, PeekOwner(block));
+  if (!owner) {
+    ASSIGN_OR_RETURN(const std::optional<std::string> record, namenode_.store_.Load(key));
+    if (!record) return kNoInode;
+    ASSIGN_OR_RETURN(const store::BlockOwner parsed, ParseBlockOwner(key, *record));
+    owner = InodeId{parsed.inode()};
+  }
+  if (*owner == kNoInode) return kNoInode;
+  RETURN_IF_ERROR(namenode_.LoadBlock(block));
+  const absl::Status status = namenode_.LoadInode(*owner);
+  if (GetFsError(status) == FsError::kFileNotFound) return kNoInode;
+  RETURN_IF_ERROR(status);
+  return *owner;
+}
+
+size_t NamenodeImpl::Healer::Judge(const Round& round, std::span<const BlockId> blocks, bool act) {
+  const size_t slice = act ? kActSlice : kJudgeSlice;
+  size_t orders = 0;
+  for (size_t at = 0; at < blocks.size(); at += slice) {
+    const auto part = blocks.subspan(at, std::min(slice, blocks.size() - at));
+    for (const BlockId block : JudgeSlice(round, part, act, &orders)) {
+      // Evicted while the others were loaded: by itself it will do.
+      for (const BlockId again : JudgeSlice(round, std::span(&block, 1), act, &orders)) {
+        WriterLock lock(namenode_.mu_);
+        queue_.Defer(again, round.now + kBusyPause);
+        Check(again);
+      }
+    }
+  }
+  return orders;
+}
+
+// Returns those that were not in memory any more when it came to judging.
+std::vector<BlockId> NamenodeImpl::Healer::JudgeSlice(const Round& round,
+                                                      std::span<const BlockId> blocks, bool act,
+                                                      size_t* orders) {
+  std::vector<std::pair<BlockId, InodeId>> loaded;
+  std::vector<BlockId> unreadable, evicted;
+  for (const BlockId block : blocks) {
+    const absl::StatusOr<InodeId> owner = LoadOwner(block);
+    if (owner.ok()) {
+      loaded.emplace_back(block, *owner);
+      continue;
+    }
+    LOG_EVERY_SECONDS(kError, 1, "blk_{} cannot be judged: {}", ToInt(block),
+                      owner.status().ToString());
+    unreadable.push_back(block);
+  }
+  WriterLock lock(namenode_.mu_);
+  if (namenode_.safe_mode_.on()) return {};
+  for (const auto& [block, owner] : loaded) {
+    const bool is_there = owner == kNoInode || (namenode_.tree_->FindById(owner) != nullptr &&
+                                                namenode_.blocks_->Find(block) != nullptr);
+    if (is_there) {
+      *orders += JudgeOne(round, block, owner, act);
+    } else {
+      evicted.push_back(block);
+    }
+  }
+  for (const BlockId block : unreadable) {
+    queue_.Defer(block, round.now + kUnreadablePause, "its records cannot be read");
+  }
+  namenode_.tree_->Trim(static_cast<int>(blocks.size()));
+  return evicted;
+}
+
+// The block and its file are in memory, or no file has it. True: something was ordered.
+bool NamenodeImpl::Healer::JudgeOne(const Round& round, BlockId block, InodeId owner, bool act) {
+  const Inode* const file = owner == kNoInode ? nullptr : namenode_.tree_->FindById(owner);
+  const BlockMap::Entry* const entry = namenode_.blocks_->Find(block);
+  const BlockVersion* const version =
+      file == nullptr || file->file == nullptr ? nullptr : FindBlock(*file, block);
+  if (version == nullptr || entry->state() == BlockMap::State::kUnderConstruction) {
+    // Deleted, moved to another file by concat, or written to again: its close comes here.
+    queue_.Remove(block);
+    return false;
+  }
+  ForgetLostMarks(block, *round.view);
+  BlockFacts facts = FactsOf(*file, *version, *entry, *round.view);
+  std::optional<Need> need = NeedOf(facts, *round.view);
+  // Where nothing is lacking the lost orders are given again.
+  if (need && need != Need::kSurplus && CountLostDeletions(round, facts)) {
+    facts = FactsOf(*file, *version, *entry, *round.view);
+    need = NeedOf(facts, *round.view);
+  }
+  if (!need || IsDetached(*file)) {
+    queue_.Remove(block);
+    return false;
+  }
+  if (!queue_.Put(block, *need, facts.wanted, round.now)) return false;
+  return act && Act(round, facts, *need);
+}
+
+// A commit marks the replicas of an older version, also those on storages that were lost before it.
+void NamenodeImpl::Healer::ForgetLostMarks(BlockId block, const ClusterView& view) {
+  for (const uint32_t storage : namenode_.blocks_->CorruptReplicas(block)) {
+    if (StandingOf(storage, ReplicaMark::kCorrupt, view) != Standing::kDead) continue;
+    namenode_.blocks_->ReplicaGone(storage, block);
+  }
+}
+
+// Replicas whose deletion was ordered, and the order lost, count again. True: there were some.
+bool NamenodeImpl::Healer::CountLostDeletions(const Round& round, const BlockFacts& facts) {
+  bool any = false;
+  for (const auto& [storage, standing] : facts.replicas) {
+    if (standing != Standing::kExcess || !IsReported(storage, *round.view)) continue;
+    const uint64_t session = round.view->NodeOf(storage)->info->session;
+    if (!leaving_.IsLost(facts.block.id, storage, session, round.now)) continue;
+    leaving_.Remove(facts.block.id, storage);
+    any = true;
+  }
+  return any;
+}
+
+// ---- acting
+
+bool NamenodeImpl::Healer::Repair(const Round& round) {
+  if (hurry_left_ > 0) {
+    const size_t most = std::min(hurry_left_, kHurrySlice);
+    WriterLock lock(namenode_.mu_);
+    const size_t looked = queue_.HurryUp(round.now, most, &hurry_walk_);
+    hurry_left_ = looked < most ? 0 : hurry_left_ - looked;
+  }
+  size_t orders = 0;
+  for (int i = 0; i < kActRounds; ++i) {
+    std::vector<BlockId> due;
+    {
+      ReaderLock lock(namenode_.mu_);
+      due = queue_.Due(round.now, kActSlice);
+    }
+    if (due.empty()) return hurry_left_ > 0;
+    orders += Judge(round, due, /*act=*/true);
+  }
+  return orders > 0 || hurry_left_ > 0;
+}
+
+bool NamenodeImpl::Healer::Act(const Round& round, const BlockFacts& facts, Need need) {
+  const BlockId block = facts.block.id;
+  const RepairPlan plan =
+      PlanRepair(facts, need, rules_, *round.view, budget_, round.now, namenode_.RandomBits());
+  bool ordered = false;
+  if (plan.copy) ordered = OrderCopies(round, facts, *plan.copy);
+  if (!plan.deletions.empty()) ordered |= OrderDeletions(round, facts, plan.deletions);
+  if (ordered || plan.copy || !plan.deletions.empty()) return ordered;
+  switch (plan.next) {
+    case RepairPlan::Next::kBusy:
+      queue_.Defer(block, round.now + kBusyPause, plan.blocked_by);
+      break;
+    case RepairPlan::Next::kBlocked:
+      queue_.Failed(block, round.now, plan.blocked_by);
+      break;
+    case RepairPlan::Next::kWait:
+      queue_.Defer(block, round.now + kWaitPause);
+      break;
+  }
+  return false;
+}
+
+absl::Duration NamenodeImpl::Healer::CopyTimeout(uint64_t bytes) const {
+  const absl::Duration needed =
+      kCopyStart + absl::Seconds(static_cast<double>(bytes) / kCopyBytesPerSecond);
+  return std::min(needed, options_.copy_timeout);
+}
+
+bool NamenodeImpl::Healer::OrderCopies(const Round& round, const BlockFacts& facts,
+                                       const RepairPlan::Copy& copy) {
+  const ClusterView& view = *round.view;
+  const BlockId block = facts.block.id;
+  const DatanodeInfo& source = *view.NodeOf(copy.source)->info;
+  ReplicateCommand order{.block = facts.block, .targets = {}};
+  std::vector<std::string> target_nodes;
+  for (const uint32_t target : copy.targets) {
+    const StorageLocation& at = *view.Find(target);
+    order.targets.push_back({at.node->address, at.node->uuid, at.storage_uuid, at.storage_type});
+    target_nodes.push_back(at.node->uuid);
+  }
+  if (!namenode_.orders_.Add(source.uuid, std::move(order))) {
+    queue_.Defer(block, round.now + absl::Seconds(1),
+                 absl::StrCat("too many orders wait for datanode ", AddressOf(source)));
+    return false;
+  }
+  const absl::Duration deadline = round.now + CopyTimeout(facts.block.length);
+  for (const uint32_t target : copy.targets) {
+    const DatanodeInfo& node = *view.NodeOf(target)->info;
+    copies_.Add(block, {.source = copy.source,
+                        .target = target,
+                        .source_node = source.uuid,
+                        .target_node = node.uuid,
+                        .source_session = source.session,
+                        .target_session = node.session,
+                        .source_address = AddressOf(source),
+                        .target_address = AddressOf(node),
+                        .bytes = facts.block.length,
+                        .since = round.now,
+                        .deadline = deadline});
+  }
+  namenode_.cluster_.Schedule(copy.targets);
+  budget_.Spend(source.uuid, target_nodes, facts.block.length, round.now);
+  queue_.Defer(block, deadline + kEndCopiesInterval);  // before that, the copies' end makes it due
+  return true;
+}
+
+// False: all of it was ordered before, or nothing can be ordered now.
+bool NamenodeImpl::Healer::OrderDeletions(const Round& round, const BlockFacts& facts,
+                                          std::span<const uint32_t> storages) {
+  const BlockVersion& block = facts.block;
+  if (round.now < deletions_from_) {
+    queue_.Defer(block.id, deletions_from_, "nothing is deleted so soon after a start");
+    return false;
+  }
+  if (namenode_.invalidations_.IsFull()) {
+    queue_.Defer(block.id, round.now + absl::Seconds(1), "too many deletions are queued");
+    return false;
+  }
+  bool ordered = false;
+  for (const uint32_t storage : storages) {
+    const uint64_t session = round.view->NodeOf(storage)->info->session;
+    if (!leaving_.IsDue(block.id, storage, session, round.now)) continue;
+    if (!namenode_.invalidations_.AddUntil(round.now + kDeletionLimit, storage, session,
+                                           {block.id, block.stamp}, namenode_.last_txid_)) {
+      continue;  // it has just died, or registered anew
+    }
+    leaving_.Add(block.id, storage, session, round.now);
+    ordered = true;
+  }
+  queue_.Defer(block.id, round.now + kDeletionPause, "waits for the datanodes to delete");
+  return ordered;
+}
+
+}  // namespace cairn::namenode
