@@ -252,7 +252,7 @@ BlockMap::CommitResult BlockMap::Commit(const BlockVersion& final_version) {
 BlockMap::CommitResult BlockMap::CommitEntry(Entry& entry, const BlockVersion& final_version) {
   const bool same = entry.stamp_ == final_version.stamp && entry.length_ == final_version.length;
   if (entry.state_ != State::kUnderConstruction) {
-    if (same) return {.live = static_cast<uint32_t>(entry.replicas_.size()), .bad = {}};
+    if (same) return {.live = static_cast<uint32_t>(entry.replicas_.size())};
     OpenAgain(entry, final_version);
   }
   entry.state_ = State::kCommitted;
@@ -277,7 +277,9 @@ BlockMap::CommitResult BlockMap::CommitEntry(Entry& entry, const BlockVersion& f
     }
     // A member of the pipeline may have gone on since: its last word is still to come.
     const bool outdated = early.assumed || meaning == ReplicaMeaning::kStaleStamp;
-    if (!IsBad(meaning) || (outdated && Contains(entry.writing_->expected, early.storage))) {
+    if (!IsBad(meaning)) continue;
+    if (outdated && Contains(entry.writing_->expected, early.storage)) {
+      result.outdated.push_back(early.storage);
       continue;
     }
     RemoveValue(entry.writing_->expected, early.storage);

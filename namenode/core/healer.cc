@@ -109,6 +109,20 @@ void NamenodeImpl::Healer::ReplicaLost(BlockId block, uint32_t storage,
   Check(block);
 }
 
+void NamenodeImpl::Healer::BlockCommitted(BlockId block, std::span<const uint32_t> outdated) {
+  // What was outdated at an earlier commit, and opened again before it was judged, still is.
+  if (outdated.empty() && !outdated_.contains(block)) return;
+  if (written_.size() >= kMostListed) return;  // their next full reports tell of them
+  Outdated& known = outdated_[block];
+  known.due = namenode_.clock_.Monotonic() + options_.written_grace;
+  for (const uint32_t storage : outdated) {
+    if (std::find(known.storages.begin(), known.storages.end(), storage) == known.storages.end()) {
+      known.storages.push_back(storage);
+    }
+  }
+  written_.push_back({known.due, block, 0});
+}
+
 void NamenodeImpl::Healer::BlockWritten(BlockId block, uint32_t wanted) {
   // With more than one replica it is looked at for its racks as well.
   if (!started_ || (wanted == 1 && namenode_.blocks_->LiveCount(block) == 1)) return;
@@ -120,6 +134,7 @@ void NamenodeImpl::Healer::BlockWritten(BlockId block, uint32_t wanted) {
 }
 
 void NamenodeImpl::Healer::BlockRemoved(BlockId block) {
+  outdated_.erase(block);
   queue_.Remove(block);
   copies_.Forget(block);
   balancer_->BlockRemoved(block);

@@ -31,7 +31,9 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
+#include "absl/container/inlined_vector.h"
 #include "namenode/blocks/leave_progress.h"
 #include "namenode/blocks/ordered_deletions.h"
 #include "namenode/blocks/pending_copies.h"
@@ -68,6 +70,8 @@ class NamenodeImpl::Healer {
                     std::span<const uint32_t> storages);
   // A replica is gone, or was found bad.
   void ReplicaLost(BlockId block, uint32_t storage, std::span<const uint32_t> storages);
+  // Its final version is known, of which these storages may have an older one.
+  void BlockCommitted(BlockId block, std::span<const uint32_t> outdated);
   // The block's length is final; reports of its replicas may be on their way still.
   void BlockWritten(BlockId block, uint32_t wanted);
   void BlockRemoved(BlockId block);
@@ -127,6 +131,12 @@ class NamenodeImpl::Healer {
     uint32_t wanted;
   };
 
+  // Storages of a committed block that have not told of its final version.
+  struct Outdated {
+    absl::Duration due;  // later, who has reported all has it not
+    absl::InlinedVector<uint32_t, 3> storages;
+  };
+
   bool IsReady(const Round& round);
   void WatchStorages(const Round& round);
   void ForgetMarks(uint32_t storage) ABSL_LOCKS_EXCLUDED(namenode_.mu_);
@@ -145,6 +155,8 @@ class NamenodeImpl::Healer {
   std::vector<BlockId> JudgeSlice(const Round& round, std::span<const BlockId> blocks, bool act,
                                   size_t* orders);
   absl::StatusOr<std::optional<InodeId>> PeekOwner(BlockId block);
+  void MarkOutdated(const Round& round, const BlockMap::Entry& entry)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(namenode_.mu_);
   void ForgetLostMarks(BlockId block, const ClusterView& view)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(namenode_.mu_);
   bool CountLostDeletions(const Round& round, const BlockFacts& facts)
@@ -177,6 +189,7 @@ class NamenodeImpl::Healer {
   std::deque<BlockId> listed_;  // to be judged
   // Written just now: judged when the reports have had time to come.
   std::deque<Written> written_;
+  absl::flat_hash_map<BlockId, Outdated> outdated_;  // each with its place in written_
   std::deque<InodeId> files_;
   std::deque<uint32_t> storages_;
   absl::flat_hash_set<uint32_t> in_storages_;  // the same

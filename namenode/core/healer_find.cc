@@ -62,6 +62,7 @@ bool NamenodeImpl::Healer::TakeListed(const Round& round, size_t most, std::vect
 
 // Nearly all blocks are, and are in memory still: they cost no look at their file.
 bool NamenodeImpl::Healer::IsWellWritten(const Written& written, const ClusterView& view) const {
+  if (outdated_.contains(written.block)) return false;
   const BlockMap::Entry* const entry = namenode_.blocks_->Find(written.block);
   if (entry == nullptr || entry->state() == BlockMap::State::kUnderConstruction ||
       entry->replicas().size() != written.wanted || leaving_.Has(written.block) ||

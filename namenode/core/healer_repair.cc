@@ -128,6 +128,7 @@ bool NamenodeImpl::Healer::JudgeOne(const Round& round, BlockId block, InodeId o
     queue_.Remove(block);
     return false;
   }
+  MarkOutdated(round, *entry);
   ForgetLostMarks(block, *round.view);
   BlockFacts facts = FactsOf(*file, *version, *entry, *round.view);
   std::optional<Need> need = NeedOf(facts, *round.view);
@@ -142,6 +143,20 @@ bool NamenodeImpl::Healer::JudgeOne(const Round& round, BlockId block, InodeId o
   }
   if (!queue_.Put(block, *need, facts.wanted, round.now)) return false;
   return act && Act(round, facts, *need);
+}
+
+// Who has told of everything in its session and not of this version has the older one still: after
+// a restart of the namenode it may have told of that before the commit, or with nothing but a
+// digest, and would say no more. Who has not reported will, and is judged then.
+void NamenodeImpl::Healer::MarkOutdated(const Round& round, const BlockMap::Entry& entry) {
+  const auto found = outdated_.find(entry.id());
+  if (found == outdated_.end() || round.now < found->second.due) return;
+  const std::span<const uint32_t> good = entry.replicas();
+  for (const uint32_t storage : found->second.storages) {
+    if (std::find(good.begin(), good.end(), storage) != good.end()) continue;
+    if (IsReported(storage, *round.view)) namenode_.blocks_->MarkStale(storage, entry.id());
+  }
+  outdated_.erase(found);
 }
 
 // A commit marks the replicas of an older version, also those on storages that were lost before it.

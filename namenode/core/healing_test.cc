@@ -229,6 +229,42 @@ TEST_F(HealingTest, ACorruptReplicaIsReplacedAndThenDeleted) {
   EXPECT_EQ(Totals().of(Need::kSurplus), 0u);
 }
 
+// A writer's pipeline goes on without two replicas, and the namenode forgets whom it consists of.
+// Their datanodes come back, tell of what they have before the file is closed, and say no more.
+TEST_F(HealingTest, AReplicaThatWasToldOfBeforeACommitLeftItBehindIsDeleted) {
+  for (const bool digests : {true, false}) {
+    SCOPED_TRACE(digests ? "told by a digest" : "told by a list");
+    deletions_.clear();
+    Start(Nodes(5));
+    BlockVersion block = Write("/f", 3, {0, 1, 2});
+    ASSERT_OK(nn().impl().Append(kSuper, "/f", "client", /*new_block=*/false).value);
+    BlockVersion longer =
+        nn().impl().UpdateBlockForPipeline(kSuper, block, "client").value.value().block;
+    ASSERT_OK(nn().impl()
+                  .UpdatePipeline(kSuper, "client", block, longer, {},
+                                  {TestNamenode::StorageUuid(0), TestNamenode::StorageUuid(3),
+                                   TestNamenode::StorageUuid(4)})
+                  .value);
+    nn().Flush();
+    nn().Restart();
+    if (digests) {
+      nn().FinishWalk();
+      for (int node = 0; node < 5; ++node) ASSERT_TRUE(nn().SendRound(node).has_value());
+    } else {
+      nn().SendFullReports();
+    }
+    longer.length += 10;
+    for (const int node : {0, 3, 4}) ASSERT_OK(nn().Report(node, longer, State::kFinalized));
+    ASSERT_THAT(nn().impl().Complete(kSuper, "/f", kNoInode, "client", longer, nullptr).value,
+                IsOkAndHolds(true));
+    Pass(absl::Minutes(1));
+    EXPECT_THAT(deletions_, UnorderedElementsAre(std::pair(1, block.id), std::pair(2, block.id)));
+    EXPECT_THAT(Holders("/f"), UnorderedElementsAre(0, 3, 4));
+    EXPECT_EQ(Totals().corrupt_blocks, 0u);
+    EXPECT_THAT(copies_, IsEmpty());
+  }
+}
+
 // The append's commit finds the lost replica outdated, and nobody will ever say that it is deleted.
 TEST_F(HealingTest, AnAppendAfterALossLeavesNoMarkOnTheLostStorage) {
   Start(Nodes(4));

@@ -44,6 +44,8 @@ void NamenodeImpl::OnBlockChanged(const Inode& file, const BlockVersion& block, 
   RequireBlock(block.id);
   if (committed) {
     const BlockMap::CommitResult result = blocks_->Commit(block);
+    // In replay nobody has told of anything yet.
+    if (journal_ != nullptr) healer_->BlockCommitted(block.id, result.outdated);
     // Replicas of an older stamp only: the order names the stamp up to which they go.
     // Before a good one is reported they may be all that there is: repair deletes them later.
     if (result.live >= blocks_->min_replication() && ToInt(block.stamp) > 0) {

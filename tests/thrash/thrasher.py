@@ -101,7 +101,8 @@ class Thrasher:
                 listed = "\n".join(wrong[:20])
                 raise Failed(
                     f"not whole after {HEAL_SECONDS * env.SLOW:.0f} s: {counts}\n{listed}\n"
-                    f"{self.summary()}\n{self.fsck()}\n{self.cluster.tails()}"
+                    f"{self.histories(wrong[:5])}\n{self.summary()}\n{self.fsck()}\n"
+                    f"{self.cluster.tails()}"
                 )
             time.sleep(0.2)
         self.heals += 1
@@ -122,6 +123,16 @@ class Thrasher:
 
     def fsck(self):
         return self._cairn("fsck", "/", check=False)
+
+    def histories(self, wrong):
+        """What the namenode says of these blocks now, and what all logs say of them."""
+        told = []
+        for block in re.findall(r"blk_(\d+)", "\n".join(wrong)):
+            told.append(self._cairn("fsck", "-blockId", f"blk_{block}", check=False))
+            for name in self.cluster.names:
+                lines = [line for line in self.cluster.log(name).splitlines() if block in line]
+                told.extend(f"{name}: {line}" for line in lines[-20:])
+        return "\n".join(told)
 
     def _cairn(self, *arguments, check=True):
         result = subprocess.run(
