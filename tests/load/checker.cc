@@ -99,8 +99,11 @@ void RecoverAll(client::FileSystem& fs, const Model& model, Findings& findings) 
     if (!thing.closed) open.insert(path);
   }
   for (const Doubt& doubt : model.doubts()) {
-    for (const auto& [path, thing] : doubt.after) {
-      if (thing && !thing->closed && fs.Exists(path).value_or(false)) open.insert(path);
+    // Also one that was in a directory whose deletion may not have happened.
+    for (const Doubt::State* const state : {&doubt.before, &doubt.after}) {
+      for (const auto& [path, thing] : *state) {
+        if (thing && !thing->closed && fs.Exists(path).value_or(false)) open.insert(path);
+      }
     }
   }
   const absl::Time until = absl::Now() + kRecoveryLimit;
