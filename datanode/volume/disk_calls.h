@@ -72,6 +72,7 @@ std::vector<std::optional<T>> DiskCalls::Each(size_t count, std::function<T(size
     });
   }
   std::vector<bool> given_up(count, false);
+  std::vector<std::optional<T>> results(count);
   while (true) {
     std::vector<size_t> missing;
     {
@@ -80,16 +81,19 @@ std::vector<std::optional<T>> DiskCalls::Each(size_t count, std::function<T(size
         if (!given_up[i] && !round->results[i].has_value()) missing.push_back(i);
       }
       if (missing.empty()) {
-        std::vector<std::optional<T>> results(count);
         for (size_t i = 0; i < count; ++i) {
           if (!given_up[i]) results[i] = std::move(round->results[i]);
         }
-        return results;
+        break;
       }
       round->returned.WaitFor(round->mu, absl::ToChronoNanoseconds(kLook));
     }
     for (const size_t i : missing) given_up[i] = give_up(i);
   }
+  if (std::find(given_up.begin(), given_up.end(), true) == given_up.end()) {
+    for (size_t i = 0; i < count; ++i, threads_.pop_back()) threads_.back().join();
+  }
+  return results;
 }
 
 }  // namespace cairn::datanode

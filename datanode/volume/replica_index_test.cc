@@ -76,8 +76,11 @@ TEST(ReplicaIndexTest, TheStoreKeepsItInStepWithItsMap) {
         }
         break;
       case 6:
-        if (info) store->ForgetVanished(*info);
-        if (info) store->AdoptFound(*info);  // with the length that it had
+        if (info && info->state == ReplicaState::kFinalized) {
+          ASSERT_OK(store.fs.Remove(store.Paths(id).data));
+          EXPECT_TRUE(store->ForgetVanished(*info));
+          EXPECT_TRUE(store->AdoptFound(*info));  // with the length that it had
+        }
         break;
       default:
         if (random() % 20 == 0) store.Restart();

@@ -83,8 +83,28 @@ absl::Status CompleteInterruptedMoves(Volume& volume) {
   return absl::OkStatus();
 }
 
+// Meta files that belong to no replica: a kill came between the deletions of the two files, or
+// somebody took the data. Beside a later replica of its block such a one would be in the way: of an
+// interrupted move it could not be told which checksums are those of the data.
+void RemoveStrayMeta(Volume& volume, const std::string& directory, const ReplicaListing& listing,
+                     const ReplicaListing& rbw) {
+  const auto remove = [&](BlockId block, GenerationStamp stamp) {
+    const absl::Status status =
+        volume.fs().Remove(absl::StrCat(directory, "/", MetaFileName(block, stamp)));
+    LOG_WARN("volume {}: {}: a meta file of stamp {} without data is removed: {}", volume.path(),
+             NameOf(block), ToInt(stamp), status);
+  };
+  for (const auto& [block, stamp] : listing.older_meta) remove(block, stamp);
+  for (const auto& [block, stamp] : listing.meta) {
+    // Data in rbw/ may be those of a move that could not be completed.
+    if (!listing.data.contains(block) && !rbw.data.contains(block)) remove(block, stamp);
+  }
+}
+
 absl::Status LoadFinalized(Volume& volume, int index, std::vector<ReplicaInfo>& found) {
   FileSystem& fs = volume.fs();
+  const auto rbw = ListReplicaFiles(fs, volume.RbwDirectory());
+  RETURN_IF_ERROR(rbw.status());
   const auto outer = fs.List(volume.FinalizedRoot());
   RETURN_IF_ERROR(outer.status());
   for (const std::string& x : *outer) {
@@ -97,6 +117,7 @@ absl::Status LoadFinalized(Volume& volume, int index, std::vector<ReplicaInfo>& 
       if (!absl::StartsWith(y, "subdir")) continue;
       const auto listing = ListReplicaFiles(fs, directory);
       RETURN_IF_ERROR(listing.status());
+      RemoveStrayMeta(volume, directory, *listing, *rbw);
       for (const BlockId block : listing->data) {
         if (directory != volume.FinalizedDirectory(block)) {
           // Its files are looked for where they belong, so it must not be in the map: whoever
@@ -240,8 +261,10 @@ absl::StatusOr<ReplicaListing> ListReplicaFiles(FileSystem& fs, const std::strin
     if (const auto block = ParseDataName(name)) listing.data.insert(*block);
     if (const auto block = ParseTailName(name)) listing.tails.push_back(*block);
     if (const auto meta = ParseMetaName(name)) {
-      GenerationStamp& stamp = listing.meta[meta->block];
-      stamp = std::max(stamp, meta->stamp);
+      const auto [newest, first] = listing.meta.try_emplace(meta->block, meta->stamp);
+      if (first) continue;
+      listing.older_meta.emplace_back(meta->block, std::min(newest->second, meta->stamp));
+      newest->second = std::max(newest->second, meta->stamp);
     }
   }
   return listing;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -30,6 +31,7 @@ absl::StatusOr<std::vector<ReplicaInfo>> LoadReplicas(Volume& volume, int index)
 struct ReplicaListing {
   absl::flat_hash_set<BlockId> data;
   absl::flat_hash_map<BlockId, GenerationStamp> meta;  // the newest of each
+  std::vector<std::pair<BlockId, GenerationStamp>> older_meta;
   std::vector<BlockId> tails;
 };
 absl::StatusOr<ReplicaListing> ListReplicaFiles(FileSystem& fs, const std::string& directory);

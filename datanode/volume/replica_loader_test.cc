@@ -264,6 +264,64 @@ TEST_F(ReplicaStoreTest, DataWithoutAMetaFileAreNotTakenForThoseOfAnInterruptedC
   EXPECT_FALSE(store_->Find(kBlock).has_value());
 }
 
+// What a kill between the deletions of a replica's data and meta file leaves. (Found by the
+// thrasher.)
+TEST_F(ReplicaStoreTest, AMetaFileWithoutDataIsRemovedFromFinalized) {
+  Open();
+  ASSERT_OK(WriteFinalized(1000));
+  const auto info = store_->Find(kBlock);
+  const ReplicaPaths paths =
+      PathsIn(store_->volumes()[static_cast<size_t>(info->volume)]->FinalizedDirectory(kBlock),
+              kBlock, kStamp);
+  ASSERT_OK(fs_.Remove(paths.data));
+  Open();
+  EXPECT_FALSE(store_->Find(kBlock).has_value());
+  EXPECT_FALSE(fs_.Exists(paths.meta));
+}
+
+TEST_F(ReplicaStoreTest, WhatIsLeftOfAReplicaWhoseDataAreGoneIsRemoved) {
+  Open();
+  ASSERT_OK(WriteFinalized(1000));
+  const auto info = store_->Find(kBlock);
+  const ReplicaPaths paths =
+      PathsIn(store_->volumes()[static_cast<size_t>(info->volume)]->FinalizedDirectory(kBlock),
+              kBlock, kStamp);
+  EXPECT_FALSE(store_->ForgetVanished(*info)) << "its data are there";
+  ASSERT_TRUE(store_->Find(kBlock).has_value());
+  ASSERT_OK(fs_.Remove(paths.data));
+  EXPECT_TRUE(store_->ForgetVanished(*info));
+  EXPECT_FALSE(store_->Find(kBlock).has_value());
+  EXPECT_FALSE(fs_.Exists(paths.meta));
+}
+
+// As a version of this program left it that did not remove the older meta file. The replica is
+// opened again, and killed between the renames of its two files.
+TEST_F(ReplicaStoreTest, AnOlderMetaFileIsNotInTheWayOfAReopening) {
+  Open();
+  ASSERT_OK(WriteFinalized(1000));
+  const ReplicaPaths paths = PathsIn(
+      store_->volumes()[static_cast<size_t>(store_->Find(kBlock)->volume)]->FinalizedDirectory(
+          kBlock),
+      kBlock, GenerationStamp{ToInt(kStamp) - 1});
+  const ReplicaPaths own = PathsIn(ParentDirectory(paths.data), kBlock, kStamp);
+  ASSERT_OK(fs_.Link(own.meta, paths.meta));
+  Open();
+  EXPECT_FALSE(fs_.Exists(paths.meta));
+  EXPECT_EQ(store_->Find(kBlock)->stamp, kStamp);
+  SetCrashPointHook([&](absl::string_view name) {
+    if (name == "datanode_reopen_between_renames") fs_.CutPowerAt(1);
+  });
+  EXPECT_FALSE(store_->OpenForAppend(kBlock, kStamp, kNewStamp, 1000, false).ok());
+  SetCrashPointHook(nullptr);
+  store_.reset();
+  fs_.ClearFaults();  // the process was killed, and nothing is lost
+  Open();
+  ASSERT_TRUE(store_->Find(kBlock).has_value());
+  EXPECT_EQ(store_->Find(kBlock)->stamp, kNewStamp);
+  EXPECT_EQ(store_->Find(kBlock)->state, ReplicaState::kWaitingRecovery);
+  EXPECT_EQ(store_->Find(kBlock)->length, 1000u);
+}
+
 TEST_F(ReplicaStoreTest, AnEmptyDataFileWithoutAMetaFileIsRemoved) {
   Open();
   ASSERT_OK(Create());

@@ -157,14 +157,21 @@ bool ReplicaStore::AdoptFound(const ReplicaInfo& found) {
 }
 
 bool ReplicaStore::ForgetVanished(const ReplicaInfo& gone) {
-  const Volume& volume = VolumeAt(gone.volume);
-  {
-    WriterLock lock(mu_);
-    const auto found = replicas_.find(gone.block);
-    if (found == replicas_.end() || InfoOf(gone.block, found->second) != gone) return false;
-    if (found->second.open != nullptr && found->second.open->has_writer()) return false;
-    EraseEntry(gone.block);
+  Volume& volume = VolumeAt(gone.volume);
+  const auto claim = TakeReplica(gone.block);
+  if (!claim.ok()) return false;
+  const ReplicaPaths paths = PathsIn(DirectoryOf(gone), gone.block, gone.stamp);
+  if (claim->info != gone || volume.fs().Exists(paths.data)) {
+    GiveBack(*claim);
+    return false;
   }
+  // A later replica of the block would find it beside its own.
+  const absl::Status removed = volume.fs().Remove(paths.meta);
+  if (!removed.ok() && !absl::IsNotFound(removed)) {
+    LOG_WARN("{}", volume.Note(VolumeUse::kWrite, removed));
+  }
+  Erase(gone.block);
+  claim->open->ReleaseWriter();
   LOG_ERROR("volume {}: the files of {} are gone", volume.path(), NameOf(gone));
   events_.Changed(ReplicaEvents::Kind::kDeleted, volume, gone);
   return true;

@@ -237,12 +237,12 @@ class ReplicaStore {
   absl::Status Move(const ReplicaInfo& replica, int to_volume,
                     const std::function<bool(uint64_t bytes)>& pace) ABSL_LOCKS_EXCLUDED(mu_);
 
-  // ---- What somebody else did to the files; memory only ----
+  // ---- What somebody else did to the files ----
   // Files of a finalized replica were found that the map does not know: announced as if written
   // just now. False: it knows one by now.
   bool AdoptFound(const ReplicaInfo& found) ABSL_LOCKS_EXCLUDED(mu_);
-  // The data file of a finalized replica is gone: forgotten, announced as deleted. False: the
-  // replica has changed since `gone`.
+  // The data file of a finalized replica is gone: forgotten, announced as deleted, and the meta
+  // file is removed. False: the replica has changed since `gone`, or its data are back.
   bool ForgetVanished(const ReplicaInfo& gone) ABSL_LOCKS_EXCLUDED(mu_);
 
  private:

@@ -300,6 +300,8 @@ BlockMap::CommitResult BlockMap::CommitEntry(Entry& entry, const BlockVersion& f
 void BlockMap::Complete(BlockId block) {
   Entry* const entry = FindMutable(block);
   if (entry == nullptr || entry->writing_ == nullptr) return;
+  // Of a file that was deleted while open, in replay: Remove comes, and tells all who may have it.
+  if (entry->state_ == State::kUnderConstruction) return;
   entry->writing_.reset();
   entry->state_ = State::kComplete;
   --pinned_;

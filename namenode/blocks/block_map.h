@@ -103,8 +103,8 @@ class BlockMap {
     // Reported in with another stamp or length, and not expected to report again. May be deleted
     // once enough good ones exist; those with an old stamp at once.
     std::vector<uint32_t> bad;
-    // Told of an older version so far, but may have gone on to this one: not judged. Whoever has
-    // told of all that it has by now says no more, and has the old one.
+    // Had an older version when they were last heard of, and may have gone on to this one: not
+    // judged. Whoever has told of all that it has by now says no more, and has the old one.
     std::vector<uint32_t> outdated;
   };
 

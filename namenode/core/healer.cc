@@ -112,7 +112,8 @@ void NamenodeImpl::Healer::ReplicaLost(BlockId block, uint32_t storage,
 void NamenodeImpl::Healer::BlockCommitted(BlockId block, std::span<const uint32_t> outdated) {
   // What was outdated at an earlier commit, and opened again before it was judged, still is.
   if (outdated.empty() && !outdated_.contains(block)) return;
-  if (written_.size() >= kMostListed) return;  // their next full reports tell of them
+  const bool full = written_.size() >= kMostListed;
+  if (full && !outdated_.contains(block)) return;  // their next full reports tell of them
   Outdated& known = outdated_[block];
   known.due = namenode_.clock_.Monotonic() + options_.written_grace;
   for (const uint32_t storage : outdated) {
@@ -120,7 +121,7 @@ void NamenodeImpl::Healer::BlockCommitted(BlockId block, std::span<const uint32_
       known.storages.push_back(storage);
     }
   }
-  written_.push_back({known.due, block, 0});
+  if (!full) written_.push_back({known.due, block, 0});
 }
 
 void NamenodeImpl::Healer::BlockWritten(BlockId block, uint32_t wanted) {

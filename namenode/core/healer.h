@@ -145,6 +145,8 @@ class NamenodeImpl::Healer {
   // Ids to judge next, at most `most`. *more: lists were left over.
   std::vector<BlockId> NextToCheck(const Round& round, size_t most, bool* more);
   bool TakeListed(const Round& round, size_t most, std::vector<BlockId>* out);
+  // True: they have all told of the final version.
+  bool HaveCaughtUp(const Outdated& outdated, BlockId block) const;
   bool IsWellWritten(const Written& written, const ClusterView& view) const;
   void WalkFile(size_t most, std::vector<BlockId>* out);
   void WalkStorage(const Round& round, size_t most, std::vector<BlockId>* out);
@@ -189,7 +191,8 @@ class NamenodeImpl::Healer {
   std::deque<BlockId> listed_;  // to be judged
   // Written just now: judged when the reports have had time to come.
   std::deque<Written> written_;
-  absl::flat_hash_map<BlockId, Outdated> outdated_;  // each with its place in written_
+  // Looked at when their turn in written_ comes, or the block's to be judged.
+  absl::flat_hash_map<BlockId, Outdated> outdated_;
   std::deque<InodeId> files_;
   std::deque<uint32_t> storages_;
   absl::flat_hash_set<uint32_t> in_storages_;  // the same

@@ -55,9 +55,23 @@ bool NamenodeImpl::Healer::TakeListed(const Round& round, size_t most, std::vect
   for (size_t looks = 0; !written_.empty() && written_.front().due <= round.now &&
                          out->size() < most && looks < kMostWritten;
        written_.pop_front(), ++looks) {
-    if (!IsWellWritten(written_.front(), *round.view)) out->push_back(written_.front().block);
+    const BlockId block = written_.front().block;
+    const auto outdated = outdated_.find(block);
+    if (outdated != outdated_.end() && HaveCaughtUp(outdated->second, block)) {
+      outdated_.erase(outdated);
+    }
+    if (!IsWellWritten(written_.front(), *round.view)) out->push_back(block);
   }
   return !listed_.empty() || (!written_.empty() && written_.front().due <= round.now);
+}
+
+bool NamenodeImpl::Healer::HaveCaughtUp(const Outdated& outdated, BlockId block) const {
+  const BlockMap::Entry* const entry = namenode_.blocks_->Find(block);
+  if (entry == nullptr || entry->state() == BlockMap::State::kUnderConstruction) return false;
+  const std::span<const uint32_t> good = entry->replicas();
+  return std::all_of(outdated.storages.begin(), outdated.storages.end(), [&](uint32_t storage) {
+    return std::find(good.begin(), good.end(), storage) != good.end();
+  });
 }
 
 // Nearly all blocks are, and are in memory still: they cost no look at their file.

@@ -147,16 +147,28 @@ bool NamenodeImpl::Healer::JudgeOne(const Round& round, BlockId block, InodeId o
 
 // Who has told of everything in its session and not of this version has the older one still: after
 // a restart of the namenode it may have told of that before the commit, or with nothing but a
-// digest, and would say no more. Who has not reported will, and is judged then.
+// digest, and would say no more. Who is still telling is waited for; who is to register will tell
+// anew.
 void NamenodeImpl::Healer::MarkOutdated(const Round& round, const BlockMap::Entry& entry) {
   const auto found = outdated_.find(entry.id());
   if (found == outdated_.end() || round.now < found->second.due) return;
+  Outdated later{.due = round.now + options_.written_grace, .storages = {}};
   const std::span<const uint32_t> good = entry.replicas();
   for (const uint32_t storage : found->second.storages) {
     if (std::find(good.begin(), good.end(), storage) != good.end()) continue;
-    if (IsReported(storage, *round.view)) namenode_.blocks_->MarkStale(storage, entry.id());
+    const ClusterView::Node* const node = round.view->NodeOf(storage);
+    if (IsReported(storage, *round.view)) {
+      namenode_.blocks_->MarkStale(storage, entry.id());
+    } else if (node != nullptr && node->info->liveness != Liveness::kDead) {
+      later.storages.push_back(storage);
+    }
   }
-  outdated_.erase(found);
+  if (later.storages.empty()) {
+    outdated_.erase(found);
+  } else {
+    written_.push_back({later.due, entry.id(), 0});
+    found->second = std::move(later);
+  }
 }
 
 // A commit marks the replicas of an older version, also those on storages that were lost before it.

@@ -20,7 +20,8 @@ def replicas_of(cluster, *names):
             for file in files:
                 meta = re.fullmatch(r"blk_(\d+)_(\d+)\.meta", file)
                 if meta:
-                    stamps[meta.group(1)] = int(meta.group(2))
+                    # A second one is of an earlier replica: the datanode goes by the newest.
+                    stamps[meta.group(1)] = max(stamps.get(meta.group(1), 0), int(meta.group(2)))
             for file in files:
                 data = re.fullmatch(r"blk_(\d+)", file)
                 if data is None:
