@@ -1,0 +1,98 @@
+#include "libhdfs/copy.h"
+
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "client/path.h"
+#include "common/status_macros.h"
+
+namespace cairn::libhdfs {
+namespace {
+
+constexpr size_t kPieceBytes = 1 << 20;
+
+bool IsOneCluster(const Place& a, const Place& b) {
+  return a->authority() == b->authority() && a->user() == b->user();
+}
+
+// `to`, or the name of `from` in it.
+absl::StatusOr<Place> TargetOf(const Place& from, Place to) {
+  const absl::StatusOr<client::FileStatus> status = to->Stat(to.path);
+  if (absl::IsNotFound(status.status())) return to;
+  RETURN_IF_ERROR(status.status());
+  if (status->is_directory()) {
+    to.path = client::JoinPath(to.path, client::BaseName(from.path));
+  }
+  return to;
+}
+
+absl::Status RefuseItself(const Place& from, const Place& target) {
+  const bool below = target.path == from.path || from.path == "/" ||
+                     absl::StartsWith(target.path, absl::StrCat(from.path, "/"));
+  if (below && from->authority() == target->authority()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("cannot copy ", from.path, " to itself or into itself, ", target.path));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Pour(client::InputStream& in, client::OutputStream& out) {
+  std::vector<std::byte> piece(kPieceBytes);
+  while (true) {
+    ASSIGN_OR_RETURN(const size_t bytes, in.Read(piece));
+    if (bytes == 0) return out.Close();
+    RETURN_IF_ERROR(out.Write(std::span(piece).first(bytes)));
+  }
+}
+
+absl::Status CopyFile(const Place& from, const Place& target) {
+  ASSIGN_OR_RETURN(const auto in, from->Open(from.path));
+  ASSIGN_OR_RETURN(const auto out, target->Create(target.path, {.overwrite = true}));
+  const absl::Status poured = Pour(*in, *out);
+  if (!poured.ok()) {
+    out->Close().IgnoreError();                                 // the first error is told
+    target->Delete(target.path, false).status().IgnoreError();  // the same
+  }
+  return poured;
+}
+
+absl::Status CopyTree(const Place& from, const Place& target) {
+  ASSIGN_OR_RETURN(const client::FileStatus status, from->Stat(from.path));
+  if (!status.is_directory()) return CopyFile(from, target);
+  RETURN_IF_ERROR(target->Mkdirs(target.path));
+  client::DirectoryIterator entries = from->List(from.path);
+  while (true) {
+    ASSIGN_OR_RETURN(const auto entry, entries.Next());
+    if (!entry.has_value()) return absl::OkStatus();
+    const Place inner{from.instance, entry->path};
+    const Place copy{target.instance, client::JoinPath(target.path, client::BaseName(entry->path))};
+    RETURN_IF_ERROR(CopyTree(inner, copy));
+  }
+}
+
+}  // namespace
+
+absl::Status Copy(const Place& from, const Place& to) {
+  RETURN_IF_ERROR(from->Stat(from.path).status());
+  ASSIGN_OR_RETURN(const Place target, TargetOf(from, to));
+  RETURN_IF_ERROR(RefuseItself(from, target));
+  return CopyTree(from, target);
+}
+
+absl::Status Move(const Place& from, const Place& to) {
+  RETURN_IF_ERROR(from->Stat(from.path).status());
+  ASSIGN_OR_RETURN(const Place target, TargetOf(from, to));
+  RETURN_IF_ERROR(RefuseItself(from, target));
+  if (IsOneCluster(from, target)) {
+    RETURN_IF_ERROR(target->Mkdirs(client::ParentPath(target.path)));
+    return from->Rename2(from.path, target.path, client::RenameOption::kOverwrite);
+  }
+  RETURN_IF_ERROR(CopyTree(from, target));
+  return from->Delete(from.path, /*recursive=*/true).status();
+}
+
+}  // namespace cairn::libhdfs

@@ -1,0 +1,37 @@
+#include "libhdfs/open_file.h"
+
+#include <utility>
+
+#include "common/status_macros.h"
+#include "libhdfs/errno.h"
+
+namespace cairn::libhdfs {
+
+HandleTable<OpenFile>& Files() {
+  static auto* const table = new HandleTable<OpenFile>;  // for ever, as Instances()
+  return *table;
+}
+
+hdfsFile AddFile(std::shared_ptr<OpenFile> file) {
+  return static_cast<hdfsFile>(Files().Add(std::move(file)));
+}
+
+absl::StatusOr<FilePtr> FindFile(hdfsFile handle) {
+  FilePtr file = Files().Find(handle);
+  if (file == nullptr) return WithErrno(EBADF, "not an open hdfsFile");
+  return file;
+}
+
+absl::StatusOr<FilePtr> FindForReading(hdfsFile handle) {
+  ASSIGN_OR_RETURN(FilePtr file, FindFile(handle));
+  if (file->in == nullptr) return absl::InvalidArgumentError("the file is open for writing");
+  return file;
+}
+
+absl::StatusOr<FilePtr> FindForWriting(hdfsFile handle) {
+  ASSIGN_OR_RETURN(FilePtr file, FindFile(handle));
+  if (file->out == nullptr) return absl::InvalidArgumentError("the file is open for reading");
+  return file;
+}
+
+}  // namespace cairn::libhdfs
