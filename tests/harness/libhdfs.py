@@ -1,0 +1,90 @@
+"""libhdfs as users get it: installed somewhere, found by pkg-config or CMake."""
+
+import glob
+import os
+import subprocess
+
+from harness import env
+from harness.cluster import run
+
+_installed = None
+
+
+def build_directory():
+    return os.path.dirname(env.BIN)
+
+
+def library():
+    return os.path.join(build_directory(), "lib", "libhdfs.so")
+
+
+def why_not():
+    """None if C programs can be built against it, else the reason."""
+    missing = env.have("cc", "pkg-config", "cmake", "nm")
+    if missing:
+        return f"{missing} is not installed"
+    if not os.path.exists(library()):
+        return f"{library()} is not built"
+    return None
+
+
+def prefix():
+    """Where it is installed, once for all tests of a run."""
+    global _installed
+    if _installed is None:
+        _installed = env.new_directory("libhdfs")
+        run(["cmake", "--install", build_directory(), "--component", "libhdfs", "--prefix", _installed])
+    return _installed
+
+
+def below_prefix(name):
+    found = glob.glob(os.path.join(prefix(), "**", name), recursive=True)
+    if len(found) != 1:
+        raise AssertionError(f"{name} is installed as {found}")
+    return found[0]
+
+
+def library_directory():
+    return os.path.dirname(below_prefix("libhdfs.so"))
+
+
+def java_home():
+    """What to say as JAVA_HOME so that our libjvm.so is found."""
+    return below_prefix("libjvm.so").removesuffix("/lib/server/libjvm.so")
+
+
+def exported():
+    out = run(["nm", "-D", "--defined-only", library()]).stdout.decode()
+    return {line.split()[-1].split("@")[0] for line in out.splitlines()}
+
+
+def sanitizers():
+    """What a program must be built with to load a library that is built with sanitizers."""
+    undefined = run(["nm", "-D", "--undefined-only", library()]).stdout.decode()
+    known = {"__asan_init": "address", "__ubsan_handle": "undefined", "__tsan_init": "thread"}
+    return [f"-fsanitize={name}" for symbol, name in known.items() if symbol in undefined]
+
+
+def pkg_config(*words):
+    environment = {**os.environ, "PKG_CONFIG_PATH": os.path.dirname(below_prefix("libhdfs.pc"))}
+    return run(["pkg-config", *words, "libhdfs"], env=environment).stdout.decode().split()
+
+
+def compile_c(source):
+    """The program, built as strictly as C allows."""
+    program = os.path.join(env.new_directory("c"), os.path.basename(source).removesuffix(".c"))
+    strict = ["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-g"]
+    run(
+        ["cc", *strict, *sanitizers(), *pkg_config("--cflags"), source, "-o", program]
+        + [*pkg_config("--libs"), f"-Wl,-rpath,{library_directory()}", "-pthread"]
+    )
+    return program
+
+
+def run_program(arguments, conf_dir=None, check=True, **options):
+    environment = {**os.environ, "HADOOP_USER_NAME": "root", "CLASSPATH": ""}
+    environment.pop("HADOOP_CONF_DIR", None)
+    if conf_dir:
+        environment["HADOOP_CONF_DIR"] = conf_dir
+    environment.update(options.pop("more_env", {}))
+    return run(arguments, check=check, env=environment, stdin=options.pop("stdin", subprocess.DEVNULL), **options)
