@@ -1,0 +1,80 @@
+"""pyarrow's HadoopFileSystem, as PyPI has it, with our libhdfs.so in place of Hadoop's and no Java."""
+
+import json
+import os
+import unittest
+
+from harness import env, hadoop, libhdfs, venv
+from harness.case import Case
+from harness.cluster import MiniCluster
+
+PACKAGES = ["pyarrow==26.0.1"]
+SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "pyarrow_calls.py")
+
+
+class Pyarrow(Case):
+    limit_seconds = 300
+
+    @classmethod
+    def new_cluster(cls):
+        return MiniCluster(datanodes=2)
+
+    @classmethod
+    def setUpClass(cls):
+        reason = libhdfs.why_not() or venv.why_not(PACKAGES)
+        if reason is None and libhdfs.sanitizers():
+            reason = "a Python without sanitizers cannot load a library with them"
+        if reason:
+            raise unittest.SkipTest(reason)
+        cls.cluster = cls.new_cluster()
+        cls.addClassCleanup(cls.cluster.close)
+
+    def call(self, name, cluster="", **more_env):
+        """The result of one function of the script, run in a fresh interpreter."""
+        command = [venv.python(PACKAGES), SCRIPT, name, cluster or self.cluster.uri]
+        result = libhdfs.run_program(
+            command,
+            more_env={
+                "ARROW_LIBHDFS_DIR": libhdfs.library_directory(),
+                "JAVA_HOME": libhdfs.java_home(),
+                **more_env,
+            },
+        )
+        return json.loads(result.stdout)
+
+    def test_calls_of_the_file_system(self):
+        self.assertEqual(self.call("file_system"), "done")
+
+    def test_streams(self):
+        self.assertEqual(self.call("streams"), "done")
+
+    def test_a_partitioned_dataset_comes_back(self):
+        rows = self.call("dataset")
+        self.assertEqual(rows, 30_000)
+
+    def test_errors_carry_their_number(self):
+        self.assertEqual(self.call("errors"), "done")
+
+    def test_the_default_cluster_is_the_configured_one(self):
+        conf = hadoop.write_conf(env.new_directory("conf"), core={"fs.defaultFS": self.cluster.uri})
+        self.assertEqual(self.call("reach", "default", HADOOP_CONF_DIR=conf), "done")
+
+    def test_no_java_is_loaded(self):
+        loaded = self.call("loaded")
+        self.assertTrue(any(path.endswith("/libhdfs.so.0.0.0") for path in loaded), loaded)
+        self.assertEqual([p for p in loaded if "libjvm" in p and not p.startswith(libhdfs.prefix())], [])
+
+
+class PyarrowAgainstApacheHdfs(Pyarrow):
+    limit_seconds = 400
+
+    @classmethod
+    def new_cluster(cls):
+        return hadoop.Hdfs(datanodes=1)
+
+    @classmethod
+    def setUpClass(cls):
+        reason = hadoop.why_not()
+        if reason:
+            raise unittest.SkipTest(reason)
+        super().setUpClass()
