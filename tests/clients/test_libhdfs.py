@@ -34,7 +34,8 @@ class LibhdfsCase(Case):
             raise unittest.SkipTest(reason)
 
     def tour(self, cluster, *more):
-        result = libhdfs.run_program([libhdfs.compile_c(TOUR), "127.0.0.1", str(cluster.port), *more])
+        program = libhdfs.compile_c(TOUR)
+        result = libhdfs.run_program([program, "127.0.0.1", str(cluster.port), *more])
         self.note(result.stdout.decode().strip())
 
 
@@ -72,7 +73,7 @@ class AgainstCairn(LibhdfsCase):
             self.cluster.cairn("dfsadmin", "-safemode", "leave")
 
     def test_the_configuration_is_found(self):
-        """By HADOOP_CONF_DIR, and in the directories of CLASSPATH as programs for Hadoop's library set it."""
+        """By HADOOP_CONF_DIR, and in CLASSPATH as programs for Hadoop's library set it."""
         conf = hadoop.write_conf(
             env.new_directory("conf"),
             core={"fs.defaultFS": self.cluster.uri, "tour.text": "some text"},
@@ -80,7 +81,8 @@ class AgainstCairn(LibhdfsCase):
         )
         command = [libhdfs.compile_c(TOUR), "default", "0", "default"]
         libhdfs.run_program(command, conf_dir=conf)
-        libhdfs.run_program(command, more_env={"CLASSPATH": f"/no/such/*:/no/such:{conf}:/no/jar.jar"})
+        class_path = f"/no/such/*:/no/such:{conf}:/no/jar.jar"
+        libhdfs.run_program(command, more_env={"CLASSPATH": class_path})
         refused = libhdfs.run_program(command, check=False)
         self.assertEqual(refused.returncode, 1)
         self.assertIn(b"fs.defaultFS is not set", refused.stderr)
@@ -96,7 +98,8 @@ class AgainstCairn(LibhdfsCase):
         data = os.urandom(3_000_000)
 
         def example(name, *arguments, **options):
-            return libhdfs.run_program([os.path.join(build, name), self.cluster.uri, *arguments], **options)
+            program = os.path.join(build, name)
+            return libhdfs.run_program([program, self.cluster.uri, *arguments], **options)
 
         example("hdfs_put", "/examples/data", input=data, stdin=None)
         self.assertEqual(self.cluster.cat("/examples/data"), data)

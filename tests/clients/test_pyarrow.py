@@ -1,4 +1,4 @@
-"""pyarrow's HadoopFileSystem, as PyPI has it, with our libhdfs.so in place of Hadoop's and no Java."""
+"""pyarrow's HadoopFileSystem, as PyPI has it, with our libhdfs.so in place of Hadoop's."""
 
 import json
 import os
@@ -62,7 +62,8 @@ class Pyarrow(Case):
     def test_no_java_is_loaded(self):
         loaded = self.call("loaded")
         self.assertTrue(any(path.endswith("/libhdfs.so.0.0.0") for path in loaded), loaded)
-        self.assertEqual([p for p in loaded if "libjvm" in p and not p.startswith(libhdfs.prefix())], [])
+        ours = libhdfs.prefix()
+        self.assertEqual([p for p in loaded if "libjvm" in p and not p.startswith(ours)], [])
 
 
 class PyarrowAgainstApacheHdfs(Pyarrow):

@@ -33,7 +33,8 @@ def prefix():
     global _installed
     if _installed is None:
         _installed = env.new_directory("libhdfs")
-        run(["cmake", "--install", build_directory(), "--component", "libhdfs", "--prefix", _installed])
+        install = ["cmake", "--install", build_directory(), "--component", "libhdfs"]
+        run([*install, "--prefix", _installed])
     return _installed
 
 
@@ -87,4 +88,5 @@ def run_program(arguments, conf_dir=None, check=True, **options):
     if conf_dir:
         environment["HADOOP_CONF_DIR"] = conf_dir
     environment.update(options.pop("more_env", {}))
-    return run(arguments, check=check, env=environment, stdin=options.pop("stdin", subprocess.DEVNULL), **options)
+    options.setdefault("stdin", subprocess.DEVNULL)
+    return run(arguments, check=check, env=environment, **options)
