@@ -1,0 +1,92 @@
+"""The Python package `cairn`: cluster files in fsspec, pandas and DuckDB."""
+
+import json
+import os
+import shutil
+import unittest
+
+from harness import env, hadoop, libhdfs, venv
+from harness.case import Case
+from harness.cluster import MiniCluster, run
+
+PACKAGES = [
+    "fsspec==2026.9.0",
+    "pandas==3.1.1",
+    "pyarrow==26.0.1",
+    "duckdb==2.0.1",
+    "setuptools==84.2.1",
+]
+SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "python_package_calls.py")
+
+
+def install():
+    """The package, with what registers it, in a directory of its own."""
+    source = os.path.join(env.new_directory("package"), "source")
+    shutil.copytree(os.path.join(env.SOURCE, "python"), source)
+    target = env.new_directory("site")
+    pip = [venv.python(PACKAGES), "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation"]
+    run([*pip, "--target", target, source])
+    return target
+
+
+class PythonPackage(Case):
+    limit_seconds = 300
+
+    @classmethod
+    def new_cluster(cls):
+        return MiniCluster(datanodes=2)
+
+    @classmethod
+    def setUpClass(cls):
+        reason = libhdfs.why_not() or venv.why_not(PACKAGES)
+        if reason is None and libhdfs.sanitizers():
+            reason = "a Python without sanitizers cannot load a library with them"
+        if reason:
+            raise unittest.SkipTest(reason)
+        cls.site = install()
+        cls.cluster = cls.new_cluster()
+        cls.addClassCleanup(cls.cluster.close)
+
+    def call(self, name):
+        """The result of one function of the script, run in a fresh interpreter."""
+        command = [venv.python(PACKAGES), SCRIPT, name, self.cluster.uri.replace("hdfs:", "cairn:")]
+        conf = hadoop.write_conf(
+            env.new_directory("conf"),
+            core={"fs.defaultFS": self.cluster.uri},
+            hdfs={"dfs.replication": "1", "dfs.blocksize": "1m"},
+        )
+        more = {"PYTHONPATH": self.site, "CAIRN_LIBHDFS": libhdfs.library()}
+        return json.loads(libhdfs.run_program(command, conf_dir=conf, more_env=more).stdout)
+
+    def test_files_and_directories(self):
+        self.assertEqual(self.call("files"), "done")
+
+    def test_writing(self):
+        self.assertEqual(self.call("writing"), "done")
+
+    def test_errors_are_pythons(self):
+        self.assertEqual(self.call("errors"), "done")
+
+    def test_pandas_reads_and_writes_urls(self):
+        self.assertEqual(self.call("pandas_urls"), "done")
+
+    def test_duckdb_queries_what_it_wrote(self):
+        self.assertEqual(self.call("duckdb_queries"), "done")
+
+    def test_threads_share_a_file_system(self):
+        self.assertEqual(self.call("threads"), "done")
+
+
+class PythonPackageAgainstApacheHdfs(PythonPackage):
+    limit_seconds = 400
+
+    @classmethod
+    def new_cluster(cls):
+        return hadoop.Hdfs(datanodes=1)
+
+    @classmethod
+    def setUpClass(cls):
+        reason = hadoop.why_not()
+        if reason:
+            raise unittest.SkipTest(reason)
+        super().setUpClass()
