@@ -66,6 +66,24 @@ TEST(LibhdfsConfTest, TheEnvironmentNamesTheDirectory) {
   ::unsetenv("CLASSPATH");
 }
 
+TEST(LibhdfsConfTest, ANumberIsDecimalOrSaysThatItIsNot) {
+  TempDir dir;
+  ::setenv("HADOOP_CONF_DIR", dir.path().c_str(), 1);
+  const auto number_of = [&dir](const std::string& text) -> std::optional<int32_t> {
+    WriteConf(dir.path() + "/core-site.xml", "my.number", text);
+    int32_t number = 0;
+    if (hdfsConfGetInt("my.number", &number) != 0) return std::nullopt;
+    return number;
+  };
+  EXPECT_EQ(number_of("-12"), -12);
+  EXPECT_EQ(number_of("0x1F"), 31);
+  EXPECT_EQ(number_of("beef"), std::nullopt);
+  EXPECT_EQ(number_of("128m"), std::nullopt);
+  EXPECT_EQ(number_of("2147483648"), std::nullopt);
+  EXPECT_EQ(number_of(""), std::nullopt);
+  ::unsetenv("HADOOP_CONF_DIR");
+}
+
 TEST(LibhdfsConfTest, AKeyThatNothingSetsIsNoError) {
   int32_t number = 5;
   EXPECT_EQ(hdfsConfGetInt("no.such.key", &number), 0);

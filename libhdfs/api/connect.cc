@@ -5,6 +5,8 @@
 #include <optional>
 #include <string>
 
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
 #include "hdfs/hdfs.h"
@@ -158,7 +160,8 @@ int hdfsConfGetInt(const char* key, int32_t* val) {
     if (val == nullptr) return absl::InvalidArgumentError("there is no place for the value");
     ASSIGN_OR_RETURN(const std::optional<std::string> value, ValueOf(key));
     if (!value.has_value()) return 0;
-    if (!absl::SimpleAtoi(*value, val) && !absl::SimpleHexAtoi(*value, val)) {
+    const bool is_hex = absl::StartsWithIgnoreCase(*value, "0x");
+    if (!(is_hex ? absl::SimpleHexAtoi(*value, val) : absl::SimpleAtoi(*value, val))) {
       return absl::InvalidArgumentError(
           absl::StrCat(key, " = \"", *value, "\": not a number of 32 bits"));
     }
