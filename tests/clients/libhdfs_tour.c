@@ -2,6 +2,7 @@
  *
  *   libhdfs_tour HOST PORT               the whole tour, in /tour, which it makes and removes
  *   libhdfs_tour HOST PORT safemode      what a change says while the namenode is in safe mode
+ *   libhdfs_tour HOST PORT nobody        what calls say where no namenode is
  *   libhdfs_tour default 0 default       the configuration that the environment names is used
  *
  * Exit status: 0, and "N checks" on standard output; 1 at the first check that fails.
@@ -421,6 +422,17 @@ static void permissions(const char* host, tPort port) {
   CHECK(hdfsDisconnect(bob) == 0);
 }
 
+static void without_a_namenode(const char* host, tPort port) {
+  hdfsFS fs;
+  struct hdfsBuilder* builder = builder_for(host, port, "root");
+  CHECK(hdfsBuilderConfSetStr(builder, "cairn.client.rpc.retry", "1s") == 0);
+  CHECK((fs = hdfsBuilderConnect(builder)) != NULL);
+  FAILS(hdfsExists(fs, "/") == -1, EINTERNAL);
+  FAILS(hdfsOpenFile(fs, "/f", O_WRONLY, 0, 0, 0) == NULL, EINTERNAL);
+  FAILS(hdfsGetCapacity(fs) == -1, EINTERNAL);
+  CHECK(hdfsDisconnect(fs) == 0);
+}
+
 static int finish(void) {
   printf("%d checks\n", checks);
   return 0;
@@ -436,6 +448,10 @@ int main(int argc, char** argv) {
   if (argc > 3 && strcmp(argv[3], "default") == 0) {
     CHECK((fs = hdfsConnect(argv[1], port)) != NULL && hdfsExists(fs, "/") == 0);
     configuration();
+    return finish();
+  }
+  if (argc > 3 && strcmp(argv[3], "nobody") == 0) {
+    without_a_namenode(argv[1], port);
     return finish();
   }
   CHECK((fs = hdfsBuilderConnect(builder_for(argv[1], port, "root"))) != NULL);

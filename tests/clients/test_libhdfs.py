@@ -33,9 +33,9 @@ class LibhdfsCase(Case):
         if reason:
             raise unittest.SkipTest(reason)
 
-    def tour(self, cluster, *more):
+    def tour(self, port, *more):
         program = libhdfs.compile_c(TOUR)
-        result = libhdfs.run_program([program, "127.0.0.1", str(cluster.port), *more])
+        result = libhdfs.run_program([program, "127.0.0.1", str(port), *more])
         self.note(result.stdout.decode().strip())
 
 
@@ -55,6 +55,17 @@ class TheLibrary(LibhdfsCase):
         self.assertNotIn("grpc", dynamic)
 
 
+    def test_no_namenode_is_an_error_within_the_time_that_is_configured(self):
+        self.tour(env.free_port(), "nobody")
+
+    def test_the_manual_page_has_no_mistakes(self):
+        missing = env.have("groff")
+        if missing:
+            self.skipTest("groff is not installed")
+        page = libhdfs.below_prefix("libhdfs.3")
+        self.assertEqual(run(["groff", "-man", "-Tutf8", "-ww", "-z", page]).stderr, b"")
+
+
 class AgainstCairn(LibhdfsCase):
     @classmethod
     def setUpClass(cls):
@@ -63,12 +74,12 @@ class AgainstCairn(LibhdfsCase):
         cls.addClassCleanup(cls.cluster.close)
 
     def test_every_function(self):
-        self.tour(self.cluster)
+        self.tour(self.cluster.port)
 
     def test_safe_mode_is_erofs(self):
         self.cluster.cairn("dfsadmin", "-safemode", "enter")
         try:
-            self.tour(self.cluster, "safemode")
+            self.tour(self.cluster.port, "safemode")
         finally:
             self.cluster.cairn("dfsadmin", "-safemode", "leave")
 
@@ -124,4 +135,4 @@ class AgainstApacheHdfs(LibhdfsCase):
         cls.addClassCleanup(cls.hdfs.close)
 
     def test_every_function(self):
-        self.tour(self.hdfs)
+        self.tour(self.hdfs.port)
