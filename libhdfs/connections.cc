@@ -1,13 +1,12 @@
 #include "libhdfs/connections.h"
 
-#include <unistd.h>
-
 #include <map>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/mutex.h"
 #include "common/status_macros.h"
+#include "libhdfs/fork.h"
 
 namespace cairn::libhdfs {
 namespace {
@@ -15,13 +14,15 @@ namespace {
 using FileSystemPtr = std::shared_ptr<client::FileSystem>;
 
 struct Shared {
+  static Shared* ForChild(const Shared& /*parent*/) { return new Shared; }
+
   Mutex mu;
   std::map<std::string, std::weak_ptr<client::FileSystem>> by_words ABSL_GUARDED_BY(mu);
 };
 
 Shared& TheShared() {
-  static auto* const shared = new Shared;  // for ever: threads may outlive main()
-  return *shared;
+  static const PerProcess<Shared> shared;
+  return shared.get();
 }
 
 }  // namespace
@@ -31,9 +32,7 @@ absl::StatusOr<FileSystemPtr> ConnectTo(const std::string& uri, const std::strin
   ASSIGN_OR_RETURN(client::ClientOptions options, client::LoadClientOptions(config));
   if (!user.empty()) options.user = user;
   if (options.user.empty()) options.user = client::LoginUser();
-  // After a fork the parent's threads are not there: the child needs its own.
-  const std::string words =
-      absl::StrCat(::getpid(), "\n", uri, "\n", options.user, "\n", config.Dump());
+  const std::string words = absl::StrCat(uri, "\n", options.user, "\n", config.Dump());
   Shared& shared = TheShared();
   MutexLock lock(shared.mu);
   if (!fresh) {

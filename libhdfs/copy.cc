@@ -16,7 +16,17 @@ namespace {
 constexpr size_t kPieceBytes = 1 << 20;
 
 bool IsOneCluster(const Place& a, const Place& b) {
-  return a->authority() == b->authority() && a->user() == b->user();
+  return absl::EqualsIgnoreCase(a->authority(), b->authority()) && a->user() == b->user();
+}
+
+// One thing under two names of its cluster ("localhost" and "127.0.0.1"). Another cluster may have
+// given the same id, but hardly to the same path with the same time and length.
+bool IsOneThing(const Place& a, const Place& b) {
+  if (a.path != b.path) return false;
+  const absl::StatusOr<client::FileStatus> one = a->Stat(a.path);
+  const absl::StatusOr<client::FileStatus> other = b->Stat(b.path);
+  return one.ok() && other.ok() && one->inode == other->inode && one->length == other->length &&
+         one->modified == other->modified;
 }
 
 // `to`, or the name of `from` in it.
@@ -33,7 +43,8 @@ absl::StatusOr<Place> TargetOf(const Place& from, Place to) {
 absl::Status RefuseItself(const Place& from, const Place& target) {
   const bool below = target.path == from.path || from.path == "/" ||
                      absl::StartsWith(target.path, absl::StrCat(from.path, "/"));
-  if (below && from->authority() == target->authority()) {
+  const bool one_cluster = absl::EqualsIgnoreCase(from->authority(), target->authority());
+  if ((below && one_cluster) || IsOneThing(from, target)) {
     return absl::InvalidArgumentError(
         absl::StrCat("cannot copy ", from.path, " to itself or into itself, ", target.path));
   }
@@ -54,8 +65,12 @@ absl::Status CopyFile(const Place& from, const Place& target) {
   ASSIGN_OR_RETURN(const auto out, target->Create(target.path, {.overwrite = true}));
   const absl::Status poured = Pour(*in, *out);
   if (!poured.ok()) {
-    out->Close().IgnoreError();                                 // the first error is told
-    target->Delete(target.path, false).status().IgnoreError();  // the same
+    out->Close().IgnoreError();  // the first error is told
+    // Another may have put a file of his in its place.
+    const absl::StatusOr<client::FileStatus> there = target->Stat(target.path);
+    if (there.ok() && there->inode == out->status().inode) {
+      target->Delete(target.path, false).status().IgnoreError();
+    }
   }
   return poured;
 }

@@ -19,6 +19,13 @@ namespace cairn::libhdfs {
 template <typename T>
 class HandleTable {
  public:
+  // See fork.h. Empty; its handles come after those of `parent`.
+  static HandleTable* ForChild(const HandleTable& parent) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    auto* const table = new HandleTable;
+    table->next_ = parent.next_;
+    return table;
+  }
+
   void* Add(std::shared_ptr<T> object) ABSL_LOCKS_EXCLUDED(mu_) {
     WriterLock lock(mu_);
     next_ += kStep;
@@ -50,7 +57,7 @@ class HandleTable {
   }
 
  private:
-  // As if aligned; who looks behind such a pointer faults at once.
+  // As if aligned; who looks behind one of the first thousands faults at once.
   static constexpr uintptr_t kStep = 16;
 
   mutable SharedMutex mu_;

@@ -7,6 +7,7 @@
 #include "client/path.h"
 #include "common/status_macros.h"
 #include "libhdfs/errno.h"
+#include "libhdfs/fork.h"
 
 namespace cairn::libhdfs {
 namespace {
@@ -49,8 +50,8 @@ void Instance::SetWorkingDirectory(std::string path) {
 }
 
 HandleTable<Instance>& Instances() {
-  static auto* const table = new HandleTable<Instance>;  // for ever: threads may outlive main()
-  return *table;
+  static const PerProcess<HandleTable<Instance>> table;
+  return table.get();
 }
 
 hdfsFS AddInstance(std::shared_ptr<client::FileSystem> fs, std::string uri) {

@@ -4,16 +4,21 @@
 
 #include "common/status_macros.h"
 #include "libhdfs/errno.h"
+#include "libhdfs/fork.h"
 
 namespace cairn::libhdfs {
 
 HandleTable<OpenFile>& Files() {
-  static auto* const table = new HandleTable<OpenFile>;  // for ever, as Instances()
-  return *table;
+  static const PerProcess<HandleTable<OpenFile>> table;
+  return table.get();
 }
 
 hdfsFile AddFile(std::shared_ptr<OpenFile> file) {
   return static_cast<hdfsFile>(Files().Add(std::move(file)));
+}
+
+absl::Status Broken() {
+  return WithErrno(EIO, "there was no memory for bytes written before: the file lacks them");
 }
 
 absl::StatusOr<FilePtr> FindFile(hdfsFile handle) {
@@ -31,6 +36,7 @@ absl::StatusOr<FilePtr> FindForReading(hdfsFile handle) {
 absl::StatusOr<FilePtr> FindForWriting(hdfsFile handle) {
   ASSIGN_OR_RETURN(FilePtr file, FindFile(handle));
   if (file->out == nullptr) return absl::InvalidArgumentError("the file is open for reading");
+  if (file->broken) return Broken();
   return file;
 }
 

@@ -21,18 +21,23 @@ struct OpenFile {
   std::unique_ptr<client::OutputStream> out;
   Mutex position_mu;  // Read and Seek want one thread at a time
   std::atomic<uint64_t> bytes_read = 0;
+  // An exception came in the middle of a write: nothing may follow, and the file is not completed.
+  std::atomic<bool> broken = false;
 };
 
 HandleTable<OpenFile>& Files();
 
 hdfsFile AddFile(std::shared_ptr<OpenFile> file);
 
+// What every call on a broken file says: EIO.
+absl::Status Broken();
+
 using FilePtr = std::shared_ptr<OpenFile>;
 // EBADF: no such handle.
 absl::StatusOr<FilePtr> FindFile(hdfsFile handle);
 // EBADF; EINVAL: open for writing only.
 absl::StatusOr<FilePtr> FindForReading(hdfsFile handle);
-// EBADF; EINVAL: open for reading only.
+// EBADF; EINVAL: open for reading only; EIO: broken.
 absl::StatusOr<FilePtr> FindForWriting(hdfsFile handle);
 
 }  // namespace cairn::libhdfs

@@ -2,6 +2,7 @@
 #include <cstring>
 #include <map>
 #include <memory>
+#include <new>
 #include <optional>
 #include <string>
 
@@ -25,8 +26,22 @@ struct hdfsBuilder {
   tPort port = 0;
   std::string user;
   bool fresh = false;
+  bool out_of_memory = false;  // in a function that cannot say so
   std::map<std::string, std::string> conf;
 };
+
+namespace {
+
+template <typename Set>
+void SetText(hdfsBuilder* bld, Set set) noexcept {
+  try {
+    set();
+  } catch (const std::bad_alloc&) {
+    bld->out_of_memory = true;
+  }
+}
+
+}  // namespace
 
 hdfsBuilder* hdfsNewBuilder(void) {
   return Call("hdfsNewBuilder", static_cast<hdfsBuilder*>(nullptr),
@@ -36,9 +51,11 @@ hdfsBuilder* hdfsNewBuilder(void) {
 void hdfsFreeBuilder(hdfsBuilder* bld) { delete bld; }
 
 void hdfsBuilderSetNameNode(hdfsBuilder* bld, const char* nn) {
-  if (bld == nullptr) return;
-  bld->namenode.reset();
-  if (nn != nullptr) bld->namenode = nn;
+  if (bld != nullptr)
+    SetText(bld, [&] {
+      bld->namenode.reset();
+      if (nn != nullptr) bld->namenode = nn;
+    });
 }
 
 void hdfsBuilderSetNameNodePort(hdfsBuilder* bld, tPort port) {
@@ -46,7 +63,7 @@ void hdfsBuilderSetNameNodePort(hdfsBuilder* bld, tPort port) {
 }
 
 void hdfsBuilderSetUserName(hdfsBuilder* bld, const char* userName) {
-  if (bld != nullptr) bld->user = userName == nullptr ? "" : userName;
+  if (bld != nullptr) SetText(bld, [&] { bld->user = userName == nullptr ? "" : userName; });
 }
 
 void hdfsBuilderSetKerbTicketCachePath(hdfsBuilder*, const char*) {}
@@ -70,6 +87,7 @@ hdfsFS hdfsBuilderConnect(hdfsBuilder* bld) {
   const std::unique_ptr<hdfsBuilder> owned(bld);
   return Call("hdfsBuilderConnect", hdfsFS{}, [&]() -> absl::StatusOr<hdfsFS> {
     if (bld == nullptr) return absl::InvalidArgumentError("the builder is NULL");
+    if (bld->out_of_memory) return WithErrno(ENOMEM, "no memory for the builder's texts");
     std::vector<std::string> overrides;
     for (const auto& [key, value] : bld->conf) overrides.push_back(absl::StrCat(key, "=", value));
     ASSIGN_OR_RETURN(const Config config, LoadConf(overrides));
@@ -98,7 +116,8 @@ hdfsFS Connect(const char* nn, tPort port, const char* user, bool fresh) {
 absl::Status CloseWrittenFiles(const Instance& instance) {
   absl::Status first;
   for (const FilePtr& file : Files().All()) {
-    if (file->out != nullptr && file->instance.get() == &instance) first.Update(file->out->Close());
+    if (file->out == nullptr || file->instance.get() != &instance) continue;
+    first.Update(file->broken ? Broken() : file->out->Close());
   }
   return first;
 }

@@ -79,6 +79,7 @@ int hdfsCloseFile(hdfsFS, hdfsFile file) {
   return Call("hdfsCloseFile", -1, [&]() -> absl::StatusOr<int> {
     const FilePtr closed = Files().Remove(file);
     if (closed == nullptr) return WithErrno(EBADF, "not an open hdfsFile");
+    if (closed->broken) return Broken();
     if (closed->out != nullptr) RETURN_IF_ERROR(closed->out->Close());
     return 0;
   });

@@ -2,6 +2,7 @@
 // future; here a thread does, so that a program can open many files at once.
 #include <chrono>
 #include <memory>
+#include <new>
 #include <string>
 #include <thread>
 
@@ -155,7 +156,11 @@ hdfsOpenFileFuture* hdfsOpenFileBuilderBuild(hdfsOpenFileBuilder* builder) {
                     new hdfsOpenFileFuture{std::make_shared<Opening>()});
                 std::thread([opening = future->opening, fs = builder->fs, path = builder->path] {
                   cairn::SetThreadName("hdfs-open");
-                  opening->Finish(OpenPath(fs, path.c_str(), {}));
+                  try {
+                    opening->Finish(OpenPath(fs, path.c_str(), {}));
+                  } catch (const std::bad_alloc&) {
+                    opening->Finish(WithErrno(ENOMEM, ""));
+                  }
                 }).detach();
                 return future.release();
               });

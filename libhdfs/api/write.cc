@@ -16,8 +16,11 @@ tSize hdfsWrite(hdfsFS, hdfsFile handle, const void* buffer, tSize length) {
       return absl::InvalidArgumentError(absl::StrCat("no buffer of ", length, " bytes"));
     }
     ASSIGN_OR_RETURN(const FilePtr file, FindForWriting(handle));
-    RETURN_IF_ERROR(file->out->Write(
-        std::span(static_cast<const std::byte*>(buffer), static_cast<size_t>(length))));
+    file->broken = true;  // unless it returns
+    const absl::Status written = file->out->Write(
+        std::span(static_cast<const std::byte*>(buffer), static_cast<size_t>(length)));
+    file->broken = false;
+    RETURN_IF_ERROR(written);
     return length;
   });
 }
@@ -30,6 +33,7 @@ int OnWritten(const char* function, hdfsFile handle, Act act) {
   return Call(function, -1, [&]() -> absl::StatusOr<int> {
     ASSIGN_OR_RETURN(const FilePtr file, FindFile(handle));
     if (file->out == nullptr) return WithErrno(EBADF, "the file is open for reading");
+    if (file->broken) return Broken();
     RETURN_IF_ERROR(act(*file->out));
     return 0;
   });

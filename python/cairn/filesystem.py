@@ -169,6 +169,7 @@ class CairnFile(AbstractBufferedFile):
 
     def __init__(self, fs, path, mode="rb", block_size="default", autocommit=True, **options):
         self._stream = None
+        self._complete = False  # written, closed, and all of it acknowledged
         if mode == "rb":
             self._stream = fs.cluster.open(path, os.O_RDONLY)
         super().__init__(fs, path, mode, block_size, autocommit, **options)
@@ -181,9 +182,11 @@ class CairnFile(AbstractBufferedFile):
     def _initiate_upload(self):
         flags = os.O_WRONLY
         self.location = self.path
-        if self.mode == "ab" and self.fs.exists(self.path):
-            flags |= os.O_APPEND  # in a transaction, too: there is nothing to rename
-        elif self.mode == "xb":
+        if self.mode == "ab":
+            # In a transaction, too: there is nothing to rename.
+            self._stream = self._open_to_append()
+            return
+        if self.mode == "xb":
             flags |= os.O_CREAT | os.O_EXCL
         elif not self.autocommit:
             self.location = f"{self.path}.{secrets.token_hex(8)}.tmp"
@@ -191,26 +194,46 @@ class CairnFile(AbstractBufferedFile):
             self.location, flags, self.fs.replication, self.fs.block_size
         )
 
+    def _open_to_append(self):
+        try:
+            return self.fs.cluster.open(self.path, os.O_WRONLY | os.O_APPEND)
+        except FileNotFoundError:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+            return self.fs.cluster.open(
+                self.path, flags, self.fs.replication, self.fs.block_size
+            )
+
     def _upload_chunk(self, final=False):
         self._stream.write(self.buffer.getbuffer())
         if final:
             self._stream.close()
+            self._complete = True
         return True
 
     def sync(self):
         """What was written so far is on the datanodes' disks."""
         self.blocksize, kept = 0, self.blocksize
-        self.flush()
-        self.blocksize = kept
+        try:
+            self.flush()
+        finally:
+            self.blocksize = kept
         self._stream.sync()
 
     def commit(self):
+        if not self._complete:
+            raise OSError(errno.EIO, "it was not closed, or not all of it was written", self.path)
         if self.location != self.path:
             self.fs.cluster.move(self.location, self.path)
 
     def discard(self):
-        if self.location not in (None, self.path):
+        if self.location in (None, self.path):
+            return
+        if self._stream is not None and not self._complete:
+            self._stream.abandon()
+        try:
             self.fs.cluster.delete(self.location, recursive=False)
+        except FileNotFoundError:
+            pass
 
     def close(self):
         try:

@@ -90,9 +90,18 @@ def _check(result, path=None):
     return result
 
 
-def _bytes(path):
+def _bytes(text):
     """Names are bytes; what is not UTF-8 travels in Python's way, as os.fsencode has it."""
-    return path.encode(errors="surrogateescape")
+    if "\0" in text:
+        raise ValueError(f"a NUL in {text!r}: C would end it there")
+    return text.encode(errors="surrogateescape")
+
+
+def _in_range(what, value, most):
+    """ctypes would cut it to its last bits."""
+    if not 0 <= value <= most:
+        raise ValueError(f"{what} {value} is not in 0..{most}")
+    return value
 
 
 def _text(name):
@@ -105,12 +114,12 @@ class Cluster:
     def __init__(self, host="default", port=0, user=None, conf=None):
         lib = library()
         builder = _check(lib.hdfsNewBuilder())
-        lib.hdfsBuilderSetNameNode(builder, host.encode())
-        lib.hdfsBuilderSetNameNodePort(builder, port)
+        lib.hdfsBuilderSetNameNode(builder, _bytes(host))
+        lib.hdfsBuilderSetNameNodePort(builder, _in_range("port", port, 65535))
         if user:
-            lib.hdfsBuilderSetUserName(builder, user.encode())
+            lib.hdfsBuilderSetUserName(builder, _bytes(user))
         for key, value in (conf or {}).items():
-            lib.hdfsBuilderConfSetStr(builder, key.encode(), str(value).encode())
+            lib.hdfsBuilderConfSetStr(builder, _bytes(key), _bytes(str(value)))
         self._lib = lib
         self._fs = _check(lib.hdfsBuilderConnect(builder))
 
@@ -148,13 +157,13 @@ class Cluster:
         return self._call("hdfsTruncateFile", path, length) == 1
 
     def set_replication(self, path, replication):
-        self._call("hdfsSetReplication", path, replication)
+        self._call("hdfsSetReplication", path, _in_range("replication", replication, 32767))
 
     def chmod(self, path, mode):
         self._call("hdfsChmod", path, mode)
 
     def chown(self, path, owner=None, group=None):
-        self._call("hdfsChown", path, owner and owner.encode(), group and group.encode())
+        self._call("hdfsChown", path, owner and _bytes(owner), group and _bytes(group))
 
     def set_times(self, path, modified=-1, accessed=-1):
         self._call("hdfsUtime", path, modified, accessed)
@@ -200,6 +209,8 @@ class File:
         self._cluster = cluster
         self._lib = cluster._lib
         self.path = path
+        replication = _in_range("replication", replication, 32767)
+        block_size = _in_range("block size", block_size, 2**31 - 1)
         self._file = cluster._call("hdfsOpenFile", path, flags, 0, replication, block_size)
 
     def read_at(self, position, length):
@@ -232,6 +243,13 @@ class File:
         if self._file is not None:
             file, self._file = self._file, None
             _check(self._lib.hdfsCloseFile(None, file), self.path)
+
+    def abandon(self):
+        """Closes it whatever comes of it: what was written is not wanted."""
+        try:
+            self.close()
+        except OSError:
+            pass
 
     def __del__(self):
         if getattr(self, "_file", None) is not None:

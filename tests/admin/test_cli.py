@@ -298,6 +298,8 @@ class Output(Case):
                 stdout=terminal,
                 stderr=terminal,
                 env=self.cluster.environment(),
+                # Whoever runs the tests in the background ignores it, and so would all children.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
             self.addCleanup(top.kill)
             shown = b""

@@ -5,7 +5,9 @@ python_package_calls.py FUNCTION URL: prints the function's result as JSON.
 
 import concurrent.futures
 import errno
+import gc
 import json
+import os
 import sys
 
 import fsspec
@@ -123,7 +125,33 @@ def errors(url):
     other = fsspec.filesystem("cairn", **{**fs.storage_options, "user": "bob"})
     raised(PermissionError, lambda: other.cat("/plain"))
     raised(PermissionError, lambda: other.pipe("/bobs", b""))
+    raised(ValueError, lambda: fs.rm("/plain\0x"))
+    assert fs.cat("/plain") == b"x"
+    raised(ValueError, lambda: fs.cluster.open("/big", os.O_WRONLY, 1, 1 << 32))
+    raised(ValueError, lambda: fs.cluster.set_replication("/plain", 65537))
     fs.rm("/plain")
+    return "done"
+
+
+def forked_child(url):
+    """What it has of the parent is refused, and neither waited for nor closed; it can connect anew."""
+    fs = connect(url)
+    fs.pipe("/parent", b"bytes")
+    kept = fs.open("/parent")
+    child = os.fork()
+    if child == 0:
+        try:
+            raised(OSError, lambda: fs.cat("/parent"))
+            raised(OSError, lambda: kept.read())
+            assert connect(url).cat("/parent") == b"bytes"
+            gc.collect()
+            os._exit(0)
+        finally:
+            os._exit(1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert kept.read() == b"bytes"
+    kept.close()
+    fs.rm("/parent")
     return "done"
 
 

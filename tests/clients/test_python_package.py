@@ -67,6 +67,9 @@ class PythonPackage(Case):
     def test_errors_are_pythons(self):
         self.assertEqual(self.call("errors"), "done")
 
+    def test_a_forked_child_connects_anew(self):
+        self.assertEqual(self.call("forked_child"), "done")
+
     def test_pandas_reads_and_writes_urls(self):
         self.assertEqual(self.call("pandas_urls"), "done")
 

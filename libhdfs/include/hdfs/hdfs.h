@@ -130,8 +130,8 @@ void hdfsStreamBuilderFree(struct hdfsStreamBuilder* bld);
 hdfsFile hdfsStreamBuilderBuild(struct hdfsStreamBuilder* bld);
 
 /* Opens for reading in the background. */
-struct hdfsOpenFileBuilder;
-struct hdfsOpenFileFuture;
+typedef struct hdfsOpenFileBuilder hdfsOpenFileBuilder;
+typedef struct hdfsOpenFileFuture hdfsOpenFileFuture;
 typedef enum javaConcurrentTimeUnit {
   jNanoseconds,
   jMicroseconds,
