@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "common/fs_error.h"
+#include "common/testing/eventually.h"
 #include "common/testing/status_matchers.h"
 #include "datanode/testing/test_store.h"
 #include "datanode/volume/volume_watch.h"
@@ -203,6 +204,8 @@ TEST_F(VolumeHealthTest, AVolumeThatCannotBeListedAtStartTakesNothingOfTheOthers
   store_.fs.FailCall(FileCall::kList, 1, Eio());  // of either volume: both are read at a time
   store_.Restart();
   EXPECT_OK(store_.loaded);
+  // It is given up before the thread that found it failed has told of it.
+  EVENTUALLY(!store_.events.failed_volumes().empty());
   EXPECT_THAT(store_.events.failed_volumes(), SizeIs(1));
   EXPECT_EQ(store_->size(), 1u);
   EXPECT_OK(CheckVolumes(*store_, {.tolerated = 1}));
