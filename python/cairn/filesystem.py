@@ -119,11 +119,15 @@ class CairnFileSystem(AbstractFileSystem):
     def rm(self, path, recursive=False, maxdepth=None):
         if maxdepth is not None:
             return super().rm(path, recursive, maxdepth)
-        for one in self.expand_path(path):
+        gone = set()
+        for one in sorted(self.expand_path(path)):  # a directory before what is in it
+            if any(parent in gone for parent in _above(one)):
+                continue
             info = self.info(one)
             if info["type"] == "directory" and not recursive:
                 raise IsADirectoryError(errno.EISDIR, "a directory", one)
             self.cluster.delete(one, recursive=recursive)
+            gone.add(one)
 
     def cp_file(self, path1, path2, **_):
         source, target = self._strip_protocol(path1), self._strip_protocol(path2)
@@ -156,6 +160,12 @@ class CairnFileSystem(AbstractFileSystem):
             cache_options=cache_options,
             **options,
         )
+
+
+def _above(path):
+    while "/" in path.rstrip("/"):
+        path = path.rstrip("/").rpartition("/")[0]
+        yield path
 
 
 def _described(status):

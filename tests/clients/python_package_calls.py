@@ -120,7 +120,9 @@ def errors(url):
     assert raised(OSError, lambda: fs.rmdir("/full")).errno == errno.ENOTEMPTY
     raised(IsADirectoryError, lambda: fs.rm("/full"))
     raised(IsADirectoryError, lambda: fs.rm_file("/full"))
-    fs.rm("/full", recursive=True)
+    fs.pipe("/full/file", b"x")
+    fs.rm(["/full/inner", "/full", "/full/file"], recursive=True)
+    assert not fs.exists("/full")
     fs.chmod("/plain", 0o600)
     other = fsspec.filesystem("cairn", **{**fs.storage_options, "user": "bob"})
     raised(PermissionError, lambda: other.cat("/plain"))
