@@ -9,8 +9,13 @@ from harness.cluster import Failed, MiniCluster, run
 from harness.load import Load
 
 
+def cuts_wanted(short):
+    """How many: 500 in a long run, or as many as CAIRN_TEST_CUTS says."""
+    return int(os.environ.get("CAIRN_TEST_CUTS", 500 if env.LONG else short))
+
+
 class PowerCuts(Case):
-    limit_seconds = 2 * 3600 if env.LONG else 240
+    limit_seconds = 60 + 15 * cuts_wanted(short=12)
 
     def setUp(self):
         reason = disks.why_no_power_cuts()
@@ -25,7 +30,7 @@ class PowerCuts(Case):
 
     def test_every_acknowledged_operation_survives(self):
         """fault 2: the cut comes at any commit of the journal or write of the store."""
-        cuts = int(os.environ.get("CAIRN_TEST_CUTS", 500 if env.LONG else 12))
+        cuts = cuts_wanted(short=12)
         random = self.random()
         disk = disks.PowerCutDisk(1 << 30)
         self.addCleanup(disk.close)
@@ -63,7 +68,7 @@ class PowerCuts(Case):
     def test_a_power_cut_of_the_whole_cluster(self):
         """faults 2, 16: the disks of the namenode and of all datanodes are cut within moments, and
         every process dies. What was synced or closed is there afterwards."""
-        cuts = int(os.environ.get("CAIRN_TEST_CUTS", 500 if env.LONG else 6))
+        cuts = cuts_wanted(short=6)
         random = self.random()
         cluster = MiniCluster(
             datanodes=3,
