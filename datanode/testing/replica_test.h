@@ -105,6 +105,10 @@ class ReplicaStoreTest : public ::testing::Test {
     const Volume& volume = *store_->volumes()[static_cast<size_t>(info.volume)];
     return PathsIn(volume.DirectoryOf(kBlock, info.state), kBlock, info.stamp);
   }
+  // The path of another meta file beside those files.
+  std::string MetaOfStamp(uint64_t stamp) const {
+    return PathsIn(ParentDirectory(Paths().data), kBlock, GenerationStamp{stamp}).meta;
+  }
   // The disk rots, and `act` finds it: refused, with nothing written.
   template <typename Act>
   void ExpectRefusedWithRotAt(uint64_t offset, Act act) {

@@ -168,6 +168,19 @@ absl::Status VerifyChunks(File& data, File& meta, const DataChecksum& checksum, 
       absl::StrCat("the chunk at offset ", good, " does not match its checksum"));
 }
 
+absl::Status VerifyWhole(File& data, File& meta) {
+  ASSIGN_OR_RETURN(const DataChecksum checksum, ReadMetaHeader(meta));
+  ASSIGN_OR_RETURN(const uint64_t length, data.Size());
+  ASSIGN_OR_RETURN(const uint64_t meta_size, meta.Size());
+  const uint64_t wanted = MetaFileBytes(checksum, length);
+  if (meta_size != wanted) {
+    return absl::DataLossError(
+        absl::StrCat("the meta file has ", meta_size, " bytes, where the data call for ", wanted));
+  }
+  RETURN_IF_ERROR(VerifyChunks(data, meta, checksum, checksum.RoundDown(length)));
+  return VerifiedTailCrc(data, meta, checksum, length, length, /*interrupted=*/false).status();
+}
+
 absl::Status CutFiles(File& data, File& meta, const DataChecksum& checksum, uint64_t length,
                       std::optional<uint32_t> tail_crc) {
   ASSIGN_OR_RETURN(const uint64_t have, data.Size());

@@ -54,6 +54,10 @@ absl::StatusOr<std::optional<uint32_t>> VerifiedTailCrc(File& data, File& meta,
 absl::Status VerifyChunks(File& data, File& meta, const transfer::DataChecksum& checksum,
                           uint64_t end);
 
+// Compares a finalized replica's files whole: every chunk, and that the meta file has neither too
+// few nor too many checksums. kDataLoss: they do not belong together.
+absl::Status VerifyWhole(File& data, File& meta);
+
 // Makes data and meta those of the first `length` bytes, the partial last chunk of which has the
 // CRC `tail_crc`. The CRC goes first: a killed process leaves what RecoverPrefix can cut. Nothing
 // is synced. kDataLoss: fewer bytes are there.

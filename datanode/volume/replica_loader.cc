@@ -1,8 +1,11 @@
 #include "datanode/volume/replica_loader.h"
 
 #include <algorithm>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
@@ -83,22 +86,66 @@ absl::Status CompleteInterruptedMoves(Volume& volume) {
   return absl::OkStatus();
 }
 
+void RemoveMeta(Volume& volume, const std::string& directory, BlockId block, GenerationStamp stamp,
+                absl::string_view what) {
+  const absl::Status status =
+      volume.fs().Remove(absl::StrCat(directory, "/", MetaFileName(block, stamp)));
+  LOG_WARN("volume {}: {}: a meta file of stamp {} {} is removed: {}", volume.path(), NameOf(block),
+           ToInt(stamp), what, status);
+}
+
+absl::Status VerifyPair(FileSystem& fs, const ReplicaPaths& paths) {
+  ASSIGN_OR_RETURN(const std::unique_ptr<File> data, fs.Open(paths.data, {}));
+  ASSIGN_OR_RETURN(const std::unique_ptr<File> meta, fs.Open(paths.meta, {}));
+  return VerifyWhole(*data, *meta);
+}
+
+// Beside the data of `block` lie several meta files. The newest that matches them is theirs, and
+// the others go; if none does, all stay for whoever looks into it.
+absl::Status ChooseMeta(Volume& volume, const std::string& directory, BlockId block,
+                        ReplicaListing& listing) {
+  std::vector<GenerationStamp> stamps = {listing.meta[block]};
+  for (const auto& [of_block, stamp] : listing.older_meta) {
+    if (of_block == block) stamps.push_back(stamp);
+  }
+  std::sort(stamps.begin(), stamps.end(), std::greater<>());
+  for (const GenerationStamp candidate : stamps) {
+    const absl::Status match = VerifyPair(volume.fs(), PathsIn(directory, block, candidate));
+    if (absl::IsResourceExhausted(match)) return match;
+    if (!match.ok()) continue;
+    listing.meta[block] = candidate;
+    for (const GenerationStamp stamp : stamps) {
+      if (stamp != candidate) RemoveMeta(volume, directory, block, stamp, "of other data");
+    }
+    return absl::OkStatus();
+  }
+  LOG_ERROR("volume {}: {}: beside it lie {} meta files, and none matches it", volume.path(),
+            NameOf(block), stamps.size());
+  return absl::OkStatus();
+}
+
 // Meta files that belong to no replica: a kill came between the deletions of the two files, or
 // somebody took the data. Beside a later replica of its block such a one would be in the way: of an
 // interrupted move it could not be told which checksums are those of the data.
-void RemoveStrayMeta(Volume& volume, const std::string& directory, const ReplicaListing& listing,
-                     const ReplicaListing& rbw) {
-  const auto remove = [&](BlockId block, GenerationStamp stamp) {
-    const absl::Status status =
-        volume.fs().Remove(absl::StrCat(directory, "/", MetaFileName(block, stamp)));
-    LOG_WARN("volume {}: {}: a meta file of stamp {} without data is removed: {}", volume.path(),
-             NameOf(block), ToInt(stamp), status);
-  };
-  for (const auto& [block, stamp] : listing.older_meta) remove(block, stamp);
+absl::Status RemoveStrayMeta(Volume& volume, const std::string& directory, ReplicaListing& listing,
+                             const ReplicaListing& rbw) {
+  absl::flat_hash_set<BlockId> ambiguous;
+  for (const auto& [block, stamp] : listing.older_meta) {
+    if (listing.data.contains(block)) {
+      ambiguous.insert(block);
+    } else if (!rbw.data.contains(block)) {
+      RemoveMeta(volume, directory, block, stamp, "without data");
+    }
+  }
+  for (const BlockId block : ambiguous) {
+    RETURN_IF_ERROR(ChooseMeta(volume, directory, block, listing));
+  }
   for (const auto& [block, stamp] : listing.meta) {
     // Data in rbw/ may be those of a move that could not be completed.
-    if (!listing.data.contains(block) && !rbw.data.contains(block)) remove(block, stamp);
+    if (listing.data.contains(block) || rbw.data.contains(block)) continue;
+    RemoveMeta(volume, directory, block, stamp, "without data");
   }
+  return absl::OkStatus();
 }
 
 absl::Status LoadFinalized(Volume& volume, int index, std::vector<ReplicaInfo>& found) {
@@ -115,9 +162,9 @@ absl::Status LoadFinalized(Volume& volume, int index, std::vector<ReplicaInfo>& 
     for (const std::string& y : *inner) {
       const std::string directory = absl::StrCat(outer_path, "/", y);
       if (!absl::StartsWith(y, "subdir")) continue;
-      const auto listing = ListReplicaFiles(fs, directory);
+      auto listing = ListReplicaFiles(fs, directory);
       RETURN_IF_ERROR(listing.status());
-      RemoveStrayMeta(volume, directory, *listing, *rbw);
+      RETURN_IF_ERROR(RemoveStrayMeta(volume, directory, *listing, *rbw));
       for (const BlockId block : listing->data) {
         if (directory != volume.FinalizedDirectory(block)) {
           // Its files are looked for where they belong, so it must not be in the map: whoever

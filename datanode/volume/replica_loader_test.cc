@@ -269,10 +269,7 @@ TEST_F(ReplicaStoreTest, DataWithoutAMetaFileAreNotTakenForThoseOfAnInterruptedC
 TEST_F(ReplicaStoreTest, AMetaFileWithoutDataIsRemovedFromFinalized) {
   Open();
   ASSERT_OK(WriteFinalized(1000));
-  const auto info = store_->Find(kBlock);
-  const ReplicaPaths paths =
-      PathsIn(store_->volumes()[static_cast<size_t>(info->volume)]->FinalizedDirectory(kBlock),
-              kBlock, kStamp);
+  const ReplicaPaths paths = Paths();
   ASSERT_OK(fs_.Remove(paths.data));
   Open();
   EXPECT_FALSE(store_->Find(kBlock).has_value());
@@ -283,9 +280,7 @@ TEST_F(ReplicaStoreTest, WhatIsLeftOfAReplicaWhoseDataAreGoneIsRemoved) {
   Open();
   ASSERT_OK(WriteFinalized(1000));
   const auto info = store_->Find(kBlock);
-  const ReplicaPaths paths =
-      PathsIn(store_->volumes()[static_cast<size_t>(info->volume)]->FinalizedDirectory(kBlock),
-              kBlock, kStamp);
+  const ReplicaPaths paths = Paths();
   EXPECT_FALSE(store_->ForgetVanished(*info)) << "its data are there";
   ASSERT_TRUE(store_->Find(kBlock).has_value());
   ASSERT_OK(fs_.Remove(paths.data));
@@ -299,14 +294,10 @@ TEST_F(ReplicaStoreTest, WhatIsLeftOfAReplicaWhoseDataAreGoneIsRemoved) {
 TEST_F(ReplicaStoreTest, AnOlderMetaFileIsNotInTheWayOfAReopening) {
   Open();
   ASSERT_OK(WriteFinalized(1000));
-  const ReplicaPaths paths = PathsIn(
-      store_->volumes()[static_cast<size_t>(store_->Find(kBlock)->volume)]->FinalizedDirectory(
-          kBlock),
-      kBlock, GenerationStamp{ToInt(kStamp) - 1});
-  const ReplicaPaths own = PathsIn(ParentDirectory(paths.data), kBlock, kStamp);
-  ASSERT_OK(fs_.Link(own.meta, paths.meta));
+  const std::string older = MetaOfStamp(ToInt(kStamp) - 1);
+  ASSERT_OK(fs_.Link(Paths().meta, older));
   Open();
-  EXPECT_FALSE(fs_.Exists(paths.meta));
+  EXPECT_FALSE(fs_.Exists(older));
   EXPECT_EQ(store_->Find(kBlock)->stamp, kStamp);
   SetCrashPointHook([&](absl::string_view name) {
     if (name == "datanode_reopen_between_renames") fs_.CutPowerAt(1);
@@ -320,6 +311,45 @@ TEST_F(ReplicaStoreTest, AnOlderMetaFileIsNotInTheWayOfAReopening) {
   EXPECT_EQ(store_->Find(kBlock)->stamp, kNewStamp);
   EXPECT_EQ(store_->Find(kBlock)->state, ReplicaState::kWaitingRecovery);
   EXPECT_EQ(store_->Find(kBlock)->length, 1000u);
+}
+
+// The newer one may be the stray: its deletion failed, and an older replica came after it.
+TEST_F(ReplicaStoreTest, OfTwoMetaFilesBesideDataTheOneThatMatchesThemIsKept) {
+  Open();
+  ASSERT_OK(WriteFinalized(2000));
+  ASSERT_OK_AND_ASSIGN(const std::string of_other_data, fs_.ReadAll(Paths().meta, 1 << 20));
+  ASSERT_OK(store_->Invalidate(kBlock, kStamp));
+  for (const uint64_t length : {1300u, 1024u}) {  // with another number of checksums, or the same
+    for (const int difference : {-1, 1}) {
+      SCOPED_TRACE(absl::StrCat(length, " ", difference));
+      ASSERT_OK(WriteFinalized(length));
+      const std::string stray = MetaOfStamp(ToInt(kStamp) + static_cast<uint64_t>(difference));
+      ASSERT_OK_AND_ASSIGN(const auto file, fs_.Open(stray, {.create = true, .write = true}));
+      const auto bytes = std::as_bytes(std::span(of_other_data));
+      ASSERT_OK(file->WriteAt(0, length == 1024 ? bytes.first(7 + 8) : bytes));
+      if (length == 1024) ASSERT_OK(fs_.FlipBit(stray, 9, 1));
+      Open();
+      ASSERT_TRUE(store_->Find(kBlock).has_value());
+      EXPECT_EQ(store_->Find(kBlock)->stamp, kStamp);
+      EXPECT_FALSE(fs_.Exists(stray));
+      EXPECT_THAT(ReadAll(), IsOkAndHolds(data_.substr(0, length)));
+      ASSERT_OK(store_->Invalidate(kBlock, kStamp));
+    }
+  }
+}
+
+TEST_F(ReplicaStoreTest, OfTwoMetaFilesBesideRottenDataNoneIsRemoved) {
+  Open();
+  ASSERT_OK(WriteFinalized(2000));
+  const ReplicaPaths paths = Paths();
+  const std::string newer = MetaOfStamp(ToInt(kStamp) + 1);
+  ASSERT_OK(fs_.Link(paths.meta, newer));
+  ASSERT_OK(fs_.FlipBit(paths.data, 100, 1));
+  Open();
+  EXPECT_TRUE(fs_.Exists(paths.meta));
+  EXPECT_TRUE(fs_.Exists(newer));
+  EXPECT_THAT(store_->Verify(kBlock, store_->Find(kBlock)->stamp),
+              StatusIs(absl::StatusCode::kDataLoss));
 }
 
 TEST_F(ReplicaStoreTest, AnEmptyDataFileWithoutAMetaFileIsRemoved) {

@@ -183,16 +183,23 @@ bool ClusterState::HasReported(uint32_t storage) const {
 }
 
 std::optional<ClusterState::StorageRecord> ClusterState::UntoldHolder(BlockId block) const {
+  const bool lost_are_waited_for = LostDiskWaitLeft() > absl::ZeroDuration();
   MutexLock lock(mu_);
+  const absl::Duration now = clock_.Monotonic();
   for (uint32_t number = 0; number < storages_.size(); ++number) {
     const Storage& storage = storages_[number];
     if (!storage.known || storage.reported) continue;
     if (storage.lost_from != BlockId{} && block >= storage.lost_from) continue;
-    return StorageRecord{number,           storage.uuid,     storage.datanode_uuid,
-                         storage.type,     storage.given_up, IsAway(number, clock_.Monotonic()),
-                         storage.lost_from};
+    const bool is_away = IsAway(number, now);
+    if (is_away && !lost_are_waited_for) continue;
+    return StorageRecord{number,           storage.uuid, storage.datanode_uuid, storage.type,
+                         storage.given_up, is_away,      storage.lost_from};
   }
   return std::nullopt;
+}
+
+absl::Duration ClusterState::LostDiskWaitLeft() const {
+  return std::max(made_ + options_.lost_disk_wait - clock_.Monotonic(), absl::ZeroDuration());
 }
 
 bool ClusterState::IsAway(uint32_t storage, absl::Duration now) const {

@@ -63,6 +63,7 @@ class ClusterState {
   struct Options {
     absl::Duration stale_interval = absl::Seconds(15);  // cairn.namenode.stale.interval
     absl::Duration dead_interval = absl::Minutes(5);    // cairn.namenode.dead.interval
+    absl::Duration lost_disk_wait = absl::Hours(24);    // cairn.namenode.lost.disk.wait
     // A scheduled block that nobody reported is forgotten after one to two of these (HDFS: 10 min).
     absl::Duration scheduled_window = absl::Minutes(10);
     // A view may be this much behind the heartbeats' numbers; never behind who lives where.
@@ -109,8 +110,11 @@ class ClusterState {
   };
   // A storage that may have a replica of the block, and has not told of its replicas since this was
   // made; nullopt: all have that were there when the block was added. A datanode that was given up
-  // may still come back, and so may a disk that its datanode has come without.
+  // may still come back, and so may a disk that its datanode has come without: they are waited for
+  // until the lost disk wait after this was made is over.
   std::optional<StorageRecord> UntoldHolder(BlockId block) const ABSL_LOCKS_EXCLUDED(mu_);
+  // How much of that wait is left; 0: it is over.
+  absl::Duration LostDiskWaitLeft() const;
   // At most `most` storages whose records are to change, as they are to become. Given up: the
   // datanode has died, or not come in the dead interval after this was made. Away: likewise, or the
   // datanode is there and the storage has failed, or is not among those it came with.

@@ -86,6 +86,24 @@ TEST_F(ClusterStateTest, AHolderIsUntoldUntilItHasToldOfItsReplicas) {
   EXPECT_EQ(untold(), "");
 }
 
+TEST_F(ClusterStateTest, ALostDiskIsNotWaitedForForEver) {
+  constexpr BlockId kBlock{100};
+  const absl::Duration wait = ClusterState::Options().lost_disk_wait;
+  cluster_.AddStorage(1, "disk-1", "node-1", 1);
+  cluster_.AddStorage(2, "disk-2", "node-2", 1);
+  clock_.Advance(wait - absl::Seconds(1));
+  Join(1);
+  EXPECT_EQ(cluster_.LostDiskWaitLeft(), absl::Seconds(1));
+  cluster_.SetReported(1);
+  ASSERT_TRUE(cluster_.UntoldHolder(kBlock).has_value());
+  EXPECT_EQ(cluster_.UntoldHolder(kBlock)->storage_uuid, "disk-2");
+  clock_.Advance(absl::Seconds(1));
+  EXPECT_EQ(cluster_.LostDiskWaitLeft(), absl::ZeroDuration());
+  EXPECT_FALSE(cluster_.UntoldHolder(kBlock).has_value());
+  ASSERT_OK(cluster_.Register(Node(2)));
+  EXPECT_TRUE(cluster_.UntoldHolder(kBlock).has_value()) << "it is there after all, and will tell";
+}
+
 TEST_F(ClusterStateTest, AFailedDiskIsRecordedAsAwayUntilItIsRegisteredAgain) {
   const uint64_t session = Join(1);
   EXPECT_THAT(cluster_.OutdatedRecords(10), IsEmpty());

@@ -112,6 +112,10 @@ constexpr ConfigKey kKeys[] = {
      "silence after which a datanode gets no new traffic", absl::Seconds(1), 1},
     {"cairn.namenode.dead.interval", kDuration, "5m", "silence after which a datanode is given up",
      absl::Seconds(1), 1},
+    {"cairn.namenode.lost.disk.wait", kDuration, "24h",
+     "after a start, how long the last block of an open file waits for a disk that is away and may "
+     "have it, when nobody else has",
+     absl::Seconds(1), 0},
     {"cairn.namenode.repair.node.bandwidth", kSize, "0",
      "bytes per second that repair lets one datanode send or take; 0: no limit", absl::Seconds(1),
      0},

@@ -205,6 +205,7 @@ absl::StatusOr<std::unique_ptr<NamenodeServer>> NamenodeServer::Start(const Conf
   ClusterState::Options cluster;
   ASSIGN_OR_RETURN(cluster.stale_interval, config.GetDuration("cairn.namenode.stale.interval"));
   ASSIGN_OR_RETURN(cluster.dead_interval, config.GetDuration("cairn.namenode.dead.interval"));
+  ASSIGN_OR_RETURN(cluster.lost_disk_wait, config.GetDuration("cairn.namenode.lost.disk.wait"));
   server->cluster_ = std::make_unique<ClusterState>(cluster, SystemClock());
   ASSIGN_OR_RETURN(server->topology_, Topology::Start(config, *server->cluster_));
   ASSIGN_OR_RETURN(NamenodeOptions options, ReadOptions(config, *server->groups_));

@@ -38,9 +38,10 @@ absl::StatusOr<bool> NamenodeImpl::StartBlockRecovery(Attempt& attempt, Inode& f
   const BlockMap::Entry* const entry = blocks_->Find(last.id);
   if (entry->expected().empty() && blocks_->CorruptReplicas(last.id).empty() && last.length == 0 &&
       !safe_mode_.on() && !UntoldHolder(*entry)) {
-    // No datanode has it, not even a rotten one, and fsync told of no byte: the block goes. As long
-    // as a datanode or disk is away that was there when the block was added, nobody can say so: it
-    // may hold what hflush had acknowledged.
+    // No datanode has it, not even a rotten one, and fsync told of no byte: the block goes. While a
+    // datanode or disk is away that was there when the block was added, nobody can say so: it may
+    // hold what hflush had acknowledged. That one is waited for, but not for ever: a disk that was
+    // replaced never comes back, and the file would stay open.
     edit::CloseFile& close = *attempt.NewEdit().mutable_close_file();
     close.set_inode(ToInt(file.id));
     close.set_drop_last_block(true);
@@ -154,9 +155,15 @@ std::string NamenodeImpl::RecoveryWaitsFor(const BlockMap::Entry& block,
   if (!storages.empty()) return "";
   const std::optional<ClusterState::StorageRecord> untold = UntoldHolder(block);
   if (!untold) return "";
-  return absl::StrCat("storage ", untold->storage_uuid, " of datanode ", untold->datanode_uuid,
-                      ", which may hold bytes of it and has not told of its replicas since the "
-                      "namenode's start; nobody else has it");
+  return absl::StrCat(
+      "storage ", untold->storage_uuid, " of datanode ", untold->datanode_uuid,
+      ", which may hold bytes of it and has not told of its replicas since the namenode's start; "
+      "nobody else has it",
+      untold->is_away ? absl::StrCat("; for ",
+                                     absl::FormatDuration(absl::Trunc(cluster_.LostDiskWaitLeft(),
+                                                                      absl::Seconds(1))),
+                                     " more (cairn.namenode.lost.disk.wait)")
+                      : "");
 }
 
 void NamenodeImpl::OrderRecovery(BlockId block, Recovering& recovering, const ClusterView& cluster,

@@ -15,6 +15,7 @@ class Load:
     def __init__(
         self, cluster, writers=4, data_writers=4, readers=0, replication=3, seed=1, patience_ms=300
     ):
+        self.cluster = cluster
         self.replication = replication
         self.trace = os.path.join(cluster.directory, "load-trace")
         self.process = subprocess.Popen(
@@ -105,7 +106,9 @@ class Load:
             if not self.still_open:
                 return
             if time.monotonic() > until:
-                raise Failed(self._explain([f"{path} is still open" for path in self.still_open]))
+                told = self._explain([f"{path} is still open" for path in self.still_open])
+                whys = [self.cluster.cairn("why", path).stdout for path in self.still_open[:8]]
+                raise Failed(told + b"".join(whys).decode(errors="replace"))
 
     def _explain(self, violations):
         text = f"{len(violations)} acknowledged operations are not as acknowledged:\n"

@@ -28,6 +28,8 @@ if __name__ != "__main__":
                 conf={
                     "cairn.namenode.stale.interval": "2s",
                     "cairn.namenode.dead.interval": "5s",
+                    # A wiped disk never comes back, and the checker waits for files to close.
+                    "cairn.namenode.lost.disk.wait": "45s",
                     "dfs.heartbeat.interval": "1s",
                     "dfs.namenode.startup.delay.block.deletion.sec": "2",
                     "cairn.namenode.store.tail": "1m",
