@@ -327,7 +327,9 @@ TEST_F(ReplicaStoreTest, OfTwoMetaFilesBesideDataTheOneThatMatchesThemIsKept) {
       ASSERT_OK_AND_ASSIGN(const auto file, fs_.Open(stray, {.create = true, .write = true}));
       const auto bytes = std::as_bytes(std::span(of_other_data));
       ASSERT_OK(file->WriteAt(0, length == 1024 ? bytes.first(7 + 8) : bytes));
-      if (length == 1024) ASSERT_OK(fs_.FlipBit(stray, 9, 1));
+      if (length == 1024) {
+        ASSERT_OK(fs_.FlipBit(stray, 9, 1));
+      }
       Open();
       ASSERT_TRUE(store_->Find(kBlock).has_value());
       EXPECT_EQ(store_->Find(kBlock)->stamp, kStamp);
