@@ -14,7 +14,8 @@ struct Findings {
   uint64_t paths = 0;  // looked at
   uint64_t bytes = 0;  // read and compared
   uint64_t doubts_happened = 0, doubts_did_not = 0;
-  std::vector<std::string> still_open;  // their lease recovery did not end in time; read as they are
+  std::vector<std::string>
+      still_open;  // their lease recovery did not end in time; read as they are
   std::vector<std::string> violations;
 };
 

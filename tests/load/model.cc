@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "common/check.h"
 
 namespace cairn::load {
@@ -41,6 +42,13 @@ void Model::AddDoubt(Doubt doubt) {
 const Thing* Model::Find(const std::string& path) const {
   const auto found = things_.find(path);
   return found == things_.end() ? nullptr : &found->second;
+}
+
+bool Model::InDoubtBelow(const std::string& directory) const {
+  if (InDoubt(directory)) return true;
+  const std::string below = directory + "/";
+  const auto next = doubted_.lower_bound(below);
+  return next != doubted_.end() && absl::StartsWith(*next, below);
 }
 
 std::set<std::string> Model::TakeRecent() { return std::exchange(recent_, {}); }

@@ -50,6 +50,8 @@ class Model {
   const std::map<std::string, Thing>& things() const { return things_; }
   const std::vector<Doubt>& doubts() const { return doubts_; }
   bool InDoubt(const std::string& path) const { return doubted_.contains(path); }
+  // `directory` or something in it.
+  bool InDoubtBelow(const std::string& directory) const;
   // Every path that was ever used; what is not in things() or in doubt must be absent.
   const std::set<std::string>& gone() const { return gone_; }
 

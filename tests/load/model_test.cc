@@ -28,6 +28,18 @@ TEST(ModelTest, WhatIsInDoubtIsNeitherThereNorGone) {
   EXPECT_TRUE(model.InDoubt("/a"));
 }
 
+TEST(ModelTest, ADirectoryIsInDoubtWithWhatIsInIt) {
+  Model model;
+  for (const char* path : {"/a", "/ab", "/b"}) model.Put(path, {.directory = true});
+  model.Put("/a/x/y", {});
+  model.AddDoubt({.before = {{"/a/x/y", Thing{}}}, .after = {{"/a/x/y", std::nullopt}}});
+  model.AddDoubt({.before = {{"/b", Thing{}}}, .after = {{"/b", std::nullopt}}});
+  EXPECT_TRUE(model.InDoubtBelow("/a"));
+  EXPECT_TRUE(model.InDoubtBelow("/a/x"));
+  EXPECT_TRUE(model.InDoubtBelow("/b"));
+  EXPECT_FALSE(model.InDoubtBelow("/ab"));
+}
+
 TEST(ModelTest, RecentPathsAreGivenOnce) {
   Model model;
   model.Put("/a", {});

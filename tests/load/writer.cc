@@ -11,7 +11,7 @@ namespace cairn::load {
 namespace {
 
 constexpr uint64_t kChunk = 96 << 10;  // not a multiple of packet or checksum chunk count
-constexpr size_t kMostThings = 600;    // then deletions catch up: a full check stays short
+constexpr size_t kMoreThings = 50;
 constexpr uint64_t kSmallFileBytes = 3000;
 
 // Clear answers that cannot be right for paths that only this writer touches.
@@ -57,7 +57,12 @@ bool Writer::Chance(double probability) {
 uint64_t Writer::Draw(uint64_t below) { return random_() % below; }
 
 void Writer::Step() {
-  if (model_.things().size() > kMostThings) return DeleteThing();
+  if (model_.things().size() > most_things_) {
+    // What a failed writer left open, and what is in doubt or around it, stays: there is more of it
+    // after each crash, and the others must not be crowded out.
+    if (!DeleteThing()) most_things_ += kMoreThings;
+    return;
+  }
   const uint64_t draw = Draw(100);
   if (options_.data) {
     if (draw < 45) return CreateFile(Draw(options_.most_file_bytes));
@@ -67,7 +72,7 @@ void Writer::Step() {
   if (draw < 84) return CreateFile(Chance(0.5) ? 0 : Draw(kSmallFileBytes));
   if (draw < 90) return RenameThing();
   if (draw < 94) return ChangeMode();
-  DeleteThing();
+  (void)DeleteThing();
 }
 
 std::string Writer::NewPath() {
@@ -78,20 +83,12 @@ std::string Writer::NewPath() {
 std::string Writer::Pick(bool directory) {
   const auto& things = model_.things();
   if (things.empty()) return "";
-  auto at = things.begin();
-  std::advance(at, Draw(things.size()));
+  // From a name that may have been given on; a walk to the nth would be most of the load's work.
+  auto at = things.lower_bound(absl::StrCat(options_.directory, "/n", Draw(next_name_)));
   for (size_t tried = 0; tried < things.size(); ++tried, ++at) {
     if (at == things.end()) at = things.begin();
     if (at->second.directory != directory || !at->second.closed) continue;
-    const std::string prefix = absl::StrCat(at->first, "/");
-    if (directory &&
-        std::any_of(model_.doubts().begin(), model_.doubts().end(), [&](const Doubt& doubt) {
-          return std::any_of(doubt.before.begin(), doubt.before.end(), [&](const auto& entry) {
-            return entry.first == at->first || absl::StartsWith(entry.first, prefix);
-          });
-        })) {
-      continue;
-    }
+    if (directory && model_.InDoubtBelow(at->first)) continue;
     return at->first;
   }
   return "";
@@ -207,9 +204,10 @@ void Writer::RenameThing() {
                    .after = {{from, std::nullopt}, {to, thing}}});
 }
 
-void Writer::DeleteThing() {
-  const std::string path = Pick(/*directory=*/Chance(0.3));
-  if (path.empty()) return;
+bool Writer::DeleteThing() {
+  std::string path = Pick(/*directory=*/Chance(0.3));
+  if (path.empty()) path = Pick(/*directory=*/true);
+  if (path.empty()) return false;
   Doubt doubt;
   const std::string below = absl::StrCat(path, "/");
   for (const auto& [name, thing] : model_.things()) {
@@ -224,10 +222,15 @@ void Writer::DeleteThing() {
     Doing doing(activity_, Activity::kCall);
     deleted = fs_.Delete(path, /*recursive=*/true);
   }
-  if (!Judge("delete", path, deleted.status())) return model_.AddDoubt(std::move(doubt));
-  if (!*deleted)
+  if (!Judge("delete", path, deleted.status())) {
+    model_.AddDoubt(std::move(doubt));
+    return true;
+  }
+  if (!*deleted) {
     wrong_answers_.push_back(absl::StrCat("delete ", path, ": answered that it is missing"));
+  }
   for (const auto& entry : doubt.before) model_.Remove(entry.first);
+  return true;
 }
 
 void Writer::ChangeMode() {

@@ -59,7 +59,7 @@ class Writer {
   void CreateFile(uint64_t bytes);
   void AppendFile();
   void RenameThing();
-  void DeleteThing();
+  bool DeleteThing();  // false: there is nothing that may be deleted
   void ChangeMode();
   void Post(const std::string& path, const Thing& thing);
 
@@ -83,6 +83,7 @@ class Writer {
   std::atomic<Activity> activity_{Activity::kNone};
   std::mt19937_64 random_;
   uint64_t next_name_ = 0;
+  size_t most_things_ = 600;  // then deletions catch up: a full check stays short
   Model model_;
   std::vector<std::string> wrong_answers_;
   std::map<std::string, uint64_t> acknowledged_;  // by operation
