@@ -124,6 +124,12 @@ void NamenodeImpl::Healer::BlockCommitted(BlockId block, std::span<const uint32_
   if (!full) written_.push_back({known.due, block, 0});
 }
 
+void NamenodeImpl::Healer::ReplicaOutdated(BlockId block, uint32_t storage) {
+  if (outdated_.size() >= kMostListed && !outdated_.contains(block)) return;
+  auto& known = outdated_[block].storages;
+  if (std::find(known.begin(), known.end(), storage) == known.end()) known.push_back(storage);
+}
+
 void NamenodeImpl::Healer::BlockWritten(BlockId block, uint32_t wanted) {
   // With more than one replica it is looked at for its racks as well.
   if (!started_ || (wanted == 1 && namenode_.blocks_->LiveCount(block) == 1)) return;
@@ -134,12 +140,17 @@ void NamenodeImpl::Healer::BlockWritten(BlockId block, uint32_t wanted) {
   written_.push_back({namenode_.clock_.Monotonic() + options_.written_grace, block, wanted});
 }
 
-void NamenodeImpl::Healer::BlockRemoved(BlockId block) {
-  outdated_.erase(block);
+std::vector<uint32_t> NamenodeImpl::Healer::BlockRemoved(BlockId block) {
+  std::vector<uint32_t> outdated;
+  if (const auto found = outdated_.find(block); found != outdated_.end()) {
+    outdated.assign(found->second.storages.begin(), found->second.storages.end());
+    outdated_.erase(found);
+  }
   queue_.Remove(block);
   copies_.Forget(block);
   balancer_->BlockRemoved(block);
   leaving_.Forget(block);
+  return outdated;
 }
 
 // The pause before the next try grows from failure to failure, as after a copy that did not arrive.

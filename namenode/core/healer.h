@@ -72,9 +72,12 @@ class NamenodeImpl::Healer {
   void ReplicaLost(BlockId block, uint32_t storage, std::span<const uint32_t> storages);
   // Its final version is known, of which these storages may have an older one.
   void BlockCommitted(BlockId block, std::span<const uint32_t> outdated);
+  // The storage has told of a version that is older than the one that is being written.
+  void ReplicaOutdated(BlockId block, uint32_t storage);
   // The block's length is final; reports of its replicas may be on their way still.
   void BlockWritten(BlockId block, uint32_t wanted);
-  void BlockRemoved(BlockId block);
+  // The storages that may have an older version of it, which nobody else knows of.
+  std::vector<uint32_t> BlockRemoved(BlockId block);
   // A datanode says that it could not make copies that it was ordered to in this session.
   void CopiesFailed(absl::string_view datanode_uuid, uint64_t session,
                     std::span<const FailedCopy> failed);

@@ -16,6 +16,7 @@ using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::IsSupersetOf;
 using ::testing::Not;
 using ::testing::SizeIs;
 using ::testing::UnorderedElementsAre;
@@ -262,6 +263,37 @@ TEST_F(HealingTest, AReplicaThatWasToldOfBeforeACommitLeftItBehindIsDeleted) {
     EXPECT_THAT(Holders("/f"), UnorderedElementsAre(0, 3, 4));
     EXPECT_EQ(Totals().corrupt_blocks, 0u);
     EXPECT_THAT(copies_, IsEmpty());
+  }
+}
+
+// The same, and the file is deleted before anybody has looked at them: while it is open, and when
+// it has just been closed. (Found by the thrasher.)
+TEST_F(HealingTest, AReplicaThatAPipelineLeftBehindIsDeletedWithItsFile) {
+  for (const bool closed : {true, false}) {
+    SCOPED_TRACE(closed ? "closed" : "open");
+    deletions_.clear();
+    Start(Nodes(5));
+    BlockVersion block = Write("/f", 3, {0, 1, 2});
+    ASSERT_OK(nn().impl().Append(kSuper, "/f", "client", /*new_block=*/false).value);
+    BlockVersion longer =
+        nn().impl().UpdateBlockForPipeline(kSuper, block, "client").value.value().block;
+    ASSERT_OK(nn().impl()
+                  .UpdatePipeline(kSuper, "client", block, longer, {},
+                                  {TestNamenode::StorageUuid(0), TestNamenode::StorageUuid(3),
+                                   TestNamenode::StorageUuid(4)})
+                  .value);
+    nn().Flush();
+    nn().Restart();
+    nn().SendFullReports();
+    longer.length += 10;
+    for (const int node : {0, 3, 4}) ASSERT_OK(nn().Report(node, longer, State::kFinalized));
+    if (closed) {
+      ASSERT_THAT(nn().impl().Complete(kSuper, "/f", kNoInode, "client", longer, nullptr).value,
+                  IsOkAndHolds(true));
+    }
+    ASSERT_THAT(nn().impl().Delete(kSuper, "/f", false).value, IsOkAndHolds(true));
+    Pass(absl::Minutes(1));
+    EXPECT_THAT(deletions_, IsSupersetOf({std::pair(1, block.id), std::pair(2, block.id)}));
   }
 }
 

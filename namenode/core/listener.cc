@@ -65,7 +65,7 @@ void NamenodeImpl::OnBlockChanged(const Inode& file, const BlockVersion& block, 
 void NamenodeImpl::OnBlockRemoved(const BlockVersion& block) {
   mu_.AssertHeld();
   recovering_.erase(block.id);
-  healer_->BlockRemoved(block.id);
+  invalidations_.Add(healer_->BlockRemoved(block.id), {block.id, block.stamp}, last_txid_);
   if (journal_ != nullptr && blocks_->Find(block.id) != nullptr) {
     ForgetBlock(block, last_txid_);
     return;

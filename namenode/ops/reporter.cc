@@ -242,8 +242,10 @@ void NamenodeImpl::Reporter::Act(const Inode& file, const ReportedReplica& repor
     if (result.meaning == ReplicaMeaning::kStaleStamp) {
       if (namenode_.healer_->CountReadable(block) >= namenode_.blocks_->min_replication()) {
         namenode_.invalidations_.Add(storage_, {block, reported.block.stamp}, namenode_.last_txid_);
-      } else if (namenode_.blocks_->Find(block)->state() !=
-                 BlockMap::State::kUnderConstruction) {  // else the commit judges it
+      } else if (namenode_.blocks_->Find(block)->state() ==
+                 BlockMap::State::kUnderConstruction) {  // the commit judges it
+        namenode_.healer_->ReplicaOutdated(block, storage_);
+      } else {
         namenode_.blocks_->MarkStale(storage_, block);
       }
     }
