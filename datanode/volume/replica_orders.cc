@@ -40,14 +40,21 @@ absl::Status ReplicaStore::Invalidate(BlockId block, GenerationStamp stamp,
     return absl::OkStatus();
   }
   RETURN_IF_ERROR(claim.status());
-  if (claim->info.stamp > stamp || !BeginDeletion(block, still_valid)) {
+  const ReplicaInfo info = claim->info;
+  // Whoever wants an older version gone may not know of this one, as after a recovery of which he
+  // lost the result: he is to hear of it before the next full report. Under the claim, so that
+  // nothing is told of a later state before it.
+  if (info.stamp > stamp && info.state == ReplicaState::kFinalized) {
+    events_.Changed(ReplicaEvents::Kind::kFinalized, VolumeAt(info.volume), info);
+  }
+  if (info.stamp > stamp || !BeginDeletion(block, still_valid)) {
     GiveBack(*claim);
     return absl::OkStatus();
   }
-  DeleteFiles(claim->info);
+  DeleteFiles(info);
   Erase(block);
   claim->open->ReleaseWriter();
-  events_.Changed(ReplicaEvents::Kind::kDeleted, VolumeAt(claim->info.volume), claim->info);
+  events_.Changed(ReplicaEvents::Kind::kDeleted, VolumeAt(info.volume), info);
   return absl::OkStatus();
 }
 

@@ -29,6 +29,18 @@ TEST_F(ReplicaStoreTest, InvalidateSparesNewerStampsAndWaitsForTheWriter) {
   EXPECT_THAT(events_.Of(ReplicaEvents::Kind::kDeleted), SizeIs(1));
 }
 
+TEST_F(ReplicaStoreTest, AReplicaThatIsNewerThanTheOneToBeDeletedIsToldOfAgain) {
+  Open();
+  ASSERT_OK(WriteFinalized(1000));
+  using Kind = ReplicaEvents::Kind;
+  ASSERT_THAT(events_.Of(Kind::kFinalized), SizeIs(1));
+  EXPECT_OK(store_->Invalidate(kBlock, GenerationStamp{1000}));
+  const auto told = events_.Of(Kind::kFinalized);
+  ASSERT_THAT(told, SizeIs(2));
+  EXPECT_EQ(told[1].replica, *store_->Find(kBlock));
+  EXPECT_THAT(events_.Of(Kind::kDeleted), IsEmpty());
+}
+
 TEST_F(ReplicaStoreTest, ADeletionThatWaitsForAWriterIsAskedWhetherItIsStillValid) {
   Open();
   ASSERT_OK_AND_ASSIGN(auto writer, Create());
