@@ -13,6 +13,10 @@
 //                   limit: sendfile of 64 KiB at a time through loopback TCP to a reader
 //   cold            the same after the page cache was dropped (root only)
 //                   limit: 1 MiB direct reads
+//   local           the same from the datanode's files, warm; with -uri, -cluster tells where its
+//                   sockets are
+//                   limit: pread of 1 MiB at a time of a file in the page cache
+//   unchecked       the same without verifying checksums
 //   small1, small3  4 KiB files, -inflight at a time, durable at close
 //                   limit: local files as many at a time: create, write, fsync file and directory
 //
@@ -60,7 +64,7 @@ constexpr size_t kReceiveBytes = size_t{256} << 10;
 
 struct Flags {
   std::string uri, cluster, directory, congestion, daemon_keys;
-  std::string ops = "write1,write3,warm,cold,small1,small3";
+  std::string ops = "write1,write3,warm,cold,local,unchecked,small1,small3";
   uint64_t rounds = 5, mib = 1024, files = 4000, inflight = 32;
 };
 
@@ -77,6 +81,20 @@ class Limits {
   double DirectRead() {
     EnsureFile();
     return bench::DirectRead(path(), flags_.mib);
+  }
+
+  double Pread() {
+    EnsureFile();
+    const Fd file(::open(path().c_str(), O_RDONLY | O_CLOEXEC));
+    double rate = 0;
+    for (int pass = 0; pass < 2; ++pass) {  // the first one fills the page cache
+      const double start = Now();
+      for (uint64_t i = 0; i < flags_.mib; ++i) {
+        CHECK(::pread(file, block_.get(), kMiB, static_cast<off_t>(i * kMiB)) == ssize_t{kMiB});
+      }
+      rate = Rate(start);
+    }
+    return rate;
   }
 
   double Sendfile() {
@@ -176,8 +194,8 @@ class Subject {
     CHECK_OK((*out)->Close());
   }
 
-  void Read(const std::string& name) {
-    auto in = fs_.Open(PathOf(name));
+  void Read(const std::string& name, FileSystem& fs, bool local = false) {
+    auto in = fs.Open(PathOf(name));
     CHECK_OK(in.status());
     const AlignedBytes buffer(static_cast<std::byte*>(std::aligned_alloc(4096, kMiB)));
     for (uint64_t i = 0; i < flags_.mib; ++i) {
@@ -187,6 +205,7 @@ class Subject {
       std::memcpy(&stamp, buffer.get(), sizeof(stamp));
       CHECK(*count == kMiB && stamp == i) << "wrong bytes in MiB " << i;
     }
+    CHECK((*in)->local_bytes() == (local ? flags_.mib * kMiB : 0)) << "read by the other way";
   }
 
   void SmallFiles(const std::string& name, uint32_t replicas) {
@@ -312,7 +331,14 @@ int Main(int argc, char** argv) {
   const std::vector<Process> processes = ProcessesOf(flags.cluster);
   client::ClientOptions options;
   options.congestion_control = flags.congestion;
-  auto fs = FileSystem::Connect(flags.uri, options);
+  options.domain_socket_path = flags.cluster + "/run/dn._PORT";
+  const auto local = FileSystem::Connect(flags.uri, options);
+  CHECK_OK(local.status());
+  options.verify_local = false;
+  const auto unchecked = FileSystem::Connect(flags.uri, options);
+  CHECK_OK(unchecked.status());
+  options.short_circuit = false;
+  const auto fs = FileSystem::Connect(flags.uri, options);
   CHECK_OK(fs.status());
   {
     Limits limits(flags.directory + "/limits", flags);
@@ -333,10 +359,16 @@ int Main(int argc, char** argv) {
           figure.prepare = DropCaches;
           figure.limit = [&] { return limits.DirectRead(); };
         } else {
-          figure.prepare = [&] { subject.Read("read"); };
+          figure.prepare = [&] { subject.Read("read", **fs); };
           figure.limit = [&] { return limits.Sendfile(); };
         }
-        figure.run = [&](uint64_t) { subject.Read("read"); };
+        figure.run = [&](uint64_t) { subject.Read("read", **fs); };
+      } else if (op == "local" || op == "unchecked") {
+        subject.Write("read", 1);
+        FileSystem& reader = op == "local" ? **local : **unchecked;
+        figure.limit = [&] { return limits.Pread(); };
+        figure.prepare = [&] { subject.Read("read", reader, /*local=*/true); };
+        figure.run = [&](uint64_t) { subject.Read("read", reader, /*local=*/true); };
       } else if (op == "small1" || op == "small3") {
         const uint32_t replicas = op == "small3" ? 3 : 1;
         figure.units = static_cast<double>(flags.files);

@@ -1,88 +1,33 @@
-// client/block_reader.h - one READ_BLOCK: a range of one replica, from one datanode.
-//
-// The datanode sends packets without being asked for each; the socket's buffer is the read-ahead.
-// One recvmsg takes a packet's checksums, its data and the next packet's header. Data goes straight
-// to the caller's buffer when all of the packet fits there, otherwise through a buffer of one
-// packet. Bytes are verified before they are returned.
+// client/block_reader.h - a range of one replica: over a connection (remote_block_reader.h) or from
+// its files (local_block_reader.h).
 //
 // Used by one thread at a time. After an error the reader is of no more use; bytes returned before
 // were good.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <span>
-#include <string>
-#include <vector>
 
 #include "absl/status/statusor.h"
 #include "client/socket.h"
-#include "proto/hdfs/types.pb.h"
-#include "wire/transfer/checksum.h"
-#include "wire/transfer/packet.h"
 
 namespace cairn::client {
 
-// How a datanode refused, or did not: kUnauthenticated for a token it does not take (ask the
-// namenode for a new one), else kUnavailable; `what` says who was asked for what.
-absl::Status FromTransferStatus(int status, const std::string& message, const std::string& what);
-
-// Reads one length-delimited message. kUnavailable: the connection ended, or the peer sent what is
-// no such message.
-absl::Status ReceiveDelimited(Socket& socket, google::protobuf::MessageLite& message);
-
 class BlockReader {
  public:
-  struct Request {
-    const hdfs::ExtendedBlockProto& block;
-    const hdfs::TokenProto& token;
-    uint64_t offset = 0;  // in the block
-    uint64_t length = 0;  // > 0
-    const std::string& client_name;
-    bool verify = true;
-  };
-
-  // Sends the operation and reads the answer. kUnavailable, kUnauthenticated: as above.
-  static absl::StatusOr<std::unique_ptr<BlockReader>> Open(Socket socket, const Request& request);
+  virtual ~BlockReader() = default;
 
   // 1 to out.size() bytes from the position; 0 once the range is read. kDataLoss: a checksum does
-  // not match. kUnavailable: the connection failed, or the peer breaks the protocol.
-  absl::StatusOr<size_t> Read(std::span<std::byte> out);
+  // not match. kUnavailable: the replica cannot be read here any more.
+  virtual absl::StatusOr<size_t> Read(std::span<std::byte> out) = 0;
 
-  uint64_t position() const { return position_; }  // in the block
-  uint64_t remaining() const { return end_ - position_; }
-  const std::string& peer() const { return socket_.peer(); }
+  virtual uint64_t remaining() const = 0;
+  // From the files: after an error the datanode is asked before anything is thought of the replica.
+  virtual bool is_local() const = 0;
   // The connection, ready for another operation, once the whole range has been read.
-  std::optional<Socket> Release();
-
- private:
-  BlockReader(Socket socket, const Request& request);
-
-  absl::Status ReceiveHeader();                           // the first one
-  absl::Status DecodeNextHeader();                        // from next_header_
-  absl::Status ReceivePacket(std::span<std::byte> data);  // body of packet_, and the next header
-  absl::Status CheckHeader() const;
-  void ChooseLowWater();
-  absl::Status ReceiveTrailer();
-  absl::Status Broken(absl::string_view what) const;
-
-  Socket socket_;
-  const uint64_t end_;  // in the block
-  const bool verify_;
-  uint64_t position_;      // next byte for the caller
-  uint64_t received_ = 0;  // next byte expected from the peer
-  transfer::DataChecksum checksum_;
-  transfer::PacketPrefix prefix_;
-  transfer::PacketHeader packet_;  // announced, its body not received yet
-  int64_t next_seqno_ = 0;
-  std::array<std::byte, transfer::kPacketPrefixBytes + transfer::kPlainHeaderBytes> next_header_;
-  std::vector<std::byte> checksums_;
-  std::vector<std::byte> buffer_;        // a packet that did not go straight to the caller
-  std::span<const std::byte> buffered_;  // what of it is still to be handed out
-  bool finished_ = false;
+  virtual std::optional<Socket> Release() { return std::nullopt; }
 };
 
 }  // namespace cairn::client

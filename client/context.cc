@@ -39,6 +39,12 @@ ClientContext::ClientContext(ClientOptions client_options, std::string user_name
       namenode(std::move(namenode_rpc)),
       datanode_rpc(std::move(datanodes)),
       peers(options.peer_cache_capacity, options.peer_cache_expiry, system_clock),
+      local_replicas({.enabled = options.short_circuit,
+                      .socket_path = options.domain_socket_path,
+                      .capacity = options.local_replicas,
+                      .expiry = options.local_replica_expiry},
+                     peers, system_clock),
+      costly_nodes(system_clock),
       leases(options.lease_renewal, options.lease_hard_limit, *namenode, client_name, system_clock),
       keeper(PipelineHeartbeatAfter(options) / 4) {}
 

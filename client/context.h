@@ -8,7 +8,9 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "client/costly_nodes.h"
 #include "client/lease_renewer.h"
+#include "client/local_replicas.h"
 #include "client/options.h"
 #include "client/peer_cache.h"
 #include "client/rpc_channel.h"
@@ -53,6 +55,8 @@ struct ClientContext {
   const std::unique_ptr<RpcChannel> namenode;
   const std::unique_ptr<DatanodeRpc> datanode_rpc;
   PeerCache peers;
+  LocalReplicas local_replicas;
+  CostlyNodes costly_nodes;
 
   // Whether this cluster's datanodes give signs of life while they set up a pipeline. Not known at
   // first: the first silence is then short, in case they do, and later ones long.

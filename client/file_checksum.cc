@@ -5,9 +5,9 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "client/block_reader.h"
 #include "client/convert.h"
 #include "client/socket.h"
+#include "client/transfer_reply.h"
 #include "common/fs_error.h"
 #include "common/status_macros.h"
 #include "proto/hdfs/client_namenode.pb.h"

@@ -7,6 +7,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "client/input_stream_impl.h"
+#include "client/local_block_reader.h"
+#include "client/remote_block_reader.h"
 #include "common/status_macros.h"
 #include "proto/hdfs/client_namenode.pb.h"
 
@@ -29,18 +31,27 @@ absl::StatusOr<std::unique_ptr<InputStream::Impl>> InputStream::Impl::Open(
 }
 
 absl::StatusOr<std::unique_ptr<BlockReader>> InputStream::Impl::OpenOn(
-    const hdfs::DatanodeInfoProto& node, const BlockReader::Request& request,
+    const hdfs::DatanodeInfoProto& node, const RemoteBlockReader::Request& request, bool locally,
     absl::Duration connect_limit) {
+  const auto replica =
+      locally ? context_->local_replicas.Get(node.id(), request.block, request.token) : nullptr;
+  if (replica != nullptr) {
+    if (request.offset + request.length <= replica->length()) {
+      return std::make_unique<LocalBlockReader>(replica, request.offset, request.length,
+                                                request.verify && context_->options.verify_local);
+    }
+    context_->local_replicas.Reject(node.id(), request.block);
+  }
   const std::string peer =
       absl::StrCat(context_->TransferHost(node.id()), ":", node.id().xferport());
   // The datanode may close an idle connection at any moment: that is no fault of the replica.
   while (std::optional<Socket> idle = context_->peers.Take(peer)) {
-    absl::StatusOr<std::unique_ptr<BlockReader>> reader =
-        BlockReader::Open(*std::move(idle), request);
+    absl::StatusOr<std::unique_ptr<RemoteBlockReader>> reader =
+        RemoteBlockReader::Open(*std::move(idle), request);
     if (reader.ok()) return reader;
   }
   ASSIGN_OR_RETURN(Socket fresh, context_->ConnectTransfer(node.id(), connect_limit));
-  return BlockReader::Open(std::move(fresh), request);
+  return RemoteBlockReader::Open(std::move(fresh), request);
 }
 
 absl::Status InputStream::Impl::NextRound(Rounds& rounds, uint64_t offset) {
@@ -76,9 +87,18 @@ absl::StatusOr<InputStream::Impl::Attached> InputStream::Impl::Attach(uint64_t o
       continue;
     }
     const uint64_t in_block = offset - block->offset();
-    // In later rounds it is known that the others were no better.
-    const bool others = rounds.failed == 0 && block->locs_size() > 1;
+    const ClientOptions& options = context_->options;
+    const absl::Duration began = context_->clock.Monotonic();
     Attached attached{.block = block, .node = *node};
+    // In later rounds it is known that the others were no better. One that was costly a moment ago
+    // gets the full patience in the last round only.
+    const bool costly =
+        context_->costly_nodes.Until(node->id().datanodeuuid()) > absl::ZeroDuration();
+    const bool others = block->locs_size() > 1 &&
+                        (rounds.failed == 0 || (costly && rounds.failed < options.read_rounds));
+    const bool soon = others && options.read_silence_limit > absl::ZeroDuration();
+    const bool locally =
+        !rounds.not_locally.contains(block->b().blockid()) && !file_.IsBeingWritten(*block);
     absl::StatusOr<std::unique_ptr<BlockReader>> reader =
         OpenOn(*node,
                {.block = block->b(),
@@ -86,8 +106,10 @@ absl::StatusOr<InputStream::Impl::Attached> InputStream::Impl::Attach(uint64_t o
                 .offset = in_block,
                 .length = std::min(length, block->b().numbytes() - in_block),
                 .client_name = context_->client_name,
-                .verify = context_->options.verify_checksums},
-               others ? context_->options.read_connect_timeout : absl::InfiniteDuration());
+                .verify = options.verify_checksums,
+                .silence_limit = soon ? std::min(options.read_silence_limit, options.read_timeout)
+                                      : options.read_timeout},
+               locally, others ? options.read_connect_timeout : absl::InfiniteDuration());
     if (reader.ok()) {
       attached.reader = *std::move(reader);
       return attached;
@@ -97,13 +119,21 @@ absl::StatusOr<InputStream::Impl::Attached> InputStream::Impl::Attach(uint64_t o
       rounds.token_renewed = rounds.fresh = true;
       continue;
     }
-    Blame(attached, rounds.last);
+    Blame(attached, began, rounds);
   }
 }
 
-void InputStream::Impl::Blame(const Attached& attached, const absl::Status& status) {
+void InputStream::Impl::Blame(const Attached& attached, absl::Duration began, Rounds& rounds) {
+  if (attached.reader != nullptr && attached.reader->is_local()) {
+    // It may have been changed under us, which the datanode knows.
+    context_->local_replicas.Reject(attached.node.id(), attached.block->b());
+    rounds.not_locally.insert(attached.block->b().blockid());
+    return;
+  }
   file_.NoteDead(attached.node.id());
-  if (!absl::IsDataLoss(status)) return;
+  context_->costly_nodes.Failed(attached.node.id().datanodeuuid(),
+                                context_->clock.Monotonic() - began);
+  if (!absl::IsDataLoss(rounds.last)) return;
   hdfs::ReportBadBlocksRequestProto report;
   hdfs::LocatedBlockProto& bad = *report.add_blocks();
   *bad.mutable_b() = attached.block->b();
@@ -125,6 +155,10 @@ void InputStream::Impl::Blame(const Attached& attached, const absl::Status& stat
       .IgnoreError();
 }
 
+void InputStream::Impl::Count(const BlockReader& reader, size_t bytes) {
+  if (reader.is_local()) local_bytes_.fetch_add(bytes, std::memory_order_relaxed);
+}
+
 void InputStream::Impl::GiveBack(BlockReader& reader) {
   if (std::optional<Socket> socket = reader.Release()) context_->peers.Put(*std::move(socket));
 }
@@ -137,8 +171,10 @@ absl::StatusOr<size_t> InputStream::Impl::Read(std::span<std::byte> out) {
     if (current_.reader == nullptr) {
       ASSIGN_OR_RETURN(current_, Attach(position_, length - position_, rounds));
     }
+    const absl::Duration began = context_->clock.Monotonic();
     absl::StatusOr<size_t> bytes = current_.reader->Read(out);
     if (bytes.ok()) {
+      Count(*current_.reader, *bytes);
       position_ += *bytes;
       if (current_.reader->remaining() == 0) {
         GiveBack(*current_.reader);
@@ -147,7 +183,7 @@ absl::StatusOr<size_t> InputStream::Impl::Read(std::span<std::byte> out) {
       return bytes;
     }
     rounds.last = bytes.status();
-    Blame(current_, rounds.last);
+    Blame(current_, began, rounds);
     current_.reader = nullptr;
   }
 }
@@ -161,12 +197,14 @@ absl::StatusOr<size_t> InputStream::Impl::ReadAt(uint64_t offset, std::span<std:
   while (done < out.size()) {
     ASSIGN_OR_RETURN(Attached attached, Attach(offset + done, out.size() - done, rounds));
     while (attached.reader->remaining() > 0) {
+      const absl::Duration began = context_->clock.Monotonic();
       absl::StatusOr<size_t> bytes = attached.reader->Read(out.subspan(done));
       if (!bytes.ok()) {
         rounds.last = bytes.status();
-        Blame(attached, rounds.last);
+        Blame(attached, began, rounds);
         break;
       }
+      Count(*attached.reader, *bytes);
       done += *bytes;
     }
     GiveBack(*attached.reader);
@@ -225,6 +263,7 @@ absl::StatusOr<uint64_t> InputStream::RefreshLength() { return impl_->RefreshLen
 uint64_t InputStream::position() const { return impl_->position(); }
 uint64_t InputStream::length() const { return impl_->length(); }
 std::optional<ContentsId> InputStream::contents() const { return impl_->contents(); }
+uint64_t InputStream::local_bytes() const { return impl_->local_bytes(); }
 const std::string& InputStream::path() const { return impl_->path(); }
 
 }  // namespace cairn::client

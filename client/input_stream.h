@@ -1,9 +1,10 @@
 // client/input_stream.h - reading one file.
 //
 // Bytes are checked against their CRC32C before the caller sees them, and go from the socket
-// straight into the caller's memory when it asks for a packet's worth or more. A replica that fails
-// (connection, error reply, checksum) is left for the next one; a bad checksum is reported to the
-// namenode. When all replicas of a block have failed, the locations are asked for again, three
+// straight into the caller's memory when it asks for a packet's worth or more. Where a datanode of
+// this machine has the block and passes its files on, they are read from there. A replica that
+// fails (connection, error reply, checksum) is left for the next one; a bad checksum is reported to
+// the namenode. When all replicas of a block have failed, the locations are asked for again, three
 // times with growing pauses, before the read fails.
 //
 // The length is that of the moment of opening. For a file still being written it includes what its
@@ -60,6 +61,8 @@ class InputStream {
   absl::StatusOr<uint64_t> RefreshLength();
   // As of the open, or of the latest RefreshLength; nullopt: the server did not tell.
   std::optional<ContentsId> contents() const;
+  // Of the bytes delivered, those read from files of this machine (short-circuit reads).
+  uint64_t local_bytes() const;
   const std::string& path() const;
 
  private:

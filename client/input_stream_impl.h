@@ -1,18 +1,22 @@
 // client/input_stream_impl.h - see input_stream.h for what is promised.
 //
 // Read drives one BlockReader that runs to the end of its block; ReadAt opens one for its range.
-// Both take connections from, and give them back to, the cache of idle ones.
+// Both take connections from, and give them back to, the cache of idle ones, where a replica is not
+// read from its files.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <span>
 #include <string>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/statusor.h"
 #include "client/block_reader.h"
 #include "client/context.h"
 #include "client/input_stream.h"
 #include "client/located_file.h"
+#include "client/remote_block_reader.h"
 
 namespace cairn::client {
 
@@ -29,6 +33,7 @@ class InputStream::Impl {
   uint64_t position() const { return position_; }
   uint64_t length() const { return file_.length(); }
   std::optional<ContentsId> contents() const { return file_.contents(); }
+  uint64_t local_bytes() const { return local_bytes_.load(std::memory_order_relaxed); }
   const std::string& path() const { return path_; }
 
  private:
@@ -44,6 +49,8 @@ class InputStream::Impl {
     bool fresh = false;          // ask the namenode before the next attempt
     bool token_renewed = false;  // a refused token was replaced once already
     absl::Status last;
+    // Blocks whose files did not do: the datanode is asked for them.
+    absl::flat_hash_set<uint64_t> not_locally;
   };
 
   Impl(std::shared_ptr<ClientContext> context, std::string path);
@@ -51,19 +58,22 @@ class InputStream::Impl {
   // A reader at `offset` for up to `length` bytes, within one block. Tries replica after replica.
   absl::StatusOr<Attached> Attach(uint64_t offset, uint64_t length, Rounds& rounds);
   absl::StatusOr<std::unique_ptr<BlockReader>> OpenOn(const hdfs::DatanodeInfoProto& node,
-                                                      const BlockReader::Request& request,
-                                                      absl::Duration connect_limit);
-  // Remembers a failed replica; reports it if its bytes are bad.
-  void Blame(const Attached& attached, const absl::Status& status);
+                                                      const RemoteBlockReader::Request& request,
+                                                      bool locally, absl::Duration connect_limit);
+  // Remembers a replica that failed with rounds.last; reports it if its bytes are bad. One that was
+  // read from its files is asked of its datanode next. `began`: when the attempt did.
+  void Blame(const Attached& attached, absl::Duration began, Rounds& rounds);
   // After all replicas failed: waits and forgets, or gives up with the reason.
   absl::Status NextRound(Rounds& rounds, uint64_t offset);
   void GiveBack(BlockReader& reader);
+  void Count(const BlockReader& reader, size_t bytes);
 
   const std::shared_ptr<ClientContext> context_;
   const std::string path_;
   LocatedFile file_;
   uint64_t position_ = 0;  // of the thread that calls Read
   Attached current_;       // of the same; reader null when there is none
+  std::atomic<uint64_t> local_bytes_ = 0;
 };
 
 }  // namespace cairn::client

@@ -126,6 +126,8 @@ absl::Status LocatedFile::Refresh(bool patient) {
     }
     MutexLock lock(mu_);
     blocks_.clear();
+    open_block_.reset();
+    if (open_tail) open_block_ = last.b().blockid();
     Keep(found);
     if (open_tail) blocks_[last.offset()] = std::make_shared<hdfs::LocatedBlockProto>(last);
     length_ = length;
@@ -183,11 +185,30 @@ absl::StatusOr<BlockPtr> LocatedFile::BlockAt(uint64_t offset, bool fresh) {
 }
 
 const hdfs::DatanodeInfoProto* LocatedFile::ChooseNode(const hdfs::LocatedBlockProto& block) const {
-  MutexLock lock(mu_);
-  for (const hdfs::DatanodeInfoProto& node : block.locs()) {
-    if (!dead_.contains(node.id().datanodeuuid())) return &node;
+  std::vector<const hdfs::DatanodeInfoProto*> alive;
+  {
+    MutexLock lock(mu_);
+    for (const hdfs::DatanodeInfoProto& node : block.locs()) {
+      if (!dead_.contains(node.id().datanodeuuid())) alive.push_back(&node);
+    }
   }
-  return nullptr;
+  const hdfs::DatanodeInfoProto* best = nullptr;
+  std::pair<absl::Duration, bool> best_rank;  // the least one
+  for (const hdfs::DatanodeInfoProto* const node : alive) {
+    // Of those that were costly, the one of which the longest nothing bad is known.
+    const std::pair<absl::Duration, bool> rank = {
+        context_->costly_nodes.Until(node->id().datanodeuuid()),
+        !context_->local_replicas.MayServe(node->id())};
+    if (best != nullptr && best_rank <= rank) continue;
+    best = node;
+    best_rank = rank;
+  }
+  return best;
+}
+
+bool LocatedFile::IsBeingWritten(const hdfs::LocatedBlockProto& block) const {
+  MutexLock lock(mu_);
+  return open_block_ == block.b().blockid();
 }
 
 void LocatedFile::NoteDead(const hdfs::DatanodeIDProto& node) {

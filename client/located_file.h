@@ -35,9 +35,13 @@ class LocatedFile {
   // The block that holds the byte at `offset` < length(); `fresh`: as the namenode knows it now.
   absl::StatusOr<BlockPtr> BlockAt(uint64_t offset, bool fresh) ABSL_LOCKS_EXCLUDED(mu_);
 
-  // The first location that has not failed, or null.
+  // The first location that has not failed, or null: those of this machine first, which the
+  // namenode does too, but it knows a reader by one address only; those that cost another stream
+  // seconds lately last.
   const hdfs::DatanodeInfoProto* ChooseNode(const hdfs::LocatedBlockProto& block) const
       ABSL_LOCKS_EXCLUDED(mu_);
+  // As far as was asked: its replicas may still grow.
+  bool IsBeingWritten(const hdfs::LocatedBlockProto& block) const ABSL_LOCKS_EXCLUDED(mu_);
   void NoteDead(const hdfs::DatanodeIDProto& node) ABSL_LOCKS_EXCLUDED(mu_);
   void ForgetDead() ABSL_LOCKS_EXCLUDED(mu_);
 
@@ -54,6 +58,7 @@ class LocatedFile {
   mutable Mutex mu_;
   uint64_t length_ ABSL_GUARDED_BY(mu_) = 0;
   std::optional<ContentsId> contents_ ABSL_GUARDED_BY(mu_);
+  std::optional<uint64_t> open_block_ ABSL_GUARDED_BY(mu_);     // id of the last one, if it is
   std::map<uint64_t, BlockPtr> blocks_ ABSL_GUARDED_BY(mu_);    // by offset in the file
   absl::flat_hash_set<std::string> dead_ ABSL_GUARDED_BY(mu_);  // datanode uuids
 };

@@ -53,6 +53,10 @@ constexpr ConfigKey kKeys[] = {
      "how long a datanode may be silent while it owes an answer in a write; 0: as long as "
      "dfs.client.socket-timeout says",
      absl::Seconds(1), 0, 3600},
+    {"cairn.client.read.silence.limit", ConfigType::kDuration, "6s",
+     "how long a datanode may be silent in a read before another replica is tried; 0: as long as "
+     "dfs.client.socket-timeout says",
+     absl::Seconds(1), 0, 3600},
     {"ipc.client.rpc-timeout.ms", ConfigType::kDuration, "120s", "wait for a namenode's answer",
      absl::Milliseconds(1), 0},
     {"ipc.client.connect.timeout", ConfigType::kDuration, "20s", "wait for a connection",
@@ -78,6 +82,16 @@ constexpr ConfigKey kKeys[] = {
      absl::Seconds(1), 0, 100'000},
     {"dfs.client.socketcache.expiryMsec", ConfigType::kDuration, "3s", "life of an idle connection",
      absl::Milliseconds(1), 0},
+    {"dfs.client.read.shortcircuit", ConfigType::kBool, "true",
+     "read blocks from the files of a datanode of this machine"},
+    {"dfs.client.read.shortcircuit.skip.checksum", ConfigType::kBool, "false",
+     "without checking them"},
+    {"dfs.domain.socket.path", ConfigType::kString, "/run/cairn/dn._PORT",
+     "UNIX socket of such a datanode; _PORT: its port of data transfer; empty: none"},
+    {"dfs.client.read.shortcircuit.streams.cache.size", ConfigType::kInt, "256",
+     "replicas whose files are kept open", absl::Seconds(1), 0, 1'000'000},
+    {"dfs.client.read.shortcircuit.streams.cache.expiry.ms", ConfigType::kDuration, "5m",
+     "how long, after their last use", absl::Milliseconds(1), 0},
     {"fs.trash.interval", ConfigType::kDuration, "0",
      "minutes that deleted files stay in the trash, unless the server says", absl::Minutes(1), 0},
     {"cairn.client.rpc.retry", ConfigType::kDuration, "60s",
@@ -140,6 +154,7 @@ absl::StatusOr<ClientOptions> LoadClientOptions(const Config& config) {
   ASSIGN_OR_RETURN(o.read_timeout, GetTimeout(config, "dfs.client.socket-timeout"));
   ASSIGN_OR_RETURN(o.write_timeout, GetTimeout(config, "dfs.datanode.socket.write.timeout"));
   ASSIGN_OR_RETURN(o.silence_limit, config.GetDuration("cairn.client.pipeline.silence.limit"));
+  ASSIGN_OR_RETURN(o.read_silence_limit, GetTimeout(config, "cairn.client.read.silence.limit"));
   ASSIGN_OR_RETURN(o.datanode_restart_timeout,
                    config.GetDuration("dfs.client.datanode-restart.timeout"));
   ASSIGN_OR_RETURN(o.slow_node_seconds,
@@ -166,6 +181,14 @@ absl::StatusOr<ClientOptions> LoadClientOptions(const Config& config) {
   ASSIGN_OR_RETURN(o.trash_interval, config.GetDuration("fs.trash.interval"));
   ASSIGN_OR_RETURN(o.congestion_control, config.GetString("cairn.client.tcp.congestion"));
   ASSIGN_OR_RETURN(o.write_window_bytes, config.GetSize("cairn.client.write.window"));
+  ASSIGN_OR_RETURN(o.short_circuit, config.GetBool("dfs.client.read.shortcircuit"));
+  ASSIGN_OR_RETURN(const bool skip, config.GetBool("dfs.client.read.shortcircuit.skip.checksum"));
+  o.verify_local = !skip;
+  ASSIGN_OR_RETURN(o.domain_socket_path, config.GetString("dfs.domain.socket.path"));
+  ASSIGN_OR_RETURN(o.local_replicas,
+                   config.GetInt("dfs.client.read.shortcircuit.streams.cache.size"));
+  ASSIGN_OR_RETURN(o.local_replica_expiry,
+                   config.GetDuration("dfs.client.read.shortcircuit.streams.cache.expiry.ms"));
   o.prefetch_bytes = 10 * o.block_bytes;
   return o;
 }

@@ -46,6 +46,9 @@ struct ClientOptions {
   // The same for a read, as long as another replica has not been tried: a machine that is cut off
   // answers nothing, and one that lost two packets does within this. No key.
   absl::Duration read_connect_timeout = absl::Seconds(4);
+  // cairn.client.read.silence.limit: the same for a datanode that owes bytes. read_timeout counts
+  // once all replicas have been tried; zero: always.
+  absl::Duration read_silence_limit = absl::Seconds(6);
   // cairn.client.pipeline.silence.limit: how long a datanode that gives signs of life may be silent
   // while it owes an answer; zero: it is asked for none, and read_timeout counts.
   absl::Duration silence_limit = absl::Seconds(6);
@@ -82,6 +85,13 @@ struct ClientOptions {
   uint64_t prefetch_bytes = 10 * (128ull << 20);         // of located blocks: ten, as in HDFS
   absl::Duration peer_cache_expiry = absl::Seconds(3);   // dfs.client.socketcache.expiryMsec
   int peer_cache_capacity = 16;                          // dfs.client.socketcache.capacity
+  // Reads from the files of datanodes of this machine. Here the default, unlike in HDFS.
+  bool short_circuit = true;                               // dfs.client.read.shortcircuit
+  std::string domain_socket_path = "/run/cairn/dn._PORT";  // dfs.domain.socket.path; empty: none
+  bool verify_local = true;     // not dfs.client.read.shortcircuit.skip.checksum
+  size_t local_replicas = 256;  // dfs.client.read.shortcircuit.streams.cache.size: kept open
+  // dfs.client.read.shortcircuit.streams.cache.expiry.ms
+  absl::Duration local_replica_expiry = absl::Minutes(5);
   std::string congestion_control;  // cairn.client.tcp.congestion: tried; empty: the system's choice
 
   absl::Duration trash_interval = absl::ZeroDuration();  // fs.trash.interval (minutes)

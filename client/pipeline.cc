@@ -6,7 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "client/block_reader.h"
+#include "client/transfer_reply.h"
 #include "common/fs_error.h"
 #include "common/status_macros.h"
 #include "proto/hdfs/client_namenode.pb.h"

@@ -6,6 +6,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -142,6 +143,24 @@ absl::StatusOr<Socket> Socket::Connect(const std::string& host, uint16_t port,
     ::close(fd);
   }
   return absl::UnavailableError(absl::StrCat(peer, ": connect: ", std::strerror(error)));
+}
+
+absl::StatusOr<Socket> Socket::ConnectLocally(const std::string& path,
+                                              const SocketOptions& options) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof(address.sun_path)) {
+    return absl::InvalidArgumentError(absl::StrCat(path, ": too long for a UNIX socket"));
+  }
+  std::memcpy(address.sun_path, path.data(), path.size());
+  const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return absl::UnavailableError(absl::StrCat(path, ": ", std::strerror(errno)));
+  // The send time-out bounds a connect that waits for room in the queue of the one who listens.
+  Socket socket(fd, path, options);
+  if (::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
+    return socket.Error("connect", errno);
+  }
+  return socket;
 }
 
 absl::Status Socket::Send(std::span<const std::byte> data) {

@@ -1,4 +1,4 @@
-// client/socket.h - one TCP connection to a datanode, used by one thread at a time.
+// client/socket.h - one connection to a datanode, used by one thread at a time.
 //
 // Blocking, because a stream is driven by the thread that reads or writes it: no queue, no wake-up
 // of another core. Waits are bounded by the time-outs given at connecting; an exceeded one is
@@ -36,6 +36,10 @@ class Socket {
   // `host` is an address or a name.
   static absl::StatusOr<Socket> Connect(const std::string& host, uint16_t port,
                                         const SocketOptions& options);
+
+  // A UNIX socket. `path` is at most 107 bytes long.
+  static absl::StatusOr<Socket> ConnectLocally(const std::string& path,
+                                               const SocketOptions& options);
 
   bool is_open() const { return fd_ >= 0; }
   int fd() const { return fd_; }

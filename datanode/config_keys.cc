@@ -23,6 +23,10 @@ constexpr ConfigKey kKeys[] = {
     {"dfs.datanode.address", kString, "0.0.0.0:9866", "host:port for data transfer"},
     {"dfs.datanode.ipc.address", kString, "0.0.0.0:9867", "host:port for Hadoop RPC"},
     {"dfs.datanode.hostname", kString, "", "name told to clients; unset: the machine's"},
+    {"dfs.domain.socket.path", kString, "/run/cairn/dn._PORT",
+     "UNIX socket where clients of this machine get the descriptors of replicas; _PORT: the port "
+     "of "
+     "data transfer; empty: none"},
     {"dfs.datanode.du.reserved", kSize, "0", "bytes left free on each volume"},
     {"dfs.datanode.max.transfer.threads", kInt, "4096", "most connections for data at once",
      absl::Seconds(1), 1, 1000000},
@@ -218,6 +222,7 @@ absl::StatusOr<DatanodeOptions> OptionsFrom(const Config& config) {
   ASSIGN_OR_RETURN(const HostPort ipc, ReadBindAddress(config, "dfs.datanode.ipc.address"));
   options.ipc_bind_address = ipc.host;
   options.ipc_port = ipc.port;
+  ASSIGN_OR_RETURN(options.domain_socket, config.GetString("dfs.domain.socket.path"));
   ASSIGN_OR_RETURN(options.advertised_host, config.GetString("dfs.datanode.hostname"));
   ASSIGN_OR_RETURN(options.advertised_ip, ReadAdvertisedIp(config, transfer));
   ASSIGN_OR_RETURN(const int64_t advertised_port, config.GetInt("cairn.datanode.advertised.port"));

@@ -8,6 +8,7 @@
 #include "absl/time/clock.h"
 #include "common/clock.h"
 #include "common/logging.h"
+#include "common/net/domain_socket.h"
 #include "common/status_macros.h"
 #include "common/version.h"
 #include "datanode/pipeline/block_receiver.h"
@@ -46,6 +47,7 @@ hdfs::DatanodeInfoProto ToDatanodeInfo(const internal::Replicate::Target& target
 Datanode::Datanode(DatanodeOptions options, NamenodeLink& link)
     : options_(std::move(options)),
       session_(link),
+      events_(slots_, session_),
       buffers_(kWriteBufferBytes, options_.write_buffers),
       io_threads_(options_.io_threads, "io"),
       disk_(options_.disk_threads),
@@ -167,7 +169,7 @@ absl::StatusOr<std::vector<std::unique_ptr<Volume>>> Datanode::OpenVolumes(FileS
 
 absl::Status Datanode::OpenStore(FileSystem& fs) {
   ASSIGN_OR_RETURN(std::vector<std::unique_ptr<Volume>> volumes, OpenVolumes(fs));
-  store_ = std::make_unique<ReplicaStore>(std::move(volumes), options_.store, session_);
+  store_ = std::make_unique<ReplicaStore>(std::move(volumes), options_.store, events_);
   RETURN_IF_ERROR(AdoptKnownCluster());
   RETURN_IF_ERROR(store_->Load(options_.watch.hang_limit));
   return CheckVolumes(*store_, options_.watch);
@@ -284,7 +286,7 @@ absl::Status Datanode::AddVolume(const VolumeSpec& spec) {
 }
 
 absl::Status Datanode::StartPorts() {
-  context_.reset(new TransferContext{*store_, disk_, buffers_, options_.transfer});
+  context_.reset(new TransferContext{*store_, disk_, buffers_, options_.transfer, slots_});
   context_->balance.SetRate(options_.balance_bandwidth);
   scanner_ = std::make_unique<Scanner>(*store_, options_.scan);
   balancer_ = std::make_unique<DiskBalancer>(*store_, options_.balancer);
@@ -292,6 +294,7 @@ absl::Status Datanode::StartPorts() {
     context_->suspect = [this](const ReplicaInfo& replica) { scanner_->Suspect(replica); };
   }
   ASSIGN_OR_RETURN(transfer_, TransferServer::Start(*context_, io_threads_));
+  ListenLocally();
   reconfiguration_ = std::make_unique<Reconfiguration>(
       std::vector<std::string>{std::string(kDataDirs)}, [this] { return ApplyConfiguration(); });
   client_service_ = std::make_unique<ClientDatanodeService>(
@@ -312,6 +315,19 @@ absl::Status Datanode::StartPorts() {
                              std::move(rpc_options), io_threads_, nullptr,
                              {client_service_.get(), inter_service_.get(), admin_service_.get()}));
   return absl::OkStatus();
+}
+
+// Without it clients of this machine read over TCP like all others.
+void Datanode::ListenLocally() {
+  if (options_.domain_socket.empty()) return;
+  const std::string path = DomainSocketPath(options_.domain_socket, options_.advertised_port != 0
+                                                                        ? options_.advertised_port
+                                                                        : transfer_->port());
+  if (const absl::Status status = transfer_->ListenLocally(path); !status.ok()) {
+    LOG_WARN("no short-circuit reads: {}", status);
+  } else {
+    LOG_INFO("short-circuit reads at {}", path);
+  }
 }
 
 absl::Status Datanode::StartSession() {

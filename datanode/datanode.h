@@ -19,6 +19,7 @@
 #include "common/net/io_threads.h"
 #include "datanode/heartbeat/namenode_session.h"
 #include "datanode/pipeline/disk_pool.h"
+#include "datanode/pipeline/shared_slots.h"
 #include "datanode/pipeline/transfer_server.h"
 #include "datanode/scanner/scanner.h"
 #include "datanode/service/admin_service.h"
@@ -43,6 +44,7 @@ struct DatanodeOptions {
   DiskBalancerOptions balancer;
   TransferOptions transfer;
   uint64_t balance_bandwidth = uint64_t{100} << 20;  // bytes a second that balance may use
+  std::string domain_socket;  // path for clients of this machine, _PORT in it; "": none
   std::string ipc_bind_address = "0.0.0.0";
   uint16_t ipc_port = 0;
   std::string advertised_ip;     // numeric; what clients dial
@@ -98,6 +100,7 @@ class Datanode {
   absl::Status AddVolume(const VolumeSpec& spec);
   absl::StatusOr<std::vector<std::unique_ptr<Volume>>> OpenVolumes(FileSystem& fs);
   absl::Status StartPorts();
+  void ListenLocally();
   absl::Status StartSession();
   void Obey(const internal::Command& command);
   void Verify(const internal::BlockRef& block);
@@ -111,7 +114,9 @@ class Datanode {
   std::function<void(bool)> shut_down_;
   FileSystem* fs_ = nullptr;
   std::string datanode_uuid_;
-  NamenodeSession session_;  // the store tells it of changes
+  NamenodeSession session_;
+  SharedSlots slots_;
+  RevokingEvents events_;  // the store tells of changes
   std::unique_ptr<ReplicaStore> store_;
   BufferPool buffers_;
   IoThreads io_threads_;

@@ -21,6 +21,7 @@ struct OpenFile {
   std::unique_ptr<client::OutputStream> out;
   Mutex position_mu;  // Read and Seek want one thread at a time
   std::atomic<uint64_t> bytes_read = 0;
+  std::atomic<uint64_t> local_bytes_before = 0;  // when the statistics were cleared
   // An exception came in the middle of a write: nothing may follow, and the file is not completed.
   std::atomic<bool> broken = false;
 };

@@ -11,8 +11,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "client/block_reader.h"
 #include "client/socket.h"
+#include "client/transfer_reply.h"
 #include "common/check.h"
 #include "common/fs_error.h"
 #include "wire/transfer/ack.h"

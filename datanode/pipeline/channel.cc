@@ -1,5 +1,7 @@
 #include "datanode/pipeline/channel.h"
 
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 
@@ -13,6 +15,7 @@
 #include "boost/asio/post.hpp"
 #include "common/check.h"
 #include "common/net/congestion.h"
+#include "common/net/domain_socket.h"
 #include "wire/transfer/op.h"
 
 namespace cairn::datanode {
@@ -31,14 +34,27 @@ constexpr size_t kMaxLowWater = size_t{256} << 10;
 
 }  // namespace
 
-Channel::Channel(tcp::socket socket, absl::Duration idle_limit)
+Channel::Channel(Socket socket, absl::Duration idle_limit)
     : socket_(std::move(socket)),
       timer_(socket_.get_executor()),
       idle_limit_(absl::ToChronoNanoseconds(idle_limit)) {
   boost::system::error_code ignored;
   socket_.non_blocking(true, ignored);
   const auto endpoint = socket_.remote_endpoint(ignored);
-  peer_ = absl::StrCat(endpoint.address().to_string(), ":", endpoint.port());
+  takes_descriptors_ = endpoint.protocol().family() == AF_UNIX;
+  if (takes_descriptors_) {
+    ucred peer{};
+    socklen_t size = sizeof(peer);
+    const bool known =
+        ::getsockopt(socket_.native_handle(), SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0;
+    peer_uid_ = known ? peer.uid : static_cast<uid_t>(-1);
+    peer_ = known ? absl::StrCat("process ", peer.pid, " of uid ", peer.uid) : "a local process";
+  } else {
+    tcp::endpoint address;
+    address.resize(endpoint.size());
+    std::memcpy(address.data(), endpoint.data(), endpoint.size());
+    peer_ = absl::StrCat(address.address().to_string(), ":", address.port());
+  }
 }
 
 awaitable<absl::StatusOr<std::shared_ptr<Channel>>> Channel::Connect(std::string ip, uint16_t port,
@@ -125,8 +141,13 @@ void Channel::ArmTimer() {
 
 bool Channel::HasBytes() const {
   std::byte first;
-  return ::recv(const_cast<tcp::socket&>(socket_).native_handle(), &first, 1,
-                MSG_PEEK | MSG_DONTWAIT) > 0;
+  return ::recv(const_cast<Socket&>(socket_).native_handle(), &first, 1, MSG_PEEK | MSG_DONTWAIT) >
+         0;
+}
+
+bool Channel::HasUnreadOutput() const {
+  int bytes = 0;
+  return ::ioctl(const_cast<Socket&>(socket_).native_handle(), SIOCOUTQ, &bytes) == 0 && bytes > 0;
 }
 
 void Channel::SetLowWater(size_t coming) {
@@ -155,8 +176,7 @@ awaitable<absl::Status> Channel::WaitReadable(size_t coming) {
   ++reading_;
   ArmTimer();
   boost::system::error_code error;
-  co_await socket_.async_wait(tcp::socket::wait_read,
-                              asio::redirect_error(asio::use_awaitable, error));
+  co_await socket_.async_wait(Socket::wait_read, asio::redirect_error(asio::use_awaitable, error));
   --waiting_;
   --reading_;
   if (error || closed_) co_return Failure("read", error ? error.value() : EPIPE);
@@ -169,8 +189,7 @@ awaitable<absl::Status> Channel::WaitWritable() {
   ++waiting_;
   ArmTimer();
   boost::system::error_code error;
-  co_await socket_.async_wait(tcp::socket::wait_write,
-                              asio::redirect_error(asio::use_awaitable, error));
+  co_await socket_.async_wait(Socket::wait_write, asio::redirect_error(asio::use_awaitable, error));
   --waiting_;
   if (error || closed_) co_return Failure("write", error ? error.value() : EPIPE);
   co_return absl::OkStatus();
@@ -255,6 +274,15 @@ awaitable<absl::Status> Channel::SendFile(int fd, uint64_t offset, size_t count)
   co_return absl::OkStatus();
 }
 
+awaitable<absl::Status> Channel::WriteDescriptors(std::byte byte, std::span<const int> fds) {
+  while (true) {
+    if (closed_) co_return Failure("write", EPIPE);
+    if (SendDescriptors(socket_.native_handle(), byte, fds) == 1) co_return absl::OkStatus();
+    if (errno != EAGAIN && errno != EWOULDBLOCK) co_return Failure("write", errno);
+    CO_RETURN_IF_ERROR(co_await WaitWritable());
+  }
+}
+
 awaitable<absl::Status> Channel::ReadMore() {
   const size_t old_size = pending_.size();
   pending_.resize(old_size + kReadMoreBytes);
@@ -295,7 +323,7 @@ void Channel::Close() {
   if (closed_) return;
   closed_ = true;
   boost::system::error_code ignored;
-  socket_.shutdown(tcp::socket::shutdown_both, ignored);
+  socket_.shutdown(Socket::shutdown_both, ignored);
   socket_.close(ignored);
   timer_.cancel();
   if (const auto next = close_with_.lock()) next->Close();

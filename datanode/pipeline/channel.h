@@ -21,6 +21,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "boost/asio/any_io_executor.hpp"
+#include "boost/asio/generic/stream_protocol.hpp"
 #include "boost/asio/ip/tcp.hpp"
 #include "boost/asio/steady_timer.hpp"
 #include "datanode/pipeline/async.h"
@@ -29,7 +30,8 @@ namespace cairn::datanode {
 
 class Channel : public std::enable_shared_from_this<Channel> {
  public:
-  Channel(boost::asio::ip::tcp::socket socket, absl::Duration idle_limit);
+  using Socket = boost::asio::generic::stream_protocol::socket;  // TCP's or a UNIX socket
+  Channel(Socket socket, absl::Duration idle_limit);
 
   // Connects to a numeric address. kInvalidArgument: not one. kUnavailable: refused or unreachable.
   static awaitable<absl::StatusOr<std::shared_ptr<Channel>>> Connect(std::string ip, uint16_t port,
@@ -57,6 +59,9 @@ class Channel : public std::enable_shared_from_this<Channel> {
   // Sends `count` bytes of a file. kDataLoss: the file ended before.
   awaitable<absl::Status> SendFile(int fd, uint64_t offset, size_t count);
 
+  // Sends a byte with copies of at most kMaxPassedDescriptors descriptors. takes_descriptors().
+  awaitable<absl::Status> WriteDescriptors(std::byte byte, std::span<const int> fds);
+
   // A length-delimited message of at most `limit_bytes`, through the buffer of read-ahead bytes.
   awaitable<absl::StatusOr<std::string>> ReadDelimited(size_t limit_bytes);
   // Bytes read ahead by ReadDelimited or ReadMore and not yet taken.
@@ -72,6 +77,10 @@ class Channel : public std::enable_shared_from_this<Channel> {
   void Close();
   void Abort();  // any thread
   bool closed() const { return closed_; }
+  // Over a UNIX socket: the peer is on this machine, and can be sent descriptors.
+  bool takes_descriptors() const { return takes_descriptors_; }
+  uid_t peer_uid() const { return peer_uid_; }  // takes_descriptors(); as it was at connecting
+  bool HasUnreadOutput() const;                 // takes_descriptors(); sent, and not taken yet
   std::string PeerName() const;
   boost::asio::any_io_executor executor() { return socket_.get_executor(); }
 
@@ -83,7 +92,7 @@ class Channel : public std::enable_shared_from_this<Channel> {
   void ArmTimer();
   bool HasBytes() const;
 
-  boost::asio::ip::tcp::socket socket_;
+  Socket socket_;
   boost::asio::steady_timer timer_;
   std::chrono::steady_clock::duration idle_limit_;
   std::chrono::steady_clock::time_point deadline_;
@@ -94,6 +103,8 @@ class Channel : public std::enable_shared_from_this<Channel> {
   bool timed_out_ = false;
   bool late_look_ = false;  // the reader has got a little more time for what came in time
   bool closed_ = false;
+  bool takes_descriptors_ = false;
+  uid_t peer_uid_ = 0;
   int low_water_ = 1;  // bytes that make the socket readable
   std::vector<std::byte> pending_;
   std::weak_ptr<Channel> close_with_;

@@ -16,6 +16,7 @@
 #include "datanode/pipeline/channel.h"
 #include "datanode/pipeline/disk_pool.h"
 #include "datanode/pipeline/running_writers.h"
+#include "datanode/pipeline/shared_slots.h"
 #include "datanode/volume/replica_store.h"
 #include "proto/hdfs/data_transfer.pb.h"
 
@@ -57,8 +58,10 @@ struct TransferContext {
   DiskPool& disk;
   BufferPool& buffers;  // of kWriteBufferBytes
   TransferOptions options;
+  SharedSlots& slots;  // of those who read files by descriptors they were given
   std::atomic<uint64_t> bytes_written{0};
   std::atomic<uint64_t> bytes_read{0};
+  std::atomic<int> segment_lines{0};   // connections that stand for shared memory and do nothing
   std::atomic<int> buffer_waiters{0};  // writers that wait for a buffer
   // Has a replica read again that is doubtful. None: what could not be read is condemned at once.
   std::function<void(const ReplicaInfo&)> suspect = nullptr;
@@ -75,6 +78,13 @@ awaitable<bool> TransferBlock(TransferContext& context, std::shared_ptr<Channel>
                               hdfs::OpTransferBlockProto op);
 awaitable<bool> BlockChecksum(TransferContext& context, std::shared_ptr<Channel> channel,
                               hdfs::OpBlockChecksumProto op);
+// Only over a UNIX socket.
+awaitable<bool> RequestShortCircuitFds(TransferContext& context, std::shared_ptr<Channel> channel,
+                                       hdfs::OpRequestShortCircuitAccessProto op);
+awaitable<bool> RequestShortCircuitShm(TransferContext& context, std::shared_ptr<Channel> channel,
+                                       hdfs::ShortCircuitShmRequestProto op);
+awaitable<bool> ReleaseShortCircuitFds(TransferContext& context, std::shared_ptr<Channel> channel,
+                                       hdfs::ReleaseShortCircuitAccessRequestProto op);
 
 // ---- Shared pieces ----
 

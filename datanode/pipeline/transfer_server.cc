@@ -1,12 +1,24 @@
 #include "datanode/pipeline/transfer_server.h"
 
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "boost/asio/co_spawn.hpp"
 #include "boost/asio/detached.hpp"
 #include "boost/asio/ip/address.hpp"
 #include "boost/asio/post.hpp"
 #include "common/clock.h"
+#include "common/io/file_system.h"
 #include "common/logging.h"
+#include "common/net/domain_socket.h"
+#include "common/status_macros.h"
 #include "wire/transfer/op.h"
 
 namespace cairn::datanode {
@@ -14,6 +26,7 @@ namespace {
 
 namespace asio = boost::asio;
 using asio::ip::tcp;
+using LocalProtocol = asio::local::stream_protocol;
 using transfer::Opcode;
 
 constexpr absl::Duration kAcceptRetry = absl::Milliseconds(100);
@@ -32,6 +45,43 @@ awaitable<bool> Dispatch(awaitable<bool> (*run)(TransferContext&, std::shared_pt
     co_return false;
   }
   co_return co_await run(context, channel, std::move(message));
+}
+
+// For everybody to pass through, whatever the umask.
+absl::Status MakeSocketDirectory(const std::string& path) {
+  if (::access(path.c_str(), F_OK) == 0) return absl::OkStatus();
+  RETURN_IF_ERROR(CheckDomainSocketPath(path, /*must_exist=*/false));
+  if (::mkdir(path.c_str(), 0755) != 0 || ::chmod(path.c_str(), 0755) != 0) {
+    return absl::ErrnoToStatus(errno, path);
+  }
+  LOG_INFO("{}: made", path);
+  return absl::OkStatus();
+}
+
+// What a process that is gone has left at `path`, if anything. `path` is short enough for a socket.
+absl::Status RemoveDeadSocket(const std::string& path) {
+  struct stat there {};
+  if (::lstat(path.c_str(), &there) != 0) {
+    return errno == ENOENT ? absl::OkStatus() : absl::ErrnoToStatus(errno, path);
+  }
+  if (!S_ISSOCK(there.st_mode)) {
+    return absl::FailedPreconditionError(absl::StrCat(path, ": is there and is no socket"));
+  }
+  const int probe = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (probe < 0) return absl::ErrnoToStatus(errno, "socket");
+  const absl::Cleanup close = [probe] { ::close(probe); };
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::memcpy(address.sun_path, path.data(), path.size());
+  // A process that is stopped, or has its queue full, has EAGAIN given.
+  if (::connect(probe, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0 ||
+      errno == EAGAIN) {
+    return absl::FailedPreconditionError(absl::StrCat(path, ": another process serves it"));
+  }
+  if (errno != ECONNREFUSED || ::unlink(path.c_str()) != 0) {
+    return absl::ErrnoToStatus(errno, path);
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -60,14 +110,37 @@ absl::StatusOr<std::unique_ptr<TransferServer>> TransferServer::Start(TransferCo
   }
   server->port_ = acceptor->local_endpoint().port();
   server->acceptor_ = acceptor;
+  server->RunAcceptLoop(acceptor);
+  return server;
+}
+
+absl::Status TransferServer::ListenLocally(const std::string& path) {
+  RETURN_IF_ERROR(MakeSocketDirectory(ParentDirectory(path)));
+  RETURN_IF_ERROR(CheckDomainSocketPath(path, /*must_exist=*/false));
+  RETURN_IF_ERROR(RemoveDeadSocket(path));
+  const LocalProtocol::endpoint endpoint(path);
+  boost::system::error_code error;
+  auto acceptor = std::make_shared<LocalProtocol::acceptor>(threads_.context(0));
+  acceptor->open(endpoint.protocol(), error);
+  if (!error) acceptor->bind(endpoint, error);
+  // Whoever may read over TCP may do so here: who it is makes no difference to either.
+  if (!error && ::chmod(path.c_str(), 0666) != 0) error.assign(errno, error.category());
+  if (!error) acceptor->listen(asio::socket_base::max_listen_connections, error);
+  if (error) return absl::UnavailableError(absl::StrCat(path, ": ", error.message()));
+  local_acceptor_ = acceptor;
+  local_path_ = path;
+  RunAcceptLoop(acceptor);
+  return absl::OkStatus();
+}
+
+template <typename Acceptor>
+void TransferServer::RunAcceptLoop(std::shared_ptr<Acceptor> acceptor) {
   {
-    MutexLock lock(server->mu_);
-    ++server->running_;
+    MutexLock lock(mu_);
+    ++running_;
   }
   asio::co_spawn(
-      threads.context(0), [self = server.get(), acceptor] { return self->AcceptLoop(acceptor); },
-      asio::detached);
-  return server;
+      threads_.context(0), [this, acceptor] { return AcceptLoop(acceptor); }, asio::detached);
 }
 
 TransferServer::~TransferServer() {
@@ -78,10 +151,13 @@ TransferServer::~TransferServer() {
 
 void TransferServer::StopAccepting() {
   if (!accepting_.exchange(false) || acceptor_ == nullptr) return;  // null: the port was taken
-  asio::post(threads_.context(0), [acceptor = acceptor_] {
+  asio::post(threads_.context(0), [acceptor = acceptor_, local = local_acceptor_] {
     boost::system::error_code ignored;
     acceptor->close(ignored);
+    if (local != nullptr) local->close(ignored);
   });
+  if (!local_path_.empty()) ::unlink(local_path_.c_str());
+  context_.slots.EndAll();
 }
 
 void TransferServer::Drain(absl::Duration limit) {
@@ -117,11 +193,12 @@ void TransferServer::Ended(uint64_t id) {
   idle_.NotifyAll();
 }
 
-awaitable<void> TransferServer::AcceptLoop(std::shared_ptr<tcp::acceptor> acceptor) {
+template <typename Acceptor>
+awaitable<void> TransferServer::AcceptLoop(std::shared_ptr<Acceptor> acceptor) {
   while (accepting_.load()) {
     boost::system::error_code error;
     asio::io_context& context = threads_.Next();
-    tcp::socket socket =
+    Channel::Socket socket =
         co_await acceptor->async_accept(context, asio::redirect_error(asio::use_awaitable, error));
     if (!accepting_.load()) break;
     if (error) {
@@ -207,11 +284,11 @@ awaitable<bool> TransferServer::ServeOne(std::shared_ptr<Channel> channel) {
       (void)co_await SendError(*channel, hdfs::STATUS_ERROR, "operation not supported");
       co_return false;
     case Opcode::kRequestShortCircuitFds:
+      co_return co_await Dispatch(&RequestShortCircuitFds, context_, channel, body);
     case Opcode::kRequestShortCircuitShm:
+      co_return co_await Dispatch(&RequestShortCircuitShm, context_, channel, body);
     case Opcode::kReleaseShortCircuitFds:
-      (void)co_await SendError(*channel, hdfs::STATUS_ERROR_UNSUPPORTED,
-                               "short-circuit reads need a UNIX socket");
-      co_return false;
+      co_return co_await Dispatch(&ReleaseShortCircuitFds, context_, channel, body);
     default:
       break;
   }

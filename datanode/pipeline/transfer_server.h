@@ -1,7 +1,8 @@
 // datanode/pipeline/transfer_server.h - the data transfer port.
 //
 // One coroutine per connection, on one of the I/O threads; an idle connection costs its socket and
-// a few hundred bytes. Bad input ends the connection it came on and nothing else.
+// a few hundred bytes. Bad input ends the connection it came on and nothing else. A UNIX socket
+// serves the same operations to programs of this machine, and passes them descriptors.
 #pragma once
 
 #include <atomic>
@@ -12,6 +13,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
 #include "boost/asio/ip/tcp.hpp"
+#include "boost/asio/local/stream_protocol.hpp"
 #include "common/mutex.h"
 #include "common/net/io_threads.h"
 #include "datanode/pipeline/async.h"
@@ -29,12 +31,21 @@ class TransferServer {
                                                                IoThreads& threads);
   // Closes every connection, and waits until the last has ended. Not from an I/O thread.
   ~TransferServer();
+
+  // Serves at a UNIX socket too, which every user may connect to; one that a dead process left is
+  // replaced, and a missing last directory made. Once. kFailedPrecondition: others could put a
+  // socket of theirs in its place (common/net/domain_socket.h), or somebody listens there.
+  // kUnavailable and others: it cannot be bound. After an error the server is as it was.
+  absl::Status ListenLocally(const std::string& path);
   TransferServer(const TransferServer&) = delete;
   TransferServer& operator=(const TransferServer&) = delete;
 
   uint16_t port() const { return port_; }
   // Connections open now, for placement by load.
-  int transfers() const { return active_.load(std::memory_order_relaxed); }
+  int transfers() const {
+    return active_.load(std::memory_order_relaxed) -
+           context_.segment_lines.load(std::memory_order_relaxed);
+  }
 
   void StopAccepting();
   // Lets operations finish for `limit`. Clients that are still writing then are told that this node
@@ -49,7 +60,10 @@ class TransferServer {
  private:
   TransferServer(TransferContext& context, IoThreads& threads);
 
-  awaitable<void> AcceptLoop(std::shared_ptr<boost::asio::ip::tcp::acceptor> acceptor);
+  template <typename Acceptor>
+  void RunAcceptLoop(std::shared_ptr<Acceptor> acceptor) ABSL_LOCKS_EXCLUDED(mu_);
+  template <typename Acceptor>
+  awaitable<void> AcceptLoop(std::shared_ptr<Acceptor> acceptor);
   awaitable<void> Serve(std::shared_ptr<Channel> channel, uint64_t id);
   awaitable<void> ServeOperations(std::shared_ptr<Channel> channel);
   awaitable<bool> ServeOne(std::shared_ptr<Channel> channel);
@@ -61,6 +75,8 @@ class TransferServer {
   IoThreads& threads_;
   uint16_t port_ = 0;
   std::shared_ptr<boost::asio::ip::tcp::acceptor> acceptor_;
+  std::shared_ptr<boost::asio::local::stream_protocol::acceptor> local_acceptor_;
+  std::string local_path_;
   std::atomic<int> active_{0};
   std::atomic<bool> accepting_{true};
   Mutex mu_;

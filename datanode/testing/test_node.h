@@ -78,9 +78,9 @@ class TestNode {
     CHECK_OK((*volume)->AdoptCluster("CID-test", kPool));
     std::vector<std::unique_ptr<Volume>> volumes;
     volumes.push_back(*std::move(volume));
-    store = std::make_unique<ReplicaStore>(std::move(volumes), store_options, events);
+    store = std::make_unique<ReplicaStore>(std::move(volumes), store_options, revoking);
     CHECK_OK(store->Load());
-    context.reset(new TransferContext{*store, disk, buffers, options});
+    context.reset(new TransferContext{*store, disk, buffers, options, slots});
     auto started = TransferServer::Start(*context, threads);
     CHECK(started.ok()) << started.status();
     server = *std::move(started);
@@ -93,6 +93,8 @@ class TestNode {
   uint16_t port() const { return server->port(); }
 
   RecordedEvents events;
+  SharedSlots slots;
+  RevokingEvents revoking{slots, events};
   std::unique_ptr<ReplicaStore> store;
   BufferPool buffers;
   IoThreads threads{2, "io"};

@@ -37,6 +37,7 @@ hdfs::OpWriteBlockProto WriteOp(const TestBlock& block, const std::vector<uint16
 class TransferClient {
  public:
   explicit TransferClient(uint16_t port);  // connects to 127.0.0.1; a failure ends the program
+  explicit TransferClient(const std::string& socket_path);  // a UNIX socket
   ~TransferClient();
   TransferClient(const TransferClient&) = delete;
   TransferClient& operator=(const TransferClient&) = delete;
@@ -44,12 +45,14 @@ class TransferClient {
   // False: the connection is gone.
   bool Send(absl::string_view bytes);
   bool SendOp(transfer::Opcode opcode, const google::protobuf::MessageLite& message);
+  int fd() const { return fd_; }
   void ShutdownWrite();
   void Close();
 
   // kUnavailable: the stream ended.
   absl::StatusOr<hdfs::BlockOpResponseProto> ReadReply();
   absl::StatusOr<transfer::PipelineAck> ReadAck();
+  absl::StatusOr<std::string> ReadDelimited();  // a message
   // True once the peer has closed; waits for it.
   bool AtEnd();
 
@@ -78,7 +81,6 @@ class TransferClient {
   std::string EncodePacket(int64_t seqno, uint64_t offset, absl::string_view data, bool sync,
                            bool flip) const;
   bool ReadFully(void* out, size_t size);
-  absl::StatusOr<std::string> ReadDelimited();
 
   int fd_ = -1;
 };

@@ -82,6 +82,7 @@ absl::StatusOr<std::unique_ptr<ReplicaWriter>> ReplicaStore::Reopen(Claim claim,
                         absl::StrCat(NameOf(old), ": ", files.status().message()));
   }
   const DataChecksum& checksum = files->checksum;
+  events_.FilesChange(old.block);
   bool moved = false;  // data or meta are no longer where they were
   const auto move = [&]() -> absl::Status {
     if (old.state == ReplicaState::kFinalized) {
@@ -125,6 +126,7 @@ absl::StatusOr<std::unique_ptr<ReplicaWriter>> ReplicaStore::Reopen(Claim claim,
        .length = keep_length,
        .volume = old.volume},
       claim.open);
+  events_.FilesChange(old.block);  // who came since then
   std::unique_ptr<ReplicaWriter> writer(new ReplicaWriter(*this, volume, old.volume, old.block,
                                                           new_stamp, ReplicaState::kBeingWritten,
                                                           checksum, claim.open, 0));

@@ -141,7 +141,10 @@ void ReplicaStore::DropReplica(BlockId block, int volume) {
     const auto found = replicas_.find(block);
     if (found == replicas_.end() || found->second.volume != volume) return;
     open = found->second.open;
-    if (open == nullptr || !open->has_writer()) return EraseEntry(block);
+    if (open == nullptr || !open->has_writer()) {
+      events_.FilesChange(block);
+      return EraseEntry(block);
+    }
   }
   open->EndWriter([this, block, volume] { DropReplica(block, volume); });
 }

@@ -62,6 +62,10 @@ class ReplicaEvents {
     Changed(Kind::kDeleted, from, before);
     Changed(Kind::kFinalized, to, after);
   }
+  // The files of a replica are about to be written on or cut, or are given up with their volume:
+  // who reads them by himself is to stop. With or without the store locked: nothing of the store
+  // may be called.
+  virtual void FilesChange(BlockId /*block*/) {}
   // Its replicas are gone with it; no Changed tells of each. The next heartbeat should.
   virtual void VolumeFailed(const Volume& /*volume*/) {}
 };

@@ -110,7 +110,10 @@ int hdfsFileGetReadStatistics(hdfsFile handle, hdfsReadStatistics** stats) {
   return Call("hdfsFileGetReadStatistics", -1, [&]() -> absl::StatusOr<int> {
     ASSIGN_OR_RETURN(const FilePtr file, FindForReading(handle));
     if (stats == nullptr) return absl::InvalidArgumentError("there is no place for the result");
-    *stats = new hdfsReadStatistics{.totalBytesRead = file->bytes_read};
+    const uint64_t local = file->in->local_bytes() - file->local_bytes_before;
+    *stats = new hdfsReadStatistics{.totalBytesRead = file->bytes_read,
+                                    .totalLocalBytesRead = local,
+                                    .totalShortCircuitBytesRead = local};
     return 0;
   });
 }
@@ -124,6 +127,7 @@ int hdfsFileClearReadStatistics(hdfsFile handle) {
   return CallForErrno("hdfsFileClearReadStatistics", [&]() -> absl::StatusOr<int> {
     ASSIGN_OR_RETURN(const FilePtr file, FindForReading(handle));
     file->bytes_read = 0;
+    file->local_bytes_before = file->in->local_bytes();
     return 0;
   });
 }

@@ -12,6 +12,10 @@ from harness.cluster import MiniCluster, resident_bytes
 from harness.proxy import Cut, Proxy
 
 
+# A client of the same machine would read the datanodes' files by itself.
+OVER_TCP = ("-D", "dfs.client.read.shortcircuit=false")
+
+
 class LostReplies(Case):
     """fault 38: the answer was lost after the effect; the retry gets that answer."""
 
@@ -211,7 +215,7 @@ class Streaming(Case):
             cluster.put(data, "/read", "-D", "dfs.blocksize=4m")
             for victim in cluster.datanodes:
                 reader = subprocess.Popen(
-                    [env.program("cairn"), "dfs", "-cat", "/read"],
+                    [env.program("cairn"), "dfs", *OVER_TCP, "-cat", "/read"],
                     stdout=subprocess.PIPE,
                     env=cluster.environment(),
                 )
@@ -237,6 +241,32 @@ class Streaming(Case):
                 self.assertTrue(cluster.cat("/write") == data)
                 cluster.start(victim)
                 self.eventually(lambda: cluster.live_datanodes() == 4, "all datanodes")
+
+    def test_datanodes_are_stopped_while_a_client_reads(self):
+        """fault 20: the one that sends falls silent, and the reader goes on with another at the same
+        byte, long before the time-out that counts where there is no other"""
+        patience = {
+            "cairn.client.read.silence.limit": "1s",
+            "dfs.client.socket-timeout": "3600s",
+        }
+        with MiniCluster(datanodes=3, conf=patience) as cluster:
+            data = os.urandom(48 << 20)
+            cluster.put(data, "/read")
+            reader = subprocess.Popen(
+                [env.program("cairn"), "dfs", *OVER_TCP, "-cat", "/read"],
+                stdout=subprocess.PIPE,
+                env=cluster.environment(),
+            )
+            seen = reader.stdout.read(1 << 20)
+            # Whichever it reads from, it is among them; a pipe and a socket hold less than is read.
+            for victim in cluster.datanodes:
+                cluster.pause(victim)
+                seen += reader.stdout.read(14 << 20)
+                cluster.resume(victim)
+            seen += reader.stdout.read()
+            reader.stdout.close()
+            self.assertEqual(reader.wait(60 * env.SLOW), 0)
+            self.assertTrue(seen == data)
 
     def put_while_one_stops(self, cluster, command, victim):
         """fault 20: connections stay open and nothing moves; the node before the stopped one, which

@@ -36,6 +36,8 @@ if __name__ != "__main__":
                     "cairn.namenode.store.tail.age": "1s",
                     # Rot that no reader meets is found in seconds, not in weeks.
                     "cairn.datanode.scan.period": "5s",
+                    # Over TCP, or from the datanodes' files.
+                    "dfs.client.read.shortcircuit": random.choice(["true", "false"]),
                 },
             ) as cluster:
                 load = Load(

@@ -12,6 +12,8 @@
 #include "client/datanode_admin.h"
 #include "common/config.h"
 #include "common/io/run_program.h"
+#include "common/net/domain_socket.h"
+#include "common/net/own_addresses.h"
 #include "common/status_macros.h"
 #include "tools/cluster_options.h"
 #include "tools/doctor/judge.h"
@@ -43,11 +45,20 @@ void CheckWithDaemons(const std::string& conf, DoctorFacts& facts) {
   }
 }
 
+// Of a datanode of this machine, whether clients may have its replicas' descriptors.
+std::string CheckLocalReads(const client::NodeFacts& node, const client::ClientOptions& options) {
+  if (!options.short_circuit || options.domain_socket_path.empty()) return "";
+  if (!IsOwnAddress(node.ip, OwnAddresses())) return "";
+  const std::string path = DomainSocketPath(options.domain_socket_path, node.transfer_port);
+  return std::string(CheckDomainSocketPath(path, /*must_exist=*/true).message());
+}
+
 void CheckDatanodes(const client::ClientOptions& options, DoctorFacts& facts) {
   for (const client::NodeFacts& node : facts.cluster.nodes) {
     if (node.liveness == client::NodeLiveness::kDead) continue;
     DatanodeCheck& check = facts.datanodes.emplace_back();
     check.node = node.name();
+    check.no_local_reads = CheckLocalReads(node, options);
     const auto datanode =
         client::DatanodeAdmin::Connect(absl::StrCat(node.ip, ":", node.ipc_port), options);
     check.reached = datanode.status();

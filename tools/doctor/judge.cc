@@ -230,6 +230,12 @@ class Doctor {
   void CheckDatanodes() {
     std::set<std::string> versions = {f_.cluster.version};
     for (const DatanodeCheck& node : f_.datanodes) {
+      if (!node.no_local_reads.empty()) {
+        Add(Severity::kNote, "local reads",
+            absl::StrCat("programs of this machine read from ", node.node,
+                         " over TCP: ", node.no_local_reads),
+            "see \"Local reads\" in docs/operations.md, and the beginning of the datanode's log");
+      }
       if (!node.reached.ok()) {
         Add(Severity::kWarning, "network",
             absl::StrCat(node.node, " cannot be asked from here: ", node.reached.message()),

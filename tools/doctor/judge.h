@@ -29,6 +29,7 @@ struct DatanodeCheck {
   absl::Status reached;
   std::optional<ClockOffset> clock;
   client::DatanodeStatus status;
+  std::string no_local_reads;  // why none are made of it from this machine; empty: it is well
 };
 
 struct DoctorFacts {
@@ -51,7 +52,7 @@ struct Finding {
   std::string advice;  // what to do
 };
 
-// Errors first. Notes are no trouble: they tell what could not be checked.
+// Errors first. Notes are no trouble: they tell what could not be checked, or could be faster.
 std::vector<Finding> Diagnose(const DoctorFacts& facts);
 
 }  // namespace cairn::tools

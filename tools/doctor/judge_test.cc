@@ -166,5 +166,14 @@ TEST(DoctorTest, DatanodesThatCannotBeAskedAndOtherVersionsAreTold) {
   EXPECT_THAT(findings[1].what, HasSubstr("several versions run: 1, 2"));
 }
 
+TEST(DoctorTest, ThatADatanodeOfThisMachineIsReadOverTcpIsNoTrouble) {
+  DoctorFacts facts = Healthy();
+  facts.datanodes[1].no_local_reads = "/run/cairn/dn.9866: No such file or directory";
+  const Finding finding = TheFinding(facts);
+  EXPECT_EQ(finding.severity, Severity::kNote);
+  EXPECT_EQ(finding.check, "local reads");
+  EXPECT_THAT(finding.what, HasSubstr("/run/cairn/dn.9866"));
+}
+
 }  // namespace
 }  // namespace cairn::tools

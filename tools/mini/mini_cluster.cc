@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -238,6 +239,12 @@ absl::Status MiniCluster::Save() const {
   return WriteFile(directory_ + "/conf/mini.json", saved.dump(2) + "\n");
 }
 
+// None where the directory's name is too long for one.
+std::string MiniCluster::DomainSocket() const {
+  const std::string longest = directory_ + "/run/dn.65535";
+  return longest.size() < sizeof(sockaddr_un{}.sun_path) ? directory_ + "/run/dn._PORT" : "";
+}
+
 absl::Status MiniCluster::WriteConfiguration() const {
   RETURN_IF_ERROR(WriteFile(directory_ + "/conf/core-site.xml", XmlFile({{"fs.defaultFS", uri_}})));
   std::vector<std::pair<std::string, std::string>> properties = {
@@ -247,6 +254,7 @@ absl::Status MiniCluster::WriteConfiguration() const {
       {"dfs.replication",
        absl::StrCat(std::min<size_t>(3, std::max<size_t>(1, datanodes_.size())))},
       {"dfs.heartbeat.interval", "1"},
+      {"dfs.domain.socket.path", DomainSocket()},
       // Few datanodes: a Hadoop client goes on with those that are left.
       {"dfs.client.block.write.replace-datanode-on-failure.best-effort", "true"},
   };

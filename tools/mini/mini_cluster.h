@@ -62,6 +62,7 @@ class MiniCluster {
   };
 
   absl::Status Save() const;
+  std::string DomainSocket() const;
   absl::Status WriteConfiguration() const;
   // Where the namenode keeps its state: D/namenode unless -D dfs.namenode.name.dir says otherwise.
   std::string NamenodeDirectory() const;

@@ -192,7 +192,7 @@ int hdfsUnbufferFile(hdfsFile file);
 
 struct hdfsReadStatistics {
   uint64_t totalBytesRead;
-  uint64_t totalLocalBytesRead; /* 0: not known */
+  uint64_t totalLocalBytesRead; /* as the next; what a datanode of this machine sends is not in it */
   uint64_t totalShortCircuitBytesRead;
   uint64_t totalZeroCopyBytesRead;
 };

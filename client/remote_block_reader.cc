@@ -1,10 +1,11 @@
-#include "client/block_reader.h"
+#include "client/remote_block_reader.h"
 
 #include <algorithm>
 #include <cstring>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "client/transfer_reply.h"
 #include "common/status_macros.h"
 #include "proto/hdfs/data_transfer.pb.h"
 #include "wire/transfer/op.h"
@@ -21,44 +22,14 @@ constexpr int64_t kPacketsBetweenLooks = 16;  // at the receive buffer, which th
 
 }  // namespace
 
-absl::Status FromTransferStatus(int status, const std::string& message, const std::string& what) {
-  if (status == hdfs::STATUS_SUCCESS) return absl::OkStatus();
-  const std::string text = absl::StrCat(
-      what, ": ", message.empty() ? absl::StrCat("transfer status ", status) : message);
-  if (status == hdfs::STATUS_ERROR_ACCESS_TOKEN) return absl::UnauthenticatedError(text);
-  return absl::UnavailableError(text);
-}
-
-absl::Status ReceiveDelimited(Socket& socket, google::protobuf::MessageLite& message) {
-  // The length byte by byte, so that nothing after the message is taken from the socket.
-  uint64_t length = 0;
-  for (int shift = 0;; shift += 7) {
-    std::byte byte;
-    RETURN_IF_ERROR(socket.Receive(std::span(&byte, 1)));
-    length |= static_cast<uint64_t>(byte & std::byte{0x7F}) << shift;
-    if ((byte & std::byte{0x80}) == std::byte{0}) break;
-    if (shift == 28) return absl::UnavailableError(socket.peer() + ": sent a malformed length");
-  }
-  if (length > transfer::kMaxReplyBytes) {
-    return absl::UnavailableError(
-        absl::StrCat(socket.peer(), ": sent a message of ", length, " bytes"));
-  }
-  std::string body(length, '\0');
-  RETURN_IF_ERROR(socket.Receive(std::as_writable_bytes(std::span(body))));
-  if (!message.ParseFromString(body)) {
-    return absl::UnavailableError(socket.peer() + ": sent a malformed message");
-  }
-  return absl::OkStatus();
-}
-
-BlockReader::BlockReader(Socket socket, const Request& request)
+RemoteBlockReader::RemoteBlockReader(Socket socket, const Request& request)
     : socket_(std::move(socket)),
       end_(request.offset + request.length),
       verify_(request.verify),
       position_(request.offset) {}
 
-absl::StatusOr<std::unique_ptr<BlockReader>> BlockReader::Open(Socket socket,
-                                                               const Request& request) {
+absl::StatusOr<std::unique_ptr<RemoteBlockReader>> RemoteBlockReader::Open(Socket socket,
+                                                                           const Request& request) {
   hdfs::OpReadBlockProto op;
   auto& header = *op.mutable_header();
   *header.mutable_baseheader()->mutable_block() = request.block;
@@ -67,7 +38,8 @@ absl::StatusOr<std::unique_ptr<BlockReader>> BlockReader::Open(Socket socket,
   op.set_offset(request.offset);
   op.set_len(request.length);
   op.set_sendchecksums(request.verify);
-  std::unique_ptr<BlockReader> reader(new BlockReader(std::move(socket), request));
+  socket.SetReadTimeout(request.silence_limit);
+  std::unique_ptr<RemoteBlockReader> reader(new RemoteBlockReader(std::move(socket), request));
   const std::string bytes = transfer::EncodeOp(transfer::Opcode::kReadBlock, op);
   RETURN_IF_ERROR(reader->socket_.Send(std::as_bytes(std::span(bytes))));
 
@@ -92,16 +64,16 @@ absl::StatusOr<std::unique_ptr<BlockReader>> BlockReader::Open(Socket socket,
   return reader;
 }
 
-absl::Status BlockReader::Broken(absl::string_view what) const {
+absl::Status RemoteBlockReader::Broken(absl::string_view what) const {
   return absl::UnavailableError(absl::StrCat(socket_.peer(), ": the datanode sent ", what));
 }
 
-absl::Status BlockReader::ReceiveHeader() {
+absl::Status RemoteBlockReader::ReceiveHeader() {
   RETURN_IF_ERROR(socket_.Receive(next_header_));
   return DecodeNextHeader();
 }
 
-absl::Status BlockReader::DecodeNextHeader() {
+absl::Status RemoteBlockReader::DecodeNextHeader() {
   const std::span<const std::byte> bytes = next_header_;
   absl::StatusOr<transfer::PacketPrefix> prefix =
       transfer::DecodePacketPrefix(bytes.first<kPacketPrefixBytes>());
@@ -124,7 +96,7 @@ absl::Status BlockReader::DecodeNextHeader() {
   return CheckHeader();
 }
 
-absl::Status BlockReader::CheckHeader() const {
+absl::Status RemoteBlockReader::CheckHeader() const {
   if (packet_.seqno != next_seqno_) {
     return Broken(absl::StrCat("packet ", packet_.seqno, " instead of ", next_seqno_));
   }
@@ -141,7 +113,7 @@ absl::Status BlockReader::CheckHeader() const {
 }
 
 // While so much is still to come after this packet, no wait inside it can wait for ever.
-void BlockReader::ChooseLowWater() {
+void RemoteBlockReader::ChooseLowWater() {
   const uint64_t after_packet = end_ - std::min(end_, received_ + packet_.data_bytes);
   if (after_packet < kLowWaterBytes) {
     socket_.SetLowWater(1);
@@ -150,7 +122,7 @@ void BlockReader::ChooseLowWater() {
   }
 }
 
-absl::Status BlockReader::ReceivePacket(std::span<std::byte> data) {
+absl::Status RemoteBlockReader::ReceivePacket(std::span<std::byte> data) {
   checksums_.resize(prefix_.payload_bytes - packet_.data_bytes);
   ChooseLowWater();
   iovec buffers[] = {{checksums_.data(), checksums_.size()},
@@ -168,7 +140,7 @@ absl::Status BlockReader::ReceivePacket(std::span<std::byte> data) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<size_t> BlockReader::Read(std::span<std::byte> out) {
+absl::StatusOr<size_t> RemoteBlockReader::Read(std::span<std::byte> out) {
   if (out.empty() || position_ == end_) return 0;
   if (buffered_.empty()) {
     const bool whole = packet_.data_bytes <= out.size() && received_ == position_ &&
@@ -198,7 +170,7 @@ absl::StatusOr<size_t> BlockReader::Read(std::span<std::byte> out) {
   return bytes;
 }
 
-absl::Status BlockReader::ReceiveTrailer() {
+absl::Status RemoteBlockReader::ReceiveTrailer() {
   // CheckHeader has seen that packet_ is the empty last one. The datanode keeps the connection once
   // it has been told how the read went.
   hdfs::ClientReadStatusProto status;
@@ -209,7 +181,7 @@ absl::Status BlockReader::ReceiveTrailer() {
   return absl::OkStatus();  // the data is here; a connection that fails now is only not kept
 }
 
-std::optional<Socket> BlockReader::Release() {
+std::optional<Socket> RemoteBlockReader::Release() {
   if (!finished_) return std::nullopt;
   finished_ = false;
   return std::move(socket_);
