@@ -92,7 +92,8 @@ absl::StatusOr<Inode*> View::FindById(InodeId id) {
   return inode;
 }
 
-// Paths begin at the root, but /.reserved/.inodes/ID begins at an inode.
+// Paths begin at the root, but /.reserved/.inodes/ID begins at an inode, and with /.. behind it at
+// the inode's directory. The root is its own.
 absl::StatusOr<size_t> View::ResolveStart(const Path& path, Resolved* out) {
   out->depth = path.components.size();
   if (!path.is_root()) out->last = path.components.back();
@@ -103,14 +104,17 @@ absl::StatusOr<size_t> View::ResolveStart(const Path& path, Resolved* out) {
     out->chain.push_back(&tree_.root());
     return 0;
   }
-  ASSIGN_OR_RETURN(Inode* const start, FindById(InodeId{id}));
+  ASSIGN_OR_RETURN(Inode * start, FindById(InodeId{id}));
   if (start == nullptr) {
     out->chain.push_back(&tree_.root());
     return 0;  // "/.reserved" never exists: the path is reported missing
   }
+  const bool to_parent = path.components.size() > 3 && path.components[3] == "..";
+  if (to_parent && start->parent != nullptr) start = start->parent;
   for (Inode* at = start; at != nullptr; at = at->parent) out->chain.insert(out->chain.begin(), at);
-  out->depth = out->chain.size() - 1 + path.components.size() - 3;
-  return 3;
+  const size_t used = to_parent ? 4 : 3;
+  out->depth = out->chain.size() - 1 + path.components.size() - used;
+  return used;
 }
 
 absl::StatusOr<Resolved> View::Resolve(const Path& path, IfBlocked if_blocked) {

@@ -12,6 +12,12 @@ absl::Status Invalid(absl::string_view text, absl::string_view rule) {
                      absl::StrCat("Invalid path name ", ForMessage(text), ": ", rule));
 }
 
+// Whether what has been parsed so far is /.reserved/.inodes/ID.
+bool IsInode(const Path& path) {
+  return path.components.size() == 3 && path.components[0] == ".reserved" &&
+         path.components[1] == ".inodes";
+}
+
 }  // namespace
 
 absl::string_view ForMessage(absl::string_view text) { return text.substr(0, 512); }
@@ -30,7 +36,10 @@ absl::StatusOr<Path> ParsePath(absl::string_view text) {
     if (end == absl::string_view::npos) end = text.size();
     const absl::string_view name = text.substr(begin, end - begin);
     if (name.empty()) return Invalid(text, "a component is empty");
-    if (name == "." || name == "..") return Invalid(text, "a component is . or ..");
+    const bool is_parent = name == ".." && IsInode(path);
+    if (name == "." || (name == ".." && !is_parent)) {
+      return Invalid(text, "a component is . or ..");
+    }
     if (name.find_first_of(absl::string_view(":\0", 2)) != absl::string_view::npos) {
       return Invalid(text, "a component has a ':' or a zero byte");
     }

@@ -1,8 +1,9 @@
 // namenode/namespace/path.h - absolute paths as clients send them, checked and split once.
 //
 // Rules are HDFS's: absolute, no empty, "." or ".." component, no ':' or NUL in a component; one
-// trailing '/' is tolerated. Limits are HDFS's too. Names are UTF-8: where HDFS silently stores
-// something else for bytes that are not, they are refused here.
+// trailing '/' is tolerated. In /.reserved/.inodes/ID/.. the directory of an inode has its place.
+// Limits are HDFS's too. Names are UTF-8: where HDFS silently stores something else for bytes that
+// are not, they are refused here.
 #pragma once
 
 #include <cstddef>

@@ -41,6 +41,16 @@ TEST(PathTest, WhatIsNoPathIsRefused) {
   EXPECT_THAT(ParsePath(absl::string_view("/a\0b", 4)), IsFsError(FsError::kInvalidPath));
 }
 
+TEST(PathTest, ADirectoryMayBeNamedByAnInodeInIt) {
+  EXPECT_OK(ParsePath("/.reserved/.inodes/16386/.."));
+  ASSERT_OK_AND_ASSIGN(const Path path, ParsePath("/.reserved/.inodes/16386/../f"));
+  EXPECT_THAT(path.components, ElementsAre(".reserved", ".inodes", "16386", "..", "f"));
+  for (const absl::string_view text : {"/.reserved/.inodes/..", "/.reserved/.inodes/1/../..",
+                                       "/.reserved/.inodes/1/a/..", "/a/.inodes/1/.."}) {
+    EXPECT_THAT(ParsePath(text), IsFsError(FsError::kInvalidPath)) << text;
+  }
+}
+
 TEST(PathTest, NamesAreAnyUtf8) {
   ASSERT_OK_AND_ASSIGN(const Path path, ParsePath("/\xc3\xa9/\n\x01/..."));
   EXPECT_THAT(path.components, ElementsAre("\xc3\xa9", "\n\x01", "..."));

@@ -88,6 +88,21 @@ TEST_F(ReadTest, APathMayBeginAtAnInode) {
   EXPECT_EQ(nn_.Stat(by_id + "/f"), std::nullopt);
 }
 
+TEST_F(ReadTest, APathMayBeginAtTheDirectoryOfAnInode) {
+  nn_.WriteFile("/d/f", {10});
+  nn_.WriteFile("/e/g", {20});
+  const std::string f = absl::StrCat("/.reserved/.inodes/", ToInt(nn_.Stat("/d/f")->id));
+  EXPECT_EQ(nn_.Stat(f + "/..")->id, nn_.Stat("/d")->id);
+  EXPECT_EQ(nn_.Stat(f + "/../f")->length, 10u);
+  EXPECT_EQ(nn_.Stat(f + "/../g"), std::nullopt);
+  ASSERT_OK(nn_->Rename(kSuper, "/d/f", "/e/f").value);
+  EXPECT_EQ(nn_.Stat(f + "/../g")->length, 20u);
+  nn_.WriteFile(f + "/../made");
+  EXPECT_TRUE(nn_.Exists("/e/made"));
+  EXPECT_EQ(nn_.Stat(absl::StrCat("/.reserved/.inodes/", ToInt(kRootInode), "/.."))->id,
+            kRootInode);
+}
+
 TEST_F(ReadTest, AnInodesAncestorsAreSearchedToo) {
   nn_.Mkdir("/closed", kSuper, 0700);
   nn_.WriteFile("/closed/f");
