@@ -10,7 +10,7 @@ namespace cairn {
 namespace {
 
 constexpr absl::string_view kPayloadUrl = "cairn/FsError";
-constexpr uint32_t kLastFsError = static_cast<uint32_t>(FsError::kSnapshot);
+constexpr uint32_t kLastFsError = static_cast<uint32_t>(FsError::kChanged);
 
 }  // namespace
 
@@ -43,6 +43,7 @@ absl::StatusCode CodeOf(FsError error) {
     case FsError::kRetriable:
       return absl::StatusCode::kUnavailable;
     case FsError::kLeaseExpired:
+    case FsError::kChanged:
       return absl::StatusCode::kAborted;
     case FsError::kUnsupported:
     case FsError::kNoSuchMethod:

@@ -46,6 +46,7 @@ enum class FsError : uint8_t {
   kJavaIllegalArgument = 27,  // kInvalidArgument: java.lang.IllegalArgumentException
   kListingStartGone = 28,     // kNotFound: DirectoryListingStartAfterNotFoundException
   kSnapshot = 29,             // kFailedPrecondition
+  kChanged = 30,              // kAborted: the file is not any more what the caller takes it for
 };
 
 // The absl code that goes with `error`, as listed above.

@@ -84,6 +84,8 @@ int ErrnoOf(const absl::Status& status) {
       return EDQUOT;
     case FsError::kSnapshot:
       return EPERM;
+    case FsError::kChanged:
+      return ESTALE;
     case FsError::kIo:
       return ErrnoOfText(status.message());
     case FsError::kLeaseExpired:

@@ -41,6 +41,7 @@ TEST(Errno, EveryErrorOfAServerHasOne) {
       {FsError::kJavaIllegalArgument, EINVAL},
       {FsError::kListingStartGone, EIO},
       {FsError::kSnapshot, EPERM},
+      {FsError::kChanged, ESTALE},
   };
   for (const auto& [error, number] : kTable) {
     EXPECT_EQ(ErrnoOf(MakeFsError(error, "text")), number) << static_cast<int>(error);

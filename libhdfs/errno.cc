@@ -49,6 +49,7 @@ constexpr Row kRows[] = {
     {FsError::kJavaIllegalArgument, EINVAL, "IllegalArgumentException"},
     {FsError::kListingStartGone, EINTERNAL, "DirectoryListingStartAfterNotFoundException"},
     {FsError::kSnapshot, EPERM, "SnapshotException"},
+    {FsError::kChanged, EINTERNAL, "ConcurrentModificationException"},
 };
 
 // What a status is that names no FsError.

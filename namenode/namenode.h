@@ -57,6 +57,15 @@ struct AddBlockRequest {
   bool ignore_locality = false;
 };
 
+// A closed file's blocks replaced by some of its own and of another file, which vanishes.
+struct ReplaceBlocksRequest {
+  absl::string_view target, source;  // paths; an empty source: there is none
+  absl::string_view client_name;
+  InodeId target_id = kNoInode;        // `target` is this file
+  std::vector<BlockVersion> expected;  // all its blocks that hold bytes, as the caller knows them
+  std::vector<BlockId> blocks;         // all that it is to have, in their order
+};
+
 struct SafeModeStatus {
   bool on = false;
   std::string reason;  // one line: what is known, what is missing, when it will end
@@ -124,6 +133,9 @@ class Namenode {
   virtual Outcome<uint32_t> GetStoragePolicy(const Caller&, absl::string_view path) = 0;
   virtual Outcome<Nothing> Concat(const Caller&, absl::string_view target,
                                   const std::vector<std::string>& sources) = 0;
+  // In one edit. kChanged: the target is not what was expected. kAlreadyBeingCreated: somebody
+  // writes it. kIllegalArgument: the source does not fit, a block is of neither or named twice.
+  virtual Outcome<Nothing> ReplaceBlocks(const Caller&, const ReplaceBlocksRequest&) = 0;
   // True: the bytes are gone. False: recovery of the last block has begun.
   virtual Outcome<bool> Truncate(const Caller&, absl::string_view path, uint64_t new_length,
                                  absl::string_view client_name) = 0;

@@ -151,6 +151,7 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
   Outcome<uint32_t> GetStoragePolicy(const Caller&, absl::string_view path) override;
   Outcome<Nothing> Concat(const Caller&, absl::string_view target,
                           const std::vector<std::string>& sources) override;
+  Outcome<Nothing> ReplaceBlocks(const Caller&, const ReplaceBlocksRequest&) override;
   Outcome<bool> Truncate(const Caller&, absl::string_view path, uint64_t new_length,
                          absl::string_view client_name) override;
   Outcome<FileStatus> Create(const Caller&, absl::string_view path, const CreateOptions&) override;

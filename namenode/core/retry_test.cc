@@ -187,6 +187,22 @@ TEST_P(RetryTest, Concat) {
   EXPECT_EQ(nn_.Stat("/t")->length, 30u);
 }
 
+TEST_P(RetryTest, ReplaceBlocks) {
+  nn_.WriteFile("/t", {10});
+  nn_.WriteFile("/s", {20});
+  ReplaceBlocksRequest request{.target = "/t", .source = "/s", .client_name = "c"};
+  request.target_id = nn_.Stat("/t")->id;
+  request.expected = {nn_->GetBlockLocations(kSuper, "/t", 0, 1).value->blocks.at(0).block};
+  request.blocks = {nn_->GetBlockLocations(kSuper, "/s", 0, 1).value->blocks.at(0).block.id};
+  ASSERT_OK(nn_->ReplaceBlocks(Call(1), request).value);
+  Again();
+  EXPECT_OK(nn_->ReplaceBlocks(Call(1), request).value);
+  EXPECT_EQ(nn_.Stat("/t")->length, 20u);
+  ExpectNothingWritten();
+  EXPECT_THAT(nn_->ReplaceBlocks(Call(2), request).value, IsFsError(FsError::kFileNotFound))
+      << "the source";
+}
+
 TEST_P(RetryTest, UpdatePipeline) {
   nn_.Create("/f");
   const BlockVersion block = nn_.AddBlock("/f").block;

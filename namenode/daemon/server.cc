@@ -19,6 +19,7 @@
 #include "namenode/offline/restore.h"
 #include "namenode/offline/upgrade.h"
 #include "namenode/service/rpc/admin_protocol_service.h"
+#include "namenode/service/rpc/cairn_protocol_service.h"
 #include "namenode/service/rpc/ha_protocol_service.h"
 #include "namenode/service/rpc/refresh_service.h"
 #include "namenode/service/rpc/user_mappings_service.h"
@@ -395,6 +396,7 @@ absl::Status NamenodeServer::Serve(const Config& config) {
   };
   services_.push_back(std::make_unique<AdminProtocolService>(*namenode_, operations_, SystemClock(),
                                                              std::move(admin)));
+  services_.push_back(std::make_unique<CairnProtocolService>(*namenode_, operations_));
   services_.push_back(std::make_unique<HaProtocolService>());
   services_.push_back(std::make_unique<UserMappingsService>(
       [this](absl::string_view user) { return *groups_->GroupsOf(user); }));

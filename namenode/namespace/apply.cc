@@ -88,6 +88,8 @@ absl::Status Tree::ApplyChange(const edit::Edit& edit, TxId txid) {
       return ApplyTruncate(edit.truncate(), time_ms, txid);
     case edit::Edit::kConcat:
       return ApplyConcat(edit.concat(), time_ms, txid);
+    case edit::Edit::kReplaceBlocks:
+      return ApplyReplaceBlocks(edit.replace_blocks(), time_ms, txid);
     case edit::Edit::kReserveIds: {
       const auto& change = edit.reserve_ids();
       reserved_ = {change.inode_id(), change.block_id(), change.generation_stamp()};
@@ -498,6 +500,16 @@ absl::Status Tree::ApplyTruncate(const edit::Truncate& change, uint64_t time_ms,
   return absl::OkStatus();
 }
 
+void Tree::DropEmptied(Inode* file, uint64_t time_ms, TxId txid) {
+  Inode* const parent = file->parent;
+  store_.Delete(keys::Entry(parent->id, file->name));
+  store_.Delete(keys::Location(file->id));
+  if (file->listed_open) store_.Delete(keys::OpenFile(file->id));
+  Unlink(file);
+  RemoveResident(file);
+  ChangeChildren(*parent, -1, time_ms, txid);
+}
+
 absl::Status Tree::ApplyConcat(const edit::Concat& change, uint64_t time_ms, TxId txid) {
   ASSIGN_OR_RETURN(Inode* const target, RequireFile(InodeId{change.target()}));
   const Recount recount(*this, *target);
@@ -508,20 +520,16 @@ absl::Status Tree::ApplyConcat(const edit::Concat& change, uint64_t time_ms, TxI
   const std::string owner_bytes = owner.SerializeAsString();
   for (const uint64_t id : change.sources()) {
     ASSIGN_OR_RETURN(Inode* const source, RequireFile(InodeId{id}));
-    Inode* const parent = source->parent;
-    if (parent == nullptr || source == target) return DoesNotFit("concat of a detached file");
-    AddToSums(parent, source->Contribution(), -1);
+    if (source->parent == nullptr || source == target) {
+      return DoesNotFit("concat of a detached file");
+    }
+    AddToSums(source->parent, source->Contribution(), -1);
     for (const BlockVersion& block : source->file->blocks) {
       data.blocks.push_back(block);
       data.length += block.length;
       store_.Put(keys::BlockOwner(block.id), owner_bytes);
     }
-    store_.Delete(keys::Entry(parent->id, source->name));
-    store_.Delete(keys::Location(source->id));
-    if (source->listed_open) store_.Delete(keys::OpenFile(source->id));
-    Unlink(source);
-    RemoveResident(source);
-    ChangeChildren(*parent, -1, time_ms, txid);
+    DropEmptied(source, time_ms, txid);
   }
   target->mtime_ms = time_ms;
   ReplaceContribution(*target, before);

@@ -152,6 +152,42 @@ TEST_P(ApplyFilesTest, AConcatMovesTheBlocksAndTheSourcesVanish) {
   EXPECT_EQ(At(kRoot)->directory->children, 1u);
 }
 
+std::vector<uint64_t> IdsOf(const Inode& file) {
+  std::vector<uint64_t> ids;
+  for (const BlockVersion& block : file.file->blocks) ids.push_back(ToInt(block.id));
+  return ids;
+}
+
+TEST_P(ApplyFilesTest, ReplacedBlocksGoAndThoseOfTheSourceComeWhichVanishes) {
+  MakeDirectories(kRoot, 20002, {"d"});
+  MakeFile(kRoot, 20000, "t", 1, 3, 30);
+  MakeFile(20002, 20001, "s", 5, 2, 40);
+  edit::Edit edit = Edit(900);
+  edit.mutable_replace_blocks()->set_target(20000);
+  edit.mutable_replace_blocks()->set_source(20001);
+  for (const uint64_t id : {1, 6, 3}) edit.mutable_replace_blocks()->add_blocks(id);
+  listener_.said.clear();
+  Apply(edit);
+  EXPECT_THAT(IdsOf(*At(20000)), ElementsAre(1, 6, 3));
+  EXPECT_THAT(listener_.said, ElementsAre(::testing::StartsWith("removed 0 blk_2_"),
+                                          ::testing::StartsWith("removed 0 blk_5_")));
+  EXPECT_EQ(At(20000)->mtime_ms, 900u);
+  EXPECT_EQ(At(20001), nullptr);
+  EXPECT_EQ(At(20002)->directory->children, 0u);
+  EXPECT_EQ(Sums(20002), "1 dirs 0 files 0 bytes 0 space");
+  const uint64_t length = At(20000)->file->length;
+  EXPECT_EQ(Sums(kRoot), absl::StrCat("2 dirs 1 files ", length, " bytes ", 3 * length, " space"));
+}
+
+TEST_P(ApplyFilesTest, BlocksCanBeDroppedWithoutASource) {
+  MakeFile(kRoot, 20000, "t", 1, 3, 30);
+  edit::Edit edit = Edit(900);
+  edit.mutable_replace_blocks()->set_target(20000);
+  Apply(edit);
+  EXPECT_THAT(IdsOf(*At(20000)), IsEmpty());
+  EXPECT_EQ(Sums(kRoot), "1 dirs 1 files 0 bytes 0 space");
+}
+
 INSTANTIATE_TREE_TEST(ApplyFilesTest);
 
 }  // namespace

@@ -181,6 +181,7 @@ class Tree {
   absl::Status ApplyReopen(const edit::ReopenFile& change, uint64_t time_ms, TxId txid);
   absl::Status ApplyTruncate(const edit::Truncate& change, uint64_t time_ms, TxId txid);
   absl::Status ApplyConcat(const edit::Concat& change, uint64_t time_ms, TxId txid);
+  absl::Status ApplyReplaceBlocks(const edit::ReplaceBlocks& change, uint64_t time_ms, TxId txid);
 
   // kDataLoss: something in `directory` has that name.
   absl::Status RequireFree(const Inode& directory, absl::string_view name);
@@ -202,6 +203,8 @@ class Tree {
   void ReplaceContribution(Inode& file, const SubtreeSums& before);
   void ChangeChildren(Inode& directory, int change, uint64_t time_ms, TxId txid);
   void DropFile(Inode* file);  // its blocks, its writer, its records but the entry
+  // Takes a closed file away whose blocks are another's now. Deletes it.
+  void DropEmptied(Inode* file, uint64_t time_ms, TxId txid);
   void SetLastBlock(Inode& file, const edit::Block& block, bool committed);
   static uint64_t Footprint(const Inode& inode);
   // Stands where a resident inode's name, blocks or writer may change: keeps bytes_ right.

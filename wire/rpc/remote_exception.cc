@@ -55,6 +55,7 @@ constexpr Row kRows[] = {
     {FsError::kListingStartGone,
      "org.apache.hadoop.fs.DirectoryListingStartAfterNotFoundException"},
     {FsError::kSnapshot, "org.apache.hadoop.hdfs.protocol.SnapshotException"},
+    {FsError::kChanged, "java.util.ConcurrentModificationException"},
 };
 
 absl::string_view ClassOf(FsError error) {

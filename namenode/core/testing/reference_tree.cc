@@ -14,9 +14,9 @@ namespace cairn::namenode {
 namespace {
 
 constexpr const char* kKindNames[] = {
-    "mkdirs",   "create",         "addBlock", "complete", "append",        "truncate",
-    "concat",   "delete",         "rename",   "rename2",  "setPermission", "setOwner",
-    "setTimes", "setReplication", "stat",     "list",     "summary"};
+    "mkdirs",   "create",        "addBlock",       "complete", "append",  "truncate",
+    "concat",   "replaceBlocks", "delete",         "rename",   "rename2", "setPermission",
+    "setOwner", "setTimes",      "setReplication", "stat",     "list",    "summary"};
 
 std::string Error(FsError error) { return absl::StrCat("error ", static_cast<int>(error)); }
 std::string Text(bool value) { return value ? "true" : "false"; }
@@ -66,7 +66,7 @@ std::string RandomPath(Rng& rng) {
 
 Op RandomOp(Rng& rng) {
   // Making outweighs removing, or the tree would stay empty.
-  static constexpr int kWeights[] = {14, 16, 12, 10, 5, 5, 3, 5, 8, 8, 3, 3, 3, 3, 4, 4, 2};
+  static constexpr int kWeights[] = {14, 16, 12, 10, 5, 5, 3, 5, 5, 8, 8, 3, 3, 3, 3, 4, 4, 2};
   static_assert(std::size(kWeights) == Op::kKinds);
   static std::discrete_distribution<int> kinds(std::begin(kWeights), std::end(kWeights));
   Op op;
@@ -180,6 +180,8 @@ std::string ReferenceTree::Run(const Op& op, uint64_t now_ms) {
       return Truncate(op, now_ms);
     case Op::kConcat:
       return Concat(op, now_ms);
+    case Op::kReplaceBlocks:
+      return ReplaceBlocks(op, now_ms);
     case Op::kDelete:
       return Delete(op, now_ms);
     case Op::kRename:
@@ -312,6 +314,27 @@ std::string ReferenceTree::Concat(const Op& op, uint64_t now_ms) {
   }
   target->blocks.insert(target->blocks.end(), source->blocks.begin(), source->blocks.end());
   target->mtime_ms = target_at.parent()->mtime_ms = now_ms;
+  source_at.parent()->children.erase(source_at.names.back());
+  return "ok";
+}
+
+std::string ReferenceTree::ReplaceBlocks(const Op& op, uint64_t now_ms) {
+  const Place target_at = Find(op.path), source_at = Find(op.other);
+  if (target_at.blocked) return Error(FsError::kAccessControl);
+  Node* const target = target_at.target();
+  if (target == nullptr || target->directory) return Error(FsError::kFileNotFound);
+  if (source_at.blocked) return Error(FsError::kAccessControl);
+  Node* const source = source_at.target();
+  if (source == nullptr || source->directory) return Error(FsError::kFileNotFound);
+  if (target->open) return Error(FsError::kAlreadyBeingCreated);
+  if (source->open || source == target) return Error(FsError::kIllegalArgument);
+  std::vector<uint64_t> both = target->blocks, named;
+  both.insert(both.end(), source->blocks.begin(), source->blocks.end());
+  for (size_t i = 0; i < both.size(); ++i) {
+    if (op.NamesBlock(i)) named.push_back(both[i]);
+  }
+  target->blocks = std::move(named);
+  target->mtime_ms = source_at.parent()->mtime_ms = now_ms;
   source_at.parent()->children.erase(source_at.names.back());
   return "ok";
 }
@@ -489,6 +512,23 @@ std::string Truncate(TestNamenode& nn, const Op& op) {
   return *nn->IsFileClosed(kSuper, op.path).value ? "false" : "the truncation did not end";
 }
 
+std::string ReplaceBlocks(TestNamenode& nn, const Op& op) {
+  ReplaceBlocksRequest request{.target = op.path, .source = op.other, .client_name = "client"};
+  const auto status = nn->GetFileInfo(kSuper, op.path);
+  if (status.value.ok() && status.value->has_value()) request.target_id = (*status.value)->id;
+  size_t place = 0;
+  for (const bool of_target : {true, false}) {
+    const auto located =
+        nn->GetBlockLocations(kSuper, of_target ? op.path : op.other, 0, UINT64_MAX);
+    if (!located.value.ok()) continue;
+    for (const LocatedBlock& block : located.value->blocks) {
+      if (of_target) request.expected.push_back(block.block);
+      if (op.NamesBlock(place++)) request.blocks.push_back(block.block.id);
+    }
+  }
+  return DoneOf(nn->ReplaceBlocks(kSuper, request).value);
+}
+
 std::string DescribeStatus(TestNamenode& nn, const std::string& path, const FileStatus& status) {
   const bool open = !status.directory && !*nn->IsFileClosed(kSuper, path).value;
   return DescribeStatus(status.directory, open, status.mode, status.owner, status.group,
@@ -519,6 +559,8 @@ std::string RunOp(TestNamenode& nn, const Op& op) {
       return Truncate(nn, op);
     case Op::kConcat:
       return DoneOf(nn->Concat(kSuper, op.path, {op.other}).value);
+    case Op::kReplaceBlocks:
+      return ReplaceBlocks(nn, op);
     case Op::kDelete:
       return TextOf(nn->Delete(kSuper, op.path, op.flag).value);
     case Op::kRename:

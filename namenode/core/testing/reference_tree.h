@@ -27,6 +27,7 @@ struct Op {
     kAppend,
     kTruncate,
     kConcat,
+    kReplaceBlocks,
     kDelete,
     kRename,
     kRename2,
@@ -42,7 +43,10 @@ struct Op {
   Kind kind;
   std::string path, other;
   bool flag = false, flag2 = false;  // recursive, overwrite; create_parent
-  uint64_t number = 0;               // mode, length, time, replication
+  uint64_t number = 0;               // mode, length, time, replication; which blocks are named
+
+  // Of replaceBlocks: whether the block with this place in both files' lists is named.
+  bool NamesBlock(size_t place) const { return (number >> (place % 16) & 1) != 0; }
 
   std::string ToString() const;
 };
@@ -97,6 +101,7 @@ class ReferenceTree {
   std::string Append(const Op& op);
   std::string Truncate(const Op& op, uint64_t now_ms);
   std::string Concat(const Op& op, uint64_t now_ms);
+  std::string ReplaceBlocks(const Op& op, uint64_t now_ms);
   std::string Delete(const Op& op, uint64_t now_ms);
   std::string Rename(const Op& op, uint64_t now_ms);
   std::string Rename2(const Op& op, uint64_t now_ms);

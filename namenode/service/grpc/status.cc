@@ -7,7 +7,7 @@
 namespace cairn::namenode {
 namespace {
 
-constexpr int kLastFsError = static_cast<int>(FsError::kSnapshot);
+constexpr int kLastFsError = static_cast<int>(FsError::kChanged);
 
 }  // namespace
 

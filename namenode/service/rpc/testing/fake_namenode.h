@@ -121,6 +121,14 @@ class FakeNamenode final : public Namenode {
                           const std::vector<std::string>& sources) override {
     return Note(c, Nothing(), "Concat(%s, [%s])", target, absl::StrJoin(sources, " "));
   }
+  Outcome<Nothing> ReplaceBlocks(const Caller& c, const ReplaceBlocksRequest& r) override {
+    std::vector<std::string> expected, blocks;
+    for (const BlockVersion& block : r.expected) expected.push_back(Text(block));
+    for (const BlockId block : r.blocks) blocks.push_back(absl::StrCat(ToInt(block)));
+    return Note(c, Nothing(), "ReplaceBlocks(%s, %s, %s, file=%d expected=[%s] blocks=[%s])",
+                r.target, r.source, r.client_name, ToInt(r.target_id), absl::StrJoin(expected, " "),
+                absl::StrJoin(blocks, " "));
+  }
   Outcome<bool> Truncate(const Caller& c, absl::string_view path, uint64_t new_length,
                          absl::string_view client_name) override {
     return Note(c, result, "Truncate(%s, %d, %s)", path, new_length, client_name);

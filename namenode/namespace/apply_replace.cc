@@ -1,0 +1,81 @@
+// Tree::Apply of an edit that gives a file another list of blocks.
+#include <utility>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/str_cat.h"
+#include "common/status_macros.h"
+#include "namenode/namespace/tree.h"
+#include "namenode/store/keys.h"
+
+namespace cairn::namenode {
+namespace {
+
+using BlocksById = absl::flat_hash_map<BlockId, BlockVersion>;
+
+void AddTo(BlocksById& blocks, const Inode& file) {
+  for (const BlockVersion& block : file.file->blocks) blocks.emplace(block.id, block);
+}
+
+absl::Status DoesNotFit(absl::string_view what) {
+  return absl::DataLossError(
+      absl::StrCat("edit does not fit the namespace: replaced blocks: ", what));
+}
+
+}  // namespace
+
+absl::Status Tree::ApplyReplaceBlocks(const edit::ReplaceBlocks& change, uint64_t time_ms,
+                                      TxId txid) {
+  ASSIGN_OR_RETURN(Inode* const target, RequireFile(InodeId{change.target()}));
+  if (target->is_open()) return DoesNotFit("the file is open");
+  Inode* source = nullptr;
+  if (change.source() != 0) {
+    ASSIGN_OR_RETURN(source, RequireFile(InodeId{change.source()}));
+    if (source->parent == nullptr || source->is_open() || source == target) {
+      return DoesNotFit("the source is detached, open or the file itself");
+    }
+  }
+  BlocksById unused;
+  AddTo(unused, *target);
+  if (source != nullptr) AddTo(unused, *source);
+  std::vector<BlockVersion> blocks;
+  blocks.reserve(static_cast<size_t>(change.blocks_size()));
+  uint64_t length = 0;
+  for (const uint64_t id : change.blocks()) {
+    const auto found = unused.find(BlockId{id});
+    if (found == unused.end()) return DoesNotFit("a block twice, or of another file");
+    length += found->second.length;
+    blocks.push_back(found->second);
+    unused.erase(found);
+  }
+
+  const Recount recount(*this, *target);
+  const SubtreeSums before = target->Contribution();
+  store::BlockOwner owner;
+  owner.set_inode(ToInt(target->id));
+  const std::string owner_bytes = owner.SerializeAsString();
+  // In the order of the files: what is deleted in which order is the same in every replay.
+  const auto release = [&](const Inode& file) {
+    for (const BlockVersion& block : file.file->blocks) {
+      if (unused.contains(block.id)) {
+        store_.Delete(keys::BlockOwner(block.id));
+        listener_.OnBlockRemoved(block);
+      } else if (&file != target) {
+        store_.Put(keys::BlockOwner(block.id), owner_bytes);
+      }
+    }
+  };
+  release(*target);
+  if (source != nullptr) {
+    release(*source);
+    AddToSums(source->parent, source->Contribution(), -1);
+    DropEmptied(source, time_ms, txid);
+  }
+  target->file->blocks = std::move(blocks);
+  target->file->length = length;
+  target->mtime_ms = time_ms;
+  ReplaceContribution(*target, before);
+  Save(*target, txid);
+  return absl::OkStatus();
+}
+
+}  // namespace cairn::namenode

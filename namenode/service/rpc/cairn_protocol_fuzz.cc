@@ -1,0 +1,34 @@
+// Any bytes as the request of any method of cairn.ClientProtocol. Input: one byte that chooses the
+// method, then the request. Each call must be answered once.
+#include <cstddef>
+#include <cstdint>
+
+#include "absl/strings/string_view.h"
+#include "common/check.h"
+#include "namenode/service/rpc/cairn_protocol_service.h"
+#include "namenode/service/rpc/testing/fake_namenode.h"
+#include "namenode/service/rpc/testing/fake_reply.h"
+
+namespace cairn::namenode {
+namespace {
+
+void FuzzOne(absl::string_view input) {
+  FakeNamenode namenode;
+  OperationCounters counters;
+  CairnProtocolService service(namenode, counters);
+  const rpc::Principal principal{.user = "fuzz", .real_user = ""};
+  FakeReply reply;
+  service.Handle({.principal = principal, .remote_ip = "::1"},
+                 input[0] % 2 != 0 ? "replaceBlocks" : "noSuchMethod", input.substr(1), reply);
+  CHECK(reply.answer().given);
+}
+
+}  // namespace
+}  // namespace cairn::namenode
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  if (size > 0) {
+    cairn::namenode::FuzzOne({reinterpret_cast<const char*>(data), size});
+  }
+  return 0;
+}

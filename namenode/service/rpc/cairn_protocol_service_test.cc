@@ -1,0 +1,71 @@
+#include "namenode/service/rpc/cairn_protocol_service.h"
+
+#include "namenode/service/rpc/testing/edge_fixture.h"
+#include "proto/client.pb.h"
+
+namespace cairn::namenode {
+namespace {
+
+class CairnProtocolTest : public EdgeTest {
+ protected:
+  FakeAnswer CallCairn(absl::string_view method, absl::string_view request, int32_t call_id = 7) {
+    FakeReply reply;
+    cairn_.Handle({.principal = principal_,
+                   .remote_ip = "10.1.2.3",
+                   .has_client_id = true,
+                   .client_id = client_id_,
+                   .call_id = call_id},
+                  method, request, reply);
+    EXPECT_TRUE(reply.answer().given) << method;
+    return reply.answer();
+  }
+  static client_calls::ReplaceBlocksRequest SomeRequest() {
+    client_calls::ReplaceBlocksRequest request;
+    request.set_target("/t");
+    request.set_target_inode(16390);
+    client_calls::BlockVersion& block = *request.add_expected();
+    block.set_id(7);
+    block.set_generation_stamp(1001);
+    block.set_length(5);
+    request.set_source("/s");
+    request.add_blocks(9);
+    request.add_blocks(7);
+    request.set_client_name("c");
+    return request;
+  }
+
+  OperationCounters counters_;
+  CairnProtocolService cairn_{namenode_, counters_};
+};
+
+TEST_F(CairnProtocolTest, BlocksAreReplacedInTheNameOfTheCall) {
+  namenode_.ticket = 9;
+  const FakeAnswer answer = CallCairn("replaceBlocks", SomeRequest().SerializeAsString());
+  ASSERT_OK(answer.status);
+  EXPECT_EQ(answer.ticket, 9u);
+  EXPECT_THAT(namenode_.last_call(), ::testing::StartsWith("ReplaceBlocks(/t, /s, c, file=16390"));
+  EXPECT_THAT(namenode_.last_call(), ::testing::EndsWith("blocks=[9 7])"));
+  EXPECT_EQ(namenode_.call_id, 7);
+  EXPECT_FALSE(namenode_.client_id.empty());
+  EXPECT_EQ(namenode_.remote_ip, "10.1.2.3");
+}
+
+TEST_F(CairnProtocolTest, WhatTheNamenodeRefusesIsPassedOn) {
+  namenode_.error = MakeFsError(FsError::kChanged, "changed");
+  EXPECT_THAT(CallCairn("replaceBlocks", SomeRequest().SerializeAsString()).status,
+              IsFsError(FsError::kChanged));
+}
+
+TEST_F(CairnProtocolTest, WhatIsNoRequestReachesNobody) {
+  EXPECT_THAT(CallCairn("hardLink", "").status, IsFsError(FsError::kNoSuchMethod));
+  EXPECT_THAT(CallCairn("replaceBlocks", "\xff").status,
+              StatusIs(absl::StatusCode::kInvalidArgument));
+  client_calls::ReplaceBlocksRequest huge = SomeRequest();
+  huge.set_source(std::string(CairnProtocolService::kMaxRequestBytes, 'x'));
+  EXPECT_THAT(CallCairn("replaceBlocks", huge.SerializeAsString()).status,
+              StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_TRUE(namenode_.calls.empty());
+}
+
+}  // namespace
+}  // namespace cairn::namenode
