@@ -32,6 +32,9 @@ struct ContentsId {
   uint64_t last_block = 0;
   uint64_t stamp = 0;  // of it
   uint64_t length = 0;
+  // Of all blocks and their stamps, from a server where others than the last can be replaced; else
+  // 0.
+  uint64_t digest = 0;
   bool operator==(const ContentsId&) const = default;
 };
 

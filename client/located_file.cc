@@ -23,7 +23,7 @@ constexpr absl::Duration kReplicaPatience = absl::Seconds(3);
 std::optional<ContentsId> ContentsOf(const hdfs::LocatedBlocksProto& found, uint64_t length) {
   if (found.has_lastblock()) {
     const hdfs::ExtendedBlockProto& last = found.lastblock().b();
-    return ContentsId{last.blockid(), last.generationstamp(), length};
+    return ContentsId{last.blockid(), last.generationstamp(), length, found.contents()};
   }
   if (length == 0) return ContentsId{};
   return std::nullopt;

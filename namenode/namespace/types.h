@@ -76,6 +76,7 @@ struct LocatedBlocks {
   std::vector<LocatedBlock> blocks;
   std::optional<LocatedBlock> last;
   bool last_complete = false;
+  uint64_t contents = 0;  // a digest of all the file's blocks and their stamps; 0: it has none
 };
 
 struct ListingEntry {

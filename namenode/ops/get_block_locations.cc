@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "common/replica_digest.h"
 #include "namenode/cluster/placement.h"
 #include "namenode/core/healer.h"
 #include "namenode/core/run.h"
@@ -44,6 +45,8 @@ LocatedBlocks NamenodeImpl::LocateAll(const Inode& file, uint64_t offset, uint64
   uint64_t at = 0;
   for (size_t i = 0; i < data.blocks.size(); ++i) {
     const BlockVersion& block = data.blocks[i];
+    out.contents = ReplicaDigest::Mix(out.contents ^ ToInt(block.id));
+    out.contents = ReplicaDigest::Mix(out.contents ^ ToInt(block.stamp));
     const bool last = i + 1 == data.blocks.size();
     const bool open = last && file.is_open() && !IsCommitted(block, view);
     if (open) out.file_length -= block.length;

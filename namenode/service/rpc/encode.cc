@@ -158,6 +158,7 @@ void PutLocatedBlock(BackwardWriter& w, uint32_t field, const LocatedBlock& bloc
 void PutLocatedBlocks(BackwardWriter& w, uint32_t field, const LocatedBlocks& blocks,
                       const BlockContext& context) {
   const size_t mark = w.size();
+  if (blocks.contents != 0) w.Varint(1000, blocks.contents);
   w.Varint(5, blocks.last_complete ? 1 : 0);
   if (blocks.last.has_value()) PutLocatedBlock(w, 4, *blocks.last, context);
   w.Varint(3, blocks.under_construction ? 1 : 0);

@@ -68,6 +68,7 @@ class EncodeTest : public EdgeTest {
     out.set_underconstruction(blocks.under_construction);
     if (blocks.last.has_value()) Expect(*blocks.last, *out.mutable_lastblock());
     out.set_islastblockcomplete(blocks.last_complete);
+    if (blocks.contents != 0) out.set_contents(blocks.contents);
   }
 
   static LocatedBlock Block(uint64_t id, uint64_t offset, std::vector<uint32_t> storages) {
@@ -149,6 +150,7 @@ TEST_F(EncodeTest, LocatedBlocksAreWhatTheGeneratedCodeWrites) {
   blocks.blocks = {Block(1, 0, {1}), Block(2, 100, {2, 1}), Block(3, 200, {})};
   blocks.blocks[1].corrupt = true;
   blocks.last = Block(4, 300, {2});
+  blocks.contents = 7;
   hdfs::GetBlockLocationsResponseProto expected;
   Expect(blocks, *expected.mutable_locations());
   BackwardWriter w;
@@ -165,6 +167,7 @@ TEST_F(EncodeTest, RandomLocatedBlocksAreWhatTheGeneratedCodeWrites) {
     blocks.file_length = random() >> (random() % 64);
     blocks.under_construction = random() % 2;
     blocks.last_complete = random() % 2;
+    blocks.contents = random() >> (random() % 64);
     for (uint64_t i = random() % 4; i > 0; --i) {
       LocatedBlock block = Block(random() >> (random() % 64), random() >> (random() % 64), {});
       block.block.length = random() >> (random() % 64);
