@@ -26,7 +26,8 @@ std::string MakeClientName() {
 ClientContext::ClientContext(ClientOptions client_options, std::string user_name,
                              std::string namenode_authority,
                              std::unique_ptr<RpcChannel> namenode_rpc,
-                             std::unique_ptr<DatanodeRpc> datanodes, Clock& system_clock)
+                             std::unique_ptr<DatanodeRpc> datanodes, Clock& system_clock,
+                             std::unique_ptr<RpcChannel> cairn_rpc)
     : options(std::move(client_options)),
       user(std::move(user_name)),
       authority(std::move(namenode_authority)),
@@ -37,6 +38,7 @@ ClientContext::ClientContext(ClientOptions client_options, std::string user_name
                      .congestion_control = options.congestion_control},
       clock(system_clock),
       namenode(std::move(namenode_rpc)),
+      cairn(std::move(cairn_rpc)),
       datanode_rpc(std::move(datanodes)),
       peers(options.peer_cache_capacity, options.peer_cache_expiry, system_clock),
       local_replicas({.enabled = options.short_circuit,

@@ -25,7 +25,7 @@ namespace cairn::client {
 struct ClientContext {
   ClientContext(ClientOptions client_options, std::string user_name, std::string namenode_authority,
                 std::unique_ptr<RpcChannel> namenode_rpc, std::unique_ptr<DatanodeRpc> datanodes,
-                Clock& system_clock);
+                Clock& system_clock, std::unique_ptr<RpcChannel> cairn_rpc = nullptr);
 
   // The namenode's answer to `method`; on an error the message names `path`.
   template <typename Response>
@@ -53,6 +53,8 @@ struct ClientContext {
   const SocketOptions socket_options;
   Clock& clock;
   const std::unique_ptr<RpcChannel> namenode;
+  const std::unique_ptr<RpcChannel> cairn;       // cairn.ClientProtocol; null: not to be had
+  std::atomic<bool> can_replace_blocks = false;  // the server has said so
   const std::unique_ptr<DatanodeRpc> datanode_rpc;
   PeerCache peers;
   LocalReplicas local_replicas;

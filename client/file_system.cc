@@ -110,12 +110,11 @@ absl::StatusOr<std::unique_ptr<FileSystem>> FileSystem::Connect(absl::string_vie
   ASSIGN_OR_RETURN(const HostPort namenode, ParseHostPort(parsed.authority, kDefaultNamenodePort));
   RETURN_IF_ERROR(CheckOptions(options));
   const std::string user = options.user.empty() ? LoginUser() : options.user;
-  ASSIGN_OR_RETURN(auto rpc,
-                   NewHadoopRpc(namenode.host, namenode.port, kClientProtocol, user, options));
+  NamenodeRpc rpc = NewNamenodeRpc(namenode.host, namenode.port, user, options);
   auto datanodes = NewDatanodeRpc(user, options);
   return std::unique_ptr<FileSystem>(new FileSystem(std::make_shared<ClientContext>(
-      std::move(options), user, absl::StrCat(namenode.host, ":", namenode.port), std::move(rpc),
-      std::move(datanodes), SystemClock())));
+      std::move(options), user, absl::StrCat(namenode.host, ":", namenode.port),
+      std::move(rpc.hdfs), std::move(datanodes), SystemClock(), std::move(rpc.cairn))));
 }
 
 std::unique_ptr<FileSystem> FileSystem::Over(std::shared_ptr<ClientContext> context) {

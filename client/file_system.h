@@ -152,6 +152,21 @@ class FileSystem {
   absl::StatusOr<bool> Truncate(absl::string_view path, uint64_t length);
   // Moves the blocks of `sources` to the end of `target`, in order; the sources cease to exist.
   absl::Status Concat(absl::string_view target, absl::Span<const std::string> sources);
+  // Gives the closed file `target`, which is as `expected` says, the blocks of these ids, in this
+  // order, in one step; `source`, a closed file in any directory, vanishes in the same. Each block
+  // is one of `target`'s or `source`'s; those that are not named are deleted. Blocks of any length
+  // may follow one another. An empty `source`: none is needed. After an error nothing has changed,
+  // but for kDeadlineExceeded and kUnavailable, when it is not known. kAborted with kChanged:
+  // `target` is not what was expected; another client was faster. kFailedPrecondition with
+  // kAlreadyBeingCreated, kUnavailable with kRecoveryInProgress: somebody writes it.
+  // kInvalidArgument: `source` is open, or of a larger block size; blocks are of neither file, or
+  // too many. kUnimplemented: an Apache HDFS, which has no such call.
+  absl::Status ReplaceBlocks(absl::string_view target, const FileBlocks& expected,
+                             absl::string_view source, absl::Span<const uint64_t> blocks);
+  // Whether ReplaceBlocks works here. Asks the server until it once has said so.
+  absl::StatusOr<bool> CanReplaceBlocks();
+  // kFailedPrecondition with kAlreadyBeingCreated: the file is being written.
+  absl::StatusOr<FileBlocks> GetFileBlocks(absl::string_view path);
   absl::Status SetPermission(absl::string_view path, uint16_t mode);
   // An empty name leaves that part as it is.
   absl::Status SetOwner(absl::string_view path, absl::string_view owner, absl::string_view group);

@@ -69,6 +69,16 @@ class HadoopDatanodeRpc final : public DatanodeRpc {
 
 }  // namespace
 
+NamenodeRpc NewNamenodeRpc(const std::string& host, uint16_t port, const std::string& user,
+                           const ClientOptions& options) {
+  const auto threads = std::make_shared<IoThreads>(1, "cairn-rpc");
+  const auto speak = [&](const char* protocol) {
+    return std::make_unique<HadoopRpc>(MakeOptions(host, port, protocol, user, options),
+                                       options.rpc_timeout, threads);
+  };
+  return {.hdfs = speak(kClientProtocol), .cairn = speak(kCairnClientProtocol)};
+}
+
 absl::StatusOr<std::unique_ptr<RpcChannel>> NewHadoopRpc(const std::string& host, uint16_t port,
                                                          const std::string& protocol,
                                                          const std::string& user,

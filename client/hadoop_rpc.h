@@ -12,8 +12,17 @@
 namespace cairn::client {
 
 inline constexpr char kClientProtocol[] = "org.apache.hadoop.hdfs.protocol.ClientProtocol";
+// Cairn's own: proto/client.proto.
+inline constexpr char kCairnClientProtocol[] = "cairn.ClientProtocol";
 inline constexpr char kClientDatanodeProtocol[] =
     "org.apache.hadoop.hdfs.protocol.ClientDatanodeProtocol";
+
+// A namenode as a client sees it: both connect at the first call, and share a thread.
+struct NamenodeRpc {
+  std::unique_ptr<RpcChannel> hdfs, cairn;
+};
+NamenodeRpc NewNamenodeRpc(const std::string& host, uint16_t port, const std::string& user,
+                           const ClientOptions& options);
 
 // Connects at the first call.
 absl::StatusOr<std::unique_ptr<RpcChannel>> NewHadoopRpc(const std::string& host, uint16_t port,

@@ -164,6 +164,14 @@ absl::Status OutputStream::Impl::Flush(bool sync) {
   return Leave(DoFlush(sync));
 }
 
+absl::Status OutputStream::Impl::CutBlock() {
+  calls_.fetch_add(1, std::memory_order_relaxed);
+  MutexLock lock(mu_);
+  if (!error_.ok()) return error_;
+  if (closed_) return absl::FailedPreconditionError(absl::StrCat(file_.path, ": stream is closed"));
+  return writer_ == nullptr ? absl::OkStatus() : Remember(EndBlock());
+}
+
 absl::Status OutputStream::Impl::Close() {
   absl::Status result;
   {
@@ -200,6 +208,7 @@ OutputStream::~OutputStream() = default;
 absl::Status OutputStream::Write(std::span<const std::byte> data) { return impl_->Write(data); }
 absl::Status OutputStream::Hflush() { return impl_->Flush(/*sync=*/false); }
 absl::Status OutputStream::Hsync() { return impl_->Flush(/*sync=*/true); }
+absl::Status OutputStream::EndBlock() { return impl_->CutBlock(); }
 absl::Status OutputStream::Close() { return impl_->Close(); }
 uint64_t OutputStream::position() const { return impl_->position(); }
 const std::string& OutputStream::path() const { return impl_->path(); }

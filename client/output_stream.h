@@ -11,6 +11,7 @@
 //   Hflush  every datanode of the pipeline has them in memory; new readers see them
 //   Hsync   every datanode has them on stable media
 //   Close   the namenode has the file complete, with its minimum of replicas confirmed
+//   EndBlock  what is written next begins a block, however short the one before it is
 // After an error every further call returns the same error; what had been flushed remains. A stream
 // that is destroyed without Close is abandoned: the namenode closes the file when the lease runs
 // out.
@@ -42,6 +43,7 @@ class OutputStream {
   absl::Status Write(absl::string_view data) { return Write(std::as_bytes(std::span(data))); }
   absl::Status Hflush();
   absl::Status Hsync();
+  absl::Status EndBlock();
   // Idempotent: a second call returns what the first did.
   absl::Status Close();
 

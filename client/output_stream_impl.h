@@ -32,6 +32,7 @@ class OutputStream::Impl final : public LeaseHolder, public KeptStream {
 
   absl::Status Write(std::span<const std::byte> data) ABSL_LOCKS_EXCLUDED(mu_);
   absl::Status Flush(bool sync) ABSL_LOCKS_EXCLUDED(mu_);
+  absl::Status CutBlock() ABSL_LOCKS_EXCLUDED(mu_);
   absl::Status Close() ABSL_LOCKS_EXCLUDED(mu_);
   uint64_t position() const { return position_.load(std::memory_order_relaxed); }
   const std::string& path() const { return file_.path; }

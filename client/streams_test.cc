@@ -88,6 +88,24 @@ TEST_F(StreamsTest, AnOpenFileWhoseReplicasAreGoneIsNotReadShort) {
               StatusIs(absl::StatusCode::kUnavailable, HasSubstr("Cannot obtain block length")));
 }
 
+TEST_F(StreamsTest, ABlockEndsWhereTheWriterSaysSo) {
+  const std::string data = RandomBytes(kBlockBytes + 5000);
+  ASSERT_OK_AND_ASSIGN(auto out, fs_->Create("/f"));
+  ASSERT_OK(out->EndBlock()) << "of nothing: no block is made";
+  const absl::string_view text = data;
+  ASSERT_OK(out->Write(text.substr(0, 700)));
+  ASSERT_OK(out->EndBlock());
+  ASSERT_OK(out->EndBlock());
+  ASSERT_OK(out->Write(text.substr(700, 300)));
+  ASSERT_OK(out->Hflush());
+  ASSERT_OK(out->EndBlock());
+  ASSERT_OK(out->Write(text.substr(1000)));
+  ASSERT_OK(out->Close());
+  EXPECT_EQ(cluster_.BlockCount("/f"), 4u);
+  EXPECT_EQ(cluster_.Contents("/f"), data);
+  EXPECT_THAT(ReadFile("/f"), IsOkAndHolds(data));
+}
+
 TEST_F(StreamsTest, AnAppendInsideAChunkGoesOnThere) {
   const std::string data = RandomBytes(5000);
   ASSERT_OK(WriteFile("/f", data.substr(0, 700)));

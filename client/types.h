@@ -82,6 +82,19 @@ struct BlockLocation {
   bool corrupt = false;               // every replica is
 };
 
+// A block of a file that nobody writes. What it holds never changes under one stamp.
+struct BlockVersion {
+  uint64_t id = 0;
+  uint64_t stamp = 0;
+  uint64_t length = 0;
+};
+
+// All blocks of a closed file in their order, of which its bytes are made.
+struct FileBlocks {
+  FileStatus status;
+  std::vector<BlockVersion> blocks;
+};
+
 struct FsStats {
   uint64_t capacity = 0;
   uint64_t used = 0;
