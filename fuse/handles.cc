@@ -26,7 +26,7 @@ absl::StatusOr<std::unique_ptr<FileHandle>> FileHandle::Open(Mount& mount, Clien
   auto handle = std::make_unique<FileHandle>(mount, fs, inode, flags);
   if (handle->may_write() || cuts) RETURN_IF_ERROR(fs->Access(PathOf(inode), W_OK));
   if (handle->may_read()) RETURN_IF_ERROR(handle->Reader().status());
-  if (cuts) RETURN_IF_ERROR(handle->file().Truncate(*fs, 0, interrupted));
+  if (cuts) RETURN_IF_ERROR(handle->file().Truncate(fs, 0, interrupted));
   return handle;
 }
 
@@ -46,6 +46,8 @@ std::optional<client::ContentsId> FileHandle::contents() {
 }
 
 absl::StatusOr<size_t> FileHandle::Read(uint64_t offset, std::span<std::byte> out) {
+  ASSIGN_OR_RETURN(const std::optional<size_t> staged, file_->ReadStaged(offset, out));
+  if (staged.has_value()) return *staged;
   RETURN_IF_ERROR(file_->MakeReadable(offset + out.size()));
   ASSIGN_OR_RETURN(const std::shared_ptr<ReadStream> reader, Reader());
   // The last request of every file reaches beyond its end. Only who knows, or is to find out, that

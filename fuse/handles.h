@@ -33,6 +33,7 @@ class FileHandle {
   FileHandle& operator=(const FileHandle&) = delete;
 
   client::FileSystem& fs() { return *fs_; }
+  const ClientPtr& client() const { return fs_; }
   OpenFile& file() { return *file_; }
   bool may_read() const { return may_read_; }
   bool may_write() const { return may_write_; }

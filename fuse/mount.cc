@@ -1,9 +1,12 @@
 #include "fuse/mount.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/logging.h"
 #include "common/status_macros.h"
 #include "fuse/attributes.h"
 #include "fuse/paths.h"
@@ -19,7 +22,24 @@ bool MayBeLonger(const client::FileStatus& status) {
   return status.is_file() && status.block_bytes != 0 && status.length % status.block_bytes == 0;
 }
 
+// Null: files are written at their end only. If no directory was asked for by name, a mount that
+// reads and appends is still good.
+absl::StatusOr<std::unique_ptr<StageArea>> OpenStage(const MountSettings& settings,
+                                                     client::FileSystem& fs) {
+  ASSIGN_OR_RETURN(const bool can_replace, fs.CanReplaceBlocks());
+  if (!can_replace) return nullptr;
+  StageArea::Options options = settings.stage;
+  const bool asked = !options.directory.empty();
+  if (!asked) options.directory = DefaultStageDirectory();
+  absl::StatusOr<std::unique_ptr<StageArea>> area = StageArea::Open(options);
+  if (area.ok() || asked) return area;
+  LOG_WARN("files can be written at their end only: no stage: {}", area.status());
+  return nullptr;
+}
+
 }  // namespace
+
+std::string DefaultStageDirectory() { return absl::StrCat("/var/tmp/cairn-fuse-", ::geteuid()); }
 
 Mount::Mount(MountSettings settings)
     : settings_(std::move(settings)),
@@ -37,7 +57,31 @@ absl::StatusOr<std::unique_ptr<Mount>> Mount::Create(MountSettings settings) {
   }
   RETURN_IF_ERROR(mount->CheckId(root));
   mount->root_ = root.inode;
+  ASSIGN_OR_RETURN(mount->stage_, OpenStage(mount->settings_, *fs));
+  if (mount->stage_ != nullptr) mount->RemoveLeftovers(fs->authority());
+  mount->files_ = std::make_unique<OpenFiles>(OpenFile::Surroundings{
+      .stage = mount->stage_.get(), .forget_pages = [mount = mount.get()](uint64_t inode) {
+        mount->pages_.Forget(inode);
+        mount->forgetter_.Forget(mount->InoOf(inode));
+      }});
   return mount;
+}
+
+void Mount::RemoveLeftovers(absl::string_view authority) {
+  stage_->RemoveLeftovers(authority, [&](const TemporaryName& name) {
+    const absl::StatusOr<ClientPtr> maker = clients_.For(name.user);
+    absl::Status removed = maker.status();
+    if (maker.ok()) removed = (*maker)->Delete(name.path, /*recursive=*/false).status();
+    // Gone, or somewhere that its user cannot even look into any more.
+    if (removed.ok() || absl::IsNotFound(removed) || absl::IsPermissionDenied(removed)) return true;
+    LOG_WARN("{}: left by a mount that was killed, and cannot be removed: {}", name.path, removed);
+    return false;
+  });
+}
+
+void Mount::BeginSession(fuse_session* session) {
+  session_ = session;
+  forgetter_.Start(session);
 }
 
 void Mount::ForgetAttributes(fuse_ino_t ino) {
@@ -63,7 +107,7 @@ struct stat Mount::Convert(const client::FileStatus& status) {
 
 absl::StatusOr<struct stat> Mount::Describe(client::FileSystem& fs, client::FileStatus status) {
   RETURN_IF_ERROR(CheckId(status));
-  const std::shared_ptr<OpenFile> open = files_.Find(status.inode);
+  const std::shared_ptr<OpenFile> open = files_->Find(status.inode);
   const auto written = open == nullptr ? std::nullopt : open->written();
   if (written.has_value()) {
     status.length = written->length;
@@ -91,13 +135,13 @@ absl::StatusOr<fuse_entry_param> Mount::EntryOf(client::FileSystem& fs, client::
 
 absl::StatusOr<std::optional<fuse_entry_param>> Mount::KnownEntryOf(client::FileStatus status) {
   RETURN_IF_ERROR(CheckId(status));
-  if (MayBeLonger(status) || files_.Find(status.inode) != nullptr) return std::nullopt;
+  if (MayBeLonger(status) || files_->Find(status.inode) != nullptr) return std::nullopt;
   return Entry(Convert(status));
 }
 
 absl::StatusOr<struct stat> Mount::DescribeInode(client::FileSystem& fs, uint64_t id) {
   // Asked before the namenode is: if the file is completed in between, its answer is older.
-  const std::shared_ptr<OpenFile> open = files_.Find(id);
+  const std::shared_ptr<OpenFile> open = files_->Find(id);
   const auto before = open == nullptr ? std::nullopt : open->written();
   ASSIGN_OR_RETURN(client::FileStatus status, fs.Stat(PathOf(id)));
   if (before.has_value() && !open->written().has_value()) {

@@ -22,7 +22,9 @@
 #include "fuse/clients.h"
 #include "fuse/names.h"
 #include "fuse/open_files.h"
+#include "fuse/page_forgetter.h"
 #include "fuse/page_versions.h"
+#include "fuse/stage/stage_area.h"
 
 namespace cairn::fuse {
 
@@ -34,11 +36,16 @@ struct MountSettings {
   // The user for `mounter`, who started the mount: HADOOP_USER_NAME or his login.
   std::string mounting_user;
   uid_t mounter = 0;
+  StageArea::Options stage{
+      .directory = "", .bytes = uint64_t{1} << 30};  // an empty directory: DefaultStageDirectory()
   // How long the kernel may answer by itself.
   absl::Duration attribute_life = absl::Seconds(1);
   absl::Duration entry_life = absl::Seconds(1);
   absl::Duration negative_life = absl::ZeroDuration();  // that a name is not there
 };
+
+// Where changed bytes are staged unless the options say it: on a disk that outlives a restart.
+std::string DefaultStageDirectory();
 
 class Mount {
  public:
@@ -46,7 +53,9 @@ class Mount {
   static absl::StatusOr<std::unique_ptr<Mount>> Create(MountSettings settings);
 
   const MountSettings& settings() const { return settings_; }
-  OpenFiles& files() { return files_; }
+  OpenFiles& files() { return *files_; }
+  // Else files are written at their end only, and no page of theirs is written.
+  bool can_change_in_place() const { return stage_ != nullptr; }
   PageVersions& pages() { return pages_; }
   Names& users() { return users_; }
   Names& groups() { return groups_; }
@@ -54,8 +63,9 @@ class Mount {
   uint64_t IdOf(fuse_ino_t ino) const { return ino == FUSE_ROOT_ID ? root_ : ino; }
   fuse_ino_t InoOf(uint64_t id) const { return id == root_ ? FUSE_ROOT_ID : id; }
 
-  // The kernel's end, once there is one: before the first operation.
-  void SetSession(fuse_session* session) { session_ = session; }
+  // The kernel's end, once there is one: before the first operation; and after it is gone.
+  void BeginSession(fuse_session* session);
+  void EndSession() { forgetter_.Stop(); }
   // Has the kernel ask for the attributes anew when it next needs them. Its pages stay, and go when
   // the attributes show that the contents are others.
   void ForgetAttributes(fuse_ino_t ino);
@@ -77,6 +87,8 @@ class Mount {
  private:
   explicit Mount(MountSettings settings);
 
+  // What mounts of that namenode which were killed had begun.
+  void RemoveLeftovers(absl::string_view authority);
   absl::Status CheckId(const client::FileStatus& status) const;
   struct stat Convert(const client::FileStatus& status);
   fuse_entry_param Entry(const struct stat& attributes) const;
@@ -87,8 +99,10 @@ class Mount {
   Clients clients_;
   Names users_;
   Names groups_;
-  OpenFiles files_;
   PageVersions pages_;
+  PageForgetter forgetter_;
+  std::unique_ptr<StageArea> stage_;  // constant once created; null: nothing can be staged
+  std::unique_ptr<OpenFiles> files_;  // the same; uses the three before it
 };
 
 }  // namespace cairn::fuse

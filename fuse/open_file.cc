@@ -23,8 +23,8 @@ constexpr absl::Duration kFirstPause = absl::Milliseconds(5);
 constexpr absl::Duration kLongestPause = absl::Milliseconds(250);
 
 absl::Status OnlyAtTheEnd(const std::string& path, uint64_t offset, uint64_t end) {
-  return absl::UnimplementedError(absl::StrCat(path, ": a write at ", offset, ", the file ends at ",
-                                               end, ": files are written at their end only"));
+  return absl::UnimplementedError(
+      absl::StrCat(path, ": a write at ", offset, ", the file ends at ", end, ": not at its end"));
 }
 
 // The namenode takes the caller for the file's writer. All that write it here do so by one stream;
@@ -38,10 +38,10 @@ bool IsLeaseOfOurs(const absl::Status& status) {
 
 }  // namespace
 
-OpenFile::OpenFile(uint64_t inode) : inode_(inode), path_(PathOf(inode)) {}
+OpenFile::OpenFile(uint64_t inode, const Surroundings& around)
+    : inode_(inode), path_(PathOf(inode)), around_(around) {}
 
-void OpenFile::NoteWritten() {
-  const uint64_t length = stream_->position();
+void OpenFile::NoteWritten(uint64_t length) {
   NoteTold(length);
   MutexLock lock(written_mu_);
   written_ = {.length = length, .modified = SystemClock().Now()};
@@ -68,7 +68,7 @@ void OpenFile::Adopt(std::unique_ptr<client::OutputStream> stream) {
   stream_ = std::move(stream);
   readable_ = stream_->position();
   fresh_ = true;
-  NoteWritten();
+  NoteWritten(stream_->position());
 }
 
 absl::Status OpenFile::OpenStream(client::FileSystem& fs) {
@@ -79,7 +79,7 @@ absl::Status OpenFile::OpenStream(client::FileSystem& fs) {
   }
   ASSIGN_OR_RETURN(stream_, std::move(stream));
   readable_ = stream_->position();
-  NoteWritten();
+  NoteWritten(stream_->position());
   return absl::OkStatus();
 }
 
@@ -87,31 +87,106 @@ absl::Status OpenFile::Fail(absl::Status status) {
   LOG_ERROR("inode {}: writing failed: {}", inode_, status);
   error_ = status;
   stream_ = nullptr;
+  change_ = nullptr;
+  last_end_.reset();
   // Readers may have got bytes that the namenode will not count as part of the file.
   cuts_.fetch_add(1, std::memory_order_release);
   NoteClosed();
+  around_.forget_pages(inode_);
   return status;
 }
 
-absl::Status OpenFile::Write(client::FileSystem& fs, Place place, std::span<const std::byte> data,
+absl::Status OpenFile::Write(const ClientPtr& fs, Place place, std::span<const std::byte> data,
                              bool sync, const Interrupted& interrupted) {
   MutexLock lock(mu_);
   if (!error_.ok()) return error_;
-  if (stream_ == nullptr) RETURN_IF_ERROR(OpenStream(fs));
-  const uint64_t end = stream_->position();
-  if (!place.at_end && place.offset != end) {
-    if (place.offset < end || place.offset - end > kMaxGapBytes) {
-      return OnlyAtTheEnd(path_, place.offset, end);
-    }
-    RETURN_IF_ERROR(Fill(place.offset - end, interrupted));
-  }
+  absl::Status status = WriteTo(fs, place, data, sync, interrupted);
+  return place.mapped && !status.ok() && error_.ok() ? Fail(std::move(status)) : status;
+}
+
+absl::Status OpenFile::WriteTo(const ClientPtr& fs, Place place, std::span<const std::byte> data,
+                               bool sync, const Interrupted& interrupted) {
+  if (change_ == nullptr) RETURN_IF_ERROR(Prepare(fs, place, interrupted));
+  if (change_ != nullptr) return WriteStaged(place, data, sync);
   absl::Status status = stream_->Write(data);
   if (status.ok() && sync) status = stream_->Hsync();
   if (!status.ok()) return Fail(std::move(status));
   if (sync) readable_ = stream_->position();
   fresh_ = false;
-  NoteWritten();
+  NoteWritten(stream_->position());
   return absl::OkStatus();
+}
+
+absl::StatusOr<uint64_t> OpenFile::EndOf(client::FileSystem& fs) {
+  if (change_ != nullptr) return change_->staged().length();
+  if (stream_ != nullptr) return stream_->position();
+  ASSIGN_OR_RETURN(const client::FileStatus status, fs.Stat(path_));
+  return status.length;
+}
+
+absl::Status OpenFile::Prepare(const ClientPtr& fs, Place place, const Interrupted& interrupted) {
+  if (stream_ == nullptr && !place.at_end) {
+    if (!last_end_.has_value()) {
+      ASSIGN_OR_RETURN(last_end_, EndOf(*fs));
+    }
+    if (place.offset < *last_end_) return BeginChange(fs, place.offset, *last_end_);
+  }
+  if (stream_ == nullptr) RETURN_IF_ERROR(OpenStream(*fs));
+  const uint64_t end = stream_->position();
+  if (place.at_end || place.offset == end) return absl::OkStatus();
+  if (place.offset < end) return BeginChange(fs, place.offset, end);
+  if (place.offset - end > kMaxGapBytes) return OnlyAtTheEnd(path_, place.offset, end);
+  return Fill(place.offset - end, interrupted);
+}
+
+absl::Status OpenFile::BeginChange(const ClientPtr& fs, uint64_t offset, uint64_t end) {
+  if (around_.stage == nullptr) return OnlyAtTheEnd(path_, offset, end);
+  RETURN_IF_ERROR(DoComplete());
+  absl::StatusOr<std::unique_ptr<InPlace>> change = InPlace::Begin(fs, inode_, *around_.stage);
+  if (GetFsError(change.status()) == FsError::kAlreadyBeingCreated) {
+    // It may be what a stream of ours has left, which opening another one takes away.
+    RETURN_IF_ERROR(OpenStream(*fs));
+    RETURN_IF_ERROR(DoComplete());
+    change = InPlace::Begin(fs, inode_, *around_.stage);
+  }
+  ASSIGN_OR_RETURN(change_, std::move(change));
+  return absl::OkStatus();
+}
+
+absl::Status OpenFile::WriteStaged(Place place, std::span<const std::byte> data, bool sync) {
+  StagedFile& staged = change_->staged();
+  const uint64_t offset = place.at_end ? staged.length() : place.offset;
+  if (offset > staged.length() && offset - staged.length() > kMaxGapBytes) {
+    return OnlyAtTheEnd(path_, offset, staged.length());
+  }
+  absl::Status status = staged.Write(offset, data);
+  // Its pieces are whole ones; which of them were taken, a program cannot know.
+  if (absl::IsDataLoss(status)) return Fail(std::move(status));
+  NoteWritten(staged.length());
+  RETURN_IF_ERROR(status);
+  return sync ? WriteBack(/*sync=*/true) : absl::OkStatus();
+}
+
+absl::Status OpenFile::WriteBack(bool sync) {
+  const uint64_t length = change_->staged().length();
+  if (change_->staged().IsChanged()) {
+    if (absl::Status status = change_->WriteBack(sync); !status.ok()) {
+      return Fail(std::move(status));
+    }
+    // Blocks that readers know of are gone.
+    cuts_.fetch_add(1, std::memory_order_release);
+  }
+  change_ = nullptr;
+  last_end_ = length;
+  NoteClosed();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::optional<size_t>> OpenFile::ReadStaged(uint64_t offset,
+                                                           std::span<std::byte> out) {
+  MutexLock lock(mu_);
+  if (change_ == nullptr) return std::nullopt;
+  return change_->staged().Read(offset, out);
 }
 
 absl::Status OpenFile::Fill(uint64_t bytes, const Interrupted& interrupted) {
@@ -122,7 +197,7 @@ absl::Status OpenFile::Fill(uint64_t bytes, const Interrupted& interrupted) {
     const auto piece = std::span(zeros).first(std::min<uint64_t>(bytes, zeros.size()));
     if (absl::Status status = stream_->Write(piece); !status.ok()) return Fail(std::move(status));
     bytes -= piece.size();
-    NoteWritten();
+    NoteWritten(stream_->position());
   }
   return absl::OkStatus();
 }
@@ -130,6 +205,7 @@ absl::Status OpenFile::Fill(uint64_t bytes, const Interrupted& interrupted) {
 absl::Status OpenFile::Sync() {
   MutexLock lock(mu_);
   if (!error_.ok()) return error_;
+  if (change_ != nullptr) return WriteBack(/*sync=*/true);
   // Without a stream the file is complete, which its datanodes make durable.
   if (stream_ == nullptr) return absl::OkStatus();
   if (absl::Status status = stream_->Hsync(); !status.ok()) return Fail(std::move(status));
@@ -154,29 +230,39 @@ absl::Status OpenFile::Complete(Reason reason) {
 
 absl::Status OpenFile::DoComplete() {
   if (!error_.ok()) return error_;
+  if (change_ != nullptr) return WriteBack(/*sync=*/false);
   if (stream_ == nullptr) return absl::OkStatus();
   fresh_ = false;
+  const uint64_t length = stream_->position();
   if (absl::Status status = stream_->Close(); !status.ok()) return Fail(std::move(status));
   stream_ = nullptr;
+  last_end_ = length;
   NoteClosed();
   return absl::OkStatus();
 }
 
-absl::Status OpenFile::Truncate(client::FileSystem& fs, uint64_t length,
+absl::Status OpenFile::Truncate(const ClientPtr& fs, uint64_t length,
                                 const Interrupted& interrupted) {
   MutexLock lock(mu_);
   if (!error_.ok()) return error_;
-  uint64_t end = 0;
-  if (stream_ != nullptr) {
-    end = stream_->position();
-  } else {
-    ASSIGN_OR_RETURN(const client::FileStatus status, fs.Stat(path_));
-    end = status.length;
+  if (change_ != nullptr && length == 0) {
+    // Nothing of what is staged is left, and what comes is written from the beginning to the end.
+    change_ = nullptr;
+    cuts_.fetch_add(1, std::memory_order_release);
+    NoteClosed();
   }
+  ASSIGN_OR_RETURN(uint64_t end, EndOf(*fs));
+  if (length > end && length - end > kMaxGapBytes) return OnlyAtTheEnd(path_, length, end);
+  if (change_ != nullptr) {
+    RETURN_IF_ERROR(change_->staged().Truncate(length));
+    cuts_.fetch_add(1, std::memory_order_release);
+    NoteWritten(length);
+    return absl::OkStatus();
+  }
+  if (stream_ == nullptr) last_end_ = length;
   if (length == end) return absl::OkStatus();
-  if (length < end) return Cut(fs, length, interrupted);
-  if (length - end > kMaxGapBytes) return OnlyAtTheEnd(path_, length, end);
-  if (stream_ == nullptr) RETURN_IF_ERROR(OpenStream(fs));
+  if (length < end) return Cut(*fs, length, interrupted);
+  if (stream_ == nullptr) RETURN_IF_ERROR(OpenStream(*fs));
   // Another client may have added to the file since.
   end = stream_->position();
   return length > end ? Fill(length - end, interrupted) : absl::OkStatus();
@@ -186,6 +272,7 @@ absl::Status OpenFile::Cut(client::FileSystem& fs, uint64_t length,
                            const Interrupted& interrupted) {
   RETURN_IF_ERROR(DoComplete());
   ASSIGN_OR_RETURN(bool done, fs.Truncate(path_, length));
+  last_end_ = length;
   cuts_.fetch_add(1, std::memory_order_release);
   const absl::Duration deadline = SystemClock().Monotonic() + kCutPatience;
   absl::Duration pause = kFirstPause;

@@ -7,13 +7,17 @@
 // nothing was written to yet is left open by close(2): shells open a file, copy the descriptor and
 // close the first one.
 //
+// A write elsewhere than at the end completes the stream, and goes to a stage on the client's disk
+// (in_place.h), as do all that follow it, until a sync or completion makes what is staged the
+// file's contents. So a file is idle, streaming or being changed in place; never two of them.
+//
 // What is promised:
 //   Write     the bytes will be written; an error may show in a later call
 //   Sync      all bytes written are on stable media
 //   Complete  all bytes written are in a file that the cluster counts as closed
 // A failed write, sync or completion is final: every further one fails with the same error until
 // all that have the file open for writing have closed it, and what was not acknowledged is not
-// shown as part of the file.
+// shown as part of the file. A full stage only refuses the write.
 //
 // Threads: any. Calls that change the file wait for one another, and for the cluster meanwhile.
 #pragma once
@@ -31,6 +35,7 @@
 #include "client/file_system.h"
 #include "common/mutex.h"
 #include "fuse/clients.h"
+#include "fuse/in_place.h"
 
 namespace cairn::fuse {
 
@@ -42,7 +47,13 @@ class OpenFile {
   // Zeros that one write or truncate may put before its place; more of them is not for streaming.
   static constexpr uint64_t kMaxGapBytes = uint64_t{1} << 30;
 
-  explicit OpenFile(uint64_t inode);
+  struct Surroundings {
+    StageArea* stage = nullptr;  // null: nothing can be staged, or the server could not take it
+    // The kernel's pages of the file may hold bytes that are lost. Does not wait for the kernel.
+    std::function<void(uint64_t inode)> forget_pages = [](uint64_t) {};
+  };
+  // `around` outlives this.
+  OpenFile(uint64_t inode, const Surroundings& around);
 
   uint64_t inode() const { return inode_; }
 
@@ -52,17 +63,20 @@ class OpenFile {
   struct Place {
     bool at_end = false;  // O_APPEND: wherever the end is; else at `offset`
     uint64_t offset = 0;
+    // A page of a shared mapping: nobody waits for the answer, so that any error is final.
+    bool mapped = false;
   };
-  // `sync`: O_SYNC or O_DSYNC. kUnimplemented: the place lies before the end of the file, or too
-  // far behind it; nothing was written. kFailedPrecondition: another client writes the file.
-  absl::Status Write(client::FileSystem& fs, Place place, std::span<const std::byte> data,
-                     bool sync, const Interrupted& interrupted) ABSL_LOCKS_EXCLUDED(mu_);
+  // `sync`: O_SYNC or O_DSYNC. kUnimplemented: the place lies before the end of the file and
+  // nothing can be staged here, or too far behind it; nothing was written. kFailedPrecondition:
+  // another client writes the file. kResourceExhausted: the stage is full.
+  absl::Status Write(const ClientPtr& fs, Place place, std::span<const std::byte> data, bool sync,
+                     const Interrupted& interrupted) ABSL_LOCKS_EXCLUDED(mu_);
   absl::Status Sync() ABSL_LOCKS_EXCLUDED(mu_);
   enum class Reason : uint8_t { kDescriptorClosed, kLastWriterGone };
   absl::Status Complete(Reason reason) ABSL_LOCKS_EXCLUDED(mu_);
-  // Cuts the file, or adds zeros. Cutting inside a block takes the datanodes seconds.
-  // kCancelled: interrupted; the cut may have been made.
-  absl::Status Truncate(client::FileSystem& fs, uint64_t length, const Interrupted& interrupted)
+  // Cuts the file, or adds zeros. Cutting inside a block takes the datanodes seconds, unless the
+  // file is being changed in place. kCancelled: interrupted; the cut may have been made.
+  absl::Status Truncate(const ClientPtr& fs, uint64_t length, const Interrupted& interrupted)
       ABSL_LOCKS_EXCLUDED(mu_);
   // Completes the file first, which would set the times again. Programs that copy files set the
   // times after the last write.
@@ -71,6 +85,11 @@ class OpenFile {
 
   // Has every byte below `end` reach the datanodes, so that a reader can get it.
   absl::Status MakeReadable(uint64_t end) ABSL_LOCKS_EXCLUDED(mu_);
+
+  // While the file is being changed in place: its bytes as they are now; less than out.size() only
+  // at its end. nullopt: it is not, and the cluster has its bytes.
+  absl::StatusOr<std::optional<size_t>> ReadStaged(uint64_t offset, std::span<std::byte> out)
+      ABSL_LOCKS_EXCLUDED(mu_);
 
   // What the namenode does not know yet; nullopt while nobody here writes.
   struct Written {
@@ -88,25 +107,42 @@ class OpenFile {
   void GiveUp(client::FileSystem& fs) ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
+  absl::Status WriteTo(const ClientPtr& fs, Place place, std::span<const std::byte> data, bool sync,
+                       const Interrupted& interrupted) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status OpenStream(client::FileSystem& fs) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Has either the stream stand where a write to `place` goes on, or the change begun.
+  absl::Status Prepare(const ClientPtr& fs, Place place, const Interrupted& interrupted)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status BeginChange(const ClientPtr& fs, uint64_t offset, uint64_t end)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status WriteStaged(Place place, std::span<const std::byte> data, bool sync)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status WriteBack(bool sync) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status Fill(uint64_t bytes, const Interrupted& interrupted)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status DoComplete() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::StatusOr<uint64_t> EndOf(client::FileSystem& fs) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status Cut(client::FileSystem& fs, uint64_t length, const Interrupted& interrupted)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // The end of the stream, for good.
   absl::Status Fail(absl::Status status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void NoteWritten() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) ABSL_LOCKS_EXCLUDED(written_mu_);
+  void NoteWritten(uint64_t length) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_)
+      ABSL_LOCKS_EXCLUDED(written_mu_);
   void NoteClosed() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) ABSL_LOCKS_EXCLUDED(written_mu_);
 
   const uint64_t inode_;
   const std::string path_;  // by id: follows renames
+  const Surroundings& around_;
   std::atomic<uint64_t> cuts_ = 0;
   std::atomic<uint64_t> told_ = 0;
 
   Mutex mu_;                                                           // before written_mu_
   std::unique_ptr<client::OutputStream> stream_ ABSL_GUARDED_BY(mu_);  // null: nothing is written
   uint64_t readable_ ABSL_GUARDED_BY(mu_) = 0;                         // of the stream: flushed
+  std::unique_ptr<InPlace> change_ ABSL_GUARDED_BY(mu_);               // null: nothing is staged
+  // Where the file ended when it was last seen here, while it was idle. Only a guess: whether a
+  // write begins a stream or a change is asked of it, to ask the cluster once.
+  std::optional<uint64_t> last_end_ ABSL_GUARDED_BY(mu_);
   absl::Status error_ ABSL_GUARDED_BY(mu_);
   bool fresh_ ABSL_GUARDED_BY(mu_) = false;  // created, and nothing written yet
 

@@ -35,7 +35,7 @@ class OpenFileTest : public ::testing::Test {
   }
 
   absl::Status Write(OpenFile::Place place, absl::string_view data) {
-    return file_->Write(*fs_, place, std::as_bytes(std::span(data)), /*sync=*/false,
+    return file_->Write(fs_, place, std::as_bytes(std::span(data)), /*sync=*/false,
                         [] { return false; });
   }
   absl::Status Close() { return file_->Complete(OpenFile::Reason::kDescriptorClosed); }
@@ -95,9 +95,9 @@ TEST_F(OpenFileTest, AGapIsFilledWithZeros) {
 
 TEST_F(OpenFileTest, AFillThatIsInterruptedLeavesAFileThatCanBeWrittenOn) {
   const absl::string_view data = "x";
-  EXPECT_THAT(file_->Write(*fs_, {.offset = 10}, std::as_bytes(std::span(data)), false,
-                           [] { return true; }),
-              StatusIs(absl::StatusCode::kCancelled));
+  EXPECT_THAT(
+      file_->Write(fs_, {.offset = 10}, std::as_bytes(std::span(data)), false, [] { return true; }),
+      StatusIs(absl::StatusCode::kCancelled));
   ASSERT_OK(Write(kEnd, "y"));
   ASSERT_OK(Close());
   EXPECT_EQ(Contents(), "y");

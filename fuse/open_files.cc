@@ -10,7 +10,7 @@ namespace cairn::fuse {
 std::shared_ptr<OpenFile> OpenFiles::Open(uint64_t inode, bool writer) {
   MutexLock lock(mu_);
   Entry& entry = entries_[inode];
-  if (entry.file == nullptr) entry.file = std::make_shared<OpenFile>(inode);
+  if (entry.file == nullptr) entry.file = std::make_shared<OpenFile>(inode, around_);
   ++entry.users;
   entry.writers += writer ? 1 : 0;
   return entry.file;

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -19,6 +20,8 @@ namespace cairn::fuse {
 
 class OpenFiles {
  public:
+  explicit OpenFiles(OpenFile::Surroundings around = {}) : around_(std::move(around)) {}
+
   // Every Open is followed by one Close with the same `writer`.
   std::shared_ptr<OpenFile> Open(uint64_t inode, bool writer) ABSL_LOCKS_EXCLUDED(mu_);
   // The last writer completes the file, or has it given up after an error; the last of all removes
@@ -50,6 +53,7 @@ class OpenFiles {
 
   static void RemoveHidden(const Entry& entry);
 
+  const OpenFile::Surroundings around_;
   Mutex mu_;
   absl::flat_hash_map<uint64_t, Entry> entries_ ABSL_GUARDED_BY(mu_);
 };

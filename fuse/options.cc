@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <optional>
 
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
@@ -13,6 +14,7 @@
 #include "client/config_keys.h"
 #include "client/path.h"
 #include "common/config.h"
+#include "common/config_values.h"
 #include "common/status_macros.h"
 
 namespace cairn::fuse {
@@ -30,6 +32,10 @@ const char kUsage[] =
     "  -o negative_timeout=S  ... and that a name is not there (0)\n"
     "  -o hdfs_user=NAME   everybody who calls is this user to the cluster\n"
     "  -o threads=N        operations at a time (32)\n"
+    "  -o stage_dir=DIR    where bytes written elsewhere than at the end of a file wait for fsync "
+    "or\n"
+    "                      close (/var/tmp/cairn-fuse-UID)\n"
+    "  -o stage_bytes=SIZE ... and how many of them at most, such as 512m (1g)\n"
     "  -o log=FILE         the log; stderr in the foreground, else none\n"
     "  -o log_level=LEVEL  debug, info, warn or error\n"
     "  -o allow_other      others than who mounts may use it\n"
@@ -75,6 +81,14 @@ absl::Status TakeOption(absl::string_view option, CommandLine& line) {
         line.max_threads > 4096) {
       return Bad(name, value);
     }
+  } else if (name == "stage_dir") {
+    std::error_code error;
+    line.settings.stage.directory = std::filesystem::absolute(std::string(value), error).string();
+    if (value.empty() || error) return Bad(name, value);
+  } else if (name == "stage_bytes") {
+    const std::optional<uint64_t> bytes = ParseConfigSize(value);
+    if (!bytes.has_value()) return Bad(name, value);
+    line.settings.stage.bytes = *bytes;
   } else if (name == "conf") {
     line.conf = std::string(value);
   } else if (name == "log") {
@@ -165,6 +179,10 @@ absl::StatusOr<CommandLine> ParseCommandLine(absl::string_view program,
   }
   line.source = places[0];
   ASSIGN_OR_RETURN(line.mountpoint, MountpointOf(places[1]));
+  if (absl::StartsWith(absl::StrCat(line.settings.stage.directory, "/"),
+                       absl::StrCat(line.mountpoint, "/"))) {
+    return absl::InvalidArgumentError("stage_dir lies in the mount");
+  }
   return line;
 }
 

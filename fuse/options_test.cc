@@ -30,7 +30,8 @@ TEST(Options, OursAreTakenAndTheOthersGoToLibfuse) {
   const auto line =
       ParseCommandLine("cairn-fuse", {"-f", "hdfs://nn1", "/mnt", "-o",
                                       "attr_timeout=2.5,allow_other,entry_timeout=0,hdfs_user=etl",
-                                      "-odefault_permissions,ro", "-D", "dfs.replication=2"});
+                                      "-odefault_permissions,ro,stage_dir=/var/x,stage_bytes=2m",
+                                      "-D", "dfs.replication=2"});
   ASSERT_OK(line);
   EXPECT_TRUE(line->foreground);
   EXPECT_EQ(line->settings.attribute_life, absl::Milliseconds(2500));
@@ -38,6 +39,8 @@ TEST(Options, OursAreTakenAndTheOthersGoToLibfuse) {
   EXPECT_EQ(line->settings.one_user, "etl");
   EXPECT_THAT(line->kernel_options, ElementsAre("allow_other", "default_permissions", "ro"));
   EXPECT_THAT(line->overrides, ElementsAre("dfs.replication=2"));
+  EXPECT_EQ(line->settings.stage.directory, "/var/x");
+  EXPECT_EQ(line->settings.stage.bytes, 2u << 20);
 }
 
 TEST(Options, WhatFstabSaysToMountIsPassedOver) {
@@ -78,6 +81,14 @@ TEST(Options, WhatCannotBeUsedIsNamed) {
   EXPECT_THAT(
       ParseCommandLine("cairn-fuse", {"hdfs://nn1", "/mnt", "-o", "threads=0"}).status().message(),
       HasSubstr("threads"));
+}
+
+// Who waits for the mount in order to serve the mount waits for ever.
+TEST(Options, TheStageLiesOutsideTheMount) {
+  for (const char* const options : {"stage_dir=/tmp", "stage_dir=/tmp/x", "stage_bytes=many"}) {
+    EXPECT_FALSE(ParseCommandLine("cairn-fuse", {"hdfs://nn1", "/tmp", "-o", options}).ok());
+  }
+  EXPECT_OK(ParseCommandLine("cairn-fuse", {"hdfs://nn1", "/tmp", "-o", "stage_dir=/tmpx"}));
 }
 
 // /proc/mounts is searched for it, and a dead mount cannot be asked where it is.

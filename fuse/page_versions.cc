@@ -15,4 +15,9 @@ bool PageVersions::Found(uint64_t inode, const client::ContentsId& contents) {
   return false;
 }
 
+void PageVersions::Forget(uint64_t inode) {
+  MutexLock lock(mu_);
+  found_.erase(inode);
+}
+
 }  // namespace cairn::fuse

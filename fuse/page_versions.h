@@ -25,6 +25,8 @@ class PageVersions {
 
   // An open found `contents`. Whether those are what the last open found.
   bool Found(uint64_t inode, const client::ContentsId& contents) ABSL_LOCKS_EXCLUDED(mu_);
+  // The kernel's pages may be of no contents that ever were. The next Found is false.
+  void Forget(uint64_t inode) ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
   Mutex mu_;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 
+#include "absl/random/random.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 
@@ -21,6 +22,13 @@ inline std::string ChildPath(uint64_t parent, absl::string_view name) {
 // Where an open file goes when its name is removed, in the same directory.
 inline std::string HiddenName(uint64_t inode) {
   return absl::StrCat(".fuse_hidden", absl::Hex(inode, absl::kZeroPad16));
+}
+
+// Of a file with the changed bytes of an open file, until they are its own; in the same directory.
+inline std::string StagedName(uint64_t inode) {
+  absl::BitGen random;
+  return absl::StrCat(".cairn_stage", absl::Hex(inode, absl::kZeroPad16), "_",
+                      absl::Hex(absl::Uniform<uint64_t>(random), absl::kZeroPad16));
 }
 
 }  // namespace cairn::fuse

@@ -118,7 +118,11 @@ absl::Status RunSession(const CommandLine& line, Mount& mount, const std::functi
   TakeAwayDeadMount(line.mountpoint);
   const SessionPtr session = NewSession(line, mount);
   if (session == nullptr) return absl::FailedPreconditionError("not mounted");
-  mount.SetSession(session.get());
+  struct MountSession {  // ends before the session does
+    ~MountSession() { mount.EndSession(); }
+    Mount& mount;
+  } in_session{mount};
+  mount.BeginSession(session.get());
   if (fuse_set_signal_handlers(session.get()) != 0) {
     return absl::FailedPreconditionError("the signals cannot be handled");
   }

@@ -46,7 +46,7 @@ void Create(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t mode,
       return stream.status();
     }
     ASSIGN_OR_RETURN(const fuse_entry_param entry, mount.EntryOf(*fs, std::move(status)));
-    SetCaching(*info, /*keep=*/false);
+    SetCaching(mount, *info, /*keep=*/false);
     info->fh = reinterpret_cast<uint64_t>(handle.get());
     // If the caller is gone there will be no release.
     if (fuse_reply_create(req, &entry, info) == 0) handle.release();

@@ -17,7 +17,7 @@ void Open(fuse_req_t req, fuse_ino_t ino, fuse_file_info* info) {
                      FileHandle::Open(mount, fs, id, info->flags, InterruptedOf(req)));
     mount.ForgetAttributes(ino);
     const std::optional<client::ContentsId> contents = handle->contents();
-    SetCaching(*info, contents.has_value() && mount.pages().Found(id, *contents));
+    SetCaching(mount, *info, contents.has_value() && mount.pages().Found(id, *contents));
     info->fh = reinterpret_cast<uint64_t>(handle.get());
     // If the caller is gone there will be no release.
     if (fuse_reply_open(req, info) == 0) handle.release();

@@ -57,11 +57,14 @@ Interrupted InterruptedOf(fuse_req_t req) {
   return [req] { return fuse_req_interrupted(req) != 0; };
 }
 
-void SetCaching(fuse_file_info& info, bool keep) {
-  const bool writes = (info.flags & O_ACCMODE) != O_RDONLY;
-  info.direct_io = writes;
-  info.keep_cache = keep && !writes;
-  info.noflush = !writes;
+void SetCaching(const Mount& mount, fuse_file_info& info, bool keep) {
+  const int access = info.flags & O_ACCMODE;
+  // The kernel believes that an append begins where it thinks the end is: pages would be wrong.
+  const bool appends = (info.flags & O_APPEND) != 0;
+  info.direct_io =
+      access == O_WRONLY || (access == O_RDWR && (appends || !mount.can_change_in_place()));
+  info.keep_cache = keep && !info.direct_io;
+  info.noflush = access == O_RDONLY;
 }
 
 }  // namespace cairn::fuse

@@ -31,8 +31,10 @@ bool RefuseName(fuse_req_t req, absl::string_view name);
 Interrupted InterruptedOf(fuse_req_t req);
 
 // How the kernel is to cache what is read and written through this descriptor; `keep`: pages of an
-// earlier open are as good as new ones. What may write goes past the page cache: pages of a write
-// that fails later would stay there and be read as if saved.
-void SetCaching(fuse_file_info& info, bool keep);
+// earlier open are as good as new ones. What only writes, or appends, goes past the page cache,
+// which would but copy. What reads and writes goes through it, write by write, since shared
+// mappings are made of its pages; they are forgotten if their bytes are lost. Where files are
+// written at their end only a mapping could not be written back: it is refused (ENODEV).
+void SetCaching(const Mount& mount, fuse_file_info& info, bool keep);
 
 }  // namespace cairn::fuse

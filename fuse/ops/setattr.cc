@@ -42,12 +42,12 @@ absl::Status SetLength(fuse_req_t req, Mount& mount, const ClientPtr& caller, ui
   // ftruncate(2) may what open(2) allowed.
   if (info != nullptr) {
     FileHandle& handle = FileOf(*info);
-    return handle.file().Truncate(handle.fs(), length, InterruptedOf(req));
+    return handle.file().Truncate(handle.client(), length, InterruptedOf(req));
   }
   // A gap at the end goes through the stream of who writes the file, whoever that is.
   RETURN_IF_ERROR(caller->Access(PathOf(id), W_OK));
   Opened file(mount, caller, id, /*writer=*/true);
-  RETURN_IF_ERROR(file->Truncate(*caller, length, InterruptedOf(req)));
+  RETURN_IF_ERROR(file->Truncate(caller, length, InterruptedOf(req)));
   return file->Complete(OpenFile::Reason::kDescriptorClosed);
 }
 

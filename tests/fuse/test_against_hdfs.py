@@ -1,6 +1,11 @@
 """The mount of an Apache HDFS does what the mount of a Cairn does."""
 
+import errno
+import mmap
+import os
+
 from fuse import test_mount
+from fuse.test_mount import read, write
 from harness import hadoop, mount
 from harness.mount import Mount
 
@@ -24,6 +29,16 @@ class AgainstApacheHdfs(test_mount.Trees, test_mount.Writing, test_mount.Names):
         if reason:
             raise test_mount.unittest.SkipTest(reason)
         super().setUpClass()
+
+    def test_a_change_in_place_is_refused_and_does_no_harm(self):
+        path = self.directory() + "/f"
+        write(path, b"0123456789")
+        with open(path, "r+b", buffering=0) as file:
+            self.assertErrno(errno.EOPNOTSUPP, os.pwrite, file.fileno(), b"x", 3)
+            self.assertErrno(errno.ENODEV, mmap.mmap, file.fileno(), 10)
+            with mmap.mmap(file.fileno(), 10, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ) as view:
+                self.assertEqual(view[:], b"0123456789")
+        self.assertEqual(read(path), b"0123456789")
 
     def test_a_file_that_another_mount_writes_has_its_true_length(self):
         self.skipTest("HDFS does not say that a file is being written: docs/operations.md")

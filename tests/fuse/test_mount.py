@@ -308,14 +308,9 @@ class Writing(OnAMount):
         shell('truncate -s 3000000 "$1"; printf end >>"$1"; cp "$1" "$2/g"', source, there)
         self.assertTrue(read(there + "/g") == read(source))
 
-    def test_what_cannot_be_done_yet_is_refused_and_does_no_harm(self):
+    def test_what_hdfs_has_not_is_refused_and_does_no_harm(self):
         path = self.directory() + "/f"
         write(path, b"0123456789")
-        with open(path, "r+b", buffering=0) as file:
-            self.assertErrno(errno.EOPNOTSUPP, os.pwrite, file.fileno(), b"x", 3)
-            self.assertErrno(errno.ENODEV, mmap.mmap, file.fileno(), 10)
-            with mmap.mmap(file.fileno(), 10, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ) as view:
-                self.assertEqual(view[:], b"0123456789")
         self.assertErrno(errno.EPERM, os.symlink, "f", path + ".symlink")
         self.assertErrno(errno.EPERM, os.link, path, path + ".link")
         self.assertErrno(errno.EPERM, os.mkfifo, path + ".fifo")

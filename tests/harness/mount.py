@@ -39,9 +39,10 @@ class Mount:
     def __init__(self, cluster, path="/", options=(), more=(), start=True):
         self.cluster = cluster
         self.path = path
-        self.options = ["attr_timeout=0", "entry_timeout=0", *options]
         self.more = list(more)
         self.point = env.new_directory("mount")
+        self.stage = self.point + ".stage"
+        self.options = ["attr_timeout=0", "entry_timeout=0", f"stage_dir={self.stage}", *options]
         self.log = self.point + ".log"
         self.process = None
         if start:
@@ -101,6 +102,7 @@ class Mount:
             self.process = None
         if not is_mounted(self.point):
             shutil.rmtree(self.point, ignore_errors=True)
+            shutil.rmtree(self.stage, ignore_errors=True)
 
 
 def renameat2(source, target, flags):

@@ -1,0 +1,65 @@
+// fuse/in_place.h - an open file that is being changed where it is, not at its end.
+//
+//   Begin       which blocks the file has; its bytes are the base of a StagedFile
+//   staged()    takes writes and answers reads, on the client's disk
+//   WriteBack   1. a temporary file in the file's directory gets what has changed, in whole blocks
+//               2. it is closed: its bytes are on the datanodes
+//               3. one edit gives the file its unchanged blocks and the temporary file's, which is
+//                  gone then (FileSystem::ReplaceBlocks)
+//
+// Nothing is locked meanwhile. Whoever changes the file after Begin has its blocks changed, which
+// the edit notices: WriteBack then fails and the file is as he left it. Killed before the edit the
+// mount leaves the old file, after it the new one, and at most a temporary file, which the next
+// mount on this machine removes.
+// Not thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "client/file_system.h"
+#include "fuse/clients.h"
+#include "fuse/read_stream.h"
+#include "fuse/stage/block_plan.h"
+#include "fuse/stage/stage_area.h"
+#include "fuse/stage/staged_file.h"
+
+namespace cairn::fuse {
+
+class InPlace {
+ public:
+  // `area` outlives this; the server is known to have ReplaceBlocks. Everything is done as the user
+  // of `fs`, who needs the right to read. kFailedPrecondition: another client writes it.
+  static absl::StatusOr<std::unique_ptr<InPlace>> Begin(ClientPtr fs, uint64_t inode,
+                                                        StageArea& area);
+
+  StagedFile& staged() { return *staged_; }
+
+  // Once, at the end. `sync`: what is written is synced by the datanodes even if they are not told
+  // to sync what they complete. kAborted: another client has changed the file. After any other
+  // error it is the old file, or, if the namenode did not answer any more, the old or the new one.
+  absl::Status WriteBack(bool sync);
+
+ private:
+  class Temporary;
+
+  InPlace(ClientPtr fs, uint64_t inode, StageArea& area);
+  absl::Status OpenBase();
+  absl::Status WriteRanges(const std::vector<PlannedPart>& plan, bool sync,
+                           client::OutputStream& out);
+  absl::Status WriteRange(ByteRange range, bool& sync, client::OutputStream& out);
+
+  const ClientPtr fs_;
+  StageArea& area_;
+  const uint64_t inode_;
+  const std::string path_;  // by id: follows renames
+  client::FileBlocks blocks_;
+  std::unique_ptr<ReadStream> base_;  // null: the file has no bytes
+  std::unique_ptr<StagedFile> staged_;
+};
+
+}  // namespace cairn::fuse

@@ -1,0 +1,157 @@
+#include "fuse/stage/stage_area.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <filesystem>
+#include <utility>
+#include <vector>
+
+#include "absl/random/random.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "common/logging.h"
+#include "common/status_macros.h"
+
+namespace cairn::fuse {
+namespace {
+
+constexpr absl::string_view kSessionPrefix = "session.";
+
+absl::Status Errno(absl::string_view what) { return absl::ErrnoToStatus(errno, what); }
+
+absl::Status CheckDirectory(const std::string& directory) {
+  if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) return Errno(directory);
+  struct stat info {};
+  if (::lstat(directory.c_str(), &info) != 0) return Errno(directory);
+  const auto refuse = [&](absl::string_view why) {
+    return absl::FailedPreconditionError(absl::StrCat(directory, " ", why));
+  };
+  if (!S_ISDIR(info.st_mode)) return refuse("is not a directory");
+  // It may lie where everybody can make one, and holds what the cluster shows to few.
+  if (info.st_uid != ::geteuid()) return refuse("belongs to another user");
+  if ((info.st_mode & 077) != 0) return refuse("is open to other users: chmod 700");
+  return absl::OkStatus();
+}
+
+std::string LineOf(const TemporaryName& name) {
+  return absl::StrCat(name.authority, "\t", name.user, "\t", name.path, "\n");
+}
+
+std::vector<TemporaryName> ReadSession(int fd) {
+  std::string text;
+  char buffer[4096];
+  ssize_t bytes = 0;
+  while ((bytes = ::pread(fd, buffer, sizeof(buffer), static_cast<off_t>(text.size()))) > 0) {
+    text.append(buffer, static_cast<size_t>(bytes));
+  }
+  std::vector<TemporaryName> names;
+  // A line that a kill has cut has no end.
+  for (size_t end = 0; (end = text.find('\n')) != std::string::npos; text.erase(0, end + 1)) {
+    const std::vector<std::string> parts = absl::StrSplit(text.substr(0, end), '\t');
+    if (parts.size() == 3) names.push_back({parts[0], parts[1], parts[2]});
+  }
+  return names;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<StageArea>> StageArea::Open(Options options) {
+  RETURN_IF_ERROR(CheckDirectory(options.directory));
+  absl::BitGen random;
+  std::string session = absl::StrCat(options.directory, "/", kSessionPrefix, ::getpid(), ".",
+                                     absl::Hex(absl::Uniform<uint64_t>(random)));
+  const int lock = ::open(session.c_str(), O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
+  if (lock < 0) return Errno(session);
+  if (::flock(lock, LOCK_EX | LOCK_NB) != 0) {
+    absl::Status status = Errno(session);
+    ::close(lock);
+    return status;
+  }
+  return std::unique_ptr<StageArea>(new StageArea(std::move(options), std::move(session), lock));
+}
+
+StageArea::StageArea(Options options, std::string session, int lock)
+    : options_(std::move(options)), session_(std::move(session)), lock_(lock) {}
+
+StageArea::~StageArea() {
+  MutexLock lock(mu_);
+  if (noted_ == 0) ::unlink(session_.c_str());
+  ::close(lock_);
+}
+
+absl::StatusOr<int> StageArea::NewFile() {
+  int fd = ::open(options_.directory.c_str(), O_TMPFILE | O_RDWR | O_EXCL | O_CLOEXEC, 0600);
+  if (fd >= 0) return fd;
+  if (errno != EOPNOTSUPP && errno != EISDIR) return Errno(options_.directory);
+  std::string name = options_.directory + "/staged.XXXXXX";
+  fd = ::mkostemp(name.data(), O_CLOEXEC);
+  if (fd < 0) return Errno(name);
+  ::unlink(name.c_str());
+  return fd;
+}
+
+absl::Status StageArea::Reserve(uint64_t bytes) {
+  MutexLock lock(mu_);
+  if (bytes > options_.bytes - used_) {
+    return absl::ResourceExhaustedError(absl::StrCat("the stage is full: ", used_, " bytes of ",
+                                                     options_.bytes, " (-o stage_bytes)"));
+  }
+  used_ += bytes;
+  return absl::OkStatus();
+}
+
+void StageArea::Release(uint64_t bytes) {
+  MutexLock lock(mu_);
+  used_ -= bytes;
+}
+
+uint64_t StageArea::used() const {
+  MutexLock lock(mu_);
+  return used_;
+}
+
+absl::Status StageArea::Note(const TemporaryName& name) {
+  const std::string line = LineOf(name);
+  MutexLock lock(mu_);
+  if (::write(lock_, line.data(), line.size()) != static_cast<ssize_t>(line.size())) {
+    return Errno(session_);
+  }
+  ++noted_;
+  return absl::OkStatus();
+}
+
+void StageArea::ForgetOne() {
+  MutexLock lock(mu_);
+  // Until the last one is gone all lines stay: one too many does no harm, its file is not found.
+  if (--noted_ == 0 && ::ftruncate(lock_, 0) != 0) {
+    LOG_WARN("{} cannot be emptied: {}", session_, Errno("ftruncate"));
+  }
+}
+
+void StageArea::RemoveLeftovers(absl::string_view authority,
+                                const std::function<bool(const TemporaryName&)>& remove) {
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(options_.directory, error)) {
+    const std::string path = entry.path().string();
+    if (!absl::StartsWith(entry.path().filename().string(), kSessionPrefix)) continue;
+    if (path == session_) continue;
+    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0) continue;
+    if (::flock(fd, LOCK_EX | LOCK_NB) == 0) {
+      bool all = true;
+      for (const TemporaryName& name : ReadSession(fd)) {
+        all = name.authority == authority && remove(name) && all;
+      }
+      if (all) ::unlink(path.c_str());
+    }
+    ::close(fd);
+  }
+}
+
+}  // namespace cairn::fuse
