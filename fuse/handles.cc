@@ -46,6 +46,15 @@ std::optional<client::ContentsId> FileHandle::contents() {
 }
 
 absl::StatusOr<size_t> FileHandle::Read(uint64_t offset, std::span<std::byte> out) {
+  while (true) {
+    const uint64_t cuts = file_->cuts();
+    ASSIGN_OR_RETURN(const size_t bytes, ReadOnce(offset, out));
+    // What the kernel is given now it may keep for those who have found other contents meanwhile.
+    if (file_->cuts() == cuts) return bytes;
+  }
+}
+
+absl::StatusOr<size_t> FileHandle::ReadOnce(uint64_t offset, std::span<std::byte> out) {
   ASSIGN_OR_RETURN(const std::optional<size_t> staged, file_->ReadStaged(offset, out));
   if (staged.has_value()) return *staged;
   RETURN_IF_ERROR(file_->MakeReadable(offset + out.size()));

@@ -44,6 +44,8 @@ class FileHandle {
   absl::StatusOr<size_t> Read(uint64_t offset, std::span<std::byte> out) ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
+  absl::StatusOr<size_t> ReadOnce(uint64_t offset, std::span<std::byte> out)
+      ABSL_LOCKS_EXCLUDED(mu_);
   // As the file is after its latest cut. Asks where the blocks are, and so whether the user may
   // read.
   absl::StatusOr<std::shared_ptr<ReadStream>> Reader() ABSL_LOCKS_EXCLUDED(mu_);

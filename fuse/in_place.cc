@@ -45,7 +45,7 @@ class InPlace::Temporary {
       LOG_WARN("{}: a temporary file may be left: {}", path_, removed);
       return;
     }
-    area_.ForgetOne();
+    for (int i = 0; i < notes_; ++i) area_.ForgetOne();
   }
 
   client::OutputStream& out() { return *out_; }
@@ -71,7 +71,12 @@ class InPlace::Temporary {
       if (!unknown) area.ForgetOne();
       return out.status();
     }
-    return std::unique_ptr<Temporary>(new Temporary(fs, area, *std::move(out)));
+    std::unique_ptr<Temporary> made(new Temporary(fs, area, *std::move(out)));
+    // By its id as well: the file that the name begins with may be moved, or go.
+    RETURN_IF_ERROR(
+        area.Note({.authority = fs->authority(), .user = fs->user(), .path = made->path_}));
+    ++made->notes_;
+    return made;
   }
 
   const ClientPtr fs_;
@@ -79,6 +84,7 @@ class InPlace::Temporary {
   const std::string path_;  // by id
   std::unique_ptr<client::OutputStream> out_;
   bool moved_ = false;
+  int notes_ = 1;
 };
 
 InPlace::InPlace(ClientPtr fs, uint64_t inode, StageArea& area)
@@ -127,7 +133,9 @@ absl::Status InPlace::WriteBack(bool sync) {
   }
   ASSIGN_OR_RETURN(const std::unique_ptr<Temporary> temporary,
                    Temporary::Make(fs_, area_, inode_, blocks_.status));
-  RETURN_IF_ERROR(WriteRanges(plan, sync, temporary->out()));
+  // Nothing is written yet: from here on the datanodes sync each block at its end.
+  if (sync) RETURN_IF_ERROR(temporary->out().Hsync());
+  RETURN_IF_ERROR(WriteRanges(plan, temporary->out()));
   RETURN_IF_ERROR(temporary->out().Close());
   ASSIGN_OR_RETURN(const client::FileBlocks written, fs_->GetFileBlocks(temporary->path()));
   ASSIGN_OR_RETURN(const std::vector<uint64_t> ids, BlocksOfPlan(plan, written.blocks));
@@ -136,18 +144,17 @@ absl::Status InPlace::WriteBack(bool sync) {
   return absl::OkStatus();
 }
 
-absl::Status InPlace::WriteRanges(const std::vector<PlannedPart>& plan, bool sync,
-                                  client::OutputStream& out) {
+absl::Status InPlace::WriteRanges(const std::vector<PlannedPart>& plan, client::OutputStream& out) {
   for (const PlannedPart& part : plan) {
     if (part.kept.has_value()) continue;
     // The ranges become blocks of the file, with others between them.
     RETURN_IF_ERROR(out.EndBlock());
-    RETURN_IF_ERROR(WriteRange(part.range, sync, out));
+    RETURN_IF_ERROR(WriteRange(part.range, out));
   }
   return absl::OkStatus();
 }
 
-absl::Status InPlace::WriteRange(ByteRange range, bool& sync, client::OutputStream& out) {
+absl::Status InPlace::WriteRange(ByteRange range, client::OutputStream& out) {
   std::vector<std::byte> buffer(std::min<uint64_t>(kCopyBytes, range.end - range.begin));
   while (range.begin < range.end) {
     const auto piece =
@@ -155,8 +162,6 @@ absl::Status InPlace::WriteRange(ByteRange range, bool& sync, client::OutputStre
     ASSIGN_OR_RETURN(const size_t bytes, staged_->Read(range.begin, piece));
     if (bytes != piece.size()) return absl::InternalError("a staged file has shrunk");
     RETURN_IF_ERROR(out.Write(piece));
-    // Once is enough: from then on the datanodes sync each block at its end.
-    if (std::exchange(sync, false)) RETURN_IF_ERROR(out.Hsync());
     range.begin += piece.size();
   }
   return absl::OkStatus();

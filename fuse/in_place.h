@@ -49,9 +49,8 @@ class InPlace {
 
   InPlace(ClientPtr fs, uint64_t inode, StageArea& area);
   absl::Status OpenBase();
-  absl::Status WriteRanges(const std::vector<PlannedPart>& plan, bool sync,
-                           client::OutputStream& out);
-  absl::Status WriteRange(ByteRange range, bool& sync, client::OutputStream& out);
+  absl::Status WriteRanges(const std::vector<PlannedPart>& plan, client::OutputStream& out);
+  absl::Status WriteRange(ByteRange range, client::OutputStream& out);
 
   const ClientPtr fs_;
   StageArea& area_;

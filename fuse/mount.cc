@@ -72,8 +72,7 @@ void Mount::RemoveLeftovers(absl::string_view authority) {
     const absl::StatusOr<ClientPtr> maker = clients_.For(name.user);
     absl::Status removed = maker.status();
     if (maker.ok()) removed = (*maker)->Delete(name.path, /*recursive=*/false).status();
-    // Gone, or somewhere that its user cannot even look into any more.
-    if (removed.ok() || absl::IsNotFound(removed) || absl::IsPermissionDenied(removed)) return true;
+    if (removed.ok() || absl::IsNotFound(removed)) return true;
     LOG_WARN("{}: left by a mount that was killed, and cannot be removed: {}", name.path, removed);
     return false;
   });

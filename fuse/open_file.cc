@@ -63,6 +63,12 @@ void OpenFile::NoteTold(uint64_t length) {
   }
 }
 
+void OpenFile::NoteFound(const client::ContentsId& contents) {
+  MutexLock lock(written_mu_);
+  if (found_.has_value() && *found_ != contents) cuts_.fetch_add(1, std::memory_order_release);
+  found_ = contents;
+}
+
 void OpenFile::Adopt(std::unique_ptr<client::OutputStream> stream) {
   MutexLock lock(mu_);
   stream_ = std::move(stream);
@@ -86,6 +92,8 @@ absl::Status OpenFile::OpenStream(client::FileSystem& fs) {
 absl::Status OpenFile::Fail(absl::Status status) {
   LOG_ERROR("inode {}: writing failed: {}", inode_, status);
   error_ = status;
+  // A change holds no lease: whoever does may be another client.
+  lease_left_ = stream_ != nullptr;
   stream_ = nullptr;
   change_ = nullptr;
   last_end_.reset();
@@ -141,6 +149,10 @@ absl::Status OpenFile::Prepare(const ClientPtr& fs, Place place, const Interrupt
 
 absl::Status OpenFile::BeginChange(const ClientPtr& fs, uint64_t offset, uint64_t end) {
   if (around_.stage == nullptr) return OnlyAtTheEnd(path_, offset, end);
+  // A later fsync is to make all durable, also what is only completed here.
+  if (stream_ != nullptr) {
+    if (absl::Status status = stream_->Hsync(); !status.ok()) return Fail(std::move(status));
+  }
   RETURN_IF_ERROR(DoComplete());
   absl::StatusOr<std::unique_ptr<InPlace>> change = InPlace::Begin(fs, inode_, *around_.stage);
   if (GetFsError(change.status()) == FsError::kAlreadyBeingCreated) {
@@ -245,12 +257,20 @@ absl::Status OpenFile::Truncate(const ClientPtr& fs, uint64_t length,
                                 const Interrupted& interrupted) {
   MutexLock lock(mu_);
   if (!error_.ok()) return error_;
-  if (change_ != nullptr && length == 0) {
+  const bool drops = change_ != nullptr && length == 0;
+  if (drops) {
     // Nothing of what is staged is left, and what comes is written from the beginning to the end.
     change_ = nullptr;
     cuts_.fetch_add(1, std::memory_order_release);
     NoteClosed();
   }
+  absl::Status status = TruncateTo(fs, length, interrupted);
+  // What was staged had been taken, and must not look as if it were saved.
+  return drops && !status.ok() && error_.ok() ? Fail(std::move(status)) : status;
+}
+
+absl::Status OpenFile::TruncateTo(const ClientPtr& fs, uint64_t length,
+                                  const Interrupted& interrupted) {
   ASSIGN_OR_RETURN(uint64_t end, EndOf(*fs));
   if (length > end && length - end > kMaxGapBytes) return OnlyAtTheEnd(path_, length, end);
   if (change_ != nullptr) {
@@ -299,6 +319,7 @@ void OpenFile::GiveUp(client::FileSystem& fs) {
   MutexLock lock(mu_);
   if (error_.ok()) return;
   error_ = absl::OkStatus();
+  if (!std::exchange(lease_left_, false)) return;
   const absl::StatusOr<bool> closed = fs.RecoverLease(path_);
   if (!closed.ok() && !absl::IsNotFound(closed.status())) {
     LOG_WARN("inode {}: its lease is left to run out: {}", inode_, closed.status());

@@ -99,6 +99,9 @@ class OpenFile {
   std::optional<Written> written() const ABSL_LOCKS_EXCLUDED(written_mu_);
   // Changes whenever bytes that were there have gone: readers must look again.
   uint64_t cuts() const { return cuts_.load(std::memory_order_acquire); }
+  // Whoever opens it has found this. If others were found before, readers that were open then look
+  // again: what they would get may be pages by now that are kept for the others.
+  void NoteFound(const client::ContentsId& contents) ABSL_LOCKS_EXCLUDED(written_mu_);
   // The greatest length that anybody here can know of since somebody opened the file: from what he
   // wrote, or because the kernel was told.
   void NoteTold(uint64_t length);
@@ -107,6 +110,8 @@ class OpenFile {
   void GiveUp(client::FileSystem& fs) ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
+  absl::Status TruncateTo(const ClientPtr& fs, uint64_t length, const Interrupted& interrupted)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status WriteTo(const ClientPtr& fs, Place place, std::span<const std::byte> data, bool sync,
                        const Interrupted& interrupted) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status OpenStream(client::FileSystem& fs) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -144,10 +149,12 @@ class OpenFile {
   // write begins a stream or a change is asked of it, to ask the cluster once.
   std::optional<uint64_t> last_end_ ABSL_GUARDED_BY(mu_);
   absl::Status error_ ABSL_GUARDED_BY(mu_);
-  bool fresh_ ABSL_GUARDED_BY(mu_) = false;  // created, and nothing written yet
+  bool fresh_ ABSL_GUARDED_BY(mu_) = false;       // created, and nothing written yet
+  bool lease_left_ ABSL_GUARDED_BY(mu_) = false;  // by a stream that failed
 
   mutable Mutex written_mu_;
   std::optional<Written> written_ ABSL_GUARDED_BY(written_mu_);
+  std::optional<client::ContentsId> found_ ABSL_GUARDED_BY(written_mu_);
 };
 
 }  // namespace cairn::fuse

@@ -17,6 +17,7 @@ void Open(fuse_req_t req, fuse_ino_t ino, fuse_file_info* info) {
                      FileHandle::Open(mount, fs, id, info->flags, InterruptedOf(req)));
     mount.ForgetAttributes(ino);
     const std::optional<client::ContentsId> contents = handle->contents();
+    if (contents.has_value()) handle->file().NoteFound(*contents);
     SetCaching(mount, *info, contents.has_value() && mount.pages().Found(id, *contents));
     info->fh = reinterpret_cast<uint64_t>(handle.get());
     // If the caller is gone there will be no release.

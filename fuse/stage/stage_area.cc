@@ -22,6 +22,8 @@ namespace cairn::fuse {
 namespace {
 
 constexpr absl::string_view kSessionPrefix = "session.";
+constexpr int kSessionTries = 10;
+constexpr off_t kSessionBytes = 64 << 10;
 
 absl::Status Errno(absl::string_view what) { return absl::ErrnoToStatus(errno, what); }
 
@@ -64,16 +66,24 @@ std::vector<TemporaryName> ReadSession(int fd) {
 absl::StatusOr<std::unique_ptr<StageArea>> StageArea::Open(Options options) {
   RETURN_IF_ERROR(CheckDirectory(options.directory));
   absl::BitGen random;
-  std::string session = absl::StrCat(options.directory, "/", kSessionPrefix, ::getpid(), ".",
-                                     absl::Hex(absl::Uniform<uint64_t>(random)));
-  const int lock = ::open(session.c_str(), O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
-  if (lock < 0) return Errno(session);
-  if (::flock(lock, LOCK_EX | LOCK_NB) != 0) {
-    absl::Status status = Errno(session);
+  for (int i = 0; i < kSessionTries; ++i) {
+    std::string session = absl::StrCat(options.directory, "/", kSessionPrefix, ::getpid(), ".",
+                                       absl::Hex(absl::Uniform<uint64_t>(random)));
+    const int lock =
+        ::open(session.c_str(), O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
+    if (lock < 0) return Errno(session);
+    struct stat info {};
+    // Before it was locked, another mount that starts may have taken it for one of a dead mount.
+    if (::flock(lock, LOCK_EX | LOCK_NB) == 0 && ::fstat(lock, &info) == 0 && info.st_nlink == 1) {
+      // For notes on a disk that is full.
+      (void)::fallocate(lock, FALLOC_FL_KEEP_SIZE, 0, kSessionBytes);
+      return std::unique_ptr<StageArea>(
+          new StageArea(std::move(options), std::move(session), lock));
+    }
     ::close(lock);
-    return status;
   }
-  return std::unique_ptr<StageArea>(new StageArea(std::move(options), std::move(session), lock));
+  return absl::UnavailableError(
+      absl::StrCat(options.directory, ": no session file: others take each away"));
 }
 
 StageArea::StageArea(Options options, std::string session, int lock)
@@ -86,7 +96,15 @@ StageArea::~StageArea() {
 }
 
 absl::StatusOr<int> StageArea::NewFile() {
-  int fd = ::open(options_.directory.c_str(), O_TMPFILE | O_RDWR | O_EXCL | O_CLOEXEC, 0600);
+  const auto make = [&] {
+    return ::open(options_.directory.c_str(), O_TMPFILE | O_RDWR | O_EXCL | O_CLOEXEC, 0600);
+  };
+  int fd = make();
+  if (fd < 0 && errno == ENOENT) {
+    // Somebody has cleaned up what was old and empty.
+    RETURN_IF_ERROR(CheckDirectory(options_.directory));
+    fd = make();
+  }
   if (fd >= 0) return fd;
   if (errno != EOPNOTSUPP && errno != EISDIR) return Errno(options_.directory);
   std::string name = options_.directory + "/staged.XXXXXX";
@@ -119,8 +137,18 @@ uint64_t StageArea::used() const {
 absl::Status StageArea::Note(const TemporaryName& name) {
   const std::string line = LineOf(name);
   MutexLock lock(mu_);
-  if (::write(lock_, line.data(), line.size()) != static_cast<ssize_t>(line.size())) {
-    return Errno(session_);
+  struct stat before {};
+  if (::fstat(lock_, &before) != 0) return Errno(session_);
+  const ssize_t written = ::write(lock_, line.data(), line.size());
+  if (written != static_cast<ssize_t>(line.size())) {
+    absl::Status status =
+        written < 0 ? Errno(session_)
+                    : absl::ResourceExhaustedError(absl::StrCat(session_, ": its disk is full"));
+    // The beginning of a line would spoil the next one.
+    if (written > 0 && ::ftruncate(lock_, before.st_size) != 0) {
+      LOG_WARN("{}: {}", session_, Errno("ftruncate"));
+    }
+    return status;
   }
   ++noted_;
   return absl::OkStatus();
@@ -129,9 +157,11 @@ absl::Status StageArea::Note(const TemporaryName& name) {
 void StageArea::ForgetOne() {
   MutexLock lock(mu_);
   // Until the last one is gone all lines stay: one too many does no harm, its file is not found.
-  if (--noted_ == 0 && ::ftruncate(lock_, 0) != 0) {
+  if (--noted_ > 0) return;
+  if (::ftruncate(lock_, 0) != 0) {
     LOG_WARN("{} cannot be emptied: {}", session_, Errno("ftruncate"));
   }
+  (void)::fallocate(lock_, FALLOC_FL_KEEP_SIZE, 0, kSessionBytes);
 }
 
 void StageArea::RemoveLeftovers(absl::string_view authority,

@@ -129,16 +129,23 @@ absl::Status StagedFile::WritePiece(uint64_t index, size_t begin, std::span<cons
 }
 
 absl::Status StagedFile::Write(uint64_t offset, std::span<const std::byte> data) {
+  if (data.empty()) return absl::OkStatus();
+  // Room for all first: of a write that is refused for want of it nothing is taken.
+  uint64_t room = 0;
+  for (uint64_t index = offset / kPiece; index <= (offset + data.size() - 1) / kPiece; ++index) {
+    if (!pieces_.contains(index)) room += kPiece;
+  }
+  RETURN_IF_ERROR(area_.Reserve(room));
   while (!data.empty()) {
     const uint64_t index = offset / kPiece;
     const size_t begin = offset % kPiece;
     const size_t bytes = std::min<size_t>(kPiece - begin, data.size());
     const bool more_room = !pieces_.contains(index);
-    if (more_room) RETURN_IF_ERROR(area_.Reserve(kPiece));
     if (absl::Status status = WritePiece(index, begin, data.first(bytes)); !status.ok()) {
-      if (more_room) area_.Release(kPiece);
+      area_.Release(room);
       return status;
     }
+    if (more_room) room -= kPiece;
     offset += bytes;
     data = data.subspan(bytes);
   }

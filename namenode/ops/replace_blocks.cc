@@ -77,12 +77,17 @@ Outcome<Nothing> NamenodeImpl::ReplaceBlocks(const Caller& caller,
     return {Refuse(
         absl::StrCat(request.blocks.size(), " blocks, more than ", options_.max_blocks_per_file))};
   }
+  if (request.expected.size() > options_.max_blocks_per_file) {
+    return {Refuse(absl::StrCat(request.expected.size(), " blocks expected, more than ",
+                                options_.max_blocks_per_file))};
+  }
   return Write<Nothing>(
       caller, What{"replace blocks of ", request.target},
       [&](Attempt& attempt) -> absl::StatusOr<Nothing> {
         ASSIGN_OR_RETURN(const Resolved at, attempt.ResolveFile(*target_path));
         Inode& target = *at.target();
-        RETURN_IF_ERROR(attempt.Check(target, kWrite));
+        // Its owner may write what he opened before it was made read-only, or with its making.
+        if (!attempt.CheckOwner(target).ok()) RETURN_IF_ERROR(attempt.Check(target, kWrite));
         Inode* source = nullptr;
         if (source_path.has_value()) {
           ASSIGN_OR_RETURN(const Resolved source_at, attempt.ResolveFile(*source_path));

@@ -265,6 +265,21 @@ class InPlace(test_mount.OnAMount):
             data.put(100, text)
         self.assertTrue(read(path) == data)
 
+    def test_what_an_older_descriptor_reads_is_not_kept_for_newer_ones(self):
+        path = self.directory() + "/f"
+        data = Bytes(self.random().randbytes(2 * BLOCK + 100))
+        write(path, data)
+        (other,) = self.mounts(1)
+        older = os.open(path, os.O_RDONLY)
+        self.addCleanup(os.close, older)
+        self.assertEqual(os.pread(older, 1, 2 * BLOCK), data[2 * BLOCK : 2 * BLOCK + 1])
+        with open(other.point + self.in_cluster(path), "r+b", buffering=0) as file:
+            os.pwrite(file.fileno(), b"changed", 100)
+        data.put(100, b"changed")
+        with open(path, "rb", buffering=0):  # finds the new contents
+            os.pread(older, 4096, 0)
+        self.assertTrue(read(path) == data)
+
     def test_random_changes(self):
         """as fsx does: against a model, read back by all ways"""
         draw = self.random()

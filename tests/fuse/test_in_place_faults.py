@@ -44,6 +44,18 @@ class OthersFiles(test_mount.OnAMount):
         self.assertEqual(os.listdir(self.mount / "user/daemon"), [])
         self.assertEqual(os.stat(there + "/f").st_uid, os.getuid())
 
+    def test_the_maker_of_a_read_only_file_changes_it_by_the_descriptor_he_made_it_with(self):
+        """As git makes its packs."""
+        script = (
+            "import os, sys; fd = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o444); "
+            "os.write(fd, b'0123456789'); os.pwrite(fd, b'X', 0); os.fsync(fd); os.close(fd)"
+        )
+        path = str(self.mount / "user/daemon/pack")
+        made = self.daemon.run(["python3", "-c", script, path])
+        self.assertEqual((made.returncode, made.stderr), (0, b""))
+        self.assertEqual(self.cat(path), b"X123456789")
+        os.unlink(path)
+
     def test_who_may_not_changes_nothing(self):
         there = self.directory()
         write(there + "/f", b"0123456789abc")
@@ -243,6 +255,39 @@ class Faults(Case):
         with open(second / "f", "r+b", buffering=0) as file:
             os.pwrite(file.fileno(), b"X", 3)
         self.assertEqual(cluster.cat("/f"), b"012X456789more")
+
+    def test_a_change_that_fails_takes_no_lease_from_another_client(self):
+        cluster = self.new_cluster()
+        first, second = self.new_mount(cluster), self.new_mount(cluster)
+        write(first / "f", b"0123456789")
+        changing = os.open(second / "f", os.O_RDWR)
+        os.pwrite(changing, b"X", 3)
+        with open(first / "f", "ab", buffering=0) as out:
+            out.write(b"more")
+            with self.assertRaises(OSError):
+                os.fsync(changing)
+            with self.assertRaises(OSError):
+                os.close(changing)
+            out.write(b" and more")
+            os.fsync(out.fileno())
+        self.assertEqual(cluster.cat("/f"), b"0123456789more and more")
+
+    def test_a_cut_to_nothing_that_fails_does_not_look_as_if_it_were_saved(self):
+        cluster = self.new_cluster()
+        there = self.new_mount(cluster)
+        write(there / "f", b"0123456789")
+        helper = Helper()
+        self.addCleanup(helper.close)
+        safe_mode = [env.program("cairn"), "dfsadmin", "-safemode"]
+        fd = os.open(there / "f", os.O_RDWR)
+        os.pwrite(fd, b"lost", 3)
+        helper.check([*safe_mode, "enter"], env=cluster.environment())
+        self.assertErrno(errno.EROFS, os.ftruncate, fd, 0)
+        helper.check([*safe_mode, "leave"], env=cluster.environment())
+        self.assertErrno(errno.EROFS, os.fsync, fd)
+        self.assertErrno(errno.EROFS, os.close, fd)
+        self.assertEqual(cluster.cat("/f"), b"0123456789")
+        self.assertEqual(read(there / "f"), b"0123456789")
 
     def test_what_could_not_be_written_back_is_not_shown_as_saved(self):
         cluster = self.new_cluster()
