@@ -79,8 +79,8 @@ absl::StatusOr<std::string> CheckUpToLink(const std::string& path, bool must_exi
       const ssize_t size = ::readlink(here.c_str(), target, sizeof(target));
       if (size < 0) return absl::ErrnoToStatus(errno, here);
       const absl::string_view to_where(target, static_cast<size_t>(size));
-      return absl::StrCat(absl::StartsWith(to_where, "/") ? "" : absl::StrCat(parent, "/"), to_where,
-                          path.substr(to));
+      return absl::StrCat(absl::StartsWith(to_where, "/") ? "" : absl::StrCat(parent, "/"),
+                          to_where, path.substr(to));
     }
     parent = here;
     directory = entry;

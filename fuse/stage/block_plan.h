@@ -5,10 +5,10 @@
 //   length    --------------------------------------------------->
 //   plan      [ written anew ][   2 stays   ][   3 stays   ][ written anew ]
 //
-// A block stays if no byte in it is of a changed range and it lies wholly within the new length. A last block
-// that is not full does not stay if the file has grown: short blocks behind one another would pile
-// up. What is not kept and lies side by side is one range, cut into full blocks from its beginning.
-// Pure functions.
+// A block stays if no byte in it is of a changed range and it lies wholly within the new length. A
+// last block that is not full does not stay if the file has grown: short blocks behind one another
+// would pile up. What is not kept and lies side by side is one range, cut into full blocks from its
+// beginning. Pure functions.
 #pragma once
 
 #include <cstdint>

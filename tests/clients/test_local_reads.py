@@ -28,9 +28,9 @@ CONF = {
 class Reader:
     """A process that has the file open."""
 
-    def __init__(self, cluster, path, *conf, user="root"):
+    def __init__(self, program, cluster, path, *conf, user="root"):
         self.process = subprocess.Popen(
-            [libhdfs.compile_c(SOURCE), path, *conf],
+            [program, path, *conf],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -65,6 +65,7 @@ class LocalReads(Case):
         reason = libhdfs.why_not()
         if reason:
             raise unittest.SkipTest(reason)
+        cls.program = libhdfs.compile_c(SOURCE)
         cls.cluster = MiniCluster(datanodes=3, conf=CONF)
         cls.addClassCleanup(cls.cluster.close)
 
@@ -72,7 +73,7 @@ class LocalReads(Case):
         self.cluster.dfs("-D", f"dfs.replication={replication}", "-put", "-f", "-", path, input=data)
 
     def reader(self, path, *conf):
-        reader = Reader(self.cluster, path, *conf)
+        reader = Reader(self.program, self.cluster, path, *conf)
         self.addCleanup(reader.close)
         return reader
 
@@ -190,12 +191,12 @@ class LocalReads(Case):
         """fault 57: as on any UNIX file system; a new open is refused"""
         data = random.randbytes(100_000)
         self.put("/taken-away", data)
-        reader = Reader(self.cluster, "/taken-away", user="alice")
+        reader = Reader(self.program, self.cluster, "/taken-away", user="alice")
         self.assertEqual(reader.read(0, 1000), (data[:1000], 1000))
         self.cluster.dfs("-chmod", "600", "/taken-away")
         self.assertEqual(reader.read(0, len(data)), (data, len(data)))
         reader.close()
-        refused = Reader(self.cluster, "/taken-away", user="alice")
+        refused = Reader(self.program, self.cluster, "/taken-away", user="alice")
         self.addCleanup(refused.close)
         self.assertEqual(refused.process.stdout.read(), b"")
         self.assertEqual(refused.process.wait(), 1)
@@ -210,12 +211,12 @@ class LocalReads(Case):
         """Byte for byte it says which one it is, whatever its length is just now."""
         draws = self.random()
         whole = b"".join(at.to_bytes(4, "big") for at in range(100_000))
-        self.put("/churn", whole[:200_000])
+        size = 200_000
+        self.put("/churn", whole[:size])
         done = threading.Event()
         seen = {"local": 0, "remote": 0, "failed": 0}
 
-        def read(seed):
-            reader = self.reader("/churn")
+        def read(reader, seed):
             draw = random.Random(seed)
             while not done.is_set():
                 offset = draw.randrange(250_000)
@@ -230,16 +231,20 @@ class LocalReads(Case):
                     seen["failed"] += 1  # just now no datanode has the version being written
             return None
 
+        readers = [self.reader("/churn") for _ in range(2)]
+        for reader in readers:
+            self.assertEqual(reader.read(0, 4)[0], whole[:4])  # it is open
         with concurrent.futures.ThreadPoolExecutor() as pool:
-            readers = [pool.submit(read, draws.random()) for _ in range(2)]
+            results = [pool.submit(read, reader, draws.random()) for reader in readers]
             try:
                 for _ in range(12):
-                    length = draws.randrange(100_000, 200_000)
+                    length = draws.randrange(100_000, size)
                     self.cluster.dfs("-truncate", "-w", str(length), "/churn")
-                    more = whole[length : draws.randrange(length, 300_000)]
+                    size = draws.randrange(length + 1, 300_000)
+                    more = whole[length:size]
                     self.cluster.dfs("-appendToFile", "-", "/churn", input=more)
             finally:
                 done.set()
-            self.assertEqual([reader.result() for reader in readers], [None, None])
+            self.assertEqual([result.result() for result in results], [None, None])
         self.assertGreater(seen["local"], 0)
         self.note(f"reads: {seen}")

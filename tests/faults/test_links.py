@@ -14,6 +14,8 @@ NAMES = ("first", "middle", "last")
 CONF = {
     "dfs.blocksize": "4m",
     "dfs.heartbeat.interval": "1s",
+    # The datanodes' files have no link on the way.
+    "dfs.client.read.shortcircuit": "false",
     # A replica that was marked corrupt by mistake would be gone soon.
     "dfs.namenode.startup.delay.block.deletion.sec": "1",
 }

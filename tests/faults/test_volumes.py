@@ -326,7 +326,7 @@ class IoErrors(Volumes):
     def test_a_failed_read_costs_the_reader_nothing(self):
         """fault 23: the reader takes another replica, the disk is looked at and goes on"""
         one = env.new_directory("disk")
-        cluster, child = self.start([one])
+        cluster, child = self.start([one], conf={"dfs.client.read.shortcircuit": "false"})
         files = self.put_some(cluster, 4)
         trace = self.inject(child, "sendfile:error=EIO:when=1..2")
         for _ in range(3):

@@ -192,7 +192,7 @@ int hdfsUnbufferFile(hdfsFile file);
 
 struct hdfsReadStatistics {
   uint64_t totalBytesRead;
-  uint64_t totalLocalBytesRead; /* as the next; what a datanode of this machine sends is not in it */
+  uint64_t totalLocalBytesRead; /* as the next: a local datanode's packets count as remote */
   uint64_t totalShortCircuitBytesRead;
   uint64_t totalZeroCopyBytesRead;
 };
