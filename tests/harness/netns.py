@@ -191,6 +191,8 @@ class NetworkCluster(MiniCluster):
                 "dfs.namenode.name.dir": self.data("namenode"),
                 "cairn.namenode.internal.address": f"{NAMENODE}:{INTERNAL_PORT}",
                 "dfs.heartbeat.interval": "1",
+                # All machines have the same directories here.
+                "dfs.domain.socket.path": "",
                 "net.topology.script.file.name": script,
                 **self.conf,
             },
