@@ -271,6 +271,8 @@ TEST_F(ShortCircuitTest, WhoeverDoesNotTakeTheDescriptorsIsCutOff) {
   for (int i = 0; i < 2; ++i) {
     ASSERT_TRUE(client.SendOp(Opcode::kRequestShortCircuitFds, Request(block_)));
   }
+  EXPECT_FALSE(client.AtEnd());  // the first answer has come, and is not taken
+  EVENTUALLY(node_.server->transfers() == 0);
   // The first is answered, the second not.
   ASSERT_OK(client.ReadReply());
   std::array<int, 2> fds{};
