@@ -230,24 +230,33 @@ TEST_F(HealingTest, ACorruptReplicaIsReplacedAndThenDeleted) {
   EXPECT_EQ(Totals().of(Need::kSurplus), 0u);
 }
 
-// A writer's pipeline goes on without two replicas, and the namenode forgets whom it consists of.
-// Their datanodes come back, tell of what they have before the file is closed, and say no more.
-TEST_F(HealingTest, AReplicaThatWasToldOfBeforeACommitLeftItBehindIsDeleted) {
-  for (const bool digests : {true, false}) {
-    SCOPED_TRACE(digests ? "told by a digest" : "told by a list");
-    deletions_.clear();
+// A new version of /f's block is written on nodes 0, 3 and 4, while 1 and 2 have the one before,
+// and the namenode forgets whom its pipeline consists of.
+class LeftBehindTest : public HealingTest {
+ protected:
+  BlockVersion AppendWithoutTwoAndRestart() {
     Start(Nodes(5));
-    BlockVersion block = Write("/f", 3, {0, 1, 2});
-    ASSERT_OK(nn().impl().Append(kSuper, "/f", "client", /*new_block=*/false).value);
-    BlockVersion longer =
+    const BlockVersion block = Write("/f", 3, {0, 1, 2});
+    EXPECT_OK(nn().impl().Append(kSuper, "/f", "client", /*new_block=*/false).value);
+    const BlockVersion longer =
         nn().impl().UpdateBlockForPipeline(kSuper, block, "client").value.value().block;
-    ASSERT_OK(nn().impl()
+    EXPECT_OK(nn().impl()
                   .UpdatePipeline(kSuper, "client", block, longer, {},
                                   {TestNamenode::StorageUuid(0), TestNamenode::StorageUuid(3),
                                    TestNamenode::StorageUuid(4)})
                   .value);
     nn().Flush();
     nn().Restart();
+    return longer;
+  }
+};
+
+// Their datanodes come back, tell of what they have before the file is closed, and say no more.
+TEST_F(LeftBehindTest, AReplicaThatWasToldOfBeforeACommitIsDeleted) {
+  for (const bool digests : {true, false}) {
+    SCOPED_TRACE(digests ? "told by a digest" : "told by a list");
+    deletions_.clear();
+    BlockVersion longer = AppendWithoutTwoAndRestart();
     if (digests) {
       nn().FinishWalk();
       for (int node = 0; node < 5; ++node) ASSERT_TRUE(nn().SendRound(node).has_value());
@@ -259,7 +268,7 @@ TEST_F(HealingTest, AReplicaThatWasToldOfBeforeACommitLeftItBehindIsDeleted) {
     ASSERT_THAT(nn().impl().Complete(kSuper, "/f", kNoInode, "client", longer, nullptr).value,
                 IsOkAndHolds(true));
     Pass(absl::Minutes(1));
-    EXPECT_THAT(deletions_, UnorderedElementsAre(std::pair(1, block.id), std::pair(2, block.id)));
+    EXPECT_THAT(deletions_, UnorderedElementsAre(std::pair(1, longer.id), std::pair(2, longer.id)));
     EXPECT_THAT(Holders("/f"), UnorderedElementsAre(0, 3, 4));
     EXPECT_EQ(Totals().corrupt_blocks, 0u);
     EXPECT_THAT(copies_, IsEmpty());
@@ -268,22 +277,11 @@ TEST_F(HealingTest, AReplicaThatWasToldOfBeforeACommitLeftItBehindIsDeleted) {
 
 // The same, and the file is deleted before anybody has looked at them: while it is open, and when
 // it has just been closed. (Found by the thrasher.)
-TEST_F(HealingTest, AReplicaThatAPipelineLeftBehindIsDeletedWithItsFile) {
+TEST_F(LeftBehindTest, IsDeletedWithItsFile) {
   for (const bool closed : {true, false}) {
     SCOPED_TRACE(closed ? "closed" : "open");
     deletions_.clear();
-    Start(Nodes(5));
-    BlockVersion block = Write("/f", 3, {0, 1, 2});
-    ASSERT_OK(nn().impl().Append(kSuper, "/f", "client", /*new_block=*/false).value);
-    BlockVersion longer =
-        nn().impl().UpdateBlockForPipeline(kSuper, block, "client").value.value().block;
-    ASSERT_OK(nn().impl()
-                  .UpdatePipeline(kSuper, "client", block, longer, {},
-                                  {TestNamenode::StorageUuid(0), TestNamenode::StorageUuid(3),
-                                   TestNamenode::StorageUuid(4)})
-                  .value);
-    nn().Flush();
-    nn().Restart();
+    BlockVersion longer = AppendWithoutTwoAndRestart();
     nn().SendFullReports();
     longer.length += 10;
     for (const int node : {0, 3, 4}) ASSERT_OK(nn().Report(node, longer, State::kFinalized));
@@ -293,7 +291,7 @@ TEST_F(HealingTest, AReplicaThatAPipelineLeftBehindIsDeletedWithItsFile) {
     }
     ASSERT_THAT(nn().impl().Delete(kSuper, "/f", false).value, IsOkAndHolds(true));
     Pass(absl::Minutes(1));
-    EXPECT_THAT(deletions_, IsSupersetOf({std::pair(1, block.id), std::pair(2, block.id)}));
+    EXPECT_THAT(deletions_, IsSupersetOf({std::pair(1, longer.id), std::pair(2, longer.id)}));
   }
 }
 
