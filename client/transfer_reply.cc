@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
 #include "proto/hdfs/data_transfer.pb.h"
+#include "wire/parse_message.h"
 #include "wire/transfer/op.h"
 
 namespace cairn::client {
@@ -35,7 +36,7 @@ absl::Status ReceiveDelimited(Socket& socket, google::protobuf::MessageLite& mes
   }
   std::string body(length, '\0');
   RETURN_IF_ERROR(socket.Receive(std::as_writable_bytes(std::span(body))));
-  if (!message.ParseFromString(body)) {
+  if (!ParseMessage(body, &message)) {
     return absl::UnavailableError(socket.peer() + ": sent a malformed message");
   }
   return absl::OkStatus();

@@ -6,6 +6,7 @@
 #include "common/logging.h"
 #include "datanode/pipeline/block_sender.h"
 #include "datanode/pipeline/context.h"
+#include "wire/parse_message.h"
 #include "wire/transfer/op.h"
 
 namespace cairn::datanode {
@@ -34,7 +35,7 @@ awaitable<bool> ReadClientStatus(TransferContext& context, Channel& channel,
   channel.SetIdleLimit(context.options.idle_limit);
   const absl::StatusOr<std::string> body = co_await channel.ReadDelimited(kMaxReadStatusBytes);
   hdfs::ClientReadStatusProto status;
-  if (!body.ok() || !status.ParseFromString(*body)) co_return false;
+  if (!body.ok() || !ParseMessage(*body, &status)) co_return false;
   const bool good =
       status.status() == hdfs::STATUS_SUCCESS || status.status() == hdfs::STATUS_CHECKSUM_OK;
   if (!good && context.suspect != nullptr) context.suspect(replica);

@@ -5,6 +5,7 @@
 #include "datanode/pipeline/block_sender.h"
 #include "datanode/pipeline/context.h"
 #include "datanode/pipeline/copy_source.h"
+#include "wire/parse_message.h"
 #include "wire/transfer/op.h"
 
 namespace cairn::datanode {
@@ -22,7 +23,7 @@ awaitable<absl::Status> ReadOutcome(Channel& channel, bool confirms) {
   const absl::StatusOr<std::string> body = co_await channel.ReadDelimited(transfer::kMaxReplyBytes);
   if (!body.ok()) co_return body.status();
   hdfs::BlockOpResponseProto reply;  // reads a DNTransferAckProto too
-  if (!reply.ParseFromString(*body)) {
+  if (!ParseMessage(*body, &reply)) {
     co_return absl::UnavailableError(absl::StrCat(channel.PeerName(), ": an answer without sense"));
   }
   if (reply.status() == hdfs::STATUS_SUCCESS) co_return absl::OkStatus();

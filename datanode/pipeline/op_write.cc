@@ -9,6 +9,7 @@
 #include "common/logging.h"
 #include "datanode/pipeline/block_receiver.h"
 #include "datanode/pipeline/context.h"
+#include "wire/parse_message.h"
 #include "wire/transfer/op.h"
 #include "wire/transfer/sign_of_life.h"
 
@@ -179,7 +180,7 @@ awaitable<absl::StatusOr<hdfs::BlockOpResponseProto>> ReadSetUpReply(Channel& ch
         co_await channel.ReadDelimited(transfer::kMaxReplyBytes);
     if (!body.ok()) co_return body.status();
     hdfs::BlockOpResponseProto reply;
-    if (!reply.ParseFromString(*body)) {
+    if (!ParseMessage(*body, &reply)) {
       co_return absl::UnavailableError("its reply is no BlockOpResponseProto");
     }
     if (reply.status() != hdfs::STATUS_IN_PROGRESS) co_return reply;

@@ -19,6 +19,7 @@
 #include "common/logging.h"
 #include "common/net/domain_socket.h"
 #include "common/status_macros.h"
+#include "wire/parse_message.h"
 #include "wire/transfer/op.h"
 
 namespace cairn::datanode {
@@ -40,7 +41,7 @@ awaitable<bool> Dispatch(awaitable<bool> (*run)(TransferContext&, std::shared_pt
                          TransferContext& context, std::shared_ptr<Channel> channel,
                          const std::string& body) {
   Message message;
-  if (!message.ParseFromString(body)) {
+  if (!ParseMessage(body, &message)) {
     LOG_EVERY_SECONDS(kWarn, 10, "{}: an operation that does not parse", channel->PeerName());
     co_return false;
   }

@@ -28,6 +28,7 @@
 #include "common/net/io_threads.h"
 #include "common/status_macros.h"
 #include "proto/hdfs/ipc.pb.h"
+#include "wire/parse_message.h"
 #include "wire/rpc/out_buffer.h"
 #include "wire/rpc/remote_exception.h"
 
@@ -70,9 +71,7 @@ void Deliver(std::vector<Finished> finished) {
 
 absl::Status ParseBody(absl::string_view body, google::protobuf::MessageLite* response) {
   absl::string_view message;
-  if (!TakeDelimited(&body, &message) || !body.empty() ||
-      !response->ParsePartialFromArray(message.data(), static_cast<int>(message.size())) ||
-      !response->IsInitialized()) {
+  if (!TakeDelimited(&body, &message) || !body.empty() || !ParseMessage(message, response)) {
     return absl::InternalError("the server's answer does not parse");
   }
   return absl::OkStatus();

@@ -28,6 +28,7 @@ constexpr size_t kKeptShardBytes = size_t{1} << 20;
 constexpr absl::Duration kLingerTime = absl::Seconds(2);
 
 constexpr uint64_t kClientProtocolVersion = 1;
+constexpr size_t kShownNameBytes = 128;  // of a protocol that nobody knows
 
 ResponseHeader HeaderFor(const RequestHeader& request) {
   ResponseHeader header;
@@ -129,7 +130,8 @@ Connection::Connection(std::shared_ptr<ServerCore> core, Shard& shard, asio::ip:
       remote_ip_(std::move(remote_ip)),
       session_(remote_ip_, core_->options.proxy_check),
       opened_(core_->clock.Monotonic()),
-      last_read_(opened_) {}
+      last_read_(opened_),
+      frame_began_(opened_) {}
 
 Connection::~Connection() = default;
 
@@ -284,7 +286,8 @@ void Connection::HandleCall(const IncomingCall& call) {
     if (service == nullptr) {
       AddStatus(HeaderFor(call.header), 0,
                 MakeFsError(FsError::kNoSuchProtocol,
-                            absl::StrCat("Unknown protocol: ", call.method.protocol)));
+                            absl::StrCat("Unknown protocol: ",
+                                         call.method.protocol.substr(0, kShownNameBytes))));
       return;
     }
     last_service_ = service;

@@ -219,6 +219,8 @@ TEST_F(RpcServerTest, ErrorsKeepTheConnection) {
   EXPECT_EQ(client.ReadAnswer().second,
             "ERROR org.apache.hadoop.ipc.RpcNoSuchProtocolException: Unknown protocol: "
             "org.example.Nothing\n");
+  client.Send(CallFrame(4, "echo", "", std::string(1 << 20, 'x')));
+  EXPECT_THAT(client.ReadAnswer().second, testing::SizeIs(testing::Lt(300)));
   client.Send(CallFrame(4, "echo", "", kTestProtocol, 2));
   EXPECT_THAT(client.ReadAnswer().second,
               StartsWith("ERROR org.apache.hadoop.ipc.RPC$VersionMismatch: Protocol"));
@@ -533,6 +535,24 @@ TEST_F(RpcServerTest, SilentClientIsClosedAfterTheHeaderTimeout) {
   EXPECT_EQ(stats().connections_timed_out.load(), 2u);
   good.Call(2, "user", "");  // an idle connection is left alone
   EXPECT_EQ(good.ReadAnswer().first, 2);
+}
+
+// Whatever the time was when it came.
+TEST_F(RpcServerTest, FirstBytesThatAreNoWholePreambleHaveTheHeaderTimeoutToo) {
+  Start();
+  RawClient first = Connect();  // on one I/O thread each
+  RawClient second = Connect();
+  EVENTUALLY(stats().open_connections.load() == 2);
+  clock_.Advance(absl::Seconds(6));
+  RawClient slow = Connect();
+  slow.Send(kSimplePreamble.substr(0, 3));
+  EVENTUALLY(stats().partial_request_bytes.load() == 3);
+  clock_.Advance(absl::Seconds(5));
+  EXPECT_TRUE(first.ClosedByServer());
+  EXPECT_TRUE(second.ClosedByServer());
+  slow.Send(absl::StrCat(kSimplePreamble.substr(3), ContextFrame(), CallFrame(0, "user", "")));
+  EXPECT_EQ(slow.ReadAnswer(), std::make_pair(0, std::string("alice")));
+  EXPECT_EQ(stats().connections_timed_out.load(), 2u);
 }
 
 TEST_F(RpcServerTest, FrameThatNeverEndsIsClosed) {

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/utf8.h"
 #include "proto/hdfs/ipc.pb.h"
+#include "wire/parse_message.h"
 #include "wire/rpc/remote_exception.h"
 
 namespace cairn::rpc {
@@ -63,13 +64,6 @@ void SendSasl(const RequestHeader& header, const hdfs::RpcSaslProto& message, Ou
   response.client_id = header.client_id;
   response.retry_count = header.retry_count;
   EncodeResponse(response, message, kMaxResponseBytes, out);
-}
-
-// The plain parse functions write a line to stderr for each message without its required fields, at
-// a hostile client's will.
-bool Parse(absl::string_view bytes, google::protobuf::MessageLite* message) {
-  return message->ParsePartialFromArray(bytes.data(), static_cast<int>(bytes.size())) &&
-         message->IsInitialized();
 }
 
 bool IsSimple(const hdfs::RpcSaslProto::SaslAuth& auth) {
@@ -169,7 +163,7 @@ Next Session::OnContext(const RequestHeader& header, absl::string_view rest, Out
   }
   absl::string_view bytes;
   hdfs::IpcConnectionContextProto context;
-  if (!TakeDelimited(&rest, &bytes) || !Parse(bytes, &context)) {
+  if (!TakeDelimited(&rest, &bytes) || !ParseMessage(bytes, &context)) {
     return Undecodable(header, "IPC server could not decode the connection context", out);
   }
   const absl::string_view user = ShortUserName(context.userinfo().effectiveuser());
@@ -197,7 +191,7 @@ Next Session::OnSasl(const RequestHeader& header, absl::string_view rest, OutBuf
   }
   absl::string_view bytes;
   hdfs::RpcSaslProto message;
-  if (!TakeDelimited(&rest, &bytes) || !Parse(bytes, &message)) {
+  if (!TakeDelimited(&rest, &bytes) || !ParseMessage(bytes, &message)) {
     return Undecodable(header, "IPC server could not decode the SASL message", out);
   }
   hdfs::RpcSaslProto answer;

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
+#include "wire/parse_message.h"
 #include "wire/transfer/op.h"
 
 namespace cairn::transfer {
@@ -52,7 +53,7 @@ absl::StatusOr<std::optional<TakenAck>> TakeAck(std::span<const std::byte> buffe
   ASSIGN_OR_RETURN(const std::optional<Delimited> frame, TakeDelimited(buffered, kMaxAckBytes));
   if (!frame.has_value()) return std::nullopt;
   hdfs::PipelineAckProto message;
-  if (!message.ParseFromArray(frame->body.data(), static_cast<int>(frame->body.size()))) {
+  if (!ParseMessage(frame->body, &message)) {
     return absl::InvalidArgumentError("acknowledgement: not a PipelineAckProto");
   }
   const bool by_flag = message.flag_size() > 0;

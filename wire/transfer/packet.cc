@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/check.h"
 #include "proto/hdfs/data_transfer.pb.h"
+#include "wire/parse_message.h"
 #include "wire/transfer/big_endian.h"
 
 namespace cairn::transfer {
@@ -65,7 +66,8 @@ bool DecodeUsualLayout(std::span<const std::byte> in, RawHeader& out) {
 
 bool DecodeAnyLayout(std::span<const std::byte> in, RawHeader& out) {
   hdfs::PacketHeaderProto message;
-  if (!message.ParseFromArray(in.data(), static_cast<int>(in.size()))) return false;
+  const absl::string_view bytes(reinterpret_cast<const char*>(in.data()), in.size());
+  if (!ParseMessage(bytes, &message)) return false;
   out = {.offset = message.offsetinblock(),
          .seqno = message.seqno(),
          .last = message.lastpacketinblock(),

@@ -11,6 +11,7 @@
 #include "namenode/cluster/cluster_state.h"
 #include "namenode/service/rpc/below.h"
 #include "proto/admin.pb.h"
+#include "wire/parse_message.h"
 
 namespace cairn::namenode {
 namespace {
@@ -30,8 +31,7 @@ uint64_t Millis(absl::Duration duration) {
 template <typename Request>
 bool Parse(absl::string_view bytes, Request& request, rpc::RpcReply& reply,
            size_t most_bytes = kMaxRequestBytes) {
-  if (bytes.size() <= most_bytes &&
-      request.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+  if (bytes.size() <= most_bytes && ParseMessage(bytes, &request)) {
     return true;
   }
   reply.Fail(absl::InvalidArgumentError("the request does not parse"));

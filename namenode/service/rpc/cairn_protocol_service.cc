@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/fs_error.h"
 #include "proto/client.pb.h"
+#include "wire/parse_message.h"
 
 namespace cairn::namenode {
 namespace {
@@ -35,8 +36,7 @@ void CairnProtocolService::Handle(const rpc::CallInfo& call, absl::string_view m
                                                          " called on ", protocol(), " protocol.")));
   }
   client_calls::ReplaceBlocksRequest request;
-  if (bytes.size() > kMaxRequestBytes ||
-      !request.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+  if (bytes.size() > kMaxRequestBytes || !ParseMessage(bytes, &request)) {
     return reply.Fail(absl::InvalidArgumentError("the request does not parse, or is too large"));
   }
   counters_.Count(kReplaceBlocks, call.principal.user);

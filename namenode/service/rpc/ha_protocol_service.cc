@@ -20,9 +20,9 @@ void HaProtocolService::Handle(const rpc::CallInfo&, absl::string_view method, a
     reply.Fail(
         MakeFsError(FsError::kUnsupported, absl::StrCat(method, ": this namenode has no standby")));
   } else {
-    reply.Fail(MakeFsError(
-        FsError::kNoSuchMethod,
-        absl::StrCat("Unknown method ", method, " called on ", protocol(), " protocol.")));
+    reply.Fail(
+        MakeFsError(FsError::kNoSuchMethod, absl::StrCat("Unknown method ", method.substr(0, 128),
+                                                         " called on ", protocol(), " protocol.")));
   }
 }
 

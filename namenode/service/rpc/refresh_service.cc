@@ -24,9 +24,9 @@ void RefreshService::Handle(const rpc::CallInfo&, absl::string_view method, absl
     reply.Fail(MakeFsError(FsError::kJavaIllegalArgument,
                            "the identifier does not exist: there are no refresh handlers"));
   } else {
-    reply.Fail(MakeFsError(
-        FsError::kNoSuchMethod,
-        absl::StrCat("Unknown method ", method, " called on ", protocol_, " protocol.")));
+    reply.Fail(
+        MakeFsError(FsError::kNoSuchMethod, absl::StrCat("Unknown method ", method.substr(0, 128),
+                                                         " called on ", protocol_, " protocol.")));
   }
 }
 

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/fs_error.h"
 #include "proto/hdfs/ha.pb.h"
+#include "wire/parse_message.h"
 
 namespace cairn::namenode {
 namespace {
@@ -17,15 +18,13 @@ constexpr size_t kMaxRequestBytes = 4096;  // a user's name
 void UserMappingsService::Handle(const rpc::CallInfo&, absl::string_view method,
                                  absl::string_view request, rpc::RpcReply& reply) {
   if (method != "getGroupsForUser") {
-    reply.Fail(MakeFsError(
-        FsError::kNoSuchMethod,
-        absl::StrCat("Unknown method ", method, " called on ", protocol(), " protocol.")));
+    reply.Fail(
+        MakeFsError(FsError::kNoSuchMethod, absl::StrCat("Unknown method ", method.substr(0, 128),
+                                                         " called on ", protocol(), " protocol.")));
     return;
   }
   hdfs::GetGroupsForUserRequestProto wanted;
-  if (request.size() > kMaxRequestBytes ||
-      !wanted.ParsePartialFromArray(request.data(), static_cast<int>(request.size())) ||
-      !wanted.IsInitialized()) {
+  if (request.size() > kMaxRequestBytes || !ParseMessage(request, &wanted)) {
     reply.Fail(absl::InvalidArgumentError("malformed getGroupsForUser request"));
     return;
   }
