@@ -22,6 +22,9 @@ namespace {
 constexpr int kOrderThreads = 2;
 // They mostly wait for other datanodes, 5 s for one that is silent.
 constexpr int kRecoveryThreads = 8;
+// Parsed, a hostile request (empty nested messages) takes up to a hundred times its size. The
+// longest honest one names the datanodes of a block.
+constexpr size_t kMaxIpcRequestBytes = size_t{64} << 10;
 constexpr absl::string_view kDataDirs = "dfs.datanode.data.dir";
 
 std::string HostName() {
@@ -311,6 +314,7 @@ absl::Status Datanode::StartPorts() {
   rpc::RpcServerOptions rpc_options;
   rpc_options.bind_address = options_.ipc_bind_address;
   rpc_options.port = options_.ipc_port;
+  rpc_options.max_request_bytes = kMaxIpcRequestBytes;
   ASSIGN_OR_RETURN(rpc_, rpc::RpcServer::Start(
                              std::move(rpc_options), io_threads_, nullptr,
                              {client_service_.get(), inter_service_.get(), admin_service_.get()}));

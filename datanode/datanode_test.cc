@@ -428,6 +428,10 @@ TEST_F(DatanodeTest, TheRpcPortTellsTheVisibleLength) {
   request.mutable_block()->set_blockid(99);
   EXPECT_THAT(client.Call("getReplicaVisibleLength", request, &response),
               IsFsError(FsError::kReplicaNotFound));
+  *request.mutable_block() = TestBlock().ToProto();
+  request.mutable_block()->set_poolid("BP-of-another-cluster");
+  EXPECT_THAT(client.Call("getReplicaVisibleLength", request, &response),
+              IsFsError(FsError::kReplicaNotFound));
   hdfs::GetDatanodeInfoResponseProto info;
   EXPECT_OK(client.Call("getDatanodeInfo", hdfs::GetDatanodeInfoRequestProto(), &info));
   hdfs::ShutdownDatanodeRequestProto shut_down;
@@ -437,6 +441,29 @@ TEST_F(DatanodeTest, TheRpcPortTellsTheVisibleLength) {
               IsFsError(FsError::kAccessControl));
   EXPECT_THAT(client.Call("cancelDiskBalancerPlan", shut_down, &ignored),
               IsFsError(FsError::kNoSuchMethod));
+}
+
+TEST_F(DatanodeTest, TheRpcPortTakesNoRequestThatIsMuchLongerThanAnyNeeds) {
+  ASSERT_OK_AND_ASSIGN(const auto datanode, StartAt("n1"));
+  IoThreads threads(1, "client");
+  rpc::RpcClient client({.host = "127.0.0.1",
+                         .port = datanode->ipc_port(),
+                         .protocol = std::string(kClientDatanodeProtocol),
+                         .user = "reader",
+                         .retry_time = absl::ZeroDuration()},
+                        threads);
+  hdfs::GetReplicaVisibleLengthRequestProto request;
+  *request.mutable_block() = TestBlock().ToProto();
+  hdfs::GetReplicaVisibleLengthResponseProto response;
+  request.mutable_block()->set_poolid(std::string(60 << 10, 'x'));
+  const absl::Status answered = client.Call("getReplicaVisibleLength", request, &response);
+  EXPECT_THAT(answered, IsFsError(FsError::kReplicaNotFound));
+  EXPECT_LT(answered.message().size(), 1000u);
+  request.mutable_block()->set_poolid(std::string(64 << 10, 'x'));
+  const absl::Status refused =
+      client.Call("getReplicaVisibleLength", request, &response, {.timeout = absl::Seconds(10)});
+  EXPECT_FALSE(refused.ok());
+  EXPECT_NE(GetFsError(refused), FsError::kReplicaNotFound);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include "common/fs_error.h"
 #include "common/logging.h"
 #include "proto/hdfs/client_datanode.pb.h"
+#include "wire/parse_message.h"
 
 namespace cairn::datanode {
 namespace {
@@ -39,7 +40,7 @@ void ClientDatanodeService::Handle(const rpc::CallInfo& call, absl::string_view 
   }
   if (method == "triggerBlockReport") {
     hdfs::TriggerBlockReportRequestProto message;
-    if (!message.ParseFromArray(request.data(), static_cast<int>(request.size()))) {
+    if (!ParseMessage(request, &message)) {
       return reply.Fail(absl::InvalidArgumentError("the request does not parse"));
     }
     hooks_.trigger_report(!message.incremental());
@@ -57,7 +58,7 @@ void ClientDatanodeService::Handle(const rpc::CallInfo& call, absl::string_view 
   }
   if (method == "shutdownDatanode") {
     hdfs::ShutdownDatanodeRequestProto message;
-    if (!message.ParseFromArray(request.data(), static_cast<int>(request.size()))) {
+    if (!ParseMessage(request, &message)) {
       return reply.Fail(absl::InvalidArgumentError("the request does not parse"));
     }
     LOG_INFO("{} asks this datanode to shut down{}", call.principal.user,
@@ -84,24 +85,27 @@ void ClientDatanodeService::Handle(const rpc::CallInfo& call, absl::string_view 
                                   "Can't continue with getBlockLocalPathInfo() authorization. "
                                   "Paths of block files are not given out"));
   }
-  reply.Fail(MakeFsError(FsError::kNoSuchMethod,
-                         absl::StrCat("Unknown method ", method, " called on ", protocol())));
+  reply.Fail(MakeFsError(
+      FsError::kNoSuchMethod,
+      absl::StrCat("Unknown method ", method.substr(0, 128), " called on ", protocol())));
 }
 
 void ClientDatanodeService::GetReplicaVisibleLength(absl::string_view request,
                                                     rpc::RpcReply& reply) {
   hdfs::GetReplicaVisibleLengthRequestProto message;
-  if (!message.ParseFromArray(request.data(), static_cast<int>(request.size()))) {
+  if (!ParseMessage(request, &message)) {
     return reply.Fail(absl::InvalidArgumentError("the request does not parse"));
   }
   const auto info = store_.Find(BlockId{message.block().blockid()});
-  const bool usable = info.has_value() && info->state != ReplicaState::kTemporary &&
+  const std::string ours = store_.volumes().front()->identity().block_pool_id;
+  const bool usable = info.has_value() && (ours.empty() || message.block().poolid() == ours) &&
+                      info->state != ReplicaState::kTemporary &&
                       info->state != ReplicaState::kCorrupt &&
                       ToInt(info->stamp) >= message.block().generationstamp();
   if (!usable) {
     return reply.Fail(MakeFsError(
         FsError::kReplicaNotFound,
-        absl::StrCat("Replica not found for ", message.block().poolid(), ":blk_",
+        absl::StrCat("Replica not found for ", message.block().poolid().substr(0, 128), ":blk_",
                      message.block().blockid(), "_", message.block().generationstamp())));
   }
   hdfs::GetReplicaVisibleLengthResponseProto response;

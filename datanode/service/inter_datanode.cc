@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/fs_error.h"
 #include "datanode/recovery/block_recovery.h"
+#include "wire/parse_message.h"
 
 namespace cairn::datanode {
 namespace {
@@ -43,17 +44,18 @@ ReplicaState FromReplicaStateProto(hdfs::ReplicaStateProto state) {
 
 void InterDatanodeService::Handle(const rpc::CallInfo& /*call*/, absl::string_view method,
                                   absl::string_view request, rpc::RpcReply& reply) {
-  const int size = static_cast<int>(request.size());
   if (method == "initReplicaRecovery") {
     hdfs::InitReplicaRecoveryRequestProto message;
-    if (!message.ParseFromArray(request.data(), size)) return reply.Fail(Unparsed(method));
+    if (!ParseMessage(request, &message)) return reply.Fail(Unparsed(method));
     auto later = std::make_shared<rpc::DeferredReply>(reply.Defer());
-    pool_.Run([this, message = std::move(message), later] {
-      const BlockId block{message.block().block().b().blockid()};
+    // Not the message: calls that wait are many, and it may be large.
+    const BlockId block{message.block().block().b().blockid()};
+    const GenerationStamp recovery{message.block().newgenstamp()};
+    pool_.Run([this, block, recovery, later] {
       if (absl::Status stopped = StopWriterAndWait(store_, block); !stopped.ok()) {
         return later->FailAt(0, stopped);
       }
-      const auto info = store_.InitRecovery(block, GenerationStamp{message.block().newgenstamp()});
+      const auto info = store_.InitRecovery(block, recovery);
       hdfs::InitReplicaRecoveryResponseProto response;
       if (!info.ok() && GetFsError(info.status()) != FsError::kReplicaNotFound) {
         return later->FailAt(0, info.status());
@@ -71,12 +73,12 @@ void InterDatanodeService::Handle(const rpc::CallInfo& /*call*/, absl::string_vi
   }
   if (method == "updateReplicaUnderRecovery") {
     hdfs::UpdateReplicaUnderRecoveryRequestProto message;
-    if (!message.ParseFromArray(request.data(), size)) return reply.Fail(Unparsed(method));
+    if (!ParseMessage(request, &message)) return reply.Fail(Unparsed(method));
     auto later = std::make_shared<rpc::DeferredReply>(reply.Defer());
-    pool_.Run([this, message = std::move(message), later] {
-      const BlockId block{message.block().blockid()};
-      const absl::Status status =
-          store_.FinishRecovery(block, GenerationStamp{message.recoveryid()}, message.newlength());
+    const BlockId block{message.block().blockid()};
+    const GenerationStamp recovery{message.recoveryid()};
+    pool_.Run([this, block, recovery, length = message.newlength(), later] {
+      const absl::Status status = store_.FinishRecovery(block, recovery, length);
       if (!status.ok()) return later->FailAt(0, status);
       hdfs::UpdateReplicaUnderRecoveryResponseProto response;
       if (const auto info = store_.Find(block)) {
@@ -87,8 +89,9 @@ void InterDatanodeService::Handle(const rpc::CallInfo& /*call*/, absl::string_vi
     });
     return;
   }
-  reply.Fail(MakeFsError(FsError::kNoSuchMethod,
-                         absl::StrCat("Unknown method ", method, " called on ", protocol())));
+  reply.Fail(MakeFsError(
+      FsError::kNoSuchMethod,
+      absl::StrCat("Unknown method ", method.substr(0, 128), " called on ", protocol())));
 }
 
 }  // namespace cairn::datanode
