@@ -13,6 +13,7 @@
 #include "common/io/file_system.h"
 #include "common/logging.h"
 #include "common/mutex.h"
+#include "common/protobuf_log.h"
 #include "common/status_macros.h"
 #include "common/thread.h"
 
@@ -111,6 +112,7 @@ absl::Status InitDaemonLogging(const Config& config, const std::string& program)
   if (!parsed.ok()) return config.Reject("cairn.log.level", parsed.status().message());
   options.level = *parsed;
   ASSIGN_OR_RETURN(options.file, config.GetString("cairn.log.file"));
+  LogProtobufErrors();
   const absl::Status opened = InitLogging(options);
   if (opened.ok()) return opened;
   return {opened.code(), config.Reject("cairn.log.file", opened.message()).message()};

@@ -33,7 +33,8 @@ struct DaemonOptions {
   std::string port_file;  // likewise
 };
 
-// The log as `cairn.log.level` and `cairn.log.file` say, which both must be declared.
+// The log, protobuf's errors in it, as `cairn.log.level` and `cairn.log.file` say, which both must
+// be declared.
 // kInvalidArgument, or the file's error; the message names key and file.
 absl::Status InitDaemonLogging(const Config& config, const std::string& program);
 

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "common/logging.h"
+#include "common/protobuf_log.h"
 #include "common/version.h"
 #include "fuse/background.h"
 #include "fuse/mount.h"
@@ -34,6 +35,7 @@ int Run(const CommandLine& line) {
   const absl::Status logging =
       InitLogging({.program = "fuse", .level = line.log_level, .file = line.log_file});
   if (!logging.ok()) return Explain(logging);
+  LogProtobufErrors();
 
   std::optional<Background> background;
   if (!line.foreground && !line.fake) {

@@ -98,21 +98,31 @@ class Garbage(Hostile):
                     self.send(port, data)
 
     def rpc_ports(self):
-        return [port for name, (_, port) in self.ports().items() if name.endswith((" rpc", " ipc"))]
+        """Each port with a protocol that it serves."""
+        protocols = {
+            "rpc": [rpc.CLIENT_PROTOCOL],
+            "ipc": [rpc.CLIENT_DATANODE_PROTOCOL, rpc.INTER_DATANODE_PROTOCOL],
+        }
+        return [
+            (port, protocol)
+            for name, (_, port) in self.ports().items()
+            for protocol in protocols.get(name.split()[-1], [])
+        ]
 
     def test_lengths_that_lie(self):
         """Announced bytes reserve nothing; too many end the connection."""
-        for port in self.rpc_ports():
-            for length in (0x7FFFFFFF, 0xFFFFFFFF, 0x80000000, (64 << 20) + 1):
-                with rpc.Connection(port) as connection:
+        for port, protocol in self.rpc_ports():
+            most = 64 << 20 if protocol == rpc.CLIENT_PROTOCOL else 64 << 10
+            for length in (0x7FFFFFFF, 0xFFFFFFFF, 0x80000000, most + 1):
+                with rpc.Connection(port, protocol=protocol) as connection:
                     connection.socket.sendall(struct.pack(">I", length) + b"x" * 100)
                     connection.socket.settimeout(5)
                     with self.assertRaises((ConnectionError, rpc.RemoteError)):
                         connection.receive()
             held = []
             for _ in range(50):  # within the limit, and never sent
-                connection = rpc.Connection(port)
-                connection.socket.sendall(struct.pack(">I", 60 << 20) + b"x" * 1000)
+                connection = rpc.Connection(port, protocol=protocol)
+                connection.socket.sendall(struct.pack(">I", most - 4096) + b"x" * 1000)
                 held.append(connection)
             self.work()
             for connection in held:
@@ -124,7 +134,12 @@ class Garbage(Hostile):
         for _ in range(20000):
             nested = rpc.field(2, nested) if len(nested) < 60000 else nested
         endless = b"\xff" * 11
-        for port in self.rpc_ports():
+        for port, protocol in self.rpc_ports():
+            methods = ("create", "mkdirs", "getFileInfo", "no-such-method", "")
+            if protocol == rpc.CLIENT_DATANODE_PROTOCOL:
+                methods = ("getReplicaVisibleLength", "getDatanodeInfo", "no-such-method", "")
+            elif protocol == rpc.INTER_DATANODE_PROTOCOL:
+                methods = ("initReplicaRecovery", "updateReplicaUnderRecovery", "no-such-method")
             for message in (
                 endless,
                 nested,
@@ -133,13 +148,53 @@ class Garbage(Hostile):
                 b"\x0b" * 5000,  # groups that never end
                 os.urandom(3000),
             ):
-                for method in ("create", "mkdirs", "getFileInfo", "no-such-method", ""):
+                for method in methods:
                     try:
-                        with rpc.Connection(port) as connection:
+                        with rpc.Connection(port, protocol=protocol) as connection:
                             connection.socket.settimeout(5)
                             connection.call(method, message)
-                    except (OSError, rpc.RemoteError, IndexError):
+                    except rpc.RemoteError as error:
+                        self.assertNotEqual(error.kind, "RpcNoSuchProtocolException")
+                    except (OSError, IndexError):
                         pass
+
+    def test_empty_messages_without_number(self):
+        """A block with as many empty locations as a request may hold: two bytes each, and hundreds
+        once it is parsed. tearDown looks at the memory."""
+        port = int(self.cluster.ports("datanode-1")["ipc"])
+        for size in (60 << 10, 63 << 20):
+            located = rpc.field(3, b"") * (size // 2)
+            message = rpc.field(1, rpc.field(1, 7) + rpc.field(2, located))
+            with rpc.Connection(port, protocol=rpc.INTER_DATANODE_PROTOCOL) as connection:
+                with self.assertRaises((OSError, rpc.RemoteError)) as caught:
+                    connection.call("initReplicaRecovery", message)
+                self.assertEqual(isinstance(caught.exception, rpc.RemoteError), size < 64 << 10)
+
+    def test_bad_messages_fill_no_log(self):
+        """However many they are, the log has few lines of them."""
+        before = {name: len(self.cluster.log(name).splitlines()) for name in self.cluster.names}
+        transfer = int(self.cluster.ports("datanode-1")["transfer"])
+        no_utf8 = rpc.field(1, b"\xff\xfe")
+        bad_block = no_utf8 + rpc.field(2, 1) + rpc.field(3, 1)
+        bad_read = rpc.field(1, rpc.field(1, rpc.field(1, bad_block)) + rpc.field(2, b"\xff"))
+        for _ in range(300):
+            for operation in (b"\x50", b"\x51", b"\x55"):  # fields are missing
+                self.send(transfer, b"\x00\x1c" + operation + rpc.delimited(b""))
+            self.send(transfer, b"\x00\x1c\x51" + rpc.delimited(bad_read))
+        for port, protocol in self.rpc_ports():
+            with rpc.Connection(port, protocol=protocol) as connection:
+                for _ in range(300):
+                    for method, message in (
+                        ("create", no_utf8),
+                        ("getReplicaVisibleLength", b""),
+                        ("getReplicaVisibleLength", rpc.field(1, bad_block)),
+                        ("initReplicaRecovery", b""),
+                    ):
+                        with self.assertRaises(rpc.RemoteError):
+                            connection.call(method, message)
+        for name, lines in before.items():
+            more = self.cluster.log(name).splitlines()[lines:]
+            self.assertLess(len(more), 100 * env.SLOW, "\n".join([name] + more[:20]))
 
     def test_calls_in_the_wrong_order(self):
         port = self.cluster.port
