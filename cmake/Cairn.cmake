@@ -77,8 +77,9 @@ function(cairn_test target)
     ENVIRONMENT "TSAN_OPTIONS=ignore_noninstrumented_modules=1;CAIRN_BIN=${CMAKE_BINARY_DIR}/bin;CAIRN_SOURCE=${CMAKE_SOURCE_DIR}")
 endfunction()
 
-# A fuzz target beside its parser, and a test that runs it over CORPUS, a folder of golden files.
-# Without CAIRN_FUZZ nothing is built.
+# A fuzz target beside its parser, and a test that runs it over CORPUS, a folder of well-formed
+# inputs (golden files, or one in tests/corpus). tools/dev/fuzz goes on from there, and finds the
+# targets by the test's label. Without CAIRN_FUZZ nothing is built.
 function(cairn_fuzz target)
   if(NOT CAIRN_FUZZ)
     return()
@@ -87,7 +88,9 @@ function(cairn_fuzz target)
   add_executable(${target} ${ARG_SRCS})
   cairn_target_(${target} ${ARGN})
   target_link_options(${target} PRIVATE -fsanitize=fuzzer)
-  if(ARG_CORPUS)
-    add_test(NAME ${target} COMMAND ${target} -runs=0 "${CMAKE_SOURCE_DIR}/${ARG_CORPUS}")
+  if(NOT IS_DIRECTORY "${CMAKE_SOURCE_DIR}/${ARG_CORPUS}" OR NOT ARG_CORPUS)
+    message(FATAL_ERROR "cairn_fuzz(${target}): CORPUS must name a folder of inputs")
   endif()
+  add_test(NAME ${target} COMMAND ${target} -runs=0 "${CMAKE_SOURCE_DIR}/${ARG_CORPUS}")
+  set_tests_properties(${target} PROPERTIES LABELS fuzz)
 endfunction()
