@@ -95,7 +95,11 @@ awaitable<absl::Status> BlockReceiver::ReadInto(std::span<std::byte> out, bool e
 
 absl::Status BlockReceiver::CheckPacket(const PacketHeader& header, uint32_t checksum_bytes) const {
   const auto offset = static_cast<uint64_t>(header.offset_in_block);
-  if (header.is_heartbeat()) return absl::OkStatus();
+  if (header.is_heartbeat()) {
+    if (checksum_bytes == 0) return absl::OkStatus();
+    return absl::InvalidArgumentError(
+        absl::StrCat("a heartbeat with ", checksum_bytes, " bytes behind its header"));
+  }
   if (offset > length_) {
     return absl::InvalidArgumentError(absl::StrCat("packet ", header.seqno, " at offset ", offset,
                                                    ", but only ", length_, " bytes have come"));
@@ -208,10 +212,12 @@ awaitable<absl::Status> BlockReceiver::ReceiveData(const PacketHeader& header, s
         co_return BadChecksum(from + *bad);
       }
     }
+    // A flush may begin while the mirror is waited for, and writes the chunks up to length_: the
+    // last one's checksum must be of all its bytes that have come, and of no more.
     StoreChecksums(position, piece_end, recompute ? std::span<const std::byte>() : piece_sums);
+    length_ = piece_end;
     co_await Forward(head, data);
     head = {};
-    length_ = std::max(length_, piece_end);
     position = piece_end;
     if (position == buffer_start_ + span_) {
       co_await Rotate();

@@ -1,10 +1,14 @@
 // Packets in, to the disk and on, and their acknowledgements.
 #include "datanode/pipeline/block_receiver.h"
 
+#include <array>
+#include <filesystem>
+
 #include "absl/strings/str_cat.h"
 #include "common/testing/eventually.h"
 #include "common/testing/faulty_file_system.h"
 #include "common/testing/status_matchers.h"
+#include "datanode/testing/stepped_receiver.h"
 #include "datanode/testing/transfer_test.h"
 
 namespace cairn::datanode {
@@ -12,6 +16,7 @@ namespace {
 
 using testing::Pattern;
 using testing::SilentNode;
+using testing::SteppedReceiver;
 using testing::TestBlock;
 using testing::TestNode;
 using testing::TransferClient;
@@ -131,6 +136,51 @@ TEST_F(TransferTest, NoChecksumIsMadeOfBytesThatNobodyChecked) {
   ASSERT_TRUE(client.SendPacket(1, 700, view.substr(700, 324)));
   EVENTUALLY(!one.store->FindOpen(BlockId{TestBlock().id})->has_writer());
   EXPECT_EQ(one.store->FindOpen(BlockId{TestBlock().id})->received(), 700u);
+}
+
+// The next node takes nothing while a packet that goes on in the last chunk is on its way to it.
+// What came before is then written, and acknowledged: readers, and a process that is started after
+// this one was killed, find its bytes and checksums together.
+TEST_F(TransferTest, AFlushWhileTheNextNodeIsBlockedWritesTheChecksumOfWhatItWrites) {
+  const std::string data = Pattern(130'000);
+  const absl::string_view view = data;
+  const TestBlock block;
+  TestNode node(dir_.Path("n1"));
+  SteppedReceiver stepped(node, block);
+  const auto open = node.store->FindOpen(BlockId{block.id});
+  ASSERT_TRUE(stepped.client.SendPacket(0, 0, view.substr(0, 512)));
+  EVENTUALLY(stepped.Poll().receiver().received_bytes() == 512);  // its flush waits for the disk
+  ASSERT_TRUE(stepped.client.SendPacket(1, 512, view.substr(512, 188), /*sync=*/true));
+  EVENTUALLY(stepped.Poll().receiver().received_bytes() == 700);
+  ASSERT_TRUE(stepped.client.SendPacket(2, 512, view.substr(512)));
+  EVENTUALLY(stepped.Poll().UnreadByNextNode() > 4096);  // a part of the last one
+  stepped.ReleaseDisk();
+  stepped.AcknowledgeFromNextNode(0);
+  stepped.AcknowledgeFromNextNode(1);
+  EVENTUALLY(stepped.Poll().receiver().received_bytes() >= 700 && open->acked() == 700);
+
+  EXPECT_THAT(Read(node, block, 512, 188), IsOkAndHolds(Eq(data.substr(512, 188))));
+  std::filesystem::copy(dir_.Path("n1"), dir_.Path("killed"),
+                        std::filesystem::copy_options::recursive);
+  TestNode again(dir_.Path("killed"));
+  const auto found = again.store->Find(BlockId{block.id});
+  ASSERT_TRUE(found.has_value());
+  EXPECT_EQ(found->state, ReplicaState::kWaitingRecovery);
+  EXPECT_GE(found->length, 700u);
+  EXPECT_THAT(Read(again, block, 0, 700), IsOkAndHolds(Eq(data.substr(0, 700))));
+}
+
+TEST_F(TransferTest, AHeartbeatCarriesNothing) {
+  TestNode node(dir_.Path("n1"));
+  TransferClient client(node.port());
+  SetUp(client, WriteOp({}));
+  const std::string payload(4096, 'x');
+  std::array<std::byte, transfer::kMaxEncodedHeaderBytes> head;
+  const size_t size = transfer::EncodePacketHeader({.seqno = transfer::kHeartbeatSeqno},
+                                                   static_cast<uint32_t>(payload.size()), head);
+  const absl::string_view header(reinterpret_cast<const char*>(head.data()), size);
+  ASSERT_TRUE(client.Send(absl::StrCat(header, payload)));
+  EXPECT_TRUE(client.AtEnd());
 }
 
 TEST_F(TransferTest, HeartbeatsAndEmptySyncPacketsAreAcknowledgedInOrder) {

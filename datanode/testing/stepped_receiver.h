@@ -1,0 +1,102 @@
+// datanode/testing/stepped_receiver.h - a BlockReceiver that goes on only when its test says so.
+//
+//   client ---packets---> receiver ---packets---> a next node that reads nothing
+//                           | a disk whose jobs wait until ReleaseDisk()
+//                           v
+//                         a new replica in a node's store
+//
+// Everything but the disk's jobs runs on the test's thread, in Poll(). So a test can say what comes
+// between two packets, or while a packet is on its way to the next node.
+#pragma once
+
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <latch>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "boost/asio/co_spawn.hpp"
+#include "boost/asio/generic/stream_protocol.hpp"
+#include "boost/asio/io_context.hpp"
+#include "boost/asio/ip/tcp.hpp"
+#include "common/check.h"
+#include "common/testing/eventually.h"
+#include "datanode/pipeline/block_receiver.h"
+#include "datanode/testing/test_node.h"
+#include "datanode/testing/transfer_client.h"
+
+namespace cairn::datanode::testing {
+
+class SteppedReceiver {
+ public:
+  SteppedReceiver(TestNode& node, const TestBlock& block) {
+    disk_.Run([this] { held_.wait(); });
+    int ends[2];
+    CHECK(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
+    const int size = 16384;  // of what is on its way
+    CHECK(::setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)) == 0);
+    next_node_ = ends[1];
+    Channel::Socket mirror(io_, boost::asio::generic::stream_protocol(AF_UNIX, 0), ends[0]);
+    auto writer =
+        node.store->Create({.block = BlockId{block.id}, .stamp = GenerationStamp{block.stamp}});
+    CHECK(writer.ok()) << writer.status();
+    receiver_ = BlockReceiver::Create(
+        {.disk = &disk_,
+         .buffers = &node.buffers,
+         .buffer_waiters = &node.context->buffer_waiters,
+         .upstream = std::make_shared<Channel>(acceptor_.accept(), absl::Minutes(1)),
+         .mirror = std::make_shared<Channel>(std::move(mirror), absl::Minutes(1)),
+         .writer = *std::move(writer)});
+    boost::asio::co_spawn(
+        io_.get_executor(), [receiver = receiver_] { return receiver->Run(); },
+        [this](const std::exception_ptr&, const absl::Status&) { ended_ = true; });
+  }
+  ~SteppedReceiver() {
+    client.Close();
+    ::close(next_node_);
+    ReleaseDisk();
+    EXPECT_TRUE(Eventually([this] { return Poll().ended_; }));
+  }
+  SteppedReceiver(const SteppedReceiver&) = delete;
+  SteppedReceiver& operator=(const SteppedReceiver&) = delete;
+
+  // Everything that can be done now.
+  SteppedReceiver& Poll() {
+    io_.restart();
+    io_.poll();
+    return *this;
+  }
+  BlockReceiver& receiver() { return *receiver_; }
+  void ReleaseDisk() {
+    if (!std::exchange(released_, true)) held_.count_down();
+  }
+  void AcknowledgeFromNextNode(int64_t seqno) const {
+    std::string ack;
+    transfer::AppendAck({.seqno = seqno, .statuses = {hdfs::STATUS_SUCCESS}}, ack);
+    CHECK(::send(next_node_, ack.data(), ack.size(), 0) == static_cast<ssize_t>(ack.size()));
+  }
+  int UnreadByNextNode() const {  // bytes
+    int bytes = 0;
+    CHECK(::ioctl(next_node_, FIONREAD, &bytes) == 0);
+    return bytes;
+  }
+
+ private:
+  using tcp = boost::asio::ip::tcp;
+  boost::asio::io_context io_;
+  tcp::acceptor acceptor_{io_, tcp::endpoint(boost::asio::ip::address_v4::loopback(), 0)};
+  std::latch held_{1};
+  bool released_ = false;
+  bool ended_ = false;
+  DiskPool disk_{1};
+  int next_node_ = -1;
+  std::shared_ptr<BlockReceiver> receiver_;
+
+ public:
+  TransferClient client{acceptor_.local_endpoint().port()};
+};
+
+}  // namespace cairn::datanode::testing
