@@ -47,10 +47,13 @@ class HookedFileSystem final : public FileSystemWrapper {
   absl::StatusOr<std::unique_ptr<File>> Open(const std::string& path,
                                              const OpenOptions& options) override {
     if (before_open) RETURN_IF_ERROR(before_open(path));
-    return FileSystemWrapper::Open(path, options);
+    auto file = FileSystemWrapper::Open(path, options);
+    if (after_open) after_open(path);
+    return file;
   }
 
   std::function<void()> before_sync, before_remove;
+  std::function<void(const std::string&)> after_open;
   std::function<absl::Status(const std::string&)> before_open;  // an error: it fails with that
 };
 

@@ -1,5 +1,9 @@
 // What the namenode orders of a replica.
+#include <latch>
+#include <thread>
+
 #include "common/testing/status_matchers.h"
+#include "datanode/scanner/directory_sweep.h"
 #include "datanode/testing/replica_test.h"
 
 namespace cairn::datanode {
@@ -95,6 +99,41 @@ TEST_F(ReplicaStoreTest, AReplicaWhoseFilesAreBeingRemovedIsNotThereForAnybodyEl
   hooked_.before_remove = nullptr;
   EXPECT_GT(times, 0);
   EXPECT_THAT(events_.Of(ReplicaEvents::Kind::kDeleted), SizeIs(1));
+  EXPECT_OK(Create());
+}
+
+// The namenode would count a replica without files.
+TEST_F(ReplicaStoreTest, ASweepThatMeetsADeletionDoesNotAdoptWhatIsGone) {
+  Open();
+  ASSERT_OK(WriteFinalized(1000));
+  const int volume = store_->Find(kBlock)->volume;
+  const std::string data_path = Paths().data;
+  std::latch deleting(1);
+  std::latch seen(1);
+  hooked_.before_remove = [&, first = true]() mutable {
+    if (!std::exchange(first, false)) return;
+    deleting.count_down();
+    seen.wait();
+  };
+  std::thread remover([&] { EXPECT_OK(store_->Invalidate(kBlock, kStamp)); });
+  const auto finish_deletion = [&] {
+    if (!remover.joinable()) return;
+    seen.count_down();
+    remover.join();
+  };
+  deleting.wait();
+  bool opened = false;
+  hooked_.after_open = [&](const std::string& path) {
+    if (path != data_path) return;
+    opened = true;
+    finish_deletion();
+  };
+  EXPECT_EQ(SweepDirectories(*store_, volume, [] { return true; }).adopted, 0u);
+  finish_deletion();
+  EXPECT_TRUE(opened);
+  EXPECT_EQ(store_->Find(kBlock), std::nullopt);
+  using Kind = ReplicaEvents::Kind;
+  EXPECT_THAT(events_.kinds(), ElementsAre(Kind::kBeingWritten, Kind::kFinalized, Kind::kDeleted));
   EXPECT_OK(Create());
 }
 

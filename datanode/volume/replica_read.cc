@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/check.h"
 #include "common/logging.h"
 #include "common/status_macros.h"
 #include "datanode/volume/replica_store.h"
@@ -139,20 +140,33 @@ void ReplicaStore::MarkCorrupt(BlockId block, GenerationStamp stamp) {
 
 bool ReplicaStore::AdoptFound(const ReplicaInfo& found) {
   const Volume& volume = VolumeAt(found.volume);
+  const auto open = std::make_shared<OpenReplica>(found.length);
+  CHECK(open->TakeWriter());
   {
     WriterLock lock(mu_);
     if (volume.failed()) return false;
     const auto [entry, inserted] = replicas_.try_emplace(found.block);
     if (!inserted) return false;
+    // Nobody hears of it yet.
     entry->second = {.stamp = found.stamp,
-                     .length = found.length,
                      .volume = static_cast<uint16_t>(found.volume),
-                     .state = ReplicaState::kFinalized};
-    Index(found.block, entry->second);
-    VolumeAt(entry->second.volume).AddUsed(static_cast<int64_t>(found.length), 1);
+                     .state = ReplicaState::kTemporary,
+                     .open = open};
+    VolumeAt(found.volume).AddUsed(0, 1);
   }
+  // They may have been seen while they were being deleted. Whoever deletes a replica's files does
+  // so before he erases its entry, which is ours now: what is here stays.
+  const ReplicaPaths paths = PathsIn(DirectoryOf(found), found.block, found.stamp);
+  if (!volume.fs().Exists(paths.data) || !volume.fs().Exists(paths.meta)) {
+    Erase(found.block);
+    open->ReleaseWriter();
+    return false;
+  }
+  Put(found, open);
   LOG_WARN("volume {}: {} was found there; nobody had said so", volume.path(), NameOf(found));
+  // Nobody else may change the replica before this has been announced.
   events_.Changed(ReplicaEvents::Kind::kFinalized, volume, found);
+  GiveBack({.info = found, .open = open});
   return true;
 }
 

@@ -243,7 +243,7 @@ class ReplicaStore {
 
   // ---- What somebody else did to the files ----
   // Files of a finalized replica were found that the map does not know: announced as if written
-  // just now. False: it knows one by now.
+  // just now. False: it knows one by now, or they are gone.
   bool AdoptFound(const ReplicaInfo& found) ABSL_LOCKS_EXCLUDED(mu_);
   // The data file of a finalized replica is gone: forgotten, announced as deleted, and the meta
   // file is removed. False: the replica has changed since `gone`, or its data are back.
