@@ -170,7 +170,12 @@ asio::awaitable<void> Connection::ReadLoop([[maybe_unused]] std::shared_ptr<Conn
     const auto [error] = co_await socket_.async_wait(asio::ip::tcp::socket::wait_read,
                                                      asio::as_tuple(asio::use_awaitable));
     if (error || closed_) break;
-    ReadSocket();
+    try {
+      ReadSocket();
+    } catch (...) {
+      shard_.out().Clear();  // the next connection's answers go there
+      throw;
+    }
     if (!lingering_ && must_pause()) break;
   }
   reading_ = false;

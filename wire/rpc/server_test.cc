@@ -205,6 +205,19 @@ TEST_F(RpcServerTest, ConnectionsOfAllThreadsAreServed) {
   EVENTUALLY(stats().open_connections.load() == 0);
 }
 
+TEST_F(RpcServerTest, AnswersOfAConnectionThatFailedGoToNobodyElse) {
+  Start();
+  RawClient failing = Established();
+  RawClient others[] = {Established(), Established()};  // one of them on its thread
+  failing.Send(absl::StrCat(CallFrame(1, "echo", Text("secret").SerializeAsString()),
+                            CallFrame(2, "throw", Text("secret").SerializeAsString())));
+  EXPECT_TRUE(failing.ClosedByServer());
+  for (RawClient& other : others) {
+    other.Call(7, "user", "");
+    EXPECT_EQ(other.ReadAnswer(), std::make_pair(7, std::string("alice")));
+  }
+}
+
 TEST_F(RpcServerTest, ErrorsKeepTheConnection) {
   Start();
   RawClient client = Established();

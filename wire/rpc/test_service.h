@@ -4,6 +4,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <new>
 #include <string>
 #include <utility>
 #include <vector>
@@ -49,6 +50,7 @@ class TestGate final : public ReplyGate {
 //   later      deferred: see TakeDeferred
 //   identity   client id in hex, call id
 //   grow       as many bytes as the request says
+//   throw      the request, and then it throws, as for want of memory
 class TestService final : public RpcService {
  public:
   explicit TestService(absl::string_view protocol = kTestProtocol) : protocol_(protocol) {}
@@ -64,6 +66,9 @@ class TestService final : public RpcService {
       reply.Send(value);
     } else if (method == "busy") {
       reply.Fail(MakeFsError(FsError::kRetriable, "busy"));
+    } else if (method == "throw") {
+      reply.Send(value);
+      throw std::bad_alloc();
     } else if (method == "at") {
       uint64_t ticket = 0;
       (void)absl::SimpleAtoi(value.value(), &ticket);
