@@ -147,6 +147,11 @@ void Connection::Close() {
   AccountPending();
   held_.clear();
   held_head_ = 0;
+  for (OutBuffer* const unsent : {&out_, &held_bytes_}) {
+    unsent->Clear();
+    unsent->Shrink(0);
+  }
+  AccountOutput();
   if (std::exchange(counted_pre_auth_, false)) {
     core_->stats.open_pre_auth_connections.fetch_sub(1, std::memory_order_relaxed);
   }
@@ -395,6 +400,7 @@ void Connection::FinishBatch() {
     shard_.AddWaiting(shared_from_this());
     SendPassed();  // the gate may have moved just before it could know of us
   }
+  AccountOutput();
   BeginLinger();
   CloseIfDrained();
 }
@@ -420,12 +426,14 @@ void Connection::SendPassed() {
     held_head_ = 0;
   }
   Transmit(held_bytes_.view().substr(0, bytes));
+  if (closed_) return;  // and nothing is held
   held_bytes_.RemovePrefix(bytes);
   held_bytes_.Shrink(kKeptConnectionBytes);
 }
 
 void Connection::FlushHeld() {
   SendPassed();
+  AccountOutput();
   Resume();
   CloseIfDrained();
 }
@@ -474,6 +482,7 @@ void Connection::OnWritable() {
   const size_t sent = SendSome(out_.view());
   if (closed_) return;
   out_.RemovePrefix(sent);
+  AccountOutput();
   if (sent > 0) output_moved_ = core_->clock.Monotonic();
   if (!out_.empty()) {
     WaitWritable();
@@ -519,14 +528,21 @@ void Connection::CloseIfDrained() {
 }
 
 void Connection::AccountPending() {
-  const size_t now = pending_.size();
-  if (now == accounted_pending_) return;
-  const auto change = static_cast<int64_t>(now) - static_cast<int64_t>(accounted_pending_);
-  accounted_pending_ = now;
-  const int64_t before =
-      core_->stats.partial_request_bytes.fetch_add(change, std::memory_order_relaxed);
-  const auto limit = static_cast<int64_t>(core_->options.max_partial_request_bytes);
-  if (change > 0 && before + change > limit) {
+  Account(pending_.size(), accounted_pending_, core_->stats.partial_request_bytes,
+          core_->options.max_partial_request_bytes);
+}
+
+void Connection::AccountOutput() {
+  Account(out_.size() + held_bytes_.size(), accounted_output_, core_->stats.unsent_answer_bytes,
+          core_->options.max_unsent_answer_bytes);
+}
+
+void Connection::Account(size_t now, size_t& accounted, std::atomic<int64_t>& all, size_t limit) {
+  if (now == accounted) return;
+  const auto change = static_cast<int64_t>(now) - static_cast<int64_t>(accounted);
+  accounted = now;
+  const int64_t before = all.fetch_add(change, std::memory_order_relaxed);
+  if (change > 0 && before + change > static_cast<int64_t>(limit)) {
     core_->stats.connections_refused.fetch_add(1, std::memory_order_relaxed);
     Close();
   }

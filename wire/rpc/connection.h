@@ -10,6 +10,7 @@
 // they have left.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -65,6 +66,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void Obey(Session::Next next);
   size_t MissingBytes() const;
   void AccountPending();
+  void AccountOutput();
+  // Of `all` connections this one has `now` bytes; the limit is for all.
+  void Account(size_t now, size_t& accounted, std::atomic<int64_t>& all, size_t limit);
 
   // `encode` writes one response and returns whether it fitted.
   template <typename Encode>
@@ -100,6 +104,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::string pending_;
   size_t accounted_pending_ = 0;
   OutBuffer out_;
+  size_t accounted_output_ = 0;  // of out_ and held_bytes_
 
   // In order of ticket: an answer with a smaller ticket than the last one's waits for the last
   // one's.

@@ -44,6 +44,8 @@ struct RpcServerOptions {
   // Over all connections, bytes of requests that have not fully arrived; the connection that goes
   // beyond is closed.
   size_t max_partial_request_bytes = size_t{512} << 20;
+  // The same of answers that wait: for the ReplyGate, or for a client that takes none.
+  size_t max_unsent_answer_bytes = size_t{512} << 20;
 
   int max_connections = 20'000;  // more are accepted and closed at once
   int max_pre_auth_connections = 1'000;
@@ -64,7 +66,8 @@ struct RpcServerOptions {
   Clock* clock = nullptr;  // for the time-outs; none: SystemClock()
 };
 
-// Only grows, but for the `open_` and `_in_flight` ones. Read with relaxed order at any time.
+// Only grows, but for the `open_` ones and the bytes that are waiting now: `partial_request_bytes`,
+// `unsent_answer_bytes`. Read with relaxed order at any time.
 struct RpcServerStats {
   std::atomic<uint64_t> connections_accepted{0};
   std::atomic<uint64_t> connections_refused{0};    // over a limit
@@ -78,6 +81,7 @@ struct RpcServerStats {
   std::atomic<uint64_t> bytes_received{0};
   std::atomic<uint64_t> bytes_sent{0};
   std::atomic<int64_t> partial_request_bytes{0};
+  std::atomic<int64_t> unsent_answer_bytes{0};
 };
 
 class ServerCore;

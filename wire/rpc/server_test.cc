@@ -533,6 +533,47 @@ TEST_F(RpcServerTest, ReadingPausesWhileTheClientTakesNoAnswers) {
   }
 }
 
+// Each is within its own limit; whoever goes beyond the one for all is closed, the other is not.
+TEST_F(RpcServerTest, ClientsThatTakeNoAnswersShareALimit) {
+  RpcServerOptions options;
+  options.max_queued_output_bytes = 64 << 20;
+  options.max_unsent_answer_bytes = 22 << 20;
+  Start(options);
+  constexpr int kCalls = 20;  // sockets take 10 MB at most
+  std::string batch;
+  for (int i = 0; i < kCalls; ++i) {
+    batch += CallFrame(i, "grow", Text("1000000").SerializeAsString());
+  }
+  RawClient first = Established();
+  first.Send(batch);
+  EVENTUALLY(stats().bytes_sent.load() +
+                 static_cast<uint64_t>(stats().unsent_answer_bytes.load()) >=
+             kCalls * 1'000'000u);
+  RawClient second = Established();
+  second.Send(batch + batch);
+  EVENTUALLY(stats().connections_refused.load() == 1u);
+  for (int i = 0; i < kCalls; ++i) ASSERT_EQ(first.ReadAnswer().first, i);
+  EXPECT_TRUE(second.ClosedByServer());
+  EVENTUALLY(stats().unsent_answer_bytes.load() == 0);
+}
+
+TEST_F(RpcServerTest, AnswersBehindTheGateCountAsUnsent) {
+  RpcServerOptions options;
+  options.max_unsent_answer_bytes = 100'000;
+  Start(options);
+  const std::string ticket = absl::StrCat("5", std::string(60'000, ' '));
+  RawClient first = Established();
+  first.Call(1, "at", ticket);
+  EVENTUALLY(stats().unsent_answer_bytes.load() > 60'000);
+  RawClient second = Established();
+  second.Call(2, "at", ticket);
+  EXPECT_TRUE(second.ClosedByServer());
+  EXPECT_EQ(stats().connections_refused.load(), 1u);
+  gate_.MoveTo(5);
+  EXPECT_EQ(first.ReadAnswer().first, 1);
+  EVENTUALLY(stats().unsent_answer_bytes.load() == 0);
+}
+
 TEST_F(RpcServerTest, SilentClientIsClosedAfterTheHeaderTimeout) {
   Start();
   RawClient silent = Connect();
