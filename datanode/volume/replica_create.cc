@@ -108,9 +108,7 @@ absl::StatusOr<std::unique_ptr<ReplicaWriter>> ReplicaStore::Create(const NewRep
   // Whoever dropped the replicas of a volume that failed just now may have come before this one.
   if (status.ok()) status = volume.CheckUsable();
   if (!status.ok()) {
-    volume.fs().Remove(writer->paths_.data).IgnoreError();
-    volume.fs().Remove(writer->paths_.meta).IgnoreError();
-    Erase(wanted.block);
+    writer->Discard();
     return status;
   }
   if (!wanted.temporary) {

@@ -50,6 +50,25 @@ TEST_F(ReplicaStoreTest, ACopyThatEndsTakesNoFilesOfTheNextOneAlong) {
   EXPECT_OK(store_->Create(copy));
 }
 
+TEST_F(ReplicaStoreTest, ACopyThatCannotBeCreatedTakesNothingOfTheNextOneAlong) {
+  Open();
+  const ReplicaStore::NewReplica copy{.block = kBlock, .stamp = kStamp, .temporary = true};
+  std::unique_ptr<ReplicaWriter> next;  // as soon as the block's name is free
+  hooked_.before_remove = [&] {
+    if (next != nullptr) return;
+    if (auto created = store_->Create(copy); created.ok()) next = *std::move(created);
+  };
+  fs_.FailCall(FileCall::kCreate, 2, absl::ResourceExhaustedError("ENOSPC"));  // the meta file
+  EXPECT_THAT(store_->Create(copy), StatusIs(absl::StatusCode::kResourceExhausted));
+  hooked_.before_remove = nullptr;
+  if (next == nullptr) {
+    ASSERT_OK_AND_ASSIGN(next, store_->Create(copy));
+  }
+  ASSERT_TRUE(store_->Find(kBlock).has_value());
+  EXPECT_TRUE(fs_.Exists(Paths().data));
+  EXPECT_TRUE(fs_.Exists(Paths().meta));
+}
+
 // The record of a full last chunk costs no sync of its own.
 TEST_F(ReplicaStoreTest, AnHsyncSyncsNoMoreThanItMust) {
   Open();
