@@ -124,5 +124,24 @@ TEST_F(ReplicaStoreTest, AnHsyncIsRememberedAcrossARecoveryOfThePipeline) {
   EXPECT_EQ(store_->Find(kBlock)->state, ReplicaState::kFinalized);
 }
 
+// A pipeline's recovery has its new node given a copy: what was promised of the bytes is not known
+// there.
+TEST_F(ReplicaStoreTest, AnHsyncIsAssumedOfACopyThatGoesOnBeingWritten) {
+  Open({.sync_on_finalize = false});
+  ASSERT_OK_AND_ASSIGN(auto writer,
+                       store_->Create({.block = kBlock, .stamp = kStamp, .temporary = true}));
+  ASSERT_OK(WriteTo(*writer, 1024));
+  ASSERT_OK(writer->BecomeBeingWritten());
+  writer.reset();
+  ASSERT_OK_AND_ASSIGN(writer, store_->OpenForStreamingRecovery(kBlock, kStamp, kNewStamp, 1024));
+  ASSERT_OK(writer->Finalize());
+  writer.reset();
+  fs_.Crash();
+  Open();
+  ASSERT_TRUE(store_->Find(kBlock).has_value());
+  EXPECT_EQ(store_->Find(kBlock)->state, ReplicaState::kFinalized);
+  EXPECT_THAT(ReadAll(), IsOkAndHolds(data_.substr(0, 1024)));
+}
+
 }  // namespace
 }  // namespace cairn::datanode

@@ -250,6 +250,7 @@ absl::Status ReplicaWriter::BecomeBeingWritten() {
   fs.Remove(paths.tail).IgnoreError();  // of an earlier life of the block
   paths_ = paths;
   state_ = ReplicaState::kBeingWritten;
+  open_->SetHsynced();  // what was promised of its bytes is not known here
   open_->SetAcked(length_);
   const ReplicaInfo info{.block = block_,
                          .stamp = stamp_,

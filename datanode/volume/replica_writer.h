@@ -55,7 +55,7 @@ class ReplicaWriter {
   absl::Status Sync();
 
   // The replica is complete: synced, moved, announced. Once; then destroy. Not synced only if it is
-  // so configured, `sync` does not ask for it, and nobody has called hsync since it was created.
+  // so configured, `sync` does not ask for it, and nobody has, or may have, called hsync.
   // After an error the replica is being written still, and its files are where they were.
   absl::Status Finalize(bool sync = false);
 
