@@ -7,6 +7,10 @@
 // the namenode. When all replicas of a block have failed, the locations are asked for again, three
 // times with growing pauses, before the read fails.
 //
+// A stream stays with the file that it opened, or fails: when its path is of another file by now,
+// or blocks of it have been replaced, whatever is not known yet of where they are ends in kAborted
+// with kChanged. Open it again. What is appended, and what is cut off the end, is no such change.
+//
 // The length is that of the moment of opening. For a file still being written it includes what its
 // writer has flushed; RefreshLength() looks again.
 //
@@ -61,6 +65,7 @@ class InputStream {
   uint64_t position() const;
   uint64_t length() const;
   // Asks namenode and, for an open file, a datanode for the present length, and returns it.
+  // kAborted with kChanged as above; the stream is as it was.
   absl::StatusOr<uint64_t> RefreshLength();
   // As of the open, or of the latest RefreshLength; nullopt: the server did not tell.
   std::optional<ContentsId> contents() const;

@@ -34,11 +34,11 @@ std::optional<ContentsId> ContentsOf(const hdfs::LocatedBlocksProto& found, uint
 LocatedFile::LocatedFile(std::shared_ptr<ClientContext> context, std::string path)
     : context_(std::move(context)), path_(std::move(path)) {}
 
-absl::StatusOr<hdfs::LocatedBlocksProto> LocatedFile::Fetch(uint64_t offset) {
+absl::StatusOr<hdfs::LocatedBlocksProto> LocatedFile::Fetch(uint64_t offset, uint64_t length) {
   hdfs::GetBlockLocationsRequestProto request;
   request.set_src(path_);
   request.set_offset(offset);
-  request.set_length(context_->options.prefetch_bytes);
+  request.set_length(length);
   ASSIGN_OR_RETURN(const auto response, context_->Call<hdfs::GetBlockLocationsResponseProto>(
                                             "getBlockLocations", path_, request));
   if (!response.has_locations()) {
@@ -52,6 +52,31 @@ absl::StatusOr<hdfs::LocatedBlocksProto> LocatedFile::Fetch(uint64_t offset) {
     return absl::UnimplementedError(absl::StrCat(path_, ": is encrypted"));
   }
   return response.locations();
+}
+
+absl::Status LocatedFile::CheckIsSame(const hdfs::LocatedBlocksProto& found) {
+  const auto changed = [this] {
+    return MakeFsError(
+        FsError::kChanged,
+        absl::StrCat(path_, ": was replaced or changed since it was opened; open it again"));
+  };
+  std::optional<uint64_t> witness;
+  {
+    MutexLock lock(mu_);
+    if (seen_.Contradicts(found)) return changed();
+    witness = seen_.Witness(found);
+  }
+  if (!witness.has_value()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const hdfs::LocatedBlocksProto told, Fetch(*witness, 1));
+  MutexLock lock(mu_);
+  const bool same = SeenBlocks::Shows(told, *witness) && !seen_.Contradicts(told);
+  return same ? absl::OkStatus() : changed();
+}
+
+absl::StatusOr<hdfs::LocatedBlocksProto> LocatedFile::FetchSame(uint64_t offset) {
+  ASSIGN_OR_RETURN(hdfs::LocatedBlocksProto found, Fetch(offset, context_->options.prefetch_bytes));
+  RETURN_IF_ERROR(CheckIsSame(found));
+  return found;
 }
 
 absl::StatusOr<uint64_t> LocatedFile::AskLength(const hdfs::LocatedBlockProto& block,
@@ -101,7 +126,7 @@ absl::StatusOr<uint64_t> LocatedFile::VisibleLength(const hdfs::LocatedBlockProt
 
 absl::Status LocatedFile::Refresh(bool patient) {
   for (int attempt = 1;; ++attempt) {
-    ASSIGN_OR_RETURN(const hdfs::LocatedBlocksProto found, Fetch(0));
+    ASSIGN_OR_RETURN(const hdfs::LocatedBlocksProto found, FetchSame(0));
     uint64_t length = found.filelength();
     hdfs::LocatedBlockProto last;
     const bool open_tail = found.has_lastblock() && !found.islastblockcomplete();
@@ -130,6 +155,9 @@ absl::Status LocatedFile::Refresh(bool patient) {
     if (open_tail) open_block_ = last.b().blockid();
     Keep(found);
     if (open_tail) blocks_[last.offset()] = std::make_shared<hdfs::LocatedBlockProto>(last);
+    seen_.Cut(length);
+    seen_.Note(found);
+    if (open_tail) seen_.Note(last);
     length_ = length;
     contents_ = ContentsOf(found, length);
     return absl::OkStatus();
@@ -168,9 +196,10 @@ absl::StatusOr<BlockPtr> LocatedFile::BlockAt(uint64_t offset, bool fresh) {
       return absl::UnavailableError(
           absl::StrCat(path_, ": the namenode names no block at offset ", offset));
     }
-    ASSIGN_OR_RETURN(const hdfs::LocatedBlocksProto found, Fetch(offset));
+    ASSIGN_OR_RETURN(const hdfs::LocatedBlocksProto found, FetchSame(offset));
     MutexLock lock(mu_);
     Keep(found);
+    seen_.Note(found);
     // What was the open tail may have new locations or a new stamp; its length here stays.
     if (found.has_lastblock()) {
       auto kept = blocks_.find(found.lastblock().offset());

@@ -1,8 +1,9 @@
 // client/located_file.h - where the blocks of one file are, as far as a reader has asked.
 //
 // Locations are fetched a stretch at a time and kept; a range is asked for again when its replicas
-// have failed. Also remembers which datanodes failed this reader. Thread-safe; calls the namenode
-// without its lock held.
+// have failed. What is told of another file, which has come under the path meanwhile, is refused.
+// Also remembers which datanodes failed this reader. Thread-safe; calls the namenode without its
+// lock held.
 #pragma once
 
 #include <map>
@@ -14,6 +15,7 @@
 #include "absl/status/statusor.h"
 #include "client/context.h"
 #include "client/input_stream.h"
+#include "client/seen_blocks.h"
 #include "common/mutex.h"
 #include "proto/hdfs/types.pb.h"
 
@@ -27,12 +29,14 @@ class LocatedFile {
 
   // Asks for the first stretch of blocks and the length; again: for what has changed. kUnavailable:
   // no datanode could tell the length of an open file; all that are silent have been waited for, or
-  // for some seconds only if not `patient`.
+  // for some seconds only if not `patient`. kAborted with kChanged: the path is of another file by
+  // now, or of other contents; all stays as it was.
   absl::Status Refresh(bool patient = true) ABSL_LOCKS_EXCLUDED(mu_);
   uint64_t length() const ABSL_LOCKS_EXCLUDED(mu_);
   std::optional<ContentsId> contents() const ABSL_LOCKS_EXCLUDED(mu_);
 
   // The block that holds the byte at `offset` < length(); `fresh`: as the namenode knows it now.
+  // kAborted with kChanged as above.
   absl::StatusOr<BlockPtr> BlockAt(uint64_t offset, bool fresh) ABSL_LOCKS_EXCLUDED(mu_);
 
   // The first location that has not failed, or null: those of this machine first, which the
@@ -46,7 +50,10 @@ class LocatedFile {
   void ForgetDead() ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
-  absl::StatusOr<hdfs::LocatedBlocksProto> Fetch(uint64_t offset);
+  absl::StatusOr<hdfs::LocatedBlocksProto> Fetch(uint64_t offset, uint64_t length);
+  absl::StatusOr<hdfs::LocatedBlocksProto> FetchSame(uint64_t offset) ABSL_LOCKS_EXCLUDED(mu_);
+  // kAborted with kChanged: `found` is not of the file that was opened. May ask once more.
+  absl::Status CheckIsSame(const hdfs::LocatedBlocksProto& found) ABSL_LOCKS_EXCLUDED(mu_);
   // Length of a last block that is still being written: what all its replicas have.
   absl::StatusOr<uint64_t> VisibleLength(const hdfs::LocatedBlockProto& block, bool patient);
   absl::StatusOr<uint64_t> AskLength(const hdfs::LocatedBlockProto& block,
@@ -58,8 +65,9 @@ class LocatedFile {
   mutable Mutex mu_;
   uint64_t length_ ABSL_GUARDED_BY(mu_) = 0;
   std::optional<ContentsId> contents_ ABSL_GUARDED_BY(mu_);
-  std::optional<uint64_t> open_block_ ABSL_GUARDED_BY(mu_);     // id of the last one, if it is
-  std::map<uint64_t, BlockPtr> blocks_ ABSL_GUARDED_BY(mu_);    // by offset in the file
+  std::optional<uint64_t> open_block_ ABSL_GUARDED_BY(mu_);   // id of the last one, if it is
+  std::map<uint64_t, BlockPtr> blocks_ ABSL_GUARDED_BY(mu_);  // by offset in the file
+  SeenBlocks seen_ ABSL_GUARDED_BY(mu_);
   absl::flat_hash_set<std::string> dead_ ABSL_GUARDED_BY(mu_);  // datanode uuids
 };
 

@@ -570,6 +570,106 @@ TEST_F(StreamsTest, SeekGoesAnywhereUpToTheEnd) {
   EXPECT_THAT(in->Seek(data.size() + 1), StatusIs(absl::StatusCode::kOutOfRange));
 }
 
+// ---- files that others change while they are read
+
+class ChangedFileTest : public StreamsTest {
+ protected:
+  static constexpr uint64_t kBlocks = 4;
+
+  void SetUp() override {
+    ASSERT_OK(WriteFile("/f", data_));
+    ASSERT_OK(WriteFile("/other", std::string(data_.size(), 'x')));
+  }
+
+  // A reader that has read the first block; it asks for the places of `prefetch` bytes at a time.
+  void OpenAndRead(uint64_t prefetch) {
+    ClientOptions options = Options();
+    options.prefetch_bytes = prefetch;
+    in_ = nullptr;
+    fs_ = cluster_.Connect(options);
+    ASSERT_OK_AND_ASSIGN(in_, fs_->Open("/f"));
+    EXPECT_THAT(Next(kBlockBytes), IsOkAndHolds(data_.substr(0, kBlockBytes)));
+  }
+
+  absl::StatusOr<std::string> Next(size_t bytes) {
+    std::string text(bytes, '\0');
+    ASSIGN_OR_RETURN(const size_t got, in_->ReadFully(std::as_writable_bytes(std::span(text))));
+    text.resize(got);
+    return text;
+  }
+
+  void ExpectChanged() {
+    std::vector<std::byte> out(1000);
+    EXPECT_THAT(in_->Read(out), IsFsError(FsError::kChanged));
+    EXPECT_THAT(in_->ReadAt(3 * kBlockBytes, out), IsFsError(FsError::kChanged));
+    EXPECT_THAT(in_->RefreshLength(),
+                StatusIs(absl::StatusCode::kAborted, HasSubstr("/f: was replaced or changed")));
+  }
+
+  const std::string data_ = RandomBytes(kBlocks * kBlockBytes);
+  std::unique_ptr<InputStream> in_;
+};
+
+TEST_F(ChangedFileTest, AFileThatTookItsPlaceIsNotReadInItsStead) {
+  OpenAndRead(Options().prefetch_bytes);
+  cluster_.Move("/other", "/f");
+  ExpectChanged();
+  EXPECT_THAT(ReadFile("/f"), IsOkAndHolds(std::string(data_.size(), 'x')));
+}
+
+// Nothing has failed: the places of the next blocks are asked for by the path.
+TEST_F(ChangedFileTest, NorInALongFileOfWhichNotAllPlacesAreKnown) {
+  OpenAndRead(/*prefetch=*/1);
+  cluster_.Move("/other", "/f");
+  ExpectChanged();
+}
+
+TEST_F(ChangedFileTest, NorIsALongerOneWithOtherBlocks) {
+  OpenAndRead(/*prefetch=*/1);
+  ClientOptions options = Options();
+  options.block_bytes = kBlockBytes / 2;
+  const auto another = cluster_.Connect(options);
+  ASSERT_OK_AND_ASSIGN(auto out, another->Create("/other"));
+  ASSERT_OK(out->Write(std::string(2 * data_.size(), 'x')));
+  ASSERT_OK(out->Close());
+  cluster_.Move("/other", "/f");
+  ExpectChanged();
+}
+
+TEST_F(ChangedFileTest, AChangeInPlaceOfBlocksNotYetSeenIsNotMixedIn) {
+  OpenAndRead(/*prefetch=*/1);
+  cluster_.PutBlock("/f", 2, "/other");
+  std::vector<std::byte> out(1000);
+  EXPECT_THAT(in_->Read(out), IsFsError(FsError::kChanged));
+  EXPECT_THAT(in_->RefreshLength(), IsFsError(FsError::kChanged));
+}
+
+TEST_F(ChangedFileTest, AnAppendIsNoSuchChange) {
+  for (const uint64_t prefetch : {uint64_t{1}, 64 * kBlockBytes}) {
+    ASSERT_OK(WriteFile("/f", data_));
+    OpenAndRead(prefetch);
+    const std::string more = RandomBytes(2 * kBlockBytes + 1000);
+    ASSERT_OK_AND_ASSIGN(auto out, fs_->Append("/f"));
+    ASSERT_OK(out->Write(more));
+    ASSERT_OK(out->Close());
+    EXPECT_THAT(Next(data_.size()), IsOkAndHolds(data_.substr(kBlockBytes)));
+    EXPECT_THAT(in_->RefreshLength(), IsOkAndHolds(data_.size() + more.size()));
+    EXPECT_THAT(Next(2 * more.size()), IsOkAndHolds(more));
+  }
+}
+
+TEST_F(ChangedFileTest, NorIsACut) {
+  for (const uint64_t prefetch : {uint64_t{1}, 64 * kBlockBytes}) {
+    ASSERT_OK(WriteFile("/f", data_));
+    OpenAndRead(prefetch);
+    const uint64_t length = 2 * kBlockBytes + 1000;
+    cluster_.Cut("/f", length);
+    EXPECT_THAT(Next(kBlockBytes), IsOkAndHolds(data_.substr(kBlockBytes, kBlockBytes)));
+    EXPECT_THAT(in_->RefreshLength(), IsOkAndHolds(length));
+    EXPECT_THAT(Next(data_.size()), IsOkAndHolds(data_.substr(2 * kBlockBytes, 1000)));
+  }
+}
+
 TEST_F(StreamsTest, AMissingFileIsNotFound) {
   EXPECT_THAT(fs_->Open("/none").status(), StatusIs(absl::StatusCode::kNotFound));
   EXPECT_THAT(fs_->Open("relative").status(), StatusIs(absl::StatusCode::kInvalidArgument));

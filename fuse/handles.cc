@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "common/fs_error.h"
 #include "common/status_macros.h"
 #include "fuse/paths.h"
 
@@ -45,10 +46,22 @@ std::optional<client::ContentsId> FileHandle::contents() {
   return reader_ == nullptr ? std::nullopt : reader_->contents();
 }
 
+void FileHandle::DropReader() {
+  MutexLock lock(mu_);
+  reader_ = nullptr;
+}
+
 absl::StatusOr<size_t> FileHandle::Read(uint64_t offset, std::span<std::byte> out) {
+  bool looked_again = false;
   while (true) {
     const uint64_t cuts = file_->cuts();
-    ASSIGN_OR_RETURN(const size_t bytes, ReadOnce(offset, out));
+    const absl::StatusOr<size_t> bytes = ReadOnce(offset, out);
+    // The inode is the same: another client has changed it, and its bytes are the present ones.
+    if (GetFsError(bytes.status()) == FsError::kChanged && !std::exchange(looked_again, true)) {
+      DropReader();
+      continue;
+    }
+    RETURN_IF_ERROR(bytes.status());
     // What the kernel is given now it may keep for those who have found other contents meanwhile.
     if (file_->cuts() == cuts) return bytes;
   }

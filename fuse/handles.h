@@ -49,6 +49,7 @@ class FileHandle {
   // As the file is after its latest cut. Asks where the blocks are, and so whether the user may
   // read.
   absl::StatusOr<std::shared_ptr<ReadStream>> Reader() ABSL_LOCKS_EXCLUDED(mu_);
+  void DropReader() ABSL_LOCKS_EXCLUDED(mu_);  // the next Reader is of the file as it is then
 
   OpenFiles& files_;
   const ClientPtr fs_;

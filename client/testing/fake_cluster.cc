@@ -182,22 +182,17 @@ absl::Status FakeCluster::Handle(absl::string_view method, const std::string& by
     const auto found = files_.find(r.src());
     if (found == files_.end()) return MakeFsError(FsError::kFileNotFound, "no such file");
     auto& located = *As<hdfs::GetBlockLocationsResponseProto>(response).mutable_locations();
-    uint64_t offset = 0;
-    for (uint64_t id : found->second.blocks) {
-      *located.add_blocks() = Locate(blocks_[id], offset);
-      offset += blocks_[id].id.numbytes();
-    }
+    LocateRange(found->second, r, located);
     const auto lost = lost_tails_.find(r.src());
     located.set_underconstruction(lost != lost_tails_.end());
     located.set_islastblockcomplete(lost == lost_tails_.end());
     if (lost != lost_tails_.end()) {
       hdfs::LocatedBlockProto& tail = *located.mutable_lastblock();
-      tail = located.blocks(located.blocks_size() - 1);
-      located.mutable_blocks()->RemoveLast();
+      auto& shown = *located.mutable_blocks();
+      if (!shown.empty() && shown.rbegin()->offset() == tail.offset()) shown.RemoveLast();
       tail.mutable_b()->set_numbytes(lost->second);
-      offset = tail.offset();
+      located.set_filelength(tail.offset());
     }
-    located.set_filelength(offset);
   } else if (method == "reportBadBlocks") {
     const auto r = Parse<hdfs::ReportBadBlocksRequestProto>(bytes);
     for (const auto& block : r.blocks()) reported_.push_back(IndexOf(block.locs(0).id()));
@@ -205,6 +200,25 @@ absl::Status FakeCluster::Handle(absl::string_view method, const std::string& by
     return MakeFsError(FsError::kNoSuchMethod, absl::StrCat("Unknown method ", method));
   }
   return absl::OkStatus();
+}
+
+void FakeCluster::LocateRange(const FileState& file,
+                              const hdfs::GetBlockLocationsRequestProto& range,
+                              hdfs::LocatedBlocksProto& located) {
+  uint64_t offset = 0;
+  uint64_t digest = 1;
+  for (uint64_t id : file.blocks) {
+    const Block& block = blocks_[id];
+    const uint64_t end = offset + block.id.numbytes();
+    digest = (digest * 31 + id) * 31 + block.id.generationstamp();
+    *located.mutable_lastblock() = Locate(block, offset);
+    if (end > range.offset() && offset < range.offset() + range.length()) {
+      *located.add_blocks() = located.lastblock();
+    }
+    offset = end;
+  }
+  located.set_filelength(offset);
+  if (!file.blocks.empty()) located.set_contents(digest);
 }
 
 hdfs::LocatedBlockProto FakeCluster::Locate(const Block& block, uint64_t offset) const {
@@ -452,12 +466,22 @@ class FakeCluster::Node {
     std::string data;
     std::optional<std::string> instead;
     bool corrupt = false;
+    bool known = false;
     {
       MutexLock lock(cluster_.mu_);
-      data = cluster_.blocks_[op.header().baseheader().block().blockid()].bytes[index_];
+      const auto block = cluster_.blocks_.find(op.header().baseheader().block().blockid());
+      known = block != cluster_.blocks_.end();
+      if (known) data = block->second.bytes[index_];
       corrupt = cluster_.corrupting_.contains(index_);
       const auto found = cluster_.instead_.find(index_);
       if (found != cluster_.instead_.end()) instead = found->second;
+    }
+    if (!known) {
+      hdfs::BlockOpResponseProto refusal;
+      refusal.set_status(hdfs::STATUS_ERROR);
+      refusal.set_message("Replica not found");
+      Reply(socket, refusal);
+      return false;
     }
     const transfer::DataChecksum checksum;
     uint64_t at = checksum.RoundDown(op.offset());
@@ -632,6 +656,35 @@ void FakeCluster::Stop(int node) {
 void FakeCluster::AnnounceRestart(int node) {
   MutexLock lock(mu_);
   restarting_.insert(node);
+}
+
+void FakeCluster::Move(const std::string& from, const std::string& to) {
+  MutexLock lock(mu_);
+  for (uint64_t id : files_[to].blocks) blocks_.erase(id);
+  files_[to] = files_.at(from);
+  files_.erase(from);
+}
+
+void FakeCluster::PutBlock(const std::string& path, size_t index, const std::string& from) {
+  MutexLock lock(mu_);
+  files_.at(path).blocks.at(index) = files_.at(from).blocks.at(index);
+}
+
+void FakeCluster::Cut(const std::string& path, uint64_t length) {
+  MutexLock lock(mu_);
+  FileState& file = files_.at(path);
+  std::vector<uint64_t> left;
+  for (uint64_t id : file.blocks) {
+    if (length == 0) break;
+    left.push_back(id);
+    Block& block = blocks_.at(id);
+    if (block.id.numbytes() > length) {
+      block.id.set_numbytes(length);
+      block.id.set_generationstamp(next_stamp_++);
+    }
+    length -= block.id.numbytes();
+  }
+  file.blocks = std::move(left);
 }
 
 void FakeCluster::TakeTime(int node, absl::Duration time) {

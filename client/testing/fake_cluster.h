@@ -57,6 +57,12 @@ class FakeCluster {
   // What the acknowledgements say that `node` took for each packet.
   void TakeTime(int node, absl::Duration time);
 
+  // ---- What other clients do ----
+  void Move(const std::string& from, const std::string& to);  // over `to`, whose replicas go
+  // A change in place: block `index` is that of `from` now.
+  void PutBlock(const std::string& path, size_t index, const std::string& from);
+  void Cut(const std::string& path, uint64_t length);
+
   // ---- What happened ----
   int Calls(const std::string& method) const;
   std::vector<int> BadReplicaReports() const;           // node indices
@@ -90,6 +96,8 @@ class FakeCluster {
 
   absl::Status Handle(absl::string_view method, const std::string& request,
                       google::protobuf::MessageLite& response);
+  void LocateRange(const FileState& file, const hdfs::GetBlockLocationsRequestProto& range,
+                   hdfs::LocatedBlocksProto& located) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   hdfs::LocatedBlockProto Locate(const Block& block, uint64_t offset) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   hdfs::DatanodeInfoProto Info(int node) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

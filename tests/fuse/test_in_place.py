@@ -280,6 +280,21 @@ class InPlace(test_mount.OnAMount):
             os.pread(older, 4096, 0)
         self.assertTrue(read(path) == data)
 
+    def test_an_older_descriptor_goes_on_with_what_another_client_has_made_of_the_file(self):
+        path = self.directory() + "/f"
+        data = Bytes(self.random().randbytes(2 * BLOCK + 100))
+        more = self.random().randbytes(10_000)
+        write(path, data)
+        (other,) = self.mounts(1)
+        older = os.open(path, os.O_RDONLY)
+        self.addCleanup(os.close, older)
+        self.assertEqual(os.pread(older, 1, 2 * BLOCK), data[2 * BLOCK : 2 * BLOCK + 1])
+        with open(other.point + self.in_cluster(path), "r+b", buffering=0) as file:
+            os.pwrite(file.fileno(), b"changed", 100)
+        with open(other.point + self.in_cluster(path), "ab", buffering=0) as file:
+            file.write(more)
+        self.assertEqual(os.pread(older, 100, len(data) + 5000), more[5000:5100])
+
     def test_random_changes(self):
         """as fsx does: against a model, read back by all ways"""
         draw = self.random()
