@@ -320,7 +320,8 @@ absl::Status BlockWriter::Recover(PipelineFailure failure) {
     return absl::UnavailableError(absl::StrCat(file_.path, ": no progress after ", kMaxRecoveries,
                                                " recoveries: ", failure.status.message()));
   }
-  const bool wait = target_.nodes.size() == 1 || (failure.bad_node == 0 && is_local_);
+  const bool wait =
+      target_.nodes.size() == 1 || (failure.bad_node == 0 && is_local_ && !MayBeFinished());
   if (failure.restarting && wait) return WaitForRestart(std::move(failure));
   return can_write_anew_ ? WriteAnew(std::move(failure)) : GoOnWithout(std::move(failure));
 }
@@ -336,6 +337,7 @@ absl::Status BlockWriter::WaitForRestart(PipelineFailure failure) {
       return absl::AbortedError(absl::StrCat(file_.path, ": the lease is lost"));
     }
     if (!context.ConnectTransfer(id, kRestartPoll).ok()) continue;
+    if (MayBeFinished()) return WriteAnew(std::move(failure), /*exclude=*/false);
     // Its replica is there, whole up to what it acknowledged; the other nodes have theirs.
     can_write_anew_ = false;
     return Reopen(RecoveryStage());
@@ -343,9 +345,14 @@ absl::Status BlockWriter::WaitForRestart(PipelineFailure failure) {
   return can_write_anew_ ? WriteAnew(std::move(failure)) : GoOnWithout(std::move(failure));
 }
 
-absl::Status BlockWriter::WriteAnew(PipelineFailure failure) {
+bool BlockWriter::MayBeFinished() const {
+  return can_write_anew_ && !packets_.empty() && packets_.back()->is_last() &&
+         acked_ + 1 < packets_.size();
+}
+
+absl::Status BlockWriter::WriteAnew(PipelineFailure failure, bool exclude) {
   for (int attempt = 0;; ++attempt) {
-    Exclude(failure);
+    if (std::exchange(exclude, true)) Exclude(failure);
     RETURN_IF_ERROR(AbandonBlock(file_, target_.block));
     if (attempt == file_.context->options.block_write_retries) break;
     const hdfs::ExtendedBlockProto* previous = previous_.has_value() ? &*previous_ : nullptr;

@@ -13,8 +13,9 @@
 // is sent again: HDFS's pipeline recovery.
 //
 // A node that says it restarts is waited for if it is the only one or on this machine, as HDFS's
-// clients do. A node that holds the others up (slow_nodes.h) gives its place to another if the
-// namenode knows one: in the block that follows if this one is soon full, else at once.
+// clients do. Where it may have finished the block without a word, the block is written anew. A
+// node that holds the others up (slow_nodes.h) gives its place to another if the namenode knows
+// one: in the block that follows if this one is soon full, else at once.
 //
 // The closing packet of a block that can be written again follows the data at once. Otherwise it
 // waits until all data is acknowledged, so that a recovery finds every replica in the same state.
@@ -105,7 +106,12 @@ class BlockWriter {
   absl::Status SendHeartbeat();
 
   absl::Status Recover(PipelineFailure failure);
-  absl::Status WriteAnew(PipelineFailure failure);
+  // The closing packet is among those sent together, of which data are not acknowledged: a node may
+  // be writing the block or have finished it, and neither kind of recovery is for both. Until the
+  // block is written anew.
+  bool MayBeFinished() const;
+  // `exclude`: the node that failed.
+  absl::Status WriteAnew(PipelineFailure failure, bool exclude = true);
   absl::Status GoOnWithout(PipelineFailure failure);
   absl::Status WaitForRestart(PipelineFailure failure);
   // Gives the place of a slow node to another, if there is a slow one and another.

@@ -429,6 +429,27 @@ TEST_F(StreamsTest, TheOnlyNodeIsWaitedForWhenItRestarts) {
   EXPECT_EQ(cluster_.Calls("updatePipeline"), 1);
 }
 
+// Finished or being written, an unacknowledged block cannot be gone on with. Its data are all here.
+TEST_F(StreamsTest, ABlockWhoseOnlyNodeRestartsWhileItClosesIsWrittenThereAnew) {
+  ClientOptions options = Options();
+  options.replication = 1;
+  fs_ = cluster_.Connect(options);
+  cluster_.RestartAtClose(0);
+  const std::string data = RandomBytes(200'000);
+  ASSERT_OK(WriteFile("/f", data));
+  EXPECT_EQ(cluster_.Contents("/f"), data);
+  EXPECT_THAT(cluster_.ReplicaNodes("/f", 0), ElementsAre(0));
+  EXPECT_EQ(cluster_.Calls("abandonBlock"), 1);
+}
+
+TEST_F(StreamsTest, ABlockWhoseFirstNodeRestartsWhileItClosesIsWrittenElsewhere) {
+  cluster_.RestartAtClose(0);
+  const std::string data = RandomBytes(200'000);
+  ASSERT_OK(WriteFile("/f", data));
+  EXPECT_EQ(cluster_.Contents("/f"), data);
+  EXPECT_THAT(cluster_.ReplicaNodes("/f", 0), ElementsAre(1, 2, 3));
+}
+
 class SlowNodeTest : public StreamsTest {
  protected:
   // Writes ten packets a second for so long, and closes the file.

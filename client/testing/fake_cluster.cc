@@ -347,6 +347,10 @@ class FakeCluster::Node {
         break;
       }
       if (op.stage() == hdfs::OpWriteBlockProto::PIPELINE_SETUP_STREAMING_RECOVERY) {
+        if (cluster_.blocks_[id].finished) {
+          reply.set_status(hdfs::STATUS_ERROR);
+          reply.set_message("is not being written");
+        }
         for (int node : chain) cluster_.blocks_[id].bytes[node].resize(op.minbytesrcvd());
       }
     }
@@ -428,8 +432,10 @@ class FakeCluster::Node {
     const auto data = all.subspan(checksum_bytes);
     CHECK(!transfer::DataChecksum().FindMismatch(data, all.first(checksum_bytes)).has_value());
     transfer::PipelineAck ack{.seqno = header->seqno};
+    bool silent = false;
     {
       MutexLock lock(cluster_.mu_);
+      silent = cluster_.restarting_at_close_.contains(index_) && !header->last_in_block;
       if (cluster_.acking_wrong_.erase(index_) > 0) ack.seqno += 7;
       if (header->is_heartbeat()) ++cluster_.heartbeats_;
       if (!AwaitStart()) return false;
@@ -455,7 +461,12 @@ class FakeCluster::Node {
         bytes.resize(header->offset_in_block);
         bytes.append(reinterpret_cast<const char*>(data.data()), data.size());
       }
+      if (header->last_in_block && cluster_.restarting_at_close_.erase(index_) > 0) {
+        cluster_.blocks_[id].finished = true;
+        ack = {.seqno = transfer::kUnknownSeqno, .statuses = {hdfs::STATUS_OOB_RESTART}};
+      }
     }
+    if (silent) return true;
     std::string bytes;
     transfer::AppendAck(ack, bytes);
     if (!socket.Send(Bytes(bytes)).ok()) return false;
@@ -656,6 +667,11 @@ void FakeCluster::Stop(int node) {
 void FakeCluster::AnnounceRestart(int node) {
   MutexLock lock(mu_);
   restarting_.insert(node);
+}
+
+void FakeCluster::RestartAtClose(int node) {
+  MutexLock lock(mu_);
+  restarting_at_close_.insert(node);
 }
 
 void FakeCluster::Move(const std::string& from, const std::string& to) {

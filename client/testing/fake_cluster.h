@@ -50,6 +50,9 @@ class FakeCluster {
   void Stop(int node);
   // The node behind the next packet, at its place in the chain, says that it restarts.
   void AnnounceRestart(int node);
+  // Acknowledges nothing of the next block that begins at `node`, and says after its closing packet
+  // that it restarts: with the block finished.
+  void RestartAtClose(int node);
   void RefuseRecovery(bool refuse);  // recoverLease fails
   // The namenode says of the last block that it is being written and has `known_bytes`; no node has
   // a replica of it.
@@ -85,7 +88,7 @@ class FakeCluster {
     hdfs::ExtendedBlockProto id;
     std::vector<int> nodes;
     std::map<int, std::string> bytes;  // by node
-    bool complete = false;
+    bool finished = false;             // a recovery as if it were being written is refused
   };
   struct FileState {
     uint64_t block_bytes = 0;
@@ -123,6 +126,7 @@ class FakeCluster {
   bool refuse_recovery_ ABSL_GUARDED_BY(mu_) = false;
   int signs_ ABSL_GUARDED_BY(mu_) = 0;
   std::set<int> stopped_ ABSL_GUARDED_BY(mu_);
+  std::set<int> restarting_at_close_ ABSL_GUARDED_BY(mu_);
   std::set<int> restarting_ ABSL_GUARDED_BY(mu_);
   std::map<int, absl::Duration> times_ ABSL_GUARDED_BY(mu_);
   CondVar released_;
