@@ -166,6 +166,8 @@ void InputStream::Impl::GiveBack(BlockReader& reader) {
 absl::StatusOr<size_t> InputStream::Impl::Read(std::span<std::byte> out) {
   const uint64_t length = file_.length();
   if (out.empty() || position_ >= length) return 0;
+  // current_ may be of a time when the file was longer.
+  out = out.first(std::min<uint64_t>(out.size(), length - position_));
   Rounds rounds;
   while (true) {
     if (current_.reader == nullptr) {

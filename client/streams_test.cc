@@ -691,6 +691,15 @@ TEST_F(ChangedFileTest, NorIsACut) {
   }
 }
 
+// The datanode still sends what it was asked for before.
+TEST_F(ChangedFileTest, NothingBehindACutThatWasSeenIsDelivered) {
+  ASSERT_OK_AND_ASSIGN(in_, fs_->Open("/f"));
+  EXPECT_THAT(Next(1000), IsOkAndHolds(data_.substr(0, 1000)));
+  cluster_.Cut("/f", 1500);
+  EXPECT_THAT(in_->RefreshLength(), IsOkAndHolds(1500u));
+  EXPECT_THAT(Next(5000), IsOkAndHolds(data_.substr(1000, 500)));
+}
+
 TEST_F(StreamsTest, AMissingFileIsNotFound) {
   EXPECT_THAT(fs_->Open("/none").status(), StatusIs(absl::StatusCode::kNotFound));
   EXPECT_THAT(fs_->Open("relative").status(), StatusIs(absl::StatusCode::kInvalidArgument));
