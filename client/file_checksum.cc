@@ -82,6 +82,7 @@ absl::StatusOr<std::vector<hdfs::LocatedBlockProto>> FetchBlocks(ClientContext& 
       return absl::UnimplementedError(absl::StrCat(path, ": is erasure-coded"));
     }
     const uint64_t end = std::min<uint64_t>(length, response.locations().filelength());
+    const uint64_t begin = offset;
     for (const hdfs::LocatedBlockProto& block : response.locations().blocks()) {
       if (block.offset() < offset || block.offset() >= end) continue;
       if (block.offset() != offset || block.b().numbytes() == 0) {
@@ -92,7 +93,7 @@ absl::StatusOr<std::vector<hdfs::LocatedBlockProto>> FetchBlocks(ClientContext& 
       offset += blocks.back().b().numbytes();
     }
     if (offset >= end) return blocks;
-    if (response.locations().blocks().empty()) {
+    if (offset == begin) {
       return absl::InternalError(absl::StrCat(path, ": the server sent too few blocks"));
     }
   }
