@@ -59,6 +59,37 @@ std::vector<std::string> PartsOf(const std::string& directory,
   return parts;
 }
 
+// Whether all that is there was left by a format that was cut short: either it had not begun yet,
+// or it says so itself.
+bool HoldsNothingOfWorth(FileSystem& fs, const std::string& directory,
+                         const std::vector<std::string>& names) {
+  if (fs.Exists(VersionFile(directory))) return false;
+  if (fs.Exists(FormatFile(directory))) return true;
+  return std::all_of(names.begin(), names.end(), [&](const std::string& name) {
+    const std::string path = absl::StrCat(directory, "/", name);
+    return path == LockFile(directory) || path == FormatFile(directory) + ".tmp";
+  });
+}
+
+// kAlreadyExists: there is something that only -force may delete.
+absl::Status CheckMayFormat(FileSystem& fs, const std::string& directory,
+                            const std::vector<std::string>& journals) {
+  ASSIGN_OR_RETURN(const std::vector<std::string> names, fs.List(directory));
+  if (!HoldsNothingOfWorth(fs, directory, names)) {
+    const bool formatted = fs.Exists(VersionFile(directory));
+    return absl::AlreadyExistsError(
+        absl::StrCat(directory, " is not empty (it holds ", names[0],
+                     formatted ? "" : ", and no VERSION: if that was lost, put it back",
+                     "): refusing to format it. Use -force to delete what is there."));
+  }
+  for (const std::string& journal : journals) {
+    if (journal == JournalDirectory(directory) || !fs.Exists(journal)) continue;
+    return absl::AlreadyExistsError(absl::StrCat(
+        journal, " is there: refusing to format it. Use -force to delete what is there."));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<std::string> StorageDirectory(const Config& config) {
@@ -95,34 +126,18 @@ absl::StatusOr<StorageVersion> FormatStorage(FileSystem& fs, Clock& clock,
                                              const FormatOptions& options) {
   const std::string& directory = options.directory;
   RETURN_IF_ERROR(fs.MakeDirectories(directory));
-  ASSIGN_OR_RETURN(const std::vector<std::string> names, fs.List(directory));
-  if (!names.empty() && !options.force) {
-    return absl::AlreadyExistsError(
-        absl::StrCat(directory, " is not empty (it holds ", names[0],
-                     "): refusing to format it. Use -force to delete what is there."));
-  }
   std::vector<std::string> journals = options.journals;
   if (journals.empty()) journals = {JournalDirectory(directory)};
-  for (const std::string& journal : journals) {
-    if (!options.force && fs.Exists(journal)) {
-      return absl::AlreadyExistsError(absl::StrCat(
-          journal, " is there: refusing to format it. Use -force to delete what is there."));
-    }
-  }
+  if (!options.force) RETURN_IF_ERROR(CheckMayFormat(fs, directory, journals));
   ASSIGN_OR_RETURN(const std::unique_ptr<File> lock, fs.Lock(LockFile(directory)));
-  // VERSION goes first and comes last: in between the directory counts as not formatted.
+  // Another format may have ended in between.
+  if (!options.force) RETURN_IF_ERROR(CheckMayFormat(fs, directory, journals));
+  // VERSION goes first and comes last: in between the directory counts as not formatted, and the
+  // file that becomes VERSION says that whatever is there is a format's.
   if (fs.Exists(VersionFile(directory))) {
     RETURN_IF_ERROR(fs.Remove(VersionFile(directory)));
     RETURN_IF_ERROR(fs.SyncDirectory(directory));
   }
-  for (const std::string& old : PartsOf(directory, journals)) {
-    std::error_code error;
-    std::filesystem::remove_all(old, error);
-    if (error) {
-      return absl::InternalError(absl::StrCat("cannot remove ", old, ": ", error.message()));
-    }
-  }
-
   const auto now_ms = static_cast<uint64_t>(absl::ToUnixMillis(clock.Now()));
   StorageVersion version;
   version.layout = kLayoutVersion;
@@ -131,6 +146,18 @@ absl::StatusOr<StorageVersion> FormatStorage(FileSystem& fs, Clock& clock,
   absl::BitGen random;
   version.block_pool_id =
       absl::StrCat("BP-", absl::Uniform<uint32_t>(random, 1, 1u << 31), "-127.0.0.1-", now_ms);
+  RETURN_IF_ERROR(fs.WriteDurably(
+      FormatFile(directory),
+      absl::StrCat("layoutVersion=", version.layout, "\nclusterID=", version.cluster_id,
+                   "\nblockpoolID=", version.block_pool_id, "\ncTime=", now_ms, "\n")));
+  for (const std::string& old : PartsOf(directory, journals)) {
+    std::error_code error;
+    std::filesystem::remove_all(old, error);
+    if (error) {
+      return absl::InternalError(absl::StrCat("cannot remove ", old, ": ", error.message()));
+    }
+  }
+
   StoreOptions store;
   store.directory = StoreDirectory(directory);
   RETURN_IF_ERROR(
@@ -154,10 +181,8 @@ absl::StatusOr<StorageVersion> FormatStorage(FileSystem& fs, Clock& clock,
                                         return Store::CopyClosed(fs, store.directory, to);
                                       }})
                       .status());
-  RETURN_IF_ERROR(fs.WriteDurably(
-      VersionFile(directory),
-      absl::StrCat("layoutVersion=", version.layout, "\nclusterID=", version.cluster_id,
-                   "\nblockpoolID=", version.block_pool_id, "\ncTime=", now_ms, "\n")));
+  RETURN_IF_ERROR(fs.Rename(FormatFile(directory), VersionFile(directory)));
+  RETURN_IF_ERROR(fs.SyncDirectory(directory));
   return version;
 }
 

@@ -2,6 +2,7 @@
 //
 //   VERSION       key=value lines: layoutVersion, clusterID, blockpoolID, cTime; written last by a
 //                 format
+//   VERSION.format  VERSION, while a format is under way
 //   in_use.lock   held by the running namenode
 //   store/        LevelDB
 //   journal/      segments
@@ -39,8 +40,9 @@ struct StorageVersion {
   std::string cluster_id, block_pool_id;
 };
 
-// Makes an empty namespace. kAlreadyExists: the directory is not empty and `force` is not set;
-// nothing was changed. An interrupted format leaves no VERSION, and the namenode does not start.
+// Makes an empty namespace. kAlreadyExists: the directory holds something and `force` is not set;
+// nothing was changed. An interrupted format leaves no VERSION, and the namenode does not start;
+// what it leaves is no obstacle to the next one, except in the directories of other journals.
 absl::StatusOr<StorageVersion> FormatStorage(FileSystem& fs, Clock& clock,
                                              const FormatOptions& options);
 

@@ -11,6 +11,10 @@ inline std::string CheckpointDirectory(const std::string& directory) {
   return directory + "/checkpoints";
 }
 inline std::string VersionFile(const std::string& directory) { return directory + "/VERSION"; }
+// VERSION while a format is under way: there from its first change to its last.
+inline std::string FormatFile(const std::string& directory) {
+  return directory + "/VERSION.format";
+}
 inline std::string LockFile(const std::string& directory) { return directory + "/in_use.lock"; }
 
 }  // namespace cairn::namenode

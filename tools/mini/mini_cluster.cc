@@ -17,6 +17,7 @@
 #include <iterator>
 #include <sstream>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -278,7 +279,9 @@ std::string MiniCluster::NamenodeDirectory() const {
   for (auto it = overrides_.rbegin(); it != overrides_.rend(); ++it) {  // the last one counts
     absl::string_view value = *it;
     if (!absl::ConsumePrefix(&value, "dfs.namenode.name.dir=")) continue;
-    absl::ConsumePrefix(&value, "file://");
+    if (absl::ConsumePrefix(&value, "file:")) {
+      while (absl::StartsWith(value, "//")) value.remove_prefix(1);
+    }
     return std::string(value);
   }
   return directory_ + "/namenode";
@@ -287,18 +290,16 @@ std::string MiniCluster::NamenodeDirectory() const {
 absl::Status MiniCluster::FormatIfEmpty() const {
   const std::string directory = NamenodeDirectory();
   if (fs::exists(directory + "/VERSION")) return absl::OkStatus();
-  std::error_code error;
-  const bool empty = !fs::exists(directory) || fs::is_empty(directory, error);
-  std::vector<std::string> command = {ProgramBeside("cairn-namenode"), "--conf",
-                                      directory_ + "/conf", "-format"};
-  // Without VERSION an earlier format was cut short: nothing of worth can be there.
-  if (!empty) command.push_back("-force");
+  // Never with -force: what is there without VERSION may be all that is left of a namespace. The
+  // namenode itself knows a format that was cut short.
+  const std::vector<std::string> command = {ProgramBeside("cairn-namenode"), "--conf",
+                                            directory_ + "/conf", "-format"};
   ASSIGN_OR_RETURN(const int pid, Spawn(command, LogFile("namenode")));
   int status = 0;
   waitpid(pid, &status, 0);
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
     return absl::InternalError(
-        absl::StrCat("formatting the namenode failed:\n", EndOf(LogFile("namenode"))));
+        absl::StrCat("formatting ", directory, " failed:\n", EndOf(LogFile("namenode"))));
   }
   return absl::OkStatus();
 }
