@@ -2,8 +2,9 @@
 
 import os
 import re
+import threading
 
-from harness import env, hadoop
+from harness import env, hadoop, rpc
 from harness.case import Case
 from harness.cluster import MiniCluster
 
@@ -61,6 +62,35 @@ class ShellOnACluster(Case):
         self.cluster.put(b"x", "/kept")
         self.cluster.dfs("-cp", "-ptopax", "/kept", "/copy")
         self.assertEqual(self.cluster.cat("/copy"), b"x")
+
+    def test_a_file_is_never_missing_while_it_is_replaced(self):
+        """Readers see the old one or the new one, and the trash is not asked."""
+        texts = [b"old" * 1000, b"newer" * 1000]
+        self.cluster.put(texts[0], "/replaced")
+        self.cluster.put(texts[1], "/source")
+        done = threading.Event()
+        looks, wrong = [], []
+
+        def look():
+            with rpc.Connection(self.cluster.port) as connection:
+                while not done.is_set():
+                    answer = connection.call("getFileInfo", rpc.get_file_info("/replaced"))
+                    (looks if answer else wrong).append(answer)
+
+        reader = threading.Thread(target=look)
+        reader.start()
+        try:
+            for number in range(6):
+                self.cluster.put(texts[number % 2], "/replaced")
+                self.assertEqual(self.cluster.cat("/replaced"), texts[number % 2])
+                self.cluster.dfs("-cp", "-f", "/source", "/replaced")
+                self.assertEqual(self.cluster.cat("/replaced"), texts[1])
+        finally:
+            done.set()
+            reader.join()
+        self.assertGreater(len(looks), 10)
+        self.assertEqual(wrong, [])
+        self.assertNotIn("_COPYING_", self.text("-ls", "-C", "/"))
 
     def test_quotas_by_storage_type_have_columns_of_their_own(self):
         self.cluster.dfs("-mkdir", "/quotas")

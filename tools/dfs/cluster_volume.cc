@@ -64,6 +64,9 @@ class ClusterVolume final : public Volume {
     ASSIGN_OR_RETURN(const bool done, fs_->Rename(from, to));
     return done ? absl::OkStatus() : MakeFsError(FsError::kIo, "Input/output error");
   }
+  absl::Status Replace(const std::string& from, const std::string& to) override {
+    return fs_->Rename2(from, to, client::RenameOption::kOverwrite);
+  }
   absl::Status Delete(const std::string& path, bool recursive) override {
     ASSIGN_OR_RETURN(const bool done, fs_->Delete(path, recursive));
     return done ? absl::OkStatus() : MakeFsError(FsError::kIo, "Input/output error");

@@ -189,21 +189,22 @@ absl::Status Copier::CopyStream(Reader& reader, const PathItem& target) {
     }));
     return writer->Close();
   }();
-  if (status.ok() && !options_.direct) {
-    if (target.exists()) status = volume.Delete(target.path, false);
-    if (status.ok()) {
-      status = volume.Rename(written, target.path);
-      if (!status.ok()) {
-        status = absl::Status(status.code(),
-                              absl::StrCat("rename `", target.text, kTemporarySuffix, "' to `",
-                                           target.text, "': ", status.message()));
-      }
-    }
-  }
+  if (status.ok() && !options_.direct) status = Publish(written, target);
   // What is half there under the temporary name helps nobody; the first error is the one that
   // counts.
   if (!status.ok() && !options_.direct) volume.Delete(written, false).IgnoreError();
   return status;
+}
+
+absl::Status Copier::Publish(const std::string& written, const PathItem& target) {
+  Volume& volume = *target.volume;
+  // In one step, where HDFS deletes first. Its error is that of the deletion, without a frame.
+  if (target.exists()) return volume.Replace(written, target.path);
+  const absl::Status renamed = volume.Rename(written, target.path);
+  if (renamed.ok()) return renamed;
+  return absl::Status(renamed.code(),
+                      absl::StrCat("rename `", target.text, kTemporarySuffix, "' to `", target.text,
+                                   "': ", renamed.message()));
 }
 
 absl::Status Copier::KeepAttributes(const PathItem& source, const PathItem& target) {

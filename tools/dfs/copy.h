@@ -1,9 +1,9 @@
 // tools/dfs/copy.h - copying files and trees between volumes, as -put, -get and -cp do.
 //
 // A file is written under NAME._COPYING_ and renamed when complete, so that nobody sees half of it
-// under its name. Directories are made before what is in them. With several threads, each copies
-// whole files; the tree is walked by the caller's thread. Errors of single files are reported to
-// the shell and the copy goes on.
+// under its name, and one that it replaces is there until then. Directories are made before what is
+// in them. With several threads, each copies whole files; the tree is walked by the caller's
+// thread. Errors of single files are reported to the shell and the copy goes on.
 #pragma once
 
 #include <atomic>
@@ -57,6 +57,8 @@ class Copier {
   absl::Status CopyItem(const PathItem& source, const PathItem& target);
   absl::Status CopyTree(const PathItem& source, PathItem target);
   absl::Status CopyFile(const PathItem& source, const PathItem& target);
+  // Gives what was written as `written` the name of `target`.
+  absl::Status Publish(const std::string& written, const PathItem& target);
   absl::Status KeepAttributes(const PathItem& source, const PathItem& target);
   absl::Status KeepAcl(const PathItem& source, const PathItem& target);
   absl::Status KeepXattrs(const PathItem& source, const PathItem& target);

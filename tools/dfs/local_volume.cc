@@ -162,6 +162,10 @@ class LocalVolume final : public Volume {
     return ::rename(from.c_str(), to.c_str()) == 0 ? absl::OkStatus() : FromErrno(errno, to);
   }
 
+  absl::Status Replace(const std::string& from, const std::string& to) override {
+    return Rename(from, to);  // rename(2) replaces
+  }
+
   absl::Status Delete(const std::string& path, bool recursive) override {
     std::error_code error;
     if (recursive) {

@@ -3,9 +3,11 @@
 
 #include <sys/stat.h>
 
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <thread>
 
 #include "common/testing/status_matchers.h"
 #include "common/testing/temp_dir.h"
@@ -153,6 +155,87 @@ TEST_F(ShellTest, AFailedCopyLeavesNothingBehind) {
   EXPECT_THAT(Copier(shell, {}).CopyStream(reader, Local("x")),
               StatusIs(absl::StatusCode::kDataLoss));
   EXPECT_TRUE(std::filesystem::is_empty(dir_.path()));
+}
+
+// This machine's files, where the last step of a copy fails.
+class LastStepFails final : public Volume {
+ public:
+  explicit LastStepFails(Volume& base) : base_(base) {}
+  std::string Qualify(const std::string& path) const override { return base_.Qualify(path); }
+  absl::StatusOr<client::FileStatus> Stat(const std::string& path) override {
+    return base_.Stat(path);
+  }
+  absl::Status List(const std::string& path, const Visitor& visit) override {
+    return base_.List(path, visit);
+  }
+  absl::StatusOr<std::unique_ptr<Reader>> Open(const std::string& path) override {
+    return base_.Open(path);
+  }
+  absl::StatusOr<std::unique_ptr<Writer>> Create(const std::string& path,
+                                                 const WriteOptions& options) override {
+    return base_.Create(path, options);
+  }
+  absl::Status Mkdirs(const std::string& path) override { return base_.Mkdirs(path); }
+  absl::Status Rename(const std::string&, const std::string&) override {
+    return absl::UnavailableError("no rename");
+  }
+  absl::Status Replace(const std::string&, const std::string&) override {
+    return absl::UnavailableError("no replacement");
+  }
+  absl::Status Delete(const std::string& path, bool recursive) override {
+    return base_.Delete(path, recursive);
+  }
+  absl::Status SetMode(const std::string& path, uint16_t mode) override {
+    return base_.SetMode(path, mode);
+  }
+  absl::Status SetOwner(const std::string& path, const std::string& owner,
+                        const std::string& group) override {
+    return base_.SetOwner(path, owner, group);
+  }
+  absl::Status SetTimes(const std::string& path, absl::Time modified,
+                        absl::Time accessed) override {
+    return base_.SetTimes(path, modified, accessed);
+  }
+
+ private:
+  Volume& base_;
+};
+
+TEST_F(ShellTest, AFileIsStillThereWhenItsReplacementFails) {
+  WriteFile("a", "new");
+  WriteFile("to/b", "old");
+  LastStepFails volume(*volumes_.local());
+  PathItem target = Local("to/b");
+  target.volume = &volume;
+  Shell shell = MakeShell({});
+  ASSERT_OK(Copier(shell, {.overwrite = true}).Copy(Local("a"), target));
+  EXPECT_EQ(err_.str(), "ls: no replacement\n");
+  EXPECT_EQ(ReadFile("to/b"), "old");
+  EXPECT_FALSE(std::filesystem::exists(dir_.Path("to/b._COPYING_")));
+  // A new name has no old file.
+  err_.str("");
+  target = Local("to/c");
+  target.volume = &volume;
+  ASSERT_OK(Copier(shell, {.overwrite = true}).Copy(Local("a"), target));
+  EXPECT_EQ(err_.str(), "ls: rename `to/c._COPYING_' to `to/c': no rename\n");
+}
+
+TEST_F(ShellTest, AFileIsNeverMissingWhileItIsReplaced) {
+  WriteFile("a", "new");
+  WriteFile("b", "old");
+  std::atomic<bool> done = false;
+  int missed = 0;
+  std::thread reader([&] {
+    while (!done) missed += !std::filesystem::exists(dir_.Path("b"));
+  });
+  Shell shell = MakeShell({});
+  for (int i = 0; i < 200; ++i) {
+    EXPECT_OK(Copier(shell, {.overwrite = true}).Copy(Local("a"), Local("b")));
+  }
+  done = true;
+  reader.join();
+  EXPECT_EQ(missed, 0);
+  EXPECT_EQ(ReadFile("b"), "new");
 }
 
 TEST_F(ShellTest, TimesAndModeAreKeptWhenAsked) {

@@ -56,6 +56,9 @@ class Volume {
   virtual absl::Status Mkdirs(const std::string& path) = 0;
   // To exactly `to`, which does not exist.
   virtual absl::Status Rename(const std::string& from, const std::string& to) = 0;
+  // The same over the file `to`, in one step: readers see it, or what comes. After an error both
+  // are as they were.
+  virtual absl::Status Replace(const std::string& from, const std::string& to) = 0;
   virtual absl::Status Delete(const std::string& path, bool recursive) = 0;
   virtual absl::Status SetMode(const std::string& path, uint16_t mode) = 0;
   virtual absl::Status SetOwner(const std::string& path, const std::string& owner,
