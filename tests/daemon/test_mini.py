@@ -1,6 +1,9 @@
 """`cairn mini`: a whole cluster of real processes under one directory."""
 
 import os
+import re
+import signal
+import subprocess
 
 from faults.test_storage import tree_hash
 from harness import env
@@ -29,6 +32,78 @@ class Mini(Case):
                 cluster.mini("start", "namenode")
             self.assertIn("namenode ended while starting", str(failed.exception))
             self.assertIn("CURRENT", str(failed.exception))
+
+    def foreground(self, cluster, *arguments):
+        """Runs `cairn mini` until it says it is ready: the process, and what it said."""
+        small = "cairn.namenode.journal.segment.size=17m"
+        child = subprocess.Popen(
+            [env.program("cairn"), "mini", "--dir", cluster.directory, "-D", small, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.addCleanup(child.wait)
+        self.addCleanup(child.kill)
+        return child, child.stdout.readline()
+
+    def statuses(self, cluster):
+        lines = cluster.mini("status").stdout.decode().splitlines()
+        return lines[0], [re.sub(r" pid \d+$", "", line) for line in lines[1:]]
+
+    def test_in_the_foreground_it_runs_until_a_signal(self):
+        running = ["namenode running", "datanode-1 running", "datanode-2 running"]
+        with MiniCluster(datanodes=2, start=False) as cluster:
+            for end in (signal.SIGINT, signal.SIGTERM):
+                child, said = self.foreground(cluster, "--datanodes", "2", "--port", "0")
+                ready = re.fullmatch(r"ready (hdfs://127\.0\.0\.1:(\d+))\n", said)
+                self.assertTrue(ready, said)
+                self.assertNotEqual(ready.group(2), "0")
+                self.assertEqual(self.statuses(cluster), (f"uri {ready.group(1)}", running))
+                cluster.dfs("-mkdir", f"/{end.name}")
+                self.assertIsNone(child.poll())
+                child.send_signal(end)
+                out, err = child.communicate(timeout=60 * env.SLOW)
+                self.assertEqual((child.returncode, out, err), (0, "", "stopping\n"))
+                stopped = [line.replace("running", "stopped") for line in running]
+                self.assertEqual(self.statuses(cluster), (f"uri {ready.group(1)}", stopped))
+            # A free port, and the same one again: what was made before the first end is there.
+            child, said = self.foreground(cluster)
+            self.assertEqual(said, ready.group(0))
+            self.assertEqual(cluster.dfs("-ls", "-C", "/").stdout, b"/SIGINT\n/SIGTERM\n")
+            child.send_signal(signal.SIGINT)
+            child.communicate(timeout=60 * env.SLOW)
+            self.assertEqual(child.returncode, 0)
+
+    def test_status_needs_a_cluster(self):
+        with MiniCluster(datanodes=0, start=False) as cluster:
+            result = cluster.mini("status", check=False)
+            self.assertEqual(result.returncode, 1)
+            self.assertIn(b"holds no mini cluster", result.stderr)
+
+    def test_a_cluster_is_started_again_as_it_was_made(self):
+        with MiniCluster(datanodes=2, racks=["a", "b"]) as cluster:
+            before = tree_hash(cluster.conf_dir)
+            for arguments, there in (
+                (["--datanodes", "3"], "--datanodes 2"),
+                (["--port", str(cluster.port + 1)], f"--port {cluster.port}"),
+                (["--racks", "a"], "--racks /a,/b"),
+                (["--racks", "b,a"], "--racks /a,/b"),
+            ):
+                result = cluster.mini(*arguments, "-D", "dfs.replication=1", "--detach", check=False)
+                self.assertEqual(result.returncode, 2, result.stdout)
+                self.assertIn(f"{cluster.directory} was made with {there}", result.stderr.decode())
+            self.assertEqual(tree_hash(cluster.conf_dir), before)
+            for arguments in (
+                [],
+                ["--port", "0"],
+                ["--datanodes", "2", "--port", str(cluster.port), "--racks", "a,/b,c"],
+            ):
+                result = cluster.mini(*arguments, "--detach")
+                self.assertEqual(result.stdout.decode(), f"ready {cluster.uri}\n")
+        with MiniCluster(datanodes=1) as cluster:
+            result = cluster.mini("--racks", "a", "--detach", check=False)
+            self.assertEqual(result.returncode, 2)
+            self.assertIn(b"no --racks", result.stderr)
 
     def test_a_namespace_whose_version_was_lost_is_not_formatted(self):
         with MiniCluster(datanodes=1) as cluster:

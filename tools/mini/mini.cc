@@ -4,6 +4,9 @@
 //   cairn mini --dir D start|stop|kill|pause|resume [namenode|datanode-N]...
 //   cairn mini --dir D status
 //
+// A directory of a cluster is started again as it was made: --datanodes, --port and --racks may be
+// left out then, and may not differ.
+//
 // Exit status: 0; 1 if a process did not start or none is there; 2 for bad usage.
 #include "tools/mini/mini.h"
 

@@ -135,6 +135,13 @@ std::string HowItEnded(int status) {
                              : absl::StrCat(" (exit status ", WEXITSTATUS(status), ")");
 }
 
+// Where datanode `number` (from 1) is; empty without racks.
+std::string RackOf(const std::vector<std::string>& racks, size_t number) {
+  if (racks.empty()) return "";
+  const std::string& rack = racks[std::min(number, racks.size()) - 1];
+  return absl::StartsWith(rack, "/") ? rack : "/" + rack;
+}
+
 std::string EndOf(const std::string& path) {
   const std::string text = ReadFile(path);
   return text.substr(text.size() > 2000 ? text.size() - 2000 : 0);
@@ -183,6 +190,7 @@ absl::StatusOr<MiniCluster> MiniCluster::Open(const std::string& directory) {
 absl::StatusOr<MiniCluster> MiniCluster::OpenOrMake(const MiniOptions& options) {
   absl::StatusOr<MiniCluster> existing = Open(options.directory);
   if (existing.ok()) {
+    RETURN_IF_ERROR(existing->CheckIsAsWanted(options));
     if (!options.overrides.empty()) {
       existing->overrides_ = options.overrides;
       RETURN_IF_ERROR(existing->Save());
@@ -208,14 +216,11 @@ absl::StatusOr<MiniCluster> MiniCluster::OpenOrMake(const MiniOptions& options) 
     ASSIGN_OR_RETURN(cluster.rpc_port_, FreePort("127.0.0.1"));
   }
   ASSIGN_OR_RETURN(cluster.internal_port_, FreePort("127.0.0.1"));
-  for (int i = 1; i <= options.datanodes; ++i) {
+  for (int i = 1; i <= options.datanodes.value_or(kDefaultDatanodes); ++i) {
     Node node;
     node.name = absl::StrCat("datanode-", i);
     node.ip = options.racks.empty() ? "127.0.0.1" : absl::StrCat("127.0.1.", i);
-    if (!options.racks.empty()) {
-      node.rack = options.racks[std::min<size_t>(i - 1, options.racks.size() - 1)];
-      if (node.rack[0] != '/') node.rack = "/" + node.rack;
-    }
+    node.rack = RackOf(options.racks, static_cast<size_t>(i));
     ASSIGN_OR_RETURN(node.transfer_port, FreePort(node.ip));
     ASSIGN_OR_RETURN(node.ipc_port, FreePort(node.ip));
     cluster.datanodes_.push_back(node);
@@ -225,6 +230,31 @@ absl::StatusOr<MiniCluster> MiniCluster::OpenOrMake(const MiniOptions& options) 
   RETURN_IF_ERROR(cluster.WriteConfiguration());
   RETURN_IF_ERROR(cluster.FormatIfEmpty());
   return cluster;
+}
+
+absl::Status MiniCluster::CheckIsAsWanted(const MiniOptions& options) const {
+  const auto differs = [&](const std::string& there, const std::string& wanted) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(directory_, " was made with ", there, ", which cannot become ", wanted,
+                     ": leave the option out to go on with what is there, or take another --dir"));
+  };
+  const size_t count = datanodes_.size();
+  if (options.datanodes.has_value() && static_cast<size_t>(*options.datanodes) != count) {
+    return differs(absl::StrCat("--datanodes ", count), absl::StrCat(*options.datanodes));
+  }
+  if (options.port != 0 && options.port != rpc_port_) {
+    return differs(absl::StrCat("--port ", rpc_port_), absl::StrCat(options.port));
+  }
+  if (options.racks.empty()) return absl::OkStatus();
+  std::vector<std::string> there, wanted;
+  for (const Node& node : datanodes_) {
+    there.push_back(node.rack);
+    wanted.push_back(RackOf(options.racks, wanted.size() + 1));
+  }
+  if (there == wanted) return absl::OkStatus();
+  const bool none = datanodes_[0].rack.empty();
+  return differs(none ? "no --racks" : absl::StrCat("--racks ", absl::StrJoin(there, ",")),
+                 absl::StrJoin(wanted, ","));
 }
 
 absl::Status MiniCluster::Save() const {

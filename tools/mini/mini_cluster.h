@@ -11,6 +11,7 @@
 // Not thread-safe; several processes may look at one directory, one should change it.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,11 +23,14 @@ namespace cairn::tools {
 
 struct MiniOptions {
   std::string directory;
-  int datanodes = 3;
-  int port = 0;                        // the namenode's; 0: a free one
+  std::optional<int> datanodes;        // kDefaultDatanodes, or those that are there
+  int port = 0;                        // the namenode's; 0: a free one, or the one it has
   std::vector<std::string> overrides;  // key=value, into hdfs-site.xml
-  std::vector<std::string> racks;      // of datanode 1, 2, ...; the last one for all that follow
+  // Of datanode 1, 2, ...; the last one for all that follow. Empty: none, or those that are there.
+  std::vector<std::string> racks;
 };
+
+inline constexpr int kDefaultDatanodes = 3;
 
 // The program `name` in the directory of this one; `name` itself (found by PATH) if it is not
 // there.
@@ -37,6 +41,8 @@ class MiniCluster {
   // A directory that a mini cluster was made in before. kNotFound: it was not.
   static absl::StatusOr<MiniCluster> Open(const std::string& directory);
   // The same, or made with `options`: directories, configuration, a formatted namenode.
+  // kInvalidArgument: it is there, with other datanodes, racks or another port; nothing was
+  // changed.
   static absl::StatusOr<MiniCluster> OpenOrMake(const MiniOptions& options);
 
   std::vector<std::string> names() const;  // namenode first
@@ -61,6 +67,7 @@ class MiniCluster {
     int transfer_port = 0, ipc_port = 0;
   };
 
+  absl::Status CheckIsAsWanted(const MiniOptions& options) const;
   absl::Status Save() const;
   std::string DomainSocket() const;
   absl::Status WriteConfiguration() const;
