@@ -515,6 +515,14 @@ absl::Status FileSystem::SetXattr(absl::string_view path, const Xattr& xattr) {
   return context_->Call<hdfs::SetXAttrResponseProto>("setXAttr", path, request).status();
 }
 
+absl::Status FileSystem::RemoveXattr(absl::string_view path, const Xattr& xattr) {
+  RETURN_IF_ERROR(CheckPath(path));
+  hdfs::RemoveXAttrRequestProto request;
+  request.set_src(path.data(), path.size());
+  *request.mutable_xattr() = ToProto(xattr);
+  return context_->Call<hdfs::RemoveXAttrResponseProto>("removeXAttr", path, request).status();
+}
+
 // ---- The cluster ----
 
 absl::StatusOr<FsStats> FileSystem::GetFsStats() {

@@ -193,6 +193,8 @@ class FileSystem {
   absl::StatusOr<std::vector<Xattr>> GetXattrs(absl::string_view path);
   // Makes or replaces it.
   absl::Status SetXattr(absl::string_view path, const Xattr& xattr);
+  // That of the same space and name.
+  absl::Status RemoveXattr(absl::string_view path, const Xattr& xattr);
 
   // ---- The cluster ----
 

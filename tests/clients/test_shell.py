@@ -104,6 +104,29 @@ class ShellOnACluster(Case):
         self.assertIn("No storage type BAD", error)
         self.assertEqual(self.text("-count", "-t", "/quotas"), self.text("-count", "/quotas"))
 
+    def test_old_names_work_with_a_warning(self):
+        self.cluster.dfs("-mkdir", "-p", "/olden/sub")
+        self.cluster.put(b"x" * 7, "/olden/sub/file")
+        for old, option, new in (("-lsr", "-R", "ls -R"), ("-dus", "-s", "du -s")):
+            result = self.cluster.dfs(old, "/olden")
+            self.assertEqual(
+                result.stderr.decode(), f"{old[1:]}: DEPRECATED: Please use '{new}' instead.\n"
+            )
+            self.assertEqual(result.stdout.decode(), self.text(old[:3], option, "/olden"))
+        result = self.cluster.dfs("-rmr", "-skipTrash", "/olden")
+        self.assertEqual(result.stderr, b"rmr: DEPRECATED: Please use '-rm -r' instead.\n")
+        self.cluster.dfs_error("-test", "-e", "/olden")
+
+    def test_what_the_namenode_does_not_have_is_said(self):
+        self.cluster.put(b"x", "/plain")
+        for words in (
+            ["-getfattr", "-d", "/plain"],
+            ["-setfattr", "-n", "user.a", "-v", "x", "/plain"],
+            ["-setfattr", "-x", "user.a", "/plain"],
+            ["-createSnapshot", "/", "s"],
+        ):
+            self.assertIn(f"{words[0][1:]}: not supported yet", self.cluster.dfs_error(*words))
+
     def test_coding_policies_have_a_column_where_there_are_some(self):
         self.cluster.dfs("-mkdir", "-p", "/coded/sub")
         self.assertEqual(self.text("-ls", "-e", "/coded"), self.text("-ls", "/coded"))
@@ -136,6 +159,16 @@ class ShellOnApacheHdfs(Case):
             self.assertEqual(shell.run(*words, "/copy")[1], expected)
         for path in ("/", "/a"):
             self.assertEqual(cairn.run("-getfacl", path).decode(), shell.run("-getfacl", path)[1])
+        for words in (["-d"], ["-n", "user.k"], ["-d", "-e", "hex"], ["-R", "-d", "-e", "base64"]):
+            expected = shell.run("-getfattr", *words, "/a")[1]
+            self.assertEqual(cairn.run("-getfattr", *words, "/a").decode(), expected)
+        before = shell.run("-getfattr", "-d", "/a")[1]
+        cairn.run("-setfattr", "-n", "user.hex", "-v", "0x6869", "/a")
+        self.assertEqual(
+            shell.run("-getfattr", "-n", "user.hex", "/a")[1], '# file: /a\nuser.hex="hi"\n'
+        )
+        cairn.run("-setfattr", "-x", "user.hex", "/a")
+        self.assertEqual(shell.run("-getfattr", "-d", "/a")[1], before)
         cairn.run("-appendToFile", "-n", __file__, "/a")
         cairn.run("-appendToFile", "-n", __file__, "/a")
         self.assertEqual(cairn.get("/a"), matrix.read(__file__) * 2)

@@ -22,6 +22,8 @@ absl::Status RunSetrep(Shell&shell), RunTruncate(Shell&shell);                  
 absl::Status RunChecksum(Shell&shell), RunConcat(Shell&shell);                      // blocks.cc
 absl::Status RunFind(Shell& shell);                                                 // find.cc
 absl::Status RunGetfacl(Shell&shell), RunSetfacl(Shell&shell);                      // acl.cc
+absl::Status RunGetfattr(Shell&shell), RunSetfattr(Shell&shell);                    // xattr.cc
+absl::Status RunSnapshot(Shell& shell);                                             // snapshot.cc
 absl::Status RunHelp(Shell&shell), RunUsage(Shell&shell);                           // help.cc
 
 }  // namespace cairn::tools

@@ -34,6 +34,8 @@ constexpr char kGetHelp[] =
     "  -t  So many files at a time (default 1). -q, -crc and -ignoreCrc are accepted for\n"
     "      compatibility: every byte is verified on its way.";
 
+constexpr char kSnapshotHelp[] = "Not supported yet: there are no snapshots. It fails.";
+
 // In the order of the alphabet, as help shows it.
 constexpr ShellCommand kCommands[] = {
     {"appendToFile", "[-n] <localsrc> ... <dst>",
@@ -67,6 +69,8 @@ constexpr ShellCommand kCommands[] = {
      "  -f  Replace files that exist.   -d  No temporary name.   -t  So many files at a time.\n"
      "  -p  Keep times, owner and mode, or those of: t(imes) o(wner) p(ermission) a(cl) x(attrs).",
      &RunCp},
+    {"createSnapshot", "<snapshotDir> [<snapshotName>]", kSnapshotHelp, &RunSnapshot},
+    {"deleteSnapshot", "<snapshotDir> <snapshotName>", kSnapshotHelp, &RunSnapshot},
     {"df", "[-h] [<path> ...]", "Show capacity, used and free space; -h for people.", &RunDf},
     {"du", "[-s] [-h] [-v] [-x] <path> ...",
      "Show bytes, and bytes with all replicas, of each entry of a directory.\n"
@@ -81,6 +85,11 @@ constexpr ShellCommand kCommands[] = {
      &RunFind},
     {"get", kGetUsage, kGetHelp, &RunGet},
     {"getfacl", "[-R] <path>", "Show the access-control list; -R with all below.", &RunGetfacl},
+    {"getfattr", "[-R] {-n name | -d} [-e en] <path>",
+     "Show extended attributes, where the namenode has them.\n"
+     "  -n  The one of that name.   -d  All.   -R  With all below.\n"
+     "  -e  The values as text (default), hex or base64.",
+     &RunGetfattr},
     {"getmerge", "[-nl] [-skip-empty-file] <src> <localdst>",
      "Write the files of a directory, in order of name, into one local file.\n"
      "  -nl  A newline after each.   -skip-empty-file  None for empty ones.",
@@ -101,6 +110,7 @@ constexpr ShellCommand kCommands[] = {
     {"moveToLocal", "<src> <localdst>", "Not implemented, in HDFS as here.", &RunMoveToLocal},
     {"mv", "<src> ... <dst>", "Rename, or move into a directory.", &RunMv},
     {"put", kPutUsage, kPutHelp, &RunPut},
+    {"renameSnapshot", "<snapshotDir> <oldName> <newName>", kSnapshotHelp, &RunSnapshot},
     {"rm", "[-f] [-r|-R] [-skipTrash] [-safely] <src> ...",
      "Delete files, or move them to the trash if the cluster has one.\n"
      "  -r, -R  Directories with all below.   -f  No error for what is missing.\n"
@@ -112,6 +122,11 @@ constexpr ShellCommand kCommands[] = {
      "  -m  Add or change entries.   -x  Remove entries.   --set  Replace all.\n"
      "  -b  Remove all but the mode.   -k  Remove what children inherit.   -R  With all below.",
      &RunSetfacl},
+    {"setfattr", "{-n name [-v value] | -x name} <path>",
+     "Change an extended attribute, where the namenode has them.\n"
+     "  -n  Make or replace it.   -x  Remove it.\n"
+     "  -v  Its value: text, with or without quotes, 0x and hex, or 0s and base64.",
+     &RunSetfattr},
     {"setrep", "[-R] [-w] <rep> <path> ...",
      "Set the number of replicas of files and of all files below directories; -w: wait for it.",
      &RunSetrep},
@@ -136,6 +151,29 @@ constexpr ShellCommand kCommands[] = {
      &RunTruncate},
     {"usage", "[cmd ...]", "Show how commands are called.", &RunUsage},
 };
+
+// An old name of a command with an option.
+struct DeprecatedCommand {
+  ShellCommand command;
+  const char* replacement;  // as HDFS names it
+  const char* option;
+};
+
+constexpr DeprecatedCommand kDeprecated[] = {
+    {{"dus", "", "(DEPRECATED) Same as 'du -s'", &RunDu}, "du -s", "-s"},
+    {{"lsr", "", "(DEPRECATED) Same as 'ls -R'", &RunLs}, "ls -R", "-R"},
+    {{"rmr", "", "(DEPRECATED) Same as '-rm -r'", &RunRm}, "-rm -r", "-r"},
+};
+
+// Warns of an old name, and runs what it stands for.
+absl::Status RunCommand(Shell& shell) {
+  for (const DeprecatedCommand& old : kDeprecated) {
+    if (&shell.command() != &old.command) continue;
+    shell.Warn(absl::StrCat("DEPRECATED: Please use '", old.replacement, "' instead."));
+    shell.args().insert(shell.args().begin(), old.option);
+  }
+  return shell.command().run(shell);
+}
 
 void PrintGenericOptions(std::ostream& out) {
   out << "\nGeneric options supported are:\n"
@@ -165,6 +203,9 @@ std::span<const ShellCommand> ShellCommands() { return kCommands; }
 const ShellCommand* FindShellCommand(absl::string_view name) {
   for (const ShellCommand& command : kCommands) {
     if (name == command.name) return &command;
+  }
+  for (const DeprecatedCommand& old : kDeprecated) {
+    if (name == old.command.name) return &old.command;
   }
   return nullptr;
 }
@@ -207,7 +248,7 @@ int RunDfs(CommandContext& ctx) {
   }
   Volumes volumes(*std::move(options));
   Shell shell(*command, std::move(args), volumes, ctx.out, ctx.err);
-  const absl::Status status = command->run(shell);
+  const absl::Status status = RunCommand(shell);
   return Finish(shell, status, ctx.err);
 }
 

@@ -145,6 +145,7 @@ struct ShellCommand {
 };
 
 std::span<const ShellCommand> ShellCommands();
+// Also one of the old names -lsr, -rmr and -dus, which are in no list.
 const ShellCommand* FindShellCommand(absl::string_view name);
 void PrintShellUsage(std::ostream& out);  // of all commands
 void PrintShellUsage(std::ostream& out, const ShellCommand& command);

@@ -19,6 +19,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 class ShellTest : public ::testing::Test {
  protected:
@@ -90,6 +91,58 @@ TEST_F(ShellTest, AnUnknownCommandExitsWith255AndHelps) {
   EXPECT_EQ(Run({"-nosuch"}), 255);
   EXPECT_THAT(err_.str(), HasSubstr("-nosuch: Unknown command"));
   EXPECT_EQ(Run({}), 255);
+}
+
+TEST_F(ShellTest, OldNamesWorkAndSayWhatToUse) {
+  WriteFile("d/sub/a", "12345");
+  const std::string uri = "file://" + dir_.Path("d");
+  EXPECT_EQ(Run({"-lsr", "-C", uri}), 0);
+  EXPECT_THAT(out_.str(), HasSubstr("d/sub/a\n"));
+  EXPECT_EQ(err_.str(), "lsr: DEPRECATED: Please use 'ls -R' instead.\n");
+  err_.str("");
+  EXPECT_EQ(Run({"-rmr", uri}), 0);
+  EXPECT_EQ(err_.str(), "rmr: DEPRECATED: Please use '-rm -r' instead.\n");
+  EXPECT_FALSE(std::filesystem::exists(dir_.Path("d")));
+  err_.str("");
+  EXPECT_EQ(Run({"-dus", uri}), 1);
+  EXPECT_THAT(err_.str(), HasSubstr("dus: DEPRECATED: Please use 'du -s' instead.\ndus: `file:"));
+}
+
+TEST_F(ShellTest, OldNamesAreExplainedButNotListed) {
+  EXPECT_EQ(Run({"-help", "rmr"}), 0);
+  EXPECT_EQ(out_.str(), "-rmr :\n  (DEPRECATED) Same as '-rm -r'\n");
+  out_.str("");
+  EXPECT_EQ(Run({"-help"}), 0);
+  EXPECT_THAT(out_.str(), Not(HasSubstr("rmr")));
+}
+
+TEST_F(ShellTest, SnapshotsAreNotSupportedYet) {
+  for (const std::string command : {"createSnapshot", "deleteSnapshot", "renameSnapshot"}) {
+    err_.str("");
+    EXPECT_EQ(Run({"-" + command, "/d", "s"}), 1);
+    EXPECT_EQ(err_.str(), command + ": not supported yet\n");
+  }
+}
+
+TEST_F(ShellTest, AttributesAreNamedInOneWay) {
+  const std::pair<std::vector<std::string>, const char*> commands[] = {
+      {{"-getfattr", "/a"}, "Must specify '-n name' or '-d' option."},
+      {{"-getfattr", "-d"}, "<path> is missing"},
+      {{"-getfattr", "-d", "/a", "/b"}, "Too many arguments"},
+      {{"-getfattr", "-n", "a", "/a"}, "An XAttr name must be prefixed with"},
+      {{"-getfattr", "-d", "-e", "utf8", "/a"}, "none of text, hex and base64"},
+      {{"-getfattr", "/a", "-n"}, "option -n requires 1 argument."},
+      {{"-setfattr", "-v", "x", "/a"}, "Must specify '-n name' or '-x name' option."},
+      {{"-setfattr", "-n", "user.a", "-x", "user.b", "/a"}, "Can not specify both"},
+      {{"-setfattr", "-n", "user.a", "-v", "-x1"}, "<path> is missing"},
+  };
+  for (const auto& [command, why] : commands) {
+    err_.str("");
+    EXPECT_EQ(Run(command), 255) << why;
+    EXPECT_THAT(err_.str(), HasSubstr(why));
+  }
+  EXPECT_EQ(Run({"-setfattr", "-n", "user.a", "-v", "0x1", "/a"}), 1);
+  EXPECT_THAT(err_.str(), HasSubstr("setfattr: not hexadecimal: 0x1"));
 }
 
 TEST_F(ShellTest, UsageOfACommandIsOneLine) {
