@@ -4,8 +4,8 @@
   tests/run.py [--long] [--list] [--jobs N] [--preset P | --bin DIR] [--json FILE] [NAME...]
 
 NAME picks the tests whose name contains it, such as crash or faults.test_network. One line for each
-test, and at the end `N passed, N failed`, with `, N skipped` if there are any. Exit status: 0 if none
-failed.
+test, and at the end `N passed, N failed`, with `, N skipped` if there are any: which and why is listed
+above, or in the FILE of --json. Exit status: 0 if none failed.
 """
 
 import argparse
@@ -77,7 +77,8 @@ class Result(unittest.TestResult):
 
     def __init__(self):
         super().__init__()
-        self.passed = self.failed = self.skipped_count = 0
+        self.passed = self.failed = 0
+        self.skips = []  # "name: reason"
         self.bad = []
 
     def startTest(self, test):
@@ -111,7 +112,7 @@ class Result(unittest.TestResult):
             self.outcome = "skipped"
             self.detail = reason
         else:  # the whole class
-            self.skipped_count += 1
+            self.skips.append(f"{test.id()}: {reason}")
             print(f"skipped         {test.id()}: {reason}", flush=True)
 
     def stopTest(self, test):
@@ -119,7 +120,7 @@ class Result(unittest.TestResult):
         seconds = time.monotonic() - self.began
         print(f"{self.outcome:8} {seconds:5.1f}s {test.id()}", end="")
         if self.outcome == "skipped":
-            self.skipped_count += 1
+            self.skips.append(f"{test.id()}: {self.detail}")
             print(f": {self.detail}", end="")
         elif self.outcome == "ok":
             self.passed += 1
@@ -143,16 +144,21 @@ def run_here(classes):
     return {
         "passed": result.passed,
         "failed": result.failed,
-        "skipped": result.skipped_count,
+        "skipped": len(result.skips),
+        "skips": result.skips,
         "failures": result.bad,
     }
+
+
+def totals_of_nothing():
+    return {"passed": 0, "failed": 0, "skipped": 0, "skips": [], "failures": []}
 
 
 def run_apart(classes, jobs):
     """Each class in a process of its own, `jobs` at a time."""
     from harness import env
 
-    totals = {"passed": 0, "failed": 0, "skipped": 0, "failures": []}
+    totals = totals_of_nothing()
 
     def run_class(number, name):
         counts = os.path.join(env.scratch_root(), f"counts-{number}.json")
@@ -167,7 +173,7 @@ def run_apart(classes, jobs):
             with open(counts) as file:
                 return text.rsplit("\n", 2)[0] + "\n", json.load(file)
         except OSError:
-            return text, {"passed": 0, "failed": 1, "skipped": 0, "failures": [name]}
+            return text, {**totals_of_nothing(), "failed": 1, "failures": [name]}
 
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
         futures = [pool.submit(run_class, i, name) for i, name in enumerate(classes)]
@@ -231,6 +237,9 @@ def main():
     if options.json:
         with open(options.json, "w") as file:
             json.dump(counts, file)
+    # A process for one class is told of by the one that started it.
+    for skip in [] if options.json else counts["skips"]:
+        print(f"skipped {skip}")
     line = f"{counts['passed']} passed, {counts['failed']} failed"
     if counts["skipped"]:
         line += f", {counts['skipped']} skipped"
