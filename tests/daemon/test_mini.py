@@ -89,7 +89,8 @@ class Mini(Case):
                 (["--racks", "a"], "--racks /a,/b"),
                 (["--racks", "b,a"], "--racks /a,/b"),
             ):
-                result = cluster.mini(*arguments, "-D", "dfs.replication=1", "--detach", check=False)
+                arguments += ["-D", "dfs.replication=1", "--detach"]
+                result = cluster.mini(*arguments, check=False)
                 self.assertEqual(result.returncode, 2, result.stdout)
                 self.assertIn(f"{cluster.directory} was made with {there}", result.stderr.decode())
             self.assertEqual(tree_hash(cluster.conf_dir), before)
