@@ -25,6 +25,7 @@
 #include "fuse/page_forgetter.h"
 #include "fuse/page_versions.h"
 #include "fuse/stage/stage_area.h"
+#include "fuse/statistics.h"
 
 namespace cairn::fuse {
 
@@ -57,6 +58,9 @@ class Mount {
   // Else files are written at their end only, and no page of theirs is written.
   bool can_change_in_place() const { return stage_ != nullptr; }
   PageVersions& pages() { return pages_; }
+  const StageArea* stage() const { return stage_.get(); }  // null: nothing can be staged
+  Statistics& statistics() { return statistics_; }
+  absl::Duration age() const { return SystemClock().Monotonic() - begun_; }
   Names& users() { return users_; }
   Names& groups() { return groups_; }
 
@@ -96,6 +100,8 @@ class Mount {
   const MountSettings settings_;
   uint64_t root_ = 0;                // constant once created
   fuse_session* session_ = nullptr;  // the same
+  const absl::Duration begun_ = SystemClock().Monotonic();
+  Statistics statistics_;
   Clients clients_;
   Names users_;
   Names groups_;

@@ -269,6 +269,14 @@ absl::Status OpenFile::Truncate(const ClientPtr& fs, uint64_t length,
   return drops && !status.ok() && error_.ok() ? Fail(std::move(status)) : status;
 }
 
+absl::Status OpenFile::Extend(const ClientPtr& fs, uint64_t length,
+                              const Interrupted& interrupted) {
+  MutexLock lock(mu_);
+  if (!error_.ok()) return error_;
+  ASSIGN_OR_RETURN(const uint64_t end, EndOf(*fs));
+  return length > end ? TruncateTo(fs, length, interrupted) : absl::OkStatus();
+}
+
 absl::Status OpenFile::TruncateTo(const ClientPtr& fs, uint64_t length,
                                   const Interrupted& interrupted) {
   ASSIGN_OR_RETURN(uint64_t end, EndOf(*fs));

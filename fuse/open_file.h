@@ -78,6 +78,9 @@ class OpenFile {
   // file is being changed in place. kCancelled: interrupted; the cut may have been made.
   absl::Status Truncate(const ClientPtr& fs, uint64_t length, const Interrupted& interrupted)
       ABSL_LOCKS_EXCLUDED(mu_);
+  // Adds zeros until the file is `length` bytes long; nothing if it is as long already.
+  absl::Status Extend(const ClientPtr& fs, uint64_t length, const Interrupted& interrupted)
+      ABSL_LOCKS_EXCLUDED(mu_);
   // Completes the file first, which would set the times again. Programs that copy files set the
   // times after the last write.
   absl::Status SetTimes(client::FileSystem& fs, std::optional<absl::Time> modified,

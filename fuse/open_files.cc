@@ -73,6 +73,13 @@ bool OpenFiles::empty() {
   return entries_.empty();
 }
 
+OpenFiles::Counts OpenFiles::counts() {
+  MutexLock lock(mu_);
+  Counts counts = {.open = entries_.size()};
+  for (const auto& [inode, entry] : entries_) counts.written += entry.writers > 0 ? 1 : 0;
+  return counts;
+}
+
 bool OpenFiles::RemoveAtLastClose(uint64_t inode, uint64_t directory, ClientPtr remover) {
   MutexLock lock(mu_);
   const auto entry = entries_.find(inode);

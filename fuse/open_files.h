@@ -32,6 +32,11 @@ class OpenFiles {
   // Null: not open here.
   std::shared_ptr<OpenFile> Find(uint64_t inode) ABSL_LOCKS_EXCLUDED(mu_);
   bool empty() ABSL_LOCKS_EXCLUDED(mu_);
+  struct Counts {
+    size_t open = 0;
+    size_t written = 0;  // of these: open for writing
+  };
+  Counts counts() ABSL_LOCKS_EXCLUDED(mu_);
 
   // The file has lost its name and is now HiddenName in `directory`: the last Close removes that,
   // as `remover`. Again: it is in another directory. False: it is not open any more.

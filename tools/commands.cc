@@ -7,6 +7,7 @@
 #include "tools/doctor/doctor.h"
 #include "tools/fsck/fsck.h"
 #include "tools/mini/mini.h"
+#include "tools/mount/mount.h"
 #include "tools/top/top.h"
 #include "tools/why/why.h"
 
@@ -48,6 +49,10 @@ constexpr Command kCommands[] = {
      .usage = "--dir D [--datanodes N] [--port P] [-D key=value]... [--racks a,b,...] [--detach] | "
               "--dir D start|stop|kill|pause|resume|status [NAME]...",
      .run = &RunMini},
+    {.name = "mount",
+     .summary = "show what a mount of cairn-fuse is doing, and how long its operations take",
+     .usage = "status DIRECTORY [--json | --prometheus]",
+     .run = &RunMount},
     {.name = "top",
      .summary = "show what the cluster is doing now",
      .usage = "[-conf DIR] [-fs URI] [-D KEY=VALUE]... [--once] [--interval SECONDS] [--json]",

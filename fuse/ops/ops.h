@@ -9,7 +9,7 @@
 namespace cairn::fuse {
 
 // For fuse_session_new, with a Mount as user data. What is missing in it the kernel does by itself
-// (locks, SEEK_DATA and SEEK_HOLE) or refuses with EOPNOTSUPP (extended attributes, fallocate).
+// (locks, SEEK_DATA and SEEK_HOLE) or refuses with EOPNOTSUPP (extended attributes).
 const fuse_lowlevel_ops& Operations();
 
 void Init(void* mount, fuse_conn_info* connection);
@@ -43,6 +43,8 @@ void Write(fuse_req_t req, fuse_ino_t ino, const char* data, size_t size, off_t 
            fuse_file_info* info);
 void Flush(fuse_req_t req, fuse_ino_t ino, fuse_file_info* info);
 void Fsync(fuse_req_t req, fuse_ino_t ino, int data_only, fuse_file_info* info);
+void Fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, off_t length,
+               fuse_file_info* info);
 void Release(fuse_req_t req, fuse_ino_t ino, fuse_file_info* info);
 
 // ---- Directories ----
@@ -51,5 +53,10 @@ void Readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, fuse_fil
 void Readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, fuse_file_info* info);
 void Fsyncdir(fuse_req_t req, fuse_ino_t ino, int data_only, fuse_file_info* info);
 void Releasedir(fuse_req_t req, fuse_ino_t ino, fuse_file_info* info);
+
+// ---- The mount ----
+void Ioctl(fuse_req_t req, fuse_ino_t ino, unsigned int command, void* argument,
+           fuse_file_info* info, unsigned int flags, const void* in, size_t in_bytes,
+           size_t out_bytes);
 
 }  // namespace cairn::fuse

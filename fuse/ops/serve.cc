@@ -13,6 +13,7 @@ namespace cairn::fuse {
 namespace {
 
 void Answer(fuse_req_t req, const char* op, const absl::Status& status, int error) {
+  MountOf(req).statistics().NoteError(error);
   if (error == EIO) LOG_EVERY_SECONDS(kWarn, 1, "{}: {}", op, status);
   fuse_reply_err(req, error);
 }

@@ -1,38 +1,60 @@
+#include "common/clock.h"
 #include "fuse/ops/ops.h"
+#include "fuse/ops/serve.h"
+#include "fuse/statistics.h"
 
 namespace cairn::fuse {
+namespace {
+
+// An operation whose time is taken, from when it begins until it has answered.
+template <auto kOperation, Operation kKind>
+struct Timed;
+
+template <typename... Arguments, void (*kOperation)(fuse_req_t, Arguments...), Operation kKind>
+struct Timed<kOperation, kKind> {
+  static void Call(fuse_req_t req, Arguments... arguments) {
+    Statistics& statistics = MountOf(req).statistics();  // `req` is gone once it is answered
+    const absl::Duration begin = SystemClock().Monotonic();
+    kOperation(req, arguments...);
+    statistics.Observe(kKind, SystemClock().Monotonic() - begin);
+  }
+};
+
+}  // namespace
 
 const fuse_lowlevel_ops& Operations() {
   static const fuse_lowlevel_ops kOperations = [] {
     fuse_lowlevel_ops ops{};
     ops.init = &Init;
-    ops.lookup = &Lookup;
+    ops.lookup = &Timed<&Lookup, Operation::kLookup>::Call;
     ops.forget = &Forget;
     ops.forget_multi = &ForgetMulti;
-    ops.mkdir = &Mkdir;
-    ops.mknod = &Mknod;
-    ops.unlink = &Unlink;
-    ops.rmdir = &Rmdir;
-    ops.rename = &Rename;
-    ops.symlink = &Symlink;
-    ops.link = &Link;
-    ops.readlink = &Readlink;
-    ops.getattr = &Getattr;
-    ops.setattr = &Setattr;
-    ops.access = &Access;
-    ops.statfs = &Statfs;
-    ops.create = &Create;
-    ops.open = &Open;
-    ops.read = &Read;
-    ops.write = &Write;
-    ops.flush = &Flush;
-    ops.fsync = &Fsync;
-    ops.release = &Release;
-    ops.opendir = &Opendir;
-    ops.readdir = &Readdir;
-    ops.readdirplus = &Readdirplus;
-    ops.fsyncdir = &Fsyncdir;
-    ops.releasedir = &Releasedir;
+    ops.mkdir = &Timed<&Mkdir, Operation::kMkdir>::Call;
+    ops.mknod = &Timed<&Mknod, Operation::kMknod>::Call;
+    ops.unlink = &Timed<&Unlink, Operation::kUnlink>::Call;
+    ops.rmdir = &Timed<&Rmdir, Operation::kRmdir>::Call;
+    ops.rename = &Timed<&Rename, Operation::kRename>::Call;
+    ops.symlink = &Timed<&Symlink, Operation::kSymlink>::Call;
+    ops.link = &Timed<&Link, Operation::kLink>::Call;
+    ops.readlink = &Timed<&Readlink, Operation::kReadlink>::Call;
+    ops.getattr = &Timed<&Getattr, Operation::kGetattr>::Call;
+    ops.setattr = &Timed<&Setattr, Operation::kSetattr>::Call;
+    ops.access = &Timed<&Access, Operation::kAccess>::Call;
+    ops.statfs = &Timed<&Statfs, Operation::kStatfs>::Call;
+    ops.create = &Timed<&Create, Operation::kCreate>::Call;
+    ops.open = &Timed<&Open, Operation::kOpen>::Call;
+    ops.read = &Timed<&Read, Operation::kRead>::Call;
+    ops.write = &Timed<&Write, Operation::kWrite>::Call;
+    ops.flush = &Timed<&Flush, Operation::kFlush>::Call;
+    ops.fsync = &Timed<&Fsync, Operation::kFsync>::Call;
+    ops.release = &Timed<&Release, Operation::kRelease>::Call;
+    ops.fallocate = &Timed<&Fallocate, Operation::kFallocate>::Call;
+    ops.opendir = &Timed<&Opendir, Operation::kOpendir>::Call;
+    ops.readdir = &Timed<&Readdir, Operation::kReaddir>::Call;
+    ops.readdirplus = &Timed<&Readdirplus, Operation::kReaddirplus>::Call;
+    ops.fsyncdir = &Timed<&Fsyncdir, Operation::kFsyncdir>::Call;
+    ops.releasedir = &Timed<&Releasedir, Operation::kReleasedir>::Call;
+    ops.ioctl = &Ioctl;
     return ops;
   }();
   return kOperations;

@@ -52,6 +52,7 @@ class StageArea {
   absl::Status Reserve(uint64_t bytes) ABSL_LOCKS_EXCLUDED(mu_);
   void Release(uint64_t bytes) ABSL_LOCKS_EXCLUDED(mu_);
   uint64_t used() const ABSL_LOCKS_EXCLUDED(mu_);
+  const Options& options() const { return options_; }
 
   // Before a temporary file is made; and, once for each Note, when one of them is gone.
   absl::Status Note(const TemporaryName& name) ABSL_LOCKS_EXCLUDED(mu_);

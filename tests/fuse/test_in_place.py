@@ -1,5 +1,7 @@
 """Files that are changed where they are: what programs do that take a mount for a disk."""
 
+import ctypes
+import errno
 import mmap
 import os
 import re
@@ -10,6 +12,15 @@ from fuse.test_mount import BLOCK, read, write
 from harness import env, hadoop
 
 PIECE = 64 << 10  # of the stage
+FALLOC_KEEP_SIZE, FALLOC_PUNCH_HOLE, FALLOC_COLLAPSE_RANGE, FALLOC_ZERO_RANGE = 1, 2, 8, 16
+
+
+def fallocate(descriptor, mode, offset, length):
+    """Raises OSError."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.fallocate(descriptor, mode, ctypes.c_long(offset), ctypes.c_long(length)) != 0:
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error))
 
 
 class Bytes(bytearray):
@@ -160,6 +171,34 @@ class InPlace(test_mount.OnAMount):
             os.ftruncate(file.fileno(), 0)
             os.pwrite(file.fileno(), b"anew", 0)
         self.assertEqual(self.cat(path), b"anew")
+
+    def test_space_is_set_aside_by_making_the_file_longer(self):
+        path = self.directory() + "/f"
+        data = Bytes(self.random().randbytes(BLOCK + 5000))
+        write(path, data)
+        with open(path, "r+b", buffering=0) as file:
+            fallocate(file.fileno(), 0, BLOCK, 9000)
+            data.cut(BLOCK + 9000)
+            self.assertTrue(read(path) == data)
+            # What is there already is neither cut nor changed.
+            fallocate(file.fileno(), 0, 0, 10)
+            fallocate(file.fileno(), FALLOC_KEEP_SIZE, 0, 10 * BLOCK)
+            self.assertTrue(read(path) == data)
+            fallocate(file.fileno(), FALLOC_KEEP_SIZE | FALLOC_PUNCH_HOLE, 100, 70_000)
+            data.put(100, bytes(70_000))
+            fallocate(file.fileno(), FALLOC_KEEP_SIZE | FALLOC_PUNCH_HOLE, len(data) - 10, 1000)
+            data.put(len(data) - 10, bytes(10))
+            fallocate(file.fileno(), FALLOC_ZERO_RANGE, len(data) - 20, 1020)
+            data.put(len(data) - 20, bytes(1020))
+            self.assertTrue(read(path) == data)
+            self.assertErrno(errno.EOPNOTSUPP, fallocate, file.fileno(), FALLOC_COLLAPSE_RANGE, 0, 4096)
+        self.assertTrue(self.cat(path) == data)
+        with open(path + ".new", "xb", buffering=0) as file:
+            os.posix_fallocate(file.fileno(), 0, 3 * BLOCK)
+            os.pwrite(file.fileno(), b"middle", BLOCK)
+        expected = Bytes(3 * BLOCK)
+        expected.put(BLOCK, b"middle")
+        self.assertTrue(self.cat(path + ".new") == expected)
 
     def test_shared_mappings(self):
         path = self.directory() + "/f"

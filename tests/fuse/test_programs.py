@@ -5,9 +5,11 @@ import os
 import shutil
 import unittest
 
+from clients.test_python_package import PACKAGES
 from fuse import test_mount
 from fuse.test_mount import read, shell, write
-from harness import env
+from harness import env, venv
+from harness.cluster import run
 
 
 def needs(*programs):
@@ -102,3 +104,140 @@ class Programs(test_mount.OnAMount):
         there = self.directory()
         write(there + "/c.c", b"int main(void) { return 3; }")
         shell('cd "$1"; gcc -g -c c.c; gcc -o c c.o; ./c || test $? = 3', there)
+
+    @needs("rsync")
+    def test_rsync(self):
+        """A tree is brought in, brought up to date by way of new files and in place, and back."""
+        there, source = self.directory(), env.new_directory("source")
+        draw = self.random()
+        for i in range(20):
+            os.makedirs(f"{source}/d{i % 4}", exist_ok=True)
+            write(f"{source}/d{i % 4}/f{i}", draw.randbytes(draw.choice([0, 1, 5000, 700_000])))
+        os.chmod(f"{source}/d0/f0", 0o640)
+        os.utime(f"{source}/d1/f1", (1_500_000_000, 1_500_000_000))
+        bring = 'rsync -a --delete "$3" "$1/" "$2/tree/"; diff -r "$1" "$2/tree"'
+        shell(bring, source, there, "--stats")
+        for how in ("--no-inplace", "--inplace"):
+            for i in range(0, 20, 3):
+                with open(f"{source}/d{i % 4}/f{i}", "r+b") as file:
+                    file.seek(draw.randrange(100_000))
+                    file.write(draw.randbytes(1000))
+            os.remove(f"{source}/d2/f{2 if how == '--inplace' else 6}")
+            # By blocks that both have, as between machines, and not file by file.
+            shell(f"{bring.replace('rsync', 'rsync --no-whole-file')}", source, there, how)
+        changes = shell('rsync -ani --delete "$1/" "$2/tree/"', source, there).stdout
+        self.assertEqual(changes, b"")
+        shell('rsync -a "$2/tree/" "$1.back/"; diff -r "$1" "$1.back"', source, there)
+        self.assertEqual(os.stat(f"{source}.back/d0/f0").st_mode & 0o777, 0o640)
+
+    @needs("fio")
+    def test_fio_verifies(self):
+        """Each piece that fio writes carries its checksum, offset and count, and is read back."""
+        there = self.directory()
+        size = "256m" if env.LONG else "24m"
+        for engine, how in (("psync", "write"), ("psync", "randwrite"), ("mmap", "randwrite")):
+            shell(
+                """fio --name=job --directory="$1" --size="$2" --ioengine="$3" --rw="$4" \
+                    --bs=4k --bssplit=4k/60:64k/30:128k/10 --numjobs=2 --fsync=200 --end_fsync=1 \
+                    --verify=crc32c --verify_fatal=1 --do_verify=1 --randseed="$5" --minimal""",
+                *(there, size, engine, how, str(self.random().randrange(1 << 30))),
+                timeout=self.limit_seconds * env.SLOW,
+            )
+        # What a fresh process reads by the cluster's own ways is the same.
+        for name in os.listdir(there):
+            self.assertTrue(self.cat(f"{there}/{name}") == read(f"{there}/{name}"), name)
+
+    def test_a_sort_that_spills(self):
+        """2 GiB by --long"""
+        there = self.directory()
+        lines = 200_000_000 if env.LONG else 2_000_000
+        shell(
+            """cd "$1"
+            seq "$2" | awk '{ print ($1 * 7919) % 1000003, $1 }' >numbers
+            sort -n -T . -S 64M numbers >sorted
+            sort -n -c sorted
+            test "$(wc -c <numbers)" = "$(wc -c <sorted)"
+            rm numbers""",
+            *(there, str(lines)),
+            timeout=3600,
+        )
+        self.assertEqual(os.listdir(there), ["sorted"])
+
+
+class DataPrograms(test_mount.OnAMount):
+    """What Python's engines do with paths in a mount, which they take for a disk."""
+
+    limit_seconds = 300
+
+    @classmethod
+    def setUpClass(cls):
+        reason = venv.why_not(PACKAGES)
+        if reason:
+            raise unittest.SkipTest(reason)
+        super().setUpClass()
+
+    def python(self, script, *arguments):
+        return run([venv.python(PACKAGES), "-c", script, *arguments], timeout=200 * env.SLOW)
+
+    def test_a_duckdb_database_persists(self):
+        there = self.directory()
+        path = there + "/db.duckdb"
+        make = """if True:
+            import duckdb, sys
+            with duckdb.connect(sys.argv[1]) as db:
+                db.execute("SET threads = 2")
+                db.execute("CREATE TABLE t AS SELECT range AS n, range % 97 AS k FROM range(300000)")
+                db.execute("CHECKPOINT")
+                db.execute("UPDATE t SET k = -1 WHERE n % 1000 = 0")
+                db.execute("BEGIN; DELETE FROM t; ROLLBACK")
+        """
+        ask = """if True:
+            import duckdb, sys
+            with duckdb.connect(sys.argv[1], read_only=True) as db:
+                print(db.execute("SELECT count(*), sum(n), count(*) FILTER (k = -1) FROM t").fetchone())
+        """
+        self.python(make, path)
+        expected = f"(300000, {sum(range(300000))}, 300)"
+        self.assertEqual(self.python(ask, path).stdout.decode().strip(), expected)
+        local = env.new_directory("db") + "/copy.duckdb"
+        write(local, self.cat(path))
+        self.assertEqual(self.python(ask, local).stdout.decode().strip(), expected)
+
+    def test_a_duckdb_database_survives_the_kill_of_its_program(self):
+        """What was committed is there, by DuckDB's own log."""
+        path = self.directory() + "/db.duckdb"
+        script = """if True:
+            import duckdb, os, signal, sys
+            db = duckdb.connect(sys.argv[1])
+            db.execute("CREATE TABLE t (n INTEGER)")
+            for n in range(20):
+                db.execute("INSERT INTO t VALUES (?)", [n])
+            db.execute("BEGIN")
+            db.execute("INSERT INTO t VALUES (1000)")
+            os.kill(os.getpid(), signal.SIGKILL)
+        """
+        with self.assertRaises(Exception):
+            self.python(script, path)
+        ask = "import duckdb, sys; print(duckdb.connect(sys.argv[1]).execute('SELECT count(*), max(n) FROM t').fetchone())"
+        self.assertEqual(self.python(ask, path).stdout.decode().strip(), "(20, 19)")
+
+    def test_partitioned_parquet(self):
+        """written by DuckDB and by pandas, read by the other"""
+        there = self.directory()
+        script = """if True:
+            import duckdb, pandas, sys
+            there = sys.argv[1]
+            duckdb.sql("SELECT range AS n, range % 3 AS k, 'v' || range AS v FROM range(10000)").write_parquet(
+                there + "/by_duckdb", partition_by=["k"])
+            frame = pandas.read_parquet(there + "/by_duckdb")
+            assert len(frame) == 10000 and frame.n.sum() == sum(range(10000)), frame
+            frame["k"] = frame["k"].astype(int)
+            frame.to_parquet(there + "/by_pandas", partition_cols=["k"])
+            found = duckdb.sql(f"SELECT k, count(*), sum(n) FROM read_parquet('{there}/by_pandas/*/*.parquet') "
+                               "GROUP BY k ORDER BY k").fetchall()
+            assert found == [(k, len(range(k, 10000, 3)), sum(range(k, 10000, 3))) for k in range(3)], found
+            frame.to_csv(there + "/all.csv", index=False)
+            assert pandas.read_csv(there + "/all.csv").equals(frame), "csv"
+        """
+        self.python(script, there)
+        self.assertEqual(sorted(os.listdir(there)), ["all.csv", "by_duckdb", "by_pandas"])
