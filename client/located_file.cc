@@ -18,6 +18,7 @@ namespace {
 constexpr int kLastBlockTries = 3;
 constexpr absl::Duration kLastBlockPause = absl::Seconds(4);
 // A datanode tells the length from memory.
+constexpr absl::Duration kStampPause = absl::Milliseconds(100);
 constexpr absl::Duration kReplicaPatience = absl::Seconds(3);
 
 std::optional<ContentsId> ContentsOf(const hdfs::LocatedBlocksProto& found, uint64_t length) {
@@ -120,11 +121,11 @@ absl::StatusOr<uint64_t> LocatedFile::VisibleLength(const hdfs::LocatedBlockProt
   // The pipeline has not been set up anywhere: nothing was written. Bytes that the namenode knows
   // of were, and must not be left out silently.
   if (without_replica == block.locs_size() && block.b().numbytes() == 0) return 0;
-  return absl::UnavailableError(
-      absl::StrCat("Cannot obtain block length for ", path_, ": ", last.message()));
+  return without_replica > 0 ? MakeFsError(FsError::kReplicaNotFound, last.message()) : last;
 }
 
 absl::Status LocatedFile::Refresh(bool patient) {
+  absl::Duration waited;
   for (int attempt = 1;; ++attempt) {
     ASSIGN_OR_RETURN(const hdfs::LocatedBlocksProto found, FetchSame(0));
     uint64_t length = found.filelength();
@@ -141,8 +142,20 @@ absl::Status LocatedFile::Refresh(bool patient) {
         continue;
       }
       if (!last.locs().empty()) {
-        ASSIGN_OR_RETURN(const uint64_t visible, VisibleLength(last, patient));
-        last.mutable_b()->set_numbytes(visible);
+        const absl::StatusOr<uint64_t> visible = VisibleLength(last, patient);
+        // An append or a recovery has begun: the namenode knows the block's new stamp, and in a
+        // moment the datanodes will.
+        if (GetFsError(visible.status()) == FsError::kReplicaNotFound && patient &&
+            waited < context_->options.read_retry_window) {
+          absl::SleepFor(kStampPause);
+          waited += kStampPause;
+          continue;
+        }
+        if (!visible.ok()) {
+          return absl::UnavailableError(absl::StrCat("Cannot obtain block length for ", path_, ": ",
+                                                     visible.status().message()));
+        }
+        last.mutable_b()->set_numbytes(*visible);
       }
       if (last.offset() != length) {
         return absl::InternalError(absl::StrCat(path_, ": the server sent a gap before the tail"));
