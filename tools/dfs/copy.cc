@@ -78,6 +78,9 @@ void Copier::Finish() {
   changed_.NotifyAll();
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();
+  for (const auto& [source, target] : std::exchange(directories_, {})) {
+    if (const absl::Status status = FinishTree(source, target); !status.ok()) shell_.Error(status);
+  }
 }
 
 void Copier::Work() {
@@ -151,6 +154,13 @@ absl::Status Copier::CopyTree(const PathItem& source, PathItem target) {
     return absl::OkStatus();
   });
   RETURN_IF_ERROR(listed);
+  if (threads_.empty()) return FinishTree(source, target);
+  // Some of its files are still to come: those change its times, and need a mode that lets them.
+  directories_.emplace_back(source, target);
+  return absl::OkStatus();
+}
+
+absl::Status Copier::FinishTree(const PathItem& source, const PathItem& target) {
   RETURN_IF_ERROR(KeepAttributes(source, target));
   // Empty by now, unless something in it was not copied: that stays, and so does its directory.
   return options_.delete_source ? source.volume->Delete(source.path, false) : absl::OkStatus();

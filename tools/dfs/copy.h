@@ -13,6 +13,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -50,12 +51,14 @@ class Copier {
   absl::Status Copy(const PathItem& source, const PathItem& destination);
   // From a stream without a name, to exactly `target`.
   absl::Status CopyStream(Reader& reader, const PathItem& target);
-  // Waits for the threads' files.
+  // Waits for the threads' files, and finishes the directories they are in.
   void Finish();
 
  private:
   absl::Status CopyItem(const PathItem& source, const PathItem& target);
   absl::Status CopyTree(const PathItem& source, PathItem target);
+  // Once all that is in it has been copied.
+  absl::Status FinishTree(const PathItem& source, const PathItem& target);
   absl::Status CopyFile(const PathItem& source, const PathItem& target);
   // Gives what was written as `written` the name of `target`.
   absl::Status Publish(const std::string& written, const PathItem& target);
@@ -73,6 +76,8 @@ class Copier {
   bool finishing_ ABSL_GUARDED_BY(mu_) = false;
   std::deque<std::function<absl::Status()>> jobs_ ABSL_GUARDED_BY(mu_);
   std::vector<std::thread> threads_;
+  // With threads: directories that are finished at the end, what is in them first. Of who calls.
+  std::vector<std::pair<PathItem, PathItem>> directories_;
 };
 
 }  // namespace cairn::tools

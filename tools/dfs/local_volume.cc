@@ -20,6 +20,8 @@
 namespace cairn::tools {
 namespace {
 
+constexpr size_t kMaxNamesBytes = 1 << 20;  // of a group with all its members
+
 absl::Status FromErrno(int error, const std::string& path) {
   return absl::ErrnoToStatus(error, path);
 }
@@ -81,14 +83,36 @@ class LocalWriter final : public Writer, Descriptor {
   }
 };
 
+// The user database's answer to one of its calls that many threads may make: `call(record, buffer,
+// size, result)`, made again with more room while it asks for it. False: there is no such entry.
+template <typename Record, typename Call, typename Take>
+bool LookUp(const Call& call, const Take& take) {
+  std::vector<char> room(1024);
+  while (true) {
+    Record record{};
+    Record* found = nullptr;
+    const int error = call(&record, room.data(), room.size(), &found);
+    if (error == ERANGE && room.size() < kMaxNamesBytes) {
+      room.resize(room.size() * 4);
+      continue;
+    }
+    if (found != nullptr) take(record);
+    return found != nullptr;
+  }
+}
+
 std::string UserName(uid_t uid) {
-  const passwd* user = ::getpwuid(uid);
-  return user != nullptr ? user->pw_name : absl::StrCat(uid);
+  std::string name = absl::StrCat(uid);
+  LookUp<passwd>([&](auto... rest) { return ::getpwuid_r(uid, rest...); },
+                 [&](const passwd& user) { name = user.pw_name; });
+  return name;
 }
 
 std::string GroupName(gid_t gid) {
-  const group* found = ::getgrgid(gid);
-  return found != nullptr ? found->gr_name : absl::StrCat(gid);
+  std::string name = absl::StrCat(gid);
+  LookUp<group>([&](auto... rest) { return ::getgrgid_r(gid, rest...); },
+                [&](const group& found) { name = found.gr_name; });
+  return name;
 }
 
 class LocalVolume final : public Volume {
@@ -121,7 +145,11 @@ class LocalVolume final : public Volume {
     {
       const std::unique_ptr<DIR, int (*)(DIR*)> dir(::opendir(path.c_str()), &::closedir);
       if (dir == nullptr) return FromErrno(errno, path);
-      while (const dirent* entry = ::readdir(dir.get())) {
+      while (true) {
+        errno = 0;  // the end is told from an error by it alone
+        const dirent* const entry = ::readdir(dir.get());
+        if (entry == nullptr && errno != 0) return FromErrno(errno, path);
+        if (entry == nullptr) break;
         const absl::string_view name = entry->d_name;
         if (name != "." && name != "..") names.emplace_back(name);
       }
@@ -185,14 +213,16 @@ class LocalVolume final : public Volume {
     uid_t uid = static_cast<uid_t>(-1);
     gid_t gid = static_cast<gid_t>(-1);
     if (!owner.empty()) {
-      const passwd* user = ::getpwnam(owner.c_str());
-      if (user == nullptr) return absl::NotFoundError(absl::StrCat("no local user ", owner));
-      uid = user->pw_uid;
+      const bool known =
+          LookUp<passwd>([&](auto... rest) { return ::getpwnam_r(owner.c_str(), rest...); },
+                         [&](const passwd& user) { uid = user.pw_uid; });
+      if (!known) return absl::NotFoundError(absl::StrCat("no local user ", owner));
     }
     if (!group_name.empty()) {
-      const group* found = ::getgrnam(group_name.c_str());
-      if (found == nullptr) return absl::NotFoundError(absl::StrCat("no local group ", group_name));
-      gid = found->gr_gid;
+      const bool known =
+          LookUp<group>([&](auto... rest) { return ::getgrnam_r(group_name.c_str(), rest...); },
+                        [&](const group& found) { gid = found.gr_gid; });
+      if (!known) return absl::NotFoundError(absl::StrCat("no local group ", group_name));
     }
     return ::chown(path.c_str(), uid, gid) == 0 ? absl::OkStatus() : FromErrno(errno, path);
   }

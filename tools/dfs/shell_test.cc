@@ -9,6 +9,7 @@
 #include <sstream>
 #include <thread>
 
+#include "absl/strings/str_cat.h"
 #include "common/testing/status_matchers.h"
 #include "common/testing/temp_dir.h"
 #include "tools/dfs/copy.h"
@@ -302,6 +303,33 @@ TEST_F(ShellTest, TimesAndModeAreKeptWhenAsked) {
   ASSERT_TRUE(copy.exists());
   EXPECT_EQ(copy.status->modified, absl::FromUnixSeconds(1000));
   EXPECT_EQ(copy.status->mode, 0640);
+}
+
+// Files that come later would change the directory's times, and may not be let into it.
+TEST_F(ShellTest, ADirectorysAttributesAreKeptOnceItsFilesAreInIt) {
+  const std::string data(100'000, 'x');
+  for (int i = 0; i < 20; ++i) WriteFile(absl::StrCat("src/sub/f", i), data);
+  for (const char* path : {"src/sub", "src"}) {
+    ASSERT_OK(volumes_.local()->SetTimes(dir_.Path(path), absl::FromUnixSeconds(1000),
+                                         absl::FromUnixSeconds(2000)));
+    ::chmod(dir_.Path(path).c_str(), 0555);
+  }
+  for (const int threads : {1, 4}) {
+    const std::string target = absl::StrCat("dst", threads);
+    Shell shell = MakeShell({});
+    ASSERT_OK(
+        Copier(shell,
+               {.keep_times = true, .keep_owner = true, .keep_mode = true, .threads = threads})
+            .Copy(Local("src"), Local(target)));
+    EXPECT_EQ(err_.str(), "");
+    EXPECT_EQ(ReadFile(target + "/sub/f19"), data);
+    for (const std::string& path : {target, target + "/sub"}) {
+      EXPECT_EQ(Local(path).status->modified, absl::FromUnixSeconds(1000)) << path;
+      EXPECT_EQ(Local(path).status->mode, 0555) << path;
+      ::chmod(dir_.Path(path).c_str(), 0755);  // so that it can be removed
+    }
+  }
+  for (const char* path : {"src/sub", "src"}) ::chmod(dir_.Path(path).c_str(), 0755);
 }
 
 // What came into a source while it was moved, or could not be copied, is not ours to delete.
