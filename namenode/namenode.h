@@ -91,7 +91,8 @@ class Namenode {
 
   // ---- reads
   virtual Outcome<std::optional<FileStatus>> GetFileInfo(const Caller&, absl::string_view path) = 0;
-  // nullopt: no such path. `after`: names greater than this (raw bytes).
+  // nullopt: no such path. `after`: names greater than this (raw bytes), or than the name of what
+  // has this path, such as /.reserved/.inodes/ID; FsError::kListingStartGone: there is none.
   virtual Outcome<std::optional<Listing>> GetListing(const Caller&, absl::string_view path,
                                                      absl::string_view after, bool locations) = 0;
   // The same without locations, as `encode` writes it; null: no such path. The bytes may be those

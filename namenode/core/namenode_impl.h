@@ -351,6 +351,7 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
   struct PageStart {
     bool exists = false;
     InodeId directory = kNoInode;
+    std::string after;  // names greater than this
     uint64_t children = 0;
     uint64_t version = 0;  // 0: not all of one moment
     uint64_t ticket = 0;

@@ -1,10 +1,26 @@
 // Listing a directory: one page by one range scan. The range is taken under the lock and read
 // without it, so that a page of a thousand entries holds up nobody.
+#include "absl/strings/match.h"
 #include "namenode/core/run.h"
 #include "namenode/namespace/inode_record.h"
 #include "namenode/store/keys.h"
 
 namespace cairn::namenode {
+namespace {
+
+// A name holds no slash: this is the path of an inode, mostly /.reserved/.inodes/ID, and as in HDFS
+// it means the name which that has by now, in whatever directory.
+absl::StatusOr<std::string> NameToStartAfter(View& view, absl::string_view text) {
+  const absl::StatusOr<Path> path = ParsePath(text);
+  if (path.ok()) {
+    const absl::StatusOr<Resolved> at = view.Resolve(*path, View::IfBlocked::kMissing);
+    if (at.ok() && at->exists()) return std::string(at->leaf());
+  }
+  return MakeFsError(FsError::kListingStartGone,
+                     absl::StrCat("Can't find startAfter ", ForMessage(text)));
+}
+
+}  // namespace
 
 Outcome<NamenodeImpl::PageStart> NamenodeImpl::StartPage(const Caller& caller,
                                                          absl::string_view text,
@@ -14,8 +30,8 @@ Outcome<NamenodeImpl::PageStart> NamenodeImpl::StartPage(const Caller& caller,
   if (!path.ok()) return {path.status()};
   const size_t limit = options_.listing_limit;
   bool behind = false;
-  const auto key_of = [&](InodeId directory) {
-    return after.empty() ? std::string() : keys::Entry(directory, after);
+  const auto key_of = [](const PageStart& page) {
+    return page.after.empty() ? std::string() : keys::Entry(page.directory, page.after);
   };
   Outcome<PageStart> start = Read<PageStart>(caller, [&](View& view) -> absl::StatusOr<PageStart> {
     mu_.AssertReaderHeld();
@@ -33,19 +49,24 @@ Outcome<NamenodeImpl::PageStart> NamenodeImpl::StartPage(const Caller& caller,
       return out;
     }
     RETURN_IF_ERROR(view.Check(target, kRead | kExecute));
+    if (absl::StartsWith(after, "/")) {
+      ASSIGN_OR_RETURN(out.after, NameToStartAfter(view, after));
+    } else {
+      out.after = std::string(after);
+    }
     out.directory = target.id;
     out.children = target.directory->children;
     out.version = target.directory->version;
-    if (encoder != nullptr) out.known = listings_.Find(target.id, after, out.version, encoder);
+    if (encoder != nullptr) out.known = listings_.Find(target.id, out.after, out.version, encoder);
     if (out.known) return out;
     behind = Tree::HasUnsavedChildren(target);
-    if (!behind) out.range = store_.Scan(keys::EntryPrefix(target.id), key_of(target.id), limit);
+    if (!behind) out.range = store_.Scan(keys::EntryPrefix(target.id), key_of(out), limit);
     return out;
   });
   if (start.value.ok()) {
     PageStart& page = *start.value;
     page.ticket = start.ticket;
-    if (behind) ScanUpToDate(key_of(page.directory), &page);
+    if (behind) ScanUpToDate(key_of(page), &page);
   }
   return start;
 }
@@ -156,7 +177,7 @@ Outcome<std::shared_ptr<const std::string>> NamenodeImpl::GetEncodedListing(cons
   if (!page.value.ok()) return {page.value.status(), page.ticket};
   auto bytes = std::make_shared<const std::string>(encode(*page.value));
   if (start.value->version != 0) {
-    listings_.Insert(start.value->directory, after,
+    listings_.Insert(start.value->directory, start.value->after,
                      {start.value->version, page.ticket, encoder, bytes});
   }
   return {std::move(bytes), page.ticket};

@@ -161,6 +161,35 @@ TEST_F(ReadTest, ALargeDirectoryComesInPages) {
   EXPECT_EQ((*last.value)->remaining, 0u);
 }
 
+// What sorts as a name before nearly all others would give the first page again, for ever.
+TEST_F(ReadTest, AListingMayGoOnAfterAnInodesPath) {
+  for (const char* const name : {"/d/a", "/d/b", "/d/c", "/d/d", "/e/x"}) nn_.WriteFile(name);
+  const auto encode = [](const Listing& listing) {
+    std::string names;
+    for (const ListingEntry& entry : listing.entries) absl::StrAppend(&names, entry.name);
+    return names;
+  };
+  const auto page = [&](absl::string_view after) {
+    const auto listing = nn_->GetListing(kSuper, "/d", after, false).value;
+    if (!listing.ok()) return absl::StatusOr<std::string>(listing.status());
+    // The other way to the same page.
+    EXPECT_EQ(**nn_->GetEncodedListing(kSuper, "/d", after, encode).value, encode(**listing));
+    return absl::StatusOr<std::string>(encode(**listing));
+  };
+  const std::string b = absl::StrCat("/.reserved/.inodes/", ToInt(nn_.Stat("/d/b")->id));
+  EXPECT_THAT(page(b), IsOkAndHolds("cd"));
+  ASSERT_OK(nn_->Rename(kSuper, "/d/b", "/d/bb").value);
+  EXPECT_THAT(page(b), IsOkAndHolds("cd"));
+  ASSERT_OK(nn_->Rename(kSuper, "/d/bb", "/e/cc").value);
+  EXPECT_THAT(page(b), IsOkAndHolds("d")) << "by its name, wherever it is";
+  nn_.Restart();
+  EXPECT_THAT(page(b), IsOkAndHolds("d"));
+  ASSERT_OK(nn_->Delete(kSuper, "/e/cc", false).value);
+  EXPECT_THAT(page(b), IsFsError(FsError::kListingStartGone));
+  EXPECT_THAT(page("/.reserved/.inodes/nonsense"), IsFsError(FsError::kListingStartGone));
+  EXPECT_THAT(page("/d//b"), IsFsError(FsError::kListingStartGone));
+}
+
 TEST_F(ReadTest, AListingMayCarryLocations) {
   nn_.WriteFile("/d/f", {10, 20});
   nn_.Mkdir("/d/e");

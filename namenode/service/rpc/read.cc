@@ -85,13 +85,6 @@ Outcome<std::shared_ptr<const std::string>> EncodedListing(
 
 void GetListing(const Call& call) {
   WithRequest<hdfs::GetListingRequestProto>(call, [&](const auto& request) {
-    // A name holds no slash: this is a place given as /.reserved/.inodes/ID. Compared as a name it
-    // would sort before nearly all others, and the client would be given the same page for ever.
-    if (!request.startafter().empty() && request.startafter().front() == '/') {
-      return call.reply.Fail(
-          MakeFsError(FsError::kListingStartGone,
-                      absl::StrCat("cannot list ", request.src(), " from ", request.startafter())));
-    }
     const auto outcome = EncodedListing(call, request);
     if (!Succeeded(call, outcome)) return;
     const std::shared_ptr<const std::string>& page = *outcome.value;
