@@ -33,6 +33,8 @@ constexpr ConfigKey kKeys[] = {
     {"dfs.namenode.fs-limits.max-directory-items", kInt, "1048576", "most entries of a directory",
      absl::Seconds(1), 1, 6400000},
     {"dfs.ls.limit", kInt, "1000", "entries in one page of a listing", absl::Seconds(1), 1, 100000},
+    {"dfs.batched.ls.limit", kInt, "100", "most paths that one call may list", absl::Seconds(1), 1,
+     100000},
     {"dfs.permissions.enabled", kBool, "true", "check permissions"},
     {"dfs.permissions.superusergroup", kString, "supergroup",
      "its members bypass permission checks"},

@@ -377,6 +377,8 @@ absl::Status NamenodeServer::Serve(const Config& config) {
                               std::function<void(const absl::Status&)> done) {
     meta_saver_->Save(user, file_name, std::move(done));
   };
+  ASSIGN_OR_RETURN(protocol.batched_paths, config.GetInt("dfs.batched.ls.limit"));
+  ASSIGN_OR_RETURN(protocol.listing_limit, config.GetInt("dfs.ls.limit"));
   protocol.refresh_nodes = [this] { return topology_->Refresh(); };
   protocol.counters = &operations_;
   services_.push_back(

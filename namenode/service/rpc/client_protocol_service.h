@@ -52,6 +52,10 @@ struct ClientProtocolOptions {
   OperationCounters* counters = nullptr;
   // How long truncate() inside a block waits for the datanodes before it answers false.
   absl::Duration truncate_wait = absl::Seconds(20);
+  // getBatchedListing: paths that one call may name, and entries (or replicas, if they are asked
+  // for and more) with which its answer ends.
+  int batched_paths = 100;
+  size_t listing_limit = 1000;
   // Makes a checkpoint and then, on any thread, tells whether one was made. Null: unsupported.
   using Saved = std::function<void(const absl::StatusOr<bool>&)>;
   std::function<void(const SaveNamespaceRequest&, Saved)> save_namespace;

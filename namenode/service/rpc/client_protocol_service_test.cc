@@ -20,8 +20,7 @@ TEST_F(ClientProtocolServiceTest, ServesTheNameThatClientsAskFor) {
 
 // Trap 12: an unknown method is an answer like any other; clients fall back on its class.
 TEST_F(ClientProtocolServiceTest, Trap12UnknownMethodsSaySo) {
-  for (const char* method :
-       {"getBatchedListing", "getXAttrs", "listXAttrs", "noSuchThing", "", "GETFILEINFO"}) {
+  for (const char* method : {"getXAttrs", "listXAttrs", "noSuchThing", "", "GETFILEINFO"}) {
     const FakeAnswer answer = CallBytes(method, "");
     EXPECT_THAT(answer.status, IsFsError(FsError::kNoSuchMethod)) << method;
     EXPECT_THAT(std::string(answer.status.message()), HasSubstr(method));

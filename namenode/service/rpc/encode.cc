@@ -169,18 +169,23 @@ void PutLocatedBlocks(BackwardWriter& w, uint32_t field, const LocatedBlocks& bl
   w.CloseMessage(field, mark);
 }
 
+void PutEntries(BackwardWriter& w, uint32_t field, const std::vector<ListingEntry>& entries,
+                const BlockContext* context) {
+  for (auto it = entries.rbegin(); it != entries.rend(); ++it) {
+    if (it->located.has_value() && context != nullptr) {
+      PutLocatedFileStatus(w, field, it->name, it->status, *it->located, *context);
+    } else {
+      PutFileStatus(w, field, it->name, it->status);
+    }
+  }
+}
+
 void PutListing(BackwardWriter& w, uint32_t field, const Listing& listing,
                 const BlockContext* context) {
   constexpr uint64_t kMaxRemaining = std::numeric_limits<int32_t>::max();  // Java reads it signed
   const size_t mark = w.size();
   w.Varint(2, std::min(listing.remaining, kMaxRemaining));
-  for (auto it = listing.entries.rbegin(); it != listing.entries.rend(); ++it) {
-    if (it->located.has_value() && context != nullptr) {
-      PutLocatedFileStatus(w, 1, it->name, it->status, *it->located, *context);
-    } else {
-      PutFileStatus(w, 1, it->name, it->status);
-    }
-  }
+  PutEntries(w, 1, listing.entries, context);
   w.CloseMessage(field, mark);
 }
 

@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "absl/strings/string_view.h"
 #include "namenode/cluster/cluster_view.h"
@@ -42,6 +43,9 @@ void PutLocatedBlock(BackwardWriter& w, uint32_t field, const LocatedBlock& bloc
                      const BlockContext& context);
 void PutLocatedBlocks(BackwardWriter& w, uint32_t field, const LocatedBlocks& blocks,
                       const BlockContext& context);
+// For each entry, a HdfsFileStatusProto with its name. `context` as below.
+void PutEntries(BackwardWriter& w, uint32_t field, const std::vector<ListingEntry>& entries,
+                const BlockContext* context);
 // DirectoryListingProto. `context` is used for entries with locations only, else it may be null.
 void PutListing(BackwardWriter& w, uint32_t field, const Listing& listing,
                 const BlockContext* context);

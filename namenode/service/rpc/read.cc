@@ -4,6 +4,7 @@
 #include <array>
 #include <string>
 
+#include "namenode/service/rpc/batched_listing.h"
 #include "namenode/service/rpc/client_protocol_methods.h"
 
 namespace cairn::namenode::client_protocol {
@@ -184,6 +185,21 @@ void GetLinkTarget(const Call& call) {
   });
 }
 
+// The directory that renames cannot leave: an encryption zone, and there is none, or the root. As
+// in HDFS what is there must be readable, and what is not has an answer too.
+void GetEnclosingRoot(const Call& call) {
+  WithRequest<hdfs::GetEnclosingRootRequestProto>(call, [&](const auto& request) {
+    const auto access = call.namenode().CheckAccess(
+        call.caller, request.filename(), static_cast<uint32_t>(hdfs::AclEntryProto::READ));
+    if (!access.value.ok() && GetFsError(access.value.status()) != FsError::kFileNotFound) {
+      return call.reply.FailAt(access.ticket, access.value.status());
+    }
+    hdfs::GetEnclosingRootResponseProto response;
+    response.set_enclosingrootpath("/");
+    call.reply.SendAt(access.ticket, response);
+  });
+}
+
 // Nothing to wait for: the answers of this namenode are never behind.
 void Msync(const Call& call) { call.reply.SendBytesAt(0, ""); }
 
@@ -193,6 +209,7 @@ constexpr std::array kMethods = {
     Method{"getFileLinkInfo", FileInfo<hdfs::GetFileLinkInfoRequestProto>},
     Method{"getLocatedFileInfo", GetLocatedFileInfo},
     Method{"getListing", GetListing},
+    Method{"getBatchedListing", GetBatchedListing},
     Method{"getBlockLocations", GetBlockLocations},
     Method{"getContentSummary", GetContentSummary},
     Method{"getQuotaUsage", GetQuotaUsage},
@@ -200,6 +217,7 @@ constexpr std::array kMethods = {
     Method{"isFileClosed", IsFileClosed},
     Method{"checkAccess", CheckAccess},
     Method{"getServerDefaults", GetServerDefaults},
+    Method{"getEnclosingRoot", GetEnclosingRoot},
     Method{"getLinkTarget", GetLinkTarget},
     Method{"msync", Msync},
 };

@@ -192,6 +192,21 @@ TEST_F(ReadTest, ServerDefaults) {
   EXPECT_TRUE(answer.serverdefaults().has_keyprovideruri());
 }
 
+TEST_F(ReadTest, TheEnclosingRootIsTheRoot) {
+  hdfs::GetEnclosingRootRequestProto request;
+  request.set_filename("/d/f");
+  const auto root = [&] {
+    return Ask<hdfs::GetEnclosingRootResponseProto>("getEnclosingRoot", request)
+        .enclosingrootpath();
+  };
+  EXPECT_EQ(root(), "/");
+  EXPECT_EQ(namenode_.last_call(), "CheckAccess(/d/f, 4)");
+  namenode_.error = MakeFsError(FsError::kFileNotFound, "File does not exist: /d/f");
+  EXPECT_EQ(root(), "/") << "of a missing path too";
+  namenode_.error = MakeFsError(FsError::kAccessControl, "Permission denied");
+  EXPECT_THAT(Call("getEnclosingRoot", request).status, IsFsError(FsError::kAccessControl));
+}
+
 TEST_F(ReadTest, LinkTargetOfWhatIsNoLink) {
   hdfs::GetLinkTargetRequestProto request;
   request.set_path("/f");

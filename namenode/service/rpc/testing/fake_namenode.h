@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -36,6 +37,7 @@ class FakeNamenode final : public Namenode {
   bool superuser = true;
   std::optional<FileStatus> status;
   std::optional<Listing> listing;
+  std::map<std::string, absl::StatusOr<Listing>> listings;  // by path; before `listing`
   LocatedBlocks located;
   absl::Status located_error;
   LocatedBlock block;
@@ -64,7 +66,11 @@ class FakeNamenode final : public Namenode {
   }
   Outcome<std::optional<Listing>> GetListing(const Caller& c, absl::string_view path,
                                              absl::string_view after, bool locations) override {
-    return Note(c, listing, "GetListing(%s, %s, %d)", path, after, locations);
+    auto outcome = Note(c, listing, "GetListing(%s, %s, %d)", path, after, locations);
+    const auto own = listings.find(std::string(path));
+    if (!outcome.value.ok() || own == listings.end()) return outcome;
+    if (!own->second.ok()) return {own->second.status(), ticket};
+    return {PageOf(*own->second, after), ticket};
   }
   Outcome<LocatedBlocks> GetBlockLocations(const Caller& c, absl::string_view path, uint64_t offset,
                                            uint64_t length) override {
@@ -243,10 +249,25 @@ class FakeNamenode final : public Namenode {
   const std::string& cluster_id() const override { return cluster_id_; }
   ClusterState& cluster() override { return cluster_; }
 
+  size_t page_entries = 1000;  // of `listings`
+
   // For the cluster: what was registered falls silent.
   void PassTime(absl::Duration step) { clock_.Advance(step); }
 
  private:
+  std::optional<Listing> PageOf(const Listing& all, absl::string_view after) const {
+    Listing page;
+    for (const ListingEntry& entry : all.entries) {
+      if (!after.empty() && entry.name <= after) continue;
+      if (page.entries.size() < page_entries) {
+        page.entries.push_back(entry);
+      } else {
+        ++page.remaining;
+      }
+    }
+    return page;
+  }
+
   static std::string Text(std::optional<uint64_t> number) {
     return number.has_value() ? absl::StrCat(*number) : "-";
   }
