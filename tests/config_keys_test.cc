@@ -67,6 +67,8 @@ TEST(ConfigKeysTest, WhatTheTableSaysIsWhatTheCodeHasByItself) {
   EXPECT_THAT(config.GetSize("cairn.namenode.inode.cache"), IsOkAndHolds(options.tree.cache_bytes));
   EXPECT_THAT(config.GetSize("cairn.namenode.block.cache"),
               IsOkAndHolds(options.blocks.cache_bytes));
+  EXPECT_THAT(config.GetDuration("dfs.namenode.accesstime.precision"),
+              IsOkAndHolds(options.access_time_precision));
   EXPECT_THAT(config.GetDuration("dfs.namenode.lease-hard-limit-sec"),
               IsOkAndHolds(options.leases.hard_limit));
 }

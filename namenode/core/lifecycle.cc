@@ -189,6 +189,7 @@ void NamenodeImpl::RunMaintenance() {
   RingForDeletions();
   WalkReplicaRecords();
   RecordGivenUp();
+  RecordAccesses();
 }
 
 // Deletion orders become ready without anybody's doing: by the journal's progress, or by time.

@@ -38,6 +38,7 @@ NamenodeImpl::NamenodeImpl(NamenodeOptions options, Clock& clock, Store& store,
       leases_(options_.leases, clock),
       invalidations_(options_.invalidations),
       listings_(options_.listing_cache_bytes),
+      accessed_(options_.accessed_files),
       healer_(std::make_unique<Healer>(*this, options_.healing)),
       retry_(options_.retry_cache_entries, options_.retry_cache_life) {}
 

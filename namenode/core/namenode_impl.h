@@ -7,9 +7,9 @@
 // read, and the body runs again from the start. So a body has no effect before Commit.
 //
 // Lock order: mu_, then the lock of any one of the parts below (cluster, leases, invalidations,
-// waiters, orders, bell, listings, names, journal, store), none of which takes another; the
-// identity cache and the full-report tracker are never called under mu_. docs/architecture.md has
-// the whole list. Nothing waits for a disk or a socket under mu_.
+// waiters, orders, bell, listings, accessed files, names, journal, store), none of which takes
+// another; the identity cache and the full-report tracker are never called under mu_.
+// docs/architecture.md has the whole list. Nothing waits for a disk or a socket under mu_.
 #pragma once
 
 #include <deque>
@@ -38,6 +38,7 @@
 #include "namenode/blocks/recovery_order.h"
 #include "namenode/blocks/replica_waiters.h"
 #include "namenode/cluster/cluster_state.h"
+#include "namenode/core/accessed_files.h"
 #include "namenode/core/healing_options.h"
 #include "namenode/core/identity.h"
 #include "namenode/core/listing_cache.h"
@@ -64,6 +65,10 @@ struct NamenodeOptions {
   size_t retry_cache_entries = 300000;
   absl::Duration retry_cache_life = absl::Minutes(10);
   size_t removed_blocks_in_memory = 1 << 16;
+  // dfs.namenode.accesstime.precision (zero: reading moves no access time), and how many files
+  // maintenance does at once.
+  absl::Duration access_time_precision = absl::Hours(1);
+  size_t accessed_files = 1024;
   uint64_t min_block_bytes = 1 << 20;       // dfs.namenode.fs-limits.min-block-size
   size_t max_blocks_per_file = 10000;       // dfs.namenode.fs-limits.max-blocks-per-file
   uint64_t max_directory_items = 1048576;   // dfs.namenode.fs-limits.max-directory-items
@@ -130,6 +135,7 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
                                                                 EncodeListing encode) override;
   Outcome<LocatedBlocks> GetBlockLocations(const Caller&, absl::string_view path, uint64_t offset,
                                            uint64_t length) override;
+  void Accessed(InodeId file) override { accessed_.Add(file); }
   Outcome<ContentSummary> GetContentSummary(const Caller&, absl::string_view path) override;
   Outcome<Nothing> CheckAccess(const Caller&, absl::string_view path, uint32_t rwx) override;
   Outcome<bool> IsFileClosed(const Caller&, absl::string_view path) override;
@@ -277,6 +283,8 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
   // The file is the namenode's to close: looked at until it is.
   void RecoverSoon(InodeId file) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void RecordGivenUp();
+  bool IsAccessDue(const Inode& file) ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  void RecordAccesses() ABSL_LOCKS_EXCLUDED(mu_);
   absl::Status ReadyToWrite(const What& what) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
   TxId AppendAndApply(const edit::Edit& edit) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void RememberForRetry(const edit::Edit& edit, TxId txid) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -407,6 +415,7 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
   InvalidationQueue invalidations_;
   ReplicaWaiters waiters_;
   ListingCache listings_;
+  AccessedFiles accessed_;
   OrderBell bell_{{}};        // wakes datanodes that wait for orders
   OrderBoard orders_{bell_};  // for single datanodes, until their heartbeats
   FullReportTracker full_reports_;

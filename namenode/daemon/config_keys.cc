@@ -35,6 +35,8 @@ constexpr ConfigKey kKeys[] = {
     {"dfs.ls.limit", kInt, "1000", "entries in one page of a listing", absl::Seconds(1), 1, 100000},
     {"dfs.batched.ls.limit", kInt, "100", "most paths that one call may list", absl::Seconds(1), 1,
      100000},
+    {"dfs.namenode.accesstime.precision", kDuration, "1h",
+     "how old a file's access time is before reading moves it; 0: never", absl::Milliseconds(1), 0},
     {"dfs.permissions.enabled", kBool, "true", "check permissions"},
     {"dfs.permissions.superusergroup", kString, "supergroup",
      "its members bypass permission checks"},

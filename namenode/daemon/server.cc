@@ -146,6 +146,8 @@ absl::StatusOr<NamenodeOptions> ReadOptions(const Config& config, UserGroups& gr
   ASSIGN_OR_RETURN(options.max_directory_items,
                    config.GetInt("dfs.namenode.fs-limits.max-directory-items"));
   ASSIGN_OR_RETURN(options.listing_limit, config.GetInt("dfs.ls.limit"));
+  ASSIGN_OR_RETURN(options.access_time_precision,
+                   config.GetDuration("dfs.namenode.accesstime.precision"));
   ASSIGN_OR_RETURN(options.identities.permissions, config.GetBool("dfs.permissions.enabled"));
   ASSIGN_OR_RETURN(options.retry_cache_entries,
                    config.GetInt("cairn.namenode.retry.cache.entries"));

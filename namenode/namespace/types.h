@@ -77,6 +77,8 @@ struct LocatedBlocks {
   std::optional<LocatedBlock> last;
   bool last_complete = false;
   uint64_t contents = 0;  // a digest of all the file's blocks and their stamps; 0: it has none
+  // The file, if its access time is to move when it is read now: for Namenode::Accessed.
+  InodeId access_due = kNoInode;
 };
 
 struct ListingEntry {

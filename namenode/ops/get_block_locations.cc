@@ -89,6 +89,7 @@ Outcome<LocatedBlocks> NamenodeImpl::GetBlockLocations(const Caller& caller, abs
           absl::StrCat("Zero blocklocations for ", ForMessage(text),
                        ". Name node is in safe mode.\n", safe_mode_.Describe(clock_.Monotonic())));
     }
+    if (IsAccessDue(*at.target())) located.access_due = at.target()->id;
     return located;
   });
 }

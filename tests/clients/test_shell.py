@@ -134,6 +134,30 @@ class ShellOnACluster(Case):
         self.assertIn(" Replicated          1 ", self.text("-ls", "-e", "/coded"))
 
 
+class AccessTimes(Case):
+    def test_reading_a_file_moves_its_access_time_and_no_other(self):
+        cluster = MiniCluster(datanodes=1, conf={"dfs.namenode.accesstime.precision": "1"})
+        self.addCleanup(cluster.close)
+
+        def times(path):
+            """When it was read and changed, in milliseconds, and the former in words."""
+            fields = cluster.dfs("-stat", "%X,%Y,%x", path).stdout.decode().strip().split(",")
+            return int(fields[0]), int(fields[1]), fields[2]
+
+        for path in ("/read", "/left"):
+            cluster.put(b"x" * 1000, path)
+        before = {path: times(path) for path in ("/read", "/left")}
+        self.assertEqual(cluster.cat("/read"), b"x" * 1000)
+        self.eventually(lambda: times("/read")[0] > before["/read"][0], "the access is recorded")
+        after = times("/read")
+        self.assertEqual(after[1], before["/read"][1])
+        cluster.dfs("-ls", "-u", "/")
+        cluster.kill_now("namenode")
+        cluster.start("namenode")
+        self.assertGreaterEqual(times("/read")[0], after[0], "a restart keeps it")
+        self.assertEqual(times("/left"), before["/left"])
+
+
 class ShellOnApacheHdfs(Case):
     """What only a server of Apache's has: lists turned off, attributes."""
 

@@ -117,6 +117,9 @@ void GetBlockLocations(const Call& call) {
     BackwardWriter& w = Answer();
     PutLocatedBlocks(w, 1, *outcome.value, call.edge().blocks());
     SendAnswer(call, outcome.ticket, w);
+    // As in HDFS by this call alone: others that tell locations do not open the file.
+    const InodeId due = outcome.value->access_due;
+    if (due != kNoInode) call.namenode().Accessed(due);
   });
 }
 

@@ -149,6 +149,17 @@ TEST_F(ReadTest, BlockLocationsRefuseNegativeNumbersAndTakeTheLargest) {
   EXPECT_FALSE(answer.locations().has_lastblock());  // an empty file
 }
 
+TEST_F(ReadTest, AskingForBlocksIsAnAccess) {
+  namenode_.status = SomeFile();
+  EXPECT_OK(GetBlockLocations(0, 1).status);
+  EXPECT_EQ(namenode_.last_call(), "GetBlockLocations(/f, 0, 1)") << "it is not due";
+  namenode_.located.access_due = InodeId{16390};
+  EXPECT_OK(GetBlockLocations(0, 1).status);
+  EXPECT_EQ(namenode_.last_call(), "Accessed(16390)");
+  EXPECT_OK(CallBytes("getLocatedFileInfo", "\x0a\x02/f").status);
+  EXPECT_EQ(namenode_.last_call(), "GetBlockLocations(/f, 0, 9223372036854775807)") << "a look";
+}
+
 TEST_F(ReadTest, SummaryAndQuotaUsage) {
   namenode_.summary = {.length = 10, .files = 2, .directories = 1, .space = 30};
   hdfs::GetContentSummaryRequestProto summary;

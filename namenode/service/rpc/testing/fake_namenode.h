@@ -78,6 +78,9 @@ class FakeNamenode final : public Namenode {
     if (outcome.value.ok() && !located_error.ok()) outcome.value = located_error;
     return outcome;
   }
+  void Accessed(InodeId file) override {
+    calls.push_back(absl::StrFormat("Accessed(%d)", ToInt(file)));
+  }
   Outcome<ContentSummary> GetContentSummary(const Caller& c, absl::string_view path) override {
     return Note(c, summary, "GetContentSummary(%s)", path);
   }
