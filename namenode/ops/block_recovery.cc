@@ -220,8 +220,10 @@ void NamenodeImpl::FinishRecovery(const BlockVersion& reported) {
     return;
   }
   if (reported.length > file->file->block_bytes) {
-    LOG_ERROR("{}: a datanode has recovered it to {} bytes, and a block has {} at most; not closed",
-              BlockName(reported), reported.length, file->file->block_bytes);
+    LOG_EVERY_SECONDS(
+        kError, 1,
+        "{}: a datanode has recovered it to {} bytes, and a block has {} at most; not closed",
+        BlockName(reported), reported.length, file->file->block_bytes);
     return;
   }
   if (!ReadyToWrite("close").ok()) {
@@ -236,8 +238,9 @@ void NamenodeImpl::FinishRecovery(const BlockVersion& reported) {
   edit.mutable_close_file()->set_inode(ToInt(file->id));
   FillBlock(reported, edit.mutable_close_file()->mutable_commit_last());
   AppendAndApply(edit);
-  LOG_INFO("{}: {} at {} bytes under stamp {}", PathOf(*file),
-           truncated ? "truncated" : "recovered", reported.length, ToInt(reported.stamp));
+  // Under the lock, and clients decide how often it happens: not a line for each.
+  LOG_EVERY_SECONDS(kInfo, 1, "{}: {} at {} bytes under stamp {}", PathOf(*file),
+                    truncated ? "truncated" : "recovered", reported.length, ToInt(reported.stamp));
 }
 
 Outcome<LocatedBlock> NamenodeImpl::UpdateBlockForPipeline(const Caller& caller,

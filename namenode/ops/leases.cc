@@ -111,16 +111,22 @@ Outcome<bool> NamenodeImpl::RecoverLease(const Caller& caller, absl::string_view
                                          absl::string_view client_name) {
   absl::StatusOr<Path> path = ParsePath(text);
   if (!path.ok()) return {path.status()};
-  return Write<bool>(caller, What{"recover the lease of ", text},
-                     [&](Attempt& attempt) -> absl::StatusOr<bool> {
-                       ASSIGN_OR_RETURN(const Resolved at, attempt.ResolveFile(*path));
-                       Inode& file = *at.target();
-                       RETURN_IF_ERROR(attempt.Check(file, kWrite));
-                       if (!file.is_open()) return true;
-                       LOG_INFO("recoverLease: {} held by {}, asked by {}", ForMessage(text),
-                                file.file->writer->holder, std::string(client_name));
-                       return CloseAbandoned(attempt, file);
-                     });
+  std::string holder;
+  Outcome<bool> closed = Write<bool>(
+      caller, What{"recover the lease of ", text}, [&](Attempt& attempt) -> absl::StatusOr<bool> {
+        ASSIGN_OR_RETURN(const Resolved at, attempt.ResolveFile(*path));
+        Inode& file = *at.target();
+        RETURN_IF_ERROR(attempt.Check(file, kWrite));
+        if (!file.is_open()) return true;
+        holder = file.file->writer->holder;
+        return CloseAbandoned(attempt, file);
+      });
+  // Not under the lock: a log that hangs would stop everybody.
+  if (!holder.empty()) {
+    LOG_INFO("recoverLease: {} held by {}, asked by {}", ForMessage(text), holder,
+             std::string(client_name));
+  }
+  return closed;
 }
 
 void NamenodeImpl::RecoverSoon(InodeId file) {
