@@ -12,6 +12,7 @@ namespace cairn::namenode {
 namespace {
 
 constexpr size_t kScanPage = 1000;
+constexpr uint64_t kEditsBetweenTailChecks = 256;
 // How often, and for how many storages at a time, it is written down who was given up.
 constexpr absl::Duration kGivenUpInterval = absl::Seconds(10);
 constexpr size_t kGivenUpSlice = 64;
@@ -90,6 +91,11 @@ absl::Status NamenodeImpl::ForEachRecord(
 }
 
 absl::Status NamenodeImpl::Replay(TxId txid, absl::string_view bytes) {
+  // A journal is read faster than a slow disk takes the store's tails, which are held to their
+  // limit here as well. A full disk is not waited for: the namenode may still start, to be read.
+  if (ToInt(txid) % kEditsBetweenTailChecks == 0 && absl::IsResourceExhausted(store_.Ready())) {
+    store_.WaitFlushed().IgnoreError();
+  }
   edit::Edit edit;
   if (!edit.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
     return absl::DataLossError(absl::StrCat("journal: edit ", ToInt(txid), " does not parse"));

@@ -51,6 +51,22 @@ TEST_F(LoadingTest, AnUnknownBlockHasNoOwner) {
   EXPECT_EQ(probe_->loads(), 1);
 }
 
+// More of them than a call may make attempts.
+TEST_F(LoadingTest, TheSourcesOfAConcatAreLoadedTogether) {
+  constexpr int kSources = 3100;
+  nn_.WriteFile("/d/t", {10});
+  std::vector<std::string> sources;
+  for (int i = 0; i < kSources; ++i) {
+    sources.push_back(absl::StrCat("/d/s", i));
+    nn_.WriteFile(sources.back(), {10});
+  }
+  nn_.Flush();
+  nn_.Restart();  // nothing of them is resident now
+  ASSERT_OK(nn_->Concat(kSuper, "/d/t", sources).value);
+  EXPECT_EQ(nn_.Stat("/d/t")->length, 10u * (kSources + 1));
+  EXPECT_THAT(nn_.List("/d"), ::testing::ElementsAre("t"));
+}
+
 TEST_F(LoadingTest, TheRootOfADeletedSubtreeIsNotFoundByItsId) {
   nn_.Mkdir("/d/below");
   const InodeId id = nn_.Stat("/d")->id;

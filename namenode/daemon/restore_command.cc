@@ -53,6 +53,8 @@ absl::Status RunRestore(const Config& config, const RestoreFlags& flags, std::is
     return ReadVersion(fs, request.directory).status();  // not formatted
   }
   ASSIGN_OR_RETURN(const std::unique_ptr<File> lock, fs.Lock(LockFile(request.directory)));
+  ASSIGN_OR_RETURN(const std::vector<std::unique_ptr<File>> others,
+                   LockJournals(fs, request.directory, request.journals));
   const std::string previous = PreviousDirectory(request.directory);
   const bool had_previous = fs.Exists(previous);
   ASSIGN_OR_RETURN(const bool finished, FinishRestore(fs, request.directory));

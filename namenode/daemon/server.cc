@@ -252,6 +252,7 @@ absl::Status NamenodeServer::OpenStorage(const Config& config, NamenodeOptions o
   RETURN_IF_ERROR(WithAdvice(namenode_->OpenStore(), kRestoreAdvice));
 
   ASSIGN_OR_RETURN(const std::vector<std::string> journals, JournalDirectories(config));
+  ASSIGN_OR_RETURN(journal_locks_, LockJournals(fs, directory, journals));
   journal.cluster_id = version.cluster_id;
   ASSIGN_OR_RETURN(journal.keep, config.GetDuration("cairn.namenode.journal.keep"));
   ASSIGN_OR_RETURN(journal.keep_bytes, config.GetSize("cairn.namenode.journal.keep.size"));

@@ -70,6 +70,7 @@ class NamenodeServer {
   void StopMaintenance();
 
   std::unique_ptr<File> lock_;
+  std::vector<std::unique_ptr<File>> journal_locks_;
   std::unique_ptr<UserGroups> groups_;
   std::unique_ptr<ClusterState> cluster_;
   std::unique_ptr<Topology> topology_;

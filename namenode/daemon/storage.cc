@@ -115,6 +115,19 @@ absl::StatusOr<std::vector<std::string>> JournalDirectories(const Config& config
   return journals;
 }
 
+absl::StatusOr<std::vector<std::unique_ptr<File>>> LockJournals(
+    FileSystem& fs, const std::string& directory, const std::vector<std::string>& journals) {
+  std::vector<std::unique_ptr<File>> locks;
+  for (const std::string& journal : journals) {
+    const std::string place = ParentDirectory(journal);
+    // Whoever opens the journal says what is missing.
+    if (place == directory || !fs.IsDirectory(place)) continue;
+    ASSIGN_OR_RETURN(std::unique_ptr<File> lock, fs.Lock(LockFile(place)));
+    locks.push_back(std::move(lock));
+  }
+  return locks;
+}
+
 absl::StatusOr<uint64_t> JournalSegmentBytes(const Config& config) {
   constexpr absl::string_view kKey = "cairn.namenode.journal.segment.size";
   ASSIGN_OR_RETURN(const uint64_t bytes, config.GetSize(kKey));
@@ -130,6 +143,8 @@ absl::StatusOr<StorageVersion> FormatStorage(FileSystem& fs, Clock& clock,
   if (journals.empty()) journals = {JournalDirectory(directory)};
   if (!options.force) RETURN_IF_ERROR(CheckMayFormat(fs, directory, journals));
   ASSIGN_OR_RETURN(const std::unique_ptr<File> lock, fs.Lock(LockFile(directory)));
+  ASSIGN_OR_RETURN(const std::vector<std::unique_ptr<File>> others,
+                   LockJournals(fs, directory, journals));
   // Another format may have ended in between.
   if (!options.force) RETURN_IF_ERROR(CheckMayFormat(fs, directory, journals));
   // VERSION goes first and comes last: in between the directory counts as not formatted, and the

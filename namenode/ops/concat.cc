@@ -19,6 +19,12 @@ Outcome<Nothing> NamenodeImpl::Concat(const Caller& caller, absl::string_view ta
           return MakeFsError(FsError::kIllegalArgument, why);
         };
         if (paths.empty()) return refuse("concat: no sources");
+        const auto too_many = [&](size_t blocks) {
+          return refuse(absl::StrCat("concat: ", blocks, " blocks, more than ",
+                                     options_.max_blocks_per_file));
+        };
+        // None of them may be empty.
+        if (paths.size() > options_.max_blocks_per_file) return too_many(paths.size());
         ASSIGN_OR_RETURN(const Resolved at, attempt.ResolveExisting(*target_path));
         const Inode& target = *at.target();
         if (target.is_directory() || target.is_open()) {
@@ -31,9 +37,14 @@ Outcome<Nothing> NamenodeImpl::Concat(const Caller& caller, absl::string_view ta
         absl::flat_hash_set<InodeId> seen{target.id};
         edit::Concat change;
         change.set_target(ToInt(target.id));
+        bool missing = false;
         for (const Path& path : paths) {
-          ASSIGN_OR_RETURN(const Resolved source_at, attempt.ResolveExisting(path));
-          const Inode& source = *source_at.target();
+          const absl::StatusOr<Resolved> source_at = attempt.ResolveExisting(path);
+          // All that is not in memory is asked for at once, not a source for each attempt.
+          missing = missing || source_at.status() == View::NotLoaded();
+          if (missing && !source_at.ok()) continue;
+          RETURN_IF_ERROR(source_at.status());
+          const Inode& source = *source_at->target();
           const absl::string_view name = ForMessage(path.text);
           if (source.is_directory() || source.is_open()) {
             return refuse(absl::StrCat("concat: source ", name,
@@ -68,10 +79,8 @@ Outcome<Nothing> NamenodeImpl::Concat(const Caller& caller, absl::string_view ta
           blocks += source.file->blocks.size();
           change.add_sources(ToInt(source.id));
         }
-        if (blocks > options_.max_blocks_per_file) {
-          return refuse(absl::StrCat("concat: ", blocks, " blocks, more than ",
-                                     options_.max_blocks_per_file));
-        }
+        if (missing) return View::NotLoaded();
+        if (blocks > options_.max_blocks_per_file) return too_many(blocks);
         attempt.NewEdit().mutable_concat()->Swap(&change);
         attempt.Commit();
         return Nothing{};

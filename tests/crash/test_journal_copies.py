@@ -3,6 +3,7 @@
 import glob
 import json
 import os
+import shutil
 
 from crash.test_checkpoints import make_directories
 from faults.test_storage import JOURNAL_ONLY, daemon, flip, frames, journal_file
@@ -73,6 +74,33 @@ class JournalCopies(Case):
             cluster.start("namenode")
             self.assertEqual(listed(cluster), 50, point)
             cluster.kill("namenode")
+
+    def test_another_namenode_is_kept_out_of_the_second_directory(self):
+        """one that was given a copy of the first, and one that is to be formatted"""
+        second = env.new_directory("edits")
+        cluster = self.cluster(second)
+        make_directories(cluster, range(50))
+        copied, fresh = (os.path.join(env.new_directory("other"), "namenode") for _ in range(2))
+        shutil.copytree(os.path.join(cluster.directory, "namenode"), copied)
+        for program, arguments in (
+            ("cairn-namenode", ["-D", f"dfs.namenode.name.dir={copied}"]),
+            ("cairn-namenode", ["-format", "-force", "-D", f"dfs.namenode.name.dir={fresh}"]),
+        ):
+            refused = run(
+                [env.program(program), "--conf", cluster.conf_dir, *arguments],
+                check=False, timeout=60, env=cluster.environment(),
+            )
+            self.assertNotEqual(refused.returncode, 0, arguments)
+            text = (refused.stdout + refused.stderr).decode()
+            self.assertIn(os.path.join(second, "in_use.lock"), text)
+            self.assertIn("held by another process", text)
+        make_directories(cluster, range(50, 60))
+        cluster.kill("namenode")
+        # The second directory alone has everything.
+        path = journal_file(cluster)
+        flip(path, frames(path)[10][0] + 30)
+        cluster.start("namenode")
+        self.assertEqual(listed(cluster), 60)
 
     def test_killed_while_it_is_formatted(self):
         """Nothing counts as formatted then, and another format makes it whole."""
