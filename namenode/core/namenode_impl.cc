@@ -296,30 +296,42 @@ std::optional<std::string> NamenodeImpl::Newest(
   return in_leveldb;
 }
 
+// Climbs to what is resident, and loads downwards from there. In loops, not by recursion: renames
+// may make a tree deeper than the stack is.
 absl::Status NamenodeImpl::LoadInode(InodeId id) {
+  std::vector<store::Location> missing;  // where the inode is, and what is above it
+  for (InodeId at = id;;) {
+    ASSIGN_OR_RETURN(std::optional<store::Location> location, FetchLocation(at));
+    if (!location) break;
+    if (location->parent() == 0) {
+      RETURN_IF_ERROR(LoadDetached(at));
+      break;
+    }
+    at = InodeId{location->parent()};
+    missing.push_back(*std::move(location));
+  }
+  for (; !missing.empty(); missing.pop_back()) {
+    RETURN_IF_ERROR(LoadEntry(InodeId{missing.back().parent()}, missing.back().name()));
+  }
+  return absl::OkStatus();
+}
+
+// nullopt: it is resident. FsError::kFileNotFound: there is no such inode.
+absl::StatusOr<std::optional<store::Location>> NamenodeImpl::FetchLocation(InodeId id) {
   std::optional<store::Location> location;
-  bool found = false;
   RETURN_IF_ERROR(Fetch(
       keys::Location(id), [&] { return tree_->FindById(id) == nullptr; },
       [&](std::optional<std::string> bytes) -> absl::Status {
         if (!bytes) return absl::OkStatus();
         location.emplace();
-        found = location->ParseFromString(*bytes);
-        return found ? absl::OkStatus()
-                     : absl::DataLossError(absl::StrCat("store: location of inode ", ToInt(id)));
+        if (location->ParseFromString(*bytes)) return absl::OkStatus();
+        return absl::DataLossError(absl::StrCat("store: location of inode ", ToInt(id)));
       }));
-  {
-    ReaderLock lock(mu_);
-    if (tree_->FindById(id) != nullptr) return absl::OkStatus();
-  }
-  if (!location) {
-    return MakeFsError(FsError::kFileNotFound,
-                       absl::StrCat("File does not exist: (inode ", ToInt(id), ")"));
-  }
-  if (location->parent() == 0) return LoadDetached(id);
-  RETURN_IF_ERROR(LoadInode(InodeId{location->parent()}));
-  RETURN_IF_ERROR(LoadEntry(InodeId{location->parent()}, location->name()));
-  return absl::OkStatus();
+  if (location) return location;
+  ReaderLock lock(mu_);
+  if (tree_->FindById(id) != nullptr) return std::nullopt;
+  return MakeFsError(FsError::kFileNotFound,
+                     absl::StrCat("File does not exist: (inode ", ToInt(id), ")"));
 }
 
 // The root of a deleted subtree: two records, as any directory's.

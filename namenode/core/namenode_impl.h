@@ -256,6 +256,7 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
   absl::Status Load(Wanted* wanted);
   absl::Status LoadEntry(InodeId parent, const std::string& name);
   absl::Status LoadInode(InodeId id);
+  absl::StatusOr<std::optional<store::Location>> FetchLocation(InodeId id);
   absl::Status LoadDetached(InodeId id);
   absl::Status LoadBlock(BlockId id);
   absl::Status LoadOwner(BlockId id, Wanted* wanted);
@@ -300,7 +301,7 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
                    const View& view, edit::MakeDirectories* out);
   void FillNewInode(absl::string_view name, uint32_t mode, const Inode& parent, const View& view,
                     edit::NewInode* out);
-  absl::Status CheckNewNames(const Path& path, size_t first) const;
+  absl::Status CheckNewNames(const Path& path, size_t first, const Resolved& at) const;
   absl::Status CheckRoom(const Inode& directory) const;
   // The file that a writer's call is about, and its lease checked.
   absl::StatusOr<Inode*> ResolveWritten(Attempt& attempt, absl::string_view path, InodeId file,

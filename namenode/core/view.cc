@@ -111,7 +111,8 @@ absl::StatusOr<size_t> View::ResolveStart(const Path& path, Resolved* out) {
   }
   const bool to_parent = path.components.size() > 3 && path.components[3] == "..";
   if (to_parent && start->parent != nullptr) start = start->parent;
-  for (Inode* at = start; at != nullptr; at = at->parent) out->chain.insert(out->chain.begin(), at);
+  for (Inode* at = start; at != nullptr; at = at->parent) out->chain.push_back(at);
+  std::reverse(out->chain.begin(), out->chain.end());
   const size_t used = to_parent ? 4 : 3;
   out->depth = out->chain.size() - 1 + path.components.size() - used;
   return used;

@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/fs_error.h"
+#include "common/status_macros.h"
 #include "common/utf8.h"
 
 namespace cairn::namenode {
@@ -44,12 +45,15 @@ absl::StatusOr<Path> ParsePath(absl::string_view text) {
       return Invalid(text, "a component has a ':' or a zero byte");
     }
     path.components.push_back(name);
-    if (path.components.size() > kMaxPathComponents) {
-      return Invalid(text, absl::StrCat("more than ", kMaxPathComponents, " components"));
-    }
+    RETURN_IF_ERROR(CheckDepth(text, path.components.size()));
     begin = end + 1;
   }
   return path;
+}
+
+absl::Status CheckDepth(absl::string_view text, size_t depth) {
+  if (depth <= kMaxPathComponents) return absl::OkStatus();
+  return Invalid(text, absl::StrCat("more than ", kMaxPathComponents, " components"));
 }
 
 absl::Status CheckNewName(absl::string_view name, absl::string_view parent_path) {

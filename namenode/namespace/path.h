@@ -34,6 +34,10 @@ absl::StatusOr<Path> ParsePath(absl::string_view text);
 // FsError::kNameTooLong, as HDFS words it; kInvalidPath for reserved names.
 absl::Status CheckNewName(absl::string_view name, absl::string_view parent_path);
 
+// FsError::kInvalidPath, as ParsePath's, if something at `text` would be deeper in the tree than
+// kMaxPathComponents: a path that begins at an inode does not show how deep it ends.
+absl::Status CheckDepth(absl::string_view text, size_t depth);
+
 // `text` cut to a printable length for messages and logs.
 absl::string_view ForMessage(absl::string_view text);
 

@@ -129,21 +129,32 @@ absl::StatusOr<Inode*> Tree::Require(InodeId id) {
   return loaded;
 }
 
+// In loops, not by recursion: renames may make a tree deeper than the stack is.
 absl::StatusOr<Inode*> Tree::LoadById(InodeId id) {
-  if (Inode* const inode = FindById(id)) return inode;
-  ASSIGN_OR_RETURN(const std::string location_bytes, FetchLocked(keys::Location(id)));
-  store::Location location;
-  if (!location.ParseFromString(location_bytes)) {
-    return absl::DataLossError(absl::StrCat("location record of inode ", ToInt(id)));
+  std::vector<std::pair<InodeId, store::Location>> missing;  // the inode, and what is above it
+  Inode* inode = FindById(id);
+  for (InodeId at = id; inode == nullptr; inode = FindById(at)) {
+    ASSIGN_OR_RETURN(const std::string bytes, FetchLocked(keys::Location(at)));
+    store::Location location;
+    if (!location.ParseFromString(bytes)) {
+      return absl::DataLossError(absl::StrCat("location record of inode ", ToInt(at)));
+    }
+    const InodeId parent{location.parent()};
+    missing.emplace_back(at, std::move(location));
+    if (parent == kNoInode) break;
+    at = parent;
   }
-  const bool detached = location.parent() == 0;
-  Inode* parent = nullptr;
-  if (!detached) {
-    ASSIGN_OR_RETURN(parent, LoadById(InodeId{location.parent()}));
+  for (; !missing.empty(); missing.pop_back()) {
+    const auto& [at, location] = missing.back();
+    ASSIGN_OR_RETURN(inode, LoadAt(inode, at, location.name()));
   }
-  ASSIGN_OR_RETURN(
-      const std::string bytes,
-      FetchLocked(detached ? keys::Detached(id) : keys::Entry(parent->id, location.name())));
+  return inode;
+}
+
+absl::StatusOr<Inode*> Tree::LoadAt(Inode* parent, InodeId id, const std::string& name) {
+  const bool detached = parent == nullptr;
+  ASSIGN_OR_RETURN(const std::string bytes,
+                   FetchLocked(detached ? keys::Detached(id) : keys::Entry(parent->id, name)));
   store::Inode record;
   if (!record.ParseFromString(bytes) || InodeId{record.id()} != id) {
     return absl::DataLossError(absl::StrCat("record of inode ", ToInt(id)));
@@ -158,8 +169,8 @@ absl::StatusOr<Inode*> Tree::LoadById(InodeId id) {
   if (detached) {
     InsertDetached(record, &sums);
   } else {
-    absent_.erase({ToInt(parent->id), location.name()});
-    Insert(*parent, location.name(), &record, &sums);
+    absent_.erase({ToInt(parent->id), name});
+    Insert(*parent, name, &record, &sums);
   }
   Inode* const inode = FindById(id);
   if (inode == nullptr) return absl::DataLossError(absl::StrCat("inode ", ToInt(id), " is hidden"));

@@ -188,6 +188,8 @@ class Tree {
   absl::StatusOr<Inode*> RequireFile(InodeId id);
   absl::StatusOr<Inode*> RequireDirectory(InodeId id);
   absl::StatusOr<Inode*> LoadById(InodeId id);
+  // `parent` is resident; null: the inode is the root of a deleted subtree.
+  absl::StatusOr<Inode*> LoadAt(Inode* parent, InodeId id, const std::string& name);
   Inode* NewInode(const edit::NewInode& from, Inode& parent, uint64_t time_ms, TxId txid);
   void Link(Inode* inode, Inode& parent);  // into the tables; the record is written by Save
   void Unlink(Inode* inode);               // out of the name table

@@ -86,7 +86,7 @@ Outcome<FileStatus> NamenodeImpl::Create(const Caller& caller, absl::string_view
       RETURN_IF_ERROR(attempt.CheckRemoval(parent, *existing));
     } else {
       RETURN_IF_ERROR(attempt.Check(parent, kWrite | kExecute));
-      RETURN_IF_ERROR(CheckNewNames(*path, first));
+      RETURN_IF_ERROR(CheckNewNames(*path, first, at));
       RETURN_IF_ERROR(CheckRoom(parent));
     }
 

@@ -30,7 +30,7 @@ Outcome<bool> NamenodeImpl::Mkdirs(const Caller& caller, absl::string_view text,
                              absl::StrCat(ForMessage(PathOf(parent)), " (is not a directory)"));
         }
         RETURN_IF_ERROR(attempt.Check(parent, kWrite | kExecute));
-        RETURN_IF_ERROR(CheckNewNames(*path, first));
+        RETURN_IF_ERROR(CheckNewNames(*path, first, at));
         RETURN_IF_ERROR(CheckRoom(parent));
 
         // Ids first: taking them may write an edit of its own.

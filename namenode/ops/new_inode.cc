@@ -3,11 +3,15 @@
 
 namespace cairn::namenode {
 
-absl::Status NamenodeImpl::CheckNewNames(const Path& path, size_t first) const {
+// `at` is as far as `path` exists, up to the component before `first`.
+absl::Status NamenodeImpl::CheckNewNames(const Path& path, size_t first, const Resolved& at) const {
+  RETURN_IF_ERROR(CheckDepth(path.text, at.depth));
+  const bool in_root = at.chain.size() == 1;  // which /.reserved/.inodes/ID may be as well
   for (size_t i = first; i < path.components.size(); ++i) {
     const char* const begin = path.text.data();
     const size_t parent_bytes = static_cast<size_t>(path.components[i].data() - begin);
-    const absl::string_view parent = path.text.substr(0, std::max<size_t>(1, parent_bytes - 1));
+    const absl::string_view parent =
+        i == first && in_root ? "/" : path.text.substr(0, std::max<size_t>(1, parent_bytes - 1));
     RETURN_IF_ERROR(CheckNewName(path.components[i], parent));
   }
   return absl::OkStatus();

@@ -13,6 +13,12 @@ bool IsBelow(const Inode* inode, const Inode* above) {
   return false;
 }
 
+size_t DepthOf(const Inode* inode) {
+  size_t depth = 0;
+  for (; inode->parent != nullptr; inode = inode->parent) ++depth;
+  return depth;
+}
+
 absl::Status Io(absl::string_view text) { return MakeFsError(FsError::kIo, text); }
 
 }  // namespace
@@ -23,7 +29,9 @@ absl::Status NamenodeImpl::CommitRename(Attempt& attempt, const Inode& source,
   RETURN_IF_ERROR(attempt.CheckRemoval(*source.parent, source));
   RETURN_IF_ERROR(attempt.Check(to_parent, kWrite | kExecute));
   if (overwritten != nullptr) RETURN_IF_ERROR(attempt.CheckRemoval(to_parent, *overwritten));
-  RETURN_IF_ERROR(CheckNewName(to_name, PathOf(to_parent)));
+  const std::string to_path = PathOf(to_parent);
+  RETURN_IF_ERROR(CheckDepth(to_path, DepthOf(&to_parent) + 1));
+  RETURN_IF_ERROR(CheckNewName(to_name, to_path));
   if (overwritten == nullptr && &to_parent != source.parent) RETURN_IF_ERROR(CheckRoom(to_parent));
   edit::Rename& rename = *attempt.NewEdit().mutable_rename();
   rename.set_inode(ToInt(source.id));
