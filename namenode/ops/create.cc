@@ -58,9 +58,11 @@ Outcome<FileStatus> NamenodeImpl::Create(const Caller& caller, absl::string_view
                          absl::StrCat(ForMessage(text), " already exists as a directory"));
     }
     if (existing != nullptr) {
-      RETURN_IF_ERROR(
-          attempt.Check(*existing, options.overwrite ? static_cast<uint32_t>(kWrite) : 0));
-      if (!options.overwrite) {
+      if (options.overwrite) {
+        RETURN_IF_ERROR(attempt.Check(*existing, kWrite));
+      } else {
+        // Who may not make files here closes none that another is writing.
+        RETURN_IF_ERROR(attempt.Check(*existing->parent, kWrite | kExecute));
         RETURN_IF_ERROR(TakeOver(attempt, *existing, options.client_name, "CREATE_FILE", text));
         return MakeFsError(
             FsError::kFileAlreadyExists,

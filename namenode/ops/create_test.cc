@@ -239,6 +239,23 @@ TEST_F(CreateTest, PermissionIsNeededOnTheParentOrOnTheOverwrittenFile) {
               IsFsError(FsError::kAlreadyBeingCreated));
 }
 
+TEST_F(CreateTest, WhoMayNotCreateTakesNoLease) {
+  nn_.Mkdir("/alice", kSuper, 0777);
+  nn_.Mkdir("/alice/home", kAlice, 0755);
+  nn_.Create("/alice/home/empty", kAlice, "gone");
+  nn_.Create("/alice/home/f", kAlice, "gone");
+  const BlockVersion block = nn_.AddBlock("/alice/home/f", {}, "gone").block;
+  nn_.clock().Advance(absl::Seconds(61));
+  CreateOptions options = CreateFlags(true, false);
+  options.client_name = "other";
+  for (const char* path : {"/alice/home/empty", "/alice/home/f"}) {
+    EXPECT_THAT(Create(path, options, kBob).value, IsFsError(FsError::kAccessControl));
+    EXPECT_THAT(nn_->IsFileClosed(kSuper, path).value, IsOkAndHolds(false));
+  }
+  EXPECT_OK(nn_->AbandonBlock(kAlice, "/alice/home/f", kNoInode, "gone", block).value)
+      << "the lease is still its writer's";
+}
+
 TEST_F(CreateTest, AFullDirectoryTakesNoMore) {
   TestNamenode::Options options;
   options.namenode.max_directory_items = 2;
