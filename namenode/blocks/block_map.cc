@@ -132,6 +132,9 @@ BlockMap::Entry::Writing& BlockMap::Pin(Entry& entry) {
 }
 
 // ---- records
+//
+// A record 'r' and the records 'n' of its storages change in one group. Reports find a storage that
+// has lost the block by its 'n', so that is the last one to go.
 
 void BlockMap::PersistReplicas(const Entry& entry) {
   const std::string key = keys::Replicas(entry.id_);
@@ -160,6 +163,7 @@ bool BlockMap::AddReplica(Entry& entry, uint32_t storage) {
   const uint64_t before = Cost(entry);
   entry.replicas_.push_back(storage);
   if (entry.writing_ == nullptr) bytes_ += Cost(entry) - before;
+  const StoreGroup group(store_);
   store_.PutUnjournalled(keys::StorageBlock(storage, entry.id_), "");
   PersistReplicas(entry);
   digests_.Add(storage, VersionOf(entry));
@@ -172,12 +176,15 @@ bool BlockMap::DropReplica(Entry& entry, uint32_t storage) {
     std::erase_if(entry.writing_->reported,
                   [&](const Entry::Early& early) { return early.storage == storage; });
   }
+  const StoreGroup group(store_);
+  const bool counted = RemoveValue(entry.replicas_, storage);
+  if (counted) {
+    PersistReplicas(entry);
+    digests_.Remove(storage, VersionOf(entry));
+  }
   // Whatever is counted: the record may be left from an older version of the block.
   store_.DeleteUnjournalled(keys::StorageBlock(storage, entry.id_));
-  if (!RemoveValue(entry.replicas_, storage)) return false;
-  PersistReplicas(entry);
-  digests_.Remove(storage, VersionOf(entry));
-  return true;
+  return counted;
 }
 
 void BlockMap::MarkStale(uint32_t storage, BlockId block) {
@@ -260,6 +267,7 @@ BlockMap::CommitResult BlockMap::CommitEntry(Entry& entry, const BlockVersion& f
   entry.length_ = final_version.length;
 
   CommitResult result;
+  const StoreGroup group(store_);
   const std::vector<Entry::Early> reported = std::exchange(entry.writing_->reported, {});
   for (const Entry::Early& early : reported) {
     if (marks_.IsCertain(entry.id_, early.storage)) continue;
@@ -334,14 +342,16 @@ void BlockMap::TakeEarly(Entry& entry, uint32_t storage, const ReportedReplica& 
 void BlockMap::AlignVersion(Entry& entry, const BlockVersion& version) {
   if (entry.stamp_ == version.stamp && entry.length_ == version.length) return;
   const Storages old = entry.replicas_;
-  for (const uint32_t storage : old) {
-    store_.DeleteUnjournalled(keys::StorageBlock(storage, entry.id_));
-    digests_.Remove(storage, VersionOf(entry));
-  }
+  for (const uint32_t storage : old) digests_.Remove(storage, VersionOf(entry));
   entry.replicas_.clear();
   entry.stamp_ = version.stamp;
   entry.length_ = version.length;
-  if (!old.empty()) PersistReplicas(entry);
+  if (old.empty()) return;
+  const StoreGroup group(store_);
+  PersistReplicas(entry);
+  for (const uint32_t storage : old) {
+    store_.DeleteUnjournalled(keys::StorageBlock(storage, entry.id_));
+  }
 }
 
 BlockMap::ReportResult BlockMap::ReplicaReported(uint32_t storage, const BlockVersion& version,
@@ -404,6 +414,7 @@ bool BlockMap::ReplicaGone(uint32_t storage, BlockId block) {
 }
 
 std::vector<uint32_t> BlockMap::Remove(BlockId block) {
+  const StoreGroup group(store_);
   store_.DeleteUnjournalled(keys::Replicas(block));
   std::vector<uint32_t> storages = marks_.Forget(block);
   Entry* const entry = FindMutable(block);

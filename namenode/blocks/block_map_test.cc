@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <map>
 #include <random>
@@ -359,6 +360,29 @@ TEST_F(BlockMapTest, AStoredRecordOfAnOlderVersionCountsForNothing) {
   EXPECT_EQ(Report(3, Closed(1001, 100), Finalized(1001, 100)).live, 1u);
   EXPECT_THAT(Locations(), ElementsAre(3));
   EXPECT_FALSE(RecordedOn(1) || RecordedOn(2));
+}
+
+// What LevelDB has after a crash is what the records were at such a moment, and reports find a
+// replica that is gone by its storage's record only.
+TEST_F(BlockMapTest, BothRecordsOfAReplicaReachLevelDbTogether) {
+  int moments = 0;
+  store_.on_whole = [&] {
+    ++moments;
+    const std::vector<uint32_t> recorded = Recorded();
+    for (uint32_t storage = 1; storage <= 4; ++storage) {
+      EXPECT_EQ(RecordedOn(storage), std::count(recorded.begin(), recorded.end(), storage) == 1)
+          << "storage " << storage;
+    }
+  };
+  AddComplete({1, 2, 3});
+  blocks_.ReplicaGone(3, kBlock);
+  ReportCorrupt(2);
+  EXPECT_THAT(Recorded(), ElementsAre(1));
+  Report(4, Closed(1001, 100), Finalized(1001, 100));
+  Report(3, Closed(1002, 120), Finalized(1002, 120));  // the others' version is an older one
+  blocks_.Remove(kBlock);
+  EXPECT_THAT(Recorded(), IsEmpty());
+  EXPECT_GE(moments, 8);
 }
 
 TEST_F(BlockMapTest, InsertNeverReplacesWhatIsInMemory) {

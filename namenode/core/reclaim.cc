@@ -62,6 +62,7 @@ absl::Status NamenodeImpl::ReleaseRemovedBlock(const RemovedBlock& removed) {
                       replicas.status().ToString());
           }
         }
+        const StoreGroup group(store_);
         invalidations_.Add(blocks_->Remove(removed.id), {removed.id, removed.stamp}, last_txid_);
         store_.DeleteUnjournalled(keys::RemovedBlock(removed.id));
         return absl::OkStatus();

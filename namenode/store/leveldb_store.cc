@@ -166,6 +166,11 @@ class LevelDbStore final : public Store {
     active_->tail.Delete(key);
     MaybeFreeze();
   }
+  void BeginGroup() override { ++groups_; }
+  void EndGroup() override {
+    CHECK_GT(groups_, 0) << "EndGroup without BeginGroup";
+    if (--groups_ == 0) MaybeFreeze();
+  }
 
   absl::Status Ready() const override ABSL_LOCKS_EXCLUDED(mu_);
   std::unique_ptr<Range> Scan(absl::string_view prefix, absl::string_view after,
@@ -235,6 +240,7 @@ class LevelDbStore final : public Store {
   // Guarded by the namespace lock, which the compiler does not see from here.
   TxId last_edit_;
   bool inside_edit_ = false;  // something was put and EndEdit has not come yet
+  int groups_ = 0;            // begun, and not ended yet
   std::function<void()> put_rest_;
   std::unique_ptr<Layer> active_;
   std::shared_ptr<const Layer> frozen_;
@@ -282,8 +288,10 @@ void LevelDbStore::EndEdit(TxId txid) {
 
 void LevelDbStore::MaybeFreeze() {
   PublishSizes();
-  // In the middle of an edit the tail is not a state that may be made durable.
-  if (!inside_edit_ && active_->tail.bytes() >= options_.tail_bytes && frozen_ == nullptr) Freeze();
+  // In the middle of an edit or a group the tail is not a state that may be made durable.
+  if (!inside_edit_ && groups_ == 0 && active_->tail.bytes() >= options_.tail_bytes &&
+      frozen_ == nullptr)
+    Freeze();
 }
 
 void LevelDbStore::PublishSizes() {
@@ -293,7 +301,7 @@ void LevelDbStore::PublishSizes() {
 }
 
 void LevelDbStore::Freeze() {
-  CHECK(!inside_edit_) << "freeze in the middle of an edit";
+  CHECK(!inside_edit_ && groups_ == 0) << "freeze in the middle of an edit or a group";
   // An edit may have changed nothing: its txid alone is worth no flush.
   if (frozen_ != nullptr || IsActiveEmpty()) return;
   PutRest();

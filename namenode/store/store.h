@@ -119,6 +119,11 @@ class Store {
   // [W] Replica locations: they ride along in the next flush and belong to no edit.
   virtual void PutUnjournalled(absl::string_view key, absl::string_view value) = 0;
   virtual void DeleteUnjournalled(absl::string_view key) = 0;
+  // [W] Unjournalled records that say one thing together: until its EndGroup no tail is frozen, so
+  // that a crash keeps all of them or none. Groups may be nested, and lie in an edit. See
+  // StoreGroup.
+  virtual void BeginGroup() {}
+  virtual void EndGroup() {}
 
   // Whether a new edit may begin. kResourceExhausted: the tails are at tail_limit_bytes, LevelDB
   // (or the journal) does not keep up, or the disk is full; it passes by itself. Other errors: a
@@ -175,6 +180,18 @@ class Store {
   // CopyTo of a store that nobody has open. It is opened for that, and may change.
   static absl::StatusOr<TxId> CopyClosed(FileSystem& files, const std::string& from,
                                          const std::string& to);
+};
+
+// Such a group, as long as it stands.
+class StoreGroup {
+ public:
+  explicit StoreGroup(Store& store) : store_(store) { store_.BeginGroup(); }
+  ~StoreGroup() { store_.EndGroup(); }
+  StoreGroup(const StoreGroup&) = delete;
+  StoreGroup& operator=(const StoreGroup&) = delete;
+
+ private:
+  Store& store_;
 };
 
 }  // namespace cairn::namenode

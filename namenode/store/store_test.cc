@@ -288,6 +288,26 @@ TEST_F(StoreTest, UnjournalledRecordsRideAlongAndMoveNoTxId) {
   EXPECT_EQ(Get("r2"), std::nullopt);
 }
 
+TEST_F(StoreTest, NoTailIsFrozenInsideAGroup) {
+  options_.tail_bytes = 16 << 10;
+  FormatAndOpen();
+  const std::string large(options_.tail_bytes, 'v');
+  {
+    WriterLock lock(namespace_lock_);
+    const StoreGroup group(*store_);
+    store_->PutUnjournalled("r1", large);
+    {
+      const StoreGroup inner(*store_);
+      store_->PutUnjournalled("r2", large);
+    }
+    store_->DeleteUnjournalled("n1");
+    EXPECT_EQ(store_->stats().frozen_bytes, 0u);
+  }
+  EVENTUALLY(FlushCount() == 1);
+  EXPECT_THAT(store_->Load("r1"), IsOkAndHolds(Optional(large)));
+  EXPECT_THAT(store_->Load("r2"), IsOkAndHolds(Optional(large)));
+}
+
 TEST_F(StoreTest, ReopeningFindsExactlyWhatWasFlushed) {
   FormatAndOpen();
   Edit("a", "1");

@@ -3,6 +3,7 @@
 // One thread at a time, but for what the namespace lock orders.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -37,12 +38,18 @@ class MemoryStore final : public Store {
   void Delete(absl::string_view key) override { tail_[std::string(key)] = std::nullopt; }
   void EndEdit(TxId txid) override { last_ = txid; }
   void PutUnjournalled(absl::string_view key, absl::string_view value) override {
+    const StoreGroup alone(*this);
     ++unjournalled_writes;
     Put(key, value);
   }
   void DeleteUnjournalled(absl::string_view key) override {
+    const StoreGroup alone(*this);
     ++unjournalled_writes;
     Delete(key);
+  }
+  void BeginGroup() override { ++groups_; }
+  void EndGroup() override {
+    if (--groups_ == 0 && on_whole) on_whole();
   }
   absl::Status Ready() const override { return absl::OkStatus(); }
   std::unique_ptr<Range> Scan(absl::string_view prefix, absl::string_view after,
@@ -80,6 +87,8 @@ class MemoryStore final : public Store {
   bool Has(const std::string& key) const { return Get(key).has_value(); }
   size_t size() const { return All().size(); }
   int unjournalled_writes = 0;
+  // Called whenever a tail might be frozen after unjournalled writes.
+  std::function<void()> on_whole;
   mutable int loads = 0;
 
  private:
@@ -114,6 +123,7 @@ class MemoryStore final : public Store {
   std::map<std::string, std::string> flushed_;
   TxId last_ = kNoTx, applied_ = kNoTx;
   uint64_t flushes_ = 0;
+  int groups_ = 0;
 };
 
 }  // namespace cairn::namenode

@@ -51,6 +51,8 @@ class LockProbeStore final : public Store {
     store_->PutUnjournalled(key, value);
   }
   void DeleteUnjournalled(absl::string_view key) override { store_->DeleteUnjournalled(key); }
+  void BeginGroup() override { store_->BeginGroup(); }
+  void EndGroup() override { store_->EndGroup(); }
   absl::Status Ready() const override { return store_->Ready(); }
   std::unique_ptr<Range> Scan(absl::string_view prefix, absl::string_view after,
                               size_t limit) const override {
