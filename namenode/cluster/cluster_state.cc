@@ -230,6 +230,19 @@ std::vector<ClusterState::StorageRecord> ClusterState::OutdatedRecords(size_t mo
   return records;
 }
 
+std::vector<ClusterState::StorageRecord> ClusterState::RecordedAway(
+    std::span<const uint32_t> storages) const {
+  std::vector<StorageRecord> records;
+  MutexLock lock(mu_);
+  for (const uint32_t number : storages) {
+    if (number >= storages_.size() || storages_[number].lost_from == BlockId{}) continue;
+    const Storage& storage = storages_[number];
+    records.push_back(
+        {number, storage.uuid, storage.datanode_uuid, storage.type, /*given_up=*/false});
+  }
+  return records;
+}
+
 // ---- what datanodes say
 
 Liveness ClusterState::LivenessOf(const Node& node, absl::Duration now) const {

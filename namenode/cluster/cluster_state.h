@@ -115,6 +115,10 @@ class ClusterState {
   std::optional<StorageRecord> UntoldHolder(BlockId block) const ABSL_LOCKS_EXCLUDED(mu_);
   // How much of that wait is left; 0: it is over.
   absl::Duration LostDiskWaitLeft() const;
+  // Those of `storages` that are recorded as away, as their records are to become before they get
+  // blocks: a registration may have passed without writing it down.
+  std::vector<StorageRecord> RecordedAway(std::span<const uint32_t> storages) const
+      ABSL_LOCKS_EXCLUDED(mu_);
   // At most `most` storages whose records are to change, as they are to become. Given up: the
   // datanode has died, or not come in the dead interval after this was made. Away: likewise, or the
   // datanode is there and the storage has failed, or is not among those it came with.

@@ -224,20 +224,29 @@ void NamenodeImpl::RecordGivenUp() {
   WriterLock lock(mu_);
   if (!ReadyToWrite("record").ok()) return;
   for (const ClusterState::StorageRecord& storage : cluster_.OutdatedRecords(kGivenUpSlice)) {
-    edit::Edit edit;
-    edit.set_time_ms(NowMs());
-    edit::RegisterStorage& change = *edit.mutable_register_storage();
-    change.set_number(storage.number);
-    change.set_storage_uuid(storage.storage_uuid);
-    change.set_datanode_uuid(storage.datanode_uuid);
-    change.set_storage_type(storage.type);
-    change.set_given_up(storage.given_up);
-    if (storage.is_away) {
-      const bool before = storage.lost_from != BlockId{};
-      change.set_lost_from_block(before ? ToInt(storage.lost_from) : next_.block_id);
-    }
-    AppendAndApply(edit);
+    RecordStorage(storage);
   }
+}
+
+void NamenodeImpl::RecordStorage(const ClusterState::StorageRecord& storage) {
+  edit::Edit edit;
+  edit.set_time_ms(NowMs());
+  edit::RegisterStorage& change = *edit.mutable_register_storage();
+  change.set_number(storage.number);
+  change.set_storage_uuid(storage.storage_uuid);
+  change.set_datanode_uuid(storage.datanode_uuid);
+  change.set_storage_type(storage.type);
+  change.set_given_up(storage.given_up);
+  if (storage.is_away) {
+    const bool before = storage.lost_from != BlockId{};
+    change.set_lost_from_block(before ? ToInt(storage.lost_from) : next_.block_id);
+  }
+  AppendAndApply(edit);
+}
+
+// Or a start after a crash would hold that they have nothing of the block, and not wait for them.
+void NamenodeImpl::RecordThere(std::span<const uint32_t> storages) {
+  for (const auto& storage : cluster_.RecordedAway(storages)) RecordStorage(storage);
 }
 
 bool NamenodeImpl::RunHealing() { return healer_->Tick(); }

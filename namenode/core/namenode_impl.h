@@ -286,6 +286,9 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
   void RecordGivenUp();
   bool IsAccessDue(const Inode& file) ABSL_SHARED_LOCKS_REQUIRED(mu_);
   void RecordAccesses() ABSL_LOCKS_EXCLUDED(mu_);
+  void RecordStorage(const ClusterState::StorageRecord& storage) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // To be called before the edit, or answer, that gives these storages a block. Writes edits.
+  void RecordThere(std::span<const uint32_t> storages) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status ReadyToWrite(const What& what) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
   TxId AppendAndApply(const edit::Edit& edit) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void RememberForRetry(const edit::Edit& edit, TxId txid) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

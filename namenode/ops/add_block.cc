@@ -50,6 +50,8 @@ Outcome<LocatedBlock> NamenodeImpl::AddBlock(const Caller& caller, const AddBloc
           if (again.storages.empty()) {
             // A restart forgot who was chosen. The writer is still asking: nothing was written.
             ASSIGN_OR_RETURN(again.storages, choose());
+            RecordThere(again.storages);
+            attempt.SawTx(last_txid_);
             blocks_->SetPipeline(again.block, again.storages);
             cluster_.Schedule(again.storages);
           }
@@ -111,6 +113,7 @@ Outcome<LocatedBlock> NamenodeImpl::AddBlock(const Caller& caller, const AddBloc
         }
         mu_.AssertHeld();
         ASSIGN_OR_RETURN(std::vector<uint32_t> targets, choose());
+        RecordThere(targets);
 
         const BlockVersion block{TakeBlockId(), TakeStamp(), 0};
         edit::AddBlock& add = *attempt.NewEdit().mutable_add_block();
@@ -211,6 +214,9 @@ Outcome<LocatedBlock> NamenodeImpl::GetAdditionalDatanode(
                                place.min_replication = options_.min_replication;
                                ASSIGN_OR_RETURN(const std::vector<uint32_t> added,
                                                 ChooseTargets(*cluster, place, RandomBits()));
+                               mu_.AssertHeld();
+                               RecordThere(added);
+                               attempt.SawTx(last_txid_);
                                out.storages.insert(out.storages.end(), added.begin(), added.end());
                                return out;
                              });

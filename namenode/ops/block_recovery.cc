@@ -293,10 +293,12 @@ Outcome<Nothing> NamenodeImpl::UpdatePipeline(const Caller& caller, absl::string
           return MakeFsError(FsError::kIo,
                              absl::StrCat(BlockName(last), " is not under construction"));
         }
+        std::vector<uint32_t> targets = NumbersOf(storage_uuids);
+        RecordThere(targets);
         edit::UpdateLastBlock& update = *attempt.NewEdit().mutable_update_last_block();
         update.set_inode(ToInt(file->id));
         FillBlock(new_block, update.mutable_block());
-        targets_ = NumbersOf(storage_uuids);
+        targets_ = std::move(targets);
         attempt.Commit();
         targets_.clear();
         return Nothing{};

@@ -447,6 +447,40 @@ TEST_F(UnseenBlockTest, StaysIfTheDiskCameBackBeforeItWasAdded) {
   EXPECT_TRUE(HasBlock());
 }
 
+// A registration passes then without an edit, and also if maintenance records the storage in its
+// midst.
+TEST_F(UnseenBlockTest, StaysIfTheDiskCameBackWhenNothingCouldBeWritten) {
+  nn_.Heartbeat(1, /*failed=*/true);
+  nn_.clock().Advance(absl::Seconds(10));
+  nn_->RunMaintenance();
+  nn_.journal().SetReady(absl::ResourceExhaustedError("full"));
+  Join(1);
+  ASSERT_TRUE(nn_->cluster().IsRecordedAway("DS-1"));
+  nn_.journal().SetReady(absl::OkStatus());
+  Begin(/*held=*/true);
+  for (const int node : {0, 2}) Join(node);
+  for (const int node : {0, 2}) nn_.SendFullReport(node);
+  EXPECT_THAT(Recover(), IsOkAndHolds(false));
+  EXPECT_TRUE(HasBlock());
+}
+
+TEST_F(UnseenBlockTest, AStorageThatJoinsAPipelineIsRecordedAsThereFirst) {
+  nn_.Create("/f", kSuper, "c");
+  const BlockVersion block = nn_.AddBlock("/f", {}, "c").block;
+  nn_.Heartbeat(1, /*failed=*/true);
+  nn_.clock().Advance(absl::Seconds(10));
+  nn_->RunMaintenance();
+  nn_.journal().SetReady(absl::ResourceExhaustedError("full"));
+  Join(1);
+  nn_.journal().SetReady(absl::OkStatus());
+  const auto renewed = nn_->UpdateBlockForPipeline(kSuper, block, "c");
+  ASSERT_OK(renewed.value);
+  ASSERT_TRUE(nn_->cluster().IsRecordedAway("DS-1"));
+  ASSERT_OK(
+      nn_->UpdatePipeline(kSuper, "c", block, renewed.value->block, {"dn-1"}, {"DS-1"}).value);
+  EXPECT_FALSE(nn_->cluster().IsRecordedAway("DS-1"));
+}
+
 TEST_F(UnseenBlockTest, GoesOnceAllDatanodesHaveSaidThatTheyDoNotHaveIt) {
   Begin(/*held=*/false);
   for (const int node : {0, 1, 2}) Join(node);

@@ -44,7 +44,7 @@ absl::StatusOr<DatanodeWelcome> NamenodeImpl::Register(const DatanodeRegistratio
       const bool is_back = !storage.failed && cluster_.IsRecordedAway(storage.uuid);
       const bool is_known = cluster_.IsStorageOf(storage.uuid, node.datanode_uuid);
       // A full disk of the journal keeps nobody's replicas from readers: no block can be added
-      // then.
+      // then, and before one is, it is written down (RecordThere).
       if (is_known && (!is_back || !journal_->Ready().ok() || !store_.Ready().ok())) continue;
       RETURN_IF_ERROR(journal_->Ready());
       RETURN_IF_ERROR(store_.Ready());
