@@ -204,6 +204,37 @@ TEST_F(AppendTest, TruncateInsideABlockEndsWhenTheReplicasAreCut) {
               ElementsAre(0));
 }
 
+// Else a restart would cut another block, the one that is last by then.
+TEST_F(AppendTest, NobodyWritesAFileThatIsBeingTruncated) {
+  nn_.WriteFile("/f", {30});
+  const BlockVersion block = BlocksOf("/f")[0];
+  ASSERT_THAT(nn_->Truncate(kSuper, "/f", 10, "c").value, IsOkAndHolds(false));
+  const auto last = nn_->GetBlockLocations(kSuper, "/f", 0, 1).value->last;
+  ASSERT_TRUE(last.has_value());
+  const BlockVersion cut{block.id, last->block.stamp, 10};
+  AddBlockRequest request;
+  request.path = "/f";
+  request.client_name = "c";
+  request.previous = cut;
+  const auto refused = IsFsError(FsError::kLeaseExpired);
+  EXPECT_THAT(nn_->AddBlock(kSuper, request).value, refused);
+  EXPECT_THAT(nn_->Complete(kSuper, "/f", kNoInode, "c", cut, nullptr).value, refused);
+  EXPECT_THAT(nn_->Fsync(kSuper, "/f", kNoInode, "c", 20).value, refused);
+  EXPECT_THAT(nn_->AbandonBlock(kSuper, "/f", kNoInode, "c", cut).value, refused);
+  EXPECT_THAT(nn_->UpdateBlockForPipeline(kSuper, cut, "c").value, refused);
+
+  nn_.Restart();
+  nn_.ReportFinalized(block);
+  nn_->RunMaintenance();
+  const auto commands = nn_.Heartbeat(0);
+  ASSERT_THAT(commands, SizeIs(1));
+  const auto& order = std::get<TruncateCommand>(commands[0]);
+  EXPECT_EQ(order.block.id, block.id);
+  nn_.ReportFinalized({block.id, order.new_stamp, 10});
+  EXPECT_TRUE(IsClosed("/f"));
+  EXPECT_EQ(nn_.Stat("/f")->length, 10u);
+}
+
 TEST_F(AppendTest, ATruncationIsOrderedAgainAfterARestart) {
   nn_.WriteFile("/f", {30});
   const BlockVersion block = BlocksOf("/f")[0];

@@ -29,6 +29,13 @@ absl::Status NamenodeImpl::CheckLease(const Inode& file, absl::string_view clien
                                     ") is not the lease owner (=", file.file->writer->holder, ": ",
                                     ForMessage(path), " (inode ", ToInt(file.id), ")"));
   }
+  if (file.file->truncating) {
+    // Whose call it was may have the lease, but the last block is the datanodes' to cut: after a
+    // restart, what is last then would be.
+    return MakeFsError(FsError::kLeaseExpired,
+                       absl::StrCat("File is not open for writing: ", ForMessage(path), " (inode ",
+                                    ToInt(file.id), ") is being truncated."));
+  }
   return absl::OkStatus();
 }
 
