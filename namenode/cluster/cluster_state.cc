@@ -159,11 +159,11 @@ ClusterState::Awaited ClusterState::AwaitedDatanodes(size_t most_missing) const 
   return awaited;
 }
 
-void ClusterState::SetReported(uint32_t storage) {
+void ClusterState::SetReported(uint32_t storage, uint64_t session) {
   MutexLock lock(mu_);
-  if (storage < storages_.size()) storages_[storage].reported = true;
   Node* const node = OwnerOf(storage);
-  if (node == nullptr) return;
+  if (node == nullptr || node->info.session != session) return;
+  storages_[storage].reported = true;
   for (StorageInfo& info : node->info.storages) {
     if (info.number == storage) info.reported = true;
   }

@@ -98,8 +98,8 @@ class ClusterState {
   };
   Awaited AwaitedDatanodes(size_t most_missing = 0) const ABSL_LOCKS_EXCLUDED(mu_);
   // The storage's datanode has told of every replica on it: since this was made, and in its session
-  // (StorageInfo::reported).
-  void SetReported(uint32_t storage) ABSL_LOCKS_EXCLUDED(mu_);
+  // (StorageInfo::reported). No effect if `session` is over: the new one is to tell of all itself.
+  void SetReported(uint32_t storage, uint64_t session) ABSL_LOCKS_EXCLUDED(mu_);
   struct StorageRecord {
     uint32_t number;
     std::string storage_uuid, datanode_uuid;

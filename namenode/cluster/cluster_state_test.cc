@@ -70,13 +70,14 @@ TEST_F(ClusterStateTest, AHolderIsUntoldUntilItHasToldOfItsReplicas) {
   cluster_.AddStorage(1, "disk-1", "node-1", 1);
   cluster_.AddStorage(2, "disk-2", "node-2", 1, /*given_up=*/true);
   cluster_.AddStorage(3, "disk-3", "node-2", 1);
-  Join(1);
+  const uint64_t session = Join(1);
   EXPECT_EQ(untold(), "disk-1");
-  cluster_.SetReported(1);
+  cluster_.SetReported(1, session);
   EXPECT_EQ(untold(), "disk-2") << "node-2 may come back";
-  ASSERT_OK(cluster_.Register(Node(2)));
+  const auto second = cluster_.Register(Node(2));
+  ASSERT_OK(second);
   EXPECT_EQ(untold(), "disk-2") << "it has not said what is on it";
-  cluster_.SetReported(2);
+  cluster_.SetReported(2, *second);
   EXPECT_EQ(untold(), "disk-3") << "node-2 has come without it, and may get it back";
   clock_.Advance(absl::Hours(1));  // what was told stays told
   EXPECT_EQ(untold(), "disk-3");
@@ -86,15 +87,26 @@ TEST_F(ClusterStateTest, AHolderIsUntoldUntilItHasToldOfItsReplicas) {
   EXPECT_EQ(untold(), "");
 }
 
+// Its last report was being taken in while it registered again.
+TEST_F(ClusterStateTest, WhatAFormerSessionToldIsNotTheNewOnes) {
+  const uint64_t former = Join(1);
+  const uint64_t session = Join(1);
+  const auto reported = [&] { return cluster_.Nodes()[0].storages[0].reported; };
+  cluster_.SetReported(1, former);
+  EXPECT_FALSE(reported());
+  cluster_.SetReported(1, session);
+  EXPECT_TRUE(reported());
+}
+
 TEST_F(ClusterStateTest, ALostDiskIsNotWaitedForForEver) {
   constexpr BlockId kBlock{100};
   const absl::Duration wait = ClusterState::Options().lost_disk_wait;
   cluster_.AddStorage(1, "disk-1", "node-1", 1);
   cluster_.AddStorage(2, "disk-2", "node-2", 1);
   clock_.Advance(wait - absl::Seconds(1));
-  Join(1);
+  const uint64_t session = Join(1);
   EXPECT_EQ(cluster_.LostDiskWaitLeft(), absl::Seconds(1));
-  cluster_.SetReported(1);
+  cluster_.SetReported(1, session);
   ASSERT_TRUE(cluster_.UntoldHolder(kBlock).has_value());
   EXPECT_EQ(cluster_.UntoldHolder(kBlock)->storage_uuid, "disk-2");
   clock_.Advance(absl::Seconds(1));
@@ -152,11 +164,13 @@ TEST_F(ClusterStateTest, WhoIsAwaitedIsCountedByWhatItHasDone) {
     node.address.transfer_port = 9866;
     node.storages.resize(1);
     node.storages[0].uuid = storage;
-    ASSERT_OK(cluster_.Register(node));
+    const auto session = cluster_.Register(node);
+    EXPECT_OK(session);
+    return session.value_or(0);
   };
-  join("a", "DS-1");
+  const uint64_t session = join("a", "DS-1");
   join("b", "DS-2");
-  cluster_.SetReported(1);
+  cluster_.SetReported(1, session);
   const ClusterState::Awaited awaited = cluster_.AwaitedDatanodes(/*most_missing=*/5);
   EXPECT_EQ(awaited.known, 3);
   EXPECT_EQ(awaited.registered, 2);

@@ -50,7 +50,7 @@ absl::StatusOr<DigestAnswer> NamenodeImpl::ReportDigests(const DigestReport& rep
   DigestAnswer answer = CompareDigests(storage, report.shift, report.buckets);
   if (answer.result == DigestAnswer::Result::kCompared && answer.differing.empty()) {
     full_reports_.End(storage);
-    cluster_.SetReported(storage);
+    cluster_.SetReported(storage, report.session);
   }
   turn.Done();
   return answer;

@@ -214,7 +214,7 @@ absl::Status NamenodeImpl::ReportReplicas(const ReplicasReport& report) {
   }
   if (report.last) {
     full_reports_.End(storage);
-    cluster_.SetReported(storage);
+    cluster_.SetReported(storage, report.session);
   } else {
     full_reports_.Advance(storage, reached);
   }
