@@ -121,8 +121,8 @@ class Shell:
         )
 
     def run(self, *words, check=True):
-        """(exit code, standard output, standard error) of one command. A first word "@CLASS": of
-        that tool of Hadoop's."""
+        """(exit code, standard output, standard error) of one command. A first word "=USER": as
+        that user; one "@CLASS": of that tool of Hadoop's."""
         line = " ".join(base64.b64encode(word.encode()).decode() or "-" for word in words)
         self.process.stdin.write(line.encode() + b"\n")
         self.process.stdin.flush()

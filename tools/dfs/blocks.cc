@@ -136,24 +136,31 @@ absl::Status RunChecksum(Shell& shell) {
 }
 
 absl::Status RunConcat(Shell& shell) {
-  RETURN_IF_ERROR(shell.TakeOptions({}, {}, 1, SIZE_MAX));
-  if (shell.args().size() < 3) {
-    return absl::InvalidArgumentError(
-        "The number of source paths is less than 2. <target path> <src path> <src path> ...");
+  RETURN_IF_ERROR(shell.TakeOptions({}, {}, 0, SIZE_MAX));
+  ASSIGN_OR_RETURN(const std::vector<PathItem> items, shell.ExpandAll(shell.args()));
+  const std::string usage = absl::StrCat(" ", shell.command().usage);
+  if (items.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat("Target path not specified.", usage));
   }
-  ASSIGN_OR_RETURN(const std::vector<PathItem> items,
-                   shell.ExpandAll(absl::MakeSpan(shell.args()).subspan(1)));
-  std::vector<std::string> sources;
-  ASSIGN_OR_RETURN(const PathItem target, shell.Resolve(shell.args()[0]));
+  if (items.size() < 3) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("The number of source paths is less than 2.", usage));
+  }
+  const auto qualified = [](const PathItem& item) { return item.volume->Qualify(item.path); };
+  const PathItem& target = items[0];
   if (!target.is_file()) {
-    return absl::NotFoundError(absl::StrCat("Target path ", target.volume->Qualify(target.path),
-                                            " does not exist or is not file."));
+    return absl::NotFoundError(
+        absl::StrCat("Target path ", qualified(target), " does not exist or is not file."));
+  }
+  std::vector<std::string> sources;
+  for (size_t i = 1; i < items.size(); ++i) {
+    if (!items[i].is_file()) {
+      return absl::NotFoundError(
+          absl::StrCat(qualified(items[i]), " does not exist or is not file."));
+    }
+    sources.push_back(items[i].path);
   }
   ASSIGN_OR_RETURN(client::FileSystem* const cluster, Cluster(target));
-  for (const PathItem& item : items) {
-    if (!item.exists()) return NotFound(item);
-    sources.push_back(item.path);
-  }
   return cluster->Concat(target.path, sources);
 }
 

@@ -434,6 +434,36 @@ TEST_F(ShellTest, APathWithASlashAtItsEndIsNoFile) {
   EXPECT_EQ(ReadFile("there/a"), "one");
 }
 
+TEST_F(ShellTest, StatTakesItsFormatBeforeItsOptions) {
+  WriteFile("d/a", "12345");
+  WriteFile("d/b", "1");
+  const std::string uri = "file://" + dir_.Path("d");
+  EXPECT_EQ(Run({"-stat", "%n %b", "-R", uri + "/a", uri + "/b"}), 0);
+  EXPECT_EQ(out_.str(), "a 5\nb 1\n");
+  out_.str("");
+  EXPECT_EQ(Run({"-stat", "%n", "-R", uri}), 0);
+  EXPECT_EQ(out_.str(), "d\na\nb\n");
+  EXPECT_EQ(Run({"-stat", "%n"}), 255);
+  EXPECT_THAT(err_.str(), HasSubstr("-stat: Not enough arguments: expected 1 but got 0"));
+}
+
+TEST_F(ShellTest, ConcatSaysWhatItMisses) {
+  WriteFile("a", "1");
+  const std::string a = "file://" + dir_.Path("a");
+  const std::string none = "file://" + dir_.Path("none");
+  const std::pair<std::vector<std::string>, std::string> commands[] = {
+      {{"-concat"}, "Target path not specified. <target path> <src path> <src path> ..."},
+      {{"-concat", a, a}, "The number of source paths is less than 2. <target path>"},
+      {{"-concat", none, a, a}, "Target path " + none + " does not exist or is not file."},
+      {{"-concat", a, a, none}, "concat: " + none + " does not exist or is not file."},
+  };
+  for (const auto& [command, text] : commands) {
+    err_.str("");
+    EXPECT_EQ(Run(command), 1) << text;
+    EXPECT_THAT(err_.str(), HasSubstr(text));
+  }
+}
+
 TEST_F(ShellTest, AnOptionsValueIsLeftOutBeforeAnOptionOrTheLastArgument) {
   Shell last = MakeShell({"-t", "a"});
   ASSERT_OK(last.TakeOptions({}, {"t"}, 1, 9));

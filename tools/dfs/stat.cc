@@ -7,6 +7,7 @@
 #include "common/status_macros.h"
 #include "tools/dfs/commands.h"
 #include "tools/dfs/format.h"
+#include "tools/dfs/walk.h"
 
 namespace cairn::tools {
 namespace {
@@ -80,16 +81,18 @@ absl::StatusOr<bool> Passes(const std::string& flag, const PathItem& item) {
 }  // namespace
 
 absl::Status RunStat(Shell& shell) {
-  RETURN_IF_ERROR(shell.TakeOptions({"R"}, {}, 1, SIZE_MAX));
   std::string format = "%y";
-  if (absl::StrContains(shell.args()[0], '%')) {
+  // Before the options, as in HDFS.
+  if (!shell.args().empty() && absl::StrContains(shell.args()[0], '%')) {
     format = shell.args()[0];
     shell.args().erase(shell.args().begin());
   }
-  if (shell.args().empty()) shell.args().push_back(".");
-  return shell.ForEach(shell.args(), [&](PathItem& item) {
-    shell.out() << FormatStat(format, item) << "\n";
-    return absl::OkStatus();
+  RETURN_IF_ERROR(shell.TakeOptions({"R"}, {}, 1, SIZE_MAX));
+  return shell.ForEach(shell.args(), [&](PathItem& top) {
+    return Walk(shell, top, shell.Has("R"), [&](const PathItem& item, int) {
+      shell.out() << FormatStat(format, item) << "\n";
+      return absl::OkStatus();
+    });
   });
 }
 
