@@ -5,6 +5,7 @@ import os
 import resource
 import socket
 import struct
+import subprocess
 import threading
 import time
 
@@ -14,6 +15,11 @@ from harness.cluster import MiniCluster, descriptor_count, resident_bytes, threa
 from harness.proxy import drip
 
 MOST_GROWTH = 96 << 20  # of a daemon's memory, whatever is sent to it
+HEADER_SECONDS = 30  # the longest that a port waits for the whole beginning of what is said to it
+DESCRIPTORS = 160
+
+# What a program says that got none: in its last words, or in an answer.
+OUT_OF_MEMORY = "(?i)bad_alloc|cannot allocate|out of memory|failed to allocate|temporarily unavail"
 
 
 class Hostile(Case):
@@ -301,30 +307,63 @@ class Floods(Hostile):
             connection.close()
 
     def test_a_byte_a_second(self):
-        """fault 41: a slow sender is cut off, or costs nothing"""
-        stop = threading.Event()
+        """fault 41: a slow sender is cut off, and nobody else waits meanwhile"""
         with rpc.Connection(self.cluster.port, greet=False) as example:
             whole = (
                 rpc.PREAMBLE
                 + example.context("root")
                 + example.request("mkdirs", rpc.mkdirs("/slow"), 1)
             )
-        threads = []
-        for _, port in self.ports().values():
-            for data in (whole, b"\x00\x1c\x51" + b"\xff" * 100, b"PRI * HTTP/2.0\r\n\r\n"):
-                for _ in range(20):
-                    thread = threading.Thread(
-                        target=drip, args=(port, data, 0.5, stop), daemon=True
-                    )
-                    thread.start()
-                    threads.append(thread)
+        beginnings = {
+            "call": whole,
+            "operation": b"\x00\x1c\x51" + rpc.varint(5000) + b"\x0a" * 200,
+            "garbage": b"\x00\x1c\x51" + b"\xff" * 200,
+            "HTTP/2": b"PRI * HTTP/2.0\r\n\r\n" + b"\x00" * 200,
+        }
+        calm = self.work()
+        stop = threading.Event()
+        began = time.monotonic()
+        ends = []  # (port, what was sent, bytes of it taken, seconds)
+
+        def send(name, port, kind):
+            taken = drip(port, beginnings[kind], 0.5, stop)
+            ends.append((name, kind, taken, time.monotonic() - began))
+
+        threads = [
+            threading.Thread(target=send, args=(name, port, kind), daemon=True)
+            for name, (_, port) in self.ports().items()
+            for kind in beginnings
+            for _ in range(20)
+        ]
         try:
+            for thread in threads:
+                thread.start()
             time.sleep(1)
-            self.note(f"{len(threads)} drips; work took {self.work():.2f} s")
+            busy = self.work()
+            alive = sum(thread.is_alive() for thread in threads)
+            until = began + HEADER_SECONDS * 1.5 * env.SLOW
+            for thread in threads:
+                thread.join(max(0, until - time.monotonic()))
         finally:
+            cut = list(ends)
             stop.set()
             for thread in threads:
                 thread.join(10)
+        self.assertGreater(alive, 40, "the drips were over before anybody worked beside them")
+        self.assertLess(busy, (calm * 5 + 2) * env.SLOW)
+        # gRPC, between the nodes, gives a beginning two minutes.
+        late = [end for end in ends if end not in cut and not end[0].endswith(" internal")]
+        self.assertEqual(late, [], f"not cut within {HEADER_SECONDS * 1.5} s")
+        whole_ones = [end for end in cut if end[2] == len(beginnings[end[1]])]
+        self.assertEqual(whole_ones, [], "taken to the last byte")
+        for name, kind in (("namenode rpc", "call"), ("datanode-1 transfer", "operation")):
+            taken = [end[2] for end in cut if end[:2] == (name, kind)]
+            self.assertEqual(len(taken), 20)
+            self.assertGreater(min(taken), 10, f"{name} has not even listened to a {kind}")
+        self.note(
+            f"{len(cut)} of {len(threads)} drips were cut, the last after "
+            f"{max(end[3] for end in cut):.0f} s; work took {busy:.2f} s, without them {calm:.2f} s"
+        )
 
     def test_no_descriptors_left(self):
         """fault 43: new connections wait or are refused, old ones are served, and it recovers"""
@@ -334,14 +373,28 @@ class Floods(Hostile):
                 command = cluster.command(name)
 
                 def few():
-                    resource.setrlimit(resource.RLIMIT_NOFILE, (160, 160))
+                    resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, DESCRIPTORS))
 
                 cluster.spawn(name, command, preexec_fn=few)
             self.eventually(lambda: cluster.live_datanodes() == 1, "the datanode")
             cluster.dfs("-mkdir", "/before")  # waits for the end of the start-up
             old = rpc.Connection(cluster.port)
+            greeting = (
+                rpc.PREAMBLE + old.context("root") + old.request("mkdirs", rpc.mkdirs("/late"), 0)
+            )
+
+            def newcomer_served():
+                try:
+                    with socket.create_connection(("127.0.0.1", cluster.port), timeout=1) as late:
+                        late.sendall(greeting)
+                        return len(late.recv(1)) == 1
+                except OSError:
+                    return False
+
+            self.assertTrue(newcomer_served())
             held = []
             for name in cluster.names:
+                before = len(held)
                 for key, port in cluster.ports(name).items():
                     if not port.isdigit() or key == "internal":
                         continue
@@ -350,40 +403,65 @@ class Floods(Hostile):
                             held.append(socket.create_connection(("127.0.0.1", int(port)), timeout=1))
                         except OSError:
                             break
-            self.assertLessEqual(descriptor_count(cluster.pid("namenode")), 160)
-            self.assertEqual(old.call("mkdirs", rpc.mkdirs("/during")), {1: [1]})
+                self.assertGreater(len(held) - before, DESCRIPTORS, f"connections to {name}")
+                self.eventually(
+                    lambda: descriptor_count(cluster.pid(name)) == DESCRIPTORS,
+                    f"{name} has no descriptor left",
+                    5,
+                )
+                if name == "namenode":
+                    self.assertFalse(newcomer_served(), "a descriptor was left, after all")
+                    self.assertEqual(old.call("mkdirs", rpc.mkdirs("/during")), {1: [1]})
+            self.assertRegex(cluster.log("datanode-1"), "accept on .*: Too many open files")
             for connection in held:
                 connection.close()
+            self.eventually(newcomer_served, "calls of new clients after the flood", 60)
             self.eventually(
                 lambda: cluster.dfs("-cat", "/x", check=False).stdout == b"x" * 100000,
                 "reads after the flood",
                 60,
             )
             cluster.put(b"y", "/after")
+            self.assertEqual(old.call("mkdirs", rpc.mkdirs("/then")), {1: [1]})
             old.close()
-            self.note(f"{len(held)} connections against 160 descriptors")
+            for name in cluster.names:
+                self.assertTrue(cluster.alive(name), cluster.tail(name))
+            self.note(f"{len(held)} connections against {DESCRIPTORS} descriptors each")
 
 
 class Memory(Case):
+    MOST_OPERATIONS = 300_000  # several times of what there is memory for
+
+    def status_bytes(self, pid, key):
+        with open(f"/proc/{pid}/status") as file:
+            return next(int(line.split()[1]) << 10 for line in file if line.startswith(key + ":"))
+
     def test_the_namenode_runs_out_of_memory(self):
         """fault 12: whatever it does then, nothing is half done and a restart has every ack"""
         with MiniCluster(datanodes=0) as cluster:
             child = cluster.spawn("namenode")
             pid = child.pid
-            with open(f"/proc/{pid}/status") as file:
-                size = [int(line.split()[1]) << 10 for line in file if line.startswith("VmSize")][0]
-            resource.prlimit(pid, resource.RLIMIT_AS, (size + (24 << 20), size + (24 << 20)))
+            for limit, key in ((resource.RLIMIT_AS, "VmSize"), (resource.RLIMIT_DATA, "VmData")):
+                most = self.status_bytes(pid, key) + (24 << 20)
+                resource.prlimit(pid, limit, (most, most))
             acknowledged = []
+            failure = None
             try:
                 with rpc.Connection(cluster.port) as connection:
                     connection.socket.settimeout(20)
-                    for number in range(300_000):
+                    for number in range(self.MOST_OPERATIONS):
                         connection.call("mkdirs", rpc.mkdirs(f"/d/{number // 1000}/{number}" + "x" * 150))
                         acknowledged.append(number)
-                        if number % 2000 == 0 and child.poll() is not None:
-                            break
             except (OSError, rpc.RemoteError) as error:
+                failure = error
                 self.note(f"after {len(acknowledged)} operations: {type(error).__name__}")
+            self.assertIsNotNone(failure, "memory has not run out")
+            self.assertGreater(len(acknowledged), 1000, "it ran out before there was any load")
+            try:
+                child.wait(10 * env.SLOW)
+            except subprocess.TimeoutExpired:
+                pass  # it goes on, and has said no
+            self.assertRegex(f"{failure}\n{cluster.log('namenode')}", OUT_OF_MEMORY)
             cluster.kill_now("namenode")
             child.wait()
             cluster.start("namenode")

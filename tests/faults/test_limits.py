@@ -81,22 +81,26 @@ class Paths(Case):
                     self.assertEqual([self.info(connection, p) for p in self.GOOD], answers)
 
     def test_depth(self):
-        """As deep as a path may be written, and no deeper."""
+        """As deep as a path may be written, and no deeper: 1000 components, of short names."""
+
+        def path(depth):
+            return "/" + "/".join(["d"] * depth)
+
+        self.assertLess(len(path(3999)), 8000, "refused for its bytes, not its depth")
         with MiniCluster(datanodes=0) as cluster, rpc.Connection(cluster.port) as connection:
-            deepest = 0
-            for depth in (10, 100, 500, 999, 1000, 1001, 2000, 3999, 4000, 5000):
-                answer = self.mkdir(connection, "/" + "/".join(["d"] * depth))
-                if answer == "ok":
-                    self.assertEqual(deepest in (0,) or depth > deepest, True)
-                    deepest = depth
-                else:
-                    self.note(f"depth {depth}: {answer}")
-            self.assertGreaterEqual(deepest, 999)
-            path = "/" + "/".join(["d"] * deepest)
+            for depth in (10, 100, 500, 999, 1000):
+                self.assertEqual(self.mkdir(connection, path(depth)), "ok", depth)
+            for depth in (1001, 1002, 2000, 3999):
+                with self.assertRaises(rpc.RemoteError) as refused:
+                    connection.call("mkdirs", rpc.mkdirs(path(depth)))
+                self.assertEqual(refused.exception.kind, "InvalidPathException", depth)
+                self.assertIn("more than 1000 components", str(refused.exception))
             cluster.kill("namenode")
             cluster.start("namenode")
             with rpc.Connection(cluster.port) as after:
-                self.assertEqual(self.info(after, path), True)
+                self.assertEqual(self.info(after, path(1000)), True)
+                self.assertEqual(self.mkdir(after, path(1001)), "InvalidPathException")
+                self.assertEqual(self.info(after, path(1000)[:-1] + "e"), False)
                 self.assertEqual(after.call("delete", rpc.delete("/d")), {1: [1]})
             self.assertEqual(cluster.dfs("-ls", "/").stdout, b"")
 
