@@ -64,6 +64,8 @@ class PowerCuts(Case):
             torn = cluster.log("namenode").count("torn")
             self.note(f"{cuts} power cuts, {in_calls} in the middle of a call, {torn} torn tails cut")
             self.note(load.summary())
+            self.assertGreaterEqual(in_calls, cuts // 4, "too few cuts hit a call")
+            load.check_mix()
 
     def test_a_power_cut_of_the_whole_cluster(self):
         """faults 2, 16: the disks of the namenode and of all datanodes are cut within moments, and
@@ -113,6 +115,7 @@ class PowerCuts(Case):
             )
             self.note(load.summary())
             self.assertGreaterEqual(in_streams, cuts // 4, "too few cuts hit a write")
+            self.assertGreaterEqual(in_calls, cuts // 4, "too few cuts hit a metadata call")
 
     def test_a_power_cut_right_after_the_format(self):
         """What `-format` reported done is there; the namenode starts from it."""

@@ -123,6 +123,13 @@ class Load:
     def stats(self):
         return json.loads(self._ask("stats"))
 
+    def check_mix(self):
+        """That each operation which rewrites files, or replaces some by others, was among them."""
+        acknowledged = self.stats()["acknowledged"]
+        for operation in ("rename", "rename-over", "concat", "truncate", "truncate-inside", "append"):
+            if not acknowledged.get(operation):
+                raise Failed(f"no {operation} was acknowledged: {acknowledged}")
+
     def summary(self):
         stats = self.stats()
         acknowledged = " ".join(f"{k}={v}" for k, v in sorted(stats["acknowledged"].items()))

@@ -1,9 +1,11 @@
 // tests/load/board.h - what readers may rely on while writers go on: the files that were closed, or
 // synced by hsync, and up to where.
 //
-// A path names one content for ever: writers never use a name twice, and a rename takes a fresh
-// one. So whatever happens, a reader that finds the path must find these bytes, and at least so
-// many; that it does not find it is right only once the path was taken down.
+// A path on the board names one content for as long as it is there, and at least so much of it:
+// writers never use a name twice, and what they overwrite, cut or join with others is taken down
+// first and comes back under another name only. So whatever happens, a reader that finds the path
+// must find these bytes, and at least so many; that it does not find it is right only once the
+// path was taken down.
 //
 // Threads: any.
 #pragma once
@@ -15,6 +17,7 @@
 #include <string>
 
 #include "common/mutex.h"
+#include "tests/load/content.h"
 
 namespace cairn::load {
 
@@ -22,7 +25,7 @@ class Board {
  public:
   struct Posted {
     std::string path;
-    uint64_t content = 0;      // content id
+    FileContent content;
     uint64_t least_bytes = 0;  // acknowledged
   };
 
@@ -31,7 +34,8 @@ class Board {
     MutexLock lock(mu_);
     files_[file.path] = file;
   }
-  // Before the file is renamed or deleted, and never put back: nobody can tell from then on.
+  // Before the file is renamed, deleted or rewritten, and never put back: nobody can tell from
+  // then on.
   void TakeDown(const std::string& path) ABSL_LOCKS_EXCLUDED(mu_) {
     MutexLock lock(mu_);
     files_.erase(path);

@@ -40,4 +40,46 @@ std::optional<uint64_t> FirstDifference(uint64_t id, uint64_t offset,
   return offset + static_cast<uint64_t>(seen - data.begin());
 }
 
+template <typename Visit>
+void FileContent::ForEach(uint64_t begin, uint64_t end, const Visit& visit) const {
+  for (size_t i = 0; i < pieces_.size() && begin < end; ++i) {
+    const uint64_t piece_end = i + 1 < pieces_.size() ? pieces_[i + 1].begin : end;
+    if (piece_end <= begin) continue;
+    const uint64_t until = std::min(piece_end, end);
+    if (!visit(pieces_[i], begin, until)) return;
+    begin = until;
+  }
+}
+
+void FileContent::Fill(uint64_t offset, std::span<std::byte> out) const {
+  ForEach(offset, offset + out.size(), [&](const Piece& piece, uint64_t begin, uint64_t end) {
+    FillContent(piece.id, begin - piece.begin, out.subspan(begin - offset, end - begin));
+    return true;
+  });
+}
+
+std::optional<uint64_t> FileContent::FirstDifference(uint64_t offset,
+                                                     std::span<const std::byte> data) const {
+  std::optional<uint64_t> found;
+  ForEach(offset, offset + data.size(), [&](const Piece& piece, uint64_t begin, uint64_t end) {
+    const auto wrong = load::FirstDifference(piece.id, begin - piece.begin,
+                                             data.subspan(begin - offset, end - begin));
+    if (wrong) found = piece.begin + *wrong;
+    return !wrong;
+  });
+  return found;
+}
+
+void FileContent::Cut(uint64_t length) {
+  while (pieces_.size() > 1 && pieces_.back().begin >= length) pieces_.pop_back();
+}
+
+void FileContent::Join(uint64_t length, const FileContent& other) {
+  Cut(length);
+  if (length == 0) pieces_.clear();
+  for (const Piece& piece : other.pieces_) {
+    pieces_.push_back({.begin = length + piece.begin, .id = piece.id});
+  }
+}
+
 }  // namespace cairn::load

@@ -14,19 +14,27 @@
 #include <string>
 #include <vector>
 
-#include "absl/strings/string_view.h"
+#include "tests/load/content.h"
 
 namespace cairn::load {
 
 // A file or directory as it must be.
 struct Thing {
   bool directory = false;
-  uint64_t content = 0;      // content id of a file
+  FileContent content;
   uint64_t least_bytes = 0;  // acknowledged by hsync or close
   uint64_t most_bytes = 0;   // handed to the stream; equal to least_bytes once closed
   bool closed = true;        // false: a writer that failed left it open
-  uint16_t mode = 0;         // permission bits; 0: not looked at
+  // A cut inside a block is under way, to least_bytes from most_bytes: exactly that once the file
+  // is closed. `closed` is false.
+  bool truncating = false;
+  // Its path has held other bytes, or more of them: readers cannot tell whose they find.
+  bool rewritten = false;
+  uint16_t mode = 0;  // permission bits; 0: not looked at
 };
+
+// The file as it is when its truncation is over.
+Thing Truncated(Thing file);
 
 // An operation whose outcome is not known: exactly one of two states.
 struct Doubt {
@@ -42,6 +50,7 @@ class Model {
   void Put(const std::string& path, const Thing& thing);
   void Remove(const std::string& path);
   void Move(const std::string& from, const std::string& to);  // of a file or an empty directory
+  void Apply(const Doubt::State& state);                      // what an operation has led to
 
   // The paths leave `things` and are in doubt from now on.
   void AddDoubt(Doubt doubt);
@@ -52,6 +61,12 @@ class Model {
   bool InDoubt(const std::string& path) const { return doubted_.contains(path); }
   // `directory` or something in it.
   bool InDoubtBelow(const std::string& directory) const;
+
+  // The states before and after an operation on closed files.
+  Doubt Overwriting(const std::string& from, const std::string& to) const;  // a rename
+  Doubt Joining(const std::string& target, const std::vector<std::string>& sources) const;
+  Doubt Truncating(const std::string& path, uint64_t length) const;  // inside a block
+
   // Every path that was ever used; what is not in things() or in doubt must be absent.
   const std::set<std::string>& gone() const { return gone_; }
 

@@ -5,7 +5,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "tests/load/content.h"
 
 namespace cairn::load {
 namespace {
@@ -19,7 +18,7 @@ void Reader::Step() {
   const std::optional<Board::Posted> file = board_.Pick(random_());
   if (!file) return absl::SleepFor(kNothingToRead);
   const std::string trouble = Read(*file);
-  // Renamed or deleted meanwhile: what is there now is another matter.
+  // Renamed, rewritten or deleted meanwhile: what is there now is another matter.
   if (trouble.empty() || !board_.Find(file->path)) return;
   wrong_answers_.push_back(absl::StrCat("read ", file->path, ": ", trouble));
 }
@@ -60,7 +59,7 @@ std::string Reader::Compare(client::InputStream& in, const Board::Posted& file, 
     if (*read == 0) {
       return offset < file.least_bytes ? absl::StrCat("ends at ", offset, " of ", end) : "";
     }
-    const auto wrong = FirstDifference(file.content, offset, wanted.first(*read));
+    const auto wrong = file.content.FirstDifference(offset, wanted.first(*read));
     if (wrong) return absl::StrCat("byte ", *wrong, " of ", end, " is wrong");
     offset += *read;
     bytes_ += *read;

@@ -13,6 +13,8 @@ namespace {
 constexpr uint64_t kChunk = 96 << 10;  // not a multiple of packet or checksum chunk count
 constexpr size_t kMoreThings = 50;
 constexpr uint64_t kSmallFileBytes = 3000;
+constexpr size_t kMostSources = 3;   // of a concat
+constexpr size_t kNeighbours = 100;  // looked at for them
 
 // Clear answers that cannot be right for paths that only this writer touches.
 bool IsWrong(const absl::Status& status) {
@@ -63,15 +65,19 @@ void Writer::Step() {
     if (!DeleteThing()) most_things_ += kMoreThings;
     return;
   }
+  if (!truncating_.empty() && Chance(0.25)) SettleTruncation();
   const uint64_t draw = Draw(100);
   if (options_.data) {
-    if (draw < 45) return CreateFile(Draw(options_.most_file_bytes));
-    if (draw < 70) return AppendFile();
+    if (draw < 40) return CreateFile(Draw(options_.most_file_bytes));
+    if (draw < 62) return AppendFile();
   }
-  if (draw < 78) return Mkdir();
-  if (draw < 84) return CreateFile(Chance(0.5) ? 0 : Draw(kSmallFileBytes));
-  if (draw < 90) return RenameThing();
-  if (draw < 94) return ChangeMode();
+  if (draw < (options_.data ? 66 : 58)) return Mkdir();
+  if (draw < 76) return CreateFile(Chance(0.3) ? 0 : Draw(kSmallFileBytes));
+  if (draw < 81) return RenameThing();
+  if (draw < 85) return RenameOver();
+  if (draw < 88) return ConcatFiles();
+  if (draw < 92) return TruncateFile();
+  if (draw < 95) return ChangeMode();
   (void)DeleteThing();
 }
 
@@ -123,7 +129,7 @@ void Writer::Mkdir() {
 void Writer::CreateFile(uint64_t bytes) {
   const std::string path = NewPath();
   trace_.Line(absl::StrCat("begin create ", path, " ", bytes));
-  Thing thing{.content = random_(), .closed = false};
+  Thing thing{.content = FileContent(random_()), .closed = false};
   absl::StatusOr<std::unique_ptr<client::OutputStream>> stream = absl::UnknownError("");
   {
     Doing doing(activity_, Activity::kCall);
@@ -164,7 +170,7 @@ bool Writer::Fill(client::OutputStream& stream, uint64_t bytes, const std::strin
   std::vector<std::byte> chunk;
   for (uint64_t done = 0; done < bytes;) {
     chunk.resize(std::min<uint64_t>(1 + Draw(kChunk), bytes - done));
-    FillContent(thing.content, thing.most_bytes, chunk);
+    thing.content.Fill(thing.most_bytes, chunk);
     thing.most_bytes += chunk.size();
     done += chunk.size();
     if (!Judge("write", path, stream.Write(chunk))) return false;
@@ -181,6 +187,7 @@ bool Writer::Fill(client::OutputStream& stream, uint64_t bytes, const std::strin
 }
 
 void Writer::Post(const std::string& path, const Thing& thing) {
+  if (thing.rewritten) return;
   board_.Post({.path = path, .content = thing.content, .least_bytes = thing.least_bytes});
 }
 
@@ -197,11 +204,110 @@ void Writer::RenameThing() {
   }
   if (Judge("rename", from, status)) {
     model_.Move(from, to);
-    return Post(to, *model_.Find(to));
+    Thing thing = *model_.Find(to);
+    thing.rewritten = false;  // the path is new
+    model_.Put(to, thing);
+    return Post(to, thing);
   }
   const Thing thing = *model_.Find(from);
   model_.AddDoubt({.before = {{from, thing}, {to, std::nullopt}},
                    .after = {{from, std::nullopt}, {to, thing}}});
+}
+
+void Writer::RenameOver() {
+  const std::string from = Pick(/*directory=*/false);
+  const std::string to = Pick(/*directory=*/false);
+  if (from.empty() || from == to) return;
+  trace_.Line(absl::StrCat("begin rename-over ", from, " ", to));
+  Doubt doubt = model_.Overwriting(from, to);
+  board_.TakeDown(from);
+  board_.TakeDown(to);
+  absl::Status status;
+  {
+    Doing doing(activity_, Activity::kCall);
+    status = fs_.Rename2(from, to, client::RenameOption::kOverwrite);
+  }
+  if (Judge("rename-over", from, status)) return model_.Apply(doubt.after);
+  model_.AddDoubt(std::move(doubt));
+}
+
+std::vector<std::string> Writer::PickBeside(const std::string& path, size_t most) {
+  const std::string directory = path.substr(0, path.rfind('/') + 1);
+  std::vector<std::string> found;
+  const auto& things = model_.things();
+  auto at = things.upper_bound(path);
+  for (size_t looked = 0; looked < kNeighbours && found.size() < most && at != things.end();
+       ++looked, ++at) {
+    const auto& [name, thing] = *at;
+    if (!absl::StartsWith(name, directory)) break;
+    if (name.find('/', directory.size()) != std::string::npos) continue;
+    const bool fits = thing.least_bytes > 0 && thing.least_bytes <= MostJoinedBytes();
+    if (!thing.directory && thing.closed && fits) found.push_back(name);
+  }
+  return found;
+}
+
+void Writer::ConcatFiles() {
+  const std::string target = Pick(/*directory=*/false);
+  if (target.empty()) return;
+  const uint64_t bytes = model_.Find(target)->least_bytes;
+  if (bytes == 0 || bytes > MostJoinedBytes()) return;
+  std::vector<std::string> sources = PickBeside(target, 1 + Draw(kMostSources));
+  if (sources.empty()) return;
+  std::shuffle(sources.begin(), sources.end(), random_);
+  trace_.Line(absl::StrCat("begin concat ", target, " ", absl::StrJoin(sources, " ")));
+  Doubt doubt = model_.Joining(target, sources);
+  for (const auto& entry : doubt.before) board_.TakeDown(entry.first);
+  absl::Status status;
+  {
+    Doing doing(activity_, Activity::kCall);
+    status = fs_.Concat(target, sources);
+  }
+  if (Judge("concat", target, status)) return model_.Apply(doubt.after);
+  model_.AddDoubt(std::move(doubt));
+}
+
+uint64_t Writer::PickLength(const std::string& path, uint64_t bytes) {
+  if (Chance(0.5)) return Draw(bytes);
+  Doing doing(activity_, Activity::kCall);
+  const auto blocks = fs_.GetBlockLocations(path, 0, bytes);
+  if (!blocks.ok() || blocks->empty()) return Draw(bytes);
+  return (*blocks)[Draw(blocks->size())].offset;
+}
+
+void Writer::TruncateFile() {
+  const std::string path = Pick(/*directory=*/false);
+  if (path.empty() || model_.Find(path)->least_bytes == 0) return;
+  const uint64_t bytes = model_.Find(path)->least_bytes;
+  const uint64_t length = std::min(PickLength(path, bytes), bytes - 1);
+  trace_.Line(absl::StrCat("begin truncate ", path, " ", bytes, " to ", length));
+  Doubt doubt = model_.Truncating(path, length);
+  board_.TakeDown(path);
+  absl::StatusOr<bool> done = false;
+  {
+    Doing doing(activity_, Activity::kCall);
+    done = fs_.Truncate(path, length);
+  }
+  if (!Judge("truncate", path, done.status())) return model_.AddDoubt(std::move(doubt));
+  model_.Apply(doubt.after);
+  if (*done) return model_.Put(path, Truncated(*model_.Find(path)));
+  ++acknowledged_["truncate-inside"];
+  truncating_.push_back(path);
+}
+
+void Writer::SettleTruncation() {
+  const std::string path = truncating_.front();
+  truncating_.pop_front();
+  const Thing* const thing = model_.Find(path);
+  if (thing == nullptr || !thing->truncating) return;  // deleted, or in doubt
+  absl::StatusOr<bool> closed = false;
+  {
+    Doing doing(activity_, Activity::kCall);
+    closed = fs_.IsFileClosed(path);
+  }
+  if (!closed.ok() || !*closed) return truncating_.push_back(path);
+  trace_.Line(absl::StrCat("ok cut ", path, " to ", thing->least_bytes));
+  model_.Put(path, Truncated(*thing));
 }
 
 bool Writer::DeleteThing() {

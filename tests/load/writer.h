@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <random>
@@ -59,6 +60,11 @@ class Writer {
   void CreateFile(uint64_t bytes);
   void AppendFile();
   void RenameThing();
+  void RenameOver();  // a rename with overwrite, of one file onto another
+  void ConcatFiles();
+  void TruncateFile();
+  // Looks whether a cut inside a block is over.
+  void SettleTruncation();
   bool DeleteThing();  // false: there is nothing that may be deleted
   void ChangeMode();
   void Post(const std::string& path, const Thing& thing);
@@ -71,6 +77,12 @@ class Writer {
   bool Judge(const char* operation, const std::string& path, const absl::Status& status);
 
   std::string NewPath();
+  // Larger files are not joined any more: they would be most of what each check reads.
+  uint64_t MostJoinedBytes() const { return 2 * options_.most_file_bytes; }
+  // Up to `most` closed files, none of them empty, beside `path`, which is not among them.
+  std::vector<std::string> PickBeside(const std::string& path, size_t most);
+  // Where to cut a file of `bytes`: about every second time at the beginning of one of its blocks.
+  uint64_t PickLength(const std::string& path, uint64_t bytes);
   // A closed file, or a directory in which nothing is in doubt; empty if there is none.
   std::string Pick(bool directory);
   bool Chance(double probability);
@@ -83,7 +95,8 @@ class Writer {
   std::atomic<Activity> activity_{Activity::kNone};
   std::mt19937_64 random_;
   uint64_t next_name_ = 0;
-  size_t most_things_ = 600;  // then deletions catch up: a full check stays short
+  size_t most_things_ = 600;            // then deletions catch up: a full check stays short
+  std::deque<std::string> truncating_;  // files whose cut was under way when last looked at
   Model model_;
   std::vector<std::string> wrong_answers_;
   std::map<std::string, uint64_t> acknowledged_;  // by operation
