@@ -137,15 +137,19 @@ BlockMap::Entry::Writing& BlockMap::Pin(Entry& entry) {
 // has lost the block by its 'n', so that is the last one to go.
 
 void BlockMap::PersistReplicas(const Entry& entry) {
-  const std::string key = keys::Replicas(entry.id_);
-  if (entry.replicas_.empty()) {
+  PersistRecord(VersionOf(entry), entry.replicas_);
+}
+
+void BlockMap::PersistRecord(const BlockVersion& version, std::span<const uint32_t> storages) {
+  const std::string key = keys::Replicas(version.id);
+  if (storages.empty()) {
     store_.DeleteUnjournalled(key);
     return;
   }
   store::Replicas record;
-  record.set_generation_stamp(ToInt(entry.stamp_));
-  record.set_length(entry.length_);
-  for (const uint32_t storage : entry.replicas_) record.add_storages(storage);
+  record.set_generation_stamp(ToInt(version.stamp));
+  record.set_length(version.length);
+  for (const uint32_t storage : storages) record.add_storages(storage);
   store_.PutUnjournalled(key, record.SerializeAsString());
 }
 
@@ -171,12 +175,18 @@ bool BlockMap::AddReplica(Entry& entry, uint32_t storage) {
 }
 
 bool BlockMap::DropReplica(Entry& entry, uint32_t storage) {
-  if (entry.writing_ != nullptr) {
-    RemoveValue(entry.writing_->expected, storage);
-    std::erase_if(entry.writing_->reported,
-                  [&](const Entry::Early& early) { return early.storage == storage; });
-  }
   const StoreGroup group(store_);
+  if (entry.writing_ != nullptr) {
+    Entry::Writing& writing = *entry.writing_;
+    RemoveValue(writing.expected, storage);
+    std::erase_if(writing.reported,
+                  [&](const Entry::Early& early) { return early.storage == storage; });
+    // Of a block that is open again the record is still that of the version before.
+    if (RemoveValue(writing.recorded_on, storage)) {
+      PersistRecord(writing.recorded, writing.recorded_on);
+      digests_.Remove(storage, writing.recorded);
+    }
+  }
   const bool counted = RemoveValue(entry.replicas_, storage);
   if (counted) {
     PersistReplicas(entry);

@@ -209,6 +209,7 @@ class BlockMap {
   bool AddReplica(Entry& entry, uint32_t storage);
   bool DropReplica(Entry& entry, uint32_t storage);  // also from the pipeline and record 'n'
   void PersistReplicas(const Entry& entry);
+  void PersistRecord(const BlockVersion& version, std::span<const uint32_t> storages);
   static BlockVersion VersionOf(const Entry& entry) {
     return {entry.id_, entry.stamp_, entry.length_};
   }

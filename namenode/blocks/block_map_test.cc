@@ -379,6 +379,11 @@ TEST_F(BlockMapTest, BothRecordsOfAReplicaReachLevelDbTogether) {
   ReportCorrupt(2);
   EXPECT_THAT(Recorded(), ElementsAre(1));
   Report(4, Closed(1001, 100), Finalized(1001, 100));
+  blocks_.Reopen(Version(1001, 100));
+  blocks_.ReplicaGone(4, kBlock);  // of the version before, which the record still is
+  EXPECT_THAT(Recorded(), ElementsAre(1));
+  blocks_.Commit(Version(1001, 100));
+  EXPECT_THAT(Recorded(), ElementsAre(1));
   Report(3, Closed(1002, 120), Finalized(1002, 120));  // the others' version is an older one
   blocks_.Remove(kBlock);
   EXPECT_THAT(Recorded(), IsEmpty());
