@@ -4,6 +4,7 @@
 // Abseil being instrumented. Every member behind a lock says ABSL_GUARDED_BY(mu_).
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <mutex>
 #include <shared_mutex>
@@ -58,11 +59,28 @@ class CondVar {
   std::condition_variable cv_;
 };
 
+// Whoever wants it exclusively waits only for those who share it already: std::shared_mutex lets
+// further ones in meanwhile, so that on a machine of many cores, where somebody always reads, a
+// writer might wait for ever. Not to be shared twice by one thread.
 class ABSL_LOCKABLE SharedMutex {
  public:
-  void lock() ABSL_EXCLUSIVE_LOCK_FUNCTION() { mu_.lock(); }
+  void lock() ABSL_EXCLUSIVE_LOCK_FUNCTION() {
+    waiting_.fetch_add(1, std::memory_order_relaxed);
+    {
+      const std::lock_guard<std::mutex> turn(turnstile_);
+      mu_.lock();
+    }
+    waiting_.fetch_sub(1, std::memory_order_relaxed);
+  }
   void unlock() ABSL_UNLOCK_FUNCTION() { mu_.unlock(); }
-  void lock_shared() ABSL_SHARED_LOCK_FUNCTION() { mu_.lock_shared(); }
+  void lock_shared() ABSL_SHARED_LOCK_FUNCTION() {
+    if (waiting_.load(std::memory_order_relaxed) == 0) {
+      mu_.lock_shared();
+      return;
+    }
+    const std::lock_guard<std::mutex> turn(turnstile_);  // behind who waits
+    mu_.lock_shared();
+  }
   void unlock_shared() ABSL_UNLOCK_FUNCTION() { mu_.unlock_shared(); }
 
   // Tell the analysis what it cannot follow: that this runs under the lock, as a lambda or a
@@ -71,6 +89,8 @@ class ABSL_LOCKABLE SharedMutex {
   void AssertReaderHeld() const ABSL_ASSERT_SHARED_LOCK() {}
 
  private:
+  std::atomic<int> waiting_ = 0;  // for it alone; only a hint
+  std::mutex turnstile_;          // held while waiting for mu_ when somebody wants that alone
   std::shared_mutex mu_;
 };
 
