@@ -72,7 +72,10 @@ class Reader {
     for (const Candidate& candidate : candidates_) {
       if (extent_.cluster_id.empty()) extent_.cluster_id = candidate.cluster_id;
     }
-    if (!candidates_.empty()) extent_.first = candidates_.front().first;
+    if (!candidates_.empty()) {
+      extent_.first = candidates_.front().first;
+      extent_.newest_first = candidates_.back().first;
+    }
     return extent_;
   }
 

@@ -44,7 +44,10 @@ struct JournalVisitor {
 
 struct JournalExtent {
   TxId first = kNoTx;  // oldest edit that is kept, or would be; kNoTx: no segment
-  TxId last = kNoTx;   // newest that can be read; kNoTx: none
+  TxId last = kNoTx;   // newest of those wanted that can be read; kNoTx: none
+  // Where the newest segment begins, whether or not an edit of it can be read: what comes before
+  // was in the others. kNoTx: no segment.
+  TxId newest_first = kNoTx;
   std::string cluster_id;
 };
 

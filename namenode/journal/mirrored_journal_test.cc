@@ -13,6 +13,7 @@
 #include "common/testing/wrapped_file_system.h"
 #include "namenode/journal/journal_reader.h"
 #include "namenode/journal/segment.h"
+#include "namenode/journal/segment_files.h"
 
 namespace cairn::namenode {
 namespace {
@@ -121,6 +122,35 @@ TEST_F(MirroredJournalTest, AnEditIsDurableOnceEveryCopyHasIt) {
   listening.reset();
   ASSERT_OK(Open());
   EXPECT_EQ(replayed_, 20u);
+}
+
+// A power cut as a segment began: the copy has all that was before, though none of it is wanted.
+TEST_F(MirroredJournalTest, ACopyWhoseNewestSegmentIsTornAtItsBeginningIsBroughtUp) {
+  const auto newest = [this](const std::string& directory) {
+    std::string found;
+    for (const std::string& name : *fs_.List(directory)) {
+      if (ParseSegmentName(name).has_value()) found = std::max(found, name);
+    }
+    return directory + "/" + found;
+  };
+  ASSERT_OK(Open());
+  const std::string before = newest("/a/journal");
+  while (newest("/a/journal") == before) Append(1);
+  const uint64_t last = ToInt(journal_->last_appended());
+  journal_.reset();
+  Flip(newest("/a/journal"), kJournalBlockBytes + 30);
+  uint64_t replayed = last - 1;
+  auto opened = OpenMirroredJournal(files_, clock_, options_, {"/a/journal", "/b/journal"},
+                                    TxId{last - 1}, TxId{last}, [&](TxId txid, absl::string_view) {
+                                      EXPECT_EQ(ToInt(txid), ++replayed);
+                                      return absl::OkStatus();
+                                    });
+  ASSERT_OK(opened.status());
+  EXPECT_EQ(replayed, last);
+  journal_ = *std::move(opened);
+  Append(3);
+  EXPECT_EQ(LastIn("/a/journal"), last + 3);
+  EXPECT_EQ(LastIn("/b/journal"), last + 3);
 }
 
 TEST_F(MirroredJournalTest, ACopyThatFailsIsDroppedAndABringUpMendsIt) {

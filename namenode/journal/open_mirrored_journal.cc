@@ -35,7 +35,7 @@ struct Survey {
   std::string directory;
   bool empty = false;  // no segment with edits
   TxId first = kNoTx;  // of its oldest segment
-  TxId last = kNoTx;   // first - 1 if there is no edit
+  TxId last = kNoTx;   // if the newest has no edit: the one before it
   std::vector<JournalDamage> damage;
   TxId compared_from = kNoTx;
   std::vector<uint32_t> crcs;  // of the edits from compared_from on
@@ -72,7 +72,8 @@ absl::StatusOr<Survey> Look(FileSystem& fs, const std::string& directory, TxId f
   RETURN_IF_ERROR(extent.status());
   survey.empty = extent->first == kNoTx;
   survey.first = extent->first;
-  survey.last = std::max(extent->last, TxId{std::max<uint64_t>(ToInt(extent->first), 1) - 1});
+  survey.last =
+      std::max(extent->last, TxId{std::max<uint64_t>(ToInt(extent->newest_first), 1) - 1});
   if (!survey.empty && !cluster_id.empty() && extent->cluster_id != cluster_id) {
     return absl::FailedPreconditionError(absl::StrCat("journal ", directory, " belongs to cluster ",
                                                       extent->cluster_id, ", this namenode to ",
