@@ -5,7 +5,7 @@ namespace cairn {
 
 // From now on protobuf's own errors (a text that is not UTF-8, a required field left out) are lines
 // of the log, few however many there are: each is at the will of whoever sends the message.
-// Idempotent; any thread.
+// Idempotent; before other threads use protobuf.
 void LogProtobufErrors();
 
 }  // namespace cairn

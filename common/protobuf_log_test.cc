@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "common/io/file_system.h"
 #include "common/logging.h"
@@ -41,7 +42,8 @@ TEST_F(ProtobufLogTest, AnyNumberOfErrorsIsOneShortLineOfTheLog) {
   EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
   const std::string log = Logged();
   // None when the test is repeated in one process: the limit is per period.
-  EXPECT_LE(std::count(log.begin(), log.end(), '\n'), 1);
+  static bool first = true;
+  EXPECT_EQ(std::count(log.begin(), log.end(), '\n'), std::exchange(first, false) ? 1 : 0);
   EXPECT_LT(log.size(), 600u);
 }
 

@@ -32,15 +32,21 @@ absl::StatusOr<BlockId> FullReportTracker::Begin(uint32_t storage, uint64_t sess
   return found->second.reached;
 }
 
-void FullReportTracker::Advance(uint32_t storage, BlockId last_block) {
+void FullReportTracker::Advance(uint32_t storage, uint64_t session, BlockId last_block) {
   MutexLock lock(mu_);
   const auto found = storages_.find(storage);
-  if (found == storages_.end()) return;
+  if (found == storages_.end() || found->second.session != session) return;
   ++found->second.next_part;
   found->second.reached = last_block;
 }
 
-void FullReportTracker::End(uint32_t storage) {
+void FullReportTracker::End(uint32_t storage, uint64_t session) {
+  MutexLock lock(mu_);
+  const auto found = storages_.find(storage);
+  if (found != storages_.end() && found->second.session == session) storages_.erase(found);
+}
+
+void FullReportTracker::Drop(uint32_t storage) {
   MutexLock lock(mu_);
   storages_.erase(storage);
 }

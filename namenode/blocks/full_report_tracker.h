@@ -31,10 +31,12 @@ class FullReportTracker {
   // kAborted: that part is not the next one, or too much changed meanwhile; "register again".
   absl::StatusOr<BlockId> Begin(uint32_t storage, uint64_t session, uint64_t report_id,
                                 uint32_t part) ABSL_LOCKS_EXCLUDED(mu_);
-  // The part is processed; its list reached up to `last_block`.
-  void Advance(uint32_t storage, BlockId last_block) ABSL_LOCKS_EXCLUDED(mu_);
-  // The last part is processed, or the storage's datanode registered anew.
-  void End(uint32_t storage) ABSL_LOCKS_EXCLUDED(mu_);
+  // The part is processed; its list reached up to `last_block`. No effect on another session's.
+  void Advance(uint32_t storage, uint64_t session, BlockId last_block) ABSL_LOCKS_EXCLUDED(mu_);
+  // The last part is processed. No effect on another session's.
+  void End(uint32_t storage, uint64_t session) ABSL_LOCKS_EXCLUDED(mu_);
+  // The storage's datanode registered anew.
+  void Drop(uint32_t storage) ABSL_LOCKS_EXCLUDED(mu_);
 
   // A report of changes named `block`. No effect while no full report of the storage is coming in.
   void NoteChange(uint32_t storage, BlockId block) ABSL_LOCKS_EXCLUDED(mu_);

@@ -22,22 +22,33 @@ class FullReportTrackerTest : public ::testing::Test {
 
 TEST_F(FullReportTrackerTest, PartsFollowOneAnother) {
   EXPECT_THAT(Begin(0), IsOkAndHolds(BlockId{0}));
-  tracker_.Advance(kStorage, BlockId{50});
+  tracker_.Advance(kStorage, 1, BlockId{50});
   EXPECT_THAT(Begin(1), IsOkAndHolds(BlockId{50}));
   EXPECT_THAT(Begin(1), IsOkAndHolds(BlockId{50})) << "a part that failed is sent again";
-  tracker_.Advance(kStorage, BlockId{90});
+  tracker_.Advance(kStorage, 1, BlockId{90});
   EXPECT_THAT(Begin(2), IsOkAndHolds(BlockId{90}));
 }
 
 TEST_F(FullReportTrackerTest, AMissingPartOrAnotherReportOrSessionIsRefused) {
   EXPECT_THAT(Begin(1), StatusIs(absl::StatusCode::kAborted));
   EXPECT_OK(Begin(0));
-  tracker_.Advance(kStorage, BlockId{50});
+  tracker_.Advance(kStorage, 1, BlockId{50});
   EXPECT_THAT(Begin(2), StatusIs(absl::StatusCode::kAborted));
   EXPECT_THAT(Begin(1, 8), StatusIs(absl::StatusCode::kAborted));
   EXPECT_THAT(Begin(1, 7, 2), StatusIs(absl::StatusCode::kAborted));
-  tracker_.End(kStorage);
+  tracker_.End(kStorage, 1);
   EXPECT_THAT(Begin(1), StatusIs(absl::StatusCode::kAborted));
+}
+
+TEST_F(FullReportTrackerTest, AFormerSessionsLateEndLeavesTheNewOnesReportAlone) {
+  EXPECT_OK(Begin(0, 7, 1));
+  EXPECT_OK(Begin(0, 8, 2));
+  tracker_.Advance(kStorage, 1, BlockId{50});
+  tracker_.End(kStorage, 1);
+  tracker_.Advance(kStorage, 2, BlockId{60});
+  EXPECT_THAT(Begin(1, 8, 2), IsOkAndHolds(BlockId{60}));
+  tracker_.Drop(kStorage);
+  EXPECT_THAT(Begin(1, 8, 2), StatusIs(absl::StatusCode::kAborted));
 }
 
 TEST_F(FullReportTrackerTest, ChangesAreRememberedFromPartZeroToTheEnd) {
@@ -55,7 +66,7 @@ TEST_F(FullReportTrackerTest, ChangesAreRememberedFromPartZeroToTheEnd) {
 
 TEST_F(FullReportTrackerTest, TooManyChangesEndTheReport) {
   EXPECT_OK(Begin(0));
-  tracker_.Advance(kStorage, BlockId{1});
+  tracker_.Advance(kStorage, 1, BlockId{1});
   for (uint64_t id = 1; id <= FullReportTracker::kMaxChanges + 1; ++id) {
     tracker_.NoteChange(kStorage, BlockId{id});
   }

@@ -234,8 +234,10 @@ std::vector<ClusterState::StorageRecord> ClusterState::RecordedAway(
     std::span<const uint32_t> storages) const {
   std::vector<StorageRecord> records;
   MutexLock lock(mu_);
+  const absl::Duration now = clock_.Monotonic();
   for (const uint32_t number : storages) {
     if (number >= storages_.size() || storages_[number].lost_from == BlockId{}) continue;
+    if (IsAway(number, now)) continue;  // named by a client who should know better
     const Storage& storage = storages_[number];
     records.push_back(
         {number, storage.uuid, storage.datanode_uuid, storage.type, /*given_up=*/false});

@@ -12,6 +12,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "common/crash_point.h"
 #include "common/status_macros.h"
 #include "namenode/checkpoint/checkpoint.h"
 #include "namenode/journal/journal.h"
@@ -47,7 +48,7 @@ absl::StatusOr<std::string> ToPath(const Config& config, absl::string_view key,
   return std::string(path);
 }
 
-// What a format may not find, and with `force` deletes.
+// What a format deletes, if it may.
 std::vector<std::string> PartsOf(const std::string& directory,
                                  const std::vector<std::string>& journals) {
   std::vector<std::string> parts = journals;
@@ -150,7 +151,8 @@ absl::StatusOr<StorageVersion> FormatStorage(FileSystem& fs, Clock& clock,
   // VERSION goes first and comes last: in between the directory counts as not formatted, and the
   // file that becomes VERSION says that whatever is there is a format's.
   if (fs.Exists(VersionFile(directory))) {
-    RETURN_IF_ERROR(fs.Remove(VersionFile(directory)));
+    RETURN_IF_ERROR(fs.Rename(VersionFile(directory), FormatFile(directory)));
+    CRASH_POINT("format_version_taken");
     RETURN_IF_ERROR(fs.SyncDirectory(directory));
   }
   const auto now_ms = static_cast<uint64_t>(absl::ToUnixMillis(clock.Now()));

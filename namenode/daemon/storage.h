@@ -59,11 +59,11 @@ absl::Status RaiseVersion(FileSystem& fs, const std::string& directory);
 absl::StatusOr<std::string> StorageDirectory(const Config& config);
 // Of the journal: the one in dfs.namenode.name.dir, then one in each of dfs.namenode.edits.dir.
 absl::StatusOr<std::vector<std::string>> JournalDirectories(const Config& config);
-// kInvalidArgument: no whole number of the journal's blocks.
 // Keeps another namenode out of the places of the copies beyond the one in `directory`, which has a
 // lock of its own: they may have been given to it as well. kFailedPrecondition: one is there.
 absl::StatusOr<std::vector<std::unique_ptr<File>>> LockJournals(
     FileSystem& fs, const std::string& directory, const std::vector<std::string>& journals);
+// kInvalidArgument: no whole number of the journal's blocks.
 absl::StatusOr<uint64_t> JournalSegmentBytes(const Config& config);
 
 }  // namespace cairn::namenode

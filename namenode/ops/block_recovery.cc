@@ -293,6 +293,12 @@ Outcome<Nothing> NamenodeImpl::UpdatePipeline(const Caller& caller, absl::string
           return MakeFsError(FsError::kIo,
                              absl::StrCat(BlockName(last), " is not under construction"));
         }
+        if (storage_uuids.size() > options_.max_replication) {
+          return MakeFsError(
+              FsError::kIllegalArgument,
+              absl::StrCat(storage_uuids.size(), " storages of one block, more than ",
+                           options_.max_replication));
+        }
         std::vector<uint32_t> targets = NumbersOf(storage_uuids);
         RecordThere(targets);
         edit::UpdateLastBlock& update = *attempt.NewEdit().mutable_update_last_block();

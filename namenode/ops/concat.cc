@@ -2,6 +2,11 @@
 #include "namenode/core/run.h"
 
 namespace cairn::namenode {
+namespace {
+
+constexpr size_t kLoadedTogether = 256;
+
+}  // namespace
 
 Outcome<Nothing> NamenodeImpl::Concat(const Caller& caller, absl::string_view target_text,
                                       const std::vector<std::string>& sources) {
@@ -37,13 +42,15 @@ Outcome<Nothing> NamenodeImpl::Concat(const Caller& caller, absl::string_view ta
         absl::flat_hash_set<InodeId> seen{target.id};
         edit::Concat change;
         change.set_target(ToInt(target.id));
-        bool missing = false;
+        size_t missing = 0;
         for (const Path& path : paths) {
           const absl::StatusOr<Resolved> source_at = attempt.ResolveExisting(path);
-          // All that is not in memory is asked for at once, not a source for each attempt.
-          missing = missing || source_at.status() == View::NotLoaded();
-          if (missing && !source_at.ok()) continue;
-          RETURN_IF_ERROR(source_at.status());
+          // What is not in memory is asked for many at a time, not a source for each attempt.
+          if (source_at.status() == View::NotLoaded()) {
+            if (++missing == kLoadedTogether) return View::NotLoaded();
+            continue;
+          }
+          if (!source_at.ok()) return missing > 0 ? View::NotLoaded() : source_at.status();
           const Inode& source = *source_at->target();
           const absl::string_view name = ForMessage(path.text);
           if (source.is_directory() || source.is_open()) {
@@ -79,7 +86,7 @@ Outcome<Nothing> NamenodeImpl::Concat(const Caller& caller, absl::string_view ta
           blocks += source.file->blocks.size();
           change.add_sources(ToInt(source.id));
         }
-        if (missing) return View::NotLoaded();
+        if (missing > 0) return View::NotLoaded();
         if (blocks > options_.max_blocks_per_file) return too_many(blocks);
         attempt.NewEdit().mutable_concat()->Swap(&change);
         attempt.Commit();

@@ -14,7 +14,8 @@ absl::StatusOr<std::string> NameToStartAfter(View& view, absl::string_view text)
   const absl::StatusOr<Path> path = ParsePath(text);
   if (path.ok()) {
     const absl::StatusOr<Resolved> at = view.Resolve(*path, View::IfBlocked::kMissing);
-    if (at.ok() && at->exists()) return std::string(at->leaf());
+    // The root has no name that an entry could follow.
+    if (at.ok() && at->exists() && !at->leaf().empty()) return std::string(at->leaf());
   }
   return MakeFsError(FsError::kListingStartGone,
                      absl::StrCat("Can't find startAfter ", ForMessage(text)));

@@ -188,6 +188,7 @@ TEST_F(ReadTest, AListingMayGoOnAfterAnInodesPath) {
   EXPECT_THAT(page(b), IsFsError(FsError::kListingStartGone));
   EXPECT_THAT(page("/.reserved/.inodes/nonsense"), IsFsError(FsError::kListingStartGone));
   EXPECT_THAT(page("/d//b"), IsFsError(FsError::kListingStartGone));
+  EXPECT_THAT(page("/"), IsFsError(FsError::kListingStartGone)) << "it has no name";
 }
 
 TEST_F(ReadTest, AListingMayCarryLocations) {

@@ -49,7 +49,7 @@ absl::StatusOr<DigestAnswer> NamenodeImpl::ReportDigests(const DigestReport& rep
   RETURN_IF_ERROR(reporter.Process(report.others));
   DigestAnswer answer = CompareDigests(storage, report.shift, report.buckets);
   if (answer.result == DigestAnswer::Result::kCompared && answer.differing.empty()) {
-    full_reports_.End(storage);
+    full_reports_.End(storage, report.session);
     cluster_.SetReported(storage, report.session);
   }
   turn.Done();

@@ -70,7 +70,7 @@ absl::StatusOr<DatanodeWelcome> NamenodeImpl::Register(const DatanodeRegistratio
   for (const StorageInfo& storage : node.storages) {
     if (const auto number = cluster_.NumberOf(storage.uuid)) storages.push_back(*number);
   }
-  for (const uint32_t storage : storages) full_reports_.End(storage);
+  for (const uint32_t storage : storages) full_reports_.Drop(storage);
   invalidations_.Close(cluster_.StoragesOf(node.datanode_uuid), session);
   invalidations_.Open(storages, session);
   orders_.Clear(node.datanode_uuid);
@@ -213,10 +213,10 @@ absl::Status NamenodeImpl::ReportReplicas(const ReplicasReport& report) {
     RETURN_IF_ERROR(reporter.DropMissing(after, up_to, report.replicas, changed));
   }
   if (report.last) {
-    full_reports_.End(storage);
+    full_reports_.End(storage, report.session);
     cluster_.SetReported(storage, report.session);
   } else {
-    full_reports_.Advance(storage, reached);
+    full_reports_.Advance(storage, report.session, reached);
   }
   turn.Done();
   return absl::OkStatus();

@@ -289,9 +289,8 @@ void LevelDbStore::EndEdit(TxId txid) {
 void LevelDbStore::MaybeFreeze() {
   PublishSizes();
   // In the middle of an edit or a group the tail is not a state that may be made durable.
-  if (!inside_edit_ && groups_ == 0 && active_->tail.bytes() >= options_.tail_bytes &&
-      frozen_ == nullptr)
-    Freeze();
+  const bool may = !inside_edit_ && groups_ == 0 && frozen_ == nullptr;
+  if (may && active_->tail.bytes() >= options_.tail_bytes) Freeze();
 }
 
 void LevelDbStore::PublishSizes() {

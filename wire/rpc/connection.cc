@@ -542,7 +542,8 @@ void Connection::Account(size_t now, size_t& accounted, std::atomic<int64_t>& al
   const auto change = static_cast<int64_t>(now) - static_cast<int64_t>(accounted);
   accounted = now;
   const int64_t before = all.fetch_add(change, std::memory_order_relaxed);
-  if (change > 0 && before + change > static_cast<int64_t>(limit)) {
+  if (change > 0 && before + change > static_cast<int64_t>(limit) &&
+      now > core_->options.connection_share_bytes) {
     core_->stats.connections_refused.fetch_add(1, std::memory_order_relaxed);
     Close();
   }

@@ -560,6 +560,7 @@ TEST_F(RpcServerTest, ClientsThatTakeNoAnswersShareALimit) {
 TEST_F(RpcServerTest, AnswersBehindTheGateCountAsUnsent) {
   RpcServerOptions options;
   options.max_unsent_answer_bytes = 100'000;
+  options.connection_share_bytes = 50'000;
   Start(options);
   const std::string ticket = absl::StrCat("5", std::string(60'000, ' '));
   RawClient first = Established();
@@ -569,8 +570,14 @@ TEST_F(RpcServerTest, AnswersBehindTheGateCountAsUnsent) {
   second.Call(2, "at", ticket);
   EXPECT_TRUE(second.ClosedByServer());
   EXPECT_EQ(stats().connections_refused.load(), 1u);
+  // Who holds little is let be, though the others hold all there is.
+  RawClient third = Established();
+  third.Call(3, "at", absl::StrCat("5", std::string(45'000, ' ')));
+  EVENTUALLY(stats().unsent_answer_bytes.load() > 105'000);
   gate_.MoveTo(5);
   EXPECT_EQ(first.ReadAnswer().first, 1);
+  EXPECT_EQ(third.ReadAnswer().first, 3);
+  EXPECT_EQ(stats().connections_refused.load(), 1u);
   EVENTUALLY(stats().unsent_answer_bytes.load() == 0);
 }
 
@@ -596,11 +603,12 @@ TEST_F(RpcServerTest, FirstBytesThatAreNoWholePreambleHaveTheHeaderTimeoutToo) {
   Start();
   RawClient first = Connect();  // on one I/O thread each
   RawClient second = Connect();
-  EVENTUALLY(stats().open_connections.load() == 2);
+  for (RawClient* const client : {&first, &second}) client->Send(kSimplePreamble.substr(0, 1));
+  EVENTUALLY(stats().partial_request_bytes.load() == 2);
   clock_.Advance(absl::Seconds(6));
   RawClient slow = Connect();
   slow.Send(kSimplePreamble.substr(0, 3));
-  EVENTUALLY(stats().partial_request_bytes.load() == 3);
+  EVENTUALLY(stats().partial_request_bytes.load() == 5);
   clock_.Advance(absl::Seconds(5));
   EXPECT_TRUE(first.ClosedByServer());
   EXPECT_TRUE(second.ClosedByServer());
