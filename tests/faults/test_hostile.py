@@ -339,8 +339,9 @@ class Floods(Hostile):
             for thread in threads:
                 thread.start()
             time.sleep(1)
-            busy = self.work()
+            # Before the work, which may outlast the time that a beginning has.
             alive = sum(thread.is_alive() for thread in threads)
+            busy = self.work()
             until = began + HEADER_SECONDS * 1.5 * env.SLOW
             for thread in threads:
                 thread.join(max(0, until - time.monotonic()))

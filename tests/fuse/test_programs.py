@@ -3,13 +3,14 @@
 import json
 import os
 import shutil
+import signal
 import unittest
 
 from clients.test_python_package import PACKAGES
 from fuse import test_mount
 from fuse.test_mount import read, shell, write
 from harness import env, venv
-from harness.cluster import run
+from harness.cluster import Failed, run
 
 
 def needs(*programs):
@@ -18,6 +19,8 @@ def needs(*programs):
 
 
 class Programs(test_mount.OnAMount):
+    limit_seconds = 3600 if env.LONG else 240
+
     @needs("git")
     def test_git(self):
         """clone, check, commit, collect"""
@@ -117,12 +120,14 @@ class Programs(test_mount.OnAMount):
         os.utime(f"{source}/d1/f1", (1_500_000_000, 1_500_000_000))
         bring = 'rsync -a --delete "$3" "$1/" "$2/tree/"; diff -r "$1" "$2/tree"'
         shell(bring, source, there, "--stats")
-        for how in ("--no-inplace", "--inplace"):
+        for how, second, gone in (("--no-inplace", 1, 2), ("--inplace", 2, 10)):
             for i in range(0, 20, 3):
                 with open(f"{source}/d{i % 4}/f{i}", "r+b") as file:
                     file.seek(draw.randrange(100_000))
                     file.write(draw.randbytes(1000))
-            os.remove(f"{source}/d2/f{2 if how == '--inplace' else 6}")
+                # By whole seconds and size rsync tells whether a file has changed.
+                os.utime(f"{source}/d{i % 4}/f{i}", (1_600_000_000 + second,) * 2)
+            os.remove(f"{source}/d2/f{gone}")
             # By blocks that both have, as between machines, and not file by file.
             shell(f"{bring.replace('rsync', 'rsync --no-whole-file')}", source, there, how)
         changes = shell('rsync -ani --delete "$1/" "$2/tree/"', source, there).stdout
@@ -141,7 +146,7 @@ class Programs(test_mount.OnAMount):
                     --bs=4k --bssplit=4k/60:64k/30:128k/10 --numjobs=2 --fsync=200 --end_fsync=1 \
                     --verify=crc32c --verify_fatal=1 --do_verify=1 --randseed="$5" --minimal""",
                 *(there, size, engine, how, str(self.random().randrange(1 << 30))),
-                timeout=self.limit_seconds * env.SLOW,
+                timeout=self.limit_seconds,
             )
         # What a fresh process reads by the cluster's own ways is the same.
         for name in os.listdir(there):
@@ -159,7 +164,7 @@ class Programs(test_mount.OnAMount):
             test "$(wc -c <numbers)" = "$(wc -c <sorted)"
             rm numbers""",
             *(there, str(lines)),
-            timeout=3600,
+            timeout=self.limit_seconds,
         )
         self.assertEqual(os.listdir(there), ["sorted"])
 
@@ -177,7 +182,7 @@ class DataPrograms(test_mount.OnAMount):
         super().setUpClass()
 
     def python(self, script, *arguments):
-        return run([venv.python(PACKAGES), "-c", script, *arguments], timeout=200 * env.SLOW)
+        return run([venv.python(PACKAGES), "-c", script, *arguments], timeout=200)
 
     def test_a_duckdb_database_persists(self):
         there = self.directory()
@@ -216,8 +221,9 @@ class DataPrograms(test_mount.OnAMount):
             db.execute("INSERT INTO t VALUES (1000)")
             os.kill(os.getpid(), signal.SIGKILL)
         """
-        with self.assertRaises(Exception):
+        with self.assertRaises(Failed) as killed:
             self.python(script, path)
+        self.assertIn(f"\nexit status {-signal.SIGKILL}\n", str(killed.exception))
         ask = "import duckdb, sys; print(duckdb.connect(sys.argv[1]).execute('SELECT count(*), max(n) FROM t').fetchone())"
         self.assertEqual(self.python(ask, path).stdout.decode().strip(), "(20, 19)")
 
