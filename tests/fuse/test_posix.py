@@ -108,7 +108,7 @@ class Pjdfstest(test_mount.OnAMount):
         """{test case: [ok, FAILED or skipped, what it said more]}"""
         found, said = {}, []
         for line in out.splitlines():
-            result = re.fullmatch(r"(\w+(?:::\w+)+)\s+(ok|FAILED|skipped)", line.strip())
+            result = re.fullmatch(r"(\w+::.*\S)\s+(ok|FAILED|skipped)\s*", line)
             if result:
                 said = found[result[1]] = [result[2], ""]
             elif found and line.startswith("\t"):
