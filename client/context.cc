@@ -3,22 +3,24 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <span>
 #include <utility>
 
-#include "absl/random/random.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "client/path.h"
 #include "client/pipeline.h"
+#include "common/random_bytes.h"
 
 namespace cairn::client {
 namespace {
 
 // The form that HDFS's own clients use, so that server-side tools recognize it.
 std::string MakeClientName() {
-  absl::BitGen random;
-  return absl::StrCat("DFSClient_NONMAPREDUCE_", absl::Uniform<uint32_t>(random), "_",
-                      absl::Uniform<uint32_t>(random), "_", ::getpid());
+  std::array<uint32_t, 2> random = {};
+  FillRandom(std::as_writable_bytes(std::span(random)));
+  return absl::StrCat("DFSClient_NONMAPREDUCE_", random[0], "_", random[1], "_", ::getpid());
 }
 
 }  // namespace

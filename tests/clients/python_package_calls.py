@@ -157,6 +157,26 @@ def forked_child(url):
     return "done"
 
 
+def forked_children(url):
+    """What one has asked for is no answer to the other."""
+    connect(url).pipe("/parent", b"bytes")
+    names = ["/made_by_first", "/made_by_second"]
+    for name in names:
+        child = os.fork()
+        if child == 0:
+            try:
+                connect(url).mkdir(name)
+                os._exit(0)
+            finally:
+                os._exit(1)
+        assert os.waitpid(child, 0)[1] == 0
+    fs = connect(url)
+    assert [name for name in names if not fs.isdir(name)] == []
+    for name in ["/parent", *names]:
+        fs.rm(name, recursive=True)
+    return "done"
+
+
 def pandas_urls(url):
     import pandas as pd
 

@@ -70,6 +70,9 @@ class PythonPackage(Case):
     def test_a_forked_child_connects_anew(self):
         self.assertEqual(self.call("forked_child"), "done")
 
+    def test_forked_children_are_two_clients(self):
+        self.assertEqual(self.call("forked_children"), "done")
+
     def test_pandas_reads_and_writes_urls(self):
         self.assertEqual(self.call("pandas_urls"), "done")
 

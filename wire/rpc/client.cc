@@ -9,6 +9,7 @@
 #include <chrono>
 #include <exception>
 #include <latch>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -26,6 +27,7 @@
 #include "common/clock.h"
 #include "common/mutex.h"
 #include "common/net/io_threads.h"
+#include "common/random_bytes.h"
 #include "common/status_macros.h"
 #include "proto/hdfs/ipc.pb.h"
 #include "wire/parse_message.h"
@@ -95,7 +97,7 @@ class RpcClient::Impl : public std::enable_shared_from_this<RpcClient::Impl> {
         socket_(context),
         backoff_timer_(context),
         tick_timer_(context) {
-    for (uint8_t& byte : client_id_) byte = absl::Uniform<uint8_t>(random_);
+    FillRandom(std::as_writable_bytes(std::span(client_id_)));
   }
 
   void Submit(CallPtr call) ABSL_LOCKS_EXCLUDED(mu_);

@@ -6,8 +6,10 @@
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <string>
 #include <thread>
 #include <vector>
@@ -92,6 +94,37 @@ class RpcClientTest : public testing::Test {
   std::unique_ptr<RpcServer> server_;
   std::unique_ptr<RpcClient> client_;
 };
+
+// What a child draws; the parent has no threads.
+std::string ClientIdOfAChild() {
+  int ends[2];
+  CHECK(::pipe(ends) == 0) << errno;
+  const pid_t child = ::fork();
+  CHECK(child >= 0) << errno;
+  if (child == 0) {
+    IoThreads threads(1, "rpc-child");
+    const RpcClient client({.host = "127.0.0.1", .port = 1}, threads);
+    const ClientId& id = client.client_id();
+    ::_exit(::write(ends[1], id.data(), id.size()) == static_cast<ssize_t>(id.size()) ? 0 : 1);
+  }
+  ::close(ends[1]);
+  std::string id(sizeof(ClientId), '\0');
+  CHECK(::read(ends[0], id.data(), id.size()) == static_cast<ssize_t>(id.size())) << errno;
+  ::close(ends[0]);
+  int status = 0;
+  CHECK(::waitpid(child, &status, 0) == child && status == 0) << status;
+  return id;
+}
+
+// A server would answer the calls of one with what it has answered the other.
+TEST(RpcClientIdTest, ForkedChildrenHaveDifferentOnes) {
+  {
+    IoThreads threads(1, "rpc-parent");
+    const RpcClient client({.host = "127.0.0.1", .port = 1}, threads);
+  }
+  const std::string first = ClientIdOfAChild();
+  EXPECT_NE(first, ClientIdOfAChild());
+}
 
 TEST_F(RpcClientTest, CallsAreAnswered) {
   StartBoth();
