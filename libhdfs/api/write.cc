@@ -16,11 +16,13 @@ tSize hdfsWrite(hdfsFS, hdfsFile handle, const void* buffer, tSize length) {
       return absl::InvalidArgumentError(absl::StrCat("no buffer of ", length, " bytes"));
     }
     ASSIGN_OR_RETURN(const FilePtr file, FindForWriting(handle));
-    file->broken = true;  // unless it returns
-    const absl::Status written = file->out->Write(
-        std::span(static_cast<const std::byte*>(buffer), static_cast<size_t>(length)));
-    file->broken = false;
-    RETURN_IF_ERROR(written);
+    try {
+      RETURN_IF_ERROR(file->out->Write(
+          std::span(static_cast<const std::byte*>(buffer), static_cast<size_t>(length))));
+    } catch (...) {
+      file->broken = true;
+      throw;
+    }
     return length;
   });
 }
