@@ -33,6 +33,7 @@ class _FileInfo(ctypes.Structure):
 # name: (result, arguments)
 _SIGNATURES = {
     "hdfsNewBuilder": (c_void_p, []),
+    "hdfsFreeBuilder": (None, [c_void_p]),
     "hdfsBuilderSetNameNode": (None, [c_void_p, c_char_p]),
     "hdfsBuilderSetNameNodePort": (None, [c_void_p, c_uint16]),
     "hdfsBuilderSetUserName": (None, [c_void_p, c_char_p]),
@@ -76,8 +77,8 @@ def library():
     return lib
 
 
-def _error(path=None):
-    number = ctypes.get_errno()
+def _error(path=None, number=None):
+    number = ctypes.get_errno() if number is None else number
     cause = library().hdfsGetLastExceptionRootCause()
     text = os.strerror(number) if cause is None else cause.decode(errors="replace")
     return OSError(number, text, path) if path is not None else OSError(number, text)
@@ -88,6 +89,12 @@ def _check(result, path=None):
     if result is None or result == -1:
         raise _error(path)
     return result
+
+
+def _check_errno(number, what):
+    """The same of a function whose result is the errno."""
+    if number != 0:
+        raise _error(what, number)
 
 
 def _bytes(text):
@@ -113,15 +120,19 @@ class Cluster:
 
     def __init__(self, host="default", port=0, user=None, conf=None):
         lib = library()
-        builder = _check(lib.hdfsNewBuilder())
-        lib.hdfsBuilderSetNameNode(builder, _bytes(host))
-        lib.hdfsBuilderSetNameNodePort(builder, _in_range("port", port, 65535))
-        if user:
-            lib.hdfsBuilderSetUserName(builder, _bytes(user))
-        for key, value in (conf or {}).items():
-            lib.hdfsBuilderConfSetStr(builder, _bytes(key), _bytes(str(value)))
         self._lib = lib
-        self._fs = _check(lib.hdfsBuilderConnect(builder))
+        builder = _check(lib.hdfsNewBuilder())
+        try:
+            lib.hdfsBuilderSetNameNode(builder, _bytes(host))
+            lib.hdfsBuilderSetNameNodePort(builder, _in_range("port", port, 65535))
+            if user:
+                lib.hdfsBuilderSetUserName(builder, _bytes(user))
+            for key, value in (conf or {}).items():
+                _check_errno(lib.hdfsBuilderConfSetStr(builder, _bytes(key), _bytes(str(value))), key)
+        except BaseException:
+            lib.hdfsFreeBuilder(builder)
+            raise
+        self._fs = _check(lib.hdfsBuilderConnect(builder))  # which frees the builder in any case
 
     def close(self):
         if self._fs is not None:
@@ -224,7 +235,7 @@ class File:
             if _check(bytes_read, self.path) == 0:
                 break
             done += bytes_read
-        return ctypes.string_at(buffer, done)
+        return bytes(memoryview(buffer)[:done])  # string_at would take the length for a C int
 
     def write(self, data):
         data = bytes(data)
