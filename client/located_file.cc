@@ -1,5 +1,6 @@
 #include "client/located_file.h"
 
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -16,9 +17,8 @@ namespace {
 
 // A writer whose block has bytes but no reported location yet is about to have one.
 constexpr int kLastBlockTries = 3;
-constexpr absl::Duration kLastBlockPause = absl::Seconds(4);
-// A datanode tells the length from memory.
 constexpr absl::Duration kStampPause = absl::Milliseconds(100);
+// A datanode tells the length from memory.
 constexpr absl::Duration kReplicaPatience = absl::Seconds(3);
 
 std::optional<ContentsId> ContentsOf(const hdfs::LocatedBlocksProto& found, uint64_t length) {
@@ -32,8 +32,9 @@ std::optional<ContentsId> ContentsOf(const hdfs::LocatedBlocksProto& found, uint
 
 }  // namespace
 
-LocatedFile::LocatedFile(std::shared_ptr<ClientContext> context, std::string path)
-    : context_(std::move(context)), path_(std::move(path)) {}
+LocatedFile::LocatedFile(std::shared_ptr<ClientContext> context, std::string path,
+                         absl::Duration last_block_pause)
+    : context_(std::move(context)), path_(std::move(path)), last_block_pause_(last_block_pause) {}
 
 absl::StatusOr<hdfs::LocatedBlocksProto> LocatedFile::Fetch(uint64_t offset, uint64_t length) {
   hdfs::GetBlockLocationsRequestProto request;
@@ -125,8 +126,9 @@ absl::StatusOr<uint64_t> LocatedFile::VisibleLength(const hdfs::LocatedBlockProt
 }
 
 absl::Status LocatedFile::Refresh(bool patient) {
-  absl::Duration waited;
-  for (int attempt = 1;; ++attempt) {
+  int without_locations = 0;
+  std::optional<absl::Duration> stamp_patience;  // until when, once it is needed
+  while (true) {
     ASSIGN_OR_RETURN(const hdfs::LocatedBlocksProto found, FetchSame(0));
     uint64_t length = found.filelength();
     hdfs::LocatedBlockProto last;
@@ -134,22 +136,26 @@ absl::Status LocatedFile::Refresh(bool patient) {
     if (open_tail) {
       last = found.lastblock();
       if (last.locs().empty() && last.b().numbytes() > 0) {
-        if (attempt == kLastBlockTries || !patient) {
+        if (++without_locations == kLastBlockTries || !patient) {
           return absl::UnavailableError(
               absl::StrCat(path_, ": Could not obtain the last block locations."));
         }
-        absl::SleepFor(kLastBlockPause);
+        absl::SleepFor(last_block_pause_);
         continue;
       }
       if (!last.locs().empty()) {
         const absl::StatusOr<uint64_t> visible = VisibleLength(last, patient);
         // An append or a recovery has begun: the namenode knows the block's new stamp, and in a
         // moment the datanodes will.
-        if (GetFsError(visible.status()) == FsError::kReplicaNotFound && patient &&
-            waited < context_->options.read_retry_window) {
-          absl::SleepFor(kStampPause);
-          waited += kStampPause;
-          continue;
+        if (GetFsError(visible.status()) == FsError::kReplicaNotFound && patient) {
+          const absl::Duration now = context_->clock.Monotonic();
+          if (!stamp_patience.has_value()) {
+            stamp_patience = now + context_->options.read_retry_window;
+          }
+          if (now < *stamp_patience) {
+            absl::SleepFor(kStampPause);
+            continue;
+          }
         }
         if (!visible.ok()) {
           return absl::UnavailableError(absl::StrCat("Cannot obtain block length for ", path_, ": ",

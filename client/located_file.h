@@ -13,6 +13,7 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "client/context.h"
 #include "client/input_stream.h"
 #include "client/seen_blocks.h"
@@ -25,7 +26,9 @@ using BlockPtr = std::shared_ptr<const hdfs::LocatedBlockProto>;
 
 class LocatedFile {
  public:
-  LocatedFile(std::shared_ptr<ClientContext> context, std::string path);
+  // `last_block_pause`: between questions for the locations of a last block that has none.
+  LocatedFile(std::shared_ptr<ClientContext> context, std::string path,
+              absl::Duration last_block_pause = absl::Seconds(4));
 
   // Asks for the first stretch of blocks and the length; again: for what has changed. kUnavailable:
   // no datanode could tell the length of an open file; all that are silent have been waited for, or
@@ -62,6 +65,7 @@ class LocatedFile {
 
   const std::shared_ptr<ClientContext> context_;
   const std::string path_;
+  const absl::Duration last_block_pause_;
   mutable Mutex mu_;
   uint64_t length_ ABSL_GUARDED_BY(mu_) = 0;
   std::optional<ContentsId> contents_ ABSL_GUARDED_BY(mu_);

@@ -5,11 +5,14 @@
 #include <gtest/gtest.h>
 
 #include <set>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "client/rpc_channel.h"
+#include "common/fs_error.h"
+#include "common/testing/fake_clock.h"
 #include "common/testing/status_matchers.h"
 #include "proto/hdfs/client_datanode.pb.h"
 #include "proto/hdfs/client_namenode.pb.h"
@@ -18,13 +21,21 @@ namespace cairn::client {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::Pair;
 
 constexpr uint32_t kPorts[] = {1001, 1002};
 
-// One open file, with one block on two datanodes.
+// One open file, with one block on two datanodes, or on none of those that it knows.
+struct Told {
+  int calls = 0;
+  int without_locations_from = 1 << 20;  // from this call on
+  uint64_t known_bytes = 0;
+};
+
 class Namenode final : public RpcChannel {
  public:
+  explicit Namenode(Told& told) : told_(told) {}
   absl::Status Call(absl::string_view method, const google::protobuf::MessageLite&,
                     google::protobuf::MessageLite& response) override {
     if (method != "getBlockLocations") return absl::UnimplementedError(method);
@@ -37,7 +48,7 @@ class Namenode final : public RpcChannel {
     last.mutable_b()->set_poolid("BP-1");
     last.mutable_b()->set_blockid(7);
     last.mutable_b()->set_generationstamp(1007);
-    last.mutable_b()->set_numbytes(0);
+    last.mutable_b()->set_numbytes(told_.known_bytes);
     last.set_offset(0);
     last.set_corrupt(false);
     for (std::string* field :
@@ -46,7 +57,8 @@ class Namenode final : public RpcChannel {
           last.mutable_blocktoken()->mutable_service()}) {
       field->clear();
     }
-    for (const uint32_t port : kPorts) {
+    const bool shown = ++told_.calls < told_.without_locations_from;
+    for (const uint32_t port : shown ? std::span(kPorts) : std::span<const uint32_t>()) {
       hdfs::DatanodeIDProto& id = *last.add_locs()->mutable_id();
       id.set_ipaddr("127.0.0.1");
       id.set_hostname("node");
@@ -60,12 +72,18 @@ class Namenode final : public RpcChannel {
     response.ParseFromString(answer.SerializeAsString());
     return absl::OkStatus();
   }
+
+ private:
+  Told& told_;
 };
 
 struct Asked {
   std::set<uint16_t> hung;                       // never answers
   std::set<uint16_t> sluggish;                   // answers who waits for more than ten seconds
   std::vector<std::pair<uint16_t, bool>> calls;  // the port, and whether it was waited for
+  bool without_replica = false;                  // all of them
+  FakeClock* clock = nullptr;                    // moves so far with each question
+  absl::Duration takes;
 };
 
 class Datanodes final : public DatanodeRpc {
@@ -75,31 +93,39 @@ class Datanodes final : public DatanodeRpc {
                                                       absl::Duration patience) override {
     const bool waits = patience > absl::Seconds(10);
     asked_.calls.emplace_back(port, waits);
+    if (asked_.clock != nullptr) asked_.clock->Advance(asked_.takes);
     if (asked_.hung.contains(port) || (asked_.sluggish.contains(port) && !waits)) {
       return absl::DeadlineExceededError("no answer");
     }
-    return std::make_unique<Channel>();
+    return std::make_unique<Channel>(asked_.without_replica);
   }
 
  private:
   class Channel final : public RpcChannel {
    public:
+    explicit Channel(bool without_replica) : without_replica_(without_replica) {}
     absl::Status Call(absl::string_view, const google::protobuf::MessageLite&,
                       google::protobuf::MessageLite& response) override {
+      if (without_replica_) return MakeFsError(FsError::kReplicaNotFound, "of an older stamp");
       static_cast<hdfs::GetReplicaVisibleLengthResponseProto&>(response).set_length(42);
       return absl::OkStatus();
     }
+
+   private:
+    const bool without_replica_;
   };
   Asked& asked_;
 };
 
 class LocatedFileTest : public ::testing::Test {
  protected:
+  Told told_;
   Asked asked_;
-  LocatedFile file_{std::make_shared<ClientContext>(
-                        ClientOptions{}, "user", "fake:0", std::make_unique<Namenode>(),
-                        std::make_unique<Datanodes>(asked_), SystemClock()),
-                    "/f"};
+  FakeClock clock_;
+  LocatedFile file_{std::make_shared<ClientContext>(ClientOptions{}, "user", "fake:0",
+                                                    std::make_unique<Namenode>(told_),
+                                                    std::make_unique<Datanodes>(asked_), clock_),
+                    "/f", absl::Milliseconds(1)};
 };
 
 TEST_F(LocatedFileTest, ADatanodeThatHangsKeepsNobodyFromTheLengthThatAnotherTells) {
@@ -121,6 +147,26 @@ TEST_F(LocatedFileTest, WhoOnlyWantsToKnowTheLengthDoesNot) {
   asked_.sluggish = {1002};
   EXPECT_THAT(file_.Refresh(/*patient=*/false), StatusIs(absl::StatusCode::kUnavailable));
   EXPECT_THAT(asked_.calls, ElementsAre(Pair(1001, false), Pair(1002, false)));
+}
+
+TEST_F(LocatedFileTest, AStampThatNoDatanodeKnowsIsWaitedForAsLongAsTheClockSays) {
+  asked_.without_replica = true;
+  told_.known_bytes = 10;
+  asked_.clock = &clock_;
+  asked_.takes = ClientOptions{}.read_retry_window / 2;
+  EXPECT_THAT(file_.Refresh(), StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_EQ(told_.calls, 2) << "the questions themselves take time";
+}
+
+// Each kind of wait has its own end.
+TEST_F(LocatedFileTest, LocationsThatGoWhileAStampIsWaitedForAreNotWaitedForForEver) {
+  asked_.without_replica = true;
+  told_.known_bytes = 10;
+  told_.without_locations_from = 5;
+  const absl::Status status = file_.Refresh();
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_THAT(status.message(), HasSubstr("Could not obtain the last block locations"));
+  EXPECT_EQ(told_.calls, 4 + 3);
 }
 
 }  // namespace
