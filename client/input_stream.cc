@@ -236,9 +236,21 @@ absl::Status InputStream::Impl::Seek(uint64_t position) {
   return absl::OkStatus();
 }
 
+bool InputStream::Impl::HasNewStamp(const hdfs::LocatedBlockProto& block) {
+  const absl::StatusOr<BlockPtr> now = file_.BlockAt(block.offset(), /*fresh=*/false);
+  return !now.ok() || (*now)->b().generationstamp() != block.b().generationstamp();
+}
+
 absl::StatusOr<uint64_t> InputStream::Impl::RefreshLength() {
+  const uint64_t before = file_.length();
   RETURN_IF_ERROR(file_.Refresh());
-  return file_.length();
+  const uint64_t length = file_.length();
+  // After a cut the datanode still sends what it was asked for before, and an append may have put
+  // other bytes in their place.
+  if (current_.reader != nullptr && (length < before || HasNewStamp(*current_.block))) {
+    current_.reader = nullptr;
+  }
+  return length;
 }
 
 InputStream::InputStream(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

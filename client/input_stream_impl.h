@@ -66,6 +66,8 @@ class InputStream::Impl {
   // After all replicas failed: waits and forgets, or gives up with the reason.
   absl::Status NextRound(Rounds& rounds, uint64_t offset);
   void GiveBack(BlockReader& reader);
+  // Also true if that is not to be learned.
+  bool HasNewStamp(const hdfs::LocatedBlockProto& block);
   void Count(const BlockReader& reader, size_t bytes);
 
   const std::shared_ptr<ClientContext> context_;

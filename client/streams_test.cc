@@ -700,6 +700,20 @@ TEST_F(ChangedFileTest, NothingBehindACutThatWasSeenIsDelivered) {
   EXPECT_THAT(Next(5000), IsOkAndHolds(data_.substr(1000, 500)));
 }
 
+// Both in one look: the length tells of neither.
+TEST_F(ChangedFileTest, WhatIsAppendedAfterACutInTheSameBlockIsReadAnew) {
+  ASSERT_OK(WriteFile("/g", data_.substr(0, 300'000)));
+  ASSERT_OK_AND_ASSIGN(in_, fs_->Open("/g"));
+  EXPECT_THAT(Next(1000), IsOkAndHolds(data_.substr(0, 1000)));
+  cluster_.Cut("/g", 1500);
+  ASSERT_OK_AND_ASSIGN(auto out, fs_->Append("/g"));
+  ASSERT_OK(out->Write(data_.substr(500'000, 300'000)));
+  ASSERT_OK(out->Close());
+  EXPECT_EQ(cluster_.BlockCount("/g"), 1u);
+  EXPECT_THAT(in_->RefreshLength(), IsOkAndHolds(301'500u));
+  EXPECT_THAT(Next(301'500), IsOkAndHolds(cluster_.Contents("/g").substr(1000)));
+}
+
 TEST_F(StreamsTest, AMissingFileIsNotFound) {
   EXPECT_THAT(fs_->Open("/none").status(), StatusIs(absl::StatusCode::kNotFound));
   EXPECT_THAT(fs_->Open("relative").status(), StatusIs(absl::StatusCode::kInvalidArgument));
