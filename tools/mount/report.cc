@@ -20,6 +20,9 @@ std::string ShowSeconds(double seconds) {
                      : absl::StrFormat("%.1f s", seconds);
 }
 
+// A sum of seconds that has grown for weeks still shows what a call adds to it.
+std::string Exactly(double value) { return absl::StrFormat("%.15g", value); }
+
 std::string Label(absl::string_view value) {
   return absl::StrReplaceAll(value, {{"\\", "\\\\"}, {"\"", "\\\""}, {"\n", "\\n"}});
 }
@@ -47,9 +50,8 @@ absl::StatusOr<MountReport> ParseMountReport(absl::string_view json) {
                        .operations = {},
                        .errors = in.at("errors")};
     if (const auto stage = in.find("stage"); stage != in.end()) {
-      out.stage = {.directory = stage->at("directory"),
-                   .used = stage->at("used"),
-                   .most = stage->at("max")};
+      out.stage = {
+          .directory = stage->at("directory"), .used = stage->at("used"), .most = stage->at("max")};
     }
     for (const auto& [name, operation] : in.at("operations").items()) {
       out.operations[name] = ToOperation(operation, out.bounds.size());
@@ -104,7 +106,7 @@ void ShowMountMetrics(const MountReport& report, std::ostream& out) {
     out << "# HELP " << name << " " << help << "\n# TYPE " << name << " gauge\n"
         << name << "{" << source << "} " << value << "\n";
   };
-  gauge("cairn_fuse_uptime_seconds", "Since the mount began.", report.uptime_seconds);
+  gauge("cairn_fuse_uptime_seconds", "Since the mount began.", Exactly(report.uptime_seconds));
   gauge("cairn_fuse_open_files", "Files that somebody has open.", report.open_files);
   gauge("cairn_fuse_files_open_for_writing", "Of the open files.", report.files_open_for_writing);
   if (report.stage.has_value()) {
@@ -124,7 +126,7 @@ void ShowMountMetrics(const MountReport& report, std::ostream& out) {
           i < report.bounds.size() ? absl::StrFormat("%g", report.bounds[i]) : "+Inf";
       out << kSeconds << "_bucket" << labels << ",le=\"" << bound << "\"} " << calls << "\n";
     }
-    out << kSeconds << "_sum" << labels << "} " << operation.seconds << "\n"
+    out << kSeconds << "_sum" << labels << "} " << Exactly(operation.seconds) << "\n"
         << kSeconds << "_count" << labels << "} " << calls << "\n";
   }
   constexpr absl::string_view kErrors = "cairn_fuse_errors_total";

@@ -78,6 +78,17 @@ TEST(MountReportTest, MetricsAreCumulativeAndTheirLabelsEscaped) {
   }
 }
 
+TEST(MountReportTest, MetricsOfLongMountsAreNotRounded) {
+  MountReport report = Parsed();
+  report.uptime_seconds = 12345678.5;
+  report.operations.at("read").seconds = 1234567.000125;
+  std::ostringstream out;
+  ShowMountMetrics(report, out);
+  EXPECT_THAT(out.str(), HasSubstr("\"} 12345678.5\n"));
+  EXPECT_THAT(out.str(), HasSubstr("\"} 1234567.000125\n"));
+  EXPECT_THAT(out.str(), Not(HasSubstr("e+")));
+}
+
 TEST(MountReportTest, AnAnswerThatIsNotUnderstoodSaysWhatIsWrong) {
   EXPECT_THAT(ParseMountReport("").status().message(), HasSubstr("not understood"));
   EXPECT_THAT(ParseMountReport("{}").status().message(), HasSubstr("source"));
