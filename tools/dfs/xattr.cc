@@ -29,6 +29,16 @@ absl::StatusOr<std::optional<std::string>> PopValue(Shell& shell, absl::string_v
   return value;
 }
 
+// Takes `option` out of args(), wherever it is. False: it is not there.
+bool PopFlag(Shell& shell, absl::string_view option) {
+  std::vector<std::string>& args = shell.args();
+  const auto end = std::find(args.begin(), args.end(), "--");
+  const auto at = std::find(args.begin(), end, option);
+  if (at == end) return false;
+  args.erase(at);
+  return true;
+}
+
 // The name behind `option`; bad ones are bad usage.
 absl::StatusOr<std::optional<Xattr>> PopName(Shell& shell, absl::string_view option) {
   ASSIGN_OR_RETURN(const std::optional<std::string> text, PopValue(shell, option));
@@ -82,14 +92,16 @@ absl::Status RunGetfattr(Shell& shell) {
     if (!parsed.ok()) return UsageStatus(parsed.status().message());
     options.encoding = *parsed;
   }
-  RETURN_IF_ERROR(shell.TakeOptions({"R", "d"}, {}, 0, SIZE_MAX));
-  if (shell.Has("d")) options.wanted.reset();
-  if (!shell.Has("d") && !options.wanted.has_value()) {
+  const bool recursive = PopFlag(shell, "-R");
+  const bool all = PopFlag(shell, "-d");
+  RETURN_IF_ERROR(shell.TakeOptions({}, {}, 0, SIZE_MAX));
+  if (all) options.wanted.reset();
+  if (!all && !options.wanted.has_value()) {
     return UsageStatus("Must specify '-n name' or '-d' option.");
   }
   RETURN_IF_ERROR(CheckOnePath(shell.args().size()));
   return shell.ForEach(shell.args(), [&](PathItem& item) {
-    return Walk(shell, item, shell.Has("R"),
+    return Walk(shell, item, recursive,
                 [&](const PathItem& found, int) { return PrintXattrs(shell, found, options); });
   });
 }
