@@ -201,7 +201,10 @@ FACTS = [
     Row("-stat %y"),
     Row("-stat -x @/file"),
     Row("-stat -R @/dir"),
+    Row("-stat -R '%n %b' @/dir @/file"),
     Row("-stat '%n %b' -R @/dir @/file"),
+    Row("-stat -R '%n %b' -R @/dir @/file"),
+    Row("-stat -x '%n' @/file"),
     Row("-stat %b @/private/secret", user="bob"),
     *(
         Row(f"-test -{flag} @/{name}")

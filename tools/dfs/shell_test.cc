@@ -437,15 +437,23 @@ TEST_F(ShellTest, APathWithASlashAtItsEndIsNoFile) {
   EXPECT_EQ(ReadFile("there/a"), "one");
 }
 
-TEST_F(ShellTest, StatTakesItsFormatBeforeItsOptions) {
+TEST_F(ShellTest, StatTakesItsOptionsBeforeItsFormat) {
   WriteFile("d/a", "12345");
   WriteFile("d/b", "1");
   const std::string uri = "file://" + dir_.Path("d");
-  EXPECT_EQ(Run({"-stat", "%n %b", "-R", uri + "/a", uri + "/b"}), 0);
+  EXPECT_EQ(Run({"-stat", "%n %b", uri + "/a", uri + "/b"}), 0);
   EXPECT_EQ(out_.str(), "a 5\nb 1\n");
   out_.str("");
-  EXPECT_EQ(Run({"-stat", "%n", "-R", uri}), 0);
+  EXPECT_EQ(Run({"-stat", "-R", "%n", uri}), 0);
   EXPECT_EQ(out_.str(), "d\na\nb\n");
+  out_.str("");
+  EXPECT_EQ(Run({"-stat", "-R", "%n", "-R", uri}), 0);
+  EXPECT_EQ(out_.str(), "d\na\nb\n");
+  // Behind the format it is no path, and no option that counts.
+  out_.str("");
+  EXPECT_EQ(Run({"-stat", "%n", "-R", uri}), 0);
+  EXPECT_EQ(out_.str(), "d\n");
+  EXPECT_EQ(Run({"-stat", "-x", "%n", uri}), 255);
   EXPECT_EQ(Run({"-stat", "%n"}), 255);
   EXPECT_THAT(err_.str(), HasSubstr("-stat: Not enough arguments: expected 1 but got 0"));
 }

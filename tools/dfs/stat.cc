@@ -82,14 +82,16 @@ absl::StatusOr<bool> Passes(const std::string& flag, const PathItem& item) {
 
 absl::Status RunStat(Shell& shell) {
   std::string format = "%y";
-  // Before the options, as in HDFS.
+  RETURN_IF_ERROR(shell.TakeOptions({"R"}, {}, 0, SIZE_MAX));
+  const bool recursive = shell.Has("R");
   if (!shell.args().empty() && absl::StrContains(shell.args()[0], '%')) {
     format = shell.args()[0];
     shell.args().erase(shell.args().begin());
   }
+  // As in HDFS: an -R behind the format is taken, and means nothing.
   RETURN_IF_ERROR(shell.TakeOptions({"R"}, {}, 1, SIZE_MAX));
   return shell.ForEach(shell.args(), [&](PathItem& top) {
-    return Walk(shell, top, shell.Has("R"), [&](const PathItem& item, int) {
+    return Walk(shell, top, recursive, [&](const PathItem& item, int) {
       shell.out() << FormatStat(format, item) << "\n";
       return absl::OkStatus();
     });
