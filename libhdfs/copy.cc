@@ -29,6 +29,30 @@ bool IsOneThing(const Place& a, const Place& b) {
          one->modified == other->modified;
 }
 
+uint64_t InodeOf(const Place& place, const std::string& path) {
+  const absl::StatusOr<client::FileStatus> status = place->Stat(path);
+  return status.ok() ? status->inode : 0;
+}
+
+// Whether `target`, of the same cluster, is `from` or below it. An inode has another name,
+// /.reserved/.inodes/ID, by which what is below it may be named too.
+bool IsWithin(const Place& from, const Place& target) {
+  if (target.path == from.path || from.path == "/" ||
+      absl::StartsWith(target.path, absl::StrCat(from.path, "/"))) {
+    return true;
+  }
+  constexpr absl::string_view kReserved = "/.reserved/";
+  if (!absl::StartsWith(from.path, kReserved) && !absl::StartsWith(target.path, kReserved)) {
+    return false;
+  }
+  const uint64_t inode = InodeOf(from, from.path);
+  if (inode == 0) return false;
+  for (std::string path = target.path; path.size() > 1; path = client::ParentPath(path)) {
+    if (InodeOf(target, path) == inode) return true;
+  }
+  return false;
+}
+
 // `to`, or the name of `from` in it.
 absl::StatusOr<Place> TargetOf(const Place& from, Place to) {
   const absl::StatusOr<client::FileStatus> status = to->Stat(to.path);
@@ -41,10 +65,8 @@ absl::StatusOr<Place> TargetOf(const Place& from, Place to) {
 }
 
 absl::Status RefuseItself(const Place& from, const Place& target) {
-  const bool below = target.path == from.path || from.path == "/" ||
-                     absl::StartsWith(target.path, absl::StrCat(from.path, "/"));
   const bool one_cluster = absl::EqualsIgnoreCase(from->authority(), target->authority());
-  if ((below && one_cluster) || IsOneThing(from, target)) {
+  if ((one_cluster && IsWithin(from, target)) || IsOneThing(from, target)) {
     return absl::InvalidArgumentError(
         absl::StrCat("cannot copy ", from.path, " to itself or into itself, ", target.path));
   }
