@@ -23,7 +23,8 @@ SeenBlocks::Last SeenBlocks::LastOf(const hdfs::LocatedBlocksProto& found) {
   return {.offset = last.offset(),
           .id = last.b().blockid(),
           .stamp = last.b().generationstamp(),
-          .contents = found.contents()};
+          .contents = found.contents(),
+          .open = IsOpen(found)};
 }
 
 bool SeenBlocks::IsLast(const hdfs::LocatedBlocksProto& found) const {
@@ -43,11 +44,25 @@ bool SeenBlocks::IsElsewhere(const hdfs::LocatedBlockProto& block, uint64_t byte
   return offset - seen_offset < seen.bytes;
 }
 
+bool SeenBlocks::IsWrittenAnew(const hdfs::LocatedBlockProto& block,
+                               const hdfs::LocatedBlocksProto& found) const {
+  if (!last_.has_value() || !last_->open || block.offset() != last_->offset) return false;
+  return std::any_of(found.blocks().begin(), found.blocks().end(),
+                     [&](const hdfs::LocatedBlockProto& other) {
+                       const auto seen = seen_.find(other.offset());
+                       return other.offset() < block.offset() && seen != seen_.end() &&
+                              seen->second.id == other.b().blockid();
+                     });
+}
+
 bool SeenBlocks::Contradicts(const hdfs::LocatedBlocksProto& found) const {
+  const auto contradicts = [&](const hdfs::LocatedBlockProto& block, uint64_t bytes) {
+    return IsElsewhere(block, bytes) && !IsWrittenAnew(block, found);
+  };
   for (const hdfs::LocatedBlockProto& block : found.blocks()) {
-    if (IsElsewhere(block, block.b().numbytes())) return true;
+    if (contradicts(block, block.b().numbytes())) return true;
   }
-  if (found.has_lastblock() && IsElsewhere(found.lastblock(), BytesOfLast(found))) return true;
+  if (found.has_lastblock() && contradicts(found.lastblock(), BytesOfLast(found))) return true;
   // Blocks before the last one get no other stamps: they have been replaced.
   return IsLast(found) && last_->contents != 0 && found.contents() != 0 &&
          last_->contents != found.contents();

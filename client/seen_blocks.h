@@ -8,9 +8,13 @@
 //   same file, also after an append, a concat or a cut   a block of another id where one was seen
 //   at least one block seen is where it was              is another file, or other contents
 //
-// A cut and an append after it are other contents as well, where the append began a block. Not told
-// apart: a file that was empty when last seen from any other; a change in place of blocks never
-// seen, together with an append.
+// A cut and an append after it are other contents as well, where the append began a block. But a
+// block that was open may have another id by now: its writer has lost it, and written the same
+// bytes as another. That is believed where an earlier block is seen to be the same.
+//
+// Not told apart: that, from a cut just before the block that was open, and an append; a file that
+// was empty when last seen from any other; a change in place of blocks never seen, together with an
+// append.
 //
 // Not thread-safe.
 #pragma once
@@ -49,11 +53,15 @@ class SeenBlocks {
     uint64_t id = 0;
     uint64_t stamp = 0;
     uint64_t contents = 0;  // the digest of all blocks; 0: the server tells none
+    bool open = false;
   };
 
   static Last LastOf(const hdfs::LocatedBlocksProto& found);  // which has one
   bool IsLast(const hdfs::LocatedBlocksProto& found) const;
   bool IsElsewhere(const hdfs::LocatedBlockProto& block, uint64_t bytes) const;
+  // `block` of `found` is where the one that was open was, and `found` shows one from before it.
+  bool IsWrittenAnew(const hdfs::LocatedBlockProto& block,
+                     const hdfs::LocatedBlocksProto& found) const;
 
   std::map<uint64_t, Seen> seen_;  // by offset in the file
   std::optional<Last> last_;       // of the file as it was found last

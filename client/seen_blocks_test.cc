@@ -109,7 +109,26 @@ TEST_F(SeenBlocksTest, OfAnOpenBlockReadersMayHaveSeenMoreThanTheNamenode) {
   EXPECT_TRUE(Believes(Told({{1}, {3, 0}}, 0, /*open=*/true))) << "nothing of it was seen";
   seen_.Note(At(100, {2, 60}));
   EXPECT_TRUE(Believes(Told({{1}, {2, 0, 5}}, 0, /*open=*/true)));
-  EXPECT_TRUE(seen_.Contradicts(Told({{1}, {3, 0}}, 0, /*open=*/true)));
+  EXPECT_TRUE(Believes(Told({{1}, {3, 0}}, 0, /*open=*/true))) << "written anew";
+}
+
+// The writer has abandoned the block, and written its bytes as another.
+TEST_F(SeenBlocksTest, ABlockThatWasOpenMayGetAnotherIdBehindTheSameBlocks) {
+  seen_.Note(Told({{1}, {2, 0}}, 0, /*open=*/true));
+  seen_.Note(At(100, {2, 60}));
+  EXPECT_TRUE(Believes(Told({{1}, {3, 0}}, 0, /*open=*/true)));
+  EXPECT_TRUE(Believes(Told({{1}, {3}}, 0))) << "finished meanwhile";
+  EXPECT_TRUE(seen_.Contradicts(Told({{7}, {3, 0}}, 0, /*open=*/true))) << "another file";
+  EXPECT_TRUE(seen_.Contradicts(Told({{1}, {3, 0}}, 1, /*open=*/true))) << "nothing tells";
+  seen_.Note(Told({{1}, {2}}, 0));
+  EXPECT_TRUE(seen_.Contradicts(Told({{1}, {3}}, 0))) << "it was finished";
+}
+
+// A log that has been put aside for a new one looks like that.
+TEST_F(SeenBlocksTest, AFirstBlockDoesNot) {
+  seen_.Note(Told({{1, 0}}, 0, /*open=*/true));
+  seen_.Note(At(0, {1, 60}));
+  EXPECT_TRUE(seen_.Contradicts(Told({{2, 0}}, 0, /*open=*/true)));
 }
 
 TEST_F(SeenBlocksTest, TheDigestTellsOfChangesInPlace) {
