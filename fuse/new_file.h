@@ -13,7 +13,7 @@
 namespace cairn::fuse {
 
 // Open for writing in the cluster. `mode`: the kernel has applied the umask. kAlreadyExists: the
-// name is taken; kNotFound: the directory has gone.
+// name is taken, also by a file that is being written; kNotFound: the directory has gone.
 absl::StatusOr<std::unique_ptr<client::OutputStream>> CreateEmpty(client::FileSystem& fs,
                                                                   const std::string& path,
                                                                   mode_t mode);

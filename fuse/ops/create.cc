@@ -40,8 +40,13 @@ void Create(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t mode,
       } else {
         RETURN_IF_ERROR(CompleteEmpty(*fs, **stream));  // no later close(2) would
       }
+      // Its reader is made later. Whoever finds bytes finds others than this open has.
+      handle->file().NoteFound({});
     } else if (absl::IsAlreadyExists(stream.status()) && (info->flags & O_EXCL) == 0) {
       ASSIGN_OR_RETURN(handle, OpenInstead(req, mount, fs, path, info->flags, status));
+      if (const auto contents = handle->contents(); contents.has_value()) {
+        handle->file().NoteFound(*contents);
+      }
     } else {
       return stream.status();
     }

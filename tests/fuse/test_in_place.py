@@ -319,6 +319,23 @@ class InPlace(test_mount.OnAMount):
             os.pread(older, 4096, 0)
         self.assertTrue(read(path) == data)
 
+    def test_what_the_descriptor_that_made_a_file_reads_is_not_kept_for_newer_ones(self):
+        path = self.directory() + "/f"
+        data = Bytes(self.random().randbytes(2 * BLOCK + 100))
+        (other,) = self.mounts(1)
+        there = other.point + self.in_cluster(path)
+        older = os.open(path, os.O_CREAT | os.O_RDONLY)
+        self.addCleanup(os.close, older)
+        write(there, data)
+        # Finds the file as it is now, as no open has.
+        self.assertEqual(os.pread(older, 1, 2 * BLOCK), data[2 * BLOCK : 2 * BLOCK + 1])
+        with open(there, "r+b", buffering=0) as file:
+            os.pwrite(file.fileno(), b"changed", 100)
+        data.put(100, b"changed")
+        with open(path, "rb", buffering=0):  # finds the new contents
+            os.pread(older, 4096, 0)
+        self.assertTrue(read(path) == data)
+
     def test_an_older_descriptor_goes_on_with_what_another_client_has_made_of_the_file(self):
         path = self.directory() + "/f"
         data = Bytes(self.random().randbytes(2 * BLOCK + 100))

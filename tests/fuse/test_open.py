@@ -24,6 +24,24 @@ class Opening(test_mount.OnAMount):
             out.write(b"by another client")
         self.assertEqual(os.pread(fd, 100, 0), b"by another client")
 
+    def test_a_name_that_another_client_is_writing_is_there(self):
+        """although the kernel believes that it is not"""
+        (late,) = self.mounts(1, "negative_timeout=60")
+        path = self.directory() + "/f"
+        there = late.point + self.in_cluster(path)
+        self.assertFalse(os.path.exists(there))
+        with open(path, "xb", buffering=0) as out:
+            out.write(b"begun")
+            os.fsync(out.fileno())
+            for flags in (os.O_WRONLY, os.O_RDONLY, os.O_RDWR):
+                self.assertErrno(errno.EEXIST, os.open, there, os.O_CREAT | os.O_EXCL | flags)
+            self.assertErrno(errno.EEXIST, os.mknod, there, stat.S_IFREG | 0o644)
+            fd = os.open(there, os.O_CREAT | os.O_RDONLY)
+            self.addCleanup(os.close, fd)
+            self.assertEqual(os.pread(fd, 100, 0), b"begun")
+            out.write(b", and ended")
+        self.assertEqual(self.cat(path), b"begun, and ended")
+
     def test_a_descriptor_reads_what_it_wrote(self):
         path = self.directory() + "/f"
         fd = os.open(path, os.O_RDWR | os.O_CREAT)
