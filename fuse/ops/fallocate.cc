@@ -36,7 +36,7 @@ void Fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, off_t len
                fuse_file_info* info) {
   const bool zeros = mode == kPunch || (mode & ~FALLOC_FL_KEEP_SIZE) == FALLOC_FL_ZERO_RANGE;
   if ((mode & ~FALLOC_FL_KEEP_SIZE) != 0 && !zeros) {
-    fuse_reply_err(req, EOPNOTSUPP);
+    Refuse(req, EOPNOTSUPP);
     return;
   }
   ServeInode(req, "fallocate", [&](Mount& mount, const ClientPtr& fs) -> absl::Status {

@@ -17,7 +17,7 @@ void Ioctl(fuse_req_t req, fuse_ino_t /*ino*/, unsigned int command, void* /*arg
            size_t out_bytes) {
   if (command != kMountStatusIoctl || (flags & FUSE_IOCTL_DIR) == 0 ||
       out_bytes != sizeof(MountStatusText)) {
-    fuse_reply_err(req, ENOTTY);
+    Refuse(req, ENOTTY);
     return;
   }
   const std::string text = StatusText(MountOf(req));

@@ -9,11 +9,11 @@
 namespace cairn::fuse {
 
 void Symlink(fuse_req_t req, const char* /*target*/, fuse_ino_t /*parent*/, const char* /*name*/) {
-  fuse_reply_err(req, EPERM);
+  Refuse(req, EPERM);
 }
 
 void Link(fuse_req_t req, fuse_ino_t /*ino*/, fuse_ino_t /*new_parent*/, const char* /*name*/) {
-  fuse_reply_err(req, EPERM);
+  Refuse(req, EPERM);
 }
 
 // Old clusters may have some.

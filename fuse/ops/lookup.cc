@@ -17,9 +17,10 @@ void Lookup(fuse_req_t req, fuse_ino_t parent, const char* name) {
       fuse_entry_param none{};
       none.entry_timeout = absl::ToDoubleSeconds(mount.settings().negative_life);
       if (none.entry_timeout > 0) {
+        mount.statistics().NoteError(ENOENT);
         fuse_reply_entry(req, &none);
       } else {
-        fuse_reply_err(req, ENOENT);
+        Refuse(req, ENOENT);
       }
       return absl::OkStatus();
     }

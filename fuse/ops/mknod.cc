@@ -14,7 +14,7 @@ namespace cairn::fuse {
 void Mknod(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t mode, dev_t /*device*/) {
   if (RefuseName(req, name)) return;
   if (!S_ISREG(mode)) {
-    fuse_reply_err(req, EPERM);
+    Refuse(req, EPERM);
     return;
   }
   Serve(req, "mknod", [&](Mount& mount, const ClientPtr& fs) -> absl::Status {

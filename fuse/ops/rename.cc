@@ -15,7 +15,7 @@ void Rename(fuse_req_t req, fuse_ino_t parent, const char* name, fuse_ino_t new_
             const char* new_name, unsigned int flags) {
   if (RefuseName(req, name) || RefuseName(req, new_name)) return;
   if ((flags & ~static_cast<unsigned int>(RENAME_NOREPLACE)) != 0) {
-    fuse_reply_err(req, EINVAL);  // RENAME_EXCHANGE, RENAME_WHITEOUT
+    Refuse(req, EINVAL);  // RENAME_EXCHANGE, RENAME_WHITEOUT
     return;
   }
   Serve(req, "rename", [&](Mount& mount, const ClientPtr& fs) -> absl::Status {

@@ -17,7 +17,7 @@ absl::Status Remove(client::FileSystem& fs, const std::string& path) {
 }
 
 // A directory in which only files are left that were unlinked while open is empty to everybody but
-// HDFS: they go one directory up. False: something else is in it, or nothing.
+// HDFS: they go one directory up. False: something else is in it.
 absl::StatusOr<bool> MoveHiddenUp(Mount& mount, const ClientPtr& fs, uint64_t parent,
                                   const std::string& path) {
   std::vector<uint64_t> hidden;
@@ -25,10 +25,14 @@ absl::StatusOr<bool> MoveHiddenUp(Mount& mount, const ClientPtr& fs, uint64_t pa
   while (true) {
     ASSIGN_OR_RETURN(const std::optional<client::FileStatus> entry, entries.Next());
     if (!entry.has_value()) break;
-    const bool ours = client::BaseName(entry->path) == HiddenName(entry->inode) &&
-                      mount.files().Find(entry->inode) != nullptr;
-    if (!ours) return false;
-    hidden.push_back(entry->inode);
+    const std::string name = HiddenName(entry->inode);
+    if (client::BaseName(entry->path) != name) return false;
+    if (mount.files().Find(entry->inode) != nullptr) {
+      hidden.push_back(entry->inode);
+      continue;
+    }
+    // Closed since the listing, or what a mount that was killed has left.
+    if (!absl::IsNotFound(fs->Stat(absl::StrCat(path, "/", name)).status())) return false;
   }
   for (const uint64_t inode : hidden) {
     const absl::Status moved =
@@ -40,7 +44,7 @@ absl::StatusOr<bool> MoveHiddenUp(Mount& mount, const ClientPtr& fs, uint64_t pa
       RETURN_IF_ERROR(Remove(*fs, ChildPath(parent, HiddenName(inode))));
     }
   }
-  return !hidden.empty();
+  return true;  // also if there were none: the last one has just gone
 }
 
 }  // namespace
@@ -53,13 +57,13 @@ void Rmdir(fuse_req_t req, fuse_ino_t parent, const char* name) {
     // The kernel's idea of what the name stands for may be old, and HDFS deletes whatever is there.
     ASSIGN_OR_RETURN(const client::FileStatus status, fs->Stat(path));
     if (!status.is_directory()) {
-      fuse_reply_err(req, ENOTDIR);
+      Refuse(req, ENOTDIR);
       return absl::OkStatus();
     }
     absl::Status removed = Remove(*fs, path);
-    if (GetFsError(removed) == FsError::kNotEmptyDirectory && !mount.files().empty()) {
-      ASSIGN_OR_RETURN(const bool moved, MoveHiddenUp(mount, fs, parent_id, path));
-      if (moved) removed = Remove(*fs, path);
+    if (GetFsError(removed) == FsError::kNotEmptyDirectory) {
+      const absl::StatusOr<bool> empty = MoveHiddenUp(mount, fs, parent_id, path);
+      if (empty.value_or(true)) removed = Remove(*fs, path);
     }
     RETURN_IF_ERROR(removed);
     fuse_reply_err(req, 0);

@@ -13,14 +13,18 @@ namespace cairn::fuse {
 namespace {
 
 void Answer(fuse_req_t req, const char* op, const absl::Status& status, int error) {
-  MountOf(req).statistics().NoteError(error);
   if (error == EIO) LOG_EVERY_SECONDS(kWarn, 1, "{}: {}", op, status);
-  fuse_reply_err(req, error);
+  Refuse(req, error);
 }
 
 }  // namespace
 
 Mount& MountOf(fuse_req_t req) { return *static_cast<Mount*>(fuse_req_userdata(req)); }
+
+void Refuse(fuse_req_t req, int error) {
+  MountOf(req).statistics().NoteError(error);
+  fuse_reply_err(req, error);
+}
 
 void Fail(fuse_req_t req, const char* op, const absl::Status& status) {
   Answer(req, op, status, ErrnoOf(status));
@@ -50,7 +54,7 @@ void ServeInode(fuse_req_t req, const char* op, const Body& body) {
 
 bool RefuseName(fuse_req_t req, absl::string_view name) {
   const int error = name.size() > kMaxNameBytes ? ENAMETOOLONG : IsUtf8(name) ? 0 : EILSEQ;
-  if (error != 0) fuse_reply_err(req, error);
+  if (error != 0) Refuse(req, error);
   return error != 0;
 }
 

@@ -24,6 +24,10 @@ void ServeInode(fuse_req_t req, const char* op, const Body& body);
 void Fail(fuse_req_t req, const char* op, const absl::Status& status);
 void FailInode(fuse_req_t req, const char* op, const absl::Status& status);
 
+// The same without a status to tell of: `error`, which is not 0. Every answer that is an error is
+// made here, and counted.
+void Refuse(fuse_req_t req, int error);
+
 // Whether HDFS cannot have such a name: not UTF-8 (EILSEQ) or over 255 bytes (ENAMETOOLONG). If so
 // the request has been answered.
 bool RefuseName(fuse_req_t req, absl::string_view name);

@@ -86,7 +86,7 @@ void Setattr(fuse_req_t req, fuse_ino_t ino, struct stat* to, int which, fuse_fi
           (which & FUSE_SET_ATTR_GID) != 0 ? mount.groups().NameOf(to->st_gid) : std::string());
     }
     if (absl::IsPermissionDenied(owned)) {
-      fuse_reply_err(req, EPERM);  // what POSIX says to who is not the owner
+      Refuse(req, EPERM);  // what POSIX says to who is not the owner
       return absl::OkStatus();
     }
     RETURN_IF_ERROR(owned);

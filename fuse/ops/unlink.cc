@@ -47,7 +47,7 @@ void Unlink(fuse_req_t req, fuse_ino_t parent, const char* name) {
     // The kernel's idea of what the name stands for may be old, and HDFS deletes whatever is there.
     ASSIGN_OR_RETURN(const client::FileStatus status, fs->Stat(ChildPath(parent_id, name)));
     if (status.is_directory()) {
-      fuse_reply_err(req, EISDIR);
+      Refuse(req, EISDIR);
       return absl::OkStatus();
     }
     RETURN_IF_ERROR(UnlinkName(mount, fs, parent_id, name, status));

@@ -24,6 +24,20 @@ class Opening(test_mount.OnAMount):
             out.write(b"by another client")
         self.assertEqual(os.pread(fd, 100, 0), b"by another client")
 
+    def test_a_directory_whose_last_open_file_has_just_been_closed_is_empty(self):
+        """The kernel does not wait for the last close, which removes the file's hidden name."""
+        there = self.directory()
+        for i in range(200):
+            os.mkdir(there + "/d")
+            fds = []
+            for name in "abc"[: 1 + i % 3]:
+                fds.append(os.open(f"{there}/d/{name}", os.O_CREAT | os.O_RDONLY))
+                os.unlink(f"{there}/d/{name}")
+            for fd in fds:
+                os.close(fd)
+            os.rmdir(there + "/d")
+        self.assertEqual([name for name in os.listdir(there) if name == "d"], [])
+
     def test_a_name_that_another_client_is_writing_is_there(self):
         """although the kernel believes that it is not"""
         (late,) = self.mounts(1, "negative_timeout=60")

@@ -1,10 +1,12 @@
 """`cairn mount status`: what a mount tells of itself."""
 
+import errno
 import json
 import os
 import subprocess
 
 from fuse import test_mount
+from fuse.test_in_place import FALLOC_COLLAPSE_RANGE, fallocate
 from fuse.test_mount import read, write
 from fuse.test_programs import needs
 from harness import env
@@ -48,6 +50,24 @@ class Status(test_mount.OnAMount):
             self.assertGreater(calls["total_s"], 0, operation)
         known = before["errors"].get("ENOENT", 0)
         self.assertGreater(after["errors"]["ENOENT"], known)
+
+    def test_every_error_is_counted(self):
+        there = self.directory()
+        write(there + "/f", b"x")
+
+        def counted(number, call, *arguments):
+            name = errno.errorcode[number]
+            before = self.asked(there)["errors"].get(name, 0)
+            self.assertErrno(number, call, *arguments)
+            self.assertGreater(self.asked(there)["errors"].get(name, 0), before, name)
+
+        counted(errno.ENOENT, os.stat, there + "/missing")
+        counted(errno.ENAMETOOLONG, os.stat, there + "/" + "x" * 256)
+        counted(errno.EILSEQ, os.stat, os.fsencode(there) + b"/\xff")
+        counted(errno.EPERM, os.symlink, "f", there + "/link")
+        counted(errno.EPERM, os.mkfifo, there + "/pipe")
+        with open(there + "/f", "r+b") as file:
+            counted(errno.EOPNOTSUPP, fallocate, file.fileno(), FALLOC_COLLAPSE_RANGE, 0, 4096)
 
     def test_people_and_prometheus_read_it_too(self):
         write(self.directory() + "/f", b"x")
