@@ -3,14 +3,35 @@
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
-#include "common/check.h"
 #include "common/mount_status.h"
 #include "common/version.h"
 
 namespace cairn::fuse {
 namespace {
 
-constexpr size_t kMaxNameBytes = 2000;  // of a path that is shown
+constexpr size_t kMaxTextBytes = sizeof(MountStatusText::text);
+constexpr size_t kMaxShownBytes = 2000;  // of a path that is shown, as JSON has it
+
+// What of `name` fits, with what takes the place of bytes that JSON cannot have.
+std::string Shown(absl::string_view name) {
+  size_t shown = 0;
+  size_t taken = 0;
+  while (shown < name.size()) {
+    const auto byte = static_cast<unsigned char>(name[shown]);
+    constexpr size_t kEscaped = 6;      // \u0001
+    constexpr size_t kReplacement = 3;  // of a byte that is no UTF-8
+    if (byte < ' ') {
+      taken += kEscaped;
+    } else if (byte == '"' || byte == '\\') {
+      taken += 2;
+    } else {
+      taken += byte < 0x80 ? 1 : kReplacement;
+    }
+    if (taken > kMaxShownBytes) break;
+    ++shown;
+  }
+  return std::string(name.substr(0, shown));
+}
 
 nlohmann::json Operations(const Statistics& statistics) {
   auto out = nlohmann::json::object();
@@ -30,31 +51,52 @@ nlohmann::json Operations(const Statistics& statistics) {
   return out;
 }
 
+// Paths may be no UTF-8.
+std::string Dumped(const nlohmann::json& json) {
+  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
 }  // namespace
 
-std::string StatusText(Mount& mount) {
+MountStatus StatusOf(Mount& mount) {
   const MountSettings& settings = mount.settings();
-  const OpenFiles::Counts files = mount.files().counts();
+  MountStatus status = {.source = absl::StrCat(settings.uri, settings.path),
+                        .age = mount.age(),
+                        .files = mount.files().counts()};
+  if (const StageArea* const stage = mount.stage(); stage != nullptr) {
+    status.stage = {.directory = stage->options().directory,
+                    .used = stage->used(),
+                    .max = stage->options().bytes};
+  }
+  return status;
+}
+
+std::string StatusText(const MountStatus& status, const Statistics& statistics) {
   nlohmann::json out = {
       {"version", kVersion},
-      {"source", absl::StrCat(settings.uri, settings.path).substr(0, kMaxNameBytes)},
-      {"uptime_s", absl::ToDoubleSeconds(mount.age())},
-      {"open_files", files.open},
-      {"files_open_for_writing", files.written},
+      {"source", Shown(status.source)},
+      {"uptime_s", absl::ToDoubleSeconds(status.age)},
+      {"open_files", status.files.open},
+      {"files_open_for_writing", status.files.written},
       {"latency_bounds_s", LatencyBuckets()},
-      {"operations", Operations(mount.statistics())},
+      {"operations", Operations(statistics)},
       {"errors", nlohmann::json::object()},
   };
-  if (const StageArea* const stage = mount.stage(); stage != nullptr) {
-    out["stage"] = {{"directory", stage->options().directory.substr(0, kMaxNameBytes)},
-                    {"used", stage->used()},
-                    {"max", stage->options().bytes}};
+  if (status.stage.has_value()) {
+    out["stage"] = {{"directory", Shown(status.stage->directory)},
+                    {"used", status.stage->used},
+                    {"max", status.stage->max}};
   }
-  for (const auto& [name, count] : mount.statistics().errors()) out["errors"][name] = count;
-  // Paths may be no UTF-8.
-  std::string text = out.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-  CHECK(text.size() <= sizeof(MountStatusText::text));
-  return text;
+  for (const auto& [name, count] : statistics.errors()) out["errors"][name] = count;
+  std::string text = Dumped(out);
+  if (text.size() <= kMaxTextBytes) return text;
+  out["source"] = "";
+  if (status.stage.has_value()) out["stage"]["directory"] = "";
+  text = Dumped(out);
+  if (text.size() <= kMaxTextBytes) return text;
+  out["operations"] = nlohmann::json::object();
+  text = Dumped(out);
+  return text.size() <= kMaxTextBytes ? text : "{}";
 }
 
 }  // namespace cairn::fuse

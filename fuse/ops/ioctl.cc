@@ -20,7 +20,7 @@ void Ioctl(fuse_req_t req, fuse_ino_t /*ino*/, unsigned int command, void* /*arg
     Refuse(req, ENOTTY);
     return;
   }
-  const std::string text = StatusText(MountOf(req));
+  const std::string text = StatusText(StatusOf(MountOf(req)), MountOf(req).statistics());
   auto answer = std::make_unique<MountStatusText>();  // zeroed: all of it goes to the caller
   answer->bytes = static_cast<uint32_t>(text.size());
   std::memcpy(answer->text, text.data(), text.size());
