@@ -37,7 +37,8 @@ absl::StatusOr<bool> ReadStream::Follows(uint64_t offset) {
   if (offset == position) return true;
   if (offset > position && offset - position <= kAheadBytes && streaming_) {
     RETURN_IF_ERROR(KeepUpTo(offset));
-    return true;
+    // Not there if the file has been found shorter meanwhile, by whoever asked for its length.
+    return in_->position() == offset;
   }
   // Two reads in a row elsewhere: the reader has moved there.
   if (streaming_ || offset != last_end_) return false;
