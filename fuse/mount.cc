@@ -60,10 +60,8 @@ absl::StatusOr<std::unique_ptr<Mount>> Mount::Create(MountSettings settings) {
   ASSIGN_OR_RETURN(mount->stage_, OpenStage(mount->settings_, *fs));
   if (mount->stage_ != nullptr) mount->RemoveLeftovers(fs->authority());
   mount->files_ = std::make_unique<OpenFiles>(OpenFile::Surroundings{
-      .stage = mount->stage_.get(), .forget_pages = [mount = mount.get()](uint64_t inode) {
-        mount->pages_.Forget(inode);
-        mount->forgetter_.Forget(mount->InoOf(inode));
-      }});
+      .stage = mount->stage_.get(),
+      .forget_pages = [mount = mount.get()](uint64_t inode) { mount->ForgetPages(inode); }});
   return mount;
 }
 
@@ -87,6 +85,11 @@ void Mount::ForgetAttributes(fuse_ino_t ino) {
   // A negative offset: no pages are touched, so this cannot wait for a request that is under way.
   // An inode that the kernel does not hold needs no forgetting.
   fuse_lowlevel_notify_inval_inode(session_, ino, -1, 0);
+}
+
+void Mount::ForgetPages(uint64_t id) {
+  pages_.Forget(id);
+  forgetter_.Forget(InoOf(id));
 }
 
 absl::StatusOr<ClientPtr> Mount::ClientOf(uid_t uid) {

@@ -74,6 +74,10 @@ class Mount {
   // the attributes show that the contents are others.
   void ForgetAttributes(fuse_ino_t ino);
 
+  // Has the kernel drop its pages of the inode `id` soon: they may hold bytes that the file does
+  // not have. Does not wait for the kernel.
+  void ForgetPages(uint64_t id);
+
   // The cluster as `uid` sees it.
   absl::StatusOr<ClientPtr> ClientOf(uid_t uid);
 

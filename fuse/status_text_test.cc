@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <cerrno>
-
 #include <nlohmann/json.hpp>
 
 #include "common/mount_status.h"

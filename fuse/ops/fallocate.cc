@@ -29,6 +29,13 @@ absl::Status WriteZeros(FileHandle& handle, uint64_t offset, uint64_t end,
   return absl::OkStatus();
 }
 
+// Whoever has space set aside writes it later, before the end that the file then has: where that
+// cannot be staged, he must be told now, and go on without.
+bool CanBeStaged(const Mount& mount, uint64_t size, uint64_t end) {
+  const StageArea* const stage = mount.stage();
+  return stage != nullptr && (end <= size || end - size <= stage->options().bytes);
+}
+
 }  // namespace
 
 // Blocks are not set aside ahead of their bytes, so "allocated" says only how long the file is.
@@ -39,16 +46,29 @@ void Fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, off_t len
     Refuse(req, EOPNOTSUPP);
     return;
   }
+  const bool extends = (mode & FALLOC_FL_KEEP_SIZE) == 0;
   ServeInode(req, "fallocate", [&](Mount& mount, const ClientPtr& fs) -> absl::Status {
+    if (mode != FALLOC_FL_KEEP_SIZE && !mount.can_change_in_place()) {
+      Refuse(req, EOPNOTSUPP);
+      return absl::OkStatus();
+    }
     FileHandle& handle = FileOf(*info);
     const Interrupted interrupted = InterruptedOf(req);
     const uint64_t begin = static_cast<uint64_t>(offset);
     const uint64_t end = begin + static_cast<uint64_t>(length);  // the kernel has checked the sum
     ASSIGN_OR_RETURN(const struct stat now, mount.DescribeInode(*fs, mount.IdOf(ino)));
     const uint64_t size = static_cast<uint64_t>(now.st_size);
-    if (zeros) RETURN_IF_ERROR(WriteZeros(handle, begin, std::min(end, size), interrupted));
-    if ((mode & FALLOC_FL_KEEP_SIZE) == 0) {
-      RETURN_IF_ERROR(handle.file().Extend(handle.client(), end, interrupted));
+    if (extends && !CanBeStaged(mount, size, end)) {
+      Refuse(req, EOPNOTSUPP);
+      return absl::OkStatus();
+    }
+    absl::Status done;
+    if (zeros) done = WriteZeros(handle, begin, std::min(end, size), interrupted);
+    if (done.ok() && extends) done = handle.file().Extend(handle.client(), end, interrupted);
+    if (!done.ok()) {
+      // Some of it may be done, and the kernel drops its pages only if all is.
+      mount.ForgetPages(mount.IdOf(ino));
+      return done;
     }
     fuse_reply_err(req, 0);
     return absl::OkStatus();

@@ -5,6 +5,12 @@ import mmap
 import os
 
 from fuse import test_mount
+from fuse.test_in_place import (
+    FALLOC_KEEP_SIZE,
+    FALLOC_PUNCH_HOLE,
+    FALLOC_ZERO_RANGE,
+    fallocate,
+)
 from fuse.test_mount import read, write
 from harness import hadoop, mount
 from harness.mount import Mount
@@ -39,6 +45,15 @@ class AgainstApacheHdfs(test_mount.Trees, test_mount.Writing, test_mount.Names):
             with mmap.mmap(file.fileno(), 10, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ) as view:
                 self.assertEqual(view[:], b"0123456789")
         self.assertEqual(read(path), b"0123456789")
+
+    def test_space_is_not_set_aside_so_that_programs_write_without(self):
+        path = self.directory() + "/f"
+        with open(path, "xb", buffering=0) as file:
+            for mode in (0, FALLOC_ZERO_RANGE, FALLOC_KEEP_SIZE | FALLOC_PUNCH_HOLE):
+                self.assertErrno(errno.EOPNOTSUPP, fallocate, file.fileno(), mode, 0, 10_000)
+            fallocate(file.fileno(), FALLOC_KEEP_SIZE, 0, 10_000)
+            file.write(b"from the beginning")
+        self.assertEqual(read(path), b"from the beginning")
 
     def test_a_file_that_another_mount_writes_has_its_true_length(self):
         self.skipTest("HDFS does not say that a file is being written: docs/operations.md")

@@ -200,6 +200,30 @@ class InPlace(test_mount.OnAMount):
         expected.put(BLOCK, b"middle")
         self.assertTrue(self.cat(path + ".new") == expected)
 
+    def test_more_space_than_the_stage_has_is_not_set_aside(self):
+        (small,) = self.mounts(1, f"stage_bytes={4 * PIECE}")
+        there = small.point + self.in_cluster(self.directory())
+        with open(there + "/f", "xb", buffering=0) as file:
+            self.assertErrno(errno.EOPNOTSUPP, fallocate, file.fileno(), 0, 0, 4 * PIECE + 1)
+            for _ in range(8):  # a stream
+                file.write(b"x" * PIECE)
+        self.assertEqual(read(there + "/f"), b"x" * (8 * PIECE))
+
+    def test_a_hole_that_does_not_fit_the_stage_shows_as_far_as_it_goes(self):
+        (small,) = self.mounts(1, f"stage_bytes={20 * PIECE}")
+        path = self.directory() + "/f"
+        there = small.point + self.in_cluster(path)
+        write(path, b"x" * (2 * BLOCK))
+        punch = FALLOC_KEEP_SIZE | FALLOC_PUNCH_HOLE
+        with open(there, "r+b", buffering=0) as file:
+            self.assertEqual(os.pread(file.fileno(), 2 * BLOCK, 0), b"x" * (2 * BLOCK))
+            self.assertErrno(errno.ENOSPC, fallocate, file.fileno(), punch, 0, 2 * BLOCK)
+
+            def head():
+                return os.pread(file.fileno(), PIECE, 0)
+
+            self.eventually(lambda: head() == bytes(PIECE), "the zeros that are staged are read")
+
     def test_shared_mappings(self):
         path = self.directory() + "/f"
         data = Bytes(self.random().randbytes(BLOCK + 12345))
