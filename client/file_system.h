@@ -75,6 +75,8 @@ class DirectoryIterator {
   // The next entry, or nullopt after the last. kNotFound: the directory is missing. For the path of
   // a file, the one entry is that file.
   absl::StatusOr<std::optional<FileStatus>> Next();
+  // Whether Next has to ask the server, if there is more, or has the entry already.
+  bool is_at_end_of_page() const { return position_ == page_.size(); }
 
  private:
   std::shared_ptr<ClientContext> context_;

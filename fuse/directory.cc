@@ -11,8 +11,8 @@
 
 namespace cairn::fuse {
 
-Directory::Directory(ClientPtr fs, uint64_t inode)
-    : fs_(std::move(fs)), path_(PathOf(inode)), listing_(fs_->List(path_)) {}
+Directory::Directory(ClientPtr fs, uint64_t inode, const Changes& changes)
+    : fs_(std::move(fs)), path_(PathOf(inode)), changes_(changes), listing_(fs_->List(path_)) {}
 
 absl::Status Directory::Open() {
   MutexLock lock(mu_);
@@ -36,6 +36,7 @@ void Directory::StartAt(uint64_t place) {
 
 absl::StatusOr<std::optional<Directory::Entry>> Directory::Next() {
   RETURN_IF_ERROR(broken_);
+  if (listing_.is_at_end_of_page()) asked_ = changes_.Now();
   ASSIGN_OR_RETURN(std::optional<client::FileStatus> status, listing_.Next());
   if (!status.has_value()) return std::nullopt;
   std::string name(client::BaseName(status->path));
@@ -43,13 +44,13 @@ absl::StatusOr<std::optional<Directory::Entry>> Directory::Next() {
     broken_ = absl::InternalError(absl::StrCat(path_, ": the server's listing is in disorder"));
     return broken_;
   }
-  return Entry{std::move(name), *std::move(status)};
+  return Entry{std::move(name), *std::move(status), asked_};
 }
 
 absl::StatusOr<bool> Directory::Fetch() {
   const uint64_t place = recent_place_ + recent_.size();
   if (place < kDots) {
-    recent_.push_back({place == 0 ? "." : "..", std::nullopt});
+    recent_.push_back({place == 0 ? "." : "..", std::nullopt, {}});
     return true;
   }
   std::optional<Entry> entry;

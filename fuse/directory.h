@@ -23,6 +23,7 @@
 #include "client/file_system.h"
 #include "client/name_order.h"
 #include "common/mutex.h"
+#include "fuse/changes.h"
 #include "fuse/clients.h"
 
 namespace cairn::fuse {
@@ -32,9 +33,11 @@ class Directory {
   struct Entry {
     std::string name;
     std::optional<client::FileStatus> status;  // nullopt: "." or ".."
+    Changes::Moment asked;                     // before the server told this
   };
 
-  Directory(ClientPtr fs, uint64_t inode);
+  // `changes` outlives this.
+  Directory(ClientPtr fs, uint64_t inode, const Changes& changes);
 
   // Fetches the first page, so that who may not list finds out by opening.
   absl::Status Open() ABSL_LOCKS_EXCLUDED(mu_);
@@ -58,8 +61,10 @@ class Directory {
 
   const ClientPtr fs_;
   const std::string path_;
+  const Changes& changes_;
   Mutex mu_;
   client::DirectoryIterator listing_ ABSL_GUARDED_BY(mu_);
+  Changes::Moment asked_ ABSL_GUARDED_BY(mu_);      // for the listing's page
   std::deque<Entry> recent_ ABSL_GUARDED_BY(mu_);   // of the last reply, and what did not fit
   uint64_t recent_place_ ABSL_GUARDED_BY(mu_) = 0;  // of the first of them, or of what comes next
   std::vector<std::string> names_ ABSL_GUARDED_BY(mu_);  // by place, less kDots, as last given

@@ -84,7 +84,8 @@ class DirectoryTest : public ::testing::Test {
 
   Namenode* namenode_ = nullptr;
   ClientPtr fs_ = Connect();
-  Directory directory_{fs_, 16'400};
+  Changes changes_;
+  Directory directory_{fs_, 16'400, changes_};
 };
 
 TEST_F(DirectoryTest, ItIsReadAPieceAtATimeWithoutAskingTwice) {
@@ -95,6 +96,18 @@ TEST_F(DirectoryTest, ItIsReadAPieceAtATimeWithoutAskingTwice) {
   EXPECT_THAT(Names(6, 3), ElementsAre("e"));
   EXPECT_THAT(Names(7, 3), IsEmpty());
   EXPECT_EQ(namenode_->calls, 3);
+}
+
+TEST_F(DirectoryTest, ItTellsWhichEntriesAreOlderThanAChange) {
+  namenode_->names = {"a", "b", "c", "d"};
+  ASSERT_OK(directory_.Open());
+  { const Changes::UnderWay change(changes_); }
+  std::vector<bool> fresh;
+  ASSERT_OK(directory_.Read(2, [&](const Directory::Entry& entry, uint64_t /*next*/) {
+    fresh.push_back(changes_.NoneSince(entry.asked));
+    return true;
+  }));
+  EXPECT_THAT(fresh, ElementsAre(false, false, true, true));  // a page has two
 }
 
 TEST_F(DirectoryTest, AnEmptyOneHasItsDots) {

@@ -135,9 +135,27 @@ absl::StatusOr<fuse_entry_param> Mount::EntryOf(client::FileSystem& fs, client::
   return Entry(attributes);
 }
 
-absl::StatusOr<std::optional<fuse_entry_param>> Mount::KnownEntryOf(client::FileStatus status) {
+absl::StatusOr<fuse_entry_param> Mount::EntryAt(client::FileSystem& fs, const std::string& path) {
+  const Changes::Moment asked = changes_.Now();
+  ASSIGN_OR_RETURN(client::FileStatus status, fs.Stat(path));
+  const uint64_t id = status.inode;
+  const bool is_file = status.is_file();
+  ASSIGN_OR_RETURN(fuse_entry_param entry, EntryOf(fs, std::move(status)));
+  // A file that was completed in between: neither the namenode's answer nor the open files had it.
+  if (is_file && !changes_.NoneSince(asked)) {
+    ASSIGN_OR_RETURN(entry.attr, DescribeInode(fs, id));
+  }
+  return entry;
+}
+
+absl::StatusOr<std::optional<fuse_entry_param>> Mount::KnownEntryOf(client::FileStatus status,
+                                                                    const Changes::Moment& asked) {
   RETURN_IF_ERROR(CheckId(status));
   if (MayBeLonger(status) || files_->Find(status.inode) != nullptr) return std::nullopt;
+  // After the look at the open files: a change has begun before one of them is closed.
+  if (!changes_.NoneSince(asked)) return std::nullopt;
+  const absl::Duration age = SystemClock().Monotonic() - asked.at;
+  if (age > std::min(settings_.attribute_life, settings_.entry_life)) return std::nullopt;
   return Entry(Convert(status));
 }
 

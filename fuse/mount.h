@@ -19,6 +19,7 @@
 #include "client/file_system.h"
 #include "common/clock.h"
 #include "fuse/api.h"
+#include "fuse/changes.h"
 #include "fuse/clients.h"
 #include "fuse/names.h"
 #include "fuse/open_files.h"
@@ -60,6 +61,7 @@ class Mount {
   PageVersions& pages() { return pages_; }
   const StageArea* stage() const { return stage_.get(); }  // null: nothing can be staged
   Statistics& statistics() { return statistics_; }
+  Changes& changes() { return changes_; }
   absl::Duration age() const { return SystemClock().Monotonic() - begun_; }
   Names& users() { return users_; }
   Names& groups() { return groups_; }
@@ -87,8 +89,13 @@ class Mount {
   // namenode knows less. kInternal: the server's id cannot be one.
   absl::StatusOr<struct stat> Describe(client::FileSystem& fs, client::FileStatus status);
   absl::StatusOr<fuse_entry_param> EntryOf(client::FileSystem& fs, client::FileStatus status);
-  // The same without asking for a length that the namenode may not know; nullopt if it may not.
-  absl::StatusOr<std::optional<fuse_entry_param>> KnownEntryOf(client::FileStatus status);
+  // Of whatever has the name `path`. kNotFound, kInvalidPath: nothing has.
+  absl::StatusOr<fuse_entry_param> EntryAt(client::FileSystem& fs, const std::string& path);
+  // Of what the cluster told when it was `asked`, without asking more. nullopt: the namenode may
+  // not know the length, the kernel would not believe it as long any more, or this mount has made a
+  // change since.
+  absl::StatusOr<std::optional<fuse_entry_param>> KnownEntryOf(client::FileStatus status,
+                                                               const Changes::Moment& asked);
   // By the id. kNotFound: gone.
   absl::StatusOr<struct stat> DescribeInode(client::FileSystem& fs, uint64_t id);
 
@@ -106,6 +113,7 @@ class Mount {
   fuse_session* session_ = nullptr;  // the same
   const absl::Duration begun_ = SystemClock().Monotonic();
   Statistics statistics_;
+  Changes changes_;
   Clients clients_;
   Names users_;
   Names groups_;

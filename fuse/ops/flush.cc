@@ -9,7 +9,10 @@ namespace cairn::fuse {
 void Flush(fuse_req_t req, fuse_ino_t /*ino*/, fuse_file_info* info) {
   FileHandle& handle = FileOf(*info);
   absl::Status status;
-  if (handle.may_write()) status = handle.file().Complete(OpenFile::Reason::kDescriptorClosed);
+  if (handle.may_write()) {
+    const Changes::UnderWay change(MountOf(req).changes());
+    status = handle.file().Complete(OpenFile::Reason::kDescriptorClosed);
+  }
   if (!status.ok()) {
     FailInode(req, "close", status);
     return;

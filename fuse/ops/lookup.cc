@@ -11,9 +11,10 @@ namespace cairn::fuse {
 void Lookup(fuse_req_t req, fuse_ino_t parent, const char* name) {
   if (RefuseName(req, name)) return;
   Serve(req, "lookup", [&](Mount& mount, const ClientPtr& fs) -> absl::Status {
-    const absl::StatusOr<client::FileStatus> status = fs->Stat(ChildPath(mount.IdOf(parent), name));
+    const absl::StatusOr<fuse_entry_param> entry =
+        mount.EntryAt(*fs, ChildPath(mount.IdOf(parent), name));
     // A name that HDFS cannot have (with a colon) is not there either.
-    if (absl::IsNotFound(status.status()) || GetFsError(status.status()) == FsError::kInvalidPath) {
+    if (absl::IsNotFound(entry.status()) || GetFsError(entry.status()) == FsError::kInvalidPath) {
       fuse_entry_param none{};
       none.entry_timeout = absl::ToDoubleSeconds(mount.settings().negative_life);
       if (none.entry_timeout > 0) {
@@ -24,9 +25,8 @@ void Lookup(fuse_req_t req, fuse_ino_t parent, const char* name) {
       }
       return absl::OkStatus();
     }
-    RETURN_IF_ERROR(status.status());
-    ASSIGN_OR_RETURN(const fuse_entry_param entry, mount.EntryOf(*fs, *status));
-    fuse_reply_entry(req, &entry);
+    RETURN_IF_ERROR(entry.status());
+    fuse_reply_entry(req, &*entry);
     return absl::OkStatus();
   });
 }

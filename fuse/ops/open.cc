@@ -1,3 +1,5 @@
+#include <fcntl.h>
+
 #include <memory>
 #include <optional>
 
@@ -13,6 +15,8 @@ namespace cairn::fuse {
 void Open(fuse_req_t req, fuse_ino_t ino, fuse_file_info* info) {
   ServeInode(req, "open", [&](Mount& mount, const ClientPtr& fs) -> absl::Status {
     const uint64_t id = mount.IdOf(ino);
+    std::optional<Changes::UnderWay> change;
+    if ((info->flags & O_TRUNC) != 0) change.emplace(mount.changes());
     ASSIGN_OR_RETURN(std::unique_ptr<FileHandle> handle,
                      FileHandle::Open(mount, fs, id, info->flags, InterruptedOf(req)));
     mount.ForgetAttributes(ino);

@@ -9,7 +9,7 @@ namespace cairn::fuse {
 
 void Opendir(fuse_req_t req, fuse_ino_t ino, fuse_file_info* info) {
   ServeInode(req, "opendir", [&](Mount& mount, const ClientPtr& fs) -> absl::Status {
-    auto directory = std::make_unique<Directory>(fs, mount.IdOf(ino));
+    auto directory = std::make_unique<Directory>(fs, mount.IdOf(ino), mount.changes());
     RETURN_IF_ERROR(directory->Open());
     info->fh = reinterpret_cast<uint64_t>(directory.get());
     // If the caller is gone there will be no release.

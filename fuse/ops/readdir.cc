@@ -17,13 +17,13 @@ struct stat Plain(fuse_ino_t ino, const Directory::Entry& entry) {
   return s;
 }
 
-// With its attributes, unless only a lookup can tell them: then the kernel makes one if it needs
-// to.
+// With its attributes, unless only a lookup can tell them, or they are old: then the kernel makes
+// one if it needs to.
 absl::StatusOr<fuse_entry_param> Full(Mount& mount, fuse_ino_t ino, const Directory::Entry& entry) {
   fuse_entry_param plain{};
   plain.attr = Plain(ino, entry);
   if (!entry.status.has_value()) return plain;
-  ASSIGN_OR_RETURN(const auto known, mount.KnownEntryOf(*entry.status));
+  ASSIGN_OR_RETURN(const auto known, mount.KnownEntryOf(*entry.status, entry.asked));
   return known.value_or(plain);
 }
 

@@ -20,6 +20,18 @@ struct Timed<kOperation, kKind> {
   }
 };
 
+// The same of one that changes names, attributes or contents.
+template <auto kOperation, Operation kKind>
+struct Change;
+
+template <typename... Arguments, void (*kOperation)(fuse_req_t, Arguments...), Operation kKind>
+struct Change<kOperation, kKind> {
+  static void Call(fuse_req_t req, Arguments... arguments) {
+    const Changes::UnderWay change(MountOf(req).changes());
+    Timed<kOperation, kKind>::Call(req, arguments...);
+  }
+};
+
 }  // namespace
 
 const fuse_lowlevel_ops& Operations() {
@@ -29,19 +41,19 @@ const fuse_lowlevel_ops& Operations() {
     ops.lookup = &Timed<&Lookup, Operation::kLookup>::Call;
     ops.forget = &Forget;
     ops.forget_multi = &ForgetMulti;
-    ops.mkdir = &Timed<&Mkdir, Operation::kMkdir>::Call;
-    ops.mknod = &Timed<&Mknod, Operation::kMknod>::Call;
-    ops.unlink = &Timed<&Unlink, Operation::kUnlink>::Call;
-    ops.rmdir = &Timed<&Rmdir, Operation::kRmdir>::Call;
-    ops.rename = &Timed<&Rename, Operation::kRename>::Call;
+    ops.mkdir = &Change<&Mkdir, Operation::kMkdir>::Call;
+    ops.mknod = &Change<&Mknod, Operation::kMknod>::Call;
+    ops.unlink = &Change<&Unlink, Operation::kUnlink>::Call;
+    ops.rmdir = &Change<&Rmdir, Operation::kRmdir>::Call;
+    ops.rename = &Change<&Rename, Operation::kRename>::Call;
     ops.symlink = &Timed<&Symlink, Operation::kSymlink>::Call;
     ops.link = &Timed<&Link, Operation::kLink>::Call;
     ops.readlink = &Timed<&Readlink, Operation::kReadlink>::Call;
     ops.getattr = &Timed<&Getattr, Operation::kGetattr>::Call;
-    ops.setattr = &Timed<&Setattr, Operation::kSetattr>::Call;
+    ops.setattr = &Change<&Setattr, Operation::kSetattr>::Call;
     ops.access = &Timed<&Access, Operation::kAccess>::Call;
     ops.statfs = &Timed<&Statfs, Operation::kStatfs>::Call;
-    ops.create = &Timed<&Create, Operation::kCreate>::Call;
+    ops.create = &Change<&Create, Operation::kCreate>::Call;
     ops.open = &Timed<&Open, Operation::kOpen>::Call;
     ops.read = &Timed<&Read, Operation::kRead>::Call;
     ops.write = &Timed<&Write, Operation::kWrite>::Call;

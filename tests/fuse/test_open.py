@@ -4,6 +4,7 @@ import errno
 import os
 import stat
 import sys
+import time
 
 from fuse import test_mount
 from fuse.test_mount import read, write
@@ -37,6 +38,26 @@ class Opening(test_mount.OnAMount):
                 os.close(fd)
             os.rmdir(there + "/d")
         self.assertEqual([name for name in os.listdir(there) if name == "d"], [])
+
+    def test_a_listing_brings_nothing_back_that_was_changed_since(self):
+        """The kernel would believe it for a minute."""
+        (slow,) = self.mounts(1, "attr_timeout=60", "entry_timeout=60")
+        there = slow.point + self.in_cluster(self.directory())
+        for name in ("gone", "longer", "mode"):
+            write(f"{there}/{name}", b"x")
+        time.sleep(0.5)  # the kernel does not wait for the last close
+        fd = os.open(there, os.O_RDONLY | os.O_DIRECTORY)
+        self.addCleanup(os.close, fd)
+        os.unlink(there + "/gone")
+        with open(there + "/longer", "ab") as out:
+            out.write(b"yz")
+        os.chmod(there + "/mode", 0o600)
+        time.sleep(0.5)
+        os.listdir(fd)
+        self.assertFalse(os.path.exists(there + "/gone"))
+        self.assertEqual(os.stat(there + "/longer").st_size, 3)
+        self.assertEqual(os.stat(there + "/mode").st_mode & 0o777, 0o600)
+        self.assertEqual(sorted(os.listdir(there)), ["longer", "mode"])
 
     def test_a_name_that_another_client_is_writing_is_there(self):
         """although the kernel believes that it is not"""
