@@ -31,21 +31,21 @@ class InPlace::Temporary {
                                                          uint64_t inode,
                                                          const client::FileStatus& like) {
     const std::string name = StagedName(inode);
-    auto made = MakeAt(fs, area, absl::StrCat(PathOf(inode), "/../", name), like);
+    auto made = MakeAt(fs, area, absl::StrCat(PathOf(inode), "/.."), name, like);
     if (!absl::IsPermissionDenied(made.status())) return made;
-    auto at_home = MakeAt(fs, area, absl::StrCat(fs->HomeDirectory(), "/", name), like);
+    auto at_home = MakeAt(fs, area, fs->HomeDirectory(), name, like);
     return at_home.ok() ? std::move(at_home) : std::move(made);
   }
   ~Temporary() {
     out_ = nullptr;
     absl::Status removed;
-    if (!moved_) removed = fs_->Delete(path_, /*recursive=*/false).status();
+    if (!moved_) removed = fs_->Delete(notes_.back().path, /*recursive=*/false).status();
     // Noted as it is then, for the next mount.
-    if (!removed.ok()) {
+    if (!removed.ok() && !absl::IsNotFound(removed)) {
       LOG_WARN("{}: a temporary file may be left: {}", path_, removed);
       return;
     }
-    for (int i = 0; i < notes_; ++i) area_.ForgetOne();
+    for (const TemporaryName& note : notes_) area_.Forget(note);
   }
 
   client::OutputStream& out() { return *out_; }
@@ -58,24 +58,29 @@ class InPlace::Temporary {
       : fs_(std::move(fs)), area_(area), path_(PathOf(out->status().inode)), out_(std::move(out)) {}
 
   static absl::StatusOr<std::unique_ptr<Temporary>> MakeAt(const ClientPtr& fs, StageArea& area,
-                                                           const std::string& path,
+                                                           const std::string& directory,
+                                                           const std::string& name,
                                                            const client::FileStatus& like) {
-    RETURN_IF_ERROR(area.Note({.authority = fs->authority(), .user = fs->user(), .path = path}));
-    auto out = fs->Create(path, {.create_parents = false,
-                                 .replication = like.replication,
-                                 .block_bytes = like.block_bytes,
-                                 .mode = 0600});
+    TemporaryName note{.authority = fs->authority(),
+                       .user = fs->user(),
+                       .path = absl::StrCat(directory, "/", name)};
+    RETURN_IF_ERROR(area.Note(note));
+    auto out = fs->Create(note.path, {.create_parents = false,
+                                      .replication = like.replication,
+                                      .block_bytes = like.block_bytes,
+                                      .mode = 0600});
     if (!out.ok()) {
       const bool unknown =
           absl::IsUnavailable(out.status()) || absl::IsDeadlineExceeded(out.status());
-      if (!unknown) area.ForgetOne();
+      if (!unknown) area.Forget(note);
       return out.status();
     }
     std::unique_ptr<Temporary> made(new Temporary(fs, area, *std::move(out)));
-    // By its id as well: the file that the name begins with may be moved, or go.
-    RETURN_IF_ERROR(
-        area.Note({.authority = fs->authority(), .user = fs->user(), .path = made->path_}));
-    ++made->notes_;
+    made->notes_.push_back(note);
+    // Beginning with its own id as well: the file or directory above may be moved, or go.
+    note.path = absl::StrCat(made->path_, "/../", name);
+    RETURN_IF_ERROR(area.Note(note));
+    made->notes_.push_back(note);
     return made;
   }
 
@@ -84,7 +89,7 @@ class InPlace::Temporary {
   const std::string path_;  // by id
   std::unique_ptr<client::OutputStream> out_;
   bool moved_ = false;
-  int notes_ = 1;
+  std::vector<TemporaryName> notes_;  // of the same file
 };
 
 InPlace::InPlace(ClientPtr fs, uint64_t inode, StageArea& area)

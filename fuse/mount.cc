@@ -37,6 +37,16 @@ absl::StatusOr<std::unique_ptr<StageArea>> OpenStage(const MountSettings& settin
   return nullptr;
 }
 
+// Its name is one that only such files have; and it is still his.
+absl::Status RemoveLeftover(client::FileSystem& fs, const TemporaryName& name) {
+  ASSIGN_OR_RETURN(const client::FileStatus status, fs.Stat(name.path));
+  if (!status.is_file() || status.owner != name.user) {
+    LOG_WARN("{}: is not the file that a mount has left there any more", name.path);
+    return absl::OkStatus();
+  }
+  return fs.Delete(name.path, /*recursive=*/false).status();
+}
+
 }  // namespace
 
 std::string DefaultStageDirectory() { return absl::StrCat("/var/tmp/cairn-fuse-", ::geteuid()); }
@@ -69,7 +79,7 @@ void Mount::RemoveLeftovers(absl::string_view authority) {
   stage_->RemoveLeftovers(authority, [&](const TemporaryName& name) {
     const absl::StatusOr<ClientPtr> maker = clients_.For(name.user);
     absl::Status removed = maker.status();
-    if (maker.ok()) removed = (*maker)->Delete(name.path, /*recursive=*/false).status();
+    if (maker.ok()) removed = RemoveLeftover(**maker, name);
     if (removed.ok() || absl::IsNotFound(removed)) return true;
     LOG_WARN("{}: left by a mount that was killed, and cannot be removed: {}", name.path, removed);
     return false;

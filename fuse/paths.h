@@ -5,9 +5,12 @@
 #include <cstdint>
 #include <string>
 
+#include "absl/algorithm/container.h"
 #include "absl/random/random.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 
 namespace cairn::fuse {
 
@@ -29,6 +32,16 @@ inline std::string StagedName(uint64_t inode) {
   absl::BitGen random;
   return absl::StrCat(".cairn_stage", absl::Hex(inode, absl::kZeroPad16), "_",
                       absl::Hex(absl::Uniform<uint64_t>(random), absl::kZeroPad16));
+}
+
+// Whether `path` ends with such a name: nobody else's file has one.
+inline bool IsStagedPath(absl::string_view path) {
+  const absl::string_view::size_type slash = path.rfind('/');
+  absl::string_view name = slash == path.npos ? path : path.substr(slash + 1);
+  if (!absl::ConsumePrefix(&name, ".cairn_stage") || name.size() != 33 || name[16] != '_') {
+    return false;
+  }
+  return absl::c_all_of(absl::StrCat(name.substr(0, 16), name.substr(17)), absl::ascii_isxdigit);
 }
 
 }  // namespace cairn::fuse

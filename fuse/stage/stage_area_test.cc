@@ -6,8 +6,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <fstream>
 
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "common/testing/status_matchers.h"
 #include "common/testing/temp_dir.h"
 
@@ -17,6 +21,13 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::SizeIs;
+using ::testing::UnorderedElementsAre;
+
+TemporaryName Named(absl::string_view directory) {
+  return {"nn:1", "alice",
+          absl::StrCat(directory, "/.cairn_stage0000000000004007_", "0123456789abcdef")};
+}
 
 class StageAreaTest : public ::testing::Test {
  protected:
@@ -86,8 +97,8 @@ TEST_F(StageAreaTest, WhatAKilledMountWasMakingIsFoundByTheNextOne) {
   const pid_t child = ::fork();
   if (child == 0) {
     auto area = StageArea::Open({.directory = directory_, .bytes = 1});
-    const bool noted = area.ok() && (*area)->Note({"nn:1", "alice", "/done"}).ok() &&
-                       (*area)->Note({"nn:1", "alice", "/left"}).ok();
+    const bool noted =
+        area.ok() && (*area)->Note(Named("/done")).ok() && (*area)->Note(Named("/left")).ok();
     ::_exit(noted ? 0 : 1);  // as by a kill: nothing is destroyed
   }
   int status = 0;
@@ -95,18 +106,58 @@ TEST_F(StageAreaTest, WhatAKilledMountWasMakingIsFoundByTheNextOne) {
   ASSERT_EQ(status, 0);
   const auto area = Open();
   EXPECT_THAT(Leftovers(*area, "other:1"), IsEmpty());
-  EXPECT_THAT(Leftovers(*area, "nn:1", /*removed=*/false),
-              ElementsAre("alice /done", "alice /left"));
-  EXPECT_THAT(Leftovers(*area, "nn:1"), ElementsAre("alice /done", "alice /left"));
+  const std::string done = "alice " + Named("/done").path;
+  const std::string left = "alice " + Named("/left").path;
+  EXPECT_THAT(Leftovers(*area, "nn:1", /*removed=*/false), ElementsAre(done, left));
+  EXPECT_THAT(Leftovers(*area, "nn:1"), ElementsAre(done, left));
   EXPECT_THAT(Leftovers(*area, "nn:1"), IsEmpty());
 }
 
 TEST_F(StageAreaTest, WhatAMountThatRunsIsMakingIsLeftAlone) {
   const auto running = Open();
-  ASSERT_OK(running->Note({"nn:1", "alice", "/a"}));
+  ASSERT_OK(running->Note(Named("/a")));
   const auto area = Open();
   EXPECT_THAT(Leftovers(*area, "nn:1"), IsEmpty());
-  running->ForgetOne();
+  running->Forget(Named("/a"));
+}
+
+TEST_F(StageAreaTest, WhatIsNotedByAnIdAloneIsLeftAlone) {
+  const std::string session = directory_ + "/session.1.old";
+  const auto area = Open();
+  const std::string named = Named("/d").path;
+  for (const std::string& path : {std::string("/.reserved/.inodes/16390"),
+                                  std::string("/d/.cairn_stage"), named + "0", named + "/f"}) {
+    std::ofstream(session) << "nn:1\talice\t" << named << "\nnn:1\talice\t" << path << "\n";
+    EXPECT_THAT(Leftovers(*area, "nn:1"), IsEmpty()) << path;
+    EXPECT_TRUE(std::filesystem::exists(session));
+  }
+}
+
+TEST_F(StageAreaTest, WhatIsNotForgottenDoesNotMakeTheSessionGrow) {
+  auto area = Open();
+  ASSERT_OK(area->Note(Named("/kept/1")));
+  ASSERT_OK(area->Note(Named("/kept/2")));
+  for (int i = 0; i < 10'000; ++i) {
+    const TemporaryName first = Named(absl::StrCat("/d/", i));
+    const TemporaryName second = Named(absl::StrCat("/e/", i));
+    ASSERT_OK(area->Note(first));
+    ASSERT_OK(area->Note(second));
+    area->Forget(first);
+    area->Forget(second);
+  }
+  ASSERT_THAT(Files(), SizeIs(1));
+  EXPECT_LT(std::filesystem::file_size(directory_ + "/" + Files()[0]), 64u << 10);
+  const auto other = Open();
+  EXPECT_THAT(Leftovers(*other, "nn:1"), IsEmpty()) << "the new file is locked, too";
+  area = nullptr;
+  std::vector<std::string> left = Leftovers(*other, "nn:1");
+  left.erase(
+      std::remove_if(left.begin(), left.end(),
+                     [](const std::string& path) { return !absl::StrContains(path, "/kept/"); }),
+      left.end());
+  EXPECT_THAT(left, UnorderedElementsAre("alice " + Named("/kept/1").path,
+                                         "alice " + Named("/kept/2").path));
+  EXPECT_THAT(Files(), SizeIs(1));
 }
 
 }  // namespace

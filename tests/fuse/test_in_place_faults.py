@@ -3,6 +3,7 @@
 import errno
 import mmap
 import os
+import pwd
 import signal
 import threading
 import unittest
@@ -140,6 +141,25 @@ class Faults(Case):
         there.start()
         self.assertEqual(os.listdir(there.point), ["f"])
         self.assertTrue(read(there / "f") == old)
+
+    def test_a_note_of_another_namespace_costs_nobody_his_file(self):
+        cluster = self.new_cluster()
+        there = self.new_mount(cluster)
+        write(there / "precious", b"of somebody else")
+        found = os.stat(there / "precious")
+        owner = pwd.getpwuid(found.st_uid).pw_name
+        self.assertEqual(there.terminate(), 0)
+        # The ids are those of a namespace that was at this address before.
+        by_id = f"/.reserved/.inodes/{found.st_ino}"
+        by_name = f"{by_id}/../.cairn_stage{found.st_ino:016x}_{1:016x}"
+        for number, path in enumerate((by_id, by_name)):
+            with open(f"{there.stage}/session.1.{number}", "w") as notes:
+                notes.write(f"{cluster.uri.removeprefix('hdfs://')}\t{owner}\t{path}\n")
+        there.start()
+        self.assertEqual(read(there / "precious"), b"of somebody else")
+        self.assertIn("left by an earlier version", there.log_text())
+        self.assertIn("session.1.0", os.listdir(there.stage))
+        self.assertNotIn("session.1.1", os.listdir(there.stage))
 
     def test_killed_at_any_moment_it_is_the_old_file_or_the_new_one(self):
         cluster = self.new_cluster()
