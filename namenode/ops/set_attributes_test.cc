@@ -70,6 +70,16 @@ TEST_F(AttributesTest, TimesAreSetOneByOne) {
   EXPECT_THAT(nn_->SetTimes(kSuper, "/missing", 1, 1).value, IsFsError(FsError::kFileNotFound));
 }
 
+TEST_F(AttributesTest, TheOwnerOfAReadOnlyFileSetsItsTimes) {
+  EXPECT_OK(nn_->SetPermission(kAlice, "/home/f", 0444).value);
+  EXPECT_OK(nn_->SetTimes(kAlice, "/home/f", 5, 7).value);
+  EXPECT_EQ(nn_.Stat("/home/f")->mtime_ms, 5u);
+  EXPECT_THAT(nn_->SetTimes(kBob, "/home/f", 1, 1).value, IsFsError(FsError::kAccessControl));
+  EXPECT_OK(nn_->SetPermission(kAlice, "/home/f", 0446).value);
+  EXPECT_OK(nn_->SetTimes(kBob, "/home/f", 8, 9).value) << "who may write it may, too";
+  EXPECT_EQ(nn_.Stat("/home/f")->mtime_ms, 8u);
+}
+
 TEST_F(AttributesTest, ReplicationIsAFilesAlone) {
   EXPECT_THAT(nn_->SetReplication(kAlice, "/home/f", 5).value, IsOkAndHolds(true));
   EXPECT_EQ(nn_.Stat("/home/f")->replication, 5u);

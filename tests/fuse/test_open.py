@@ -154,6 +154,23 @@ class OthersFiles(test_mount.OnAMount):
         self.assertEqual(self.cat(path), b"by its owner")
 
 
+    def test_the_owner_of_a_read_only_file_sets_its_times(self):
+        """As cp -p, tar and rsync do."""
+        there = self.directory()
+        os.chmod(there, 0o777)
+        source = env.new_directory("source")
+        os.chmod(source, 0o755)
+        write(source + "/f", b"read only")
+        os.chmod(source + "/f", 0o444)
+        os.utime(source + "/f", (10**9, 10**9))
+        copied = self.daemon.run(["cp", "-p", source + "/f", there + "/f"])
+        self.assertEqual((copied.returncode, copied.stderr), (0, b""))
+        found = os.stat(there + "/f")
+        self.assertEqual((found.st_mtime, found.st_mode & 0o777, found.st_uid), (10**9, 0o444, 1))
+        self.assertEqual(read(there + "/f"), b"read only")
+        write(there + "/mine", b"not his")
+        self.refused('touch -d 2001-01-01 "$1"', there + "/mine")
+
     def test_a_descriptor_is_enough_to_read(self):
         there = self.directory()
         os.chmod(there, 0o700)
