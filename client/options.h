@@ -37,9 +37,12 @@ struct ClientOptions {
   // Packets grow to this once a stream has sent a megabyte without flushing: half the CPU per byte.
   uint32_t large_packet_bytes = 1 << 20;  // cairn.client.write.packet.max
   uint64_t write_window_bytes = 8 << 20;  // data sent and not yet acknowledged, per stream
-  uint16_t umask = 022;                   // fs.permissions.umask-mode
-  bool use_datanode_hostname = false;     // dfs.client.use.datanode.hostname
-  bool verify_checksums = true;           // off: no checksum is sent or checked on reads
+  // Every stream has the datanodes sync each block at its end, as if Hsync had been called first:
+  // an Hsync then holds for all of the file before it. No key.
+  bool sync_blocks = false;
+  uint16_t umask = 022;                // fs.permissions.umask-mode
+  bool use_datanode_hostname = false;  // dfs.client.use.datanode.hostname
+  bool verify_checksums = true;        // off: no checksum is sent or checked on reads
   ChecksumCombine checksum_combine = ChecksumCombine::kMd5OfMd5;  // dfs.checksum.combine.mode
 
   absl::Duration connect_timeout = absl::Seconds(20);

@@ -19,7 +19,8 @@ OutputStream::Impl::Impl(OpenFile file, FileStatus status)
     : file_(std::move(file)),
       status_(std::move(status)),
       position_(status_.length),
-      excluded_(file_.context->options.excluded_node_expiry, file_.context->clock) {
+      excluded_(file_.context->options.excluded_node_expiry, file_.context->clock),
+      syncing_(file_.context->options.sync_blocks) {
   const ClientOptions& options = file_.context->options;
   const uint32_t chunk = options.bytes_per_checksum;
   settings_ = {.block_bytes = status_.block_bytes,

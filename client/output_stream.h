@@ -9,7 +9,9 @@
 // What is promised:
 //   Write   the bytes will be written; an error may show in a later call
 //   Hflush  every datanode of the pipeline has them in memory; new readers see them
-//   Hsync   every datanode has them on stable media
+//   Hsync   every datanode has them on stable media: those of the block that is open, and of blocks
+//           that end later; of earlier ones if the datanodes sync what they complete, or with
+//           ClientOptions::sync_blocks
 //   Close   the namenode has the file complete, with its minimum of replicas confirmed
 //   EndBlock  what is written next begins a block, however short the one before it is
 // After an error every further call returns the same error; what had been flushed remains. A stream

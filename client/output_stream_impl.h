@@ -74,7 +74,7 @@ class OutputStream::Impl final : public LeaseHolder, public KeptStream {
   std::optional<hdfs::ExtendedBlockProto> previous_ ABSL_GUARDED_BY(mu_);
   ExcludedNodes excluded_ ABSL_GUARDED_BY(mu_);
   bool block_persisted_ ABSL_GUARDED_BY(mu_) = false;  // the namenode has journalled this block
-  bool syncing_ ABSL_GUARDED_BY(mu_) = false;  // Hsync was called: later blocks are synced too
+  bool syncing_ ABSL_GUARDED_BY(mu_);  // blocks are synced at their end, as always after an Hsync
   bool closed_ ABSL_GUARDED_BY(mu_) = false;
   uint64_t unflushed_bytes_ ABSL_GUARDED_BY(mu_) = 0;  // written since the last flush
   absl::Status error_ ABSL_GUARDED_BY(mu_);

@@ -106,6 +106,29 @@ TEST_F(StreamsTest, ABlockEndsWhereTheWriterSaysSo) {
   EXPECT_THAT(ReadFile("/f"), IsOkAndHolds(data));
 }
 
+TEST_F(StreamsTest, BlocksAreSyncedAtTheirEndAfterAnHsync) {
+  ASSERT_OK_AND_ASSIGN(auto out, fs_->Create("/f"));
+  ASSERT_OK(out->Write(RandomBytes(kBlockBytes + 1)));
+  ASSERT_OK(out->Hsync());
+  ASSERT_OK(out->Write(RandomBytes(kBlockBytes)));
+  ASSERT_OK(out->Close());
+  EXPECT_THAT(cluster_.SyncedAtEnd("/f"), ElementsAre(false, true, true));
+}
+
+TEST_F(StreamsTest, WhoAsksForItHasEveryBlockSyncedAtItsEnd) {
+  ClientOptions options = Options();
+  options.sync_blocks = true;
+  fs_ = cluster_.Connect(options);
+  ASSERT_OK_AND_ASSIGN(auto out, fs_->Create("/f"));
+  ASSERT_OK(out->Write(RandomBytes(kBlockBytes + 1)));
+  ASSERT_OK(out->Hsync());
+  ASSERT_OK(out->Close());
+  ASSERT_OK_AND_ASSIGN(out, fs_->Append("/f", {.new_block = true}));
+  ASSERT_OK(out->Write("short"));
+  ASSERT_OK(out->Close());
+  EXPECT_THAT(cluster_.SyncedAtEnd("/f"), ElementsAre(true, true, true));
+}
+
 TEST_F(StreamsTest, AnAppendInsideAChunkGoesOnThere) {
   const std::string data = RandomBytes(5000);
   ASSERT_OK(WriteFile("/f", data.substr(0, 700)));

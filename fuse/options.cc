@@ -201,6 +201,8 @@ absl::StatusOr<MountSettings> ToSettings(const CommandLine& line) {
                    Config::Load(ResolveConfDir(line.conf), line.overrides, std::move(keys)));
   ASSIGN_OR_RETURN(settings.client, client::LoadClientOptions(config));
   settings.client.umask = 0;  // the kernel has applied the caller's
+  // fsync(2) is about the whole file, however many blocks ended before it.
+  settings.client.sync_blocks = true;
   settings.mounting_user =
       settings.client.user.empty() ? client::LoginUser() : settings.client.user;
   settings.mounter = ::getuid();

@@ -118,6 +118,7 @@ TEST(Options, TheRootIsThePathOfTheSource) {
   EXPECT_EQ(settings("hdfs://nn1:8020/a")->uri, "hdfs://nn1:8020");
   EXPECT_EQ(settings("hdfs://nn1")->client.replication, 2u);
   EXPECT_EQ(settings("hdfs://nn1")->client.umask, 0);
+  EXPECT_TRUE(settings("hdfs://nn1")->client.sync_blocks);
   EXPECT_FALSE(settings("/a").ok());
   EXPECT_FALSE(settings("hdfs:///a").ok());
 }

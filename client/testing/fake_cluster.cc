@@ -461,6 +461,7 @@ class FakeCluster::Node {
         bytes.resize(header->offset_in_block);
         bytes.append(reinterpret_cast<const char*>(data.data()), data.size());
       }
+      if (header->last_in_block) cluster_.blocks_[id].synced_at_end = header->sync_block;
       if (header->last_in_block && cluster_.restarting_at_close_.erase(index_) > 0) {
         cluster_.blocks_[id].finished = true;
         ack = {.seqno = transfer::kUnknownSeqno, .statuses = {hdfs::STATUS_OOB_RESTART}};
@@ -773,6 +774,13 @@ uint64_t FakeCluster::BytesReceived(const std::string& path) const {
     if (found != block.bytes.end()) bytes += found->second.size();
   }
   return bytes;
+}
+
+std::vector<bool> FakeCluster::SyncedAtEnd(const std::string& path) const {
+  MutexLock lock(mu_);
+  std::vector<bool> synced;
+  for (const uint64_t id : files_.at(path).blocks) synced.push_back(blocks_.at(id).synced_at_end);
+  return synced;
 }
 
 int FakeCluster::Heartbeats() const {

@@ -75,6 +75,8 @@ class FakeCluster {
   // Every replica of every block is what Contents says.
   bool ReplicasAgree(const std::string& path) const;
   size_t BlockCount(const std::string& path) const;
+  std::vector<bool> SyncedAtEnd(
+      const std::string& path) const;                     // by block: its last packet says so
   uint64_t BytesReceived(const std::string& path) const;  // by the nodes, open blocks included
   int Heartbeats() const;                                 // of writers
   int Signs() const;                                      // of life
@@ -88,7 +90,8 @@ class FakeCluster {
     hdfs::ExtendedBlockProto id;
     std::vector<int> nodes;
     std::map<int, std::string> bytes;  // by node
-    bool finished = false;             // a recovery as if it were being written is refused
+    bool synced_at_end = false;
+    bool finished = false;  // a recovery as if it were being written is refused
   };
   struct FileState {
     uint64_t block_bytes = 0;
