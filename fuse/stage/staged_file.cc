@@ -1,10 +1,12 @@
 #include "fuse/stage/staged_file.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -112,7 +114,13 @@ absl::Status StagedFile::Store(uint64_t index, std::span<const std::byte> data) 
 }
 
 void StagedFile::Drop(Pieces::iterator piece) {
-  free_slots_.push_back(piece->second.slot);
+  // Its room is the stage's again, on the disk as well. A file system that cannot do so has it
+  // taken by later pieces, or when the file goes.
+  (void)::fallocate(fd_, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, PlaceOf(piece->second.slot),
+                    static_cast<off_t>(kPiece));
+  // Below the one that a write before has left, which is the next to be taken.
+  const auto last = free_slots_.empty() ? free_slots_.end() : std::prev(free_slots_.end());
+  free_slots_.insert(last, piece->second.slot);
   pieces_.erase(piece);
   area_.Release(kPiece);
 }

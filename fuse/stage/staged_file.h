@@ -7,8 +7,9 @@
 //
 // A piece is whole: where a write covers a part of one, the rest is read from the base first. It
 // goes to a place of the disk that no piece has, so that a write which fails leaves the one
-// before as it was. Each has a CRC32C in memory, which is checked whenever it is read: what the
-// disk has spoilt never reaches a reader or the cluster.
+// before as it was: the file on disk has room for one piece more than is reserved. Each has a
+// CRC32C in memory, which is checked whenever it is read: what the disk has spoilt never reaches a
+// reader or the cluster.
 //
 // Not thread-safe.
 #pragma once
@@ -75,8 +76,8 @@ class StagedFile {
   uint64_t intact_;  // of the base's bytes: what lies behind was cut off, if only for a moment
   uint64_t length_;
   Pieces pieces_;
-  std::vector<uint32_t> free_slots_;
-  uint32_t slots_ = 0;  // that the file on disk has
+  std::vector<uint32_t> free_slots_;  // only the last may have room on the disk
+  uint32_t slots_ = 0;                // that the file on disk has
 };
 
 }  // namespace cairn::fuse

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstring>
@@ -126,6 +127,27 @@ TEST_F(StagedFileTest, AFullStageRefusesAndKeepsWhatItHas) {
   ASSERT_OK(Write(kPiece, "e"));
   file_ = nullptr;
   EXPECT_EQ(area_->used(), 0u);
+}
+
+TEST_F(StagedFileTest, WhatIsCutOffTakesNoRoomOnTheDisk) {
+  const auto pieces_on_disk = [&] {
+    struct stat info {};
+    EXPECT_EQ(::fsync(disk_), 0);
+    EXPECT_EQ(::fstat(disk_, &info), 0);
+    return static_cast<uint64_t>(info.st_blocks) * 512 / kPiece;
+  };
+  Make("");
+  const std::string data = Pattern(100 * kPiece, 7);
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_OK(Write(0, data));
+    EXPECT_GE(pieces_on_disk(), 100u);
+    ASSERT_OK(file_->Truncate(1));
+    EXPECT_LE(pieces_on_disk(), 3u);  // one, the one before it, and what the file system needs
+  }
+  ASSERT_OK(Write(0, data)) << "into the places that are free";
+  EXPECT_TRUE(All() == data);
+  for (uint64_t pieces = 99; pieces > 0; --pieces) ASSERT_OK(file_->Truncate(pieces * kPiece - 1));
+  EXPECT_LE(pieces_on_disk(), 3u) << "piece by piece";
 }
 
 TEST_F(StagedFileTest, ABaseThatCannotBeReadRefusesTheWrite) {
