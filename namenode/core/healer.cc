@@ -326,7 +326,8 @@ bool NamenodeImpl::Healer::IsReady(const Round& round) {
 }
 
 // A storage that is lost, or back, and one whose node is to leave or to stay: what it holds counts
-// differently now. One that is back is looked at when it has told what it still holds.
+// differently now. One that is back is looked at when it has told what it still holds. One that the
+// first view does not know may have been given up before a start: it is back like any other.
 void NamenodeImpl::Healer::WatchStorages(const Round& round) {
   if (round.view == watched_ || round.now < next_watch_) return;
   const bool first = watched_ == nullptr;
@@ -345,12 +346,18 @@ void NamenodeImpl::Healer::WatchStorages(const Round& round) {
   standing_.resize(std::max<size_t>(known, view.storage_limit()), Standing::kDead);
   for (uint32_t storage = 0; storage < standing_.size(); ++storage) {
     const Standing standing = Coarse(StandingOf(storage, ReplicaMark::kNone, view));
-    const bool is_new = first || storage >= known;
-    if (standing == standing_[storage] && !is_new) continue;
-    if (!is_new && standing != Standing::kDead && untold[storage]) continue;
-    standing_[storage] = standing;
-    if (!is_new) changed.push_back(storage);
-    gained |= standing == Standing::kLive;
+    if (first) {
+      standing_[storage] = standing;
+      gained |= standing == Standing::kLive;
+      continue;
+    }
+    if (standing == standing_[storage]) continue;
+    // Blocks are judged meanwhile as if it had what it had: that it has told is a change, and so is
+    // that it is lost again before.
+    const bool awaited = standing != Standing::kDead && untold[storage];
+    standing_[storage] = awaited ? Standing::kAwaited : standing;
+    if (!awaited) changed.push_back(storage);
+    gained |= standing == Standing::kLive && (!awaited || storage >= known);
   }
   for (size_t at = 0; at < changed.size(); at += kStoragesSlice) {
     const std::span<const uint32_t> all(changed);

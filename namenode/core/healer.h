@@ -207,7 +207,8 @@ class NamenodeImpl::Healer {
   std::optional<absl::Duration> waiting_since_;  // for reports, after a start
   std::shared_ptr<const ClusterView> watched_;
   absl::Duration next_watch_ = -absl::InfiniteDuration();
-  std::vector<Standing> standing_;  // of each storage, as its blocks were last judged
+  // Of each storage, as its blocks were last judged; kAwaited also: it is back, and has not told.
+  std::vector<Standing> standing_;
   absl::Duration next_end_copies_;
   // Looking for blocks to try at once, since there is a new datanode or disk: at how many still.
   size_t hurry_left_ = 0;

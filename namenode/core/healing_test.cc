@@ -166,6 +166,23 @@ TEST_F(HealingTest, ANodeThatReturnsBeforeItsCopyIsMadeNeedsNoDeletion) {
   EXPECT_THAT(deletions_, IsEmpty());
 }
 
+// As long as it is there its blocks look well, and are not queued any more.
+TEST_F(HealingTest, ANodeThatReturnsAndDiesBeforeItHasToldIsLostAgain) {
+  Start(Nodes(3));
+  Write("/f", 2, {0, 1});
+  copying_ = false;
+  Kill(0);
+  Pass(kGivenUp + absl::Minutes(1));
+  ASSERT_EQ(Totals().low(), 1u);
+  Return(0);
+  Pass(absl::Minutes(5));
+  ASSERT_EQ(Totals().low(), 0u);
+  Kill(0);
+  copying_ = true;
+  Pass(kGivenUp + absl::Minutes(1));
+  EXPECT_THAT(Holders("/f"), UnorderedElementsAre(1, 2));
+}
+
 TEST_F(HealingTest, AFailedDiskIsALostOne) {
   Start(Nodes(4));
   Write("/f", 3, {0, 1, 2});
@@ -663,6 +680,29 @@ TEST_F(HealingTest, ADatanodeThatHasNotComeBackYetIsWaitedFor) {
   Pass(absl::Minutes(1));
   EXPECT_THAT(copies_, SizeIs(1));
   EXPECT_THAT(Holders("/f"), UnorderedElementsAre(1, 2, 3));
+}
+
+// Of the last storage there is nothing in the first view.
+TEST_F(HealingTest, WhoWasGivenUpBeforeARestartIsBackLikeAnyOther) {
+  Start(Nodes(4));
+  Write("/f", 3, {0, 1, 3});
+  Kill(3);
+  Pass(kGivenUp + absl::Minutes(1));
+  ASSERT_THAT(Holders("/f"), UnorderedElementsAre(0, 1, 2));
+  nn().Flush();
+  nn().Crash();
+  ASSERT_OK(nn().Start());
+  for (int node = 0; node < 3; ++node) {
+    ASSERT_OK(nn().RegisterDatanode(node));
+    nn().SendFullReport(node);
+  }
+  Pass(absl::Minutes(1));
+  ASSERT_FALSE(Totals().looking);
+  Return(3);
+  nn().SendFullReport(3);
+  Pass(absl::Minutes(5));
+  EXPECT_THAT(deletions_, SizeIs(1));
+  EXPECT_THAT(Holders("/f"), SizeIs(3));
 }
 
 TEST_F(HealingTest, AllBlocksAreLookedAtAgainAfterSomeTime) {
