@@ -114,51 +114,78 @@ bool NamenodeImpl::Healer::Departures::StepOne(const ClusterView& view, const Da
   }
   switch (leaving->phase) {
     case Leaving::Phase::kWalk:
-      return Walk(view, now, leaving);
+      return Walk(view, node, now, leaving);
     case Leaving::Phase::kList:
       return GoThroughList(view, node, now, leaving);
     case Leaving::Phase::kOpenFiles:
-      return LookAtOpenFiles(view, node, now, leaving);
+      return LookAtOpenFiles(view, now, leaving);
   }
   return false;
 }
 
-bool NamenodeImpl::Healer::Departures::Walk(const ClusterView& view, absl::Duration now,
-                                            Leaving* leaving) {
+bool NamenodeImpl::Healer::Departures::Walk(const ClusterView& view, const DatanodeInfo& node,
+                                            absl::Duration now, Leaving* leaving) {
   std::vector<BlockId> blocks;
-  if (leaving->at_storage < leaving->storages.size()) {
-    const std::string prefix = keys::StorageBlockPrefix(leaving->storages[leaving->at_storage]);
-    const absl::StatusOr<bool> more =
-        healer_.ReadIds(prefix, kBlocksPerStep, &leaving->position, &blocks);
-    if (!more.ok()) return Unreadable(more.status(), now, leaving);
-    if (!*more) {
-      ++leaving->at_storage;
-      leaving->position.clear();
-    }
-    leaving->walked += blocks.size();
-    const size_t before = leaving->unsafe.size();
-    Judge(view, *leaving, blocks, &leaving->unsafe);
-    for (size_t i = before; i < leaving->unsafe.size(); ++i) {
-      leaving->bytes_left += leaving->unsafe[i].bytes;
-      leaving->last_copies += leaving->unsafe[i].last_copy;
-    }
+  const absl::Status status = NextBlocks(leaving, &blocks);
+  if (!status.ok()) return Unreadable(status, now, leaving);
+  const size_t before = leaving->unsafe.size();
+  Judge(view, *leaving, blocks, &leaving->unsafe);
+  for (size_t i = before; i < leaving->unsafe.size(); ++i) {
+    leaving->bytes_left += leaving->unsafe[i].bytes;
+    leaving->last_copies += leaving->unsafe[i].last_copy;
+  }
+  if (leaving->unsafe.size() > before) {
+    leaving->found_some = true;
     // Repair knows most of them. One that was finished on this node just now looks well to it.
     WriterLock lock(namenode_.mu_);
     for (size_t i = before; i < leaving->unsafe.size(); ++i) {
       healer_.Check(leaving->unsafe[i].block);
     }
   }
-  const bool at_end = leaving->at_storage >= leaving->storages.size();
+  const bool at_end = leaving->IsAtEnd();
   if (!at_end && leaving->unsafe.size() < kMostListed) return true;
-  if (leaving->unsafe.empty()) {
-    leaving->phase = Leaving::Phase::kOpenFiles;
-    leaving->open_position.clear();
-  } else {
+  if (!leaving->unsafe.empty()) {
     leaving->phase = Leaving::Phase::kList;
     leaving->at_unsafe = leaving->kept_unsafe = 0;
     leaving->estimate.Sample(now, leaving->done_bytes);
+    return true;
   }
+  if (!leaving->looked || leaving->found_some) {
+    LookFromTheStart(leaving);
+    return true;
+  }
+  leaving->blocked_by.clear();
+  LookFromTheStart(leaving);
+  leaving->resume = now + kPause;  // if it is in another state by now, the next view tells
+  namenode_.cluster_.FinishLeaving(node.uuid, leaving->state);
   return true;
+}
+
+// Of the records first, then what the look has found on the node.
+absl::Status NamenodeImpl::Healer::Departures::NextBlocks(Leaving* leaving,
+                                                          std::vector<BlockId>* blocks) {
+  if (leaving->at_storage < leaving->storages.size()) {
+    const std::string prefix = keys::StorageBlockPrefix(leaving->storages[leaving->at_storage]);
+    ASSIGN_OR_RETURN(const bool more,
+                     healer_.ReadIds(prefix, kBlocksPerStep, &leaving->position, blocks));
+    if (!more) {
+      ++leaving->at_storage;
+      leaving->position.clear();
+    }
+    leaving->walked += blocks->size();
+    return absl::OkStatus();
+  }
+  std::vector<BlockId>& written = leaving->being_written;
+  const size_t rest = written.size() - std::min(written.size(), kBlocksPerStep);
+  blocks->assign(written.begin() + static_cast<std::ptrdiff_t>(rest), written.end());
+  written.resize(rest);
+  return absl::OkStatus();
+}
+
+void NamenodeImpl::Healer::Departures::LookFromTheStart(Leaving* leaving) {
+  leaving->phase = Leaving::Phase::kOpenFiles;
+  leaving->open_position.clear();
+  leaving->being_written.clear();
 }
 
 bool NamenodeImpl::Healer::Departures::GoThroughList(const ClusterView& view,
@@ -193,21 +220,20 @@ bool NamenodeImpl::Healer::Departures::GoThroughList(const ClusterView& view,
     leaving->resume = now + kPause;
     return false;
   }
-  // All that was found is safe: on with the walk if it waited, else once more through all blocks,
-  // for those that have come since.
-  if (leaving->at_storage >= leaving->storages.size()) {
-    leaving->first_walk = false;
-    leaving->at_storage = 0;
-    leaving->walked = 0;
+  // All that was found is safe: on with the walk if it waited, else once more through all files and
+  // blocks, for those that have come since.
+  if (leaving->IsAtEnd()) {
+    LookFromTheStart(leaving);
+  } else {
+    leaving->phase = Leaving::Phase::kWalk;
   }
-  leaving->phase = Leaving::Phase::kWalk;
   return true;
 }
 
 // A block that is being written has no record. It may lose this node like any of its pipeline, if
-// enough of the others stay.
-bool NamenodeImpl::Healer::Departures::LookAtOpenFiles(const ClusterView& view,
-                                                       const DatanodeInfo& node, absl::Duration now,
+// enough of the others stay. What is closed before the look comes to it has its record by then, and
+// is met by the walk that follows.
+bool NamenodeImpl::Healer::Departures::LookAtOpenFiles(const ClusterView& view, absl::Duration now,
                                                        Leaving* leaving) {
   if (namenode_.store_.applied() < leaving->begun_at) {
     leaving->resume = now + kPause;
@@ -221,23 +247,23 @@ bool NamenodeImpl::Healer::Departures::LookAtOpenFiles(const ClusterView& view,
     const InodeId id{ToInt(number)};
     if (const absl::Status status = namenode_.LoadInode(id); !status.ok()) {
       if (absl::IsNotFound(status)) continue;  // closed and gone
-      leaving->open_position.clear();
+      LookFromTheStart(leaving);
       return Unreadable(status, now, leaving);
     }
-    const std::string needs = HowFileNeeds(view, id, leaving->storages);
+    const std::string needs = HowFileNeeds(view, id, leaving);
     if (needs.empty()) continue;
+    LookFromTheStart(leaving);
     leaving->blocked_by = needs;
     leaving->resume = now + kPause;
-    leaving->phase = Leaving::Phase::kWalk;  // once it is closed, its last block has a record
-    leaving->at_storage = 0;
-    leaving->walked = 0;
-    leaving->first_walk = false;
     return false;
   }
   if (*more) return true;
   leaving->blocked_by.clear();
-  leaving->resume = now + kPause;  // if it is in another state by now, the next view tells
-  namenode_.cluster_.FinishLeaving(node.uuid, leaving->state);
+  leaving->phase = Leaving::Phase::kWalk;
+  leaving->looked = true;
+  leaving->found_some = leaving->first_walk = false;
+  leaving->at_storage = 0;
+  leaving->walked = 0;
   return true;
 }
 
@@ -251,21 +277,30 @@ bool NamenodeImpl::Healer::Departures::Unreadable(const absl::Status& status, ab
 }
 
 std::string NamenodeImpl::Healer::Departures::HowFileNeeds(const ClusterView& view, InodeId id,
-                                                           std::span<const uint32_t> storages) {
+                                                           Leaving* leaving) {
+  const auto leave = [&](uint32_t storage) { return Holds(leaving->storages, storage); };
   ReaderLock lock(namenode_.mu_);
   const Inode* const file = namenode_.tree_->FindById(id);
   if (file == nullptr) return "";
-  const std::optional<uint32_t> elsewhere =
-      TooFewStay(*file, view, [&](uint32_t storage) { return Holds(storages, storage); });
+  const BlockMap::Entry* const last = LastWritten(*file);
+  if (last == nullptr || std::none_of(last->expected().begin(), last->expected().end(), leave)) {
+    return "";
+  }
+  leaving->being_written.push_back(last->id());
+  const std::optional<uint32_t> elsewhere = TooFewStay(*file, view, leave);
   if (!elsewhere) return "";
   return absl::StrCat(PathOf(*file), " is being written, and its last block is on ", *elsewhere,
                       " other datanodes that stay");
 }
 
+const BlockMap::Entry* NamenodeImpl::Healer::Departures::LastWritten(const Inode& file) const {
+  if (!file.is_open() || file.file->blocks.empty()) return nullptr;
+  return namenode_.blocks_->Find(file.file->blocks.back().id);
+}
+
 std::optional<uint32_t> NamenodeImpl::Healer::Departures::TooFewStay(
     const Inode& file, const ClusterView& view, const std::function<bool(uint32_t)>& leave) const {
-  if (!file.is_open() || file.file->blocks.empty()) return std::nullopt;
-  const BlockMap::Entry* const entry = namenode_.blocks_->Find(file.file->blocks.back().id);
+  const BlockMap::Entry* const entry = LastWritten(file);
   if (entry == nullptr || std::none_of(entry->expected().begin(), entry->expected().end(), leave)) {
     return std::nullopt;
   }

@@ -3,11 +3,11 @@
 //
 //   decommissioning / entering maintenance
 //        |
-//        v      all is safe       no open file needs it
-//      walk ----------------> look ----------------------> FinishLeaving
-//        ^ \ some are not      |  some do
-//        |  v                  |
-//        `- list: looked through again until it is empty
+//        v      all is safe        no open file needs it        all is safe
+//      walk -----------------> look ----------------------> walk ----------> FinishLeaving
+//         \ some are not      ^ ^ \ some do                  | some are not
+//          v                  | `-'                          |
+//         list: looked through again until it is empty <-----'
 //
 // The copies that make a block safe are ordered by repair (healer.h), which notices by itself that
 // a node is leaving. A block is safe when repair would leave it alone although the node's replica
@@ -17,7 +17,9 @@
 // Open files are found by their records, which reach the store with the edits that opened them: a
 // file that was opened before the node began to leave has its record once the store has come to the
 // edits of that time. Later ones are given no new block there; a block that is opened again is seen
-// by the walk.
+// by the walk. Only a walk that began after the look, and found nothing, lets the node go: a file
+// that the look finds closed had the record of its last block by then. One that it found open, and
+// on enough other datanodes, may be closed behind the walk: its last block is judged at the end.
 //
 // A walk reads a range of `n` records, some ids at a time and under no lock, and judges 32 blocks
 // under the namespace lock, shared. What is not safe goes to a list that is bounded: the walk waits
@@ -71,6 +73,11 @@ class NamenodeImpl::Healer::Departures {
     std::vector<uint32_t> storages = {};
     TxId begun_at = kNoTx;  // the newest edit when it began to leave
     Phase phase = Phase::kWalk;
+    bool looked = false;      // at the open files, before the walk began
+    bool found_some = false;  // the walk, that were not safe
+    // Blocks of open files on this node that the look has found, as many as their inodes in memory;
+    // the walk takes them when it is through its storages.
+    std::vector<BlockId> being_written = {};
     absl::Duration resume = -absl::InfiniteDuration();  // nothing is done before
     // The walk has come to this key of this one of `storages`.
     size_t at_storage = 0;
@@ -82,6 +89,7 @@ class NamenodeImpl::Healer::Departures {
     size_t at_unsafe = 0, kept_unsafe = 0;
     uint64_t bytes_left = 0, last_copies = 0;  // of the list
     uint64_t done_bytes = 0;                   // were on the list and are safe now
+    bool IsAtEnd() const { return at_storage >= storages.size() && being_written.empty(); }
     size_t listed() const { return unsafe.size() - (at_unsafe - kept_unsafe); }
     absl::Duration next_log = -absl::InfiniteDuration();
     std::string open_position = {};
@@ -93,15 +101,21 @@ class NamenodeImpl::Healer::Departures {
   // Each of these is bounded, and says whether there is more to do at once.
   bool StepOne(const ClusterView& view, const DatanodeInfo& node, absl::Duration now,
                Leaving* leaving);
-  bool Walk(const ClusterView& view, absl::Duration now, Leaving* leaving);
+  bool Walk(const ClusterView& view, const DatanodeInfo& node, absl::Duration now,
+            Leaving* leaving);
   bool GoThroughList(const ClusterView& view, const DatanodeInfo& node, absl::Duration now,
                      Leaving* leaving);
-  bool LookAtOpenFiles(const ClusterView& view, const DatanodeInfo& node, absl::Duration now,
-                       Leaving* leaving);
+  bool LookAtOpenFiles(const ClusterView& view, absl::Duration now, Leaving* leaving);
+  absl::Status NextBlocks(Leaving* leaving, std::vector<BlockId>* blocks);
+  static void LookFromTheStart(Leaving* leaving);
   bool Unreadable(const absl::Status& status, absl::Duration now, Leaving* leaving);
-  // What is in the way if the file is being written and needs one of `storages`; else empty.
-  std::string HowFileNeeds(const ClusterView& view, InodeId file,
-                           std::span<const uint32_t> storages) ABSL_LOCKS_EXCLUDED(namenode_.mu_);
+  // What is in the way if the file is being written and needs the node; else empty. Adds to
+  // `leaving->being_written`.
+  std::string HowFileNeeds(const ClusterView& view, InodeId file, Leaving* leaving)
+      ABSL_LOCKS_EXCLUDED(namenode_.mu_);
+  // The last block of an open file; nullptr: there is none.
+  const BlockMap::Entry* LastWritten(const Inode& file) const
+      ABSL_SHARED_LOCKS_REQUIRED(namenode_.mu_);
   // The file is being written, its last block on a storage that is to `leave`, and on too few
   // datanodes that stay: on so many. nullopt: otherwise.
   std::optional<uint32_t> TooFewStay(const Inode& file, const ClusterView& view,

@@ -25,7 +25,9 @@ class DeparturesTest : public HealingFixture {
     HealingFixture::Start(std::move(options));
   }
   ClusterState& cluster() { return nn_->impl().cluster(); }
-  void AfterMaintenance() override { nn_->Flush(); }  // as it happens by itself every 5 s
+  void AfterMaintenance() override {  // as it happens by itself every 5 s
+    if (flushing_) nn_->Flush();
+  }
 
   struct Wish {
     int node;
@@ -68,6 +70,19 @@ class DeparturesTest : public HealingFixture {
     }
     return nodes;
   }
+  // A file of one replica that is being written; *node: where.
+  LocatedBlock WriteTo(absl::string_view path, int* node) {
+    CreateOptions create = CreateFlags(true, false);
+    create.replication = 1;
+    EXPECT_OK(nn_->impl().Create(kSuper, path, create).value);
+    LocatedBlock block = nn_->AddBlock(path);
+    EXPECT_THAT(block.storages, SizeIs(1));
+    *node = NodeOf(cluster().View()->NodeOf(block.storages.at(0))->info->uuid);
+    EXPECT_OK(nn_->Report(*node, block.block, State::kBeingWritten));
+    return block;
+  }
+
+  bool flushing_ = true;
 };
 
 TEST_F(DeparturesTest, ANodeIsDecommissionedOnceItsBlocksAreElsewhereAsOftenAsTheyShouldBe) {
@@ -152,14 +167,8 @@ TEST_F(DeparturesTest, OneThatDiesMeanwhileIsDoneWhenItsBlocksAreSafeWithoutIt) 
 
 TEST_F(DeparturesTest, AFileBeingWrittenToItAloneKeepsIt) {
   Start(2);
-  CreateOptions create = CreateFlags(true, false);
-  create.replication = 1;
-  ASSERT_OK(nn().impl().Create(kSuper, "/open", create).value);
-  const LocatedBlock block = nn().AddBlock("/open");
-  ASSERT_THAT(block.storages, SizeIs(1));
-  const std::string uuid = cluster().View()->NodeOf(block.storages[0])->info->uuid;
-  const int writes = std::stoi(uuid.substr(3));
-  ASSERT_OK(nn().Report(writes, block.block, State::kBeingWritten));
+  int writes = 0;
+  const LocatedBlock block = WriteTo("/open", &writes);
   const auto blocking = [&] {
     return nn().impl().ListOpenFiles(kSuper, kNoInode, true, 10).value->files;
   };
@@ -178,6 +187,31 @@ TEST_F(DeparturesTest, AFileBeingWrittenToItAloneKeepsIt) {
   EXPECT_EQ(StateOf(writes), kDecommissioned);
   EXPECT_THAT(Holders(done), SizeIs(2));
   EXPECT_THAT(blocking(), IsEmpty());
+}
+
+// Its block has no record when the records are looked through, and it is not open any more when the
+// open files are.
+TEST_F(DeparturesTest, AFileThatIsClosedBetweenTheLooksKeepsIt) {
+  Start(2);
+  flushing_ = false;
+  int writes = 0;
+  BlockVersion block = WriteTo("/open", &writes).block;
+  SetHosts({{writes, "DECOMMISSIONED"}});
+  Pass(absl::Seconds(3));
+  ASSERT_EQ(StateOf(writes), kDecommissioning);
+  copying_ = false;
+  block.length = 1000;
+  ASSERT_OK(nn().Report(writes, block, State::kFinalized));
+  ASSERT_THAT(nn().impl().Complete(kSuper, "/open", kNoInode, "client", block, nullptr).value,
+              IsOkAndHolds(true));
+  flushing_ = true;
+  Pass(absl::Seconds(30));
+  EXPECT_EQ(StateOf(writes), kDecommissioning);
+  EXPECT_THAT(Holders(block), UnorderedElementsAre(writes));
+  copying_ = true;
+  Pass(absl::Minutes(5));
+  EXPECT_EQ(StateOf(writes), kDecommissioned);
+  EXPECT_THAT(Holders(block), SizeIs(2));
 }
 
 TEST_F(DeparturesTest, AFileThatIsAlsoWrittenToNodesThatStayKeepsNobody) {
