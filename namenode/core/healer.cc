@@ -344,6 +344,7 @@ void NamenodeImpl::Healer::WatchStorages(const Round& round) {
   std::vector<uint32_t> changed;
   bool gained = false;  // a place for copies
   standing_.resize(std::max<size_t>(known, view.storage_limit()), Standing::kDead);
+  doubted_until_.resize(standing_.size(), -absl::InfiniteDuration());
   for (uint32_t storage = 0; storage < standing_.size(); ++storage) {
     const Standing standing = Coarse(StandingOf(storage, ReplicaMark::kNone, view));
     if (first) {
@@ -355,6 +356,12 @@ void NamenodeImpl::Healer::WatchStorages(const Round& round) {
     // Blocks are judged meanwhile as if it had what it had: that it has told is a change, and so is
     // that it is lost again before.
     const bool awaited = standing != Standing::kDead && untold[storage];
+    if (standing_[storage] == Standing::kDead && storage < known) {
+      doubted_until_[storage] = absl::InfiniteDuration();
+    }
+    if (!awaited && doubted_until_[storage] == absl::InfiniteDuration()) {
+      doubted_until_[storage] = round.now + options_.deletion_delay;
+    }
     standing_[storage] = awaited ? Standing::kAwaited : standing;
     if (!awaited) changed.push_back(storage);
     gained |= standing == Standing::kLive && (!awaited || storage >= known);
@@ -373,6 +380,19 @@ void NamenodeImpl::Healer::WatchStorages(const Round& round) {
   hurry_walk_ = {};
   ReaderLock lock(namenode_.mu_);
   hurry_left_ = queue_.size();
+}
+
+absl::Duration NamenodeImpl::Healer::DoubtedUntil(const Round& round,
+                                                  const BlockFacts& facts) const {
+  absl::Duration until = -absl::InfiniteDuration();
+  for (const auto& [storage, standing] : facts.replicas) {
+    if (standing != Standing::kLive || storage >= standing_.size()) continue;
+    // This round may know that it is back, or that it has told, before the next look.
+    const bool unseen = standing_[storage] == Standing::kDead ||
+                        doubted_until_[storage] == absl::InfiniteDuration();
+    until = std::max(until, unseen ? round.now + kWatchInterval : doubted_until_[storage]);
+  }
+  return until;
 }
 
 // Of a storage that is back meanwhile the marks may be new.

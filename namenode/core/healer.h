@@ -142,6 +142,9 @@ class NamenodeImpl::Healer {
 
   bool IsReady(const Round& round);
   void WatchStorages(const Round& round);
+  // Until then no replica is deleted because of those of the block that count: one may be on a
+  // datanode that is just back, and corrupt, as it was known to be before it was lost.
+  absl::Duration DoubtedUntil(const Round& round, const BlockFacts& facts) const;
   void ForgetMarks(uint32_t storage) ABSL_LOCKS_EXCLUDED(namenode_.mu_);
   void EndCopies(const Round& round) ABSL_LOCKS_EXCLUDED(namenode_.mu_);
   void EndDeletions() ABSL_LOCKS_EXCLUDED(namenode_.mu_);
@@ -209,6 +212,8 @@ class NamenodeImpl::Healer {
   absl::Duration next_watch_ = -absl::InfiniteDuration();
   // Of each storage, as its blocks were last judged; kAwaited also: it is back, and has not told.
   std::vector<Standing> standing_;
+  // Likewise, of those that were lost and are back; infinite: until some time after they have told.
+  std::vector<absl::Duration> doubted_until_;
   absl::Duration next_end_copies_;
   // Looking for blocks to try at once, since there is a new datanode or disk: at how many still.
   size_t hurry_left_ = 0;

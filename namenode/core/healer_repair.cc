@@ -288,6 +288,11 @@ bool NamenodeImpl::Healer::OrderDeletions(const Round& round, const BlockFacts& 
     queue_.Defer(block.id, deletions_from_, "nothing is deleted so soon after a start");
     return false;
   }
+  if (const absl::Duration until = DoubtedUntil(round, facts); round.now < until) {
+    queue_.Defer(block.id, until,
+                 "a datanode that was given up is back, and may find its copy corrupt");
+    return false;
+  }
   if (namenode_.invalidations_.IsFull()) {
     queue_.Defer(block.id, round.now + absl::Seconds(1), "too many deletions are queued");
     return false;

@@ -34,7 +34,9 @@ struct HealingOptions {
   // The reports of a block's replicas come in this time after the first one, or are missed.
   absl::Duration written_grace = absl::Seconds(5);
   // No replica is deleted by repair for so long after it has begun: a datanode may still be
-  // carrying out what the process before this one ordered.
+  // carrying out what the process before this one ordered. Nor because of replicas on a datanode
+  // that was given up, for so long after it is back and has told: it may still find that some have
+  // rotted, its scanner begins with those that it suspected before.
   // dfs.namenode.startup.delay.block.deletion.sec
   absl::Duration deletion_delay = absl::Minutes(1);
   // How long repair waits after a start for the full reports of the datanodes that are there.

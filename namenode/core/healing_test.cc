@@ -152,6 +152,49 @@ TEST_F(HealingTest, AReturnedNodesExtraReplicaGoesOnlyAfterItsFullReport) {
   EXPECT_EQ(Totals().of(Need::kSurplus), 0u);
 }
 
+// With its process the datanode's knowledge is gone, and with its storage the namenode's.
+TEST_F(HealingTest, ACorruptReplicaThatIsBackIsNoReasonToDeleteAGoodOne) {
+  deletion_delay_ = absl::Minutes(1);
+  Start(Nodes(3));
+  Pass(deletion_delay_);
+  const BlockVersion block = Write("/f", 2, {0, 1});
+  Pass(absl::Seconds(10));
+  deleting_ = false;
+  ReportBad(block, 1);
+  Pass(absl::Seconds(10));
+  ASSERT_THAT(Holders("/f"), UnorderedElementsAre(0, 2));
+  Kill(1);
+  Pass(absl::Minutes(10));
+  deletions_.clear();
+  deleting_ = true;
+  Return(1);
+  ASSERT_OK(nn().Report(1, block, State::kFinalized));
+  nn().SendFullReport(1);
+  Pass(absl::Seconds(5));
+  EXPECT_THAT(deletions_, IsEmpty());
+  ReportBad(block, 1);
+  Pass(absl::Minutes(5));
+  EXPECT_THAT(deletions_, ElementsAre(std::pair(1, block.id)));
+  EXPECT_THAT(Holders("/f"), UnorderedElementsAre(0, 2));
+}
+
+TEST_F(HealingTest, WhoIsBackIsTrustedAfterAWhile) {
+  deletion_delay_ = absl::Minutes(1);
+  Start(Nodes(3));
+  const BlockVersion block = Write("/f", 2, {0, 1});
+  Kill(1);
+  Pass(kGivenUp + absl::Minutes(1));
+  ASSERT_THAT(Holders("/f"), UnorderedElementsAre(0, 2));
+  Return(1);
+  nn().SendFullReport(1);
+  Pass(absl::Seconds(50));
+  EXPECT_THAT(deletions_, IsEmpty());
+  EXPECT_THAT(Health(block).queued->blocked_by, HasSubstr("was given up is back"));
+  Pass(absl::Seconds(20));
+  EXPECT_THAT(deletions_, SizeIs(1));
+  EXPECT_THAT(Holders("/f"), SizeIs(2));
+}
+
 TEST_F(HealingTest, ANodeThatReturnsBeforeItsCopyIsMadeNeedsNoDeletion) {
   Start(Nodes(4));
   Write("/f", 3, {0, 1, 2});
