@@ -1,6 +1,7 @@
 #include "namenode/core/healer.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/logging.h"
@@ -331,7 +332,7 @@ bool NamenodeImpl::Healer::IsReady(const Round& round) {
 void NamenodeImpl::Healer::WatchStorages(const Round& round) {
   if (round.view == watched_ || round.now < next_watch_) return;
   const bool first = watched_ == nullptr;
-  watched_ = round.view;
+  const std::shared_ptr<const ClusterView> before = std::exchange(watched_, round.view);
   next_watch_ = round.now + kWatchInterval;
   const ClusterView& view = *round.view;
   std::vector<bool> untold(view.storage_limit());
@@ -366,20 +367,41 @@ void NamenodeImpl::Healer::WatchStorages(const Round& round) {
     if (!awaited) changed.push_back(storage);
     gained |= standing == Standing::kLive && (!awaited || storage >= known);
   }
-  for (size_t at = 0; at < changed.size(); at += kStoragesSlice) {
-    const std::span<const uint32_t> all(changed);
-    WriterLock lock(namenode_.mu_);
-    for (const uint32_t storage : all.subspan(at, std::min(kStoragesSlice, all.size() - at))) {
-      CheckStorage(storage);
-    }
-  }
+  CheckStorages(changed);
   for (const uint32_t storage : changed) {
     if (standing_[storage] == Standing::kDead) ForgetMarks(storage);
   }
+  if (!first) CheckRacks(*before, view);
   if (!gained) return;
   hurry_walk_ = {};
   ReaderLock lock(namenode_.mu_);
   hurry_left_ = queue_.size();
+}
+
+void NamenodeImpl::Healer::CheckStorages(std::span<const uint32_t> storages) {
+  for (size_t at = 0; at < storages.size(); at += kStoragesSlice) {
+    WriterLock lock(namenode_.mu_);
+    for (const uint32_t storage :
+         storages.subspan(at, std::min(kStoragesSlice, storages.size() - at))) {
+      CheckStorage(storage);
+    }
+  }
+}
+
+// A second rack makes all blocks stand badly that had only one; a node in another rack, its own.
+void NamenodeImpl::Healer::CheckRacks(const ClusterView& before, const ClusterView& view) {
+  if (before.live_racks() < 2 && view.live_racks() >= 2) {
+    WriterLock lock(namenode_.mu_);
+    walk_again_ = true;
+    return;
+  }
+  std::vector<uint32_t> moved;
+  for (const ClusterView::Node& node : view.nodes()) {
+    const ClusterView::Node* const old = before.FindByUuid(node.info->uuid);
+    if (old == nullptr || old->info == node.info || old->info->rack == node.info->rack) continue;
+    for (const StorageInfo& storage : node.info->storages) moved.push_back(storage.number);
+  }
+  CheckStorages(moved);
 }
 
 absl::Duration NamenodeImpl::Healer::DoubtedUntil(const Round& round,

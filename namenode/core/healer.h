@@ -84,7 +84,7 @@ class NamenodeImpl::Healer {
   // The file's replication, and with it the need of all its blocks, may have changed.
   void FileChanged(InodeId file);
   // All blocks of the storage are looked at again. Found without it: a storage that is lost, or
-  // back, and a node whose administrative state has changed.
+  // back, and a node whose administrative state or rack has changed.
   void CheckStorage(uint32_t storage);
 
   // ---- reads, all [R]
@@ -142,6 +142,9 @@ class NamenodeImpl::Healer {
 
   bool IsReady(const Round& round);
   void WatchStorages(const Round& round);
+  void CheckStorages(std::span<const uint32_t> storages) ABSL_LOCKS_EXCLUDED(namenode_.mu_);
+  void CheckRacks(const ClusterView& before, const ClusterView& view)
+      ABSL_LOCKS_EXCLUDED(namenode_.mu_);
   // Until then no replica is deleted because of those of the block that count: one may be on a
   // datanode that is just back, and corrupt, as it was known to be before it was lost.
   absl::Duration DoubtedUntil(const Round& round, const BlockFacts& facts) const;

@@ -547,18 +547,50 @@ TEST_F(HealingTest, NothingIsDeletedSoonAfterAStart) {
 
 // ---- racks
 
+// Of nodes 0, 1, ...
+std::shared_ptr<const RackTable> Racks(const std::vector<std::string>& names) {
+  absl::flat_hash_map<std::string, std::string> racks;
+  for (size_t node = 0; node < names.size(); ++node) {
+    racks[absl::StrCat("10.0.0.", node + 1)] = names[node];
+  }
+  return std::make_shared<RackTable>(std::move(racks));
+}
+
 TEST_F(HealingTest, ABlockInOneRackIsSpreadAndTheExtraReplicaGoes) {
   TestNamenode::Options options = Nodes(4);
-  absl::flat_hash_map<std::string, std::string> racks;
-  for (int node = 0; node < 4; ++node) {
-    racks[absl::StrCat("10.0.0.", node + 1)] = node < 3 ? "/a" : "/b";
-  }
-  options.cluster.racks = std::make_shared<RackTable>(std::move(racks));
+  options.cluster.racks = Racks({"/a", "/a", "/a", "/b"});
   Start(std::move(options));
   Write("/f", 2, {0, 1});
   Pass(absl::Seconds(30));
   EXPECT_THAT(Holders("/f"), AllOf(SizeIs(2), Contains(3)));
   EXPECT_EQ(Totals().low(), 0u);
+}
+
+TEST_F(HealingTest, WhenASecondRackComesAllBlocksAreSpread) {
+  TestNamenode::Options options = Nodes(4);
+  options.cluster.racks = Racks({"/a", "/a", "/a", "/b"});
+  Start(std::move(options));
+  Kill(3);
+  Pass(kGivenUp + absl::Minutes(1));
+  Write("/f", 2, {0, 1});
+  Pass(absl::Minutes(1));
+  ASSERT_THAT(Holders("/f"), UnorderedElementsAre(0, 1));
+  Return(3);
+  nn().SendFullReport(3);
+  Pass(absl::Minutes(1));
+  EXPECT_THAT(Holders("/f"), AllOf(SizeIs(2), Contains(3)));
+}
+
+TEST_F(HealingTest, WhenANodesRackChangesItsBlocksAreSpread) {
+  TestNamenode::Options options = Nodes(4);
+  options.cluster.racks = Racks({"/a", "/a", "/b", "/b"});
+  Start(std::move(options));
+  Write("/f", 2, {0, 2});
+  Pass(absl::Minutes(1));
+  ASSERT_THAT(Holders("/f"), UnorderedElementsAre(0, 2));
+  nn()->cluster().SetRacks(Racks({"/a", "/a", "/a", "/b"}));
+  Pass(absl::Minutes(1));
+  EXPECT_THAT(Holders("/f"), AllOf(SizeIs(2), Contains(3)));
 }
 
 // ---- writing
