@@ -154,10 +154,13 @@ class NamenodeImpl::Healer {
   // Ids to judge next, at most `most`. *more: lists were left over.
   std::vector<BlockId> NextToCheck(const Round& round, size_t most, bool* more);
   bool TakeListed(const Round& round, size_t most, std::vector<BlockId>* out);
+  void PauseUnread(const Round& round) ABSL_EXCLUSIVE_LOCKS_REQUIRED(namenode_.mu_);
+  void ListUnreadAgain() ABSL_EXCLUSIVE_LOCKS_REQUIRED(namenode_.mu_);
   // True: they have all told of the final version.
   bool HaveCaughtUp(const Outdated& outdated, BlockId block) const;
   bool IsWellWritten(const Written& written, const ClusterView& view) const;
-  void WalkFile(size_t most, std::vector<BlockId>* out);
+  void WalkFile(const Round& round, size_t most, std::vector<BlockId>* out);
+  bool ListBlocks(size_t most, std::vector<BlockId>* out) ABSL_LOCKS_EXCLUDED(namenode_.mu_);
   void WalkStorage(const Round& round, size_t most, std::vector<BlockId>* out);
   void WalkAll(const Round& round, size_t most, std::vector<BlockId>* out);
   // Looks the blocks up and judges them; with `act`, plans and orders too. Returns how many orders
@@ -205,9 +208,12 @@ class NamenodeImpl::Healer {
   std::deque<InodeId> files_;
   std::deque<uint32_t> storages_;
   absl::flat_hash_set<uint32_t> in_storages_;  // the same
-  std::deque<uint32_t> unread_storages_;       // whose records could not be read: tried again later
-  bool walk_again_ = false;                    // something was left out
-  bool walking_ = false;                       // a walk over blocks is not at its end
+  // Whose records could not be read, and blocks that are not in the queue: tried again later.
+  std::deque<uint32_t> unread_storages_;
+  absl::flat_hash_set<InodeId> unread_files_;
+  absl::flat_hash_set<BlockId> unread_blocks_;
+  bool walk_again_ = false;  // something was left out
+  bool walking_ = false;     // a walk over blocks is not at its end
 
   // ---- touched by Tick alone
   std::optional<absl::Duration> waiting_since_;  // for reports, after a start
@@ -231,7 +237,7 @@ class NamenodeImpl::Healer {
     std::string position;
   };
   std::optional<StorageWalk> storage_walk_;
-  absl::Duration next_unread_;            // when the unread storages are tried
+  absl::Duration next_unread_;            // when the unread ones are tried
   std::optional<std::string> full_walk_;  // its position
   absl::Duration next_full_walk_ = -absl::InfiniteDuration();
   TokenBucket full_walk_rate_;

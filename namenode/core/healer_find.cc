@@ -2,6 +2,7 @@
 // and all blocks.
 #include <algorithm>
 
+#include "common/fs_error.h"
 #include "common/logging.h"
 #include "namenode/core/healer.h"
 #include "namenode/store/keys.h"
@@ -22,12 +23,10 @@ std::vector<BlockId> NamenodeImpl::Healer::NextToCheck(const Round& round, size_
     WriterLock lock(namenode_.mu_);
     if (queue_.IsFull()) return blocks;  // the walks wait
     if (queue_.TakeOverflow()) walk_again_ = true;
+    if (round.now >= next_unread_) ListUnreadAgain();
     if (!file_walk_ && !files_.empty()) {
       file_walk_ = FileWalk{files_.front()};
       files_.pop_front();
-    }
-    if (!unread_storages_.empty() && round.now >= next_unread_) {
-      for (const uint32_t storage : std::exchange(unread_storages_, {})) CheckStorage(storage);
     }
     if (!storage_walk_ && !storages_.empty()) {
       storage_walk_ = StorageWalk{storages_.front(), ""};
@@ -40,7 +39,7 @@ std::vector<BlockId> NamenodeImpl::Healer::NextToCheck(const Round& round, size_
     }
     walking_ = full_walk_.has_value() || storage_walk_.has_value();
   }
-  if (file_walk_ && blocks.size() < most) WalkFile(most - blocks.size(), &blocks);
+  if (file_walk_ && blocks.size() < most) WalkFile(round, most - blocks.size(), &blocks);
   if (storage_walk_ && blocks.size() < most) WalkStorage(round, most - blocks.size(), &blocks);
   if (full_walk_ && blocks.size() < most) WalkAll(round, most - blocks.size(), &blocks);
   return blocks;
@@ -91,19 +90,49 @@ bool NamenodeImpl::Healer::IsWellWritten(const Written& written, const ClusterVi
                            view);
 }
 
-void NamenodeImpl::Healer::WalkFile(size_t most, std::vector<BlockId>* out) {
-  const absl::Status status = namenode_.LoadInode(file_walk_->file);
-  ReaderLock lock(namenode_.mu_);
-  const Inode* const file = namenode_.tree_->FindById(file_walk_->file);
-  if (!status.ok() || file == nullptr || file->file == nullptr) {
+// Before the first one is added.
+void NamenodeImpl::Healer::PauseUnread(const Round& round) {
+  if (!unread_storages_.empty() || !unread_files_.empty() || !unread_blocks_.empty()) return;
+  next_unread_ = round.now + kUnreadablePause;
+}
+
+void NamenodeImpl::Healer::ListUnreadAgain() {
+  for (const uint32_t storage : std::exchange(unread_storages_, {})) CheckStorage(storage);
+  for (const InodeId file : std::exchange(unread_files_, {})) FileChanged(file);
+  for (const BlockId block : std::exchange(unread_blocks_, {})) Check(block);
+}
+
+void NamenodeImpl::Healer::WalkFile(const Round& round, size_t most, std::vector<BlockId>* out) {
+  const InodeId id = file_walk_->file;
+  absl::Status status = namenode_.LoadInode(id);
+  if (GetFsError(status) == FsError::kFileNotFound) {
     file_walk_.reset();  // deleted meanwhile
     return;
   }
-  const std::vector<BlockVersion>& blocks = file->file->blocks;
-  for (; most > 0 && file_walk_->next < blocks.size(); --most) {
-    out->push_back(blocks[file_walk_->next++].id);
+  if (status.ok() && ListBlocks(most, out)) return;
+  if (status.ok()) status = absl::UnavailableError("it has left memory since it was loaded");
+  LOG_ERROR("looking for blocks of inode {}: {}; again in {}", ToInt(id), status.ToString(),
+            absl::FormatDuration(kUnreadablePause));
+  file_walk_.reset();
+  WriterLock lock(namenode_.mu_);
+  PauseUnread(round);
+  unread_files_.insert(id);
+}
+
+// False: the file is not in memory.
+bool NamenodeImpl::Healer::ListBlocks(size_t most, std::vector<BlockId>* out) {
+  ReaderLock lock(namenode_.mu_);
+  const Inode* const file = namenode_.tree_->FindById(file_walk_->file);
+  if (file == nullptr) return false;
+  if (file->file != nullptr) {
+    const std::vector<BlockVersion>& blocks = file->file->blocks;
+    for (; most > 0 && file_walk_->next < blocks.size(); --most) {
+      out->push_back(blocks[file_walk_->next++].id);
+    }
+    if (file_walk_->next < blocks.size()) return true;
   }
-  if (file_walk_->next >= blocks.size()) file_walk_.reset();
+  file_walk_.reset();
+  return true;
 }
 
 absl::StatusOr<bool> NamenodeImpl::Healer::ReadIds(const std::string& prefix, size_t most,
@@ -138,8 +167,8 @@ void NamenodeImpl::Healer::WalkStorage(const Round& round, size_t most, std::vec
   LOG_ERROR("looking for blocks of storage {}: {}; again in {}", storage, more.status().ToString(),
             absl::FormatDuration(kUnreadablePause));
   WriterLock lock(namenode_.mu_);
+  PauseUnread(round);
   unread_storages_.push_back(storage);
-  next_unread_ = round.now + kUnreadablePause;
 }
 
 void NamenodeImpl::Healer::WalkAll(const Round& round, size_t most, std::vector<BlockId>* out) {

@@ -14,6 +14,7 @@ namespace {
 // Blocks judged, and acted on, under one lock: some microseconds each.
 constexpr size_t kJudgeSlice = 32;
 constexpr size_t kActSlice = 8;
+constexpr size_t kMostUnread = 20'000;  // listed again under one lock
 // Of one round.
 constexpr size_t kHurrySlice = 250;  // some 2 microseconds each, if it has failed
 constexpr int kActRounds = 16;
@@ -112,6 +113,13 @@ std::vector<BlockId> NamenodeImpl::Healer::JudgeSlice(const Round& round,
   }
   for (const BlockId block : unreadable) {
     queue_.Defer(block, round.now + kUnreadablePause, "its records cannot be read");
+    if (queue_.Find(block) != nullptr) continue;
+    if (unread_blocks_.size() >= kMostUnread) {
+      walk_again_ = true;
+      continue;
+    }
+    PauseUnread(round);
+    unread_blocks_.insert(block);
   }
   namenode_.tree_->Trim(static_cast<int>(blocks.size()));
   return evicted;

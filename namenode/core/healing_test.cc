@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "namenode/blocks/ordered_deletions.h"
+#include "namenode/core/testing/failing_store.h"
 #include "namenode/core/testing/healing_fixture.h"
 #include "namenode/store/keys.h"
 
@@ -432,6 +433,32 @@ TEST_F(HealingTest, ReplicationIsRaisedByCopiesAndLoweredByDeletions) {
   EXPECT_THAT(deletions_, SizeIs(2));
   EXPECT_THAT(Holders("/f"), SizeIs(2));
   EXPECT_EQ(Totals().by_need[static_cast<size_t>(Need::kSurplus)], 0u);
+}
+
+// Whichever record the disk fails to give: the file's place or entry, or its block's owner.
+TEST_F(HealingTest, AReplicationWhoseRecordsCannotBeReadForAMomentIsNotForgotten) {
+  for (const char prefix : {keys::kLocation, keys::kEntry, keys::kBlockOwner}) {
+    SCOPED_TRACE(prefix);
+    FailingStore* failing = nullptr;
+    TestNamenode::Options options = Nodes(2);
+    options.namenode.tree.cache_bytes = 1;
+    options.wrap_store = [&](std::unique_ptr<Store> store, const Store::WithLock&) {
+      auto wrapped = std::make_unique<FailingStore>(std::move(store));
+      failing = wrapped.get();
+      return wrapped;
+    };
+    Start(std::move(options));
+    Write("/d/f", 1, {0});
+    Pass(absl::Minutes(1));
+    SetReplication("/d/f", 2);
+    nn().Flush();
+    for (int i = 0; i < 10; ++i) nn()->RunMaintenance();  // out of memory
+    failing->FailNext(prefix);
+    Heal();
+    EXPECT_TRUE(failing->has_failed());
+    Pass(absl::Minutes(3));
+    EXPECT_THAT(Holders("/d/f"), UnorderedElementsAre(0, 1));
+  }
 }
 
 TEST_F(HealingTest, AReplicaThatIsBeingDeletedServesNobodyAndNeverCountsAgain) {
