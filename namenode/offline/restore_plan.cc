@@ -327,19 +327,46 @@ class Planner {
         .status();
   }
 
+  // What the store and the checkpoints of a directory know of numbers. One that cannot be read is
+  // passed over.
+  struct KnownStates {
+    TxId up_to = kNoTx;  // the last edit that one of them holds
+    bool store_reads = false;
+  };
+  KnownStates AskStates(const std::string& directory) {
+    KnownStates known;
+    const auto ask = [&](const std::string& path) {
+      const absl::StatusOr<StoreFacts> facts = LookInto(files_, path, request_);
+      if (!facts.ok()) return false;
+      Raise(&plan_.behind, facts->reserved);
+      plan_.last_txid = std::max(plan_.last_txid, facts->applied);
+      known.up_to = std::max(known.up_to, facts->applied);
+      return true;
+    };
+    known.store_reads = ask(StoreDirectory(directory));
+    const absl::StatusOr<CheckpointList> checkpoints =
+        ListCheckpoints(files_, CheckpointDirectory(directory));
+    if (!checkpoints.ok()) return known;
+    for (const Checkpoint& checkpoint : checkpoints->whole) ask(checkpoint.store());
+    return known;
+  }
+
+  // Whether edits after `known` may have been in segments that are not kept any more.
+  static bool Misses(const JournalFacts& journal, TxId known) {
+    return ToInt(journal.first) > ToInt(known) + 1;
+  }
+
   absl::Status NumberBehindEverything() {
     plan_.behind = base_facts_.reserved;
     Raise(&plan_.behind, ever_reserved_);
     plan_.last_txid = std::max({plan_.target, ever_last_, plan_.base_txid});
     bool guessed = !plan_.damage.empty();
-    // The present store may know more than the journal that is used, whatever else is wrong.
-    const absl::StatusOr<StoreFacts> present =
-        LookInto(files_, StoreDirectory(request_.directory), request_);
-    if (present.ok()) {
-      Raise(&plan_.behind, present->reserved);
-      plan_.last_txid = std::max(plan_.last_txid, present->applied);
-    }
+    // What the source holds may know more than the base and the journal, if they do not meet.
+    const KnownStates of_source = AskStates(source_);
+    guessed |= Misses(journal_, std::max(of_source.up_to, plan_.base_txid));
     if (source_ != request_.directory) {
+      const KnownStates present = AskStates(request_.directory);
+      guessed |= !present.store_reads;
       RestoreRequest here = request_;
       here.to_time.reset();
       // Of several directories the first may have been dropped long ago, and the others gone on: a
@@ -350,6 +377,7 @@ class Planner {
         const absl::StatusOr<JournalFacts> journal = SurveyJournal(files_, directory, here);
         guessed |= !journal.ok() || !journal->damage.empty();
         if (!journal.ok()) continue;
+        guessed |= Misses(*journal, present.up_to);
         Raise(&plan_.behind, journal->reserved);
         plan_.last_txid = std::max(plan_.last_txid, journal->last);
       }

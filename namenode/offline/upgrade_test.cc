@@ -46,6 +46,18 @@ class UpgradeTest : public DirectoryFixture {
     CHECK_OK(plan.status());
     CHECK_OK(Restore(files_, clock_, request, *plan).status());
   }
+  InodeId IdOf(const std::string& path) {
+    return (*namenode_->GetFileInfo(kSuperuser, path).value)->id;
+  }
+  // As if its segments had been released.
+  void DropJournalUpTo(TxId last) {
+    std::filesystem::remove_all(JournalDirectory(directory_));
+    JournalOptions options;
+    options.directory = JournalDirectory(directory_);
+    options.cluster_id = "CID-1";
+    options.segment_bytes = kSegmentBytes;
+    CHECK_OK(FormatFileJournal(files_, clock_, options, TxId{ToInt(last) + 1}));
+  }
   bool HasPrevious() { return files_.Exists(PreviousDirectory(directory_)); }
 
   // Runs `body` in another process, which is killed at the nth time that it comes to `point`.
@@ -88,6 +100,43 @@ TEST_F(UpgradeTest, OneThatWasCutOffGoesOnAsLongAsNothingHasChanged) {
   EXPECT_THAT(Keep(/*raises=*/false),
               StatusIs(absl::StatusCode::kFailedPrecondition,
                        AllOf(HasSubstr("-finalize"), HasSubstr("-rollback"))));
+}
+
+// What was reserved since the upgrade stood in the store and in a segment that is not kept any
+// more.
+TEST_F(UpgradeTest, GoneBackFromAStoreThatCannotBeReadNoIdIsGivenOutTwice) {
+  Start();
+  Mkdir("/a");
+  ASSERT_OK(Keep());
+  Start();
+  const TxId applied = Mkdir("/x");
+  const InodeId given_out = IdOf("/x");
+  MakeOne();
+  Stop();
+  DropJournalUpTo(applied);
+  std::filesystem::remove(StoreDirectory(directory_) + "/CURRENT");
+  RollBack();
+  Start();
+  EXPECT_THAT(Names(), ElementsAre("a"));
+  EXPECT_GT(Mkdir("/y"), applied);
+  EXPECT_GT(IdOf("/y"), given_out);
+}
+
+// The store is lost altogether, and so is the only checkpoint that knew.
+TEST_F(UpgradeTest, GoneBackWithNothingThatKnowsNumbersLeapFar) {
+  Start();
+  Mkdir("/a");
+  ASSERT_OK(Keep());
+  Start();
+  const TxId applied = Mkdir("/x");
+  Stop();
+  DropJournalUpTo(applied);
+  std::filesystem::remove_all(StoreDirectory(directory_));
+  std::filesystem::remove_all(CheckpointDirectory(directory_));
+  RollBack();
+  Start();
+  EXPECT_GT(namenode_->reserved().inode_id, uint64_t{1} << 40);
+  EXPECT_GT(namenode_->reserved().generation_stamp, uint64_t{1} << 40);
 }
 
 // The state that was kept then would be gone back to, and what the older program did is lost.
