@@ -197,9 +197,7 @@ bool BlockMap::DropReplica(Entry& entry, uint32_t storage) {
   return counted;
 }
 
-void BlockMap::MarkStale(uint32_t storage, BlockId block) {
-  marks_.Mark(block, storage, /*certain=*/false);
-}
+void BlockMap::MarkStale(uint32_t storage, BlockId block) { marks_.MarkOlder(block, storage); }
 
 // ---- the writer's side
 

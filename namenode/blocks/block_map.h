@@ -189,6 +189,8 @@ class BlockMap {
   // Storages a reader may be sent to: while being written the expected ones, then the good ones; if
   // no good one is left, the corrupt ones (*all_corrupt becomes true).
   std::vector<uint32_t> Locations(BlockId block, bool* all_corrupt) const;
+  // Marked, and last known to be of an older version: it may be on its way to the block's.
+  bool IsOlder(BlockId block, uint32_t storage) const { return marks_.IsOlder(block, storage); }
   std::vector<uint32_t> CorruptReplicas(BlockId block) const { return marks_.Of(block); }
   Stats stats() const;
   // Of the records 'r'. [R] to look, [W] for the walk that fills it after a start.

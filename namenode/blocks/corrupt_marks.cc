@@ -4,15 +4,24 @@
 
 namespace cairn::namenode {
 
-void CorruptMarks::Mark(BlockId block, uint32_t storage, bool certain) {
+void CorruptMarks::Put(BlockId block, MarkOf put) {
   auto& marks = marks_[block];
   for (MarkOf& mark : marks) {
-    if (mark.storage != storage) continue;
-    mark.certain |= certain;
+    if (mark.storage != put.storage) continue;
+    mark.certain |= put.certain;
+    mark.older = put.older;
     return;
   }
-  marks.push_back({storage, certain});
-  by_storage_.insert({storage, block});
+  marks.push_back(put);
+  by_storage_.insert({put.storage, block});
+}
+
+void CorruptMarks::Mark(BlockId block, uint32_t storage, bool certain) {
+  Put(block, {storage, certain, /*older=*/false});
+}
+
+void CorruptMarks::MarkOlder(BlockId block, uint32_t storage) {
+  Put(block, {storage, /*certain=*/false, /*older=*/true});
 }
 
 void CorruptMarks::Drop(BlockId block, uint32_t storage) {
@@ -54,11 +63,22 @@ std::vector<uint32_t> CorruptMarks::Of(BlockId block) const {
   return storages;
 }
 
-bool CorruptMarks::IsCertain(BlockId block, uint32_t storage) const {
+const CorruptMarks::MarkOf* CorruptMarks::Find(BlockId block, uint32_t storage) const {
   const auto found = marks_.find(block);
-  if (found == marks_.end()) return false;
-  return std::any_of(found->second.begin(), found->second.end(),
-                     [&](const MarkOf& mark) { return mark.storage == storage && mark.certain; });
+  if (found == marks_.end()) return nullptr;
+  const auto mark = std::find_if(found->second.begin(), found->second.end(),
+                                 [&](const MarkOf& of) { return of.storage == storage; });
+  return mark == found->second.end() ? nullptr : &*mark;
+}
+
+bool CorruptMarks::IsCertain(BlockId block, uint32_t storage) const {
+  const MarkOf* const mark = Find(block, storage);
+  return mark != nullptr && mark->certain;
+}
+
+bool CorruptMarks::IsOlder(BlockId block, uint32_t storage) const {
+  const MarkOf* const mark = Find(block, storage);
+  return mark != nullptr && mark->older;
 }
 
 }  // namespace cairn::namenode

@@ -23,6 +23,8 @@ class CorruptMarks {
   // `certain`: found bad by its bytes. Otherwise only its length, stamp or state was wrong, and a
   // good report takes the mark away. Once certain, a mark stays so.
   void Mark(BlockId block, uint32_t storage, bool certain);
+  // What is known of it is a version older than the block's. It may be on its way to the block's.
+  void MarkOlder(BlockId block, uint32_t storage);
   void Unmark(BlockId block, uint32_t storage);
   // All of a block that is no more. Returns the storages that had a mark.
   std::vector<uint32_t> Forget(BlockId block);
@@ -32,13 +34,17 @@ class CorruptMarks {
   std::vector<uint32_t> Of(BlockId block) const;
   bool Has(BlockId block) const { return marks_.contains(block); }
   bool IsCertain(BlockId block, uint32_t storage) const;
+  // The last that was said of it is that it is older.
+  bool IsOlder(BlockId block, uint32_t storage) const;
   size_t blocks() const { return marks_.size(); }
 
  private:
   struct MarkOf {
     uint32_t storage;
-    bool certain;
+    bool certain, older;
   };
+  void Put(BlockId block, MarkOf put);
+  const MarkOf* Find(BlockId block, uint32_t storage) const;
   // As Unmark, but the storage's entry stays.
   void Drop(BlockId block, uint32_t storage);
 

@@ -25,6 +25,16 @@ TEST(CorruptMarksTest, AMarkIsCertainOnceItWasFoundByTheBytes) {
   EXPECT_EQ(marks.blocks(), 0u);
 }
 
+TEST(CorruptMarksTest, TheLastWordTellsWhetherItIsOlder) {
+  CorruptMarks marks;
+  marks.MarkOlder(kBlock, 1);
+  EXPECT_TRUE(marks.IsOlder(kBlock, 1));
+  EXPECT_FALSE(marks.IsCertain(kBlock, 1));
+  marks.Mark(kBlock, 1, /*certain=*/true);
+  EXPECT_FALSE(marks.IsOlder(kBlock, 1)) << "the block's version, and bad";
+  EXPECT_FALSE(marks.IsOlder(kBlock, 2));
+}
+
 // A lost disk may have any number of them.
 TEST(CorruptMarksTest, AStoragesMarksAreForgottenSoManyAtATime) {
   CorruptMarks marks;

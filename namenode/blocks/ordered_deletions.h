@@ -6,6 +6,7 @@
 // left is carried out, and a replica that counted again could be the reason to delete another one.
 // It counts again
 //   - if it was gone, and comes anew in a later session (Arrived);
+//   - if it has a stamp by now that no order for it named (Arrived): datanodes spare it;
 //   - if no order for it has left, and none will (Withdraw);
 //   - if the order was lost, and the block lacks replicas (IsLost): datanodes drop what they were
 //     told in an earlier session. What a disk was at when the session began may still happen, but
@@ -16,6 +17,7 @@
 // Threads: guarded from outside.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <utility>
@@ -32,11 +34,15 @@ class OrderedDeletions {
   static constexpr absl::Duration kAgain = absl::Minutes(20);
   static constexpr absl::Duration kHung = absl::Minutes(5);
 
-  // `session`: the one that the storage's datanode is in.
-  void Add(BlockId block, uint32_t storage, uint64_t session, absl::Duration now) {
+  // Up to this stamp. `session`: the one that the storage's datanode is in.
+  void Add(BlockId block, GenerationStamp stamp, uint32_t storage, uint64_t session,
+           absl::Duration now) {
     const Order* const known = Find(block, storage);
-    Order order{storage, {session, now}, std::nullopt};
-    if (known != nullptr) order.before = known->last;
+    Order order{storage, stamp, {session, now}, std::nullopt};
+    if (known != nullptr) {
+      order.before = known->last;
+      order.stamp = std::max(order.stamp, known->stamp);
+    }
     Remove(block, storage);
     blocks_[block].push_back(order);
     ++size_;
@@ -64,11 +70,12 @@ class OrderedDeletions {
     }
     if (found->second.empty()) blocks_.erase(found);
   }
-  // A replica has come to the storage in this session. What was ordered in an earlier one meant
-  // another, and is not carried out any more.
-  void Arrived(BlockId block, uint32_t storage, uint64_t session) {
+  // A replica with this stamp has come to the storage in this session. What was ordered in an
+  // earlier one, or of older stamps, meant another, and is not carried out any more.
+  void Arrived(BlockId block, GenerationStamp stamp, uint32_t storage, uint64_t session) {
     const Order* const order = Find(block, storage);
-    if (order != nullptr && order->last.session != session) Remove(block, storage);
+    if (order == nullptr) return;
+    if (order->last.session != session || order->stamp < stamp) Remove(block, storage);
   }
   void Forget(BlockId block) {
     const auto found = blocks_.find(block);
@@ -98,6 +105,7 @@ class OrderedDeletions {
   };
   struct Order {
     uint32_t storage;
+    GenerationStamp stamp;  // the newest that was ordered
     Given last;
     std::optional<Given> before;  // the last but one, if there was one: it may have left
   };

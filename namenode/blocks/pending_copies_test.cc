@@ -136,16 +136,28 @@ TEST(RepairBudgetTest, BytesPerSecondAreBoundedOnEachNodeAndInTheCluster) {
   EXPECT_TRUE(budget.ClusterHasRoom(kNow + absl::Seconds(3)));
 }
 
+constexpr GenerationStamp kStamp{1007};
+
+TEST(OrderedDeletionsTest, WhatHasGoneOnBeyondTheOrdersStampCountsAgain) {
+  OrderedDeletions orders;
+  orders.Add(kBlock, kStamp, 3, /*session=*/5, kNow);
+  orders.Add(kBlock, GenerationStamp{1006}, 3, 5, kNow);
+  orders.Arrived(kBlock, kStamp, 3, 5);
+  EXPECT_TRUE(orders.Contains(kBlock, 3)) << "the first order meets it";
+  orders.Arrived(kBlock, GenerationStamp{1008}, 3, 5);
+  EXPECT_FALSE(orders.Contains(kBlock, 3));
+}
+
 TEST(OrderedDeletionsTest, AnOrderIsDueAgainInAnotherSessionOrAfterALongTime) {
   OrderedDeletions orders;
   EXPECT_TRUE(orders.IsDue(kBlock, 3, 5, kNow));
-  orders.Add(kBlock, 3, /*session=*/5, kNow);
+  orders.Add(kBlock, kStamp, 3, /*session=*/5, kNow);
   EXPECT_FALSE(orders.IsDue(kBlock, 3, 5, kNow));
   EXPECT_TRUE(orders.IsDue(kBlock, 3, 6, kNow)) << "lost when it registered anew";
   EXPECT_TRUE(orders.IsDue(kBlock, 3, 5, kNow + OrderedDeletions::kAgain));
   EXPECT_TRUE(orders.Contains(kBlock, 3)) << "it may be carried out at any time";
   EXPECT_FALSE(orders.Contains(kBlock, 4));
-  orders.Add(kBlock, 3, 6, kNow);
+  orders.Add(kBlock, kStamp, 3, 6, kNow);
   EXPECT_EQ(orders.size(), 1u);
   orders.Remove(kBlock, 3);
   EXPECT_TRUE(orders.empty());
@@ -154,27 +166,27 @@ TEST(OrderedDeletionsTest, AnOrderIsDueAgainInAnotherSessionOrAfterALongTime) {
 TEST(OrderedDeletionsTest, AnOrderIsLostWithItsSessionOnceNothingOfItCanStillHappen) {
   constexpr absl::Duration kHung = OrderedDeletions::kHung;
   OrderedDeletions orders;
-  orders.Add(kBlock, 3, /*session=*/5, kNow);
+  orders.Add(kBlock, kStamp, 3, /*session=*/5, kNow);
   EXPECT_FALSE(orders.IsLost(kBlock, 3, 5, kNow + absl::Hours(100)));
   EXPECT_FALSE(orders.IsLost(kBlock, 3, 6, kNow + kHung - absl::Seconds(1)));
   EXPECT_TRUE(orders.IsLost(kBlock, 3, 6, kNow + kHung));
   EXPECT_FALSE(orders.IsLost(kBlock, 4, 6, kNow + kHung)) << "not ordered";
-  orders.Add(kBlock, 3, 6, kNow + kHung);
+  orders.Add(kBlock, kStamp, 3, 6, kNow + kHung);
   EXPECT_FALSE(orders.IsLost(kBlock, 3, 6, kNow + 2 * kHung));
 }
 
 TEST(OrderedDeletionsTest, AWithdrawnOrderLeavesTheOneBeforeIt) {
   OrderedDeletions orders;
-  orders.Add(kBlock, 3, /*session=*/5, kNow);
+  orders.Add(kBlock, kStamp, 3, /*session=*/5, kNow);
   orders.Withdraw(kBlock, 3, 4);
   EXPECT_TRUE(orders.Contains(kBlock, 3)) << "that was an earlier one";
-  orders.Add(kBlock, 3, 6, kNow + absl::Minutes(30));
+  orders.Add(kBlock, kStamp, 3, 6, kNow + absl::Minutes(30));
   orders.Withdraw(kBlock, 3, 6);
   EXPECT_TRUE(orders.Contains(kBlock, 3)) << "the first one may have left";
   EXPECT_TRUE(orders.IsLost(kBlock, 3, 6, kNow + absl::Minutes(31)));
   orders.Remove(kBlock, 3);
 
-  orders.Add(kBlock, 3, 6, kNow);
+  orders.Add(kBlock, kStamp, 3, 6, kNow);
   orders.Withdraw(kBlock, 3, 6);
   EXPECT_TRUE(orders.empty());
 }

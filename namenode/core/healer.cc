@@ -85,7 +85,7 @@ void NamenodeImpl::Healer::Check(BlockId block) {
 
 void NamenodeImpl::Healer::ReplicaAdded(const Inode& file, BlockId block, uint32_t storage,
                                         uint64_t session, std::span<const uint32_t> storages) {
-  leaving_.Arrived(block, storage, session);
+  leaving_.Arrived(block, namenode_.blocks_->Find(block)->stamp(), storage, session);
   if (!started_) return;
   uint32_t target;
   copies_.Settle(block, storages, &target);

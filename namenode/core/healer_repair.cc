@@ -162,8 +162,10 @@ void NamenodeImpl::Healer::MarkOutdated(const Round& round, const BlockMap::Entr
   if (found == outdated_.end() || round.now < found->second.due) return;
   Outdated later{.due = round.now + options_.written_grace, .storages = {}};
   const std::span<const uint32_t> good = entry.replicas();
+  const std::vector<uint32_t> bad = namenode_.blocks_->CorruptReplicas(entry.id());
   for (const uint32_t storage : found->second.storages) {
     if (std::find(good.begin(), good.end(), storage) != good.end()) continue;
+    if (std::find(bad.begin(), bad.end(), storage) != bad.end()) continue;  // it has told of more
     const ClusterView::Node* const node = round.view->NodeOf(storage);
     if (IsReported(storage, *round.view)) {
       namenode_.blocks_->MarkStale(storage, entry.id());
@@ -309,11 +311,14 @@ bool NamenodeImpl::Healer::OrderDeletions(const Round& round, const BlockFacts& 
   for (const uint32_t storage : storages) {
     const uint64_t session = round.view->NodeOf(storage)->info->session;
     if (!leaving_.IsDue(block.id, storage, session, round.now)) continue;
+    // A recovery or a cut that ends late brings an older one to the block's stamp: then it is good.
+    const bool older = namenode_.blocks_->IsOlder(block.id, storage);
+    const GenerationStamp stamp{ToInt(block.stamp) - (older ? 1 : 0)};
     if (!namenode_.invalidations_.AddUntil(round.now + kDeletionLimit, storage, session,
-                                           {block.id, block.stamp}, namenode_.last_txid_)) {
+                                           {block.id, stamp}, namenode_.last_txid_)) {
       continue;  // it has just died, or registered anew
     }
-    leaving_.Add(block.id, storage, session, round.now);
+    leaving_.Add(block.id, stamp, storage, session, round.now);
     ordered = true;
   }
   queue_.Defer(block.id, round.now + kDeletionPause, "waits for the datanodes to delete");

@@ -310,6 +310,17 @@ class LeftBehindTest : public HealingTest {
     nn().Restart();
     return longer;
   }
+  void Told(int node, const DatanodeCommand& command) override {
+    (void)node;
+    if (const auto* const recover = std::get_if<RecoverCommand>(&command)) {
+      recovery_ = recover->new_stamp;
+    } else if (const auto* const invalidate = std::get_if<InvalidateCommand>(&command)) {
+      for (const BlockVersion& block : invalidate->blocks) told_to_delete_.push_back(block);
+    }
+  }
+
+  GenerationStamp recovery_{};  // the newest
+  std::vector<BlockVersion> told_to_delete_;
 };
 
 // Their datanodes come back, tell of what they have before the file is closed, and say no more.
@@ -354,6 +365,33 @@ TEST_F(LeftBehindTest, IsDeletedWithItsFile) {
     Pass(absl::Minutes(1));
     EXPECT_THAT(deletions_, IsSupersetOf({std::pair(1, longer.id), std::pair(2, longer.id)}));
   }
+}
+
+// It may still be in its recovery, whose order came late or whose disk is slow.
+TEST_F(LeftBehindTest, WhatIsBroughtToTheFinalStampLateIsSparedAndCounts) {
+  Start(Nodes(2));
+  CreateOptions create = CreateFlags(true, false);
+  create.replication = 2;
+  ASSERT_OK(nn().impl().Create(kSuper, "/f", create).value);
+  const BlockVersion block = nn().AddBlock("/f").block;
+  for (const int node : {0, 1}) ASSERT_OK(nn().Report(node, block, State::kBeingWritten));
+  deleting_ = false;
+  ASSERT_THAT(nn().impl().RecoverLease(kSuper, "/f", "c").value, IsOkAndHolds(false));
+  Pass(absl::Seconds(3));
+  ASSERT_GT(ToInt(recovery_), ToInt(block.stamp));
+  BlockVersion recovered = block;
+  recovered.stamp = recovery_;
+  recovered.length = 1000;
+  ASSERT_OK(nn().Report(0, recovered, State::kFinalized));
+  Pass(absl::Seconds(15));
+  for (const BlockVersion& ordered : told_to_delete_) {
+    EXPECT_LT(ToInt(ordered.stamp), ToInt(recovered.stamp));
+  }
+  ASSERT_THAT(told_to_delete_, Not(IsEmpty()));
+  ASSERT_OK(nn().Report(1, recovered, State::kFinalized)) << "it was spared, and has gone on";
+  EXPECT_EQ(Health(recovered).counts.live, 2u);
+  Pass(absl::Minutes(30));
+  EXPECT_EQ(Health(recovered).counts.live, 2u);
 }
 
 // The append's commit finds the lost replica outdated, and nobody will ever say that it is deleted.
