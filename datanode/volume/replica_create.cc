@@ -3,6 +3,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/check.h"
+#include "common/crash_point.h"
 #include "common/logging.h"
 #include "common/status_macros.h"
 #include "datanode/volume/replica_store.h"
@@ -28,6 +29,12 @@ absl::Status RemoveStrays(Volume& volume, BlockId block, const ReplicaPaths& our
     removed = true;
   }
   return removed ? fs.SyncDirectory(volume.RbwDirectory()) : absl::OkStatus();
+}
+
+absl::Status CheckOlder(const ReplicaInfo& old, GenerationStamp wanted) {
+  if (old.stamp < wanted) return absl::OkStatus();
+  return absl::AlreadyExistsError(
+      absl::StrCat(NameOf(old), ": exists, cannot be created with stamp ", ToInt(wanted)));
 }
 
 }  // namespace
@@ -64,12 +71,12 @@ absl::StatusOr<int> ReplicaStore::ChooseVolume(const NewReplica& wanted) {
 
 absl::StatusOr<std::unique_ptr<ReplicaWriter>> ReplicaStore::Create(const NewReplica& wanted) {
   if (const auto old = Find(wanted.block)) {
-    if (old->stamp >= wanted.stamp) {
-      return absl::AlreadyExistsError(absl::StrCat(
-          NameOf(*old), ": exists, cannot be created with stamp ", ToInt(wanted.stamp)));
-    }
+    RETURN_IF_ERROR(CheckOlder(*old, wanted.stamp));
+    CRASH_POINT("datanode_create_before_claim");
     ASSIGN_OR_RETURN(const Claim claim, TakeReplica(wanted.block));
-    absl::Status refused = CheckNoNewerRecovery(claim.info, wanted.stamp);
+    // Whoever had the replica just now may have brought it to a newer stamp.
+    absl::Status refused = CheckOlder(claim.info, wanted.stamp);
+    refused.Update(CheckNoNewerRecovery(claim.info, wanted.stamp));
     if (!refused.ok()) {
       GiveBack(claim);
       return refused;

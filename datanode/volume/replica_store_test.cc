@@ -127,6 +127,22 @@ TEST_F(ReplicaStoreTest, AReplicaIsReadWhileItIsFinalized) {
   EXPECT_EQ(times, 3);
 }
 
+// Its recovery may end between the look at the replica and the claim.
+TEST_F(ReplicaStoreTest, WhatHasBecomeNewerMeanwhileIsNotReplaced) {
+  Open();
+  ASSERT_OK(WriteFinalized(1000));
+  SetCrashPointHook([&](absl::string_view name) {
+    if (name != "datanode_create_before_claim") return;
+    EXPECT_OK(store_->InitRecovery(kBlock, kNewStamp));
+    EXPECT_OK(store_->FinishRecovery(kBlock, kNewStamp, 1000));
+  });
+  EXPECT_THAT(Create(kNewStamp), StatusIs(absl::StatusCode::kAlreadyExists));
+  SetCrashPointHook(nullptr);
+  EXPECT_EQ(store_->Find(kBlock)->stamp, kNewStamp);
+  EXPECT_THAT(ReadAll(), IsOkAndHolds(data_.substr(0, 1000)));
+  EXPECT_OK(Create(GenerationStamp{1003})) << "it was given back";
+}
+
 TEST_F(ReplicaStoreTest, VerifyFindsRotInAnyChunk) {
   Open();
   for (const uint64_t offset : {0u, 70'000u, 100'099u}) {

@@ -378,7 +378,8 @@ absl::Status ClusterState::Heartbeat(absl::string_view uuid, uint64_t session,
     if (known == own.end()) {
       return RegisterAgain(uuid, absl::StrCat("storage ", reported.uuid, " is not registered"));
     }
-    if (known->failed && !reported.failed && storages_[known->number].lost_from != BlockId{}) {
+    // It may have lost replicas, and what it told before it failed means nothing any more.
+    if (known->failed && !reported.failed) {
       return RegisterAgain(uuid, absl::StrCat("storage ", reported.uuid, " is back"));
     }
   }

@@ -352,14 +352,27 @@ TEST_F(ClusterStateTest, AFailedOrMissingStorageIsNotReadAndAnUnknownOneMeansReg
   disk.failed = true;
   ASSERT_OK(cluster_.Heartbeat("node-1", session, std::span(&disk, 1), 0));
   EXPECT_FALSE(cluster_.View()->IsReadable(1));
-  ASSERT_OK(Beat(1, session));
+  const uint64_t second = Join(1);
   EXPECT_TRUE(cluster_.View()->IsReadable(1));
-  ASSERT_OK(cluster_.Heartbeat("node-1", session, {}, 0));
+  ASSERT_OK(cluster_.Heartbeat("node-1", second, {}, 0));
   EXPECT_FALSE(cluster_.View()->IsReadable(1));
 
   const StorageInfo added = Disk("disk-added");
-  EXPECT_THAT(cluster_.Heartbeat("node-1", session, std::span(&added, 1), 0),
+  EXPECT_THAT(cluster_.Heartbeat("node-1", second, std::span(&added, 1), 0),
               StatusIs(StatusCode::kAborted, HasSubstr("disk-added")));
+}
+
+TEST_F(ClusterStateTest, AFailedStorageThatWorksAgainHasToTellAnewWhatItHolds) {
+  const uint64_t session = Join(1);
+  cluster_.SetReported(1, session);
+  StorageInfo disk = Disk("disk-1");
+  disk.failed = true;
+  ASSERT_OK(cluster_.Heartbeat("node-1", session, std::span(&disk, 1), 0));
+  EXPECT_THAT(Beat(1, session), StatusIs(StatusCode::kAborted, HasSubstr("disk-1 is back")));
+  EXPECT_FALSE(cluster_.View()->IsReadable(1));
+  Join(1);
+  EXPECT_TRUE(cluster_.View()->IsReadable(1));
+  EXPECT_FALSE(cluster_.Nodes()[0].storages[0].reported);
 }
 
 TEST_F(ClusterStateTest, ReportsAreTakenOnceAndInOrder) {

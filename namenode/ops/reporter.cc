@@ -69,7 +69,7 @@ absl::Status NamenodeImpl::Reporter::Satisfy(const Needs& needs, uint64_t flushe
   for (const auto& [inode, item] : needs.inodes) {
     const absl::Status status = namenode_.LoadInode(inode);
     if (absl::IsNotFound(status)) {
-      item->inode_gone = true;
+      item->gone = inode;
     } else if (!status.ok()) {
       return status;
     }
@@ -141,7 +141,7 @@ bool NamenodeImpl::Reporter::Examine(Item& item, Needs& needs) const {
     return false;
   }
   const std::optional<InodeId> owner = OwnerIn(block, owner_record);
-  if (!owner || *owner == kNoInode || item.inode_gone) return true;
+  if (!owner || *owner == kNoInode || *owner == item.gone) return true;
   if (namenode_.tree_->FindById(*owner) != nullptr) return true;
   needs.inodes.emplace_back(*owner, &item);
   return false;
@@ -187,7 +187,7 @@ void NamenodeImpl::Reporter::Judge(const Item& item) {
     DeleteUnknown(reported);
     return;
   }
-  const Inode* const file = item.inode_gone ? nullptr : namenode_.tree_->FindById(*owner);
+  const Inode* const file = *owner == item.gone ? nullptr : namenode_.tree_->FindById(*owner);
   const BlockVersion* version = nullptr;
   if (file != nullptr && file->file != nullptr) {
     const std::vector<BlockVersion>& of_file = file->file->blocks;

@@ -52,7 +52,8 @@ class NamenodeImpl::Reporter {
   struct Item {
     ReportedReplica replica;
     Loaded record, owner;     // 'r' and 'b'
-    bool inode_gone = false;  // the owner's record names an inode that does not exist
+    // The owner's record named it, and it did not exist. The block may have another owner since.
+    InodeId gone = kNoInode;
   };
   // What an item lacks to be judged.
   struct Needs {
