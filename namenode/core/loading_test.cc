@@ -4,6 +4,7 @@
 
 #include "namenode/core/testing/lock_probe_store.h"
 #include "namenode/core/testing/test_namenode.h"
+#include "namenode/store/keys.h"
 
 namespace cairn::namenode {
 namespace {
@@ -65,6 +66,29 @@ TEST_F(LoadingTest, TheSourcesOfAConcatAreLoadedTogether) {
   ASSERT_OK(nn_->Concat(kSuper, "/d/t", sources).value);
   EXPECT_EQ(nn_.Stat("/d/t")->length, 10u * (kSources + 1));
   EXPECT_THAT(nn_.List("/d"), ::testing::ElementsAre("t"));
+}
+
+// The owner that was being loaded for the report is gone when it is looked for, and the block has
+// another one: the replica is that one's.
+TEST_F(LoadingTest, AReportWhoseBlockGoesToAnotherFileMeanwhileIsTakenIn) {
+  nn_.WriteFile("/t", {10});
+  const InodeId source = nn_.WriteFile("/s", {20}).id;
+  const BlockVersion block =
+      nn_->GetBlockLocations(kSuper, "/s", 0, 1).value.value().blocks[0].block;
+  nn_.Flush();
+  nn_.Restart();  // nothing of them is resident now
+  bool moved = false;
+  probe_->BeforeLoad(keys::Location(source), [&] {
+    EXPECT_OK(nn_->Concat(kSuper, "/t", {"/s"}).value);
+    moved = true;
+  });
+  ASSERT_OK(nn_.Report(1, block, ReplicaState::kFinalized));
+  ASSERT_TRUE(moved);
+  const auto located = nn_->GetBlockLocations(kSuper, "/t", 0, 100).value;
+  ASSERT_OK(located);
+  ASSERT_EQ(located->blocks.size(), 2u);
+  EXPECT_EQ(located->blocks[1].block.id, block.id);
+  EXPECT_EQ(located->blocks[1].storages.size(), 2u);
 }
 
 TEST_F(LoadingTest, TheRootOfADeletedSubtreeIsNotFoundByItsId) {

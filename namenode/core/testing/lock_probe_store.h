@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <future>
 #include <memory>
 #include <string>
@@ -28,9 +29,24 @@ class LockProbeStore final : public Store {
   // From now on; start-up may read under the lock.
   void Watch() { watching_ = true; }
   int loads() const { return loads_; }
+  // Once, ahead of the next Load of the key: what happens while somebody reads.
+  void BeforeLoad(absl::string_view key, std::function<void()> hook) {
+    MutexLock lock(mu_);
+    before_load_key_ = std::string(key);
+    before_load_ = std::move(hook);
+  }
 
   absl::StatusOr<std::optional<std::string>> Load(absl::string_view key) const override {
     if (watching_) Probe(key);
+    std::function<void()> before;
+    {
+      MutexLock lock(mu_);
+      if (!before_load_key_.empty() && before_load_key_ == key) {
+        before_load_key_.clear();
+        before = std::move(before_load_);
+      }
+    }
+    if (before) before();
     return store_->Load(key);
   }
 
@@ -88,6 +104,8 @@ class LockProbeStore final : public Store {
   mutable std::atomic<int> loads_ = 0;
   mutable Mutex mu_;
   mutable std::vector<std::thread> probes_ ABSL_GUARDED_BY(mu_);
+  mutable std::string before_load_key_ ABSL_GUARDED_BY(mu_);
+  mutable std::function<void()> before_load_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace cairn::namenode
