@@ -70,6 +70,12 @@ class OrderedDeletions {
     }
     if (found->second.empty()) blocks_.erase(found);
   }
+  // Its datanode has moved the replica from one disk to another: the order may meet it there.
+  void Move(BlockId block, uint32_t from, uint32_t to) {
+    if (!Contains(block, from)) return;
+    Remove(block, to);
+    Find(block, from)->storage = to;
+  }
   // A replica with this stamp has come to the storage in this session. What was ordered in an
   // earlier one, or of older stamps, meant another, and is not carried out any more.
   void Arrived(BlockId block, GenerationStamp stamp, uint32_t storage, uint64_t session) {

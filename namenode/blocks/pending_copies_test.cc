@@ -148,6 +148,18 @@ TEST(OrderedDeletionsTest, WhatHasGoneOnBeyondTheOrdersStampCountsAgain) {
   EXPECT_FALSE(orders.Contains(kBlock, 3));
 }
 
+TEST(OrderedDeletionsTest, AnOrderGoesWithItsReplicaToAnotherDisk) {
+  OrderedDeletions orders;
+  orders.Move(kBlock, 3, 4);
+  EXPECT_TRUE(orders.empty());
+  orders.Add(kBlock, kStamp, 3, /*session=*/5, kNow);
+  orders.Move(kBlock, 3, 4);
+  orders.Arrived(kBlock, kStamp, 4, 5);
+  EXPECT_FALSE(orders.Contains(kBlock, 3));
+  EXPECT_TRUE(orders.Contains(kBlock, 4));
+  EXPECT_EQ(orders.size(), 1u);
+}
+
 TEST(OrderedDeletionsTest, AnOrderIsDueAgainInAnotherSessionOrAfterALongTime) {
   OrderedDeletions orders;
   EXPECT_TRUE(orders.IsDue(kBlock, 3, 5, kNow));

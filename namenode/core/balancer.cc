@@ -131,6 +131,11 @@ void NamenodeImpl::Healer::Balancer::ReplicaLost(BlockId block, uint32_t storage
   if (copy_failed || found->second.from == storage) moves_.erase(found);
 }
 
+void NamenodeImpl::Healer::Balancer::ReplicaMoved(BlockId block, uint32_t from, uint32_t to) {
+  const auto found = moves_.find(block);
+  if (found != moves_.end() && found->second.from == from) found->second.from = to;
+}
+
 void NamenodeImpl::Healer::Balancer::CopiesFailed(absl::string_view datanode_uuid, uint64_t session,
                                                   std::span<const FailedCopy> failed) {
   for (const FailedCopy& told : failed) {

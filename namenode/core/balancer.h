@@ -52,6 +52,8 @@ class NamenodeImpl::Healer::Balancer {
   // ---- what happened, all [W]
   void ReplicaAdded(BlockId block, std::span<const uint32_t> storages);
   void ReplicaLost(BlockId block, uint32_t storage, std::span<const uint32_t> storages);
+  // Its datanode has put the replica on another of its disks.
+  void ReplicaMoved(BlockId block, uint32_t from, uint32_t to);
   void BlockRemoved(BlockId block);
   void CopiesFailed(absl::string_view datanode_uuid, uint64_t session,
                     std::span<const FailedCopy> failed);

@@ -110,6 +110,12 @@ void NamenodeImpl::Healer::ReplicaLost(BlockId block, uint32_t storage,
   Check(block);
 }
 
+// An order to delete it is of the block, whatever disk it is on when its turn comes.
+void NamenodeImpl::Healer::ReplicaMoved(BlockId block, uint32_t from, uint32_t to) {
+  leaving_.Move(block, from, to);
+  balancer_->ReplicaMoved(block, from, to);
+}
+
 void NamenodeImpl::Healer::BlockCommitted(BlockId block, std::span<const uint32_t> outdated) {
   // What was outdated at an earlier commit, and opened again before it was judged, still is.
   if (outdated.empty() && !outdated_.contains(block)) return;

@@ -70,6 +70,9 @@ class NamenodeImpl::Healer {
                     std::span<const uint32_t> storages);
   // A replica is gone, or was found bad.
   void ReplicaLost(BlockId block, uint32_t storage, std::span<const uint32_t> storages);
+  // Its datanode says in one report that it is gone from the one and good on the other: comes
+  // before ReplicaLost and ReplicaAdded.
+  void ReplicaMoved(BlockId block, uint32_t from, uint32_t to);
   // Its final version is known, of which these storages may have an older one.
   void BlockCommitted(BlockId block, std::span<const uint32_t> outdated);
   // The storage has told of a version that is older than the one that is being written.

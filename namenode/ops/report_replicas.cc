@@ -148,13 +148,17 @@ absl::Status NamenodeImpl::ReportChanges(const ChangesReport& report) {
   const std::shared_ptr<const ClusterView> view = cluster_.View();
   const ClusterView::Node* const node = view->FindByUuid(report.datanode_uuid);
   if (node == nullptr) return absl::AbortedError("register again");
-  for (const StorageChanges& changes : report.storages) {
+  const std::span<const StorageChanges> all = report.storages;
+  for (size_t at = 0; at < all.size(); ++at) {
+    const StorageChanges& changes = all[at];
     ASSIGN_OR_RETURN(const uint32_t storage,
                      NumberForReport(changes.storage_uuid, report.datanode_uuid));
     for (const ReportedReplica& replica : changes.replicas) {
       full_reports_.NoteChange(storage, replica.block.id);
     }
     Reporter reporter(*this, *node->info, report.session, storage, /*changes=*/true);
+    const Reporter::Moves moves = Reporter::FindMoves(cluster_, all.subspan(at));
+    reporter.SetMoves(&moves);
     RETURN_IF_ERROR(reporter.Process(changes.replicas));
   }
   turn.Done();

@@ -273,6 +273,46 @@ TEST_F(ReportReplicasTest, AReplicaOfAnotherLengthIsNotServedAndIsDeletedOnceThe
   EXPECT_THAT(Deletions(2), IsEmpty());
 }
 
+// The order waits in the datanode, and meets the replica wherever it is then.
+TEST_F(ReportReplicasTest, AMoveBetweenDisksDoesNotTakeAnOrderedDeletionBack) {
+  std::vector<StorageInfo> disks = {Disk(1), Disk(11)};
+  for (StorageInfo& disk : disks) disk.remaining_bytes /= 2;  // the fullest node loses its replica
+  DatanodeRegistration node = Node(1);
+  node.storages = disks;
+  ASSERT_OK_AND_ASSIGN(const DatanodeWelcome welcome, namenode_->Register(node));
+  sessions_[1] = {welcome.session, 0};
+  for (int n = 2; n <= 3; ++n) Join(n);
+  for (int n = 1; n <= 3; ++n) ReportAll(n, {});
+  ASSERT_OK(namenode_->ReportReplicas(
+      {"node-1", sessions_[1].id, ++sessions_[1].sequence, "disk-11", 78, 0, true, {}}));
+  clock_.Advance(absl::Seconds(1));
+  Heal();
+  const BlockVersion block = CreateClosed(3);
+  EXPECT_THAT(namenode_->SetReplication(kCaller, kPath, 2).value, IsOkAndHolds(true));
+  clock_.Advance(absl::Seconds(1));
+  Heal();
+  const auto orders = namenode_->Heartbeat({"node-1", sessions_[1].id, disks, 0});
+  ASSERT_OK(orders);
+  ASSERT_EQ(orders->size(), 1u);
+  ASSERT_NE(std::get_if<InvalidateCommand>(&orders->front()), nullptr);
+
+  StorageInfo fuller = Disk(2);  // by now another one would be chosen
+  fuller.remaining_bytes /= 10;
+  ASSERT_OK(namenode_->Heartbeat({"node-2", sessions_[2].id, {fuller}, 0}));
+
+  ChangesReport moved{"node-1", sessions_[1].id, ++sessions_[1].sequence, {}};
+  moved.storages.push_back({"disk-1", {{block, State::kDeleted}}});
+  moved.storages.push_back({"disk-11", {{block, State::kFinalized}}});
+  ASSERT_OK(namenode_->ReportChanges(moved));
+  clock_.Advance(absl::Seconds(2));
+  Heal();
+  const auto health = namenode_->DescribeBlock(kCaller, block.id).value;
+  ASSERT_OK(health);
+  EXPECT_EQ(health->counts.excess, 1u);
+  EXPECT_EQ(health->counts.live, 2u);
+  for (int n = 2; n <= 3; ++n) EXPECT_THAT(Deletions(n), IsEmpty()) << n;
+}
+
 // ---- order and repetition
 
 TEST_F(ReportReplicasTest, ARepeatedReportIsAnsweredAndNotTakenAgain) {

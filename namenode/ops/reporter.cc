@@ -22,6 +22,28 @@ constexpr int kMaxRounds = 100;
 
 }  // namespace
 
+NamenodeImpl::Reporter::Moves NamenodeImpl::Reporter::FindMoves(
+    const ClusterState& cluster, std::span<const StorageChanges> changes) {
+  Reporter::Moves moves;
+  if (changes.size() < 2) return moves;
+  absl::flat_hash_map<BlockId, GenerationStamp> gone;
+  for (const ReportedReplica& replica : changes[0].replicas) {
+    if (replica.state == ReplicaState::kDeleted) gone[replica.block.id] = replica.block.stamp;
+  }
+  if (gone.empty()) return moves;
+  for (const StorageChanges& later : changes.subspan(1)) {
+    const std::optional<uint32_t> to = cluster.NumberOf(later.storage_uuid);
+    if (!to || later.storage_uuid == changes[0].storage_uuid) continue;
+    for (const ReportedReplica& replica : later.replicas) {
+      if (replica.state != ReplicaState::kFinalized) continue;
+      const auto found = gone.find(replica.block.id);
+      if (found == gone.end() || found->second != replica.block.stamp) continue;
+      moves[replica.block.id] = *to;
+    }
+  }
+  return moves;
+}
+
 absl::Status NamenodeImpl::Reporter::Process(std::span<const ReportedReplica> replicas) {
   for (size_t at = 0; at < replicas.size(); at += kSlice) {
     RETURN_IF_ERROR(ProcessSlice(replicas.subspan(at, std::min(kSlice, replicas.size() - at))));
@@ -175,6 +197,10 @@ void NamenodeImpl::Reporter::Judge(const Item& item) {
     }
     MakeResident(block, record);
     blocks.ReplicaGone(storage_, block);
+    if (moves_ != nullptr) {
+      const auto moved = moves_->find(block);
+      if (moved != moves_->end()) namenode_.healer_->ReplicaMoved(block, storage_, moved->second);
+    }
     namenode_.healer_->ReplicaLost(block, storage_, same_node_);
     return;
   }

@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "namenode/core/namenode_impl.h"
 
@@ -34,6 +35,13 @@ class NamenodeImpl::Reporter {
     for (const StorageInfo& info : node.storages) same_node_.push_back(info.number);
   }
 
+  // A datanode that moves a replica to another of its disks says in one report that it is gone here
+  // and good there: by block, where.
+  using Moves = absl::flat_hash_map<BlockId, uint32_t>;
+  // Of the first of `changes`, which end with the report.
+  static Moves FindMoves(const ClusterState& cluster, std::span<const StorageChanges> changes);
+  void SetMoves(const Moves* moves) { moves_ = moves; }
+
   absl::Status Process(std::span<const ReportedReplica> replicas);
 
   // The records say that the storage holds blocks in (`after`, `up_to`] (nullopt: to the end) that
@@ -51,7 +59,7 @@ class NamenodeImpl::Reporter {
   };
   struct Item {
     ReportedReplica replica;
-    Loaded record, owner;     // 'r' and 'b'
+    Loaded record, owner;  // 'r' and 'b'
     // The owner's record named it, and it did not exist. The block may have another owner since.
     InodeId gone = kNoInode;
   };
@@ -85,6 +93,7 @@ class NamenodeImpl::Reporter {
   const uint64_t session_;
   const uint32_t storage_;
   const bool changes_;
+  const Moves* moves_ = nullptr;
   std::vector<uint32_t> same_node_;
   std::vector<ReplicaWaiters::Callback> wake_;  // run without the lock
 };
