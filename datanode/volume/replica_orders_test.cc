@@ -203,6 +203,25 @@ TEST_F(ReplicaStoreTest, RecoveryFinalizesAtTheAgreedLengthAndRefusesOlderOnes) 
   EXPECT_OK(store_->InitRecovery(kBlock, GenerationStamp{1010}));  // asked again: it is done
 }
 
+// The namenode took it for one that was left behind.
+TEST_F(ReplicaStoreTest, ADeletionOfTheOlderVersionSparesWhatIsJustBeingRecovered) {
+  Open();
+  ASSERT_OK(WriteFinalized(2000));
+  ASSERT_OK(store_->InitRecovery(kBlock, kNewStamp));
+  int times = 0;
+  hooked_.before_sync = [&] {
+    if (++times > 1) return;
+    EXPECT_OK(store_->Invalidate(kBlock, kStamp));
+  };
+  ASSERT_OK(store_->FinishRecovery(kBlock, kNewStamp, 1500));
+  hooked_.before_sync = nullptr;
+  EXPECT_GT(times, 0);
+  ASSERT_TRUE(store_->Find(kBlock).has_value());
+  EXPECT_EQ(store_->Find(kBlock)->stamp, kNewStamp);
+  EXPECT_THAT(ReadAll(), IsOkAndHolds(data_.substr(0, 1500)));
+  EXPECT_THAT(events_.Of(ReplicaEvents::Kind::kDeleted), IsEmpty());
+}
+
 TEST_F(ReplicaStoreTest, AfterARecoveryBeganOlderStampsAreRefused) {
   Open();
   ASSERT_OK_AND_ASSIGN(auto writer, Create());
