@@ -77,9 +77,15 @@ TEST(ReplicaIndexTest, TheStoreKeepsItInStepWithItsMap) {
         break;
       case 6:
         if (info && info->state == ReplicaState::kFinalized) {
-          store.fs.Remove(store.Paths(id).data).IgnoreError();  // not there if it was adopted
+          const ReplicaPaths paths = store.Paths(id);
+          ASSERT_OK_AND_ASSIGN(const std::string data, store.fs.ReadAll(paths.data, 1 << 20));
+          ASSERT_OK_AND_ASSIGN(const std::string meta, store.fs.ReadAll(paths.meta, 1 << 20));
+          ASSERT_OK(store.fs.Remove(paths.data));
           EXPECT_TRUE(store->ForgetVanished(*info));
-          EXPECT_TRUE(store->AdoptFound(*info));  // with the length that it had
+          EXPECT_FALSE(store->AdoptFound(*info)) << "its files are not there";
+          ASSERT_OK(store.fs.WriteDurably(paths.data, data));
+          ASSERT_OK(store.fs.WriteDurably(paths.meta, meta));
+          EXPECT_TRUE(store->AdoptFound(*info));
         }
         break;
       default:
