@@ -102,8 +102,9 @@ class OpenFile {
   std::optional<Written> written() const ABSL_LOCKS_EXCLUDED(written_mu_);
   // Changes whenever bytes that were there have gone: readers must look again.
   uint64_t cuts() const { return cuts_.load(std::memory_order_acquire); }
-  // Whoever opens it has found this; who makes it, that nothing is in it. If others were found before, readers that were open then look
-  // again: what they would get may be pages by now that are kept for the others.
+  // Whoever opens it has found this; who makes it, that nothing is in it. If others were found
+  // before, readers that were open then look again: what they would get may be pages by now that
+  // are kept for the others.
   void NoteFound(const client::ContentsId& contents) ABSL_LOCKS_EXCLUDED(written_mu_);
   // The greatest length that anybody here can know of since somebody opened the file: from what he
   // wrote, or because the kernel was told.

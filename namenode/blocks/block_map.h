@@ -171,9 +171,9 @@ class BlockMap {
   void MarkStale(uint32_t storage, BlockId block);
 
   // [W] The storage is lost, and with it what was wrong with its replicas: nobody will delete them,
-  // or say that they are deleted. If it comes back, its datanode tells which are corrupt; if that was
-  // started anew, only when it has found them again. At most `most` replicas of it; true: there are
-  // more.
+  // or say that they are deleted. If it comes back, its datanode tells which are corrupt; if that
+  // was started anew, only when it has found them again. At most `most` replicas of it; true: there
+  // are more.
   bool ForgetMarks(uint32_t storage, size_t most) { return marks_.ForgetSome(storage, most); }
 
   // [W] Forgets the block and its records. Returns every storage that may hold a replica, good or
