@@ -57,6 +57,13 @@ std::optional<absl::Time> TimeOf(int which, int set, int now, const timespec& ti
   return std::nullopt;
 }
 
+// Other than the present one.
+bool SetsGivenTime(int which) {
+  const auto given = [which](int set, int now) { return (which & set) != 0 && (which & now) == 0; };
+  return given(FUSE_SET_ATTR_MTIME, FUSE_SET_ATTR_MTIME_NOW) ||
+         given(FUSE_SET_ATTR_ATIME, FUSE_SET_ATTR_ATIME_NOW);
+}
+
 // As Cairn's namenode decides it; an Apache HDFS then refuses an owner who may not write.
 absl::Status MaySetTimes(client::FileSystem& fs, const std::string& path) {
   absl::Status may_write = fs.Access(path, W_OK);
@@ -93,12 +100,15 @@ void Setattr(fuse_req_t req, fuse_ino_t ino, struct stat* to, int which, fuse_fi
           (which & FUSE_SET_ATTR_UID) != 0 ? mount.users().NameOf(to->st_uid) : std::string(),
           (which & FUSE_SET_ATTR_GID) != 0 ? mount.groups().NameOf(to->st_gid) : std::string());
     }
-    if (absl::IsPermissionDenied(owned)) {
+    absl::Status timed;
+    if (owned.ok() && (which & kTimes) != 0) timed = SetTimes(mount, fs, id, *to, which);
+    if (absl::IsPermissionDenied(owned) ||
+        (absl::IsPermissionDenied(timed) && SetsGivenTime(which))) {
       Refuse(req, EPERM);  // what POSIX says to who is not the owner
       return absl::OkStatus();
     }
     RETURN_IF_ERROR(owned);
-    if ((which & kTimes) != 0) RETURN_IF_ERROR(SetTimes(mount, fs, id, *to, which));
+    RETURN_IF_ERROR(timed);
     ASSIGN_OR_RETURN(const struct stat attributes, mount.DescribeInode(*fs, id));
     fuse_reply_attr(req, &attributes, absl::ToDoubleSeconds(mount.settings().attribute_life));
     return absl::OkStatus();
