@@ -164,6 +164,7 @@ void InputStream::Impl::GiveBack(BlockReader& reader) {
 }
 
 absl::StatusOr<size_t> InputStream::Impl::Read(std::span<std::byte> out) {
+  DropIfCut();
   const uint64_t length = file_.length();
   if (out.empty() || position_ >= length) return 0;
   // current_ may be of a time when the file was longer.
@@ -214,7 +215,12 @@ absl::StatusOr<size_t> InputStream::Impl::ReadAt(uint64_t offset, std::span<std:
   return done;
 }
 
+void InputStream::Impl::DropIfCut() {
+  if (attach_anew_.exchange(false, std::memory_order_acquire)) current_.reader = nullptr;
+}
+
 absl::Status InputStream::Impl::Seek(uint64_t position) {
+  DropIfCut();
   if (position > file_.length()) {
     return absl::OutOfRangeError(
         absl::StrCat(path_, ": cannot seek to ", position, ", the file ends at ", file_.length()));
@@ -236,21 +242,18 @@ absl::Status InputStream::Impl::Seek(uint64_t position) {
   return absl::OkStatus();
 }
 
-bool InputStream::Impl::HasNewStamp(const hdfs::LocatedBlockProto& block) {
-  const absl::StatusOr<BlockPtr> now = file_.BlockAt(block.offset(), /*fresh=*/false);
-  return !now.ok() || (*now)->b().generationstamp() != block.b().generationstamp();
-}
-
 absl::StatusOr<uint64_t> InputStream::Impl::RefreshLength() {
-  const uint64_t before = file_.length();
+  const std::optional<ContentsId> before = file_.contents();
   RETURN_IF_ERROR(file_.Refresh());
-  const uint64_t length = file_.length();
   // After a cut the datanode still sends what it was asked for before, and an append may have put
   // other bytes in their place.
-  if (current_.reader != nullptr && (length < before || HasNewStamp(*current_.block))) {
-    current_.reader = nullptr;
-  }
-  return length;
+  if (!OnlyGrew(before, file_.contents())) attach_anew_.store(true, std::memory_order_release);
+  return file_.length();
+}
+
+bool OnlyGrew(const std::optional<ContentsId>& before, const std::optional<ContentsId>& now) {
+  return before.has_value() && now.has_value() && before->last_block == now->last_block &&
+         before->stamp == now->stamp && before->length <= now->length;
 }
 
 InputStream::InputStream(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

@@ -14,8 +14,8 @@
 // The length is that of the moment of opening. For a file still being written it includes what its
 // writer has flushed; RefreshLength() looks again.
 //
-// Threads: ReadAt may be called from several threads at once, also beside one that calls Read. Read
-// and Seek share a position and belong to one thread at a time.
+// Threads: ReadAt and RefreshLength may be called from several threads at once, also beside one
+// that calls Read. Read and Seek share a position and belong to one thread at a time.
 #pragma once
 
 #include <cstddef>
@@ -41,6 +41,10 @@ struct ContentsId {
   uint64_t digest = 0;
   bool operator==(const ContentsId&) const = default;
 };
+
+// Whether the bytes that there were before are there now, as far as it can be told: the last block
+// is the same under the same stamp, and no shorter.
+bool OnlyGrew(const std::optional<ContentsId>& before, const std::optional<ContentsId>& now);
 
 class InputStream {
  public:

@@ -66,15 +66,16 @@ class InputStream::Impl {
   // After all replicas failed: waits and forgets, or gives up with the reason.
   absl::Status NextRound(Rounds& rounds, uint64_t offset);
   void GiveBack(BlockReader& reader);
-  // Also true if that is not to be learned.
-  bool HasNewStamp(const hdfs::LocatedBlockProto& block);
+  // What current_ would still send may be of bytes that are gone. Of the thread that calls Read.
+  void DropIfCut();
   void Count(const BlockReader& reader, size_t bytes);
 
   const std::shared_ptr<ClientContext> context_;
   const std::string path_;
   LocatedFile file_;
-  uint64_t position_ = 0;  // of the thread that calls Read
-  Attached current_;       // of the same; reader null when there is none
+  uint64_t position_ = 0;                  // of the thread that calls Read
+  Attached current_;                       // of the same; reader null when there is none
+  std::atomic<bool> attach_anew_ = false;  // set by whoever asks for the length
   std::atomic<uint64_t> local_bytes_ = 0;
 };
 

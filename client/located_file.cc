@@ -222,7 +222,11 @@ absl::StatusOr<BlockPtr> LocatedFile::BlockAt(uint64_t offset, bool fresh) {
     // What was the open tail may have new locations or a new stamp; its length here stays.
     if (found.has_lastblock()) {
       auto kept = blocks_.find(found.lastblock().offset());
-      if (kept != blocks_.end() && kept->second->b().blockid() == found.lastblock().b().blockid()) {
+      const uint64_t id = found.lastblock().b().blockid();
+      // Or the writer has given it up, and written the same bytes as another block.
+      const bool anew = kept != blocks_.end() && open_block_ == kept->second->b().blockid();
+      if (kept != blocks_.end() && (anew || kept->second->b().blockid() == id)) {
+        if (anew) open_block_ = found.islastblockcomplete() ? std::nullopt : std::optional(id);
         auto renewed = std::make_shared<hdfs::LocatedBlockProto>(found.lastblock());
         renewed->mutable_b()->set_numbytes(
             std::max(kept->second->b().numbytes(), renewed->b().numbytes()));

@@ -1,5 +1,7 @@
 // Writing and reading against datanodes that fail on request.
+#include <atomic>
 #include <random>
+#include <thread>
 
 #include "client/block_writer.h"
 #include "client/pipeline.h"
@@ -735,6 +737,23 @@ TEST_F(ChangedFileTest, WhatIsAppendedAfterACutInTheSameBlockIsReadAnew) {
   EXPECT_EQ(cluster_.BlockCount("/g"), 1u);
   EXPECT_THAT(in_->RefreshLength(), IsOkAndHolds(301'500u));
   EXPECT_THAT(Next(301'500), IsOkAndHolds(cluster_.Contents("/g").substr(1000)));
+}
+
+// Whoever asks for the length does not pull the reader from under who reads.
+TEST_F(ChangedFileTest, TheLengthIsAskedForWhileItIsRead) {
+  ASSERT_OK_AND_ASSIGN(in_, fs_->Open("/f"));
+  std::atomic<bool> done = false;
+  std::thread asking([&] {
+    uint64_t length = data_.size();
+    for (int round = 0; !done; ++round) {
+      // Another stamp of the last block each time, and now and then a shorter file.
+      if (round % 2 == 1) cluster_.Cut("/f", length -= 10);
+      EXPECT_THAT(in_->RefreshLength(), IsOkAndHolds(length));
+    }
+  });
+  EXPECT_THAT(Next(3 * kBlockBytes), IsOkAndHolds(data_.substr(0, 3 * kBlockBytes)));
+  done = true;
+  asking.join();
 }
 
 TEST_F(StreamsTest, AMissingFileIsNotFound) {

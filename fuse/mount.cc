@@ -24,10 +24,7 @@ bool MayBeLonger(const client::FileStatus& status) {
 
 // Null: files are written at their end only. If no directory was asked for by name, a mount that
 // reads and appends is still good.
-absl::StatusOr<std::unique_ptr<StageArea>> OpenStage(const MountSettings& settings,
-                                                     client::FileSystem& fs) {
-  ASSIGN_OR_RETURN(const bool can_replace, fs.CanReplaceBlocks());
-  if (!can_replace) return nullptr;
+absl::StatusOr<std::unique_ptr<StageArea>> OpenStage(const MountSettings& settings) {
   StageArea::Options options = settings.stage;
   const bool asked = !options.directory.empty();
   if (!asked) options.directory = DefaultStageDirectory();
@@ -67,7 +64,10 @@ absl::StatusOr<std::unique_ptr<Mount>> Mount::Create(MountSettings settings) {
   }
   RETURN_IF_ERROR(mount->CheckId(root));
   mount->root_ = root.inode;
-  ASSIGN_OR_RETURN(mount->stage_, OpenStage(mount->settings_, *fs));
+  ASSIGN_OR_RETURN(mount->is_cairn_, fs->CanReplaceBlocks());
+  if (mount->is_cairn_) {
+    ASSIGN_OR_RETURN(mount->stage_, OpenStage(mount->settings_));
+  }
   if (mount->stage_ != nullptr) mount->RemoveLeftovers(fs->authority());
   mount->files_ = std::make_unique<OpenFiles>(OpenFile::Surroundings{
       .stage = mount->stage_.get(),
@@ -146,16 +146,21 @@ absl::StatusOr<fuse_entry_param> Mount::EntryOf(client::FileSystem& fs, client::
 }
 
 absl::StatusOr<fuse_entry_param> Mount::EntryAt(client::FileSystem& fs, const std::string& path) {
-  const Changes::Moment asked = changes_.Now();
-  ASSIGN_OR_RETURN(client::FileStatus status, fs.Stat(path));
-  const uint64_t id = status.inode;
-  const bool is_file = status.is_file();
-  ASSIGN_OR_RETURN(fuse_entry_param entry, EntryOf(fs, std::move(status)));
-  // A file that was completed in between: neither the namenode's answer nor the open files had it.
-  if (is_file && !changes_.NoneSince(asked)) {
-    ASSIGN_OR_RETURN(entry.attr, DescribeInode(fs, id));
+  while (true) {
+    const Changes::Moment asked = changes_.Now();
+    ASSIGN_OR_RETURN(client::FileStatus status, fs.Stat(path));
+    const uint64_t id = status.inode;
+    const bool is_file = status.is_file();
+    ASSIGN_OR_RETURN(fuse_entry_param entry, EntryOf(fs, std::move(status)));
+    if (!is_file || changes_.NoneSince(asked)) return entry;
+    // It may have been completed in between: neither the namenode's answer nor the open files had
+    // that.
+    const absl::StatusOr<struct stat> now = DescribeInode(fs, id);
+    if (absl::IsNotFound(now.status())) continue;  // another has its name: only `path` tells
+    RETURN_IF_ERROR(now.status());
+    entry.attr = *now;
+    return entry;
   }
-  return entry;
 }
 
 absl::StatusOr<std::optional<fuse_entry_param>> Mount::KnownEntryOf(client::FileStatus status,

@@ -58,6 +58,7 @@ class Mount {
   OpenFiles& files() { return *files_; }
   // Else files are written at their end only, and no page of theirs is written.
   bool can_change_in_place() const { return stage_ != nullptr; }
+  bool is_cairn() const { return is_cairn_; }  // else an Apache HDFS
   PageVersions& pages() { return pages_; }
   const StageArea* stage() const { return stage_.get(); }  // null: nothing can be staged
   Statistics& statistics() { return statistics_; }
@@ -110,6 +111,7 @@ class Mount {
 
   const MountSettings settings_;
   uint64_t root_ = 0;                // constant once created
+  bool is_cairn_ = false;            // the same
   fuse_session* session_ = nullptr;  // the same
   const absl::Duration begun_ = SystemClock().Monotonic();
   Statistics statistics_;

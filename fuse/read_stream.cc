@@ -32,6 +32,17 @@ absl::StatusOr<size_t> ReadStream::Read(uint64_t offset, std::span<std::byte> ou
   return done + bytes;
 }
 
+absl::StatusOr<uint64_t> ReadStream::RefreshLength() {
+  const std::optional<client::ContentsId> before = in_->contents();
+  ASSIGN_OR_RETURN(const uint64_t length, in_->RefreshLength());
+  if (!client::OnlyGrew(before, in_->contents())) {
+    MutexLock lock(mu_);
+    kept_.clear();
+    kept_bytes_ = 0;
+  }
+  return length;
+}
+
 absl::StatusOr<bool> ReadStream::Follows(uint64_t offset) {
   const uint64_t position = in_->position();
   if (offset == position) return true;

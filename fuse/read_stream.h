@@ -39,7 +39,7 @@ class ReadStream {
   // As known; and asked for anew.
   uint64_t length() const { return in_->length(); }
   std::optional<client::ContentsId> contents() const { return in_->contents(); }
-  absl::StatusOr<uint64_t> RefreshLength() { return in_->RefreshLength(); }
+  absl::StatusOr<uint64_t> RefreshLength() ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
   struct Piece {

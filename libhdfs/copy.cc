@@ -97,17 +97,25 @@ absl::Status CopyFile(const Place& from, const Place& target) {
   return poured;
 }
 
-absl::Status CopyTree(const Place& from, const Place& target) {
+// `top`: the directory that the whole copy began with; 0: this is it. A copy that meets it, by
+// whatever name, has been sent into itself.
+absl::Status CopyTree(const Place& from, const Place& target, uint64_t top) {
   ASSIGN_OR_RETURN(const client::FileStatus status, from->Stat(from.path));
   if (!status.is_directory()) return CopyFile(from, target);
   RETURN_IF_ERROR(target->Mkdirs(target.path));
+  ASSIGN_OR_RETURN(const client::FileStatus made, target->Stat(target.path));
+  if (top == 0) top = made.inode;
   client::DirectoryIterator entries = from->List(from.path);
   while (true) {
     ASSIGN_OR_RETURN(const auto entry, entries.Next());
     if (!entry.has_value()) return absl::OkStatus();
+    if (entry->is_directory() && entry->inode == top && IsOneCluster(from, target)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("cannot copy ", from.path, " into itself, ", target.path));
+    }
     const Place inner{from.instance, entry->path};
     const Place copy{target.instance, client::JoinPath(target.path, client::BaseName(entry->path))};
-    RETURN_IF_ERROR(CopyTree(inner, copy));
+    RETURN_IF_ERROR(CopyTree(inner, copy, top));
   }
 }
 
@@ -117,7 +125,7 @@ absl::Status Copy(const Place& from, const Place& to) {
   RETURN_IF_ERROR(from->Stat(from.path).status());
   ASSIGN_OR_RETURN(const Place target, TargetOf(from, to));
   RETURN_IF_ERROR(RefuseItself(from, target));
-  return CopyTree(from, target);
+  return CopyTree(from, target, /*top=*/0);
 }
 
 absl::Status Move(const Place& from, const Place& to) {
@@ -128,7 +136,7 @@ absl::Status Move(const Place& from, const Place& to) {
     RETURN_IF_ERROR(target->Mkdirs(client::ParentPath(target.path)));
     return from->Rename2(from.path, target.path, client::RenameOption::kOverwrite);
   }
-  RETURN_IF_ERROR(CopyTree(from, target));
+  RETURN_IF_ERROR(CopyTree(from, target, /*top=*/0));
   return from->Delete(from.path, /*recursive=*/true).status();
 }
 

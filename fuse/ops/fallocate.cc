@@ -30,7 +30,8 @@ absl::Status WriteZeros(FileHandle& handle, uint64_t offset, uint64_t end,
 }
 
 // Whoever has space set aside writes it later, before the end that the file then has: where that
-// cannot be staged, he must be told now, and go on without.
+// cannot be staged, he must be told now, and go on without. By ENOSPC: after EOPNOTSUPP the C
+// library's posix_fallocate makes the file long in its own way.
 bool CanBeStaged(const Mount& mount, uint64_t size, uint64_t end) {
   const StageArea* const stage = mount.stage();
   return stage != nullptr && (end <= size || end - size <= stage->options().bytes);
@@ -59,7 +60,7 @@ void Fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, off_t len
     ASSIGN_OR_RETURN(const struct stat now, mount.DescribeInode(*fs, mount.IdOf(ino)));
     const uint64_t size = static_cast<uint64_t>(now.st_size);
     if (extends && !CanBeStaged(mount, size, end)) {
-      Refuse(req, EOPNOTSUPP);
+      Refuse(req, ENOSPC);
       return absl::OkStatus();
     }
     absl::Status done;

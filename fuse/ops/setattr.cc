@@ -64,10 +64,10 @@ bool SetsGivenTime(int which) {
          given(FUSE_SET_ATTR_ATIME, FUSE_SET_ATTR_ATIME_NOW);
 }
 
-// As Cairn's namenode decides it; an Apache HDFS then refuses an owner who may not write.
-absl::Status MaySetTimes(client::FileSystem& fs, const std::string& path) {
+// As the namenode decides it: an Apache HDFS refuses an owner who may not write.
+absl::Status MaySetTimes(const Mount& mount, client::FileSystem& fs, const std::string& path) {
   absl::Status may_write = fs.Access(path, W_OK);
-  if (!absl::IsPermissionDenied(may_write)) return may_write;
+  if (!absl::IsPermissionDenied(may_write) || !mount.is_cairn()) return may_write;
   ASSIGN_OR_RETURN(const client::FileStatus status, fs.Stat(path));
   return status.owner == fs.user() ? absl::OkStatus() : may_write;
 }
@@ -77,7 +77,7 @@ absl::Status SetTimes(Mount& mount, const ClientPtr& fs, uint64_t id, const stru
   const auto modified = TimeOf(which, FUSE_SET_ATTR_MTIME, FUSE_SET_ATTR_MTIME_NOW, to.st_mtim);
   const auto accessed = TimeOf(which, FUSE_SET_ATTR_ATIME, FUSE_SET_ATTR_ATIME_NOW, to.st_atim);
   // Who may not has no other writer's file completed either.
-  RETURN_IF_ERROR(MaySetTimes(*fs, PathOf(id)));
+  RETURN_IF_ERROR(MaySetTimes(mount, *fs, PathOf(id)));
   Opened file(mount, fs, id, /*writer=*/false);
   return file->SetTimes(*fs, modified, accessed);
 }
