@@ -46,6 +46,8 @@ absl::Status ReplicaStore::Invalidate(BlockId block, GenerationStamp stamp,
   // nothing is told of a later state before it.
   if (info.stamp > stamp && info.state == ReplicaState::kFinalized) {
     events_.Changed(ReplicaEvents::Kind::kFinalized, VolumeAt(info.volume), info);
+  } else if (info.stamp > stamp && info.state == ReplicaState::kBeingWritten) {
+    events_.Changed(ReplicaEvents::Kind::kBeingWritten, VolumeAt(info.volume), info);
   }
   if (info.stamp > stamp || !BeginDeletion(block, still_valid)) {
     GiveBack(*claim);

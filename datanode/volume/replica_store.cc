@@ -211,8 +211,11 @@ absl::Status ReplicaStore::RemoveVolume(int index, absl::Duration limit) {
   Volume& volume = VolumeAt(index);
   volume.Retire();
   const absl::Duration give_up = SystemClock().Monotonic() + limit;
+  // Counting looks at all replicas, and keeps those out who change them: less and less often.
+  absl::Duration pause = absl::Milliseconds(20);
   while (CountOn(index) > 0 && SystemClock().Monotonic() < give_up) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    absl::SleepFor(pause);
+    pause = std::min(pause * 2, absl::Milliseconds(500));
   }
   const size_t left = CountOn(index);
   volume.LetGo();

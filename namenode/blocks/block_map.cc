@@ -375,6 +375,7 @@ BlockMap::ReportResult BlockMap::ReplicaReported(uint32_t storage, const BlockVe
     case ReplicaMeaning::kCounts:
       // Bad bytes do not get better by being reported again, only by being deleted.
       if (marks_.IsCertain(entry->id_, storage)) {
+        marks_.Mark(entry->id_, storage, /*certain=*/true);  // of this stamp, not of an older one
         result.meaning = ReplicaMeaning::kCorrupt;
       } else {
         marks_.Unmark(entry->id_, storage);

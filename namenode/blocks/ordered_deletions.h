@@ -38,24 +38,28 @@ class OrderedDeletions {
   void Add(BlockId block, GenerationStamp stamp, uint32_t storage, uint64_t session,
            absl::Duration now) {
     const Order* const known = Find(block, storage);
-    Order order{storage, stamp, {session, now}, std::nullopt};
+    Order order{storage, storage, {session, now, stamp}, std::nullopt};
     if (known != nullptr) {
       order.before = known->last;
-      order.stamp = std::max(order.stamp, known->stamp);
+      order.last.stamp = std::max(stamp, known->last.stamp);
     }
     Remove(block, storage);
     blocks_[block].push_back(order);
     ++size_;
   }
-  // The order of this session has not left, and will not: the replica counts again, unless an
-  // earlier order may have left.
+  // The order that this session was given for `storage` has not left, and will not: the replica,
+  // wherever it has been moved to, counts again, unless an earlier order may have left.
   void Withdraw(BlockId block, uint32_t storage, uint64_t session) {
-    Order* const order = Find(block, storage);
-    if (order == nullptr || order->last.session != session) return;
-    if (order->before) {
-      order->last = *order->before;
-    } else {
-      Remove(block, storage);
+    const auto found = blocks_.find(block);
+    if (found == blocks_.end()) return;
+    for (Order& order : found->second) {
+      if (order.given_for != storage || order.last.session != session) continue;
+      if (order.before) {
+        order.last = *order.before;
+      } else {
+        Remove(block, order.storage);
+      }
+      return;
     }
   }
   // The replica is gone.
@@ -81,7 +85,7 @@ class OrderedDeletions {
   void Arrived(BlockId block, GenerationStamp stamp, uint32_t storage, uint64_t session) {
     const Order* const order = Find(block, storage);
     if (order == nullptr) return;
-    if (order->last.session != session || order->stamp < stamp) Remove(block, storage);
+    if (order->last.session != session || order->last.stamp < stamp) Remove(block, storage);
   }
   void Forget(BlockId block) {
     const auto found = blocks_.find(block);
@@ -108,10 +112,11 @@ class OrderedDeletions {
   struct Given {
     uint64_t session;
     absl::Duration at;
+    GenerationStamp stamp;  // the newest that was ordered till then
   };
   struct Order {
     uint32_t storage;
-    GenerationStamp stamp;  // the newest that was ordered
+    uint32_t given_for;  // where the replica was then
     Given last;
     std::optional<Given> before;  // the last but one, if there was one: it may have left
   };

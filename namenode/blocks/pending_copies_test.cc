@@ -160,6 +160,23 @@ TEST(OrderedDeletionsTest, AnOrderGoesWithItsReplicaToAnotherDisk) {
   EXPECT_EQ(orders.size(), 1u);
 }
 
+TEST(OrderedDeletionsTest, AnOrderThatHasNotLeftIsWithdrawnWhereverTheReplicaIs) {
+  OrderedDeletions deletions;
+  const BlockId block{7};
+  deletions.Add(block, GenerationStamp{5}, /*storage=*/1, /*session=*/9, absl::Seconds(1));
+  deletions.Move(block, 1, 2);
+  EXPECT_TRUE(deletions.Contains(block, 2));
+  deletions.Withdraw(block, 1, 9);
+  EXPECT_TRUE(deletions.empty());
+  // An earlier one may have left: it counts, and so does its stamp.
+  deletions.Add(block, GenerationStamp{4}, 1, 9, absl::Seconds(1));
+  deletions.Add(block, GenerationStamp{5}, 1, 9, absl::Seconds(2));
+  deletions.Withdraw(block, 1, 9);
+  EXPECT_TRUE(deletions.Contains(block, 1));
+  deletions.Arrived(block, GenerationStamp{5}, 1, 9);
+  EXPECT_TRUE(deletions.empty()) << "spared by it";
+}
+
 TEST(OrderedDeletionsTest, AnOrderIsDueAgainInAnotherSessionOrAfterALongTime) {
   OrderedDeletions orders;
   EXPECT_TRUE(orders.IsDue(kBlock, 3, 5, kNow));

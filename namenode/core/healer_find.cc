@@ -111,8 +111,8 @@ void NamenodeImpl::Healer::WalkFile(const Round& round, size_t most, std::vector
   }
   if (status.ok() && ListBlocks(most, out)) return;
   if (status.ok()) status = absl::UnavailableError("it has left memory since it was loaded");
-  LOG_ERROR("looking for blocks of inode {}: {}; again in {}", ToInt(id), status.ToString(),
-            absl::FormatDuration(kUnreadablePause));
+  LOG_EVERY_SECONDS(kError, 1, "looking for blocks of inode {}: {}; again in {}", ToInt(id),
+                    status.ToString(), absl::FormatDuration(kUnreadablePause));
   file_walk_.reset();
   WriterLock lock(namenode_.mu_);
   PauseUnread(round);

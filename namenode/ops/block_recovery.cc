@@ -293,11 +293,12 @@ Outcome<Nothing> NamenodeImpl::UpdatePipeline(const Caller& caller, absl::string
           return MakeFsError(FsError::kIo,
                              absl::StrCat(BlockName(last), " is not under construction"));
         }
-        if (storage_uuids.size() > options_.max_replication) {
+        // The limit may have been lowered since the file was made.
+        const size_t most = std::max<size_t>(options_.max_replication, file->file->replication);
+        if (storage_uuids.size() > most) {
           return MakeFsError(
               FsError::kIllegalArgument,
-              absl::StrCat(storage_uuids.size(), " storages of one block, more than ",
-                           options_.max_replication));
+              absl::StrCat(storage_uuids.size(), " storages of one block, more than ", most));
         }
         std::vector<uint32_t> targets = NumbersOf(storage_uuids);
         RecordThere(targets);

@@ -48,7 +48,7 @@ struct RpcServerOptions {
   size_t max_unsent_answer_bytes = size_t{512} << 20;
   // Of either, what a connection may hold whatever the others do: who fills the limits does not
   // have those closed that ask for little.
-  size_t connection_share_bytes = size_t{64} << 10;
+  size_t connection_share_bytes = size_t{16} << 10;
 
   int max_connections = 20'000;  // more are accepted and closed at once
   int max_pre_auth_connections = 1'000;
