@@ -1,7 +1,6 @@
 #include "datanode/volume/replica_store.h"
 
 #include <algorithm>
-#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
