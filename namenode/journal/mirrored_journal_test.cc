@@ -128,7 +128,8 @@ TEST_F(MirroredJournalTest, AnEditIsDurableOnceEveryCopyHasIt) {
 TEST_F(MirroredJournalTest, ACopyWhoseNewestSegmentIsTornAtItsBeginningIsBroughtUp) {
   const auto newest = [this](const std::string& directory) {
     std::string found;
-    for (const std::string& name : *fs_.List(directory)) {
+    const std::vector<std::string> names = *fs_.List(directory);
+    for (const std::string& name : names) {
       if (ParseSegmentName(name).has_value()) found = std::max(found, name);
     }
     return directory + "/" + found;
