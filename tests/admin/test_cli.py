@@ -316,7 +316,9 @@ class Explained(Case):
 
     @classmethod
     def setUpClass(cls):
-        cls.cluster = MiniCluster(datanodes=4, conf=IMPATIENT, racks=["/a", "/a", "/b", "/b"])
+        # Nothing is deleted for a while because of who is just back.
+        conf = {**IMPATIENT, "dfs.namenode.startup.delay.block.deletion.sec": "5"}
+        cls.cluster = MiniCluster(datanodes=4, conf=conf, racks=["/a", "/a", "/b", "/b"])
         cls.addClassCleanup(cls.cluster.close)
 
     def why(self, what, *flags):

@@ -267,19 +267,20 @@ void Writer::ConcatFiles() {
   model_.AddDoubt(std::move(doubt));
 }
 
-uint64_t Writer::PickLength(const std::string& path, uint64_t bytes) {
-  if (Chance(0.5)) return Draw(bytes);
+Writer::Place Writer::PickPlace(const std::string& path, uint64_t bytes) {
+  if (Chance(0.5)) return {.offset = Draw(bytes), .inside = true};
   Doing doing(activity_, Activity::kCall);
   const auto blocks = fs_.GetBlockLocations(path, 0, bytes);
-  if (!blocks.ok() || blocks->empty()) return Draw(bytes);
-  return (*blocks)[Draw(blocks->size())].offset;
+  if (!blocks.ok() || blocks->empty()) return {.offset = Draw(bytes), .inside = true};
+  return {.offset = (*blocks)[Draw(blocks->size())].offset, .inside = false};
 }
 
 void Writer::TruncateFile() {
   const std::string path = Pick(/*directory=*/false);
   if (path.empty() || model_.Find(path)->least_bytes == 0) return;
   const uint64_t bytes = model_.Find(path)->least_bytes;
-  const uint64_t length = std::min(PickLength(path, bytes), bytes - 1);
+  const Place place = PickPlace(path, bytes);
+  const uint64_t length = std::min(place.offset, bytes - 1);
   trace_.Line(absl::StrCat("begin truncate ", path, " ", bytes, " to ", length));
   Doubt doubt = model_.Truncating(path, length);
   board_.TakeDown(path);
@@ -290,8 +291,8 @@ void Writer::TruncateFile() {
   }
   if (!Judge("truncate", path, done.status())) return model_.AddDoubt(std::move(doubt));
   model_.Apply(doubt.after);
+  if (place.inside) ++acknowledged_["truncate-inside"];
   if (*done) return model_.Put(path, Truncated(*model_.Find(path)));
-  ++acknowledged_["truncate-inside"];
   truncating_.push_back(path);
 }
 

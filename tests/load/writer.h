@@ -82,7 +82,11 @@ class Writer {
   // Up to `most` closed files, none of them empty, beside `path`, which is not among them.
   std::vector<std::string> PickBeside(const std::string& path, size_t most);
   // Where to cut a file of `bytes`: about every second time at the beginning of one of its blocks.
-  uint64_t PickLength(const std::string& path, uint64_t bytes);
+  struct Place {
+    uint64_t offset = 0;
+    bool inside = false;  // mostly in a block: wherever it may be
+  };
+  Place PickPlace(const std::string& path, uint64_t bytes);
   // A closed file, or a directory in which nothing is in doubt; empty if there is none.
   std::string Pick(bool directory);
   bool Chance(double probability);

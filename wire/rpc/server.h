@@ -51,7 +51,7 @@ struct RpcServerOptions {
   size_t connection_share_bytes = size_t{16} << 10;
 
   int max_connections = 20'000;  // more are accepted and closed at once
-  int max_pre_auth_connections = 1'000;
+  int max_pre_auth_connections = 5'000;
   // Per connection; reading stops until answers have left.
   int max_calls_in_flight = 1'024;
   size_t max_queued_output_bytes = size_t{16} << 20;
