@@ -161,7 +161,6 @@ CONTENTS = [
     Row("-cat"),
     Row("-cat @/blocks"),
     Row("-cat @/private/secret", user="bob"),
-    Row("-getmerge @/private #/unmerged", user="bob"),
     Row("-cat @/file", user="bob"),
     Row("-text @/zip/packed.gz"),
     Row("-text @/zip/unnamed"),
