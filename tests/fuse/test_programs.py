@@ -144,7 +144,7 @@ class Programs(test_mount.OnAMount):
             shell(
                 """fio --name=job --directory="$1" --size="$2" --ioengine="$3" --rw="$4" \
                     --bs=4k --bssplit=4k/60:64k/30:128k/10 --numjobs=2 --fsync=200 --end_fsync=1 \
-                    --verify=crc32c --verify_fatal=1 --do_verify=1 --randseed="$5" --minimal""",
+                    --verify=crc32c --verify_fatal=1 --verify_state_save=0 --do_verify=1 --randseed="$5" --minimal""",
                 *(there, size, engine, how, str(self.random().randrange(1 << 30))),
                 timeout=self.limit_seconds,
             )
