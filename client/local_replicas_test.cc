@@ -17,6 +17,7 @@
 
 #include "client/transfer_reply.h"
 #include "common/check.h"
+#include "common/mutex.h"
 #include "common/net/domain_socket.h"
 #include "common/testing/fake_clock.h"
 #include "common/testing/status_matchers.h"
@@ -49,7 +50,11 @@ class Datanode {
   }
 
   // What becomes of a request; false: the connection is closed.
-  std::function<bool(Socket&)> answer;
+  using Answer = std::function<bool(Socket&)>;
+  void AnswerBy(Answer answer) {
+    MutexLock lock(mu_);
+    answer_ = std::move(answer);
+  }
   std::atomic<int> requests = 0, connections = 0;
 
  private:
@@ -65,19 +70,26 @@ class Datanode {
         hdfs::OpRequestShortCircuitAccessProto op;
         if (!ReceiveDelimited(socket, op).ok()) break;
         ++requests;
-        if (!answer(socket)) break;
+        if (!TheAnswer()(socket)) break;
       }
     }
   }
 
+  Answer TheAnswer() {
+    MutexLock lock(mu_);
+    return answer_;
+  }
+
   int listener_;
+  Mutex mu_;
+  Answer answer_ ABSL_GUARDED_BY(mu_);
   std::thread thread_;
 };
 
 class LocalReplicasTest : public ::testing::Test {
  protected:
   LocalReplicasTest() : datanode_(dir_.Path("dn.9866")) {
-    datanode_.answer = [this](Socket& socket) { return HandOver(socket); };
+    datanode_.AnswerBy([this](Socket& socket) { return HandOver(socket); });
     node_.set_ipaddr("127.0.0.1");
     node_.set_xferport(kPort);
     node_.set_datanodeuuid("dn-1");
@@ -179,13 +191,13 @@ TEST_F(LocalReplicasTest, AfterSomeTimeItIsAskedForAgain) {
 }
 
 TEST_F(LocalReplicasTest, WhatIsRefusedOrRejectedIsNotAskedForAtOnceAgain) {
-  datanode_.answer = [](Socket& socket) {
+  datanode_.AnswerBy([](Socket& socket) {
     return Reply(socket, hdfs::STATUS_ERROR_UNSUPPORTED, /*version=*/true);
-  };
+  });
   EXPECT_EQ(Get(), nullptr);
   EXPECT_EQ(Get(), nullptr);
   EXPECT_EQ(datanode_.requests, 1);
-  datanode_.answer = [this](Socket& socket) { return HandOver(socket); };
+  datanode_.AnswerBy([this](Socket& socket) { return HandOver(socket); });
   block_.set_blockid(8);
   EXPECT_NE(Get(), nullptr) << "the others may be had";
   local_.Reject(node_, block_);
@@ -210,7 +222,7 @@ TEST_F(LocalReplicasTest, ASocketThatDoesNotDoIsLeftAloneForAWhile) {
         return socket.Send(std::as_bytes(std::span(garbage))).ok();
       }};
   for (const auto& answer : bad) {
-    datanode_.answer = answer;
+    datanode_.AnswerBy(answer);
     const int before = datanode_.requests;
     EXPECT_EQ(Get(), nullptr);
     EXPECT_EQ(datanode_.requests, before + 1);
@@ -219,7 +231,7 @@ TEST_F(LocalReplicasTest, ASocketThatDoesNotDoIsLeftAloneForAWhile) {
     EXPECT_EQ(datanode_.requests, before + 1);
     clock_.Advance(absl::Minutes(1));
   }
-  datanode_.answer = [this](Socket& socket) { return HandOver(socket); };
+  datanode_.AnswerBy([this](Socket& socket) { return HandOver(socket); });
   EXPECT_NE(Get(), nullptr);
 }
 
