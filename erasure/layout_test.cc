@@ -66,7 +66,8 @@ TEST(LayoutTest, ARangeIsItsPiecesInOrder) {
       for (uint64_t i = 0; i < piece.bytes; ++i) {
         const Layout::Place byte = {piece.place.unit, piece.place.offset + i};
         ASSERT_EQ(byte, model.places[offset + next + i]);
-        auto [extent, first] = extents.try_emplace(byte.unit, byte.offset, byte.offset + 1);
+        auto [extent, first] =
+            extents.try_emplace(byte.unit, Layout::Extent{byte.offset, byte.offset + 1});
         if (first) continue;
         ASSERT_EQ(extent->second.end, byte.offset) << "a gap in unit " << byte.unit;
         ++extent->second.end;
