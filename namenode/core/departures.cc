@@ -19,7 +19,7 @@ constexpr size_t kFilesPerStep = 64;
 // Between two rounds through a list, and two looks at what is in the way. Rounds through a long
 // list take longer than this anyway.
 constexpr absl::Duration kPause = absl::Seconds(1);
-constexpr absl::Duration kUnreadablePause = absl::Seconds(10);
+constexpr absl::Duration kReadAgainPause = absl::Seconds(10);
 constexpr absl::Duration kLogInterval = absl::Seconds(30);
 
 bool IsLeaving(AdminState state) {
@@ -272,7 +272,7 @@ bool NamenodeImpl::Healer::Departures::Unreadable(const absl::Status& status, ab
                                                   Leaving* leaving) {
   leaving->blocked_by =
       absl::StrCat("the namenode cannot read its records: ", std::string(status.message()));
-  leaving->resume = now + kUnreadablePause;
+  leaving->resume = now + kReadAgainPause;
   return false;
 }
 
