@@ -2,8 +2,8 @@
 //
 // The bytes of a group go to its k data units in turn, a cell at a time; k cells are a stripe, and
 // each parity unit has a cell for it. Only the last stripe may be short: what its data cells lack
-// counts as zeros, and its parity cells are as long as its first cell. Source:
-// ../shared/hadoop-protocol.md 3.9 and HDFS's StripedBlockUtil. Pure.
+// counts as zeros, and its parity cells are as long as its first cell. Source: HDFS's
+// StripedBlockUtil. Pure.
 //
 //   unit 0   unit 1   unit 2   parity
 //   0..c     c..2c    2c..3c   c bytes      stripe 0

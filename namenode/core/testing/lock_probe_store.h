@@ -14,14 +14,14 @@
 
 #include "common/mutex.h"
 #include "gtest/gtest.h"
-#include "namenode/store/store.h"
+#include "namenode/core/testing/wrapped_store.h"
 
 namespace cairn::namenode {
 
-class LockProbeStore final : public Store {
+class LockProbeStore final : public WrappedStore {
  public:
   LockProbeStore(std::unique_ptr<Store> store, WithLock with_lock)
-      : store_(std::move(store)), with_lock_(std::move(with_lock)) {}
+      : WrappedStore(std::move(store)), with_lock_(std::move(with_lock)) {}
   ~LockProbeStore() override {
     for (std::thread& probe : probes_) probe.join();
   }
@@ -47,38 +47,8 @@ class LockProbeStore final : public Store {
       }
     }
     if (before) before();
-    return store_->Load(key);
+    return WrappedStore::Load(key);
   }
-
-  Found Peek(absl::string_view key, absl::string_view* value) const override {
-    return store_->Peek(key, value);
-  }
-  uint64_t flush_count() const override { return store_->flush_count(); }
-  void BeginEdit() override { store_->BeginEdit(); }
-  void Put(absl::string_view key, absl::string_view value) override { store_->Put(key, value); }
-  void Delete(absl::string_view key) override { store_->Delete(key); }
-  bool BeforeFreeze(std::function<void()> put_rest) override {
-    return store_->BeforeFreeze(std::move(put_rest));
-  }
-  void PutRest() override { store_->PutRest(); }
-  void EndRest() override { store_->EndRest(); }
-  void EndEdit(TxId txid) override { store_->EndEdit(txid); }
-  void PutUnjournalled(absl::string_view key, absl::string_view value) override {
-    store_->PutUnjournalled(key, value);
-  }
-  void DeleteUnjournalled(absl::string_view key) override { store_->DeleteUnjournalled(key); }
-  void BeginGroup() override { store_->BeginGroup(); }
-  void EndGroup() override { store_->EndGroup(); }
-  absl::Status Ready() const override { return store_->Ready(); }
-  std::unique_ptr<Range> Scan(absl::string_view prefix, absl::string_view after,
-                              size_t limit) const override {
-    return store_->Scan(prefix, after, limit);
-  }
-  TxId applied() const override { return store_->applied(); }
-  Stats stats() const override { return store_->stats(); }
-  void Freeze() override { store_->Freeze(); }
-  absl::Status WaitFlushed() override { return store_->WaitFlushed(); }
-  absl::Status Flush() override { return store_->Flush(); }
 
  private:
   // Somebody else must be able to take the lock now. The limit ends a test that has failed.
@@ -98,7 +68,6 @@ class LockProbeStore final : public Store {
     }
   }
 
-  const std::unique_ptr<Store> store_;
   const WithLock with_lock_;
   std::atomic<bool> watching_ = false;
   mutable std::atomic<int> loads_ = 0;
