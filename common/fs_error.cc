@@ -10,7 +10,7 @@ namespace cairn {
 namespace {
 
 constexpr absl::string_view kPayloadUrl = "cairn/FsError";
-constexpr uint32_t kLastFsError = static_cast<uint32_t>(FsError::kChanged);
+constexpr uint32_t kLastFsError = static_cast<uint32_t>(FsError::kNoErasurePolicySet);
 
 }  // namespace
 
@@ -27,6 +27,7 @@ absl::StatusCode CodeOf(FsError error) {
     case FsError::kAlreadyBeingCreated:
     case FsError::kSafeMode:
     case FsError::kSnapshot:
+    case FsError::kNoErasurePolicySet:
       return absl::StatusCode::kFailedPrecondition;
     case FsError::kAccessControl:
     case FsError::kAuthorization:

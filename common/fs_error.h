@@ -47,6 +47,7 @@ enum class FsError : uint8_t {
   kListingStartGone = 28,     // kNotFound: DirectoryListingStartAfterNotFoundException
   kSnapshot = 29,             // kFailedPrecondition
   kChanged = 30,              // kAborted: the file is not any more what the caller takes it for
+  kNoErasurePolicySet = 31,   // kFailedPrecondition: there is none to unset
 };
 
 // The absl code that goes with `error`, as listed above.

@@ -20,7 +20,7 @@ TEST(FsErrorTest, StatusWithoutPayloadIsJudgedByItsCode) {
 }
 
 TEST(FsErrorTest, EveryErrorSurvivesTheRoundTrip) {
-  for (int i = 1; i <= static_cast<int>(FsError::kChanged); ++i) {
+  for (int i = 1; i <= static_cast<int>(FsError::kNoErasurePolicySet); ++i) {
     const absl::Status status = MakeFsError(static_cast<FsError>(i), "x");
     EXPECT_FALSE(status.ok());
     EXPECT_EQ(GetFsError(status), static_cast<FsError>(i));

@@ -84,6 +84,8 @@ int ErrnoOf(const absl::Status& status) {
       return EDQUOT;
     case FsError::kSnapshot:
       return EPERM;
+    case FsError::kNoErasurePolicySet:
+      return ENODATA;
     case FsError::kChanged:
       return ESTALE;
     case FsError::kIo:

@@ -50,6 +50,7 @@ constexpr Row kRows[] = {
     {FsError::kListingStartGone, EINTERNAL, "DirectoryListingStartAfterNotFoundException"},
     {FsError::kSnapshot, EPERM, "SnapshotException"},
     {FsError::kChanged, EINTERNAL, "ConcurrentModificationException"},
+    {FsError::kNoErasurePolicySet, EINTERNAL, "NoECPolicySetException"},
 };
 
 // What a status is that names no FsError.

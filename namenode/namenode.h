@@ -40,6 +40,7 @@ struct CreateOptions {
   uint64_t block_bytes = 128 << 20;
   bool should_replicate = false;
   absl::string_view storage_policy;  // name; empty: inherited
+  absl::string_view erasure_policy;  // name of an enabled one; empty: inherited
 };
 
 struct AppendResult {
@@ -135,6 +136,28 @@ class Namenode {
   virtual Outcome<Nothing> SetStoragePolicy(const Caller&, absl::string_view path,
                                             absl::string_view policy) = 0;
   virtual Outcome<uint32_t> GetStoragePolicy(const Caller&, absl::string_view path) = 0;
+  // ---- erasure coding: errors and words are HDFS's
+  // Of all states, by id.
+  virtual Outcome<std::vector<ErasurePolicyInfo>> GetErasurePolicies(const Caller&) = 0;
+  // What is set at `path` or above it, or the file's own; null: replicated.
+  // FsError::kFileNotFound "Path not found: PATH".
+  virtual Outcome<const erasure::Policy*> GetErasurePolicy(const Caller&,
+                                                           absl::string_view path) = 0;
+  // For files made from now on below a directory. "replication" (any case): replicated; empty: the
+  // cluster's default (dfs.namenode.ec.system.default.policy). kIo: not a directory.
+  // FsError::kIllegalArgument: not an enabled policy.
+  virtual Outcome<Nothing> SetErasurePolicy(const Caller&, absl::string_view path,
+                                            absl::string_view policy) = 0;
+  // FsError::kNoErasurePolicySet: none is set at the directory itself.
+  virtual Outcome<Nothing> UnsetErasurePolicy(const Caller&, absl::string_view path) = 0;
+  // For superusers. Policies of others' making: what became of each, with the id that it was given;
+  // one that is there already is told as it is.
+  virtual Outcome<std::vector<absl::StatusOr<ErasurePolicyInfo>>> AddErasurePolicies(
+      const Caller&, const std::vector<erasure::Policy>& policies) = 0;
+  // For superusers. False: it was so already. FsError::kIllegalArgument: there is no such policy;
+  // one of the system's is to be removed.
+  virtual Outcome<bool> ChangeErasurePolicy(const Caller&, absl::string_view name,
+                                            ErasurePolicyState state) = 0;
   virtual Outcome<Nothing> Concat(const Caller&, absl::string_view target,
                                   const std::vector<std::string>& sources) = 0;
   // In one edit. kChanged: the target is not what was expected. kAlreadyBeingCreated: somebody

@@ -3,7 +3,8 @@
 //
 // A page belongs to one version of its directory (DirectoryData::version grows with every change
 // of what a listing shows and is never used twice), so nothing has to be invalidated: a page of an
-// older version is not found, and goes when its turn comes. Bounded in bytes: two generations, of
+// older version is not found, and goes when its turn comes. What a page shows that is set further
+// above, where no version tells of it, is looked for along with it. Bounded in bytes: two generations, of
 // which the older is dropped when the younger is full. Thread-safe.
 #pragma once
 
@@ -26,6 +27,7 @@ class ListingCache {
     uint64_t version = 0;
     uint64_t ticket = 0;  // newest edit among its entries
     const void* encoder = nullptr;
+    const void* erasure = nullptr;  // what directories in it get from above
     std::shared_ptr<const std::string> bytes;
   };
 
@@ -33,13 +35,15 @@ class ListingCache {
 
   // nullopt: this page of this version is not here.
   std::optional<Page> Find(InodeId directory, absl::string_view after, uint64_t version,
-                           const void* encoder) ABSL_LOCKS_EXCLUDED(mu_) {
+                           const void* encoder, const void* erasure) ABSL_LOCKS_EXCLUDED(mu_) {
     MutexLock lock(mu_);
     for (Pages* const pages : {&young_, &old_}) {
       const auto found = pages->find(KeyView{ToInt(directory), after});
       if (found == pages->end()) continue;
-      if (found->second.version != version || found->second.encoder != encoder) return std::nullopt;
       Page page = found->second;
+      if (page.version != version || page.encoder != encoder || page.erasure != erasure) {
+        return std::nullopt;
+      }
       if (pages == &old_) Put(Key{ToInt(directory), std::string(after)}, page);
       return page;
     }

@@ -227,8 +227,7 @@ absl::Status NamenodeImpl::LoadEntry(InodeId parent_id, const std::string& name)
   };
   RETURN_IF_ERROR(Fetch(key, wanted, [&](std::optional<std::string> bytes) -> absl::Status {
     if (!bytes) {
-      tree_->Insert(*parent_of(), name, nullptr, nullptr);
-      return absl::OkStatus();
+      return tree_->Insert(*parent_of(), name, nullptr, nullptr);
     }
     record.emplace();
     if (!record->ParseFromString(*bytes)) {
@@ -236,7 +235,7 @@ absl::Status NamenodeImpl::LoadEntry(InodeId parent_id, const std::string& name)
                                               PathOf(*parent_of()), " does not parse"));
     }
     if (!record->directory()) {
-      tree_->Insert(*parent_of(), name, &*record, nullptr);
+      RETURN_IF_ERROR(tree_->Insert(*parent_of(), name, &*record, nullptr));
       record.reset();
     }
     return absl::OkStatus();
@@ -276,8 +275,7 @@ absl::Status NamenodeImpl::LoadDirectory(InodeId parent_id, const std::string& n
       return absl::DataLossError(
           absl::StrCat("store: the sums of directory ", ToInt(id), " are missing or damaged"));
     }
-    tree_->Insert(*parent, name, &record, &sums_record);
-    return absl::OkStatus();
+    return tree_->Insert(*parent, name, &record, &sums_record);
   }
   return FlushedTooFast();
 }
@@ -359,8 +357,7 @@ absl::Status NamenodeImpl::LoadDetached(InodeId id) {
       return absl::DataLossError(
           absl::StrCat("store: the records of deleted inode ", ToInt(id), " are damaged"));
     }
-    tree_->InsertDetached(inode, &inode_sums);
-    return absl::OkStatus();
+    return tree_->InsertDetached(inode, &inode_sums);
   }
   return FlushedTooFast();
 }

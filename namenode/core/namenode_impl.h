@@ -365,7 +365,8 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
     InodeId directory = kNoInode;
     std::string after;  // names greater than this
     uint64_t children = 0;
-    uint64_t version = 0;  // 0: not all of one moment
+    const erasure::Policy* erasure = nullptr;  // of directories below that have nothing set
+    uint64_t version = 0;                      // 0: not all of one moment
     uint64_t ticket = 0;
     std::optional<ListingEntry> file;  // the path is one
     std::unique_ptr<Store::Range> range;

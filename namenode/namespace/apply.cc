@@ -134,10 +134,39 @@ absl::Status Tree::ApplyChange(const edit::Edit& edit, TxId txid) {
       Save(*inode, txid);
       return absl::OkStatus();
     }
+    case edit::Edit::kSetErasurePolicy:
+      return ApplySetErasurePolicy(edit.set_erasure_policy(), txid);
+    case edit::Edit::kPutErasurePolicy:
+      return ApplyPutErasurePolicy(edit.put_erasure_policy());
     case edit::Edit::CHANGE_NOT_SET:
       break;
   }
   return absl::UnimplementedError("an edit of a kind that this version does not know");
+}
+
+// ---- erasure coding
+
+absl::StatusOr<const erasure::Policy*> Tree::RequirePolicy(uint32_t id) const {
+  if (id == 0) return nullptr;
+  const erasure::Policy* const policy = erasure_policies_.Find(id);
+  if (policy == nullptr) return DoesNotFit(absl::StrCat("no erasure coding policy has id ", id));
+  return policy;
+}
+
+absl::Status Tree::ApplySetErasurePolicy(const edit::SetErasurePolicy& change, TxId txid) {
+  ASSIGN_OR_RETURN(Inode* const directory, RequireDirectory(InodeId{change.inode()}));
+  ASSIGN_OR_RETURN(directory->erasure, RequirePolicy(change.policy()));
+  if (change.replicate()) directory->erasure = ErasurePolicies::Replication();
+  Save(*directory, txid);
+  return absl::OkStatus();
+}
+
+absl::Status Tree::ApplyPutErasurePolicy(const edit::PutErasurePolicy& change) {
+  ASSIGN_OR_RETURN(const erasure::Policy policy, DecodePolicy(change));
+  ASSIGN_OR_RETURN(const ErasurePolicyState state, DecodePolicyState(change.state()));
+  RETURN_IF_ERROR(erasure_policies_.Put(policy, state));
+  store_.Put(keys::ErasurePolicy(policy.id), RecordOf(change).SerializeAsString());
+  return absl::OkStatus();
 }
 
 // Two inodes of one name share a record: one of them would be lost, and the next start with it.
@@ -239,7 +268,9 @@ absl::Status Tree::ApplyCreate(const edit::CreateFile& change, uint64_t time_ms,
     RETURN_IF_ERROR(ApplyDelete(overwritten, time_ms, txid));
   }
   RETURN_IF_ERROR(RequireFree(*parent, change.inode().name()));
+  ASSIGN_OR_RETURN(const erasure::Policy* const erasure, RequirePolicy(change.erasure_policy()));
   Inode* const inode = NewInode(change.inode(), *parent, time_ms, txid);
+  inode->erasure = erasure;
   inode->atime_ms = time_ms;
   inode->storage_policy = change.storage_policy();
   inode->file = std::make_unique<FileData>();
@@ -259,7 +290,7 @@ absl::Status Tree::ApplyCreate(const edit::CreateFile& change, uint64_t time_ms,
 void Tree::DropFile(Inode* file) {
   for (const BlockVersion& block : file->file->blocks) {
     store_.Delete(keys::BlockOwner(block.id));
-    listener_.OnBlockRemoved(block);
+    listener_.OnBlockRemoved(*file, block);
   }
   if (file->listed_open) store_.Delete(keys::OpenFile(file->id));
   if (file->is_open()) listener_.OnClosed(*file);
@@ -376,6 +407,9 @@ absl::Status Tree::ApplyAddBlock(const edit::AddBlock& change, TxId txid) {
     SetLastBlock(*file, change.commit_previous(), /*committed=*/true);
   }
   const BlockVersion block = VersionOf(change.block());
+  if (IsGrouped(block.id) != (file->erasure != nullptr)) {
+    return DoesNotFit("a block that does not go with the file's erasure coding policy");
+  }
   data.blocks.push_back(block);
   data.last_committed = false;
   store::BlockOwner owner;
@@ -402,7 +436,7 @@ absl::Status Tree::ApplyAbandonBlock(const edit::AbandonBlock& change, TxId txid
   store_.Delete(keys::BlockOwner(block.id));
   ReplaceContribution(*file, before);
   Save(*file, txid);
-  listener_.OnBlockRemoved(block);
+  listener_.OnBlockRemoved(*file, block);
   return absl::OkStatus();
 }
 
@@ -429,7 +463,7 @@ absl::Status Tree::ApplyClose(const edit::CloseFile& change, uint64_t time_ms, T
     data.blocks.pop_back();
     data.length -= block.length;
     store_.Delete(keys::BlockOwner(block.id));
-    listener_.OnBlockRemoved(block);
+    listener_.OnBlockRemoved(*file, block);
   } else if (change.has_commit_last()) {
     if (data.blocks.empty() || ToInt(data.blocks.back().id) != change.commit_last().id()) {
       return DoesNotFit("commit of another block than the last");
@@ -481,7 +515,7 @@ absl::Status Tree::ApplyTruncate(const edit::Truncate& change, uint64_t time_ms,
     data.blocks.pop_back();
     data.length -= block.length;
     store_.Delete(keys::BlockOwner(block.id));
-    listener_.OnBlockRemoved(block);
+    listener_.OnBlockRemoved(*file, block);
   }
   if (change.has_last_block()) {
     if (ToInt(data.blocks.back().id) != change.last_block().id()) {
@@ -520,8 +554,8 @@ absl::Status Tree::ApplyConcat(const edit::Concat& change, uint64_t time_ms, TxI
   const std::string owner_bytes = owner.SerializeAsString();
   for (const uint64_t id : change.sources()) {
     ASSIGN_OR_RETURN(Inode* const source, RequireFile(InodeId{id}));
-    if (source->parent == nullptr || source == target) {
-      return DoesNotFit("concat of a detached file");
+    if (source->parent == nullptr || source == target || source->erasure != target->erasure) {
+      return DoesNotFit("concat of a detached file, or of one of another kind");
     }
     AddToSums(source->parent, source->Contribution(), -1);
     for (const BlockVersion& block : source->file->blocks) {

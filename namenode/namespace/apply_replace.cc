@@ -30,8 +30,9 @@ absl::Status Tree::ApplyReplaceBlocks(const edit::ReplaceBlocks& change, uint64_
   Inode* source = nullptr;
   if (change.source() != 0) {
     ASSIGN_OR_RETURN(source, RequireFile(InodeId{change.source()}));
-    if (source->parent == nullptr || source->is_open() || source == target) {
-      return DoesNotFit("the source is detached, open or the file itself");
+    if (source->parent == nullptr || source->is_open() || source == target ||
+        source->erasure != target->erasure) {
+      return DoesNotFit("the source is detached, open, of another kind or the file itself");
     }
   }
   BlocksById unused;
@@ -58,7 +59,7 @@ absl::Status Tree::ApplyReplaceBlocks(const edit::ReplaceBlocks& change, uint64_
     for (const BlockVersion& block : file.file->blocks) {
       if (unused.contains(block.id)) {
         store_.Delete(keys::BlockOwner(block.id));
-        listener_.OnBlockRemoved(block);
+        listener_.OnBlockRemoved(file, block);
       } else if (&file != target) {
         store_.Put(keys::BlockOwner(block.id), owner_bytes);
       }

@@ -1,6 +1,10 @@
 #include "namenode/namespace/inode.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
+#include "common/status_macros.h"
+#include "erasure/layout.h"
 
 namespace cairn::namenode {
 
@@ -11,6 +15,17 @@ void SubtreeSums::Add(const SubtreeSums& other, int sign) {
   files += factor * other.files;
   length += factor * other.length;
   space += factor * other.space;
+}
+
+uint64_t Inode::Space() const {
+  if (file == nullptr) return 0;
+  if (erasure == nullptr) return file->length * file->replication;
+  const erasure::Layout layout(erasure->schema, erasure->cell_bytes);
+  uint64_t space = file->length;
+  for (const BlockVersion& group : file->blocks) {
+    space += erasure->schema.parity_units * layout.UnitBytes(group.length, layout.data_units());
+  }
+  return space;
 }
 
 SubtreeSums Inode::Contribution() const {
@@ -27,6 +42,7 @@ FileStatus StatusOf(const Inode& inode) {
   status.owner = *inode.owner;
   status.group = *inode.group;
   status.storage_policy = inode.storage_policy;
+  status.erasure = EffectiveErasure(inode);
   if (inode.directory) {
     status.children = inode.directory->children;
   } else {
@@ -37,6 +53,13 @@ FileStatus StatusOf(const Inode& inode) {
     status.open = inode.is_open();
   }
   return status;
+}
+
+const erasure::Policy* EffectiveErasure(const Inode& inode) {
+  if (!inode.is_directory()) return inode.erasure;
+  const Inode* at = &inode;
+  while (at != nullptr && at->erasure == nullptr) at = at->parent;
+  return at == nullptr || at->erasure == ErasurePolicies::Replication() ? nullptr : at->erasure;
 }
 
 std::string PathOf(const Inode& inode) {
@@ -59,6 +82,11 @@ std::string EncodeInode(const Inode& inode) {
   record.set_group(*inode.group);
   record.set_mtime_ms(inode.mtime_ms);
   record.set_storage_policy(inode.storage_policy);
+  if (inode.erasure == ErasurePolicies::Replication()) {
+    record.set_should_replicate(true);
+  } else if (inode.erasure != nullptr) {
+    record.set_erasure_policy(inode.erasure->id);
+  }
   if (inode.directory) {
     record.set_directory(true);
     record.set_children(inode.directory->children);
@@ -85,7 +113,31 @@ std::string EncodeInode(const Inode& inode) {
   return record.SerializeAsString();
 }
 
-void DecodeInode(const store::Inode& record, NameTable& names, Inode* inode) {
+static absl::StatusOr<const erasure::Policy*> DecodeErasure(const store::Inode& record,
+                                                            const ErasurePolicies& policies) {
+  const auto bad = [&record](absl::string_view why) {
+    return absl::DataLossError(absl::StrCat("inode ", record.id(), ": ", why));
+  };
+  const erasure::Policy* policy = nullptr;
+  if (record.erasure_policy() != 0) {
+    policy = policies.Find(record.erasure_policy());
+    if (policy == nullptr) {
+      return bad(absl::StrCat("no erasure coding policy has id ", record.erasure_policy()));
+    }
+  } else if (record.directory() && record.should_replicate()) {
+    policy = ErasurePolicies::Replication();
+  }
+  const bool fit =
+      std::all_of(record.blocks().begin(), record.blocks().end(), [&](const store::Block& block) {
+        return IsGrouped(BlockId{block.id()}) == (policy != nullptr);
+      });
+  if (!fit) return bad("its blocks do not go with its erasure coding policy");
+  return policy;
+}
+
+absl::Status DecodeInode(const store::Inode& record, NameTable& names,
+                         const ErasurePolicies& policies, Inode* inode) {
+  ASSIGN_OR_RETURN(inode->erasure, DecodeErasure(record, policies));
   inode->id = InodeId{record.id()};
   inode->txid = TxId{record.txid()};
   inode->mode = record.mode();
@@ -97,7 +149,7 @@ void DecodeInode(const store::Inode& record, NameTable& names, Inode* inode) {
   if (record.directory()) {
     inode->directory = std::make_unique<DirectoryData>();
     inode->directory->children = record.children();
-    return;
+    return absl::OkStatus();
   }
   inode->file = std::make_unique<FileData>();
   FileData& file = *inode->file;
@@ -117,6 +169,7 @@ void DecodeInode(const store::Inode& record, NameTable& names, Inode* inode) {
         Writer{record.lease_holder(), record.client_machine(), GenerationStamp{record.cut_from()}});
     inode->listed_open = true;
   }
+  return absl::OkStatus();
 }
 
 std::string EncodeSums(const SubtreeSums& sums) {

@@ -11,8 +11,10 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "common/ids.h"
+#include "namenode/namespace/erasure_policies.h"
 #include "namenode/namespace/name_table.h"
 #include "namenode/namespace/types.h"
 #include "proto/store.pb.h"
@@ -69,6 +71,9 @@ struct Inode {
   TxId txid = kNoTx;  // last change of the record
   const std::string* owner = nullptr;
   const std::string* group = nullptr;
+  // Of a file: what its blocks are groups of; null: replicated. Of a directory: what is set there,
+  // maybe ErasurePolicies::Replication(); null: nothing.
+  const erasure::Policy* erasure = nullptr;
   uint64_t mtime_ms = 0;
   uint64_t atime_ms = 0;
   uint32_t mode = 0;
@@ -87,20 +92,25 @@ struct Inode {
 
   bool is_directory() const { return directory != nullptr; }
   bool is_open() const { return file != nullptr && file->writer != nullptr; }
-  uint64_t Space() const { return file ? file->length * file->replication : 0; }
+  uint64_t Space() const;  // bytes of all replicas, or units
   // What this inode adds to the sums of its ancestors.
   SubtreeSums Contribution() const;
 };
 
+// A directory shows what new files below it get, wherever that is set.
 FileStatus StatusOf(const Inode& inode);
+// Of a file its own, of a directory what is set there or next above. Null: replicated.
+const erasure::Policy* EffectiveErasure(const Inode& inode);
 
 // Full path, "/" for the root. For a detached subtree it starts with "(deleted)".
 std::string PathOf(const Inode& inode);
 
 std::string EncodeInode(const Inode& inode);
 std::string EncodeSums(const SubtreeSums& sums);
-// Fills all but parent, name, sums and the residence bookkeeping.
-void DecodeInode(const store::Inode& record, NameTable& names, Inode* inode);
+// Fills all but parent, name, sums and the residence bookkeeping. kDataLoss: the record names an
+// erasure coding policy that is not known, or blocks that do not go with it.
+absl::Status DecodeInode(const store::Inode& record, NameTable& names,
+                         const ErasurePolicies& policies, Inode* inode);
 SubtreeSums DecodeSums(const store::Sums& record);
 
 }  // namespace cairn::namenode

@@ -86,6 +86,7 @@ bool InodeRecordReader::Read(absl::string_view record, FileStatus* status, uint6
   *status = FileStatus();
   *txid = 0;
   status->owner = status->group = "";
+  bool replicate = false;
   Fields fields(record);
   while (fields.Next()) {
     if (fields.type() == Fields::kVarint) {
@@ -120,6 +121,14 @@ bool InodeRecordReader::Read(absl::string_view record, FileStatus* status, uint6
         case store::Inode::kChildrenFieldNumber:
           status->children = fields.number();
           break;
+        case store::Inode::kShouldReplicateFieldNumber:
+          replicate = fields.number() != 0;
+          break;
+        case store::Inode::kErasurePolicyFieldNumber:
+          if (fields.number() > ErasurePolicies::kMaxId) return false;
+          status->erasure = policies_.Find(static_cast<uint32_t>(fields.number()));
+          if (status->erasure == nullptr && fields.number() != 0) return false;
+          break;
         default:
           break;
       }
@@ -135,6 +144,7 @@ bool InodeRecordReader::Read(absl::string_view record, FileStatus* status, uint6
   if (status->directory) {
     status->length = status->atime_ms = status->block_bytes = 0;
     status->replication = 0;
+    if (status->erasure == nullptr && !replicate) status->erasure = above_;
   } else {
     status->children = 0;
   }

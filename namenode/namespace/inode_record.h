@@ -9,6 +9,7 @@
 #include <string>
 
 #include "absl/strings/string_view.h"
+#include "namenode/namespace/erasure_policies.h"
 #include "namenode/namespace/name_table.h"
 #include "namenode/namespace/types.h"
 
@@ -16,7 +17,9 @@ namespace cairn::namenode {
 
 class InodeRecordReader {
  public:
-  explicit InodeRecordReader(NameTable& names) : names_(names) {}  // outlives this
+  // `above`: what directories get that have nothing set. All outlive this.
+  InodeRecordReader(NameTable& names, const ErasurePolicies& policies, const erasure::Policy* above)
+      : names_(names), policies_(policies), above_(above) {}
 
   // store::Inode in `record`. False: it is damaged; the outputs are then undefined.
   bool Read(absl::string_view record, FileStatus* status, uint64_t* txid);
@@ -29,6 +32,8 @@ class InodeRecordReader {
   }
 
   NameTable& names_;
+  const ErasurePolicies& policies_;
+  const erasure::Policy* const above_;
   const std::string* owner_ = nullptr;
   const std::string* group_ = nullptr;
 };

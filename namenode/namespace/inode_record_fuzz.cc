@@ -11,7 +11,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace cairn::namenode;
   const absl::string_view bytes(reinterpret_cast<const char*>(data), size);
   NameTable names;
-  InodeRecordReader reader(names);
+  const ErasurePolicies policies;
+  InodeRecordReader reader(names, policies, nullptr);
   FileStatus status;
   uint64_t txid = 0;
   const bool read = reader.Read(bytes, &status, &txid);

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "common/testing/status_matchers.h"
 #include "namenode/namespace/inode.h"
 #include "proto/store.pb.h"
 
@@ -49,7 +50,7 @@ store::Inode Directory() {
 // What the long way makes of it.
 FileStatus Expected(const store::Inode& record, NameTable& names) {
   Inode inode;
-  DecodeInode(record, names, &inode);
+  EXPECT_OK(DecodeInode(record, names, ErasurePolicies(), &inode));
   return StatusOf(inode);
 }
 
@@ -70,7 +71,8 @@ void ExpectSame(const FileStatus& a, const FileStatus& b) {
 
 TEST(InodeRecordTest, ShowsWhatTheDecodedInodeShows) {
   NameTable names;
-  InodeRecordReader reader(names);
+  const ErasurePolicies policies;
+  InodeRecordReader reader(names, policies, nullptr);
   for (const store::Inode& record : {File(), Directory(), store::Inode(), File()}) {
     FileStatus status;
     uint64_t txid = 0;
@@ -82,7 +84,8 @@ TEST(InodeRecordTest, ShowsWhatTheDecodedInodeShows) {
 
 TEST(InodeRecordTest, FieldsOfALaterVersionAreSkipped) {
   NameTable names;
-  InodeRecordReader reader(names);
+  const ErasurePolicies policies;
+  InodeRecordReader reader(names, policies, nullptr);
   const std::string later(
       "\xf8\x07\x01"
       "\xfa\x07\x02xy"
@@ -96,7 +99,8 @@ TEST(InodeRecordTest, FieldsOfALaterVersionAreSkipped) {
 
 TEST(InodeRecordTest, ACutRecordIsDamagedOrEndsAtAField) {
   NameTable names;
-  InodeRecordReader reader(names);
+  const ErasurePolicies policies;
+  InodeRecordReader reader(names, policies, nullptr);
   const std::string whole = File().SerializeAsString();
   for (size_t size = 0; size < whole.size(); ++size) {
     const std::string cut = whole.substr(0, size);

@@ -4,6 +4,7 @@
 #include "common/check.h"
 #include "common/status_macros.h"
 #include "namenode/store/keys.h"
+#include "namenode/store/records.h"
 
 namespace cairn::namenode {
 namespace {
@@ -47,11 +48,26 @@ absl::Status Tree::Open() {
       InodeId{record.id()} != kRootInode || !record.directory()) {
     return absl::DataLossError("store: the root directory's record is damaged");
   }
-  root_ = new Inode;
-  DecodeInode(record, names_, root_);
+  RETURN_IF_ERROR(LoadErasurePolicies());
+  auto root = std::make_unique<Inode>();
+  RETURN_IF_ERROR(DecodeInode(record, names_, erasure_policies_, root.get()));
+  root_ = root.release();
   root_->directory->sums = DecodeSums(sums_record);
   AddResident(root_);
   return absl::OkStatus();
+}
+
+absl::Status Tree::LoadErasurePolicies() {
+  const std::unique_ptr<Store::Range> range =
+      store_.Scan(std::string(1, keys::kErasurePolicy), "", ErasurePolicies::kMaxId);
+  for (; range->Valid(); range->Next()) {
+    ASSIGN_OR_RETURN(const store::ErasurePolicy record,
+                     ParseErasurePolicy(range->key(), range->value()));
+    ASSIGN_OR_RETURN(const erasure::Policy policy, DecodePolicy(record));
+    ASSIGN_OR_RETURN(const ErasurePolicyState state, DecodePolicyState(record.state()));
+    RETURN_IF_ERROR(erasure_policies_.Put(policy, state));
+  }
+  return range->status();
 }
 
 Tree::Found Tree::FindChild(const Inode& directory, absl::string_view name) const {
@@ -76,29 +92,35 @@ Inode* Tree::FindById(InodeId id) const {
   return by_id_.Find(HashId(id), [id](const Inode& inode) { return inode.id == id; });
 }
 
-void Tree::Insert(Inode& parent, absl::string_view name, const store::Inode* record,
-                  const store::Sums* sums) {
-  if (FindChild(parent, name).known) return;
+absl::StatusOr<std::unique_ptr<Inode>> Tree::MakeInode(const store::Inode& record,
+                                                       const store::Sums* sums) {
+  auto inode = std::make_unique<Inode>();
+  RETURN_IF_ERROR(DecodeInode(record, names_, erasure_policies_, inode.get()));
+  if (inode->directory && sums != nullptr) inode->directory->sums = DecodeSums(*sums);
+  return inode;
+}
+
+absl::Status Tree::Insert(Inode& parent, absl::string_view name, const store::Inode* record,
+                          const store::Sums* sums) {
+  if (FindChild(parent, name).known) return absl::OkStatus();
   if (record == nullptr) {
     if (absent_.size() >= kMaxAbsent) absent_.clear();
     absent_.insert({ToInt(parent.id), std::string(name)});
-    return;
+    return absl::OkStatus();
   }
-  auto* const inode = new Inode;
-  DecodeInode(*record, names_, inode);
-  if (inode->directory && sums != nullptr) inode->directory->sums = DecodeSums(*sums);
+  ASSIGN_OR_RETURN(std::unique_ptr<Inode> inode, MakeInode(*record, sums));
   inode->name = std::string(name);
-  Link(inode, parent);
-  AddResident(inode);
+  Link(inode.get(), parent);
+  AddResident(inode.release());
+  return absl::OkStatus();
 }
 
-void Tree::InsertDetached(const store::Inode& record, const store::Sums* sums) {
-  if (FindById(InodeId{record.id()}) != nullptr) return;
-  auto* const inode = new Inode;
-  DecodeInode(record, names_, inode);
-  if (inode->directory && sums != nullptr) inode->directory->sums = DecodeSums(*sums);
+absl::Status Tree::InsertDetached(const store::Inode& record, const store::Sums* sums) {
+  if (FindById(InodeId{record.id()}) != nullptr) return absl::OkStatus();
+  ASSIGN_OR_RETURN(std::unique_ptr<Inode> inode, MakeInode(record, sums));
   inode->detached = true;
-  AddResident(inode);
+  AddResident(inode.release());
+  return absl::OkStatus();
 }
 
 // ---- loading under the lock: replay only
@@ -167,10 +189,10 @@ absl::StatusOr<Inode*> Tree::LoadAt(Inode* parent, InodeId id, const std::string
     }
   }
   if (detached) {
-    InsertDetached(record, &sums);
+    RETURN_IF_ERROR(InsertDetached(record, &sums));
   } else {
     absent_.erase({ToInt(parent->id), name});
-    Insert(*parent, name, &record, &sums);
+    RETURN_IF_ERROR(Insert(*parent, name, &record, &sums));
   }
   Inode* const inode = FindById(id);
   if (inode == nullptr) return absl::DataLossError(absl::StrCat("inode ", ToInt(id), " is hidden"));

@@ -73,7 +73,7 @@ class TreeListener {
   virtual void OnBlockAdded(const Inode& file, const BlockVersion& block) = 0;
   // The block has a new stamp or length, or (committed) its final ones.
   virtual void OnBlockChanged(const Inode& file, const BlockVersion& block, bool committed) = 0;
-  virtual void OnBlockRemoved(const BlockVersion& block) = 0;
+  virtual void OnBlockRemoved(const Inode& file, const BlockVersion& block) = 0;
   virtual void OnOpened(const Inode& file) = 0;  // or its lease went to another holder
   virtual void OnClosed(const Inode& file) = 0;
   virtual void OnDetached(InodeId directory) = 0;  // to be reclaimed
@@ -113,11 +113,11 @@ class Tree {
   Inode* FindById(InodeId id) const;                                      // [R] resident ones only
 
   // [W] The result of a load: the record that (parent, name) has, or its absence. No effect if the
-  // answer is already known. `sums` goes with a directory.
-  void Insert(Inode& parent, absl::string_view name, const store::Inode* record,
-              const store::Sums* sums);
+  // answer is already known. `sums` goes with a directory. kDataLoss: DecodeInode's; no effect.
+  absl::Status Insert(Inode& parent, absl::string_view name, const store::Inode* record,
+                      const store::Sums* sums);
   // [W] Root of a detached subtree.
-  void InsertDetached(const store::Inode& record, const store::Sums* sums);
+  absl::Status InsertDetached(const store::Inode& record, const store::Sums* sums);
 
   // [W] Finds or loads `id` under the lock. Only start-up may need to load; at run time what an
   // edit touches is resident. Null: no such inode.
@@ -134,6 +134,7 @@ class Tree {
   const store::Namespace& identity() const { return identity_; }
   const Counters& reserved() const { return reserved_; }
   NameTable& names() { return names_; }  // synchronizes itself
+  const ErasurePolicies& erasure_policies() const { return erasure_policies_; }
 
   // [R] Whether entries of `directory` in the store are behind.
   static bool HasUnsavedChildren(const Inode& directory) {
@@ -167,6 +168,12 @@ class Tree {
     }
   };
 
+  absl::Status LoadErasurePolicies();
+  absl::StatusOr<std::unique_ptr<Inode>> MakeInode(const store::Inode& record,
+                                                   const store::Sums* sums);
+  absl::Status ApplySetErasurePolicy(const edit::SetErasurePolicy& change, TxId txid);
+  absl::Status ApplyPutErasurePolicy(const edit::PutErasurePolicy& change);
+  absl::StatusOr<const erasure::Policy*> RequirePolicy(uint32_t id) const;
   absl::Status ApplyChange(const edit::Edit& edit, TxId txid);
   absl::Status ApplyMakeDirectories(const edit::MakeDirectories& change, uint64_t time_ms,
                                     TxId txid, Inode** last);
@@ -228,6 +235,7 @@ class Tree {
   Store& store_;
   TreeListener& listener_;
   NameTable names_;
+  ErasurePolicies erasure_policies_;
   store::Namespace identity_;
   Counters reserved_{};
   Inode* root_ = nullptr;

@@ -83,7 +83,7 @@ TEST_P(TreeTest, WhatIsInMemoryIsFoundByIdAndByName) {
   EXPECT_FALSE(tree_->FindChild(root, "a").known)
       << "after an eviction nothing is known to be absent";
   EXPECT_FALSE(tree_->FindChild(root, "b").known);
-  tree_->Insert(root, "b", nullptr, nullptr);
+  EXPECT_OK(tree_->Insert(root, "b", nullptr, nullptr));
   EXPECT_TRUE(tree_->FindChild(root, "b").known) << "an absent name is remembered";
   EXPECT_EQ(tree_->FindChild(root, "b").inode, nullptr);
 }
@@ -93,7 +93,7 @@ TEST_P(TreeTest, ANameRememberedAsAbsentCanBeMade) {
   {
     WriterLock lock(namespace_lock_);
     tree_->EvictAll();
-    tree_->Insert(tree_->root(), "b", nullptr, nullptr);
+    EXPECT_OK(tree_->Insert(tree_->root(), "b", nullptr, nullptr));
   }
   Rename(20000, kRoot, "b");
   EXPECT_EQ(Path(20000), "/b");

@@ -1,7 +1,8 @@
 // namenode/namespace/types.h - what the namenode's operations take and give, without a protocol.
 //
 // Times are milliseconds since the epoch, lengths bytes. Owner and group views point into the
-// namenode's table of names, which never forgets one: they stay valid for the process' life.
+// namenode's table of names, which never forgets one: they stay valid for the process' life. So do
+// erasure coding policies.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "common/ids.h"
+#include "erasure/policy.h"
 
 namespace cairn::namenode {
 
@@ -50,8 +52,11 @@ struct FileStatus {
   uint32_t storage_policy = 0;  // 0: not set here
   uint64_t children = 0;
   bool open = false;  // a file that is being written
+  // Of a file: what its blocks are groups of. Of a directory: what is set there. Null: nothing.
+  const erasure::Policy* erasure = nullptr;
 };
 
+// A block, or a block group with the length of the data in it.
 struct BlockVersion {
   BlockId id{};
   GenerationStamp stamp{};
@@ -67,7 +72,10 @@ struct LocatedBlock {
   BlockVersion block;
   uint64_t offset = 0;             // in the file
   std::vector<uint32_t> storages;  // storage numbers, best for the caller first
-  bool corrupt = false;            // every replica is known to be bad
+  bool corrupt = false;            // every replica is known to be bad; of a group: too many units
+  // Of a group: which unit each of `storages` has. The policy is the file's.
+  std::vector<uint8_t> units = {};
+  const erasure::Policy* erasure = nullptr;
 };
 
 struct LocatedBlocks {
@@ -76,6 +84,7 @@ struct LocatedBlocks {
   std::vector<LocatedBlock> blocks;
   std::optional<LocatedBlock> last;
   bool last_complete = false;
+  const erasure::Policy* erasure = nullptr;  // what the blocks are groups of; null: replicated
   uint64_t contents = 0;  // a digest of all the file's blocks and their stamps; 0: it has none
   // The file, if its access time is to move when it is read now: for Namenode::Accessed.
   InodeId access_due = kNoInode;
@@ -94,6 +103,14 @@ struct Listing {
 
 struct ContentSummary {
   uint64_t length = 0, files = 0, directories = 0, space = 0;
+};
+
+// HDFS's ErasureCodingPolicyState, with its numbers.
+enum class ErasurePolicyState : uint8_t { kDisabled = 1, kEnabled = 2, kRemoved = 3 };
+
+struct ErasurePolicyInfo {
+  const erasure::Policy* policy;
+  ErasurePolicyState state;
 };
 
 struct ServerDefaults {

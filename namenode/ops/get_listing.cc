@@ -56,9 +56,12 @@ Outcome<NamenodeImpl::PageStart> NamenodeImpl::StartPage(const Caller& caller,
       out.after = std::string(after);
     }
     out.directory = target.id;
+    out.erasure = EffectiveErasure(target);
     out.children = target.directory->children;
     out.version = target.directory->version;
-    if (encoder != nullptr) out.known = listings_.Find(target.id, out.after, out.version, encoder);
+    if (encoder != nullptr) {
+      out.known = listings_.Find(target.id, out.after, out.version, encoder, out.erasure);
+    }
     if (out.known) return out;
     behind = Tree::HasUnsavedChildren(target);
     if (!behind) out.range = store_.Scan(keys::EntryPrefix(target.id), key_of(out), limit);
@@ -97,7 +100,7 @@ Outcome<Listing> NamenodeImpl::ReadPage(const Caller& caller, absl::string_view 
   const size_t limit = options_.listing_limit;
   listing.entries.reserve(std::min<uint64_t>(limit, page.children));
   bool more = false, one_moment = true;
-  InodeRecordReader reader(names());
+  InodeRecordReader reader(names(), tree_->erasure_policies(), page.erasure);
   for (;;) {
     Store::Range& range = *page.range;
     for (; range.Valid() && listing.entries.size() < limit; range.Next()) {
@@ -179,7 +182,7 @@ Outcome<std::shared_ptr<const std::string>> NamenodeImpl::GetEncodedListing(cons
   auto bytes = std::make_shared<const std::string>(encode(*page.value));
   if (start.value->version != 0) {
     listings_.Insert(start.value->directory, start.value->after,
-                     {start.value->version, page.ticket, encoder, bytes});
+                     {start.value->version, page.ticket, encoder, start.value->erasure, bytes});
   }
   return {std::move(bytes), page.ticket};
 }

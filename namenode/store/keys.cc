@@ -104,6 +104,7 @@ std::string StorageBlock(uint32_t storage, BlockId block) {
   return key;
 }
 std::string Storage(uint32_t storage) { return WithStorage(kStorage, storage); }
+std::string ErasurePolicy(uint32_t id) { return WithStorage(kErasurePolicy, id); }
 
 bool ParseEntry(absl::string_view key, InodeId* parent, absl::string_view* name) {
   if (key.size() <= 1 + kIdBytes || key.front() != kEntry) return false;
@@ -136,15 +137,24 @@ bool ParseStorageNumber(absl::string_view key, uint32_t* storage) {
   return true;
 }
 
+bool ParseErasurePolicyId(absl::string_view key, uint32_t* id) {
+  if (key.size() != 1 + kStorageBytes || key.front() != kErasurePolicy) return false;
+  *id = ReadBigEndian<uint32_t>(key.substr(1));
+  return true;
+}
+
 std::string Readable(absl::string_view key) {
   InodeId parent;
   absl::string_view name;
-  uint32_t storage = 0;
+  uint32_t storage = 0, id_of_policy = 0;
   uint64_t id = 0;
   if (key == absl::string_view(&kNamespace, 1)) return "namespace record";
   if (key == absl::string_view(&kApplied, 1)) return "applied txid";
   if (ParseEntry(key, &parent, &name)) {
     return absl::StrCat("entry ", ToInt(parent), "/\"", absl::CHexEscape(name), "\"");
+  }
+  if (ParseErasurePolicyId(key, &id_of_policy)) {
+    return absl::StrCat("erasure coding policy ", id_of_policy);
   }
   if (ParseStorageNumber(key, &storage)) {
     if (!ParseTrailingId(key, &id)) return absl::StrCat("storage ", storage);

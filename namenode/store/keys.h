@@ -12,6 +12,7 @@
 //   'n'     storage number (4 bytes), block id    empty: the blocks of one storage, one range scan
 //   'S'     storage number (4 bytes)              Storage
 //   'u'     inode id                              empty: files being written, for their leases
+//   'e'     erasure policy id (4 bytes)           ErasurePolicy
 //   'z'     block id                              Block: of no file any more; its storages are to
 //                                                 be told, and its 'r' and 'n' are to go
 //
@@ -20,9 +21,9 @@
 // of its own, not a field of Namespace, because a batch is written without looking into records.
 //
 // Reserved for what comes: 'v' (key, txid) old versions kept for snapshots, 'h' inode id (inodes
-// with several names), 'a' and 'y' inode id (ACLs, xattrs), 'q' inode id (quotas), 'g' block group
-// id. Integers are big-endian, so that byte order is numeric order; names are the raw bytes. A
-// prefix or a layout is never given a second meaning.
+// with several names), 'a' and 'y' inode id (ACLs, xattrs), 'q' inode id (quotas). Integers are
+// big-endian, so that byte order is numeric order; names are the raw bytes. A prefix or a layout is
+// never given a second meaning.
 #pragma once
 
 #include <cstdint>
@@ -44,6 +45,7 @@ inline constexpr char kReplicas = 'r';
 inline constexpr char kStorageBlock = 'n';
 inline constexpr char kStorage = 'S';
 inline constexpr char kOpenFile = 'u';
+inline constexpr char kErasurePolicy = 'e';
 inline constexpr char kRemovedBlock = 'z';
 
 std::string Namespace();
@@ -59,6 +61,7 @@ std::string StorageBlock(uint32_t storage, BlockId block);
 std::string StorageBlockPrefix(uint32_t storage);
 std::string Storage(uint32_t storage);
 std::string OpenFile(InodeId inode);
+std::string ErasurePolicy(uint32_t id);
 std::string RemovedBlock(BlockId block);
 
 // What is in a key made above; false: the key is damaged, or of another kind. The name is a part of
@@ -68,6 +71,7 @@ bool ParseEntryName(absl::string_view key, absl::string_view* name);
 // The inode or block id that ends a key of the kinds 'i', 's', 'x', 'b', 'r', 'u', 'n' and 'z'.
 bool ParseTrailingId(absl::string_view key, uint64_t* id);
 bool ParseStorageNumber(absl::string_view key, uint32_t* storage);  // kinds 'S' and 'n'
+bool ParseErasurePolicyId(absl::string_view key, uint32_t* id);
 
 // For messages: "entry 16385/\"name\"", "inode 16390", "block 1073741825 of storage 3". A damaged
 // key is printed escaped.

@@ -99,6 +99,16 @@ absl::StatusOr<store::Storage> ParseStorage(absl::string_view key, absl::string_
   return storage;
 }
 
+absl::StatusOr<store::ErasurePolicy> ParseErasurePolicy(absl::string_view key,
+                                                        absl::string_view value) {
+  ASSIGN_OR_RETURN(store::ErasurePolicy policy, Parse<store::ErasurePolicy>(key, value));
+  uint32_t id;
+  if (!keys::ParseErasurePolicyId(key, &id) || id != policy.id()) {
+    return Bad(key, absl::StrCat("holds policy ", policy.id()));
+  }
+  return policy;
+}
+
 absl::StatusOr<store::Namespace> ParseNamespace(absl::string_view key, absl::string_view value) {
   ASSIGN_OR_RETURN(store::Namespace space, Parse<store::Namespace>(key, value));
   if (space.cluster_id().empty() || space.block_pool_id().empty()) {

@@ -29,6 +29,9 @@ absl::StatusOr<store::Replicas> ParseReplicas(absl::string_view key, absl::strin
 // Its id is its key's.
 absl::StatusOr<store::Block> ParseRemovedBlock(absl::string_view key, absl::string_view value);
 absl::StatusOr<store::Storage> ParseStorage(absl::string_view key, absl::string_view value);
+// Its id is its key's.
+absl::StatusOr<store::ErasurePolicy> ParseErasurePolicy(absl::string_view key,
+                                                        absl::string_view value);
 // Has a cluster id and a block pool id.
 absl::StatusOr<store::Namespace> ParseNamespace(absl::string_view key, absl::string_view value);
 

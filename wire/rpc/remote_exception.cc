@@ -56,6 +56,7 @@ constexpr Row kRows[] = {
      "org.apache.hadoop.fs.DirectoryListingStartAfterNotFoundException"},
     {FsError::kSnapshot, "org.apache.hadoop.hdfs.protocol.SnapshotException"},
     {FsError::kChanged, "java.util.ConcurrentModificationException"},
+    {FsError::kNoErasurePolicySet, "org.apache.hadoop.hdfs.protocol.NoECPolicySetException"},
 };
 
 absl::string_view ClassOf(FsError error) {

@@ -11,7 +11,7 @@ namespace {
 using testing::HasSubstr;
 
 TEST(RemoteExceptionTest, EveryFsErrorSurvivesTheWire) {
-  for (int i = 1; i <= static_cast<int>(FsError::kChanged); ++i) {
+  for (int i = 1; i <= static_cast<int>(FsError::kNoErasurePolicySet); ++i) {
     const auto error = static_cast<FsError>(i);
     const RemoteException sent = ToRemoteException(MakeFsError(error, "why"));
     const absl::Status received = FromRemoteException(sent.class_name, sent.text);

@@ -34,7 +34,9 @@ class RecordingListener final : public TreeListener {
     Say(committed ? "committed" : "changed", ToInt(file.id), block);
     if (on_change) on_change();
   }
-  void OnBlockRemoved(const BlockVersion& block) override { Say("removed", 0, block); }
+  void OnBlockRemoved(const Inode&, const BlockVersion& block) override {
+    Say("removed", 0, block);
+  }
   void OnOpened(const Inode& file) override {
     said.push_back(absl::StrCat("opened ", ToInt(file.id), " ", file.file->writer->holder));
   }

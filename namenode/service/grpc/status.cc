@@ -7,7 +7,7 @@
 namespace cairn::namenode {
 namespace {
 
-constexpr int kLastFsError = static_cast<int>(FsError::kChanged);
+constexpr int kLastFsError = static_cast<int>(FsError::kNoErasurePolicySet);
 
 }  // namespace
 
