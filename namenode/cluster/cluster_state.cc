@@ -189,7 +189,9 @@ std::optional<ClusterState::StorageRecord> ClusterState::UntoldHolder(BlockId bl
   for (uint32_t number = 0; number < storages_.size(); ++number) {
     const Storage& storage = storages_[number];
     if (!storage.known || storage.reported) continue;
-    if (storage.lost_from != BlockId{} && block >= storage.lost_from) continue;
+    if (storage.lost_from != BlockId{} && CounterOf(block) >= ToInt(storage.lost_from)) {
+      continue;
+    }
     const bool is_away = IsAway(number, now);
     if (is_away && !lost_are_waited_for) continue;
     return StorageRecord{number,           storage.uuid, storage.datanode_uuid, storage.type,

@@ -47,6 +47,12 @@ uint32_t MostPerRack(size_t replicas, int live_nodes, int live_racks) {
   return static_cast<uint32_t>(most == replicas ? most - 1 : most);
 }
 
+// Of units: an even share.
+uint32_t MostUnitsPerRack(size_t units, int live_racks) {
+  const auto racks = static_cast<size_t>(std::max(live_racks, 1));
+  return static_cast<uint32_t>((units + racks - 1) / racks);
+}
+
 // What a try demands of a node.
 struct Demands {
   bool spare = true;     // not busy, and room for the scheduled blocks too
@@ -69,8 +75,10 @@ class Chooser {
       if (node == nullptr) continue;
       Take(IndexOf(*node), view.Find(storage)->storage_type);
     }
-    most_per_rack_ =
-        MostPerRack(request.replicas + chain_.size(), view.live_nodes(), view.live_racks());
+    const size_t all = request.replicas + chain_.size();
+    most_per_rack_ = request.erasure == nullptr
+                         ? MostPerRack(all, view.live_nodes(), view.live_racks())
+                         : MostUnitsPerRack(all, view.live_racks());
   }
 
   std::vector<uint32_t> Run() {
@@ -131,6 +139,8 @@ class Chooser {
       if (TryPool(local_, strict) || TryAll(kNoRack, strict) || TryPool(local_, lenient)) {
         return true;
       }
+    } else if (request_.erasure != nullptr) {
+      // No rule but the limit per rack.
     } else if (place == 1 || (place == 2 && RackOf(chain_[0]) == RackOf(chain_[1]))) {
       const uint32_t avoid = RackOf(chain_[0]);
       if (view_.racks().size() > 1 && (TryAll(avoid, strict) || TryAll(avoid, lenient))) {
@@ -255,6 +265,10 @@ class Chooser {
   std::vector<uint32_t> Pipeline() {
     std::vector<uint32_t> storages;
     if (chosen_.empty()) return storages;
+    if (request_.erasure != nullptr) {  // no bytes pass from one to the next
+      for (const Chosen& choice : chosen_) storages.push_back(choice.storage);
+      return storages;
+    }
     // The writer's own node comes first; of several at its address, the chosen one.
     uint32_t at = local_.empty() ? chosen_.front().node : local_.front();
     for (const Chosen& choice : chosen_) {
@@ -295,17 +309,20 @@ class Chooser {
   absl::InlinedVector<Chosen, 8> chosen_;
 };
 
-absl::Status NoTarget(const ClusterView& view, const PlacementRequest& request) {
+absl::Status NoTarget(const ClusterView& view, const PlacementRequest& request, size_t found) {
   const auto running = std::count_if(
       view.nodes().begin(), view.nodes().end(),
       [](const ClusterView::Node& node) { return node.info->liveness != Liveness::kDead; });
+  const std::string needed = request.erasure == nullptr
+                                 ? absl::StrCat(request.min_replication, " minReplication nodes.")
+                                 : absl::StrCat(request.erasure->schema.data_units,
+                                                " required nodes for ", request.erasure->name, ".");
   const std::string excluded =
       request.excluded.empty() ? "no" : absl::StrCat(request.excluded.size());
-  return MakeFsError(FsError::kIo,
-                     absl::StrCat("File ", request.path, " could only be written to 0 of the ",
-                                  request.min_replication, " minReplication nodes. There are ",
-                                  running, " datanode(s) running and ", excluded,
-                                  " node(s) are excluded in this operation."));
+  return MakeFsError(FsError::kIo, absl::StrCat("File ", request.path, " could only be written to ",
+                                                found, " of the ", needed, " There are ", running,
+                                                " datanode(s) running and ", excluded,
+                                                " node(s) are excluded in this operation."));
 }
 
 }  // namespace
@@ -313,16 +330,17 @@ absl::Status NoTarget(const ClusterView& view, const PlacementRequest& request) 
 absl::StatusOr<std::vector<uint32_t>> ChooseTargets(const ClusterView& view,
                                                     const PlacementRequest& request,
                                                     Random random) {
+  const size_t least = request.erasure == nullptr ? 1 : request.erasure->schema.data_units;
   std::vector<uint32_t> targets;
   if (request.no_local_write) {
     targets = Chooser(view, request, random, /*avoid_writer=*/true, /*take_stale=*/false).Run();
     if (targets.size() == request.replicas && !targets.empty()) return targets;
   }
   targets = Chooser(view, request, random, /*avoid_writer=*/false, /*take_stale=*/false).Run();
-  if (targets.empty()) {
+  if (targets.size() < least) {
     targets = Chooser(view, request, random, /*avoid_writer=*/false, /*take_stale=*/true).Run();
   }
-  if (targets.empty()) return NoTarget(view, request);
+  if (targets.size() < least) return NoTarget(view, request, targets.size());
   return targets;
 }
 

@@ -7,9 +7,12 @@
 //   2nd  a node of another rack
 //   3rd  another node of the second's rack
 //   4th… any node, with at most (n - 1) / racks + 2 replicas in one rack
-// One replica per node, always. Among the nodes that a rule allows, two are drawn at random and the
-// less loaded is taken; of two equally loaded ones, the emptier (Mitzenmacher, "The Power of Two
-// Choices in Randomized Load Balancing", IEEE TPDS 12(10), 2001).
+// The units of a block group go evenly over the racks, at most n / racks (rounded up) to one, so
+// that with enough racks the loss of one costs no more units than may be lost; the first goes to
+// the writer's own node as well (HDFS's BlockPlacementPolicyRackFaultTolerant). One replica per
+// node, always. Among the nodes that a rule allows, two are drawn at random and the less loaded is
+// taken; of two equally loaded ones, the emptier (Mitzenmacher, "The Power of Two Choices in
+// Randomized Load Balancing", IEEE TPDS 12(10), 2001).
 //
 // What a node must offer: it is live and in service, it and the wanted storage are not excluded or
 // failed, there is room for the blocks already scheduled there and this one, and it runs at most
@@ -27,6 +30,7 @@
 #include "absl/random/bit_gen_ref.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "erasure/policy.h"
 #include "namenode/cluster/cluster_view.h"
 #include "namenode/cluster/storage_policy.h"
 
@@ -43,21 +47,22 @@ struct PlacementRequest {
   uint64_t block_bytes = 128 << 20;
   uint32_t storage_policy = kUnspecifiedPolicy;
   absl::string_view writer_ip;
-  bool no_local_write = false;            // addBlock flag 1
-  bool ignore_locality = false;           // addBlock flag 2
-  bool new_block = true;                  // false: a further replica of an old block
-  std::span<const uint32_t> existing;     // storages that hold it; none is returned
-  std::span<const std::string> excluded;  // datanode uuids
-  std::span<const std::string> favored;   // "host:port"; taken first where they qualify
+  bool no_local_write = false;               // addBlock flag 1
+  bool ignore_locality = false;              // addBlock flag 2
+  const erasure::Policy* erasure = nullptr;  // place the units of a group
+  bool new_block = true;                     // false: a further replica of an old block
+  std::span<const uint32_t> existing;        // storages that hold it; none is returned
+  std::span<const std::string> excluded;     // datanode uuids
+  std::span<const std::string> favored;      // "host:port"; taken first where they qualify
   // For the message alone.
   absl::string_view path;
   uint32_t min_replication = 1;
 };
 
 // Storage numbers, in pipeline order (each node the nearest to the one before, the first to the
-// writer). Fewer than asked for when the cluster has no more; at least one.
-// FsError::kIo with HDFS's text ("could only be written to 0 of the 1 minReplication nodes..."):
-// no node qualifies.
+// writer). Fewer than asked for when the cluster has no more; at least one, or of units as many as
+// the group has data units. FsError::kIo with HDFS's text ("could only be written to 0 of the 1
+// minReplication nodes..."): not so many nodes qualify.
 absl::StatusOr<std::vector<uint32_t>> ChooseTargets(const ClusterView& view,
                                                     const PlacementRequest& request, Random random);
 

@@ -5,6 +5,7 @@
 
 #include "common/logging.h"
 #include "namenode/core/run.h"
+#include "namenode/namespace/units.h"
 #include "namenode/store/keys.h"
 
 namespace cairn::namenode {
@@ -412,9 +413,9 @@ BlockMovePlan::Result NamenodeImpl::Healer::Balancer::MoveOne(const ClusterView&
   const Inode* const file = owner == kNoInode ? nullptr : namenode_.tree_->FindById(owner);
   const BlockMap::Entry* const entry = namenode_.blocks_->Find(block);
   if (file == nullptr || file->file == nullptr || entry == nullptr) return Result::kUnfit;
-  const BlockVersion* const version = FindBlock(*file, block);
+  const std::optional<BlockVersion> version = FindUnit(*file, block);
   // A block that is being written, or was a moment ago, is left alone, as is what needs anything.
-  if (version == nullptr || entry->state() != BlockMap::State::kComplete || IsDetached(*file) ||
+  if (!version || entry->state() != BlockMap::State::kComplete || IsDetached(*file) ||
       moves_.contains(block) || healer_.queue_.Find(block) != nullptr ||
       healer_.leaving_.Has(block)) {
     return Result::kUnfit;

@@ -7,6 +7,7 @@
 #include "common/logging.h"
 #include "common/status_macros.h"
 #include "namenode/core/run.h"
+#include "namenode/namespace/units.h"
 #include "namenode/store/keys.h"
 
 namespace cairn::namenode {
@@ -282,31 +283,36 @@ std::string NamenodeImpl::Healer::Departures::HowFileNeeds(const ClusterView& vi
   ReaderLock lock(namenode_.mu_);
   const Inode* const file = namenode_.tree_->FindById(id);
   if (file == nullptr) return "";
-  const BlockMap::Entry* const last = LastWritten(*file);
-  if (last == nullptr || std::none_of(last->expected().begin(), last->expected().end(), leave)) {
-    return "";
+  for (const BlockMap::Entry* const written : WrittenOn(*file, leave)) {
+    leaving->being_written.push_back(written->id());
   }
-  leaving->being_written.push_back(last->id());
   const std::optional<uint32_t> elsewhere = TooFewStay(*file, view, leave);
   if (!elsewhere) return "";
   return absl::StrCat(PathOf(*file), " is being written, and its last block is on ", *elsewhere,
                       " other datanodes that stay");
 }
 
-const BlockMap::Entry* NamenodeImpl::Healer::Departures::LastWritten(const Inode& file) const {
-  if (!file.is_open() || file.file->blocks.empty()) return nullptr;
-  return namenode_.blocks_->Find(file.file->blocks.back().id);
+NamenodeImpl::Healer::Departures::Entries NamenodeImpl::Healer::Departures::WrittenOn(
+    const Inode& file, const std::function<bool(uint32_t)>& leave) const {
+  Entries entries;
+  if (!file.is_open() || file.file->blocks.empty()) return entries;
+  const BlockVersion& last = file.file->blocks.back();
+  ForEachUnit(file, last, IsFinal(file, last), [&](uint32_t, const BlockVersion& unit) {
+    const BlockMap::Entry* const entry = namenode_.blocks_->Find(unit.id);
+    if (entry == nullptr) return;
+    const std::span<const uint32_t> on = entry->expected();
+    if (std::any_of(on.begin(), on.end(), leave)) entries.push_back(entry);
+  });
+  return entries;
 }
 
 std::optional<uint32_t> NamenodeImpl::Healer::Departures::TooFewStay(
     const Inode& file, const ClusterView& view, const std::function<bool(uint32_t)>& leave) const {
-  const BlockMap::Entry* const entry = LastWritten(file);
-  if (entry == nullptr || std::none_of(entry->expected().begin(), entry->expected().end(), leave)) {
-    return std::nullopt;
+  for (const BlockMap::Entry* const entry : WrittenOn(file, leave)) {
+    const uint32_t stay = CountStaying(*entry, view);
+    if (stay < namenode_.options_.min_replication) return stay;
   }
-  const uint32_t stay = CountStaying(*entry, view);
-  if (stay >= namenode_.options_.min_replication) return std::nullopt;
-  return stay;
+  return std::nullopt;
 }
 
 bool NamenodeImpl::Healer::Departures::IsAwaited(const Inode& file, const ClusterView& view) const {
@@ -359,10 +365,8 @@ void NamenodeImpl::Healer::Departures::JudgeOne(const ClusterView& view, const L
     return;
   }
   if (file->file == nullptr || IsDetached(*file)) return;
-  const std::vector<BlockVersion>& of_file = file->file->blocks;
-  const auto version = std::find_if(of_file.begin(), of_file.end(),
-                                    [&](const BlockVersion& b) { return b.id == block; });
-  if (version == of_file.end()) return;
+  const std::optional<BlockVersion> version = FindUnit(*file, block);
+  if (!version) return;
   if (entry->state() == BlockMap::State::kUnderConstruction) {  // written to again
     if (CountStaying(*entry, view) < namenode_.options_.min_replication) {
       unsafe->push_back({block, version->length, true});

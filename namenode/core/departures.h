@@ -113,8 +113,10 @@ class NamenodeImpl::Healer::Departures {
   // `leaving->being_written`.
   std::string HowFileNeeds(const ClusterView& view, InodeId file, Leaving* leaving)
       ABSL_LOCKS_EXCLUDED(namenode_.mu_);
-  // The last block of an open file; nullptr: there is none.
-  const BlockMap::Entry* LastWritten(const Inode& file) const
+  using Entries = absl::InlinedVector<const BlockMap::Entry*, 1>;
+  // The last block of an open file, or the units of a group, if written on a storage that is to
+  // `leave`.
+  Entries WrittenOn(const Inode& file, const std::function<bool(uint32_t)>& leave) const
       ABSL_SHARED_LOCKS_REQUIRED(namenode_.mu_);
   // The file is being written, its last block on a storage that is to `leave`, and on too few
   // datanodes that stay: on so many. nullopt: otherwise.

@@ -34,13 +34,6 @@ Standing Coarse(Standing standing) {
 
 }  // namespace
 
-const BlockVersion* FindBlock(const Inode& file, BlockId block) {
-  const std::vector<BlockVersion>& blocks = file.file->blocks;
-  const auto found = std::find_if(blocks.rbegin(), blocks.rend(),
-                                  [block](const BlockVersion& b) { return b.id == block; });
-  return found == blocks.rend() ? nullptr : &*found;
-}
-
 bool IsLost(const PendingCopies::Copy& copy, const ClusterView& view) {
   const auto in_session = [&](const std::string& uuid, uint64_t session) {
     const ClusterView::Node* const node = view.FindByUuid(uuid);

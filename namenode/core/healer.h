@@ -47,8 +47,6 @@ namespace cairn::namenode {
 
 // Of a file of a deleted directory: nothing of it needs repair.
 bool IsDetached(const Inode& inode);
-// nullptr: the file does not have it (any more).
-const BlockVersion* FindBlock(const Inode& file, BlockId block);
 // One of its datanodes has died, or registered anew: it has forgotten what it was ordered.
 bool IsLost(const PendingCopies::Copy& copy, const ClusterView& view);
 

@@ -5,6 +5,7 @@
 #include "common/fs_error.h"
 #include "common/logging.h"
 #include "namenode/core/healer.h"
+#include "namenode/namespace/units.h"
 #include "namenode/store/keys.h"
 #include "namenode/store/records.h"
 
@@ -127,7 +128,9 @@ bool NamenodeImpl::Healer::ListBlocks(size_t most, std::vector<BlockId>* out) {
   if (file->file != nullptr) {
     const std::vector<BlockVersion>& blocks = file->file->blocks;
     for (; most > 0 && file_walk_->next < blocks.size(); --most) {
-      out->push_back(blocks[file_walk_->next++].id);
+      const BlockVersion& block = blocks[file_walk_->next++];
+      ForEachUnit(*file, block, IsFinal(*file, block),
+                  [&](uint32_t, const BlockVersion& unit) { out->push_back(unit.id); });
     }
     if (file_walk_->next < blocks.size()) return true;
   }
@@ -171,6 +174,22 @@ void NamenodeImpl::Healer::WalkStorage(const Round& round, size_t most, std::vec
   unread_storages_.push_back(storage);
 }
 
+namespace {
+
+// In the place of groups, from `first` on, all units that one may have.
+void AddUnits(size_t first, std::vector<BlockId>* blocks) {
+  const size_t end = blocks->size();
+  for (size_t i = first; i < end; ++i) {
+    const BlockId group = (*blocks)[i];
+    if (!IsGrouped(group)) continue;
+    for (uint32_t unit = 1; unit < erasure::kMaxUnits; ++unit) {
+      blocks->push_back(UnitOf(group, unit));  // the group's own id is its first unit's
+    }
+  }
+}
+
+}  // namespace
+
 void NamenodeImpl::Healer::WalkAll(const Round& round, size_t most, std::vector<BlockId>* out) {
   if (!full_walk_rate_.HasAny(round.now)) return;
   const size_t before = out->size();
@@ -184,6 +203,7 @@ void NamenodeImpl::Healer::WalkAll(const Round& round, size_t most, std::vector<
     full_walk_.reset();
     next_full_walk_ = round.now + (more.ok() ? options_.check_interval : kUnreadablePause);
   }
+  AddUnits(before, out);
   full_walk_rate_.Take(static_cast<double>(out->size() - before), round.now);
 }
 

@@ -5,6 +5,7 @@
 #include "common/logging.h"
 #include "common/status_macros.h"
 #include "namenode/core/healer.h"
+#include "namenode/namespace/units.h"
 #include "namenode/store/keys.h"
 #include "namenode/store/records.h"
 
@@ -32,7 +33,7 @@ constexpr double kCopyBytesPerSecond = 2 << 20;
 
 // The owner as far as memory knows; nullopt: LevelDB must be asked.
 absl::StatusOr<std::optional<InodeId>> NamenodeImpl::Healer::PeekOwner(BlockId block) {
-  const std::string key = keys::BlockOwner(block);
+  const std::string key = keys::BlockOwner(OwnedId(block));
   ReaderLock lock(namenode_.mu_);
   absl::string_view value;
   switch (namenode_.store_.Peek(key, &value)) {
@@ -51,7 +52,7 @@ absl::StatusOr<std::optional<InodeId>> NamenodeImpl::Healer::PeekOwner(BlockId b
 // Brings the block and its file into memory; kNoInode: no file has it. What is read here may be out
 // of date when it is judged: then the file turns out not to have the block.
 absl::StatusOr<InodeId> NamenodeImpl::Healer::LoadOwner(BlockId block) {
-  const std::string key = keys::BlockOwner(block);
+  const std::string key = keys::BlockOwner(OwnedId(block));
   ASSIGN_OR_RETURN(std::optional<InodeId> owner, PeekOwner(block));
   if (!owner) {
     ASSIGN_OR_RETURN(const std::optional<std::string> record, namenode_.store_.Load(key));
@@ -129,9 +130,9 @@ std::vector<BlockId> NamenodeImpl::Healer::JudgeSlice(const Round& round,
 bool NamenodeImpl::Healer::JudgeOne(const Round& round, BlockId block, InodeId owner, bool act) {
   const Inode* const file = owner == kNoInode ? nullptr : namenode_.tree_->FindById(owner);
   const BlockMap::Entry* const entry = namenode_.blocks_->Find(block);
-  const BlockVersion* const version =
-      file == nullptr || file->file == nullptr ? nullptr : FindBlock(*file, block);
-  if (version == nullptr || entry->state() == BlockMap::State::kUnderConstruction) {
+  std::optional<BlockVersion> version;
+  if (file != nullptr && file->file != nullptr) version = FindUnit(*file, block);
+  if (!version || entry->state() == BlockMap::State::kUnderConstruction) {
     // Deleted, moved to another file by concat, or written to again: its close comes here.
     queue_.Remove(block);
     return false;

@@ -6,6 +6,7 @@
 #include "common/status_macros.h"
 #include "namenode/core/healer.h"
 #include "namenode/core/run.h"
+#include "namenode/namespace/units.h"
 #include "namenode/store/keys.h"
 
 namespace cairn::namenode {
@@ -51,8 +52,11 @@ absl::Status NamenodeImpl::OpenStore() {
     // known replicas back as the places where it may go on.
     if (!file->file->blocks.empty() && !file->file->last_committed) {
       const BlockVersion& last = file->file->blocks.back();
-      RequireBlock(last.id);
-      blocks_->Reopen(last);
+      ForEachUnit(*file, last, /*final=*/false, [&](uint32_t, const BlockVersion& unit) {
+        mu_.AssertHeld();
+        RequireBlock(unit.id);
+        blocks_->Reopen(unit);
+      });
     }
     return absl::OkStatus();
   };

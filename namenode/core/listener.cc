@@ -2,6 +2,7 @@
 // namespace, at run time and in replay alike.
 #include "namenode/core/healer.h"
 #include "namenode/core/namenode_impl.h"
+#include "namenode/namespace/units.h"
 #include "namenode/store/keys.h"
 
 namespace cairn::namenode {
@@ -19,67 +20,98 @@ void NamenodeImpl::RequireBlock(BlockId block) {
 }
 
 void NamenodeImpl::ForgetBlock(const BlockVersion& block, TxId txid) {
-  waiters_.Take(block.id);  // whoever waits learns by its time-out; the call-backs are dropped
+  waiters_.Take(
+      OwnedId(block.id));  // whoever waits learns by its time-out; the call-backs are dropped
   invalidations_.Add(blocks_->Remove(block.id), {block.id, block.stamp}, txid);
+}
+
+std::span<const uint32_t> NamenodeImpl::TargetsOf(const Inode& file, uint32_t unit) const {
+  if (file.erasure == nullptr) return targets_;
+  if (unit >= targets_.size() || targets_[unit] == kNoStorage) return {};
+  return std::span(&targets_[unit], 1);
 }
 
 void NamenodeImpl::OnBlockAdded(const Inode& file, const BlockVersion& block) {
   mu_.AssertHeld();
-  blocks_->AddUnderConstruction(block, targets_);
+  ForEachUnit(file, block, /*final=*/false, [&](uint32_t unit, const BlockVersion& version) {
+    mu_.AssertHeld();
+    blocks_->AddUnderConstruction(version, TargetsOf(file, unit));
+  });
   // The one before the previous has its minimum: that was checked before this edit was made.
   const auto& blocks = file.file->blocks;
-  if (blocks.size() >= 3) CompleteBlock(blocks[blocks.size() - 3].id);
-  if (blocks.size() >= 2) {
-    healer_->BlockWritten(blocks[blocks.size() - 2].id, file.file->replication);
-  }
+  if (blocks.size() >= 3) CompleteBlock(file, blocks[blocks.size() - 3]);
+  if (blocks.size() >= 2) BlockWritten(file, blocks[blocks.size() - 2]);
 }
 
-void NamenodeImpl::CompleteBlock(BlockId block) {
-  if (blocks_->Find(block) != nullptr) blocks_->Complete(block);
+void NamenodeImpl::CompleteBlock(const Inode& file, const BlockVersion& block) {
+  ForEachUnit(file, block, /*final=*/true, [&](uint32_t, const BlockVersion& version) {
+    if (blocks_->Find(version.id) != nullptr) blocks_->Complete(version.id);
+  });
+}
+
+void NamenodeImpl::BlockWritten(const Inode& file, const BlockVersion& block) {
+  ForEachUnit(file, block, /*final=*/true, [&](uint32_t, const BlockVersion& version) {
+    healer_->BlockWritten(version.id, file.file->replication);
+  });
 }
 
 void NamenodeImpl::OnBlockChanged(const Inode& file, const BlockVersion& block, bool committed) {
-  (void)file;
   mu_.AssertHeld();
-  RequireBlock(block.id);
-  if (committed) {
-    const BlockMap::CommitResult result = blocks_->Commit(block);
-    // In replay nobody has told of anything yet.
-    if (journal_ != nullptr) healer_->BlockCommitted(block.id, result.outdated);
-    // Replicas of an older stamp only: the order names the stamp up to which they go.
-    // Before a good one is reported they may be all that there is: repair deletes them later.
-    if (result.live >= blocks_->min_replication() && ToInt(block.stamp) > 0) {
-      invalidations_.Add(result.bad, {block.id, GenerationStamp{ToInt(block.stamp) - 1}},
-                         last_txid_);
+  ForEachUnit(file, block, /*final=*/false, [&](uint32_t unit, const BlockVersion& version) {
+    mu_.AssertHeld();
+    if (committed && !Exists(version, /*final=*/true)) {
+      RemoveUnit(version);
+      return;
     }
-    return;
-  }
-  if (!targets_.empty()) {
-    blocks_->SetPipeline(block, targets_);
-  } else if (blocks_->Find(block.id)->stamp() != block.stamp ||
-             blocks_->Find(block.id)->state() != BlockMap::State::kUnderConstruction) {
-    blocks_->Reopen(block);
+    RequireBlock(version.id);
+    if (committed) {
+      CommitUnit(version);
+    } else if (!targets_.empty()) {
+      blocks_->SetPipeline(version, TargetsOf(file, unit));
+    } else if (blocks_->Find(version.id)->stamp() != version.stamp ||
+               blocks_->Find(version.id)->state() != BlockMap::State::kUnderConstruction) {
+      blocks_->Reopen(version);
+    }
+  });
+}
+
+void NamenodeImpl::CommitUnit(const BlockVersion& unit) {
+  const BlockMap::CommitResult result = blocks_->Commit(unit);
+  // In replay nobody has told of anything yet.
+  if (journal_ != nullptr) healer_->BlockCommitted(unit.id, result.outdated);
+  // Replicas of an older stamp only: the order names the stamp up to which they go.
+  // Before a good one is reported they may be all that there is: repair deletes them later.
+  if (result.live >= blocks_->min_replication() && ToInt(unit.stamp) > 0) {
+    invalidations_.Add(result.bad, {unit.id, GenerationStamp{ToInt(unit.stamp) - 1}}, last_txid_);
   }
 }
 
-void NamenodeImpl::OnBlockRemoved(const BlockVersion& block) {
-  mu_.AssertHeld();
-  recovering_.erase(block.id);
-  invalidations_.Add(healer_->BlockRemoved(block.id), {block.id, block.stamp}, last_txid_);
-  if (journal_ != nullptr && blocks_->Find(block.id) != nullptr) {
-    ForgetBlock(block, last_txid_);
+// The file does not have it any more.
+void NamenodeImpl::RemoveUnit(const BlockVersion& unit) {
+  invalidations_.Add(healer_->BlockRemoved(unit.id), {unit.id, unit.stamp}, last_txid_);
+  if (journal_ != nullptr && blocks_->Find(unit.id) != nullptr) {
+    ForgetBlock(unit, last_txid_);
     return;
   }
   store::Block record;
-  record.set_id(ToInt(block.id));
-  record.set_generation_stamp(ToInt(block.stamp));
-  record.set_length(block.length);
-  store_.Put(keys::RemovedBlock(block.id), record.SerializeAsString());
+  record.set_id(ToInt(unit.id));
+  record.set_generation_stamp(ToInt(unit.stamp));
+  record.set_length(unit.length);
+  store_.Put(keys::RemovedBlock(unit.id), record.SerializeAsString());
   if (removed_blocks_.size() < options_.removed_blocks_in_memory) {
-    removed_blocks_.push_back({block.id, block.stamp});
+    removed_blocks_.push_back({unit.id, unit.stamp});
   } else {
     removed_unseen_ = true;
   }
+}
+
+void NamenodeImpl::OnBlockRemoved(const Inode& file, const BlockVersion& block) {
+  mu_.AssertHeld();
+  recovering_.erase(block.id);
+  ForEachUnit(file, block, /*final=*/!file.is_open(), [&](uint32_t, const BlockVersion& version) {
+    mu_.AssertHeld();
+    RemoveUnit(version);
+  });
 }
 
 void NamenodeImpl::OnOpened(const Inode& file) {
@@ -102,10 +134,10 @@ void NamenodeImpl::OnClosed(const Inode& file) {
   leases_.Release(file.id);
   const auto& blocks = file.file->blocks;
   if (!blocks.empty()) recovering_.erase(blocks.back().id);
-  if (blocks.size() >= 2) CompleteBlock(blocks[blocks.size() - 2].id);
+  if (blocks.size() >= 2) CompleteBlock(file, blocks[blocks.size() - 2]);
   if (blocks.empty()) return;
-  CompleteBlock(blocks.back().id);
-  healer_->BlockWritten(blocks.back().id, file.file->replication);
+  CompleteBlock(file, blocks.back());
+  BlockWritten(file, blocks.back());
 }
 
 void NamenodeImpl::OnDetached(InodeId directory) {

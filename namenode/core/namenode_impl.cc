@@ -128,9 +128,10 @@ InodeId NamenodeImpl::TakeInodeId() {
   return Take<InodeId>(next_.inode_id);
 }
 
-BlockId NamenodeImpl::TakeBlockId() {
+BlockId NamenodeImpl::TakeBlockId(const Inode& file) {
   ReserveIdsIfLow();
-  return Take<BlockId>(next_.block_id);
+  const uint64_t counter = next_.block_id++;
+  return file.erasure == nullptr ? BlockId{counter} : MakeGroupId(counter);
 }
 
 GenerationStamp NamenodeImpl::TakeStamp() {

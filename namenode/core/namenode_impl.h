@@ -69,13 +69,17 @@ struct NamenodeOptions {
   // maintenance does at once.
   absl::Duration access_time_precision = absl::Hours(1);
   size_t accessed_files = 1024;
-  uint64_t min_block_bytes = 1 << 20;       // dfs.namenode.fs-limits.min-block-size
-  size_t max_blocks_per_file = 10000;       // dfs.namenode.fs-limits.max-blocks-per-file
-  uint64_t max_directory_items = 1048576;   // dfs.namenode.fs-limits.max-directory-items
-  uint32_t min_replication = 1;             // dfs.namenode.replication.min
-  uint32_t max_replication = 512;           // dfs.replication.max
-  size_t listing_limit = 1000;              // dfs.ls.limit
-  uint64_t listing_cache_bytes = 16 << 20;  // encoded pages
+  uint64_t min_block_bytes = 1 << 20;      // dfs.namenode.fs-limits.min-block-size
+  size_t max_blocks_per_file = 10000;      // dfs.namenode.fs-limits.max-blocks-per-file
+  uint64_t max_directory_items = 1048576;  // dfs.namenode.fs-limits.max-directory-items
+  uint32_t min_replication = 1;            // dfs.namenode.replication.min
+  uint32_t max_replication = 512;          // dfs.replication.max
+  // cairn.namenode.erasure.coding: files may be written erasure-coded. Those that are there can be
+  // read in any case.
+  bool erasure_coding = false;
+  std::string default_erasure_policy = "RS-6-3-1024k";  // dfs.namenode.ec.system.default.policy
+  size_t listing_limit = 1000;                          // dfs.ls.limit
+  uint64_t listing_cache_bytes = 16 << 20;              // encoded pages
   // Where chance in decisions comes from (placement, order of replicas); null: from the system. A
   // simulation gives its own, to do the same again. Called under the namespace lock, maybe shared.
   std::function<absl::BitGenRef()> random;
@@ -155,6 +159,15 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
   Outcome<Nothing> SetStoragePolicy(const Caller&, absl::string_view path,
                                     absl::string_view policy) override;
   Outcome<uint32_t> GetStoragePolicy(const Caller&, absl::string_view path) override;
+  Outcome<std::vector<ErasurePolicyInfo>> GetErasurePolicies(const Caller&) override;
+  Outcome<const erasure::Policy*> GetErasurePolicy(const Caller&, absl::string_view path) override;
+  Outcome<Nothing> SetErasurePolicy(const Caller&, absl::string_view path,
+                                    absl::string_view policy) override;
+  Outcome<Nothing> UnsetErasurePolicy(const Caller&, absl::string_view path) override;
+  Outcome<std::vector<absl::StatusOr<ErasurePolicyInfo>>> AddErasurePolicies(
+      const Caller&, const std::vector<erasure::Policy>& policies) override;
+  Outcome<bool> ChangeErasurePolicy(const Caller&, absl::string_view name,
+                                    ErasurePolicyState state) override;
   Outcome<Nothing> Concat(const Caller&, absl::string_view target,
                           const std::vector<std::string>& sources) override;
   Outcome<Nothing> ReplaceBlocks(const Caller&, const ReplaceBlocksRequest&) override;
@@ -267,7 +280,12 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
                                     const std::optional<std::string>& in_leveldb) const;
   void RequireBlock(BlockId block) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ForgetBlock(const BlockVersion& block, TxId txid) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void CompleteBlock(BlockId block) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void CompleteBlock(const Inode& file, const BlockVersion& block)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void BlockWritten(const Inode& file, const BlockVersion& block)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void CommitUnit(const BlockVersion& unit) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void RemoveUnit(const BlockVersion& unit) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ReclaimSlice();
   absl::Status FillReclaim(edit::Edit* edit);
   bool FillReclaimedTail(edit::Truncate* cut) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -294,7 +312,7 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
   void RememberForRetry(const edit::Edit& edit, TxId txid) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ReserveIdsIfLow() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   InodeId TakeInodeId() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  BlockId TakeBlockId() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  BlockId TakeBlockId(const Inode& file) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   GenerationStamp TakeStamp() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::BitGenRef RandomBits() const;
   uint64_t NowMs() { return static_cast<uint64_t>(absl::ToUnixMillis(clock_.Now())); }
@@ -313,6 +331,13 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
                           absl::string_view path) const;
   absl::Status TakeOver(Attempt& attempt, Inode& file, absl::string_view client_name,
                         absl::string_view what, absl::string_view path);
+  // What a file made in `parent` is coded with; null: it is replicated.
+  absl::StatusOr<const erasure::Policy*> ErasureOfNew(const Inode& parent,
+                                                      const CreateOptions& options) const
+      ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  // FsError::kIllegalArgument: not an enabled policy.
+  absl::StatusOr<const erasure::Policy*> FindEnabledPolicy(absl::string_view name) const
+      ABSL_SHARED_LOCKS_REQUIRED(mu_);
   absl::Status CheckCreateOptions(absl::string_view path, const CreateOptions& options) const;
   absl::Status CheckCommit(const Inode& file, const BlockVersion& last) const;
   absl::StatusOr<bool> IsRepeatedComplete(Attempt& attempt, absl::string_view path, InodeId file,
@@ -346,19 +371,34 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
                                          absl::string_view client_name);
   // The file that has `block`; kNoInode: none.
   absl::StatusOr<InodeId> FindOwner(View& view, BlockId block) ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  // ---- of a block, or of all units of a group: false, what is missing being wanted then
+  bool IsResident(const Inode& file, const BlockVersion& block, View& view)
+      ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  bool IsUnderConstruction(const Inode& file, const BlockVersion& block, View& view)
+      ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  // So many replicas, or units, that the file may go on without the others. All must be resident.
+  bool HasMinimum(const Inode& file, const BlockVersion& block) const
+      ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  // The same if it were committed as `last` now.
+  bool WouldHaveMinimum(const Inode& file, const BlockVersion& last) const
+      ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  // Where out->block is being written, and of a group, which unit is where.
+  void AddExpected(const Inode& file, LocatedBlock* out) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  // What `targets_` has for this unit.
+  std::span<const uint32_t> TargetsOf(const Inode& file, uint32_t unit) const
+      ABSL_SHARED_LOCKS_REQUIRED(mu_);
   static uint32_t EffectivePolicy(const Inode& inode);
   static std::string BlockName(const BlockVersion& block);
   static void FillBlock(const BlockVersion& block, edit::Block* out);
   LocatedBlock DescribeNewBlock(const Inode& file, View& view);
-  bool IsUnderConstruction(const BlockVersion& block, View& view);
   absl::Status CommitRename(Attempt& attempt, const Inode& source, const Inode& to_parent,
                             absl::string_view to_name, const Inode* overwritten);
-  LocatedBlock Locate(const BlockVersion& block, uint64_t offset, absl::string_view reader_ip,
-                      const ClusterView& cluster, View& view) ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  LocatedBlock Locate(const Inode& file, const BlockVersion& block, uint64_t offset,
+                      absl::string_view reader_ip, const ClusterView& cluster, View& view)
+      ABSL_SHARED_LOCKS_REQUIRED(mu_);
   LocatedBlocks LocateAll(const Inode& file, uint64_t offset, uint64_t length,
                           absl::string_view reader_ip, View& view) ABSL_SHARED_LOCKS_REQUIRED(mu_);
   Outcome<LocatedBlocks> LocateById(const Caller& caller, InodeId id);
-  bool IsCommitted(const BlockVersion& block, View& view) ABSL_SHARED_LOCKS_REQUIRED(mu_);
   // A page about to be read.
   struct PageStart {
     bool exists = false;
@@ -381,7 +421,10 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
   // Makes page->range anew: what edits put off is put first. `after` is a key, or empty.
   void ScanUpToDate(const std::string& after, PageStart* page) ABSL_LOCKS_EXCLUDED(mu_);
   NameTable& names() { return tree_->names(); }
+  // Those that are known.
   std::vector<uint32_t> NumbersOf(const std::vector<std::string>& storage_uuids) const;
+  // For each, by its place; kNoStorage: it is not known.
+  std::vector<uint32_t> UnitTargets(const std::vector<std::string>& storage_uuids) const;
   // A client says that what it read from these storages is bad.
   void Doubt(const Caller& caller, const BlockMap::Entry& block,
              std::span<const uint32_t> storages);
@@ -396,7 +439,7 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
   // TreeListener: under mu_, exclusively.
   void OnBlockAdded(const Inode& file, const BlockVersion& block) override;
   void OnBlockChanged(const Inode& file, const BlockVersion& block, bool committed) override;
-  void OnBlockRemoved(const BlockVersion& block) override;
+  void OnBlockRemoved(const Inode& file, const BlockVersion& block) override;
   void OnOpened(const Inode& file) override;
   void OnClosed(const Inode& file) override;
   void OnDetached(InodeId directory) override;
@@ -440,7 +483,8 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
   std::deque<RemovedBlock> removed_blocks_ ABSL_GUARDED_BY(mu_);
   bool removed_unseen_ ABSL_GUARDED_BY(mu_) = false;  // records that only another walk will find
   std::optional<std::string> removed_walk_ ABSL_GUARDED_BY(mu_);  // the key it has come to
-  // Where the block of the edit being applied is to be written; set by the operation.
+  // Where the block of the edit being applied is to be written; set by the operation. Of a group,
+  // by unit, kNoStorage for those that nobody writes.
   std::vector<uint32_t> targets_ ABSL_GUARDED_BY(mu_);
   SafeModeState safe_mode_ ABSL_GUARDED_BY(mu_);
 

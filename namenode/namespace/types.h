@@ -63,10 +63,7 @@ struct BlockVersion {
   uint64_t length = 0;
 };
 
-// Where a replica is, as a client needs it: filled from the cluster's view.
-struct ReplicaLocation {
-  uint32_t storage = 0;  // the namenode's number for a datanode's volume
-};
+inline constexpr uint32_t kNoStorage = ~uint32_t{0};  // no datanode's volume has this number
 
 struct LocatedBlock {
   BlockVersion block;

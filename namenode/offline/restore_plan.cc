@@ -317,7 +317,8 @@ class Planner {
           dropped.last_time = TimeOf(*edit);
           ++dropped.kinds[KindOf(*edit)];
           if (edit->has_add_block()) {
-            plan_.left_alone_from = std::min(plan_.left_alone_from, edit->add_block().block().id());
+            plan_.left_alone_from =
+                std::min(plan_.left_alone_from, CounterOf(BlockId{edit->add_block().block().id()}));
           }
           return absl::OkStatus();
         },

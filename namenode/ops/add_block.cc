@@ -1,20 +1,17 @@
 #include "namenode/cluster/placement.h"
 #include "namenode/core/run.h"
+#include "namenode/namespace/units.h"
 
 namespace cairn::namenode {
 
 // The last block of `file` as the writer is told it: still empty, on its pipeline.
 LocatedBlock NamenodeImpl::DescribeNewBlock(const Inode& file, View& view) {
   const BlockVersion& last = file.file->blocks.back();
+  mu_.AssertReaderHeld();
   LocatedBlock out;
   out.block = last;
   out.offset = file.file->length - last.length;
-  const BlockMap::Entry* const entry = blocks_->Find(last.id);
-  if (entry == nullptr) {
-    view.wanted().blocks.push_back(last.id);
-    return out;
-  }
-  out.storages.assign(entry->expected().begin(), entry->expected().end());
+  if (IsResident(file, last, view)) AddExpected(file, &out);
   return out;
 }
 
@@ -30,7 +27,8 @@ Outcome<LocatedBlock> NamenodeImpl::AddBlock(const Caller& caller, const AddBloc
         const size_t count = blocks.size();
         const auto choose = [&]() -> absl::StatusOr<std::vector<uint32_t>> {
           PlacementRequest place;
-          place.replicas = data.replication;
+          place.replicas = file->erasure == nullptr ? data.replication : UnitCount(*file);
+          place.erasure = file->erasure;
           place.block_bytes = data.block_bytes;
           place.storage_policy = EffectivePolicy(*file);
           place.writer_ip = data.writer->machine;
@@ -49,11 +47,13 @@ Outcome<LocatedBlock> NamenodeImpl::AddBlock(const Caller& caller, const AddBloc
           if (!attempt.wanted().empty()) return View::NotLoaded();
           if (again.storages.empty()) {
             // A restart forgot who was chosen. The writer is still asking: nothing was written.
-            ASSIGN_OR_RETURN(again.storages, choose());
-            RecordThere(again.storages);
+            ASSIGN_OR_RETURN(targets_, choose());
+            RecordThere(targets_);
             attempt.SawTx(last_txid_);
-            blocks_->SetPipeline(again.block, again.storages);
-            cluster_.Schedule(again.storages);
+            OnBlockChanged(*file, again.block, /*committed=*/false);
+            cluster_.Schedule(targets_);
+            targets_.clear();
+            AddExpected(*file, &again);
           }
           return again;
         };
@@ -61,11 +61,11 @@ Outcome<LocatedBlock> NamenodeImpl::AddBlock(const Caller& caller, const AddBloc
         if (!request.previous) {
           // The first block, its repetition, or an append that begins with a new block.
           const bool repeated = count != 0 && blocks[count - 1].length == 0 &&
-                                IsUnderConstruction(blocks[count - 1], attempt);
+                                IsUnderConstruction(*file, blocks[count - 1], attempt);
           if (!attempt.wanted().empty()) return View::NotLoaded();
           if (repeated && count == 1) return repeat();
           if (count != 0) {
-            const bool open = IsUnderConstruction(blocks[count - 1], attempt);
+            const bool open = IsUnderConstruction(*file, blocks[count - 1], attempt);
             if (!attempt.wanted().empty()) return View::NotLoaded();
             if (open) {
               return MakeFsError(FsError::kIo,
@@ -92,19 +92,13 @@ Outcome<LocatedBlock> NamenodeImpl::AddBlock(const Caller& caller, const AddBloc
         // All blocks but the one just finished must have reached their minimum.
         if (commit && count >= 2) {
           const BlockVersion& before = blocks[count - 2];
-          if (blocks_->Find(before.id) == nullptr) {
-            attempt.wanted().blocks.push_back(before.id);
-            return View::NotLoaded();
-          }
-          if (!blocks_->HasMinimum(before.id)) {
+          if (!IsResident(*file, before, attempt)) return View::NotLoaded();
+          if (!HasMinimum(*file, before)) {
             return MakeFsError(FsError::kNotReplicatedYet,
                                absl::StrCat("Not replicated yet: ", ForMessage(request.path)));
           }
         }
-        if (commit && blocks_->Find(blocks[count - 1].id) == nullptr) {
-          attempt.wanted().blocks.push_back(blocks[count - 1].id);
-          return View::NotLoaded();
-        }
+        if (commit && !IsResident(*file, blocks[count - 1], attempt)) return View::NotLoaded();
         if (count >= options_.max_blocks_per_file) {
           return MakeFsError(FsError::kIo,
                              absl::StrCat("File has reached the limit on maximum number of blocks "
@@ -112,10 +106,10 @@ Outcome<LocatedBlock> NamenodeImpl::AddBlock(const Caller& caller, const AddBloc
                                           count, " >= ", options_.max_blocks_per_file));
         }
         mu_.AssertHeld();
-        ASSIGN_OR_RETURN(std::vector<uint32_t> targets, choose());
+        ASSIGN_OR_RETURN(const std::vector<uint32_t> targets, choose());
         RecordThere(targets);
 
-        const BlockVersion block{TakeBlockId(), TakeStamp(), 0};
+        const BlockVersion block{TakeBlockId(*file), TakeStamp(), 0};
         edit::AddBlock& add = *attempt.NewEdit().mutable_add_block();
         add.set_inode(ToInt(file->id));
         if (commit) FillBlock(*request.previous, add.mutable_commit_previous());
@@ -126,21 +120,12 @@ Outcome<LocatedBlock> NamenodeImpl::AddBlock(const Caller& caller, const AddBloc
         LocatedBlock out;
         out.block = block;
         out.offset = data.length;
-        out.storages = std::move(targets);
-        cluster_.Schedule(out.storages);
+        AddExpected(*file, &out);
+        cluster_.Schedule(targets);
         return out;
       });
   leases_.Renew(request.client_name);
   return outcome;
-}
-
-bool NamenodeImpl::IsUnderConstruction(const BlockVersion& block, View& view) {
-  const BlockMap::Entry* const entry = blocks_->Find(block.id);
-  if (entry == nullptr) {
-    view.wanted().blocks.push_back(block.id);
-    return false;
-  }
-  return entry->state() == BlockMap::State::kUnderConstruction;
 }
 
 // May the last block of `file` be committed as `last`?
@@ -158,10 +143,10 @@ absl::Status NamenodeImpl::CheckCommit(const Inode& file, const BlockVersion& la
                      "stored ",
                      stored.length, ", given ", last.length, " for ", BlockName(stored)));
   }
-  if (last.length > file.file->block_bytes) {
+  if (last.length > MaxBlockBytes(file)) {
     return MakeFsError(FsError::kIo, absl::StrCat("Commit block of ", last.length,
                                                   " bytes, more than the file's block size ",
-                                                  file.file->block_bytes, ": ", BlockName(stored)));
+                                                  MaxBlockBytes(file), ": ", BlockName(stored)));
   }
   return absl::OkStatus();
 }
@@ -174,7 +159,8 @@ Outcome<Nothing> NamenodeImpl::AbandonBlock(const Caller& caller, absl::string_v
         ASSIGN_OR_RETURN(Inode* const file, ResolveWritten(attempt, path, id, client_name));
         const auto& blocks = file->file->blocks;
         if (blocks.empty() || blocks.back().id != block.id) return Nothing{};  // gone already
-        const bool open = IsUnderConstruction(blocks.back(), attempt);
+        mu_.AssertHeld();
+        const bool open = IsUnderConstruction(*file, blocks.back(), attempt);
         if (!attempt.wanted().empty()) return View::NotLoaded();
         if (!open) {
           return MakeFsError(FsError::kIo, absl::StrCat("block ", BlockName(block),
@@ -195,31 +181,46 @@ Outcome<LocatedBlock> NamenodeImpl::GetAdditionalDatanode(
     const std::vector<std::string>& excluded_datanode_uuids, uint32_t count,
     absl::string_view client_name) {
   const std::shared_ptr<const ClusterView> cluster = cluster_.View();
-  return Write<LocatedBlock>(caller, What{"find another datanode for ", path},
-                             [&](Attempt& attempt) -> absl::StatusOr<LocatedBlock> {
-                               ASSIGN_OR_RETURN(Inode* const file,
-                                                ResolveWritten(attempt, path, id, client_name));
-                               LocatedBlock out;
-                               out.block = block;
-                               out.storages = NumbersOf(existing_storage_uuids);
-                               const std::vector<uint32_t> existing = out.storages;
-                               PlacementRequest place;
-                               place.replicas = std::min<uint32_t>(count, 16);
-                               place.block_bytes = file->file->block_bytes;
-                               place.storage_policy = EffectivePolicy(*file);
-                               place.writer_ip = file->file->writer->machine;
-                               place.existing = existing;
-                               place.excluded = excluded_datanode_uuids;
-                               place.path = path;
-                               place.min_replication = options_.min_replication;
-                               ASSIGN_OR_RETURN(const std::vector<uint32_t> added,
-                                                ChooseTargets(*cluster, place, RandomBits()));
-                               mu_.AssertHeld();
-                               RecordThere(added);
-                               attempt.SawTx(last_txid_);
-                               out.storages.insert(out.storages.end(), added.begin(), added.end());
-                               return out;
-                             });
+  return Write<LocatedBlock>(
+      caller, What{"find another datanode for ", path},
+      [&](Attempt& attempt) -> absl::StatusOr<LocatedBlock> {
+        ASSIGN_OR_RETURN(Inode* const file, ResolveWritten(attempt, path, id, client_name));
+        if (file->erasure != nullptr) {
+          return MakeFsError(FsError::kUnsupported,
+                             absl::StrCat("a unit of ", BlockName(block),
+                                          " has one datanode, and no other is added: ",
+                                          ForMessage(path), " is erasure-coded"));
+        }
+        LocatedBlock out;
+        out.block = block;
+        out.storages = NumbersOf(existing_storage_uuids);
+        const std::vector<uint32_t> existing = out.storages;
+        PlacementRequest place;
+        place.replicas = std::min<uint32_t>(count, 16);
+        place.block_bytes = file->file->block_bytes;
+        place.storage_policy = EffectivePolicy(*file);
+        place.writer_ip = file->file->writer->machine;
+        place.existing = existing;
+        place.excluded = excluded_datanode_uuids;
+        place.path = path;
+        place.min_replication = options_.min_replication;
+        ASSIGN_OR_RETURN(const std::vector<uint32_t> added,
+                         ChooseTargets(*cluster, place, RandomBits()));
+        mu_.AssertHeld();
+        RecordThere(added);
+        attempt.SawTx(last_txid_);
+        out.storages.insert(out.storages.end(), added.begin(), added.end());
+        return out;
+      });
+}
+
+std::vector<uint32_t> NamenodeImpl::UnitTargets(
+    const std::vector<std::string>& storage_uuids) const {
+  std::vector<uint32_t> targets;
+  for (const std::string& uuid : storage_uuids) {
+    targets.push_back(cluster_.NumberOf(uuid).value_or(kNoStorage));
+  }
+  return targets;
 }
 
 std::vector<uint32_t> NamenodeImpl::NumbersOf(const std::vector<std::string>& storage_uuids) const {

@@ -18,8 +18,11 @@ Outcome<AppendResult> NamenodeImpl::Append(const Caller& caller, absl::string_vi
     result.status = StatusOf(file);
     result.status.replication = ReplicationForWriter(*cluster, result.status.replication);
     const FileData& data = *file.file;
-    if (data.blocks.empty() || data.blocks.back().length >= data.block_bytes) return result;
-    result.block = Locate(data.blocks.back(), data.length - data.blocks.back().length,
+    if (file.erasure != nullptr || data.blocks.empty() ||
+        data.blocks.back().length >= data.block_bytes) {
+      return result;
+    }
+    result.block = Locate(file, data.blocks.back(), data.length - data.blocks.back().length,
                           caller.remote_ip, *cluster_.View(), view);
     return result;
   };
@@ -32,17 +35,22 @@ Outcome<AppendResult> NamenodeImpl::Append(const Caller& caller, absl::string_vi
                                       "; already exists as a directory."));
     }
     RETURN_IF_ERROR(attempt.Check(file, kWrite));
+    mu_.AssertHeld();
+    if (file.erasure != nullptr && !new_block) {
+      // In HDFS's words: clients look for NEW_BLOCK in them, and ask again with it.
+      return MakeFsError(FsError::kUnsupported,
+                         absl::StrCat("Append on EC file without new block is not supported. Use "
+                                      "NEW_BLOCK create flag while appending file. (",
+                                      ForMessage(text), ")"));
+    }
     RETURN_IF_ERROR(TakeOver(attempt, file, client_name, "APPEND_FILE", text));
     const FileData& data = *file.file;
     const bool partial =
         !new_block && !data.blocks.empty() && data.blocks.back().length < data.block_bytes;
     if (!data.blocks.empty()) {
       const BlockVersion& last = data.blocks.back();
-      if (blocks_->Find(last.id) == nullptr) {
-        attempt.wanted().blocks.push_back(last.id);
-        return View::NotLoaded();
-      }
-      if (!blocks_->HasMinimum(last.id)) {
+      if (!IsResident(file, last, attempt)) return View::NotLoaded();
+      if (!HasMinimum(file, last)) {
         return MakeFsError(FsError::kRetriable,
                            absl::StrCat("append: lastBlock=", BlockName(last), " of src=",
                                         ForMessage(text), " is not sufficiently replicated yet."));

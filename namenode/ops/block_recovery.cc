@@ -7,6 +7,7 @@
 #include "common/logging.h"
 #include "namenode/core/healer.h"
 #include "namenode/core/run.h"
+#include "namenode/namespace/units.h"
 #include "namenode/store/keys.h"
 #include "namenode/store/records.h"
 
@@ -251,7 +252,7 @@ Outcome<LocatedBlock> NamenodeImpl::UpdateBlockForPipeline(const Caller& caller,
         mu_.AssertHeld();
         ASSIGN_OR_RETURN(Inode* const file, FindOpenByBlock(attempt, block.id, client_name));
         const BlockVersion& last = file->file->blocks.back();
-        if (last.id != block.id || !IsUnderConstruction(last, attempt)) {
+        if (last.id != block.id || !IsUnderConstruction(*file, last, attempt)) {
           if (!attempt.wanted().empty()) return View::NotLoaded();
           return MakeFsError(FsError::kIo,
                              absl::StrCat(BlockName(block), " is not under construction"));
@@ -263,6 +264,8 @@ Outcome<LocatedBlock> NamenodeImpl::UpdateBlockForPipeline(const Caller& caller,
         out.block.stamp = TakeStamp();
         attempt.SawTx(last_txid_);  // not promised before the stamp's reservation is durable
         out.offset = file->file->length - last.length;
+        // A group's writer takes the units from the answer, a block's keeps the pipeline it has.
+        if (file->erasure != nullptr) AddExpected(*file, &out);
         return out;
       });
 }
@@ -281,20 +284,22 @@ Outcome<Nothing> NamenodeImpl::UpdatePipeline(const Caller& caller, absl::string
         if (last.id != old_block.id || last.stamp != old_block.stamp ||
             new_block.id != old_block.id || ToInt(new_block.stamp) <= ToInt(last.stamp) ||
             ToInt(new_block.stamp) >= next_.generation_stamp || new_block.length < last.length ||
-            new_block.length > file->file->block_bytes) {
+            new_block.length > MaxBlockBytes(*file)) {
           return MakeFsError(
               FsError::kIo,
               absl::StrCat("Update ", BlockName(old_block), " to ", BlockName(new_block), " (",
                            new_block.length, " bytes): the file has ", BlockName(last), " (",
                            last.length, " bytes)"));
         }
-        if (!IsUnderConstruction(last, attempt)) {
+        if (!IsUnderConstruction(*file, last, attempt)) {
           if (!attempt.wanted().empty()) return View::NotLoaded();
           return MakeFsError(FsError::kIo,
                              absl::StrCat(BlockName(last), " is not under construction"));
         }
         // The limit may have been lowered since the file was made.
-        const size_t most = std::max<size_t>(options_.max_replication, file->file->replication);
+        const size_t most = file->erasure != nullptr ? UnitCount(*file)
+                                                     : std::max<size_t>(options_.max_replication,
+                                                                        file->file->replication);
         if (storage_uuids.size() > most) {
           return MakeFsError(
               FsError::kIllegalArgument,
@@ -302,6 +307,8 @@ Outcome<Nothing> NamenodeImpl::UpdatePipeline(const Caller& caller, absl::string
         }
         std::vector<uint32_t> targets = NumbersOf(storage_uuids);
         RecordThere(targets);
+        // Of a group each has its unit's place, also those that failed and are no storage's.
+        if (file->erasure != nullptr) targets = UnitTargets(storage_uuids);
         edit::UpdateLastBlock& update = *attempt.NewEdit().mutable_update_last_block();
         update.set_inode(ToInt(file->id));
         FillBlock(new_block, update.mutable_block());
@@ -335,6 +342,7 @@ absl::StatusOr<Inode*> NamenodeImpl::FindOpenByBlock(Attempt& attempt, BlockId b
 // The owner's record is in the tails as long as the block is young; an older one (an append after a
 // long time) is loaded first.
 absl::StatusOr<InodeId> NamenodeImpl::FindOwner(View& view, BlockId block) {
+  block = OwnedId(block);
   const std::string key = keys::BlockOwner(block);
   Wanted& wanted = view.wanted();
   std::optional<std::string> record;

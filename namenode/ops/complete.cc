@@ -20,12 +20,12 @@ Outcome<bool> NamenodeImpl::Complete(const Caller& caller, absl::string_view tex
           }
           RETURN_IF_ERROR(CheckCommit(*file, *last));
         }
+        mu_.AssertHeld();
         for (size_t i = blocks.size() < 2 ? 0 : blocks.size() - 2; i < blocks.size(); ++i) {
-          if (blocks_->Find(blocks[i].id) == nullptr)
-            attempt.wanted().blocks.push_back(blocks[i].id);
+          IsResident(*file, blocks[i], attempt);
         }
         if (!attempt.wanted().empty()) return View::NotLoaded();
-        if (!last && !blocks.empty() && IsUnderConstruction(blocks.back(), attempt)) {
+        if (!last && !blocks.empty() && IsUnderConstruction(*file, blocks.back(), attempt)) {
           // Only after a complete() that named it may a client leave the last block out.
           return MakeFsError(FsError::kIo,
                              absl::StrCat("complete: the last block of ", ForMessage(text),
@@ -34,11 +34,10 @@ Outcome<bool> NamenodeImpl::Complete(const Caller& caller, absl::string_view tex
 
         // Committed first, so that the reports that come from now on are judged by it.
         const bool commit = last && (blocks.back().length != last->length ||
-                                     IsUnderConstruction(blocks.back(), attempt));
-        bool enough = blocks.size() < 2 || blocks_->HasMinimum(blocks[blocks.size() - 2].id);
+                                     IsUnderConstruction(*file, blocks.back(), attempt));
+        bool enough = blocks.size() < 2 || HasMinimum(*file, blocks[blocks.size() - 2]);
         if (enough && !blocks.empty()) {
-          enough = commit ? blocks_->CountMatching(*last) >= blocks_->min_replication()
-                          : blocks_->HasMinimum(blocks.back().id);
+          enough = commit ? WouldHaveMinimum(*file, *last) : HasMinimum(*file, blocks.back());
         }
         if (!enough) {
           if (commit) {
@@ -48,9 +47,8 @@ Outcome<bool> NamenodeImpl::Complete(const Caller& caller, absl::string_view tex
             update.set_committed(true);
             attempt.Commit();
           }
-          const BlockId waited = blocks_->HasMinimum(blocks.back().id)
-                                     ? blocks[blocks.size() - 2].id
-                                     : blocks.back().id;
+          const BlockId waited =
+              HasMinimum(*file, blocks.back()) ? blocks[blocks.size() - 2].id : blocks.back().id;
           if (on_replica) waiters_.Add(waited, on_replica);
           return false;
         }

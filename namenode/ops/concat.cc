@@ -6,6 +6,10 @@ namespace {
 
 constexpr size_t kLoadedTogether = 256;
 
+absl::string_view KindOf(const Inode& file) {
+  return file.erasure == nullptr ? absl::string_view("replicated") : file.erasure->name;
+}
+
 }  // namespace
 
 Outcome<Nothing> NamenodeImpl::Concat(const Caller& caller, absl::string_view target_text,
@@ -68,6 +72,10 @@ Outcome<Nothing> NamenodeImpl::Concat(const Caller& caller, absl::string_view ta
           }
           if (source.file->blocks.empty()) {
             return refuse(absl::StrCat("concat: source file ", name, " is empty"));
+          }
+          if (source.erasure != target.erasure) {
+            return refuse(absl::StrCat("concat: source file ", name, " is ", KindOf(source),
+                                       ", the target ", KindOf(target)));
           }
           if (source.file->replication != target.file->replication) {
             return refuse(absl::StrCat("concat: source file ", name, " has replication ",

@@ -92,6 +92,7 @@ Outcome<FileStatus> NamenodeImpl::Create(const Caller& caller, absl::string_view
       RETURN_IF_ERROR(CheckRoom(parent));
     }
 
+    ASSIGN_OR_RETURN(const erasure::Policy* const erasure, ErasureOfNew(parent, options));
     edit::CreateFile create;
     create.set_parent(ToInt(parent.id));
     if (missing > 1) {
@@ -100,7 +101,8 @@ Outcome<FileStatus> NamenodeImpl::Create(const Caller& caller, absl::string_view
                   create.mutable_missing_parents());
     }
     FillNewInode(at.leaf(), options.mode & 0777, parent, attempt, create.mutable_inode());
-    create.set_replication(options.replication);
+    create.set_replication(erasure == nullptr ? options.replication : 1);
+    create.set_erasure_policy(erasure == nullptr ? 0 : erasure->id);
     create.set_block_bytes(options.block_bytes);
     create.set_lease_holder(std::string(options.client_name));
     create.set_client_machine(std::string(caller.remote_ip));

@@ -2,6 +2,7 @@
 
 #include "namenode/core/healer.h"
 #include "namenode/core/run.h"
+#include "namenode/namespace/units.h"
 
 namespace cairn::namenode {
 
@@ -15,10 +16,8 @@ Outcome<BlockHealth> NamenodeImpl::DescribeBlock(const Caller& caller, BlockId b
     ASSIGN_OR_RETURN(const Inode* const file, view.FindById(owner));
     if (file == nullptr || file->file == nullptr) return not_there;
     RETURN_IF_ERROR(view.Check(*file, kRead));
-    const std::vector<BlockVersion>& blocks = file->file->blocks;
-    const auto version = std::find_if(blocks.begin(), blocks.end(),
-                                      [&](const BlockVersion& b) { return b.id == block; });
-    if (version == blocks.end()) return not_there;
+    const std::optional<BlockVersion> version = FindUnit(*file, block);
+    if (!version) return not_there;
     const BlockMap::Entry* const entry = blocks_->Find(block);
     if (entry == nullptr) {
       view.wanted().blocks.push_back(block);

@@ -1,4 +1,5 @@
 #include "namenode/core/run.h"
+#include "namenode/namespace/units.h"
 
 namespace cairn::namenode {
 
@@ -12,12 +13,13 @@ Outcome<Nothing> NamenodeImpl::Fsync(const Caller& caller, absl::string_view tex
         if (!last_block_length || blocks.empty() || *last_block_length <= blocks.back().length) {
           return Nothing{};
         }
-        if (*last_block_length > file->file->block_bytes) {
+        mu_.AssertHeld();
+        if (*last_block_length > MaxBlockBytes(*file)) {
           return MakeFsError(FsError::kIo,
                              absl::StrCat("fsync: a last block of ", *last_block_length,
                                           " bytes in ", ForMessage(text)));
         }
-        const bool open = IsUnderConstruction(blocks.back(), attempt);
+        const bool open = IsUnderConstruction(*file, blocks.back(), attempt);
         if (!attempt.wanted().empty()) return View::NotLoaded();
         if (!open) return Nothing{};
         edit::UpdateLastBlock& update = *attempt.NewEdit().mutable_update_last_block();

@@ -4,6 +4,7 @@
 #include "namenode/cluster/placement.h"
 #include "namenode/core/healer.h"
 #include "namenode/core/run.h"
+#include "namenode/namespace/units.h"
 
 namespace cairn::namenode {
 namespace {
@@ -18,19 +19,30 @@ bool IsSomeBlockNowhere(const LocatedBlocks& located) {
 
 }  // namespace
 
-LocatedBlock NamenodeImpl::Locate(const BlockVersion& block, uint64_t offset,
+LocatedBlock NamenodeImpl::Locate(const Inode& file, const BlockVersion& block, uint64_t offset,
                                   absl::string_view reader_ip, const ClusterView& cluster,
                                   View& view) {
   LocatedBlock out;
   out.block = block;
   out.offset = offset;
-  if (blocks_->Find(block.id) == nullptr) {
-    view.wanted().blocks.push_back(block.id);
-    return out;
-  }
-  std::vector<uint32_t> storages = blocks_->Locations(block.id, &out.corrupt);
-  healer_->HideLeaving(block.id, cluster, &storages);
-  out.storages = OrderForReader(cluster, storages, reader_ip, RandomBits());
+  out.erasure = file.erasure;
+  if (!IsResident(file, block, view)) return out;
+  uint32_t readable = 0;
+  ForEachUnit(file, block, IsFinal(file, block), [&](uint32_t number, const BlockVersion& unit) {
+    mu_.AssertReaderHeld();
+    bool corrupt = false;
+    std::vector<uint32_t> storages = blocks_->Locations(unit.id, &corrupt);
+    healer_->HideLeaving(unit.id, cluster, &storages);
+    storages = OrderForReader(cluster, storages, reader_ip, RandomBits());
+    readable += !storages.empty() && !corrupt;
+    out.corrupt |= corrupt;
+    out.storages.insert(out.storages.end(), storages.begin(), storages.end());
+    if (file.erasure != nullptr) {
+      out.units.resize(out.storages.size(), static_cast<uint8_t>(number));
+    }
+  });
+  // A group is read without the units that are bad, as long as there are enough others.
+  if (file.erasure != nullptr) out.corrupt &= readable < UnitsNeeded(file, block);
   return out;
 }
 
@@ -40,6 +52,7 @@ LocatedBlocks NamenodeImpl::LocateAll(const Inode& file, uint64_t offset, uint64
   const std::shared_ptr<const ClusterView> cluster = cluster_.View();
   LocatedBlocks out;
   out.under_construction = file.is_open();
+  out.erasure = file.erasure;
   out.file_length = data.length;
   const uint64_t end = length > UINT64_MAX - offset ? UINT64_MAX : offset + length;
   uint64_t at = 0;
@@ -48,11 +61,11 @@ LocatedBlocks NamenodeImpl::LocateAll(const Inode& file, uint64_t offset, uint64
     out.contents = ReplicaDigest::Mix(out.contents ^ ToInt(block.id));
     out.contents = ReplicaDigest::Mix(out.contents ^ ToInt(block.stamp));
     const bool last = i + 1 == data.blocks.size();
-    const bool open = last && file.is_open() && !IsCommitted(block, view);
+    const bool open = last && file.is_open() && IsUnderConstruction(file, block, view);
     if (open) out.file_length -= block.length;
     const bool overlaps = at < end && at + block.length > offset && !open;
     if (overlaps || last) {
-      LocatedBlock located = Locate(block, at, reader_ip, *cluster, view);
+      LocatedBlock located = Locate(file, block, at, reader_ip, *cluster, view);
       if (last) {
         out.last = located;
         out.last_complete = !open;
@@ -62,16 +75,6 @@ LocatedBlocks NamenodeImpl::LocateAll(const Inode& file, uint64_t offset, uint64
     at += block.length;
   }
   return out;
-}
-
-// Its final length is known: nothing is added to it any more.
-bool NamenodeImpl::IsCommitted(const BlockVersion& block, View& view) {
-  const BlockMap::Entry* const entry = blocks_->Find(block.id);
-  if (entry == nullptr) {
-    view.wanted().blocks.push_back(block.id);
-    return false;
-  }
-  return entry->state() != BlockMap::State::kUnderConstruction;
 }
 
 Outcome<LocatedBlocks> NamenodeImpl::GetBlockLocations(const Caller& caller, absl::string_view text,

@@ -100,17 +100,15 @@ absl::StatusOr<bool> NamenodeImpl::CloseAbandoned(Attempt& attempt, Inode& file)
     return true;
   }
   const BlockVersion& last = data.blocks.back();
-  const BlockMap::Entry* const entry = blocks_->Find(last.id);
-  if (entry == nullptr) {
-    attempt.wanted().blocks.push_back(last.id);
-    return View::NotLoaded();
-  }
-  if (entry->state() != BlockMap::State::kUnderConstruction) {
-    if (!blocks_->HasMinimum(last.id)) return false;
+  mu_.AssertHeld();
+  if (!IsResident(file, last, attempt)) return View::NotLoaded();
+  if (!IsUnderConstruction(file, last, attempt)) {
+    if (!HasMinimum(file, last)) return false;
     attempt.NewEdit().mutable_close_file()->set_inode(ToInt(file.id));
     attempt.CommitAside();
     return true;
   }
+  if (file.erasure != nullptr) return false;  // units cannot be brought to one group yet
   return StartBlockRecovery(attempt, file);
 }
 

@@ -36,6 +36,10 @@ absl::Status CheckSource(const Inode& source, const Inode& target, absl::string_
   const absl::string_view name = ForMessage(text);
   if (source.is_open()) return Refuse(absl::StrCat("source ", name, " is open"));
   if (source.id == target.id) return Refuse(absl::StrCat("source ", name, " is the target"));
+  if (source.erasure != target.erasure) {
+    return Refuse(
+        absl::StrCat("source ", name, " is of another erasure coding policy than the target"));
+  }
   if (source.file->block_bytes > target.file->block_bytes) {
     return Refuse(absl::StrCat("source ", name, " has preferred block size ",
                                source.file->block_bytes, ", greater than the target's ",

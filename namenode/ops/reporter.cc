@@ -7,6 +7,7 @@
 #include "common/logging.h"
 #include "common/status_macros.h"
 #include "namenode/core/healer.h"
+#include "namenode/namespace/units.h"
 #include "namenode/store/keys.h"
 #include "namenode/store/records.h"
 
@@ -19,6 +20,14 @@ constexpr size_t kSlice = 64;
 constexpr size_t kScanPage = 4096;
 // Rounds of reading for one slice before the datanode is told to send its report again.
 constexpr int kMaxRounds = 100;
+
+// The file has the group, whose length is final, and `unit` is none of its units.
+bool HasGroup(const Inode& file, BlockId unit) {
+  const std::vector<BlockVersion>& blocks = file.file->blocks;
+  return IsGrouped(unit) && std::any_of(blocks.begin(), blocks.end(), [&](const BlockVersion& b) {
+           return b.id == GroupOf(unit) && IsFinal(file, b);
+         });
+}
 
 }  // namespace
 
@@ -119,7 +128,7 @@ bool NamenodeImpl::Reporter::Newest(const std::string& key, const Loaded& loaded
 
 std::optional<InodeId> NamenodeImpl::Reporter::OwnerIn(BlockId block, const Record& owner) const {
   if (!owner) return std::nullopt;
-  const auto parsed = ParseBlockOwner(keys::BlockOwner(block), *owner);
+  const auto parsed = ParseBlockOwner(keys::BlockOwner(OwnedId(block)), *owner);
   if (parsed.ok()) return InodeId{parsed->inode()};
   LOG_ERROR("{}", parsed.status().ToString());
   return kNoInode;  // somebody's, nobody knows whose: nothing is deleted
@@ -156,7 +165,7 @@ bool NamenodeImpl::Reporter::Examine(Item& item, Needs& needs) const {
   if (item.replica.state == ReplicaState::kDeleted || IsUnchanged(item.replica, record)) {
     return true;
   }
-  const std::string key = keys::BlockOwner(block);
+  const std::string key = keys::BlockOwner(OwnedId(block));
   Record owner_record;
   if (!Newest(key, item.owner, &owner_record)) {
     needs.records.emplace_back(key, &item.owner);
@@ -207,21 +216,20 @@ void NamenodeImpl::Reporter::Judge(const Item& item) {
   if (IsUnchanged(reported, record)) return;
 
   Record owner_record;
-  Newest(keys::BlockOwner(block), item.owner, &owner_record);
+  Newest(keys::BlockOwner(OwnedId(block)), item.owner, &owner_record);
   const std::optional<InodeId> owner = OwnerIn(block, owner_record);
   if (!owner) {
     DeleteUnknown(reported);
     return;
   }
   const Inode* const file = *owner == item.gone ? nullptr : namenode_.tree_->FindById(*owner);
-  const BlockVersion* version = nullptr;
-  if (file != nullptr && file->file != nullptr) {
-    const std::vector<BlockVersion>& of_file = file->file->blocks;
-    const auto found = std::find_if(of_file.rbegin(), of_file.rend(),
-                                    [&](const BlockVersion& b) { return b.id == block; });
-    if (found != of_file.rend()) version = &*found;
+  std::optional<BlockVersion> version;
+  if (file != nullptr && file->file != nullptr) version = FindUnit(*file, block);
+  if (!version && file != nullptr && file->file != nullptr && HasGroup(*file, block)) {
+    DeleteUnknown(reported);  // a writer made it that wrote nothing to it
+    return;
   }
-  if (version == nullptr) {
+  if (!version) {
     LOG_EVERY_SECONDS(kError, 1,
                       "blk_{} on storage {}: its owner, inode {}, does not have it; left alone",
                       ToInt(block), storage_, ToInt(*owner));
@@ -238,7 +246,7 @@ void NamenodeImpl::Reporter::Act(const Inode& file, const ReportedReplica& repor
   if (changes_ && (early || result.added)) namenode_.cluster_.Unschedule(storage_);
   if (result.added) namenode_.invalidations_.Settle(storage_, block);
   if (early || result.reached_minimum) {
-    for (auto& wake : namenode_.waiters_.Take(block)) wake_.push_back(std::move(wake));
+    for (auto& wake : namenode_.waiters_.Take(OwnedId(block))) wake_.push_back(std::move(wake));
   }
   // Not cut yet, and after a restart nothing else tells where the replicas are.
   if (result.meaning == ReplicaMeaning::kStaleStamp) {
@@ -280,15 +288,15 @@ void NamenodeImpl::Reporter::Act(const Inode& file, const ReportedReplica& repor
 }
 
 void NamenodeImpl::Reporter::DeleteUnknown(const ReportedReplica& reported) {
-  if (ToInt(reported.block.id) >= namenode_.next_.block_id) {
+  const uint64_t counter = CounterOf(reported.block.id);
+  if (counter >= namenode_.next_.block_id) {
     // From the future: this namespace is older than the datanode, say restored from a copy.
     LOG_EVERY_SECONDS(kError, 1, "{} on storage {} has an id that was never given out; left alone",
                       BlockName(reported.block), storage_);
     return;
   }
   const store::Namespace& identity = namenode_.tree_->identity();
-  if (ToInt(reported.block.id) >= identity.left_alone_from() &&
-      ToInt(reported.block.id) < identity.left_alone_to()) {
+  if (counter >= identity.left_alone_from() && counter < identity.left_alone_to()) {
     LOG_EVERY_SECONDS(kWarn, 10,
                       "{} on storage {} is of a file that a restore has dropped; left alone until "
                       "cairn namenode -finalize",

@@ -92,7 +92,10 @@ Outcome<bool> NamenodeImpl::SetReplication(const Caller& caller, absl::string_vi
         }
         ASSIGN_OR_RETURN(const Resolved at,
                          attempt.Resolve(*path, View::IfBlocked::kAccessControl));
-        if (!at.exists() || at.target()->is_directory()) return false;
+        // As in HDFS; the units of an erasure-coded file are there once.
+        if (!at.exists() || at.target()->file == nullptr || at.target()->erasure != nullptr) {
+          return false;
+        }
         RETURN_IF_ERROR(attempt.Check(*at.target(), kWrite));
         if (at.target()->file->replication == replication) return true;
         auto& change = *attempt.NewEdit().mutable_set_replication();

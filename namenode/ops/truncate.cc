@@ -29,6 +29,11 @@ Outcome<bool> NamenodeImpl::Truncate(const Caller& caller, absl::string_view tex
         }
         const BlockVersion cut = data.blocks[index];
         const bool inside = start != new_length;
+        if (inside && file.erasure != nullptr) {
+          return MakeFsError(FsError::kUnsupported,
+                             absl::StrCat("Cannot truncate ", ForMessage(text), " to ", new_length,
+                                          " bytes, inside a block group"));
+        }
         if (inside && blocks_->Find(cut.id) == nullptr) {
           attempt.wanted().blocks.push_back(cut.id);
           return View::NotLoaded();

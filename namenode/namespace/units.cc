@@ -1,0 +1,40 @@
+#include "namenode/namespace/units.h"
+
+#include <algorithm>
+
+#include "erasure/layout.h"
+
+namespace cairn::namenode {
+
+BlockVersion UnitVersion(const Inode& file, const BlockVersion& block, uint32_t unit) {
+  if (file.erasure == nullptr) return block;
+  const erasure::Layout layout(file.erasure->schema, file.erasure->cell_bytes);
+  return {UnitOf(block.id, unit), block.stamp, layout.UnitBytes(block.length, unit)};
+}
+
+uint32_t UnitsNeeded(const Inode& file, const BlockVersion& block) {
+  if (file.erasure == nullptr) return 1;
+  const uint64_t cell = file.erasure->cell_bytes;
+  const uint64_t cells = block.length / cell + (block.length % cell != 0);
+  return static_cast<uint32_t>(std::min<uint64_t>(cells, file.erasure->schema.data_units));
+}
+
+bool IsFinal(const Inode& file, const BlockVersion& block) {
+  return !file.is_open() || file.file->last_committed || file.file->blocks.back().id != block.id;
+}
+
+std::optional<BlockVersion> FindUnit(const Inode& file, BlockId id) {
+  const BlockId owned = OwnedId(id);
+  const std::vector<BlockVersion>& blocks = file.file->blocks;
+  const auto found = std::find_if(blocks.rbegin(), blocks.rend(),
+                                  [owned](const BlockVersion& block) { return block.id == owned; });
+  if (found == blocks.rend()) return std::nullopt;
+  if (!IsGrouped(id)) return *found;
+  const uint32_t unit = UnitNumber(id);
+  if (unit >= UnitCount(file)) return std::nullopt;
+  const BlockVersion version = UnitVersion(file, *found, unit);
+  if (!Exists(version, IsFinal(file, *found))) return std::nullopt;
+  return version;
+}
+
+}  // namespace cairn::namenode
