@@ -41,6 +41,8 @@ constexpr uint32_t UnitNumber(BlockId unit) {
   return static_cast<uint32_t>(ToInt(unit) & ((uint64_t{1} << kUnitBits) - 1));
 }
 constexpr BlockId UnitOf(BlockId group, uint32_t unit) { return BlockId{ToInt(group) | unit}; }
+// As HDFS prints a block's id, and names its files: a group's is negative.
+constexpr int64_t ToSigned(BlockId block) { return static_cast<int64_t>(ToInt(block)); }
 // The counter's value when the block, or its group, was given its id.
 constexpr uint64_t CounterOf(BlockId block) {
   return IsGrouped(block) ? (ToInt(block) & ~kGroupBit) >> kUnitBits : ToInt(block);

@@ -147,7 +147,7 @@ class ReplicaStoreTest : public ::testing::Test {
     for (const Volume* const volume : store_->volumes()) {
       const std::vector<std::string> names = fs_.List(volume->RbwDirectory()).value();
       for (const std::string& name : names) {
-        if (absl::StartsWith(name, absl::StrCat("blk_", ToInt(kBlock)))) files.push_back(name);
+        if (absl::StartsWith(name, absl::StrCat("blk_", ToSigned(kBlock)))) files.push_back(name);
       }
     }
     return files;

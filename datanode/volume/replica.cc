@@ -21,10 +21,10 @@ absl::string_view StateName(ReplicaState state) {
   return "unknown";
 }
 
-std::string NameOf(BlockId block) { return absl::StrCat("block ", ToInt(block)); }
+std::string NameOf(BlockId block) { return absl::StrCat("block ", ToSigned(block)); }
 
 std::string NameOf(const ReplicaInfo& replica) {
-  return absl::StrCat("replica of block ", ToInt(replica.block), " stamp ", ToInt(replica.stamp),
+  return absl::StrCat("replica of block ", ToSigned(replica.block), " stamp ", ToInt(replica.stamp),
                       " (", StateName(replica.state), ", ", replica.length, " bytes)");
 }
 

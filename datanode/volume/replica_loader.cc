@@ -19,19 +19,22 @@
 namespace cairn::datanode {
 namespace {
 
+std::optional<BlockId> ParseId(absl::string_view digits) {
+  int64_t id = 0;
+  if (!absl::SimpleAtoi(digits, &id)) return std::nullopt;
+  return BlockId{static_cast<uint64_t>(id)};
+}
+
 std::optional<BlockId> ParseTailName(absl::string_view name) {
-  uint64_t id = 0;
-  if (!absl::ConsumePrefix(&name, "blk_") || !absl::ConsumeSuffix(&name, ".tail") ||
-      !absl::SimpleAtoi(name, &id)) {
+  if (!absl::ConsumePrefix(&name, "blk_") || !absl::ConsumeSuffix(&name, ".tail")) {
     return std::nullopt;
   }
-  return BlockId{id};
+  return ParseId(name);
 }
 
 std::optional<BlockId> ParseDataName(absl::string_view name) {
-  uint64_t id = 0;
-  if (!absl::ConsumePrefix(&name, "blk_") || !absl::SimpleAtoi(name, &id)) return std::nullopt;
-  return BlockId{id};
+  if (!absl::ConsumePrefix(&name, "blk_")) return std::nullopt;
+  return ParseId(name);
 }
 
 struct MetaName {
@@ -44,13 +47,11 @@ std::optional<MetaName> ParseMetaName(absl::string_view name) {
     return std::nullopt;
   }
   const size_t underscore = name.find('_');
-  uint64_t id = 0;
+  if (underscore == absl::string_view::npos) return std::nullopt;
+  const std::optional<BlockId> id = ParseId(name.substr(0, underscore));
   uint64_t stamp = 0;
-  if (underscore == absl::string_view::npos || !absl::SimpleAtoi(name.substr(0, underscore), &id) ||
-      !absl::SimpleAtoi(name.substr(underscore + 1), &stamp)) {
-    return std::nullopt;
-  }
-  return MetaName{BlockId{id}, GenerationStamp{stamp}};
+  if (!id || !absl::SimpleAtoi(name.substr(underscore + 1), &stamp)) return std::nullopt;
+  return MetaName{*id, GenerationStamp{stamp}};
 }
 
 // A replica moves between rbw/ and finalized/ by two renames, meta first. Where data lie without

@@ -75,7 +75,7 @@ absl::Status ReplicaStore::Move(const ReplicaInfo& replica, int to_volume,
   if (to.Available() < replica.length) return absl::ResourceExhaustedError("no room for a move");
   const uint64_t chunk = reader.checksum.bytes_per_checksum();
   const uint64_t step = std::max<uint64_t>(kCopyBytes / chunk, 1) * chunk;
-  const std::string name = absl::StrCat(to.TmpDirectory(), "/blk_", ToInt(replica.block));
+  const std::string name = absl::StrCat(to.TmpDirectory(), "/blk_", ToSigned(replica.block));
   const std::string data_path = name + ".moving";
   const std::string meta_path = name + ".moving.meta";
   absl::Cleanup remove_copy = [&] {

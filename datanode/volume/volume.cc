@@ -92,11 +92,11 @@ absl::StatusOr<VolumeIdentity> ParseIdentity(absl::string_view text) {
   return identity;
 }
 
-std::string DataFileName(BlockId block) { return absl::StrCat("blk_", ToInt(block)); }
+std::string DataFileName(BlockId block) { return absl::StrCat("blk_", ToSigned(block)); }
 std::string MetaFileName(BlockId block, GenerationStamp stamp) {
-  return absl::StrCat("blk_", ToInt(block), "_", ToInt(stamp), ".meta");
+  return absl::StrCat("blk_", ToSigned(block), "_", ToInt(stamp), ".meta");
 }
-std::string TailFileName(BlockId block) { return absl::StrCat("blk_", ToInt(block), ".tail"); }
+std::string TailFileName(BlockId block) { return absl::StrCat("blk_", ToSigned(block), ".tail"); }
 
 std::string NewUuid() {
   std::random_device device;

@@ -148,7 +148,8 @@ void NamenodeImpl::Healer::Balancer::CopiesFailed(absl::string_view datanode_uui
         });
     for (const PendingCopies::Copy& copy : copies) {
       LOG_EVERY_SECONDS(kWarn, 10, "balancer: blk_{}: a copy from {} to {} failed: {}",
-                        ToInt(told.block), copy.source_address, copy.target_address, told.reason);
+                        ToSigned(told.block), copy.source_address, copy.target_address,
+                        told.reason);
       namenode_.cluster_.Unschedule(copy.target);
       const auto found = moves_.find(told.block);
       if (found == moves_.end() || found->second.copied) continue;
@@ -238,7 +239,7 @@ void NamenodeImpl::Healer::Balancer::EndCopies(const ClusterView& view, absl::Du
       if (is_late(copy)) {
         LOG_EVERY_SECONDS(kWarn, 10,
                           "balancer: blk_{}: a copy from {} to {} did not arrive in time",
-                          ToInt(block), copy.source_address, copy.target_address);
+                          ToSigned(block), copy.source_address, copy.target_address);
       }
       namenode_.cluster_.Unschedule(copy.target);
     }
@@ -384,7 +385,7 @@ bool NamenodeImpl::Healer::Balancer::MoveSome(const ClusterView& view, absl::Dur
     const auto& [block, storage] = source->candidates[i];
     const absl::StatusOr<InodeId> owner = healer_.LoadOwner(block);
     if (!owner.ok()) {
-      LOG_EVERY_SECONDS(kError, 1, "balancer: blk_{} cannot be looked up: {}", ToInt(block),
+      LOG_EVERY_SECONDS(kError, 1, "balancer: blk_{} cannot be looked up: {}", ToSigned(block),
                         owner.status().ToString());
     }
     loaded.push_back({block, storage, owner.value_or(kNoInode)});

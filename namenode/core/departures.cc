@@ -345,7 +345,7 @@ void NamenodeImpl::Healer::Departures::Judge(const ClusterView& view, const Leav
       if (owner.ok()) {
         if (*owner != kNoInode) loaded.emplace_back(block, *owner);
       } else {
-        LOG_EVERY_SECONDS(kError, 1, "blk_{} cannot be judged: {}", ToInt(block),
+        LOG_EVERY_SECONDS(kError, 1, "blk_{} cannot be judged: {}", ToSigned(block),
                           owner.status().ToString());
         unsafe->push_back({block, 0, false});
       }
@@ -406,7 +406,7 @@ std::string NamenodeImpl::Healer::Departures::WhatBlocks(const DatanodeInfo& nod
     BlockHealth health;
     healer_.Describe(facts, &health);
     if (!health.queued || health.queued->blocked_by.empty() || !health.copies.empty()) continue;
-    return absl::StrCat(dead, "blk_", ToInt(facts.block.id), ": ", health.queued->blocked_by);
+    return absl::StrCat(dead, "blk_", ToSigned(facts.block.id), ": ", health.queued->blocked_by);
   }
   return dead.empty() || leaving.unsafe.empty() ? "" : dead + "its blocks are copied from others";
 }

@@ -167,7 +167,7 @@ void NamenodeImpl::Healer::CopiesFailed(absl::string_view datanode_uuid, uint64_
     if (copies.empty()) continue;  // arrived all the same, given up before, or the block is gone
     const std::string what = absl::StrCat("a copy from ", copies[0].source_address, " to ",
                                           copies[0].target_address, " failed: ", told.reason);
-    LOG_EVERY_SECONDS(kWarn, 1, "blk_{}: {}", ToInt(told.block), what);
+    LOG_EVERY_SECONDS(kWarn, 1, "blk_{}: {}", ToSigned(told.block), what);
     queue_.Failed(told.block, namenode_.clock_.Monotonic(), what);
     for (const PendingCopies::Copy& copy : copies) namenode_.cluster_.Unschedule(copy.target);
   }
@@ -453,7 +453,7 @@ void NamenodeImpl::Healer::EndCopies(const Round& round) {
     for (const auto& [block, copy] : ended) {
       if (is_late(copy)) {
         LOG_EVERY_SECONDS(kWarn, 1, "blk_{}: a copy from {} to {} did not arrive in time",
-                          ToInt(block), copy.source_address, copy.target_address);
+                          ToSigned(block), copy.source_address, copy.target_address);
       }
       namenode_.cluster_.Unschedule(copy.target);
     }

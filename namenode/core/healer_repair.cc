@@ -97,7 +97,7 @@ std::vector<BlockId> NamenodeImpl::Healer::JudgeSlice(const Round& round,
       loaded.emplace_back(block, *owner);
       continue;
     }
-    LOG_EVERY_SECONDS(kError, 1, "blk_{} cannot be judged: {}", ToInt(block),
+    LOG_EVERY_SECONDS(kError, 1, "blk_{} cannot be judged: {}", ToSigned(block),
                       owner.status().ToString());
     unreadable.push_back(block);
   }

@@ -146,6 +146,9 @@ absl::StatusOr<NamenodeOptions> ReadOptions(const Config& config, UserGroups& gr
   ASSIGN_OR_RETURN(options.max_directory_items,
                    config.GetInt("dfs.namenode.fs-limits.max-directory-items"));
   ASSIGN_OR_RETURN(options.listing_limit, config.GetInt("dfs.ls.limit"));
+  ASSIGN_OR_RETURN(options.erasure_coding, config.GetBool("cairn.namenode.erasure.coding"));
+  ASSIGN_OR_RETURN(options.default_erasure_policy,
+                   config.GetString("dfs.namenode.ec.system.default.policy"));
   ASSIGN_OR_RETURN(options.access_time_precision,
                    config.GetDuration("dfs.namenode.accesstime.precision"));
   ASSIGN_OR_RETURN(options.identities.permissions, config.GetBool("dfs.permissions.enabled"));

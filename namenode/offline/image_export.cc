@@ -75,7 +75,7 @@ std::string ToCsvLine(absl::string_view path, const store::Inode& inode) {
   if (inode.directory()) return absl::StrCat(common, ",,,,,");
   std::string blocks;
   for (const store::Block& block : inode.blocks()) {
-    absl::StrAppend(&blocks, blocks.empty() ? "" : " ", "blk_", block.id(), "_",
+    absl::StrAppend(&blocks, blocks.empty() ? "" : " ", "blk_", ToSigned(BlockId{block.id()}), "_",
                     block.generation_stamp(), ":", block.length());
   }
   return absl::StrCat(common, TimeTextOf(inode.atime_ms()), ",", LengthOf(inode), ",",

@@ -24,7 +24,7 @@ constexpr absl::Duration kTakeLimit = absl::Seconds(1);
 }  // namespace
 
 std::string NamenodeImpl::BlockName(const BlockVersion& block) {
-  return absl::StrCat("blk_", ToInt(block.id), "_", ToInt(block.stamp));
+  return absl::StrCat("blk_", ToSigned(block.id), "_", ToInt(block.stamp));
 }
 
 void NamenodeImpl::FillBlock(const BlockVersion& block, edit::Block* out) {
@@ -325,16 +325,16 @@ absl::StatusOr<Inode*> NamenodeImpl::FindOpenByBlock(Attempt& attempt, BlockId b
   mu_.AssertHeld();
   ASSIGN_OR_RETURN(const InodeId owner, FindOwner(attempt, block));
   if (owner == kNoInode) {
-    return MakeFsError(FsError::kIo, absl::StrCat("blk_", ToInt(block), " does not exist"));
+    return MakeFsError(FsError::kIo, absl::StrCat("blk_", ToSigned(block), " does not exist"));
   }
   ASSIGN_OR_RETURN(Inode* const file, attempt.FindById(owner));
   if (file == nullptr) {
     return MakeFsError(FsError::kFileNotFound,
-                       absl::StrCat("the file of blk_", ToInt(block), " is deleted"));
+                       absl::StrCat("the file of blk_", ToSigned(block), " is deleted"));
   }
   RETURN_IF_ERROR(CheckLease(*file, client_name, PathOf(*file)));
   if (file->file->blocks.empty()) {
-    return MakeFsError(FsError::kIo, absl::StrCat("blk_", ToInt(block), " is abandoned"));
+    return MakeFsError(FsError::kIo, absl::StrCat("blk_", ToSigned(block), " is abandoned"));
   }
   return file;
 }

@@ -10,7 +10,7 @@ Outcome<BlockHealth> NamenodeImpl::DescribeBlock(const Caller& caller, BlockId b
   return Read<BlockHealth>(caller, [&](View& view) -> absl::StatusOr<BlockHealth> {
     mu_.AssertReaderHeld();
     const absl::Status not_there =
-        MakeFsError(FsError::kFileNotFound, absl::StrCat("no file has blk_", ToInt(block)));
+        MakeFsError(FsError::kFileNotFound, absl::StrCat("no file has blk_", ToSigned(block)));
     ASSIGN_OR_RETURN(const InodeId owner, FindOwner(view, block));
     if (owner == kNoInode) return not_there;
     ASSIGN_OR_RETURN(const Inode* const file, view.FindById(owner));

@@ -232,7 +232,7 @@ void NamenodeImpl::Reporter::Judge(const Item& item) {
   if (!version) {
     LOG_EVERY_SECONDS(kError, 1,
                       "blk_{} on storage {}: its owner, inode {}, does not have it; left alone",
-                      ToInt(block), storage_, ToInt(*owner));
+                      ToSigned(block), storage_, ToInt(*owner));
     return;
   }
   MakeResident(block, record);

@@ -46,6 +46,9 @@ struct Auditor {
         CHECK(keys::ParseTrailingId(key, &id));
         detached.insert(id);
         Add({0, "", Parse<store::Inode>(key, value)});
+      } else if (key[0] == keys::kErasurePolicy) {
+        const auto record = Parse<store::ErasurePolicy>(key, value);
+        CHECK_OK(policies.Put(*DecodePolicy(record), *DecodePolicyState(record.state())));
       } else if (key[0] == keys::kOpenFile) {
         CHECK(keys::ParseTrailingId(key, &id));
         open.insert(id);
@@ -104,7 +107,11 @@ struct Auditor {
       for (const store::Block& block : entry.inode.blocks()) {
         sums.set_length(sums.length() + block.length());
       }
-      sums.set_space(sums.length() * entry.inode.replication());
+      Inode file;
+      NameTable names;
+      const absl::Status decoded = DecodeInode(entry.inode, names, policies, &file);
+      if (!decoded.ok()) Problem(std::string(decoded.message()));
+      sums.set_space(decoded.ok() ? file.Space() : 0);
       return sums;
     }
     sums.set_directories(1);
@@ -152,8 +159,9 @@ struct Auditor {
 Dump DumpRecords(const Store& store) {
   constexpr size_t kPage = 1000;
   Dump dump;
-  for (const char kind : {keys::kNamespace, keys::kEntry, keys::kLocation, keys::kSums,
-                          keys::kDetached, keys::kBlockOwner, keys::kStorage, keys::kOpenFile}) {
+  for (const char kind :
+       {keys::kNamespace, keys::kEntry, keys::kLocation, keys::kSums, keys::kDetached,
+        keys::kBlockOwner, keys::kStorage, keys::kOpenFile, keys::kErasurePolicy}) {
     std::string after;
     for (bool more = true; more;) {
       const auto range = store.Scan(std::string(1, kind), after, kPage);

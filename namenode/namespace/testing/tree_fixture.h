@@ -55,8 +55,8 @@ class RecordingListener final : public TreeListener {
 
  private:
   void Say(absl::string_view what, uint64_t file, const BlockVersion& block) {
-    said.push_back(absl::StrCat(what, " ", file, " blk_", ToInt(block.id), "_", ToInt(block.stamp),
-                                " ", block.length));
+    said.push_back(absl::StrCat(what, " ", file, " blk_", ToSigned(block.id), "_",
+                                ToInt(block.stamp), " ", block.length));
   }
 };
 

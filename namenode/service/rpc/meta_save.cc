@@ -58,7 +58,7 @@ std::string NameOfNode(const DatanodeInfo& node) {
 }
 
 std::string BlockName(const BlockVersion& block) {
-  return absl::StrCat("blk_", ToInt(block.id), "_", ToInt(block.stamp));
+  return absl::StrCat("blk_", ToSigned(block.id), "_", ToInt(block.stamp));
 }
 
 const char* NoteOf(Standing standing) {

@@ -1,0 +1,309 @@
+// Files of block groups: written, located, completed, deleted.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+#include <string>
+
+#include "erasure/layout.h"
+#include "namenode/core/testing/test_namenode.h"
+#include "namenode/namespace/units.h"
+
+namespace cairn::namenode {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+
+constexpr uint64_t kCell = 1 << 20;
+
+TestNamenode::Options SixNodes() {
+  TestNamenode::Options options;
+  options.namenode.erasure_coding = true;
+  options.datanodes = 6;
+  return options;
+}
+
+class ErasureFilesTest : public ::testing::Test {
+ protected:
+  ErasureFilesTest() {
+    EXPECT_OK(nn_->ChangeErasurePolicy(kSuper, "RS-3-2-1024k", ErasurePolicyState::kEnabled).value);
+    nn_.Mkdir("/cold");
+    EXPECT_OK(nn_->SetErasurePolicy(kSuper, "/cold", "RS-3-2-1024k").value);
+    nn_.Create("/cold/f");
+  }
+
+  Outcome<LocatedBlock> AddBlock(std::optional<BlockVersion> previous = {}) {
+    AddBlockRequest request;
+    request.path = "/cold/f";
+    request.client_name = "client";
+    request.previous = previous;
+    return nn_->AddBlock(kSuper, request);
+  }
+  Outcome<bool> Complete(const BlockVersion& last) {
+    return nn_->Complete(kSuper, "/cold/f", kNoInode, "client", last, nullptr);
+  }
+  static BlockVersion WithLength(BlockVersion block, uint64_t length) {
+    block.length = length;
+    return block;
+  }
+  // Datanode `node` has the unit, finalized, as long as a group of `bytes` has it.
+  void ReportUnit(const BlockVersion& group, uint64_t bytes, uint32_t unit, int node) {
+    const erasure::Layout layout(erasure::FindSystemPolicy("RS-3-2-1024k")->schema, kCell);
+    EXPECT_OK(nn_.Report(node, {UnitOf(group.id, unit), group.stamp, layout.UnitBytes(bytes, unit)},
+                         ReplicaState::kFinalized));
+  }
+  // Each unit that holds bytes is on the datanode where it was to be written.
+  void ReportUnits(const LocatedBlock& located, uint64_t bytes, std::set<uint32_t> lost = {}) {
+    const erasure::Layout layout(erasure::FindSystemPolicy("RS-3-2-1024k")->schema, kCell);
+    for (size_t i = 0; i < located.units.size(); ++i) {
+      if (lost.contains(located.units[i]) || layout.UnitBytes(bytes, located.units[i]) == 0) {
+        continue;
+      }
+      ReportUnit(located.block, bytes, located.units[i], static_cast<int>(located.storages[i]));
+    }
+  }
+  LocatedBlocks Locate() {
+    auto located = nn_->GetBlockLocations(kSuper, "/cold/f", 0, UINT64_MAX);
+    EXPECT_OK(located.value);
+    return *std::move(located.value);
+  }
+
+  TestNamenode nn_{SixNodes()};
+};
+
+TEST_F(ErasureFilesTest, ABlockIsAGroupWithADatanodeForEachUnit) {
+  const auto added = AddBlock();
+  ASSERT_OK(added.value);
+  EXPECT_TRUE(IsGrouped(added.value->block.id));
+  EXPECT_EQ(UnitNumber(added.value->block.id), 0u);
+  EXPECT_EQ(added.value->erasure->name, "RS-3-2-1024k");
+  EXPECT_THAT(added.value->units, ElementsAre(0, 1, 2, 3, 4));
+  EXPECT_EQ(std::set<uint32_t>(added.value->storages.begin(), added.value->storages.end()).size(),
+            5u);
+  const auto again = AddBlock();
+  EXPECT_EQ(again.value->block.id, added.value->block.id);
+  EXPECT_EQ(again.value->storages, added.value->storages);
+}
+
+TEST_F(ErasureFilesTest, AFileIsCompleteWhenItsBytesAreAllThere) {
+  const LocatedBlock group = *AddBlock().value;
+  const uint64_t bytes = 2 * kCell + 5;  // three data units
+  EXPECT_THAT(Complete(WithLength(group.block, bytes)).value, IsOkAndHolds(false));
+  ReportUnits(group, bytes, /*lost=*/{0, 1, 4});
+  EXPECT_THAT(Complete(WithLength(group.block, bytes)).value, IsOkAndHolds(false));
+  ReportUnit(group.block, bytes, 4, static_cast<int>(group.storages[4]));
+  EXPECT_THAT(Complete(WithLength(group.block, bytes)).value, IsOkAndHolds(true));
+  EXPECT_EQ(nn_.Stat("/cold/f")->length, bytes);
+  const LocatedBlocks located = Locate();
+  ASSERT_THAT(located.blocks, SizeIs(1));
+  EXPECT_THAT(located.blocks[0].units, ElementsAre(2, 3, 4));
+  EXPECT_EQ(located.blocks[0].block.length, bytes);
+  EXPECT_FALSE(located.blocks[0].corrupt);
+  nn_.ExpectConsistent();
+}
+
+TEST_F(ErasureFilesTest, AShortGroupNeedsAsManyUnitsAsHoldBytes) {
+  const LocatedBlock group = *AddBlock().value;
+  ReportUnit(group.block, 7, 3, static_cast<int>(group.storages[3]));  // parity of one cell
+  EXPECT_THAT(Complete(WithLength(group.block, 7)).value, IsOkAndHolds(true));
+}
+
+TEST_F(ErasureFilesTest, SpaceIsThatOfTheUnits) {
+  const LocatedBlock first = *AddBlock().value;
+  ReportUnits(first, 3 * kBlockBytes);
+  const auto second = AddBlock(WithLength(first.block, 3 * kBlockBytes));
+  ASSERT_OK(second.value);
+  EXPECT_EQ(second.value->offset, 3 * kBlockBytes);
+  ReportUnits(*second.value, 10);
+  ASSERT_THAT(Complete(WithLength(second.value->block, 10)).value, IsOkAndHolds(true));
+  const auto summary = nn_->GetContentSummary(kSuper, "/cold");
+  EXPECT_EQ(summary.value->length, 3 * kBlockBytes + 10);
+  EXPECT_EQ(summary.value->space, 5 * kBlockBytes + 30);
+  nn_.ExpectConsistent();
+  nn_.Flush();
+  nn_.Restart();
+  EXPECT_EQ(nn_->GetContentSummary(kSuper, "/cold").value->space, 5 * kBlockBytes + 30);
+  nn_.ExpectConsistent();
+}
+
+TEST_F(ErasureFilesTest, AGroupHoldsABlockInEachDataUnitAndNoMore) {
+  const LocatedBlock group = *AddBlock().value;
+  EXPECT_THAT(Complete(WithLength(group.block, 3 * kBlockBytes + 1)).value,
+              IsFsError(FsError::kIo));
+}
+
+TEST_F(ErasureFilesTest, AfterARestartUnitsAreKnownWithoutAnyReport) {
+  const LocatedBlock group = *AddBlock().value;
+  ReportUnits(group, 5 * kCell, /*lost=*/{1});
+  ASSERT_THAT(Complete(WithLength(group.block, 5 * kCell)).value, IsOkAndHolds(true));
+  nn_.Flush();
+  nn_.Restart();
+  const LocatedBlocks located = Locate();
+  ASSERT_THAT(located.blocks, SizeIs(1));
+  EXPECT_THAT(located.blocks[0].units, ElementsAre(0, 2, 3, 4));
+  nn_.SendFullReports();
+  EXPECT_THAT(Locate().blocks[0].units, ElementsAre(0, 2, 3, 4));
+}
+
+TEST_F(ErasureFilesTest, AWriterGoesOnAfterARestart) {
+  const LocatedBlock group = *AddBlock().value;
+  nn_.Flush();
+  nn_.Restart();
+  ReportUnits(group, 5 * kCell);
+  EXPECT_THAT(Complete(WithLength(group.block, 5 * kCell)).value, IsOkAndHolds(true));
+  EXPECT_THAT(Locate().blocks[0].units, SizeIs(5));
+}
+
+TEST_F(ErasureFilesTest, UnitsOfADeletedFileAreDeletedFromTheirDatanodes) {
+  const LocatedBlock group = *AddBlock().value;
+  ReportUnits(group, 3 * kCell);
+  ASSERT_THAT(Complete(WithLength(group.block, 3 * kCell)).value, IsOkAndHolds(true));
+  ASSERT_THAT(nn_->Delete(kSuper, "/cold/f", false).value, IsOkAndHolds(true));
+  std::set<uint64_t> ordered;
+  for (int node = 0; node < 6; ++node) {
+    for (const DatanodeCommand& command : nn_.Heartbeat(node)) {
+      const auto* const invalidate = std::get_if<InvalidateCommand>(&command);
+      if (invalidate == nullptr) continue;
+      for (const BlockVersion& block : invalidate->blocks) ordered.insert(ToInt(block.id));
+    }
+  }
+  std::set<uint64_t> expected;
+  for (uint32_t unit = 0; unit < 5; ++unit) expected.insert(ToInt(UnitOf(group.block.id, unit)));
+  EXPECT_EQ(ordered, expected);
+  nn_.ExpectConsistent();
+}
+
+TEST_F(ErasureFilesTest, AUnitThatHoldsNothingIsDeleted) {
+  const LocatedBlock group = *AddBlock().value;
+  ReportUnits(group, 7);
+  ASSERT_THAT(Complete(WithLength(group.block, 7)).value, IsOkAndHolds(true));
+  const int node = static_cast<int>(group.storages[1]);
+  ASSERT_OK(nn_.Report(node, {UnitOf(group.block.id, 1), group.block.stamp, 0},
+                       ReplicaState::kFinalized));
+  bool ordered = false;
+  for (const DatanodeCommand& command : nn_.Heartbeat(node)) {
+    const auto* const invalidate = std::get_if<InvalidateCommand>(&command);
+    ordered |= invalidate != nullptr && invalidate->blocks.size() == 1 &&
+               invalidate->blocks[0].id == UnitOf(group.block.id, 1);
+  }
+  EXPECT_TRUE(ordered);
+  EXPECT_THAT(Locate().blocks[0].units, ElementsAre(0, 3, 4));
+}
+
+TEST_F(ErasureFilesTest, AWriterGoesOnWithoutAUnitUnderANewStamp) {
+  const LocatedBlock group = *AddBlock().value;
+  const auto promised = nn_->UpdateBlockForPipeline(kSuper, group.block, "client");
+  ASSERT_OK(promised.value);
+  EXPECT_THAT(promised.value->units, SizeIs(5));
+  std::vector<std::string> nodes, storages;
+  for (size_t i = 0; i < 5; ++i) {
+    const int node = static_cast<int>(group.storages[i]);
+    nodes.push_back(i == 1 ? "null" : TestNamenode::DatanodeUuid(node));
+    storages.push_back(i == 1 ? "" : TestNamenode::StorageUuid(node));
+  }
+  const BlockVersion after{group.block.id, promised.value->block.stamp, 0};
+  ASSERT_OK(nn_->UpdatePipeline(kSuper, "client", group.block, after, nodes, storages).value);
+  LocatedBlock written = group;
+  written.block = after;
+  ReportUnits(written, 3 * kCell, /*lost=*/{1});
+  // What the failed one had is of the old stamp, and counts for nothing.
+  ReportUnit(group.block, 3 * kCell, 1, static_cast<int>(group.storages[1]));
+  ASSERT_THAT(Complete(WithLength(after, 3 * kCell)).value, IsOkAndHolds(true));
+  EXPECT_THAT(Locate().blocks[0].units, ElementsAre(0, 2, 3, 4));
+}
+
+TEST_F(ErasureFilesTest, BadUnitsAreNotToldAsLongAsThereAreOthers) {
+  const LocatedBlock group = *AddBlock().value;
+  ReportUnits(group, 3 * kCell);
+  const BlockVersion whole = WithLength(group.block, 3 * kCell);
+  ASSERT_THAT(Complete(whole).value, IsOkAndHolds(true));
+  for (const uint32_t unit : {0u, 3u}) {
+    ASSERT_OK(nn_.Report(static_cast<int>(group.storages[unit]),
+                         {UnitOf(group.block.id, unit), group.block.stamp, kCell},
+                         ReplicaState::kCorrupt));
+  }
+  EXPECT_FALSE(Locate().blocks[0].corrupt);
+  ASSERT_OK(nn_.Report(static_cast<int>(group.storages[4]),
+                       {UnitOf(group.block.id, 4), group.block.stamp, kCell},
+                       ReplicaState::kCorrupt));
+  EXPECT_TRUE(Locate().blocks[0].corrupt);
+}
+
+TEST_F(ErasureFilesTest, AppendBeginsANewGroup) {
+  const LocatedBlock group = *AddBlock().value;
+  ReportUnits(group, 7);
+  ASSERT_THAT(Complete(WithLength(group.block, 7)).value, IsOkAndHolds(true));
+  const auto refused = nn_->Append(kSuper, "/cold/f", "client", /*new_block=*/false);
+  EXPECT_THAT(refused.value, IsFsError(FsError::kUnsupported));
+  EXPECT_THAT(std::string(refused.value.status().message()), HasSubstr("NEW_BLOCK"));
+  const auto opened = nn_->Append(kSuper, "/cold/f", "client", /*new_block=*/true);
+  ASSERT_OK(opened.value);
+  EXPECT_FALSE(opened.value->block.has_value());
+  const auto next = AddBlock();
+  ASSERT_OK(next.value);
+  EXPECT_EQ(next.value->offset, 7u);
+  ReportUnits(*next.value, 9);
+  ASSERT_THAT(Complete(WithLength(next.value->block, 9)).value, IsOkAndHolds(true));
+  EXPECT_EQ(nn_.Stat("/cold/f")->length, 16u);
+  EXPECT_THAT(nn_->Truncate(kSuper, "/cold/f", 8, "client").value,
+              IsFsError(FsError::kUnsupported));
+  EXPECT_THAT(nn_->Truncate(kSuper, "/cold/f", 7, "client").value, IsOkAndHolds(true));
+  nn_.ExpectConsistent();
+}
+
+TEST_F(ErasureFilesTest, FilesOfDifferentKindsAreNotJoined) {
+  const LocatedBlock group = *AddBlock().value;
+  ReportUnits(group, 7);
+  ASSERT_THAT(Complete(WithLength(group.block, 7)).value, IsOkAndHolds(true));
+  CreateOptions replicated = CreateFlags(true, false);
+  replicated.should_replicate = true;
+  replicated.replication = 1;
+  ASSERT_OK(nn_->Create(kSuper, "/cold/g", replicated).value);
+  const LocatedBlock block = nn_.AddBlock("/cold/g");
+  nn_.ReportFinalized(WithLength(block.block, 5));
+  ASSERT_THAT(
+      nn_->Complete(kSuper, "/cold/g", kNoInode, "client", WithLength(block.block, 5), nullptr)
+          .value,
+      IsOkAndHolds(true));
+  const auto joined = nn_->Concat(kSuper, "/cold/f", {"/cold/g"});
+  EXPECT_THAT(joined.value, IsFsError(FsError::kIllegalArgument));
+  EXPECT_THAT(std::string(joined.value.status().message()), HasSubstr("RS-3-2-1024k"));
+}
+
+TEST(ErasurePlacementTest, WithTooFewDatanodesForTheDataNothingIsWritten) {
+  TestNamenode::Options options;
+  options.namenode.erasure_coding = true;
+  options.datanodes = 5;
+  TestNamenode nn(options);
+  nn.Mkdir("/cold");
+  ASSERT_OK(nn->SetErasurePolicy(kSuper, "/cold", "RS-6-3-1024k").value);
+  nn.Create("/cold/f");
+  AddBlockRequest request;
+  request.path = "/cold/f";
+  request.client_name = "client";
+  const auto added = nn->AddBlock(kSuper, request);
+  EXPECT_THAT(added.value, IsFsError(FsError::kIo));
+  EXPECT_THAT(std::string(added.value.status().message()),
+              HasSubstr("could only be written to 5 of the 6 required nodes for RS-6-3-1024k"));
+}
+
+TEST(ErasurePlacementTest, FewerDatanodesThanUnitsAreEnoughForTheData) {
+  TestNamenode::Options options;
+  options.namenode.erasure_coding = true;
+  options.datanodes = 7;
+  TestNamenode nn(options);
+  nn.Mkdir("/cold");
+  ASSERT_OK(nn->SetErasurePolicy(kSuper, "/cold", "RS-6-3-1024k").value);
+  nn.Create("/cold/f");
+  AddBlockRequest request;
+  request.path = "/cold/f";
+  request.client_name = "client";
+  const auto added = nn->AddBlock(kSuper, request);
+  ASSERT_OK(added.value);
+  EXPECT_THAT(added.value->units, ElementsAre(0, 1, 2, 3, 4, 5, 6));
+}
+
+}  // namespace
+}  // namespace cairn::namenode
