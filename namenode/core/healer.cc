@@ -32,6 +32,21 @@ Standing Coarse(Standing standing) {
   return standing;
 }
 
+// Of each storage of a datanode that is registered: it has not told of all that is on it.
+std::vector<bool> Untold(const ClusterView& view) {
+  std::vector<bool> untold(view.storage_limit());
+  for (const ClusterView::Node& node : view.nodes()) {
+    for (const StorageInfo& storage : node.info->storages) {
+      untold[storage.number] = !storage.reported;
+    }
+  }
+  return untold;
+}
+
+bool IsToTell(Standing standing, bool untold) {
+  return standing == Standing::kAwaited || (standing != Standing::kDead && untold);
+}
+
 }  // namespace
 
 bool IsLost(const PendingCopies::Copy& copy, const ClusterView& view) {
@@ -326,36 +341,58 @@ bool NamenodeImpl::Healer::IsReady(const Round& round) {
 }
 
 // A storage that is lost, or back, and one whose node is to leave or to stay: what it holds counts
-// differently now. One that is back is looked at when it has told what it still holds. One that the
-// first view does not know may have been given up before a start: it is back like any other.
+// differently now. One that is back is looked at when it has told what it still holds.
 void NamenodeImpl::Healer::WatchStorages(const Round& round) {
   if (round.view == watched_ || round.now < next_watch_) return;
-  const bool first = watched_ == nullptr;
   const std::shared_ptr<const ClusterView> before = std::exchange(watched_, round.view);
   next_watch_ = round.now + kWatchInterval;
-  const ClusterView& view = *round.view;
-  std::vector<bool> untold(view.storage_limit());
-  for (const ClusterView::Node& node : view.nodes()) {
-    for (const StorageInfo& storage : node.info->storages) {
-      untold[storage.number] = !storage.reported;
-    }
+  if (before == nullptr) return BeginWatch(*round.view);
+  bool gained = false;
+  const std::vector<uint32_t> changed = UpdateStandings(round, &gained);
+  CheckStorages(changed);
+  for (const uint32_t storage : changed) {
+    if (standing_[storage] == Standing::kDead) ForgetMarks(storage);
   }
+  CheckRacks(*before, *round.view);
+  if (!gained) return;
+  hurry_walk_ = {};
+  ReaderLock lock(namenode_.mu_);
+  hurry_left_ = queue_.size();
+}
+
+// An old storage that the view lacks was given up before the start, perhaps: it is back like any
+// other. And the process before this one may have known of one that is late what it does not tell.
+void NamenodeImpl::Healer::BeginWatch(const ClusterView& view) {
+  uint32_t old;
+  {
+    ReaderLock lock(namenode_.mu_);
+    old = old_storages_;
+  }
+  standing_.resize(std::max(old, view.storage_limit()), Standing::kDead);
+  doubted_until_.resize(standing_.size(), -absl::InfiniteDuration());
+  const std::vector<bool> untold = Untold(view);
+  for (uint32_t storage = 0; storage < view.storage_limit(); ++storage) {
+    const Standing standing = Coarse(StandingOf(storage, ReplicaMark::kNone, view));
+    const bool awaited = IsToTell(standing, untold[storage]);
+    standing_[storage] = awaited ? Standing::kAwaited : standing;
+    if (awaited && storage < old) doubted_until_[storage] = absl::InfiniteDuration();
+  }
+}
+
+// Returns those whose blocks are to be looked at again; *gained: there is a new place for copies.
+std::vector<uint32_t> NamenodeImpl::Healer::UpdateStandings(const Round& round, bool* gained) {
+  const ClusterView& view = *round.view;
+  const std::vector<bool> untold = Untold(view);
   const size_t known = standing_.size();
   std::vector<uint32_t> changed;
-  bool gained = false;  // a place for copies
   standing_.resize(std::max<size_t>(known, view.storage_limit()), Standing::kDead);
   doubted_until_.resize(standing_.size(), -absl::InfiniteDuration());
   for (uint32_t storage = 0; storage < standing_.size(); ++storage) {
     const Standing standing = Coarse(StandingOf(storage, ReplicaMark::kNone, view));
-    if (first) {
-      standing_[storage] = standing;
-      gained |= standing == Standing::kLive;
-      continue;
-    }
     if (standing == standing_[storage]) continue;
     // Blocks are judged meanwhile as if it had what it had: that it has told is a change, and so is
     // that it is lost again before.
-    const bool awaited = standing != Standing::kDead && untold[storage];
+    const bool awaited = IsToTell(standing, storage < untold.size() && untold[storage]);
     if (standing_[storage] == Standing::kDead && storage < known) {
       doubted_until_[storage] = absl::InfiniteDuration();
     }
@@ -364,17 +401,9 @@ void NamenodeImpl::Healer::WatchStorages(const Round& round) {
     }
     standing_[storage] = awaited ? Standing::kAwaited : standing;
     if (!awaited) changed.push_back(storage);
-    gained |= standing == Standing::kLive && (!awaited || storage >= known);
+    *gained |= standing == Standing::kLive && (!awaited || storage >= known);
   }
-  CheckStorages(changed);
-  for (const uint32_t storage : changed) {
-    if (standing_[storage] == Standing::kDead) ForgetMarks(storage);
-  }
-  if (!first) CheckRacks(*before, view);
-  if (!gained) return;
-  hurry_walk_ = {};
-  ReaderLock lock(namenode_.mu_);
-  hurry_left_ = queue_.size();
+  return changed;
 }
 
 void NamenodeImpl::Healer::CheckStorages(std::span<const uint32_t> storages) {

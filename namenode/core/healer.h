@@ -59,6 +59,10 @@ class NamenodeImpl::Healer {
   // True: there is more to do at once.
   bool Tick() ABSL_LOCKS_EXCLUDED(namenode_.mu_);
 
+  // [W] Requests are about to be served. Storages with numbers below this one are of earlier runs
+  // of the namenode: who has not told of what is on them when repair begins may have been away.
+  void SetOldStorages(uint32_t limit) { old_storages_ = limit; }
+
   // ---- what happened, all [W]
   // Something about the block's replicas may have changed.
   void Check(BlockId block);
@@ -142,12 +146,15 @@ class NamenodeImpl::Healer {
   };
 
   bool IsReady(const Round& round);
-  void WatchStorages(const Round& round);
+  void WatchStorages(const Round& round) ABSL_LOCKS_EXCLUDED(namenode_.mu_);
+  void BeginWatch(const ClusterView& view) ABSL_LOCKS_EXCLUDED(namenode_.mu_);
+  std::vector<uint32_t> UpdateStandings(const Round& round, bool* gained);
   void CheckStorages(std::span<const uint32_t> storages) ABSL_LOCKS_EXCLUDED(namenode_.mu_);
   void CheckRacks(const ClusterView& before, const ClusterView& view)
       ABSL_LOCKS_EXCLUDED(namenode_.mu_);
   // Until then no replica is deleted because of those of the block that count: one may be on a
-  // datanode that is just back, and corrupt, as it was known to be before it was lost.
+  // datanode that is just back, and corrupt, as it was known to be before it was lost, or by the
+  // namenode's process before this one.
   absl::Duration DoubtedUntil(const Round& round, const BlockFacts& facts) const;
   void ForgetMarks(uint32_t storage) ABSL_LOCKS_EXCLUDED(namenode_.mu_);
   void EndCopies(const Round& round) ABSL_LOCKS_EXCLUDED(namenode_.mu_);
@@ -196,6 +203,7 @@ class NamenodeImpl::Healer {
 
   // ---- guarded by the namespace lock
   bool started_ = false;
+  uint32_t old_storages_ = 0;      // the lowest number of those that are new
   absl::Duration deletions_from_;  // set when it starts
   RedundancyQueue queue_;
   PendingCopies copies_;
@@ -222,7 +230,7 @@ class NamenodeImpl::Healer {
   absl::Duration next_watch_ = -absl::InfiniteDuration();
   // Of each storage, as its blocks were last judged; kAwaited also: it is back, and has not told.
   std::vector<Standing> standing_;
-  // Likewise, of those that were lost and are back; infinite: until some time after they have told.
+  // Likewise, of those that were away and are back; infinite: until some time after they have told.
   std::vector<absl::Duration> doubted_until_;
   absl::Duration next_end_copies_;
   // Looking for blocks to try at once, since there is a new datanode or disk: at how many still.

@@ -301,7 +301,7 @@ bool NamenodeImpl::Healer::OrderDeletions(const Round& round, const BlockFacts& 
   }
   if (const absl::Duration until = DoubtedUntil(round, facts); round.now < until) {
     queue_.Defer(block.id, until,
-                 "a datanode that was given up is back, and may find its copy corrupt");
+                 "a datanode that was away is back, and may find its copy corrupt");
     return false;
   }
   if (namenode_.invalidations_.IsFull()) {

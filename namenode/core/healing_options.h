@@ -35,8 +35,9 @@ struct HealingOptions {
   absl::Duration written_grace = absl::Seconds(5);
   // No replica is deleted by repair for so long after it has begun: a datanode may still be
   // carrying out what the process before this one ordered. Nor because of replicas on a datanode
-  // that was given up, for so long after it is back and has told: it may still find that some have
-  // rotted, its scanner begins with those that it suspected before.
+  // that was given up, or that has told only after repair had begun, for so long after it is back
+  // and has told: it may still find that some have rotted, its scanner begins with those that it
+  // suspected before.
   // dfs.namenode.startup.delay.block.deletion.sec
   absl::Duration deletion_delay = absl::Minutes(1);
   // How long repair waits after a start for the full reports of the datanodes that are there.

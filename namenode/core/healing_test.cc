@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
+
 #include "absl/strings/str_cat.h"
 #include "namenode/blocks/ordered_deletions.h"
 #include "namenode/core/testing/failing_store.h"
@@ -190,7 +192,7 @@ TEST_F(HealingTest, WhoIsBackIsTrustedAfterAWhile) {
   nn().SendFullReport(1);
   Pass(absl::Seconds(50));
   EXPECT_THAT(deletions_, IsEmpty());
-  EXPECT_THAT(Health(block).queued->blocked_by, HasSubstr("was given up is back"));
+  EXPECT_THAT(Health(block).queued->blocked_by, HasSubstr("was away is back"));
   Pass(absl::Seconds(20));
   EXPECT_THAT(deletions_, SizeIs(1));
   EXPECT_THAT(Holders("/f"), SizeIs(2));
@@ -843,6 +845,86 @@ TEST_F(HealingTest, WhoWasGivenUpBeforeARestartIsBackLikeAnyOther) {
   Pass(absl::Minutes(5));
   EXPECT_THAT(deletions_, SizeIs(1));
   EXPECT_THAT(Holders("/f"), SizeIs(3));
+}
+
+// After a restart of the namenode repair begins without node 3, whose storage is known from before.
+// Its replica is one more than the block should have.
+class LateTest : public HealingTest {
+ protected:
+  LateTest() { deletion_delay_ = absl::Minutes(1); }
+
+  // As the datanodes are left by `before`, and by `after` the restart.
+  void RestartWithout3(const std::function<void()>& before, const std::function<void()>& after) {
+    Start(Nodes(4));
+    block_ = Write("/f", 3, {0, 1, 3});
+    before();
+    nn().Flush();
+    nn().Crash();
+    ASSERT_OK(nn().Start());
+    for (int node = 0; node < 3; ++node) {
+      ASSERT_OK(nn().RegisterDatanode(node));
+      nn().SendFullReport(node);
+    }
+    after();
+    Pass(absl::Minutes(4));
+    SetReplication("/f", 2);
+    Pass(absl::Seconds(10));
+    deletions_.clear();
+  }
+  void ExpectDeletionsOnlyAfterAWhile() {
+    nn().SendFullReport(3);
+    Pass(absl::Seconds(50));
+    EXPECT_THAT(deletions_, IsEmpty());
+    EXPECT_THAT(Health(block_).queued->blocked_by, HasSubstr("was away is back"));
+    Pass(absl::Seconds(20));
+    EXPECT_THAT(deletions_, SizeIs(1));
+    EXPECT_THAT(Holders("/f"), SizeIs(2));
+  }
+
+  BlockVersion block_;
+};
+
+TEST_F(LateTest, WhoWasGivenUpBeforeARestartIsTrustedAfterAWhile) {
+  RestartWithout3(
+      [&] {
+        Kill(3);
+        Pass(kGivenUp + absl::Minutes(1));
+      },
+      [] {});
+  Return(3);
+  ExpectDeletionsOnlyAfterAWhile();
+}
+
+// Its datanode may have died before the namenode did, and then nobody had the time to give it up.
+TEST_F(LateTest, WhoComesWhenRepairHasBegunIsTrustedAfterAWhile) {
+  RestartWithout3([] {}, [&] { Kill(3); });
+  Return(3);
+  ExpectDeletionsOnlyAfterAWhile();
+}
+
+TEST_F(LateTest, WhoTellsWhenRepairHasBegunIsTrustedAfterAWhile) {
+  RestartWithout3([] {}, [&] { ASSERT_OK(nn().RegisterDatanode(3)); });
+  ExpectDeletionsOnlyAfterAWhile();
+}
+
+TEST_F(LateTest, WhoIsNewIsTrustedAtOnce) {
+  Start(Nodes(4));
+  nn().Crash();
+  nn().FormatAgain({});
+  ASSERT_OK(nn().Start());
+  Kill(3);
+  for (int node = 0; node < 3; ++node) {
+    ASSERT_OK(nn().RegisterDatanode(node));
+    nn().SendFullReport(node);
+  }
+  Pass(absl::Minutes(2));
+  const BlockVersion block = Write("/f", 2, {0, 1});
+  Return(3);
+  ASSERT_OK(nn().Report(3, block, State::kFinalized));
+  nn().SendFullReport(3);
+  Pass(absl::Seconds(10));
+  EXPECT_THAT(deletions_, SizeIs(1));
+  EXPECT_THAT(Holders("/f"), SizeIs(2));
 }
 
 TEST_F(HealingTest, AllBlocksAreLookedAtAgainAfterSomeTime) {

@@ -168,6 +168,7 @@ void NamenodeImpl::StartServing(Journal& journal) {
   // What the counters gave out after the last reservation is unknown: go on behind all of it.
   next_ = tree_->reserved();
   journal_ = &journal;
+  healer_->SetOldStorages(tree_->identity().next_storage_number());
   blocks_->digests().Restart(ReplicaDigests::ShiftFor(tree_->identity().next_storage_number()));
 }
 
