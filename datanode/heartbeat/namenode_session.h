@@ -12,9 +12,10 @@
 // away, transfers go on.
 //
 // A report round tells all that the volumes hold, by digests; only where those differ from what the
-// namenode knows replicas are listed (heartbeat/report_parts.h). Each step of it describes one
-// moment, and is sent before anything that changed later. The volumes are described one after the
-// other; whatever left one of them and has come to the next meanwhile is told as a change in
+// namenode knows replicas are listed (heartbeat/report_parts.h). Each step of it describes every
+// replica as it was at some moment of the description, and is sent before anything that changed
+// since that began: what is in it already is told once more. The volumes are described one after
+// the other; whatever left one of them and has come to the next meanwhile is told as a change in
 // between, so that no round puts one replica on two volumes.
 //
 // Threads: Changed from any thread; orders are given to `obey` on the session's thread, which must

@@ -69,6 +69,7 @@ absl::Status StaleReplica(const ReplicaInfo& replica, absl::string_view what);
 struct BlockRange {
   BlockId first{}, last{};
 };
+inline constexpr BlockRange kAllBlocks{BlockId{0}, BlockId{~uint64_t{0}}};
 
 // How long whoever asks a writer to stop waits for it. Longer than a writer takes to find that it
 // cannot connect to the next node, which nothing interrupts.

@@ -104,6 +104,7 @@ absl::StatusOr<std::unique_ptr<ReplicaWriter>> ReplicaStore::Create(const NewRep
                      .volume = static_cast<uint16_t>(index),
                      .state = state,
                      .open = open};
+    Index(wanted.block, entry->second);
     volume.AddUsed(0, 1);
   }
   std::unique_ptr<ReplicaWriter> writer(

@@ -14,6 +14,28 @@ void ReplicaIndex::Remove(BlockId block, uint64_t bytes) {
   if (run->second == 0) run_bytes_.erase(run);
 }
 
+std::vector<BlockId> ReplicaIndex::AllIn(const BlockRange& range, size_t limit) const {
+  std::vector<BlockId> found;
+  auto block = blocks_.lower_bound(range.first);
+  auto other = others_.lower_bound(range.first);
+  while (found.size() < limit && (block != blocks_.end() || other != others_.end())) {
+    const bool is_other = block == blocks_.end() || (other != others_.end() && *other < *block);
+    const BlockId next = is_other ? *other++ : *block++;
+    if (next > range.last) break;
+    found.push_back(next);
+  }
+  return found;
+}
+
+std::vector<BlockId> ReplicaIndex::OthersIn(const BlockRange& range, size_t limit) const {
+  std::vector<BlockId> found;
+  for (auto it = others_.lower_bound(range.first);
+       it != others_.end() && *it <= range.last && found.size() < limit; ++it) {
+    found.push_back(*it);
+  }
+  return found;
+}
+
 std::vector<BlockId> ReplicaIndex::Above(BlockId after, size_t limit) const {
   std::vector<BlockId> found;
   for (auto it = blocks_.upper_bound(after); it != blocks_.end() && found.size() < limit; ++it) {

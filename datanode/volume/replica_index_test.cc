@@ -44,11 +44,32 @@ TEST(ReplicaIndexTest, OneThatIsThereIsNotAddedAgainNorOneThatIsNotRemoved) {
   EXPECT_THAT(index.Above(BlockId{0}, 9), IsEmpty());
 }
 
+TEST(ReplicaIndexTest, AllAreInOrderAndTheOthersAmongThem) {
+  ReplicaIndex index;
+  for (const uint64_t id : {2, 4, 9}) index.Add(BlockId{id}, 1);
+  for (const uint64_t id : {1, 5, 7}) index.AddOther(BlockId{id});
+  EXPECT_EQ(index.size(), 6u);
+  EXPECT_THAT(index.AllIn(kAllBlocks, 9),
+              ElementsAre(BlockId{1}, BlockId{2}, BlockId{4}, BlockId{5}, BlockId{7}, BlockId{9}));
+  EXPECT_THAT(index.AllIn({BlockId{2}, BlockId{7}}, 9),
+              ElementsAre(BlockId{2}, BlockId{4}, BlockId{5}, BlockId{7}));
+  EXPECT_THAT(index.AllIn({BlockId{2}, BlockId{7}}, 3),
+              ElementsAre(BlockId{2}, BlockId{4}, BlockId{5}));
+  EXPECT_THAT(index.OthersIn({BlockId{2}, BlockId{7}}, 9), ElementsAre(BlockId{5}, BlockId{7}));
+  EXPECT_THAT(index.OthersIn(kAllBlocks, 2), ElementsAre(BlockId{1}, BlockId{5}));
+  EXPECT_THAT(index.Above(BlockId{0}, 9), ElementsAre(BlockId{2}, BlockId{4}, BlockId{9}));
+  index.RemoveOther(BlockId{5});
+  index.Remove(BlockId{4}, 1);
+  EXPECT_THAT(index.AllIn({BlockId{2}, BlockId{7}}, 9), ElementsAre(BlockId{2}, BlockId{7}));
+  EXPECT_EQ(index.size(), 4u);
+}
+
 // Whatever is done to replicas, the slices of a volume are what a look at all of them would find.
 TEST(ReplicaIndexTest, TheStoreKeepsItInStepWithItsMap) {
   TestStore store;
   std::mt19937 random(20);
-  const auto block = [&] { return BlockId{1 + random() % 12 * (kRun / 3)}; };
+  const auto block_at = [](uint64_t place) { return BlockId{1 + place * (kRun / 3)}; };
+  const auto block = [&] { return block_at(random() % 12); };
   uint64_t stamp = ToInt(kStamp);
   for (int step = 0; step < 600; ++step) {
     const BlockId id = block();
@@ -93,10 +114,14 @@ TEST(ReplicaIndexTest, TheStoreKeepsItInStepWithItsMap) {
         break;
     }
     for (const int volume : {0, 1}) {
-      std::vector<ReplicaInfo> all;
-      for (const ReplicaInfo& replica : store->List(volume)) {
-        if (replica.state == ReplicaState::kFinalized) all.push_back(replica);
+      std::vector<ReplicaInfo> all, told;
+      for (uint64_t place = 0; place < 12; ++place) {
+        const auto replica = store->Find(block_at(place));
+        if (!replica || replica->volume != volume) continue;
+        told.push_back(*replica);
+        if (replica->state == ReplicaState::kFinalized) all.push_back(*replica);
       }
+      ASSERT_EQ(store->List(volume), told) << step;
       const BlockId after = random() % 4 == 0 ? BlockId{0} : block();
       std::erase_if(all, [after](const ReplicaInfo& r) { return r.block <= after; });
       uint64_t bytes = 0;

@@ -1,7 +1,5 @@
 // ReplicaStore: looking at the map.
 #include <algorithm>
-#include <iterator>
-#include <limits>
 
 #include "datanode/volume/replica_store.h"
 
@@ -21,39 +19,50 @@ std::shared_ptr<OpenReplica> ReplicaStore::FindOpen(BlockId block) const {
 }
 
 std::vector<ReplicaInfo> ReplicaStore::List(int volume) const {
-  const BlockRange all{BlockId{0}, BlockId{std::numeric_limits<uint64_t>::max()}};
-  return List(volume, std::span(&all, 1));
+  return List(volume, std::span(&kAllBlocks, 1));
 }
 
 std::vector<ReplicaInfo> ReplicaStore::List(int volume, std::span<const BlockRange> ranges) const {
-  const auto listed = [ranges](BlockId block) {
-    const auto after =
-        std::upper_bound(ranges.begin(), ranges.end(), block,
-                         [](BlockId id, const BlockRange& range) { return id < range.first; });
-    return after != ranges.begin() && block <= std::prev(after)->last;
-  };
   std::vector<ReplicaInfo> list;
   if (VolumeAt(volume).failed()) return list;
-  {
-    ReaderLock lock(mu_);
-    for (const auto& [block, entry] : replicas_) {
-      if (entry.volume == volume && IsTold(entry) && listed(block)) {
-        list.push_back(InfoOf(block, entry));
-      }
+  for (BlockRange rest : ranges) {
+    while (ListSome(volume, &rest, &list)) {
     }
   }
-  std::sort(list.begin(), list.end(),
-            [](const ReplicaInfo& a, const ReplicaInfo& b) { return a.block < b.block; });
   return list;
 }
 
-std::vector<BlockId> ReplicaStore::CorruptReplicas(int volume, size_t limit) const {
-  std::vector<BlockId> blocks;
+bool ReplicaStore::NextIds(int volume, IdsIn ids_in, BlockRange* rest,
+                           std::vector<BlockId>* ids) const {
+  const ReplicaIndex& index = indexes_[static_cast<size_t>(volume)];
+  *ids = (index.*ids_in)(*rest, kListStep);
+  if (ids->size() < kListStep || ids->back() == rest->last) return false;
+  rest->first = BlockId{ToInt(ids->back()) + 1};
+  return true;
+}
+
+bool ReplicaStore::ListSome(int volume, BlockRange* rest, std::vector<ReplicaInfo>* list) const {
+  std::vector<BlockId> ids;
   ReaderLock lock(mu_);
-  for (const auto& [block, entry] : replicas_) {
-    if (entry.volume != volume || entry.state != ReplicaState::kCorrupt || !IsTold(entry)) continue;
-    blocks.push_back(block);
-    if (blocks.size() == limit) break;
+  const bool more = NextIds(volume, &ReplicaIndex::AllIn, rest, &ids);
+  for (const BlockId block : ids) {
+    const Entry& entry = replicas_.find(block)->second;
+    if (IsTold(entry)) list->push_back(InfoOf(block, entry));
+  }
+  return more;
+}
+
+std::vector<BlockId> ReplicaStore::CorruptReplicas(int volume, size_t limit) const {
+  std::vector<BlockId> blocks, ids;
+  BlockRange rest = kAllBlocks;
+  for (bool more = true; more;) {
+    ReaderLock lock(mu_);
+    more = NextIds(volume, &ReplicaIndex::OthersIn, &rest, &ids);
+    for (const BlockId block : ids) {
+      const Entry& entry = replicas_.find(block)->second;
+      if (blocks.size() == limit) return blocks;
+      if (entry.state == ReplicaState::kCorrupt && IsTold(entry)) blocks.push_back(block);
+    }
   }
   return blocks;
 }
@@ -61,7 +70,7 @@ std::vector<BlockId> ReplicaStore::CorruptReplicas(int volume, size_t limit) con
 ReplicaStore::Slice ReplicaStore::ListAfter(int volume, BlockId after, size_t limit) const {
   Slice slice;
   ReaderLock lock(mu_);
-  const ReplicaIndex& index = finalized_[static_cast<size_t>(volume)];
+  const ReplicaIndex& index = indexes_[static_cast<size_t>(volume)];
   for (const BlockId block : index.Above(after, limit)) {
     slice.replicas.push_back(InfoOf(block, replicas_.find(block)->second));
   }
@@ -74,21 +83,23 @@ ReplicaStore::Slice ReplicaStore::ListAfter(int volume, BlockId after, size_t li
 
 ReplicaStore::Summary ReplicaStore::Summarize(int volume, uint32_t shift) const {
   Summary summary;
-  absl::flat_hash_map<uint64_t, ReplicaDigest> buckets;
-  {
-    ReaderLock lock(mu_);
-    for (const auto& [block, entry] : replicas_) {
-      if (entry.volume != volume || !IsTold(entry)) continue;
-      if (entry.state == ReplicaState::kFinalized) {
-        buckets[DigestBucket(block, shift)] += ReplicaDigest::Of(block, entry.stamp, entry.length);
-      } else {
-        summary.others.push_back(InfoOf(block, entry));
+  std::vector<ReplicaInfo> some;
+  BlockRange rest = kAllBlocks;
+  for (bool more = true; more; some.clear()) {
+    more = ListSome(volume, &rest, &some);
+    for (const ReplicaInfo& replica : some) {
+      if (replica.state != ReplicaState::kFinalized) {
+        summary.others.push_back(replica);
+        continue;
       }
+      const uint64_t bucket = DigestBucket(replica.block, shift);
+      if (summary.buckets.empty() || summary.buckets.back().first != bucket) {
+        summary.buckets.push_back({bucket, {}});
+      }
+      summary.buckets.back().second +=
+          ReplicaDigest::Of(replica.block, replica.stamp, replica.length);
     }
   }
-  summary.buckets.assign(buckets.begin(), buckets.end());
-  std::sort(summary.buckets.begin(), summary.buckets.end(),
-            [](const auto& a, const auto& b) { return a.first < b.first; });
   return summary;
 }
 

@@ -66,6 +66,7 @@ bool ReplicaStore::BeginDeletion(BlockId claimed, const std::function<bool()>& s
   if (found == replicas_.end() || !still_valid()) return false;
   Unindex(claimed, found->second);
   found->second.deleting = true;
+  Index(claimed, found->second);
   return true;
 }
 

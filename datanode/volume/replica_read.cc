@@ -133,6 +133,7 @@ void ReplicaStore::MarkCorrupt(BlockId block, GenerationStamp stamp) {
     if (entry.open != nullptr && entry.open->has_writer()) return;
     Unindex(block, entry);
     found->second.state = ReplicaState::kCorrupt;
+    Index(block, entry);
     info = InfoOf(block, found->second);
   }
   events_.Changed(ReplicaEvents::Kind::kCorrupt, VolumeAt(info.volume), info);
@@ -152,6 +153,7 @@ bool ReplicaStore::AdoptFound(const ReplicaInfo& found) {
                      .volume = static_cast<uint16_t>(found.volume),
                      .state = ReplicaState::kTemporary,
                      .open = open};
+    Index(found.block, entry->second);
     VolumeAt(found.volume).AddUsed(0, 1);
   }
   // They may have been seen while they were being deleted. Whoever deletes a replica's files does

@@ -20,7 +20,7 @@ ReplicaStore::ReplicaStore(std::vector<std::unique_ptr<Volume>> volumes, StoreOp
   CHECK(!volumes.empty() && volumes.size() <= kMaxVolumes);
   WriterLock lock(mu_);
   owned_ = std::move(volumes);
-  finalized_.resize(owned_.size());
+  indexes_.resize(owned_.size());
   for (const auto& volume : owned_) {
     const int index = volume_count_.load();
     slots_[static_cast<size_t>(index)].store(volume.get(), std::memory_order_release);
@@ -120,17 +120,19 @@ void ReplicaStore::DeleteFiles(const ReplicaInfo& replica) {
 }
 
 void ReplicaStore::DropReplicas(int volume) {
-  std::vector<BlockId> blocks;
-  {
-    ReaderLock lock(mu_);
-    for (const auto& [block, entry] : replicas_) {
-      if (entry.volume == volume) blocks.push_back(block);
+  size_t dropped = 0;
+  std::vector<BlockId> ids;
+  BlockRange rest = kAllBlocks;
+  for (bool more = true; more;) {
+    {
+      ReaderLock lock(mu_);
+      more = NextIds(volume, &ReplicaIndex::AllIn, &rest, &ids);
     }
+    for (const BlockId block : ids) DropReplica(block, volume);
+    dropped += ids.size();
   }
-  std::sort(blocks.begin(), blocks.end());  // the same order each time, for simulations
-  for (const BlockId block : blocks) DropReplica(block, volume);
-  if (!blocks.empty()) {
-    LOG_WARN("volume {}: {} replicas are gone with it", VolumeAt(volume).path(), blocks.size());
+  if (dropped > 0) {
+    LOG_WARN("volume {}: {} replicas are gone with it", VolumeAt(volume).path(), dropped);
   }
 }
 
@@ -163,7 +165,7 @@ absl::StatusOr<int> ReplicaStore::AddVolume(std::unique_ptr<Volume> volume,
     }
     slots_[static_cast<size_t>(index)].store(volume.get(), std::memory_order_release);
     owned_.push_back(std::move(volume));
-    finalized_.emplace_back();
+    indexes_.emplace_back();
     Watch(index);
     volume_count_.store(index + 1, std::memory_order_release);
   }
@@ -202,20 +204,15 @@ absl::StatusOr<int> ReplicaStore::AddVolume(std::unique_ptr<Volume> volume,
 
 size_t ReplicaStore::CountOn(int volume) const {
   ReaderLock lock(mu_);
-  return static_cast<size_t>(
-      std::count_if(replicas_.begin(), replicas_.end(),
-                    [volume](const auto& entry) { return entry.second.volume == volume; }));
+  return indexes_[static_cast<size_t>(volume)].size();
 }
 
 absl::Status ReplicaStore::RemoveVolume(int index, absl::Duration limit) {
   Volume& volume = VolumeAt(index);
   volume.Retire();
   const absl::Duration give_up = SystemClock().Monotonic() + limit;
-  // Counting looks at all replicas, and keeps those out who change them: less and less often.
-  absl::Duration pause = absl::Milliseconds(20);
   while (CountOn(index) > 0 && SystemClock().Monotonic() < give_up) {
-    absl::SleepFor(pause);
-    pause = std::min(pause * 2, absl::Milliseconds(500));
+    absl::SleepFor(absl::Milliseconds(20));
   }
   const size_t left = CountOn(index);
   volume.LetGo();
@@ -238,8 +235,8 @@ void ReplicaStore::PutEntry(const ReplicaInfo& info, std::shared_ptr<OpenReplica
         state == ReplicaState::kBeingWritten || state == ReplicaState::kTemporary;
     return open_state ? int64_t{0} : static_cast<int64_t>(length);
   };
-  Entry& entry = replicas_[info.block];
-  const bool is_new = entry.stamp == GenerationStamp{0} && entry.length == 0 && !entry.open;
+  const auto [at, is_new] = replicas_.try_emplace(info.block);
+  Entry& entry = at->second;
   if (!is_new) {
     Unindex(info.block, entry);
     VolumeAt(entry.volume).AddUsed(-settled_bytes(entry.state, entry.length), -1);
@@ -257,13 +254,19 @@ void ReplicaStore::PutEntry(const ReplicaInfo& info, std::shared_ptr<OpenReplica
 }
 
 void ReplicaStore::Index(BlockId block, const Entry& entry) {
-  if (entry.state != ReplicaState::kFinalized || !IsTold(entry)) return;
-  finalized_[entry.volume].Add(block, entry.length);
+  if (entry.state == ReplicaState::kFinalized && IsTold(entry)) {
+    indexes_[entry.volume].Add(block, entry.length);
+  } else {
+    indexes_[entry.volume].AddOther(block);
+  }
 }
 
 void ReplicaStore::Unindex(BlockId block, const Entry& entry) {
-  if (entry.state != ReplicaState::kFinalized || !IsTold(entry)) return;
-  finalized_[entry.volume].Remove(block, entry.length);
+  if (entry.state == ReplicaState::kFinalized && IsTold(entry)) {
+    indexes_[entry.volume].Remove(block, entry.length);
+  } else {
+    indexes_[entry.volume].RemoveOther(block);
+  }
 }
 
 void ReplicaStore::Erase(BlockId block) {

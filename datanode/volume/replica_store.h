@@ -130,13 +130,20 @@ class ReplicaStore {
   // The replica being written, for stopping its writer; null if it is not.
   std::shared_ptr<OpenReplica> FindOpen(BlockId block) const ABSL_LOCKS_EXCLUDED(mu_);
   // Replicas on one volume, ascending by block id. Temporary ones are left out. None of a volume
-  // that has failed.
+  // that has failed. Not of one moment, since nobody is kept out for so long: each replica is as it
+  // was at some moment during the call, and in the list once if it was there all the time. One that
+  // came, went or changed meanwhile is told as before it or after it.
   std::vector<ReplicaInfo> List(int volume) const ABSL_LOCKS_EXCLUDED(mu_);
   // The same, of those in `ranges`, which are ascending and do not overlap.
   std::vector<ReplicaInfo> List(int volume, std::span<const BlockRange> ranges) const
       ABSL_LOCKS_EXCLUDED(mu_);
+  // One step of it, which looks at kListStep replicas at most, and is of one moment: appends those
+  // of `rest`, which becomes what is left of it. False: nothing is left.
+  bool ListSome(int volume, BlockRange* rest, std::vector<ReplicaInfo>* list) const
+      ABSL_LOCKS_EXCLUDED(mu_);
+  static constexpr size_t kListStep = 1000;  // a look-up each: far below 1 ms
   // What List(volume) tells, in short: digests of the finalized replicas by buckets of block ids
-  // (common/replica_digest.h), ascending, and the others one by one. All of one moment.
+  // (common/replica_digest.h), ascending, and the others one by one.
   struct Summary {
     std::vector<std::pair<uint64_t, ReplicaDigest>> buckets;
     std::vector<ReplicaInfo> others;
@@ -273,6 +280,10 @@ class ReplicaStore {
   // The volume has failed: forgets its replicas, those of writers once they have stopped.
   void DropReplicas(int volume) ABSL_LOCKS_EXCLUDED(mu_);
   void DropReplica(BlockId block, int volume) ABSL_LOCKS_EXCLUDED(mu_);
+  // One step through an index, as ListSome makes it.
+  using IdsIn = std::vector<BlockId> (ReplicaIndex::*)(const BlockRange& range, size_t limit) const;
+  bool NextIds(int volume, IdsIn ids_in, BlockRange* rest, std::vector<BlockId>* ids) const
+      ABSL_SHARED_LOCKS_REQUIRED(mu_);
   void EraseEntry(BlockId block) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   absl::StatusOr<int> ChooseVolume(const NewReplica& wanted);
@@ -329,7 +340,8 @@ class ReplicaStore {
   std::atomic<unsigned> next_volume_{0};
   mutable SharedMutex mu_;
   absl::flat_hash_map<BlockId, Entry> replicas_ ABSL_GUARDED_BY(mu_);
-  std::vector<ReplicaIndex> finalized_ ABSL_GUARDED_BY(mu_);  // by volume; without those deleting
+  // By volume. Those deleting are no finalized ones.
+  std::vector<ReplicaIndex> indexes_ ABSL_GUARDED_BY(mu_);
   absl::flat_hash_map<BlockId, GenerationStamp> recovering_ ABSL_GUARDED_BY(mu_);
   std::vector<std::unique_ptr<Volume>> owned_ ABSL_GUARDED_BY(mu_);
   DiskCalls loading_;  // Load's; last, since it waits for those who use the rest
