@@ -134,6 +134,7 @@ std::vector<uint32_t> NamenodeImpl::Healer::BlockRemoved(BlockId block) {
     outdated_.erase(found);
   }
   queue_.Remove(block);
+  unread_blocks_.Forget(block);
   copies_.Forget(block);
   balancer_->BlockRemoved(block);
   leaving_.Forget(block);

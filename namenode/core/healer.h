@@ -37,6 +37,7 @@
 #include "namenode/blocks/leave_progress.h"
 #include "namenode/blocks/ordered_deletions.h"
 #include "namenode/blocks/pending_copies.h"
+#include "namenode/blocks/read_retries.h"
 #include "namenode/blocks/redundancy_queue.h"
 #include "namenode/blocks/repair_budget.h"
 #include "namenode/blocks/repair_planner.h"
@@ -123,8 +124,8 @@ class NamenodeImpl::Healer {
   Balancer& balancer() { return *balancer_; }
 
  private:
-  // The pause of a block, or of a storage, whose records cannot be read.
-  static constexpr absl::Duration kUnreadablePause = absl::Minutes(1);
+  // Remembered of what cannot be read.
+  static constexpr size_t kMostUnread = 100'000;
   static constexpr absl::Duration kEndCopiesInterval = absl::Milliseconds(500);
 
   // What one round sees.
@@ -162,8 +163,7 @@ class NamenodeImpl::Healer {
   // Ids to judge next, at most `most`. *more: lists were left over.
   std::vector<BlockId> NextToCheck(const Round& round, size_t most, bool* more);
   bool TakeListed(const Round& round, size_t most, std::vector<BlockId>* out);
-  void PauseUnread(const Round& round) ABSL_EXCLUSIVE_LOCKS_REQUIRED(namenode_.mu_);
-  void ListUnreadAgain() ABSL_EXCLUSIVE_LOCKS_REQUIRED(namenode_.mu_);
+  void ListUnreadAgain(const Round& round) ABSL_EXCLUSIVE_LOCKS_REQUIRED(namenode_.mu_);
   // True: they have all told of the final version.
   bool HaveCaughtUp(const Outdated& outdated, BlockId block) const;
   bool IsWellWritten(const Written& written, const ClusterView& view) const;
@@ -217,10 +217,10 @@ class NamenodeImpl::Healer {
   std::deque<InodeId> files_;
   std::deque<uint32_t> storages_;
   absl::flat_hash_set<uint32_t> in_storages_;  // the same
-  // Whose records could not be read, and blocks that are not in the queue: tried again later.
-  std::deque<uint32_t> unread_storages_;
-  absl::flat_hash_set<InodeId> unread_files_;
-  absl::flat_hash_set<BlockId> unread_blocks_;
+  // Whose records could not be read. Blocks that are in the queue, too, are tried when due there.
+  ReadRetries<uint32_t> unread_storages_{kMostUnread};
+  ReadRetries<InodeId> unread_files_{kMostUnread};
+  ReadRetries<BlockId> unread_blocks_{kMostUnread};
   bool walk_again_ = false;  // something was left out
   bool walking_ = false;     // a walk over blocks is not at its end
 
@@ -246,7 +246,6 @@ class NamenodeImpl::Healer {
     std::string position;
   };
   std::optional<StorageWalk> storage_walk_;
-  absl::Duration next_unread_;            // when the unread ones are tried
   std::optional<std::string> full_walk_;  // its position
   absl::Duration next_full_walk_ = -absl::InfiniteDuration();
   TokenBucket full_walk_rate_;

@@ -13,6 +13,9 @@ namespace cairn::namenode {
 namespace {
 
 constexpr size_t kMostWritten = 1000;  // looked at under one lock, a fraction of a microsecond each
+constexpr size_t kMostUnreadAgain = 100;  // listed under one lock, of each kind
+// Before a walk over all blocks that has met what cannot be read.
+constexpr absl::Duration kWalkAgainPause = absl::Minutes(1);
 
 }  // namespace
 
@@ -24,7 +27,7 @@ std::vector<BlockId> NamenodeImpl::Healer::NextToCheck(const Round& round, size_
     WriterLock lock(namenode_.mu_);
     if (queue_.IsFull()) return blocks;  // the walks wait
     if (queue_.TakeOverflow()) walk_again_ = true;
-    if (round.now >= next_unread_) ListUnreadAgain();
+    ListUnreadAgain(round);
     if (!file_walk_ && !files_.empty()) {
       file_walk_ = FileWalk{files_.front()};
       files_.pop_front();
@@ -91,33 +94,34 @@ bool NamenodeImpl::Healer::IsWellWritten(const Written& written, const ClusterVi
                            view);
 }
 
-// Before the first one is added.
-void NamenodeImpl::Healer::PauseUnread(const Round& round) {
-  if (!unread_storages_.empty() || !unread_files_.empty() || !unread_blocks_.empty()) return;
-  next_unread_ = round.now + kUnreadablePause;
-}
-
-void NamenodeImpl::Healer::ListUnreadAgain() {
-  for (const uint32_t storage : std::exchange(unread_storages_, {})) CheckStorage(storage);
-  for (const InodeId file : std::exchange(unread_files_, {})) FileChanged(file);
-  for (const BlockId block : std::exchange(unread_blocks_, {})) Check(block);
+void NamenodeImpl::Healer::ListUnreadAgain(const Round& round) {
+  for (const uint32_t storage : unread_storages_.TakeDue(round.now, kMostUnreadAgain)) {
+    CheckStorage(storage);
+  }
+  for (const InodeId file : unread_files_.TakeDue(round.now, kMostUnreadAgain)) FileChanged(file);
+  for (const BlockId block : unread_blocks_.TakeDue(round.now, kMostUnreadAgain)) {
+    if (queue_.Find(block) == nullptr) Check(block);
+  }
+  for (const bool found_no_room : {unread_storages_.TakeOverflow(), unread_files_.TakeOverflow(),
+                                   unread_blocks_.TakeOverflow()}) {
+    walk_again_ |= found_no_room;
+  }
 }
 
 void NamenodeImpl::Healer::WalkFile(const Round& round, size_t most, std::vector<BlockId>* out) {
   const InodeId id = file_walk_->file;
   absl::Status status = namenode_.LoadInode(id);
-  if (GetFsError(status) == FsError::kFileNotFound) {
-    file_walk_.reset();  // deleted meanwhile
+  const bool is_gone = GetFsError(status) == FsError::kFileNotFound;
+  if (is_gone) file_walk_.reset();  // deleted meanwhile
+  if (is_gone || (status.ok() && ListBlocks(most, out))) {
+    unread_files_.Forget(id);
     return;
   }
-  if (status.ok() && ListBlocks(most, out)) return;
   if (status.ok()) status = absl::UnavailableError("it has left memory since it was loaded");
-  LOG_EVERY_SECONDS(kError, 1, "looking for blocks of inode {}: {}; again in {}", ToInt(id),
-                    status.ToString(), absl::FormatDuration(kUnreadablePause));
   file_walk_.reset();
-  WriterLock lock(namenode_.mu_);
-  PauseUnread(round);
-  unread_files_.insert(id);
+  const absl::Duration next = unread_files_.Failed(id, round.now);
+  LOG_EVERY_SECONDS(kError, 1, "looking for blocks of inode {}: {}; again in {}", ToInt(id),
+                    status.ToString(), absl::FormatDuration(next - round.now));
 }
 
 // False: the file is not in memory.
@@ -166,12 +170,14 @@ void NamenodeImpl::Healer::WalkStorage(const Round& round, size_t most, std::vec
       ReadIds(keys::StorageBlockPrefix(storage), most, &storage_walk_->position, out);
   if (more.ok() && *more) return;
   storage_walk_.reset();
-  if (more.ok()) return;
+  absl::Duration next;
+  {
+    WriterLock lock(namenode_.mu_);
+    if (more.ok()) return unread_storages_.Forget(storage);
+    next = unread_storages_.Failed(storage, round.now);
+  }
   LOG_ERROR("looking for blocks of storage {}: {}; again in {}", storage, more.status().ToString(),
-            absl::FormatDuration(kUnreadablePause));
-  WriterLock lock(namenode_.mu_);
-  PauseUnread(round);
-  unread_storages_.push_back(storage);
+            absl::FormatDuration(next - round.now));
 }
 
 namespace {
@@ -197,11 +203,11 @@ void NamenodeImpl::Healer::WalkAll(const Round& round, size_t most, std::vector<
       ReadIds(std::string(1, keys::kBlockOwner), most, &*full_walk_, out);
   if (!more.ok()) {
     LOG_ERROR("looking for blocks to repair: {}; again in {}", more.status().ToString(),
-              absl::FormatDuration(kUnreadablePause));
+              absl::FormatDuration(kWalkAgainPause));
   }
   if (!more.ok() || !*more) {
     full_walk_.reset();
-    next_full_walk_ = round.now + (more.ok() ? options_.check_interval : kUnreadablePause);
+    next_full_walk_ = round.now + (more.ok() ? options_.check_interval : kWalkAgainPause);
   }
   AddUnits(before, out);
   full_walk_rate_.Take(static_cast<double>(out->size() - before), round.now);

@@ -15,7 +15,6 @@ namespace {
 // Blocks judged, and acted on, under one lock: some microseconds each.
 constexpr size_t kJudgeSlice = 32;
 constexpr size_t kActSlice = 8;
-constexpr size_t kMostUnread = 20'000;  // listed again under one lock
 // Of one round.
 constexpr size_t kHurrySlice = 250;  // some 2 microseconds each, if it has failed
 constexpr int kActRounds = 16;
@@ -104,6 +103,7 @@ std::vector<BlockId> NamenodeImpl::Healer::JudgeSlice(const Round& round,
   WriterLock lock(namenode_.mu_);
   if (namenode_.safe_mode_.on()) return {};
   for (const auto& [block, owner] : loaded) {
+    unread_blocks_.Forget(block);
     const bool is_there = owner == kNoInode || (namenode_.tree_->FindById(owner) != nullptr &&
                                                 namenode_.blocks_->Find(block) != nullptr);
     if (is_there) {
@@ -113,14 +113,7 @@ std::vector<BlockId> NamenodeImpl::Healer::JudgeSlice(const Round& round,
     }
   }
   for (const BlockId block : unreadable) {
-    queue_.Defer(block, round.now + kUnreadablePause, "its records cannot be read");
-    if (queue_.Find(block) != nullptr) continue;
-    if (unread_blocks_.size() >= kMostUnread) {
-      walk_again_ = true;
-      continue;
-    }
-    PauseUnread(round);
-    unread_blocks_.insert(block);
+    queue_.Defer(block, unread_blocks_.Failed(block, round.now), "its records cannot be read");
   }
   namenode_.tree_->Trim(static_cast<int>(blocks.size()));
   return evicted;

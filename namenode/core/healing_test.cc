@@ -501,6 +501,34 @@ TEST_F(HealingTest, AReplicationWhoseRecordsCannotBeReadForAMomentIsNotForgotten
   }
 }
 
+// A record that is damaged for good costs little, and one that can be read again is not forgotten.
+TEST_F(HealingTest, ABlockWhoseRecordsCannotBeReadAgainAndAgainIsTriedAfterGrowingPauses) {
+  FailingStore* failing = nullptr;
+  TestNamenode::Options options = Nodes(2);
+  options.namenode.tree.cache_bytes = 1;
+  options.namenode.healing.check_interval = absl::Hours(100);
+  options.wrap_store = [&](std::unique_ptr<Store> store, const Store::WithLock&) {
+    auto wrapped = std::make_unique<FailingStore>(std::move(store));
+    failing = wrapped.get();
+    return wrapped;
+  };
+  Start(std::move(options));
+  Write("/d/f", 1, {0});
+  Pass(absl::Minutes(1));
+  SetReplication("/d/f", 2);
+  nn().Flush();
+  for (int i = 0; i < 10; ++i) nn()->RunMaintenance();  // out of memory
+  failing->FailAll(keys::kBlockOwner);
+  Pass(absl::Minutes(5));
+  EXPECT_GE(failing->failures(), 3);
+  Pass(absl::Hours(5));
+  EXPECT_LT(failing->failures(), 15);
+  EXPECT_THAT(copies_, IsEmpty());
+  failing->FailAll('\0');
+  Pass(absl::Minutes(61));
+  EXPECT_THAT(Holders("/d/f"), UnorderedElementsAre(0, 1));
+}
+
 TEST_F(HealingTest, AReplicaThatIsBeingDeletedServesNobodyAndNeverCountsAgain) {
   Start(Nodes(3));
   const BlockVersion block = Write("/f", 2, {0, 1});
