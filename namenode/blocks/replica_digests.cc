@@ -83,6 +83,18 @@ std::optional<uint64_t> ReplicaDigests::Compare(uint32_t storage, std::span<cons
   return std::nullopt;
 }
 
+std::optional<uint64_t> ReplicaDigests::Count(uint32_t storage, uint64_t from, uint64_t end,
+                                              size_t most, uint64_t* replicas) const {
+  if (storage >= storages_.size()) return std::nullopt;
+  const auto& buckets = storages_[storage];
+  auto at = buckets.lower_bound(from);
+  for (size_t looked = 0; at != buckets.end() && at->first < end; ++at, ++looked) {
+    if (looked == most) return at->first;
+    *replicas += at->second.count;
+  }
+  return std::nullopt;
+}
+
 ReplicaDigest ReplicaDigests::Find(uint32_t storage, uint64_t bucket) const {
   if (storage >= storages_.size()) return {};
   const auto found = storages_[storage].find(bucket);

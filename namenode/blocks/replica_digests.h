@@ -84,6 +84,11 @@ class ReplicaDigests {
   // these. Looks at `most` buckets; returns where to go on, nullopt: no more. Needs complete().
   std::optional<uint64_t> Compare(uint32_t storage, std::span<const Bucket> theirs, uint64_t from,
                                   size_t most, std::vector<uint64_t>* differing) const;
+  // [R] Adds to *replicas how many replicas the records name on the storage, in buckets from `from`
+  // on and below `end`. Looks at `most` buckets; returns where to go on, nullopt: no more. Needs
+  // complete().
+  std::optional<uint64_t> Count(uint32_t storage, uint64_t from, uint64_t end, size_t most,
+                                uint64_t* replicas) const;
   // [R] Of one bucket, for tests.
   ReplicaDigest Find(uint32_t storage, uint64_t bucket) const;
   size_t buckets() const;

@@ -77,6 +77,27 @@ TEST(ReplicaDigestsTest, DifferencesAreFoundOnBothSidesAndInSlices) {
   EXPECT_THAT(Compare(Walked(), {}), IsEmpty());
 }
 
+TEST(ReplicaDigestsTest, ReplicasAreCountedByBucketsAndInSlices) {
+  ReplicaDigests digests = Walked();
+  for (const uint64_t id : {1, 2, 17, 33, 34, 35, 65}) digests.Add(kDisk, Version(id));
+  const auto count = [&](uint32_t storage, uint64_t from, uint64_t end, size_t most) {
+    uint64_t replicas = 0;
+    for (std::optional<uint64_t> next = from; next;) {
+      next = digests.Count(storage, *next, end, most, &replicas);
+    }
+    return replicas;
+  };
+  for (const size_t most : {1, 2, 1000}) {
+    EXPECT_EQ(count(kDisk, 0, 5, most), 7u) << most;
+    EXPECT_EQ(count(kDisk, 1, 4, most), 4u) << most;
+    EXPECT_EQ(count(kDisk, 3, 4, most), 0u) << most;
+  }
+  EXPECT_EQ(count(kDisk + 1, 0, 5, 1000), 0u);
+  uint64_t replicas = 0;
+  EXPECT_EQ(digests.Count(kDisk, 0, 5, 2, &replicas), 2u) << "where to go on";
+  EXPECT_EQ(replicas, 3u);
+}
+
 TEST(ReplicaDigestsTest, AChangeOfABlockThatThePageMayHaveIsSortedOutAtItsEnd) {
   ReplicaDigests digests(kShift);
   // Snapshot of {1, 20}. While it is read, 20 goes, 2 and 21 come. The page ends behind 16.

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "namenode/core/testing/test_namenode.h"
+#include "namenode/store/keys.h"
 
 namespace cairn::namenode {
 namespace {
@@ -75,6 +76,33 @@ TEST_F(ReportDigestsTest, AReplicaThatIsGoneIsDropped) {
   EXPECT_EQ(Locations("/a"), 0u);
   EXPECT_EQ(Locations("/b"), 1u);
   nn_.ExpectConsistent();
+}
+
+// Earlier versions left such records.
+TEST_F(ReportDigestsTest, ARecordThatNamesAStorageWithoutItsIndexIsMended) {
+  nn_.WriteFile("/a", {30});
+  nn_.WriteFile("/b", {40});
+  const BlockVersion block = BlockOf("/a");
+  nn_->WithLock([&] {
+    store::Replicas record;
+    record.set_generation_stamp(ToInt(block.stamp));
+    record.set_length(block.length);
+    for (const int node : {0, 1}) {
+      record.add_storages(*nn_->cluster().NumberOf(TestNamenode::StorageUuid(node)));
+    }
+    nn_.store().PutUnjournalled(keys::Replicas(block.id), record.SerializeAsString());
+  });
+  nn_.Flush();
+  Restart();
+  ASSERT_EQ(Locations("/a"), 2u);
+  EXPECT_THAT(nn_.SendRound(0), Optional(0u)) << "here it is right";
+  EXPECT_THAT(nn_.SendRound(1), Optional(0u)) << "there is nothing to list";
+  EXPECT_EQ(Locations("/a"), 1u);
+  EXPECT_EQ(Locations("/b"), 1u);
+  nn_.ExpectConsistent();
+  const auto answer = nn_->ReportDigests(nn_.Digests(1));
+  ASSERT_OK(answer);
+  EXPECT_THAT(answer->differing, IsEmpty());
 }
 
 TEST_F(ReportDigestsTest, AWipedDiskIsFoundOut) {

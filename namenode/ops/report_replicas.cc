@@ -173,6 +173,7 @@ absl::Status NamenodeImpl::DropMissingInRanges(Reporter& reporter, const Replica
     while (inside < rest.size() && rest[inside].block.id <= range.last) ++inside;
     const BlockId after{ToInt(range.first) - 1};
     RETURN_IF_ERROR(reporter.DropMissing(after, range.last, rest.first(inside), changed));
+    RETURN_IF_ERROR(reporter.DropWithoutIndex(range, rest.first(inside), changed));
     rest = rest.subspan(inside);
   }
   return absl::OkStatus();

@@ -8,6 +8,7 @@
 // One thread uses a Reporter, for one report.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -49,6 +50,11 @@ class NamenodeImpl::Reporter {
   absl::Status DropMissing(BlockId after, std::optional<BlockId> up_to,
                            std::span<const ReportedReplica> replicas,
                            const absl::flat_hash_set<BlockId>& changed);
+  // The same of records 'r' that name the storage without its record 'n', which is what the above
+  // goes by: earlier versions left some. Costs next to nothing unless the digests say that there
+  // are more replicas in the range than `replicas`; then all records 'r' in it are read.
+  absl::Status DropWithoutIndex(const BlockRange& range, std::span<const ReportedReplica> replicas,
+                                const absl::flat_hash_set<BlockId>& changed);
 
  private:
   // What LevelDB said, good as long as nothing was flushed since.
@@ -70,7 +76,19 @@ class NamenodeImpl::Reporter {
     bool empty() const { return records.empty() && inodes.empty(); }
   };
   using Record = std::optional<std::string>;
+  // Records whose keys are this prefix and a block id, or an end of one, from behind `position` on.
+  struct RecordWalk {
+    std::string prefix, position;
+    std::optional<BlockId> up_to;
+    // Whether the record says that the storage has a replica.
+    std::function<bool(absl::string_view key, absl::string_view value)> names_storage;
+  };
 
+  absl::Status DropUnlisted(RecordWalk walk, std::span<const ReportedReplica> replicas,
+                            const absl::flat_hash_set<BlockId>& changed);
+  // Replicas on the storage by the records 'r', in buckets that lie wholly in the range. 0: after a
+  // start it is not known yet.
+  uint64_t CountRecorded(const BlockRange& range) const ABSL_LOCKS_EXCLUDED(namenode_.mu_);
   absl::Status ProcessSlice(std::span<const ReportedReplica> slice);
   absl::Status Satisfy(const Needs& needs, uint64_t flushes);
   // The newest value of `key`; false: LevelDB must be asked.
