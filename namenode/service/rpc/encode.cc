@@ -6,6 +6,7 @@
 #include <string>
 
 #include "absl/container/inlined_vector.h"
+#include "common/check.h"
 
 namespace cairn::namenode {
 namespace {
@@ -57,6 +58,19 @@ void PutEmptyToken(BackwardWriter& w, uint32_t field) {
   w.CloseMessage(field, mark);
 }
 
+// Of a group: which unit each location that is told has, and a token for it. A client takes a block
+// for a group by these bytes being there, so they are, even if they are none.
+void PutUnits(BackwardWriter& w, const LocatedBlock& group, const ClusterView& cluster) {
+  CHECK_GE(group.units.size(), group.storages.size());
+  std::string units;
+  for (size_t i = 0; i < group.units.size(); ++i) {
+    if (i < group.storages.size() && cluster.Find(group.storages[i]) == nullptr) continue;
+    units.push_back(static_cast<char>(group.units[i]));
+  }
+  for (size_t i = 0; i < units.size(); ++i) PutEmptyToken(w, 10);
+  w.Bytes(9, units);
+}
+
 void PutPermission(BackwardWriter& w, uint32_t field, uint32_t mode) {
   const size_t mark = w.size();
   w.Varint(1, mode & kModeMask);
@@ -67,7 +81,9 @@ void PutPermission(BackwardWriter& w, uint32_t field, uint32_t mode) {
 void PutStatusEnd(BackwardWriter& w, const FileStatus& status) {
   constexpr uint64_t kMaxChildren = std::numeric_limits<int32_t>::max();
   if (!status.directory) w.Varint(1000, status.open ? 1 : 0);
-  w.Varint(18, 0);  // flags: when absent, Java derives them from bits of the mode
+  // Flags. When they are absent, Java derives them from bits of the mode.
+  w.Varint(18, status.erasure != nullptr ? hdfs::HdfsFileStatusProto::HAS_EC : 0);
+  if (status.erasure != nullptr) PutErasurePolicy(w, 17, *status.erasure);
   w.Varint(16, status.storage_policy);
   w.Varint(14, status.directory ? std::min(status.children, kMaxChildren) : 0);
   w.Varint(13, ToInt(status.id));
@@ -142,6 +158,7 @@ void PutLocatedBlock(BackwardWriter& w, uint32_t field, const LocatedBlock& bloc
     if (const auto* location = context.cluster->Find(storage)) locations.push_back(location);
   }
   const size_t mark = w.size();
+  if (IsGrouped(block.block.id)) PutUnits(w, block, *context.cluster);
   for (auto it = locations.rbegin(); it != locations.rend(); ++it) w.Bytes(8, (*it)->storage_uuid);
   for (auto it = locations.rbegin(); it != locations.rend(); ++it) {
     w.Varint(7, ClientStorageType((*it)->storage_type));
@@ -159,6 +176,7 @@ void PutLocatedBlocks(BackwardWriter& w, uint32_t field, const LocatedBlocks& bl
                       const BlockContext& context) {
   const size_t mark = w.size();
   if (blocks.contents != 0) w.Varint(1000, blocks.contents);
+  if (blocks.erasure != nullptr) PutErasurePolicy(w, 7, *blocks.erasure);
   w.Varint(5, blocks.last_complete ? 1 : 0);
   if (blocks.last.has_value()) PutLocatedBlock(w, 4, *blocks.last, context);
   w.Varint(3, blocks.under_construction ? 1 : 0);
@@ -186,6 +204,19 @@ void PutListing(BackwardWriter& w, uint32_t field, const Listing& listing,
   const size_t mark = w.size();
   w.Varint(2, std::min(listing.remaining, kMaxRemaining));
   PutEntries(w, 1, listing.entries, context);
+  w.CloseMessage(field, mark);
+}
+
+void PutErasurePolicy(BackwardWriter& w, uint32_t field, const erasure::Policy& policy) {
+  const size_t mark = w.size();
+  w.Varint(4, policy.id);
+  w.Varint(3, policy.cell_bytes);
+  const size_t schema = w.size();
+  w.Varint(3, policy.schema.parity_units);
+  w.Varint(2, policy.schema.data_units);
+  w.Bytes(1, erasure::CodecName(policy.schema.codec));
+  w.CloseMessage(2, schema);
+  w.Bytes(1, policy.name);
   w.CloseMessage(field, mark);
 }
 
@@ -257,6 +288,17 @@ bool FillStoragePolicy(const StoragePolicy& policy, hdfs::BlockStoragePolicyProt
   return true;
 }
 
+void FillErasurePolicy(const ErasurePolicyInfo& info, hdfs::ErasureCodingPolicyProto& out) {
+  const erasure::Policy& policy = *info.policy;
+  out.set_name(policy.name);
+  out.mutable_schema()->set_codecname(erasure::CodecName(policy.schema.codec));
+  out.mutable_schema()->set_dataunits(policy.schema.data_units);
+  out.mutable_schema()->set_parityunits(policy.schema.parity_units);
+  out.set_cellsize(policy.cell_bytes);
+  out.set_id(policy.id);
+  out.set_state(static_cast<hdfs::ErasureCodingPolicyState>(info.state));
+}
+
 void FillContentSummary(const ContentSummary& summary, hdfs::ContentSummaryProto& out) {
   out.set_length(summary.length);
   out.set_filecount(summary.files);
@@ -264,8 +306,6 @@ void FillContentSummary(const ContentSummary& summary, hdfs::ContentSummaryProto
   out.set_quota(kNoQuota);
   out.set_spaceconsumed(summary.space);
   out.set_spacequota(kNoQuota);
-  // Of a file; a directory has a policy only when one was set on it.
-  if (summary.directories == 0) out.set_erasurecodingpolicy("Replicated");
 }
 
 void FillQuotaUsage(const ContentSummary& summary, hdfs::QuotaUsageProto& out) {

@@ -7,8 +7,12 @@
 // What clients insist on, and what every function here keeps:
 //   - required fields are always there, and so are numBytes, the empty token, childrenNum, fileId
 //   - locs, isCached, storageTypes and storageIDs of a located block have the same count: a storage
-//     that the cluster does not know is left out of all four
-//   - ecPolicy, fileEncryptionInfo and symlink are absent: their presence changes how clients read
+//     that the cluster does not know is left out of all four, and of a group's blockIndices and
+//     blockTokens
+//   - a block with blockIndices is a group to clients, even without a single location
+//   - ecPolicy tells a file that is made of groups, or a directory whose new files will be; it is
+//     absent elsewhere, as fileEncryptionInfo and symlink always are: their presence changes how
+//     clients read
 #pragma once
 
 #include <cstdint>
@@ -16,6 +20,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "erasure/policy.h"
 #include "namenode/cluster/cluster_view.h"
 #include "namenode/cluster/datanode_info.h"
 #include "namenode/cluster/storage_policy.h"
@@ -39,6 +44,7 @@ void PutFileStatus(BackwardWriter& w, uint32_t field, absl::string_view name,
 void PutLocatedFileStatus(BackwardWriter& w, uint32_t field, absl::string_view name,
                           const FileStatus& status, const LocatedBlocks& located,
                           const BlockContext& context);
+// A group may have more units than storages: those behind are told without a place.
 void PutLocatedBlock(BackwardWriter& w, uint32_t field, const LocatedBlock& block,
                      const BlockContext& context);
 void PutLocatedBlocks(BackwardWriter& w, uint32_t field, const LocatedBlocks& blocks,
@@ -49,6 +55,9 @@ void PutEntries(BackwardWriter& w, uint32_t field, const std::vector<ListingEntr
 // DirectoryListingProto. `context` is used for entries with locations only, else it may be null.
 void PutListing(BackwardWriter& w, uint32_t field, const Listing& listing,
                 const BlockContext* context);
+// ErasureCodingPolicyProto without the state, which those who read or write files do not ask for.
+// HDFS tells no more than the id of the system's policies; here all is told of all.
+void PutErasurePolicy(BackwardWriter& w, uint32_t field, const erasure::Policy& policy);
 
 // For reports: capacity, use and last heartbeat as well as the address.
 void FillDatanodeInfo(const DatanodeInfo& node, hdfs::DatanodeInfoProto& out);
@@ -57,6 +66,8 @@ void FillStorageReports(const DatanodeInfo& node, hdfs::DatanodeStorageReportPro
 void FillServerDefaults(const ServerDefaults& defaults, hdfs::FsServerDefaultsProto& out);
 // False, and nothing is filled: the policy wants a storage type that not every client can decode.
 bool FillStoragePolicy(const StoragePolicy& policy, hdfs::BlockStoragePolicyProto& out);
+void FillErasurePolicy(const ErasurePolicyInfo& info, hdfs::ErasureCodingPolicyProto& out);
+// Without the erasure coding policy, which sums do not tell.
 void FillContentSummary(const ContentSummary& summary, hdfs::ContentSummaryProto& out);
 void FillQuotaUsage(const ContentSummary& summary, hdfs::QuotaUsageProto& out);
 

@@ -16,6 +16,15 @@ class EncodeTest : public EdgeTest {
 
   BlockContext Context() { return {kPool, namenode_.cluster().View()}; }
 
+  static void Expect(const erasure::Policy& policy, hdfs::ErasureCodingPolicyProto& out) {
+    out.set_name(policy.name);
+    out.mutable_schema()->set_codecname(erasure::CodecName(policy.schema.codec));
+    out.mutable_schema()->set_dataunits(policy.schema.data_units);
+    out.mutable_schema()->set_parityunits(policy.schema.parity_units);
+    out.set_cellsize(policy.cell_bytes);
+    out.set_id(policy.id);
+  }
+
   static void Expect(const FileStatus& status, absl::string_view name,
                      hdfs::HdfsFileStatusProto& out) {
     const bool directory = status.directory;
@@ -33,8 +42,25 @@ class EncodeTest : public EdgeTest {
     out.set_fileid(ToInt(status.id));
     out.set_childrennum(directory ? static_cast<int32_t>(status.children) : 0);
     out.set_storagepolicy(status.storage_policy);
-    out.set_flags(0);
+    out.set_flags(status.erasure != nullptr ? 4 : 0);  // HAS_EC
+    if (status.erasure != nullptr) Expect(*status.erasure, *out.mutable_ecpolicy());
     if (!directory) out.set_open(status.open);
+  }
+
+  static void SetEmpty(hdfs::TokenProto& token) {
+    token.set_identifier("");
+    token.set_password("");
+    token.set_kind("");
+    token.set_service("");
+  }
+
+  static void ExpectUnits(const LocatedBlock& group, hdfs::LocatedBlockProto& out) {
+    out.set_blockindices("");
+    for (size_t i = 0; i < group.units.size(); ++i) {
+      if (i < group.storages.size() && group.storages[i] != 1 && group.storages[i] != 2) continue;
+      out.mutable_blockindices()->push_back(static_cast<char>(group.units[i]));
+      SetEmpty(*out.add_blocktokens());
+    }
   }
 
   static void Expect(const LocatedBlock& block, hdfs::LocatedBlockProto& out) {
@@ -55,11 +81,8 @@ class EncodeTest : public EdgeTest {
       out.add_storageids(absl::StrCat("DS-", n));
     }
     out.set_corrupt(block.corrupt);
-    hdfs::TokenProto& token = *out.mutable_blocktoken();
-    token.set_identifier("");
-    token.set_password("");
-    token.set_kind("");
-    token.set_service("");
+    SetEmpty(*out.mutable_blocktoken());
+    if (IsGrouped(block.block.id)) ExpectUnits(block, out);
   }
 
   static void Expect(const LocatedBlocks& blocks, hdfs::LocatedBlocksProto& out) {
@@ -69,6 +92,7 @@ class EncodeTest : public EdgeTest {
     if (blocks.last.has_value()) Expect(*blocks.last, *out.mutable_lastblock());
     out.set_islastblockcomplete(blocks.last_complete);
     if (blocks.contents != 0) out.set_contents(blocks.contents);
+    if (blocks.erasure != nullptr) Expect(*blocks.erasure, *out.mutable_ecpolicy());
   }
 
   static LocatedBlock Block(uint64_t id, uint64_t offset, std::vector<uint32_t> storages) {
@@ -77,6 +101,21 @@ class EncodeTest : public EdgeTest {
     block.offset = offset;
     block.storages = std::move(storages);
     return block;
+  }
+  static LocatedBlock Group(std::vector<uint32_t> storages, std::vector<uint8_t> units) {
+    LocatedBlock group = Block(ToInt(MakeGroupId(77)), 0, std::move(storages));
+    group.units = std::move(units);
+    group.erasure = &Policy(1);
+    return group;
+  }
+  static const erasure::Policy& Policy(uint8_t id) { return *erasure::FindSystemPolicy(id); }
+
+  hdfs::LocatedBlockProto Decoded(const LocatedBlock& block) {
+    BackwardWriter w;
+    PutLocatedBlock(w, 1, block, Context());
+    hdfs::AddBlockResponseProto answer;
+    EXPECT_TRUE(answer.ParseFromArray(w.view().data(), static_cast<int>(w.size())));
+    return answer.block();
   }
 };
 
@@ -88,7 +127,15 @@ TEST_F(EncodeTest, FileStatusIsWhatTheGeneratedCodeWrites) {
   huge.open = true;
   FileStatus root = SomeDirectory();
   root.id = kRootInode;
-  for (const FileStatus& status : {SomeFile(), SomeDirectory(), huge, root, FileStatus()}) {
+  FileStatus coded = SomeFile(), coded_directory = SomeDirectory();
+  const erasure::Policy own = {.id = 64,
+                               .name = "RS-12-4-64k",
+                               .schema = {.data_units = 12, .parity_units = 4},
+                               .cell_bytes = 64 << 10};
+  coded.erasure = &Policy(1);
+  coded_directory.erasure = &own;
+  for (const FileStatus& status :
+       {SomeFile(), SomeDirectory(), huge, root, FileStatus(), coded, coded_directory}) {
     for (const std::string& name : {std::string(), std::string("name"), std::string(255, '\xff')}) {
       hdfs::GetFileInfoResponseProto expected;
       Expect(status, name, *expected.mutable_fs());
@@ -158,6 +205,29 @@ TEST_F(EncodeTest, LocatedBlocksAreWhatTheGeneratedCodeWrites) {
   EXPECT_EQ(w.view(), expected.SerializeAsString());
 }
 
+TEST_F(EncodeTest, BlockGroupsAreWhatTheGeneratedCodeWrites) {
+  LocatedBlocks blocks;
+  blocks.file_length = 1 << 30;
+  blocks.blocks = {Group({1, 77, 2}, {0, 1, 8}), Group({}, {}), Group({2, 1}, {5, 0, 1, 2})};
+  blocks.last = Group({1}, {15});
+  blocks.last_complete = true;
+  blocks.erasure = &Policy(3);
+  hdfs::GetBlockLocationsResponseProto expected;
+  Expect(blocks, *expected.mutable_locations());
+  BackwardWriter w;
+  PutLocatedBlocks(w, 1, blocks, Context());
+  EXPECT_EQ(w.view(), expected.SerializeAsString());
+
+  hdfs::GetFileInfoResponseProto with_locations;
+  FileStatus status = SomeFile();
+  status.erasure = blocks.erasure;
+  Expect(status, "f", *with_locations.mutable_fs());
+  Expect(blocks, *with_locations.mutable_fs()->mutable_locations());
+  BackwardWriter file;
+  PutLocatedFileStatus(file, 1, "f", status, blocks, Context());
+  EXPECT_EQ(file.view(), with_locations.SerializeAsString());
+}
+
 TEST_F(EncodeTest, RandomLocatedBlocksAreWhatTheGeneratedCodeWrites) {
   const uint32_t seed = 20240611;
   SCOPED_TRACE(seed);
@@ -168,6 +238,7 @@ TEST_F(EncodeTest, RandomLocatedBlocksAreWhatTheGeneratedCodeWrites) {
     blocks.under_construction = random() % 2;
     blocks.last_complete = random() % 2;
     blocks.contents = random() >> (random() % 64);
+    if (random() % 2) blocks.erasure = &Policy(static_cast<uint8_t>(1 + random() % 5));
     for (uint64_t i = random() % 4; i > 0; --i) {
       LocatedBlock block = Block(random() >> (random() % 64), random() >> (random() % 64), {});
       block.block.length = random() >> (random() % 64);
@@ -175,6 +246,9 @@ TEST_F(EncodeTest, RandomLocatedBlocksAreWhatTheGeneratedCodeWrites) {
       for (uint64_t n = random() % 6; n > 0; --n) {
         block.storages.push_back(static_cast<uint32_t>(random() % 4));
       }
+      if (random() % 2) block.block.id = MakeGroupId(random() >> 5);
+      if (IsGrouped(block.block.id)) block.units.resize(block.storages.size() + random() % 3);
+      for (uint8_t& unit : block.units) unit = static_cast<uint8_t>(random() % 16);
       if (random() % 2) blocks.last = block;
       blocks.blocks.push_back(std::move(block));
     }
@@ -209,6 +283,41 @@ TEST_F(EncodeTest, Trap6LocatedBlockHasParallelListsNumBytesAndAToken) {
   EXPECT_TRUE(located.locs(0).has_location());
 }
 
+// Both lists are read by the locations' indices, and clients take a block for a group by the first.
+TEST_F(EncodeTest, UnitsOfAGroupGoWithTheLocationsThatAreTold) {
+  const auto located = Decoded(Group({1, 77, 2}, {0, 1, 8}));  // nobody knows storage 77
+  EXPECT_EQ(located.b().blockid(), kGroupBit | uint64_t{77} << 4);
+  EXPECT_EQ(located.locs_size(), 2);
+  EXPECT_EQ(located.storageids(1), "DS-2");
+  EXPECT_EQ(located.blockindices(), std::string("\0\x8", 2));
+  EXPECT_EQ(located.blocktokens_size(), 2);
+
+  const auto nowhere = Decoded(Group({}, {}));
+  EXPECT_TRUE(nowhere.has_blockindices());
+  EXPECT_EQ(nowhere.blockindices(), "");
+  EXPECT_FALSE(Decoded(Block(5, 0, {1})).has_blockindices());
+
+  const auto placeless = Decoded(Group({2}, {3, 4, 5}));
+  EXPECT_EQ(placeless.locs_size(), 1);
+  EXPECT_EQ(placeless.blockindices(), "\x3\x4\x5");
+  EXPECT_EQ(placeless.blocktokens_size(), 3);
+}
+
+TEST_F(EncodeTest, PoliciesAreWhatTheGeneratedCodeWritesAndStatesAreForReports) {
+  for (const erasure::Policy& policy : erasure::SystemPolicies()) {
+    hdfs::GetErasureCodingPolicyResponseProto expected;
+    Expect(policy, *expected.mutable_ecpolicy());
+    BackwardWriter w;
+    PutErasurePolicy(w, 1, policy);
+    EXPECT_EQ(w.view(), expected.SerializeAsString());
+
+    hdfs::ErasureCodingPolicyProto filled;
+    FillErasurePolicy({&policy, ErasurePolicyState::kRemoved}, filled);
+    expected.mutable_ecpolicy()->set_state(hdfs::EC_POLICY_REMOVED);
+    EXPECT_EQ(filled.SerializeAsString(), expected.ecpolicy().SerializeAsString());
+  }
+}
+
 TEST_F(EncodeTest, StorageTypesThatOldClientsCannotDecodeAreToldAsDisk) {
   EXPECT_EQ(ClientStorageType(2), hdfs::STORAGE_TYPE_SSD);
   EXPECT_EQ(ClientStorageType(5), hdfs::STORAGE_TYPE_PROVIDED);
@@ -231,8 +340,8 @@ TEST_F(EncodeTest, Trap8CountsThatDoNotFitAreCutToWhatJavaReads) {
   EXPECT_EQ(answer.dirlist().partiallisting(0).childrennum(), 0x7fffffff);
 }
 
-// Trap 13: a present ecPolicy or fileEncryptionInfo sends clients to other readers; an absent
-// keyProviderUri sends Java to a key server.
+// Trap 13: a present ecPolicy or fileEncryptionInfo sends clients to other readers, so that a file
+// which is only replicated has neither; an absent keyProviderUri sends Java to a key server.
 TEST_F(EncodeTest, Trap13WhatIsOffIsAbsentAndTheKeyProviderIsPresentAndEmpty) {
   BackwardWriter w;
   LocatedBlocks located;
@@ -277,14 +386,6 @@ TEST_F(EncodeTest, QuotasThatAreNotSetAreMinusOne) {
   EXPECT_EQ(usage.fileanddirectorycount(), 5u);
   EXPECT_EQ(static_cast<int64_t>(usage.quota()), -1);
   EXPECT_TRUE(usage.IsInitialized());
-}
-
-TEST_F(EncodeTest, AFilesSummaryNamesItsPolicyAndADirectorysDoesNot) {
-  hdfs::ContentSummaryProto of_file, of_directory;
-  FillContentSummary({.length = 10, .files = 1, .directories = 0, .space = 30}, of_file);
-  EXPECT_EQ(of_file.erasurecodingpolicy(), "Replicated");
-  FillContentSummary({.length = 10, .files = 1, .directories = 1, .space = 30}, of_directory);
-  EXPECT_FALSE(of_directory.has_erasurecodingpolicy());
 }
 
 TEST_F(EncodeTest, ReportLeavesFailedStoragesOutOfTheSums) {

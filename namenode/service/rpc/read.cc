@@ -32,6 +32,14 @@ void FileInfo(const Call& call) {
   });
 }
 
+// For those to whom a missing path is FileNotFoundException.
+Outcome<FileStatus> ExistingStatus(const Call& call, absl::string_view path) {
+  const auto outcome = call.namenode().GetFileInfo(call.caller, path);
+  if (!outcome.value.ok()) return {outcome.value.status(), outcome.ticket};
+  if (!outcome.value->has_value()) return {NoSuchFile(path), outcome.ticket};
+  return {**outcome.value, outcome.ticket};
+}
+
 // File status and, of a file, the locations of all its blocks. Two looks at the namespace: when the
 // file goes in between, the answer is that of a missing path.
 void GetLocatedFileInfo(const Call& call) {
@@ -123,13 +131,22 @@ void GetBlockLocations(const Call& call) {
   });
 }
 
+// A file's policy takes a second look at the namespace: its sums do not tell it.
 void GetContentSummary(const Call& call) {
   WithRequest<hdfs::GetContentSummaryRequestProto>(call, [&](const auto& request) {
     const auto outcome = call.namenode().GetContentSummary(call.caller, request.path());
     if (!Succeeded(call, outcome)) return;
     hdfs::GetContentSummaryResponseProto response;
     FillContentSummary(*outcome.value, *response.mutable_summary());
-    call.reply.SendAt(outcome.ticket, response);
+    uint64_t ticket = outcome.ticket;
+    if (outcome.value->directories == 0) {
+      const auto file = ExistingStatus(call, request.path());
+      if (!Succeeded(call, file)) return;
+      ticket = std::max(ticket, file.ticket);
+      response.mutable_summary()->set_erasurecodingpolicy(
+          file.value->erasure == nullptr ? "Replicated" : file.value->erasure->name);
+    }
+    call.reply.SendAt(ticket, response);
   });
 }
 
@@ -145,18 +162,15 @@ void GetQuotaUsage(const Call& call) {
 
 void GetPreferredBlockSize(const Call& call) {
   WithRequest<hdfs::GetPreferredBlockSizeRequestProto>(call, [&](const auto& request) {
-    const auto outcome = call.namenode().GetFileInfo(call.caller, request.filename());
+    const auto outcome = ExistingStatus(call, request.filename());
     if (!Succeeded(call, outcome)) return;
-    if (!outcome.value->has_value()) {
-      return call.reply.FailAt(outcome.ticket, NoSuchFile(request.filename()));
-    }
-    if ((*outcome.value)->directory) {
+    if (outcome.value->directory) {
       return call.reply.FailAt(
           outcome.ticket, MakeFsError(FsError::kFileNotFound,
                                       absl::StrCat("Path is not a file: ", request.filename())));
     }
     hdfs::GetPreferredBlockSizeResponseProto response;
-    response.set_bsize((*outcome.value)->block_bytes);
+    response.set_bsize(outcome.value->block_bytes);
     call.reply.SendAt(outcome.ticket, response);
   });
 }

@@ -160,6 +160,27 @@ TEST_F(ReadTest, AskingForBlocksIsAnAccess) {
   EXPECT_EQ(namenode_.last_call(), "GetBlockLocations(/f, 0, 9223372036854775807)") << "a look";
 }
 
+// `hdfs dfs -count -e` and -du read the last field; of a directory they want what is set there.
+TEST_F(ReadTest, AFilesSummaryNamesItsPolicyAndADirectorysDoesNot) {
+  hdfs::GetContentSummaryRequestProto request;
+  request.set_path("/x");
+  const auto ask = [&] {
+    return Ask<hdfs::GetContentSummaryResponseProto>("getContentSummary", request).summary();
+  };
+  namenode_.summary = {.length = 10, .files = 1, .directories = 0, .space = 30};
+  namenode_.status = SomeFile();
+  EXPECT_EQ(ask().erasurecodingpolicy(), "Replicated");
+  namenode_.status->erasure = erasure::FindSystemPolicy("RS-6-3-1024k");
+  EXPECT_EQ(ask().erasurecodingpolicy(), "RS-6-3-1024k");
+  namenode_.summary.directories = 1;
+  EXPECT_FALSE(ask().has_erasurecodingpolicy());
+
+  // It has gone in between.
+  namenode_.summary.directories = 0;
+  namenode_.status.reset();
+  EXPECT_THAT(Call("getContentSummary", request).status, IsFsError(FsError::kFileNotFound));
+}
+
 TEST_F(ReadTest, SummaryAndQuotaUsage) {
   namenode_.summary = {.length = 10, .files = 2, .directories = 1, .space = 30};
   hdfs::GetContentSummaryRequestProto summary;

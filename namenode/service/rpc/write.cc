@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <numeric>
 #include <optional>
 #include <string>
 #include <vector>
@@ -38,10 +39,11 @@ absl::Status CheckCreate(const hdfs::CreateRequestProto& request) {
   if (request.blocksize() > kMaxSigned) {
     return MakeFsError(FsError::kIllegalArgument, "the block size is negative");
   }
-  if (!request.ecpolicyname().empty()) {
+  const bool replicate = (request.createflag() & hdfs::CREATE_FLAG_SHOULD_REPLICATE) != 0;
+  if (replicate && !request.ecpolicyname().empty()) {
     return MakeFsError(FsError::kIllegalArgument,
-                       absl::StrCat("Policy '", request.ecpolicyname(),
-                                    "' does not match any enabled erasure coding policies: []."));
+                       "SHOULD_REPLICATE flag and ecPolicyName are exclusive parameters. Set both "
+                       "is not allowed!");
   }
   return absl::OkStatus();
 }
@@ -60,6 +62,7 @@ void Create(const Call& call) {
         .block_bytes = request.blocksize(),
         .should_replicate = (flags & hdfs::CREATE_FLAG_SHOULD_REPLICATE) != 0,
         .storage_policy = request.storagepolicy(),
+        .erasure_policy = request.ecpolicyname(),
     };
     const auto outcome = call.namenode().Create(call.caller, request.src(), options);
     if (Succeeded(call, outcome)) AnswerFileStatus(call, outcome.ticket, *outcome.value);
@@ -164,6 +167,15 @@ void Fsync(const Call& call) {
   });
 }
 
+// Of a group under its new stamp, which its writer wants alone: no place, and every unit. A Java
+// writer takes the token of each of its streams from here, and fails where a unit is missing.
+void TellAllUnits(LocatedBlock& group) {
+  if (group.erasure == nullptr) return;
+  group.storages.clear();
+  group.units.resize(group.erasure->schema.units());
+  std::iota(group.units.begin(), group.units.end(), uint8_t{0});
+}
+
 void UpdateBlockForPipeline(const Call& call) {
   WithRequest<hdfs::UpdateBlockForPipelineRequestProto>(call, [&](const auto& request) {
     if (const absl::Status bad = CheckClientName(request.clientname()); !bad.ok()) {
@@ -171,8 +183,10 @@ void UpdateBlockForPipeline(const Call& call) {
     }
     const auto block = ToBlock(call.edge(), request.block());
     if (!block.ok()) return call.reply.Fail(block.status());
-    AnswerLocatedBlock(
-        call, call.namenode().UpdateBlockForPipeline(call.caller, *block, request.clientname()));
+    auto outcome =
+        call.namenode().UpdateBlockForPipeline(call.caller, *block, request.clientname());
+    if (outcome.value.ok()) TellAllUnits(*outcome.value);
+    AnswerLocatedBlock(call, outcome);
   });
 }
 
@@ -189,6 +203,8 @@ void UpdatePipeline(const Call& call) {
     if (!old_block.ok()) return call.reply.Fail(old_block.status());
     const auto new_block = ToBlock(call.edge(), request.newblock());
     if (!new_block.ok()) return call.reply.Fail(new_block.status());
+    // A group's lists are by unit: a unit that was lost has its place, with a node "null" and an
+    // empty storage id.
     std::vector<std::string> nodes;
     for (const hdfs::DatanodeIDProto& node : request.newnodes()) {
       nodes.push_back(node.datanodeuuid());

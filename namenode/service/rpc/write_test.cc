@@ -46,7 +46,7 @@ TEST_F(WriteTest, Create) {
   const auto answer = Ask<hdfs::CreateResponseProto>("create", CreateRequest());
   EXPECT_EQ(namenode_.last_call(),
             "Create(/f, c, 644, create=1 overwrite=1 parent=1 r=3 block=1048576 replicate=0 "
-            "policy=)");
+            "policy= ec=)");
   EXPECT_EQ(answer.fs().fileid(), 16390u);
   EXPECT_EQ(answer.fs().path(), "");
 }
@@ -77,7 +77,7 @@ TEST_F(WriteTest, Trap22UnknownFlagsAndFieldsAreAccepted) {
   EXPECT_OK(Call("create", create).status);
   EXPECT_EQ(namenode_.last_call(),
             "Create(/f, c, 644, create=1 overwrite=0 parent=1 r=3 block=1048576 replicate=1 "
-            "policy=HOT)");
+            "policy=HOT ec=)");
   EXPECT_OK(CallBytes("create", create.SerializeAsString() + "\xa0\x06\x01").status);
 
   hdfs::RenewLeaseRequestProto lease;
@@ -106,13 +106,31 @@ TEST_F(WriteTest, NamesOfClientsAreNeitherEmptyNorEndless) {
   EXPECT_TRUE(namenode_.calls.empty());
 }
 
-TEST_F(WriteTest, CreateUnderAnErasureCodingPolicyIsRefused) {
+TEST_F(WriteTest, CreateWithANegativeBlockSizeIsRefused) {
   auto create = CreateRequest();
-  create.set_ecpolicyname("RS-6-3-1024k");
-  EXPECT_THAT(Call("create", create).status, IsFsError(FsError::kIllegalArgument));
-  create.set_ecpolicyname("");
   create.set_blocksize(uint64_t{1} << 63);
   EXPECT_THAT(Call("create", create).status, IsFsError(FsError::kIllegalArgument));
+  EXPECT_TRUE(namenode_.calls.empty());
+}
+
+TEST_F(WriteTest, AFileIsCodedAsItsMakerSaysUnlessHeWantsReplicas) {
+  auto create = CreateRequest();
+  create.set_ecpolicyname("RS-6-3-1024k");
+  namenode_.status = SomeFile();
+  namenode_.status->erasure = erasure::FindSystemPolicy("RS-6-3-1024k");
+  const auto answer = Ask<hdfs::CreateResponseProto>("create", create);
+  EXPECT_EQ(namenode_.last_call(),
+            "Create(/f, c, 644, create=1 overwrite=1 parent=1 r=3 block=1048576 replicate=0 "
+            "policy= ec=RS-6-3-1024k)");
+  EXPECT_EQ(answer.fs().ecpolicy().id(), 1u);
+
+  namenode_.calls.clear();
+  create.set_createflag(hdfs::CREATE_FLAG_CREATE | hdfs::CREATE_FLAG_SHOULD_REPLICATE);
+  const FakeAnswer refused = Call("create", create);
+  EXPECT_THAT(refused.status, IsFsError(FsError::kIllegalArgument));
+  EXPECT_EQ(refused.status.message(),
+            "SHOULD_REPLICATE flag and ecPolicyName are exclusive parameters. Set both is not "
+            "allowed!");
   EXPECT_TRUE(namenode_.calls.empty());
 }
 
@@ -233,6 +251,83 @@ TEST_F(WriteTest, UpdateBlockForPipelineTellsTheNewStamp) {
   EXPECT_EQ(answer.block().locs_size(), 0);
 }
 
+// The ids of groups are negative to Java, and as good as others.
+TEST_F(WriteTest, BlockGroupsAreBlocksToEveryCall) {
+  constexpr uint64_t kGroup = uint64_t{1} << 63 | 0x10;  // 9223372036854775824
+  namenode_.block.block = {BlockId{kGroup}, GenerationStamp{1001}, 0};
+  auto add = AddBlockRequest();
+  SetBlock(*add.mutable_previous(), kGroup, 1001, uint64_t{6} << 27);
+  const auto added = Ask<hdfs::AddBlockResponseProto>("addBlock", add);
+  EXPECT_EQ(namenode_.last_call(),
+            "AddBlock(/f, c, file=0 previous=9223372036854775824_1001:805306368 excluded=[] "
+            "favored=[] 0 0)");
+  EXPECT_EQ(added.block().b().blockid(), kGroup);
+  EXPECT_TRUE(added.block().has_blockindices());
+
+  hdfs::CompleteRequestProto complete;
+  complete.set_src("/f");
+  complete.set_clientname("c");
+  SetBlock(*complete.mutable_last(), kGroup, 1001, 1);
+  EXPECT_TRUE(Ask<hdfs::CompleteResponseProto>("complete", complete).result());
+  EXPECT_EQ(namenode_.last_call(), "Complete(/f, 0, c, 9223372036854775824_1001:1)");
+
+  hdfs::GetAdditionalDatanodeRequestProto additional;
+  additional.set_src("/f");
+  SetBlock(*additional.mutable_blk(), kGroup, 1001, 1);
+  additional.set_numadditionalnodes(1);
+  additional.set_clientname("c");
+  EXPECT_OK(Call("getAdditionalDatanode", additional).status);
+  EXPECT_EQ(namenode_.last_call(),
+            "GetAdditionalDatanode(/f, 0, 9223372036854775824_1001:1, [], [], 1, c)");
+}
+
+// A Java writer reads the token of each of its streams from the answer; where a unit is missing, it
+// fails with a NullPointerException.
+TEST_F(WriteTest, ANewStampOfAGroupComesWithEveryUnitAndNoLocation) {
+  AddDatanodes();
+  constexpr uint64_t kGroup = uint64_t{1} << 63 | 0x10;
+  namenode_.block.block = {BlockId{kGroup}, GenerationStamp{1002}, 10};
+  namenode_.block.storages = {1, 77};
+  namenode_.block.units = {0, 4};
+  namenode_.block.erasure = erasure::FindSystemPolicy("RS-3-2-1024k");
+  hdfs::UpdateBlockForPipelineRequestProto request;
+  SetBlock(*request.mutable_block(), kGroup, 1001, 10);
+  request.set_clientname("c");
+  const auto answer =
+      Ask<hdfs::UpdateBlockForPipelineResponseProto>("updateBlockForPipeline", request);
+  EXPECT_EQ(namenode_.last_call(), "UpdateBlockForPipeline(9223372036854775824_1001:10, c)");
+  EXPECT_EQ(answer.block().b().generationstamp(), 1002u);
+  EXPECT_EQ(answer.block().locs_size(), 0);
+  EXPECT_EQ(answer.block().blockindices(), std::string("\0\1\2\3\4", 5));
+  EXPECT_EQ(answer.block().blocktokens_size(), 5);
+}
+
+TEST_F(WriteTest, LostUnitsKeepTheirPlacesInAPipeline) {
+  constexpr uint64_t kGroup = uint64_t{1} << 63 | 0x10;
+  hdfs::UpdatePipelineRequestProto request;
+  request.set_clientname("c");
+  SetBlock(*request.mutable_oldblock(), kGroup, 1001, 10);
+  SetBlock(*request.mutable_newblock(), kGroup, 1002, 20);
+  const auto add = [&](absl::string_view uuid, const char* storage) {
+    SetNode(*request.add_newnodes(), uuid);
+    request.add_storageids(storage);
+  };
+  add("dn-1", "DS-1");
+  hdfs::DatanodeIDProto& lost = *request.add_newnodes();
+  lost.set_ipaddr("null");
+  lost.set_hostname("null");
+  lost.set_datanodeuuid("null");
+  lost.set_xferport(0);
+  lost.set_infoport(0);
+  lost.set_ipcport(0);
+  request.add_storageids("");
+  add("dn-3", "DS-3");
+  EXPECT_OK(Call("updatePipeline", request).status);
+  EXPECT_EQ(namenode_.last_call(),
+            "UpdatePipeline(c, 9223372036854775824_1001:10, 9223372036854775824_1002:20, "
+            "[dn-1 null dn-3], [DS-1  DS-3])");
+}
+
 TEST_F(WriteTest, UpdatePipeline) {
   hdfs::UpdatePipelineRequestProto request;
   request.set_clientname("c");
@@ -292,6 +387,17 @@ TEST_F(WriteTest, BadBlocksAreReportedByStorage) {
   EXPECT_OK(Call("reportBadBlocks", request).status);
   EXPECT_THAT(namenode_.calls, ElementsAre("ReportBadBlock(7_1001:10, [DS-1])",
                                            "ReportBadBlock(8_1001:10, [DS-2])"));
+}
+
+// Java reports the unit that it has read, not the group.
+TEST_F(WriteTest, ABadUnitIsReportedByItsOwnId) {
+  AddDatanodes();
+  hdfs::ReportBadBlocksRequestProto request;
+  hdfs::LocatedBlockProto& unit = AddReported(request);
+  SetBlock(*unit.mutable_b(), uint64_t{1} << 63 | 0x12, 1001, 10);
+  SetNode(*unit.add_locs()->mutable_id(), "dn-2");
+  EXPECT_OK(Call("reportBadBlocks", request).status);
+  EXPECT_EQ(namenode_.last_call(), "ReportBadBlock(9223372036854775826_1001:10, [DS-2])");
 }
 
 TEST_F(WriteTest, OneWrongBlockDoesNotHideTheOtherBadOnes) {

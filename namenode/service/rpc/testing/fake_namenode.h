@@ -16,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "common/fs_error.h"
 #include "common/testing/fake_clock.h"
 #include "namenode/cluster/cluster_state.h"
 #include "namenode/namenode.h"
@@ -54,6 +55,10 @@ class FakeNamenode final : public Namenode {
   BalanceProgress balance;           // answered
   SafeModeStatus safe_mode;
   uint32_t policy = 0;
+  std::vector<ErasurePolicyInfo> erasure_policies;
+  const erasure::Policy* erasure_policy = nullptr;  // of every path
+  // What becomes of policies to be added, in their order; those behind are refused.
+  std::vector<absl::StatusOr<ErasurePolicyInfo>> added_policies;
   std::function<void()> on_replica;  // the last one given to Complete
 
   const std::string& last_call() const {
@@ -126,6 +131,32 @@ class FakeNamenode final : public Namenode {
   Outcome<uint32_t> GetStoragePolicy(const Caller& c, absl::string_view path) override {
     return Note(c, policy, "GetStoragePolicy(%s)", path);
   }
+  Outcome<std::vector<ErasurePolicyInfo>> GetErasurePolicies(const Caller& c) override {
+    return Note(c, erasure_policies, "GetErasurePolicies()");
+  }
+  Outcome<const erasure::Policy*> GetErasurePolicy(const Caller& c,
+                                                   absl::string_view path) override {
+    return Note(c, erasure_policy, "GetErasurePolicy(%s)", path);
+  }
+  Outcome<Nothing> SetErasurePolicy(const Caller& c, absl::string_view path,
+                                    absl::string_view name) override {
+    return Note(c, Nothing(), "SetErasurePolicy(%s, %s)", path, name);
+  }
+  Outcome<Nothing> UnsetErasurePolicy(const Caller& c, absl::string_view path) override {
+    return Note(c, Nothing(), "UnsetErasurePolicy(%s)", path);
+  }
+  Outcome<std::vector<absl::StatusOr<ErasurePolicyInfo>>> AddErasurePolicies(
+      const Caller& c, const std::vector<erasure::Policy>& policies) override {
+    std::vector<std::string> names;
+    for (const erasure::Policy& p : policies) names.push_back(absl::StrCat(p.id, ":", p.name));
+    auto added = added_policies;
+    added.resize(policies.size(), MakeFsError(FsError::kIllegalArgument, "no more policies"));
+    return Note(c, std::move(added), "AddErasurePolicies([%s])", absl::StrJoin(names, " "));
+  }
+  Outcome<bool> ChangeErasurePolicy(const Caller& c, absl::string_view name,
+                                    ErasurePolicyState state) override {
+    return Note(c, result, "ChangeErasurePolicy(%s, %d)", name, static_cast<int>(state));
+  }
   Outcome<Nothing> Concat(const Caller& c, absl::string_view target,
                           const std::vector<std::string>& sources) override {
     return Note(c, Nothing(), "Concat(%s, [%s])", target, absl::StrJoin(sources, " "));
@@ -146,9 +177,9 @@ class FakeNamenode final : public Namenode {
                              const CreateOptions& o) override {
     return Note(c, status.value_or(FileStatus()),
                 "Create(%s, %s, %o, create=%d overwrite=%d parent=%d r=%d block=%d "
-                "replicate=%d policy=%s)",
+                "replicate=%d policy=%s ec=%s)",
                 path, o.client_name, o.mode, o.create, o.overwrite, o.create_parent, o.replication,
-                o.block_bytes, o.should_replicate, o.storage_policy);
+                o.block_bytes, o.should_replicate, o.storage_policy, o.erasure_policy);
   }
   Outcome<AppendResult> Append(const Caller& c, absl::string_view path,
                                absl::string_view client_name, bool new_block) override {
