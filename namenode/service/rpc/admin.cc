@@ -1,4 +1,5 @@
-// namenode/service/rpc/admin.cc - reports, safe mode, policies, and the features that are off.
+// namenode/service/rpc/admin.cc - reports, safe mode, storage policies, and the features that are
+// off.
 
 #include <algorithm>
 #include <array>
@@ -12,13 +13,6 @@
 
 namespace cairn::namenode::client_protocol {
 namespace {
-
-absl::Status CheckSuperuser(const Call& call) {
-  if (call.namenode().IsSuperuser(call.caller)) return absl::OkStatus();
-  return MakeFsError(FsError::kAccessControl,
-                     absl::StrCat("Access denied for user ", call.caller.user,
-                                  ". Superuser privilege is required"));
-}
 
 void GetFsStats(const Call& call) {
   const ClusterTotals totals = call.namenode().cluster().Totals();
@@ -249,22 +243,8 @@ void GetStoragePolicy(const Call& call) {
   });
 }
 
-// No file is erasure-coded, but a path that is not there is an error all the same.
-void GetErasureCodingPolicy(const Call& call) {
-  WithRequest<hdfs::GetErasureCodingPolicyRequestProto>(call, [&](const auto& request) {
-    const auto outcome = call.namenode().GetFileInfo(call.caller, request.src());
-    if (!Succeeded(call, outcome)) return;
-    if (!outcome.value->has_value()) {
-      return call.reply.FailAt(
-          outcome.ticket,
-          MakeFsError(FsError::kFileNotFound, absl::StrCat("Path not found: ", request.src())));
-    }
-    call.reply.SendBytesAt(outcome.ticket, "");
-  });
-}
-
-// For features that are off and whose answer is then an absent or empty list or message: no erasure
-// coding policies, no encryption zone, no delegation token, no data encryption key.
+// For features that are off and whose answer is then an absent message: no encryption zone, no
+// delegation token, no data encryption key.
 void AnswerEmpty(const Call& call) { call.reply.SendBytesAt(0, ""); }
 
 void ListEncryptionZones(const Call& call) {
@@ -303,8 +283,6 @@ constexpr std::array kMethods = {
     Method{"getStoragePolicies", GetStoragePolicies},
     Method{"setStoragePolicy", SetStoragePolicy},
     Method{"getStoragePolicy", GetStoragePolicy},
-    Method{"getErasureCodingPolicy", GetErasureCodingPolicy},
-    Method{"getErasureCodingPolicies", AnswerEmpty},
     Method{"getEZForPath", AnswerEmpty},
     Method{"listEncryptionZones", ListEncryptionZones},
     Method{"getDelegationToken", AnswerEmpty},

@@ -230,9 +230,8 @@ TEST_F(AdminTest, StoragePolicyOfAPath) {
 }
 
 TEST_F(AdminTest, FeaturesThatAreOffAreEmptyAnswers) {
-  namenode_.status = SomeFile();
-  for (const char* method : {"getErasureCodingPolicies", "getEZForPath", "getDelegationToken",
-                             "getDataEncryptionKey", "getSlowDatanodeReport"}) {
+  for (const char* method :
+       {"getEZForPath", "getDelegationToken", "getDataEncryptionKey", "getSlowDatanodeReport"}) {
     const FakeAnswer answer = CallBytes(method, "\x0a\x01/");
     EXPECT_OK(answer.status) << method;
     EXPECT_EQ(answer.bytes, "") << method;
@@ -240,15 +239,6 @@ TEST_F(AdminTest, FeaturesThatAreOffAreEmptyAnswers) {
   EXPECT_FALSE(Get<hdfs::ListEncryptionZonesResponseProto>("listEncryptionZones").hasmore());
   EXPECT_EQ(Get<hdfs::GetHAServiceStateResponseProto>("getHAServiceState").state(),
             hdfs::HA_STATE_ACTIVE);
-}
-
-TEST_F(AdminTest, ErasureCodingPolicyIsNoneOfAPathAndAnErrorWithoutOne) {
-  hdfs::GetErasureCodingPolicyRequestProto request;
-  request.set_src("/f");
-  EXPECT_THAT(Call("getErasureCodingPolicy", request).status, IsFsError(FsError::kFileNotFound));
-  namenode_.status = SomeFile();
-  EXPECT_FALSE(Ask<hdfs::GetErasureCodingPolicyResponseProto>("getErasureCodingPolicy", request)
-                   .has_ecpolicy());
 }
 
 TEST_F(AdminTest, AclsAreOffInHdfsOwnWords) {

@@ -19,7 +19,7 @@ std::vector<absl::string_view> MethodNames() {
   std::vector<absl::string_view> names = {"noSuchMethod"};
   for (const auto table : {client_protocol::ReadMethods(), client_protocol::NamespaceMethods(),
                            client_protocol::WriteMethods(), client_protocol::AdminMethods(),
-                           client_protocol::UpkeepMethods()}) {
+                           client_protocol::UpkeepMethods(), client_protocol::ErasureMethods()}) {
     for (const client_protocol::Method& method : table) names.push_back(method.name);
   }
   return names;
@@ -32,10 +32,19 @@ void FuzzOne(absl::string_view input) {
   namenode.result = (choice & 0x80) != 0;
   LocatedBlock block;
   block.storages = {1, 7};
-  namenode.located.blocks = {block};
+  LocatedBlock group = block;
+  group.block.id = MakeGroupId(1);
+  group.units = {0, 8};
+  group.erasure = &erasure::SystemPolicies()[0];
+  namenode.block = group;
+  namenode.located.blocks = {block, group};
+  namenode.located.erasure = group.erasure;
+  namenode.erasure_policies = {{group.erasure, ErasurePolicyState::kEnabled}};
+  namenode.erasure_policy = group.erasure;
   namenode.listing.emplace();
   namenode.listing->entries.push_back({.name = "f", .located = namenode.located});
   namenode.status.emplace();
+  namenode.status->erasure = group.erasure;
   std::vector<std::function<void()>> scheduled;
   const rpc::Principal principal{.user = "fuzz", .real_user = ""};
   ClientProtocolService service(

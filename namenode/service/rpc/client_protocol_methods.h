@@ -97,6 +97,7 @@ absl::Span<const Method> NamespaceMethods();
 absl::Span<const Method> WriteMethods();
 absl::Span<const Method> AdminMethods();
 absl::Span<const Method> UpkeepMethods();
+absl::Span<const Method> ErasureMethods();
 
 // ---- Requests
 
@@ -142,6 +143,7 @@ void WithRequest(const Call& call, Body&& body) {
 
 // ---- Checks. Each returns what to answer, or OK.
 
+absl::Status CheckSuperuser(const Call& call);
 // Of clients' names: CheckClientName, in namenode/core/text.h.
 absl::Status CheckCount(int count, int limit, absl::string_view what);
 // kIo: a block of another namespace. kIllegalArgument: a negative length.

@@ -53,6 +53,13 @@ WaitingPlace::~WaitingPlace() {
   if (edge_ != nullptr) edge_->waiting_calls.fetch_sub(1, std::memory_order_relaxed);
 }
 
+absl::Status CheckSuperuser(const Call& call) {
+  if (call.namenode().IsSuperuser(call.caller)) return absl::OkStatus();
+  return MakeFsError(FsError::kAccessControl,
+                     absl::StrCat("Access denied for user ", call.caller.user,
+                                  ". Superuser privilege is required"));
+}
+
 absl::Status CheckCount(int count, int limit, absl::string_view what) {
   if (count <= limit) return absl::OkStatus();
   return MakeFsError(FsError::kIllegalArgument,
@@ -107,7 +114,7 @@ absl::flat_hash_map<absl::string_view, const client_protocol::Method*> BuildMeth
   absl::flat_hash_map<absl::string_view, const client_protocol::Method*> methods;
   for (const auto table : {client_protocol::ReadMethods(), client_protocol::NamespaceMethods(),
                            client_protocol::WriteMethods(), client_protocol::AdminMethods(),
-                           client_protocol::UpkeepMethods()}) {
+                           client_protocol::UpkeepMethods(), client_protocol::ErasureMethods()}) {
     for (const client_protocol::Method& method : table) {
       CHECK(methods.emplace(method.name, &method).second) << method.name << " is in two tables";
     }

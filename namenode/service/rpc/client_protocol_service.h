@@ -4,8 +4,8 @@
 //
 // A front end: it translates, checks what only the wire can get wrong (counts, signs, missing
 // parts) and decides nothing about the namespace. Each method is a row of a table in one of
-// read.cc, namespace.cc, write.cc, admin.cc and upkeep.cc; what is in no table is answered with
-// kNoSuchMethod, which tells clients to do without.
+// read.cc, namespace.cc, write.cc, admin.cc, upkeep.cc and erasure.cc; what is in no table is
+// answered with kNoSuchMethod, which tells clients to do without.
 //
 // Every answer, errors too, waits for the ticket of the outcome it tells of. Calls that HDFS marks
 // at-most-once carry the client's id to the namenode, so that a resend is answered as the first

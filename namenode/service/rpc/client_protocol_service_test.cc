@@ -42,13 +42,16 @@ TEST_F(ClientProtocolServiceTest, Trap15OnlyAtMostOnceCallsCarryTheClientsIds) {
   std::set<std::string> marked;
   for (const auto table : {client_protocol::ReadMethods(), client_protocol::NamespaceMethods(),
                            client_protocol::WriteMethods(), client_protocol::AdminMethods(),
-                           client_protocol::UpkeepMethods()}) {
+                           client_protocol::UpkeepMethods(), client_protocol::ErasureMethods()}) {
     for (const client_protocol::Method& method : table) {
       if (method.at_most_once) marked.insert(std::string(method.name));
     }
   }
-  EXPECT_EQ(marked, (std::set<std::string>{"append", "concat", "create", "delete", "rename",
-                                           "rename2", "truncate", "updatePipeline"}));
+  EXPECT_EQ(marked, (std::set<std::string>{
+                        "addErasureCodingPolicies", "append", "concat", "create", "delete",
+                        "disableErasureCodingPolicy", "enableErasureCodingPolicy",
+                        "removeErasureCodingPolicy", "rename", "rename2", "setErasureCodingPolicy",
+                        "truncate", "unsetErasureCodingPolicy", "updatePipeline"}));
   hdfs::DeleteRequestProto remove;
   remove.set_src("/a");
   remove.set_recursive(true);
@@ -104,6 +107,14 @@ TEST_F(ClientProtocolServiceTest, ErrorsOfTheNamenodeArePassedThrough) {
   refuses("getLocatedFileInfo", with_src(hdfs::GetLocatedFileInfoRequestProto()));
   refuses("isFileClosed", with_src(hdfs::IsFileClosedRequestProto()));
   refuses("getErasureCodingPolicy", with_src(hdfs::GetErasureCodingPolicyRequestProto()));
+  refuses("getErasureCodingPolicies", hdfs::GetErasureCodingPoliciesRequestProto());
+  refuses("setErasureCodingPolicy", with_src(hdfs::SetErasureCodingPolicyRequestProto()));
+  refuses("unsetErasureCodingPolicy", with_src(hdfs::UnsetErasureCodingPolicyRequestProto()));
+  refuses("addErasureCodingPolicies", hdfs::AddErasureCodingPoliciesRequestProto());
+  refuses("getECTopologyResultForPolicies", hdfs::GetECTopologyResultForPoliciesRequestProto());
+  hdfs::EnableErasureCodingPolicyRequestProto enable;
+  enable.set_ecpolicyname("RS-3-2-1024k");
+  refuses("enableErasureCodingPolicy", enable);
   refuses("setOwner", with_src(hdfs::SetOwnerRequestProto()));
   hdfs::GetListingRequestProto listing;
   listing.set_src("/a");
@@ -129,7 +140,7 @@ TEST_F(ClientProtocolServiceTest, ErrorsOfTheNamenodeArePassedThrough) {
 TEST_F(ClientProtocolServiceTest, RequestsThatDoNotParseAreRefusedAndChangeNothing) {
   for (const auto table : {client_protocol::ReadMethods(), client_protocol::NamespaceMethods(),
                            client_protocol::WriteMethods(), client_protocol::AdminMethods(),
-                           client_protocol::UpkeepMethods()}) {
+                           client_protocol::UpkeepMethods(), client_protocol::ErasureMethods()}) {
     for (const client_protocol::Method& method : table) {
       // A field that ends behind the request, an unending group, a varint of eleven bytes.
       for (const absl::string_view bad :

@@ -10,13 +10,6 @@
 namespace cairn::namenode::client_protocol {
 namespace {
 
-absl::Status CheckSuperuser(const Call& call) {
-  if (call.namenode().IsSuperuser(call.caller)) return absl::OkStatus();
-  return MakeFsError(FsError::kAccessControl,
-                     absl::StrCat("Access denied for user ", call.caller.user,
-                                  ". Superuser privilege is required"));
-}
-
 // Clients see any trouble with the disk as an IOException.
 absl::Status ForClients(const absl::Status& status) {
   return GetFsError(status) != FsError::kNone ? status
