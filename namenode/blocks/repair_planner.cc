@@ -29,13 +29,18 @@ class Planner {
       case Need::kHighest:
       case Need::kVeryLow:
       case Need::kLow:
-        PlanCopies(Lacking());
+        if (facts_.group && facts_.counts.readable == 0) {
+          PlanRebuild();
+        } else {
+          PlanCopies(Lacking());
+        }
         break;
       case Need::kBadlySpread:
         PlanCopies(Repairing() == 0 ? 1 : 0);
         break;
       case Need::kMissing:
-        Block(facts_.counts.corrupt > 0   ? "every copy that is there is corrupt"
+        Block(facts_.group                ? "too few other units of its group can be read"
+              : facts_.counts.corrupt > 0 ? "every copy that is there is corrupt"
               : facts_.counts.awaited > 0 ? "the datanodes that have it have not registered yet"
               : facts_.counts.dead > 0    ? "the datanodes or disks that have it are lost"
                                           : "no datanode has it");
@@ -146,6 +151,7 @@ class Planner {
       }
     }
     existing.insert(existing.end(), facts_.arriving.begin(), facts_.arriving.end());
+    AddOthers(&existing, &excluded);
 
     // A datanode that has a replica open takes no copy of it: one that has not reported yet is
     // tried when there is no other.
@@ -188,6 +194,7 @@ class Planner {
     request.storage_policy = facts_.storage_policy;
     request.ignore_locality = true;
     request.new_block = false;
+    if (facts_.group) request.erasure = facts_.group->policy;
     request.existing = existing;
     std::vector<uint32_t> targets;
     for (int tries = 0; tries < kTargetTries && targets.empty(); ++tries) {
@@ -207,6 +214,77 @@ class Planner {
       }
     }
     return targets;
+  }
+
+  // ---- units
+
+  // A datanode with another unit of the group gets none.
+  void AddOthers(std::vector<uint32_t>* existing, std::vector<std::string>* excluded) const {
+    if (!facts_.group) return;
+    for (const GroupFacts::Unit& other : facts_.group->others) {
+      if (view_.NodeOf(other.replica.storage) == nullptr) continue;
+      if (other.replica.standing == Standing::kLive || other.replica.standing == Standing::kStale) {
+        existing->push_back(other.replica.storage);
+      } else if (other.replica.standing != Standing::kDead) {
+        excluded->push_back(NodeOf(other.replica.storage).uuid);
+      }
+    }
+  }
+
+  void PlanRebuild() {
+    if (Repairing() > 0) return;
+    if (!budget_.ClusterHasRoom(now_)) return Busy("the cluster's limit for repair is reached");
+    std::vector<RepairPlan::Rebuild::At> sources = ChooseUnits();
+    if (sources.empty()) return;
+    std::vector<uint32_t> units = {UnitNumber(facts_.block.id)};
+    units.insert(units.end(), facts_.group->lost.begin(), facts_.group->lost.end());
+    const std::vector<uint32_t> targets = ChooseCopyTargets(static_cast<uint32_t>(units.size()));
+    if (targets.empty()) return;
+    plan_.rebuild.emplace();
+    plan_.rebuild->sources = std::move(sources);
+    for (size_t i = 0; i < targets.size(); ++i) {
+      plan_.rebuild->targets.push_back({units[i], targets[i]});
+    }
+  }
+
+  // As many as are needed and one to compare with, of each unit the best replica.
+  std::vector<RepairPlan::Rebuild::At> ChooseUnits() {
+    struct Candidate {
+      int rank;
+      uint64_t load;
+      RepairPlan::Rebuild::At at;
+    };
+    std::vector<Candidate> candidates;
+    bool busy = false;
+    for (const GroupFacts::Unit& other : facts_.group->others) {
+      const uint32_t storage = other.replica.storage;
+      const std::optional<int> rank = SourceRank(other.replica.standing);
+      if (!rank || !view_.IsReadable(storage)) continue;
+      const DatanodeInfo& node = NodeOf(storage);
+      if (node.liveness != Liveness::kLive) continue;
+      if (!budget_.CanSend(node.uuid, facts_.block.length, need_, now_)) {
+        busy = true;
+        continue;
+      }
+      candidates.push_back(
+          {*rank, budget_.LoadOf(node.uuid).copies_out + node.transfers, {other.number, storage}});
+    }
+    std::stable_sort(candidates.begin(), candidates.end(), [](const auto& a, const auto& b) {
+      return std::tie(a.rank, a.load) < std::tie(b.rank, b.load);
+    });
+    std::vector<RepairPlan::Rebuild::At> chosen;
+    for (const Candidate& candidate : candidates) {
+      const bool known = std::any_of(chosen.begin(), chosen.end(),
+                                     [&](const auto& at) { return at.unit == candidate.at.unit; });
+      if (!known && chosen.size() <= facts_.group->needed) chosen.push_back(candidate.at);
+    }
+    if (chosen.size() >= facts_.group->needed) return chosen;
+    if (busy) {
+      Busy("the datanodes that have its group's units send as many copies as they may");
+    } else {
+      Block("the datanodes that have its group's units are silent");
+    }
+    return {};
   }
 
   bool IsInNewRack(uint32_t target) const {
@@ -348,6 +426,22 @@ class Planner {
 };
 
 }  // namespace
+
+std::optional<Need> NeedOf(const BlockFacts& facts, uint32_t min_maintenance,
+                           const ClusterView& view) {
+  const std::optional<Need> need = NeedOf(facts.counts, facts.wanted, min_maintenance, view);
+  if (!facts.group || !need || *need == Need::kSurplus || *need == Need::kBadlySpread) return need;
+  const uint32_t there = facts.group->readable + (facts.counts.readable > 0 ? 1 : 0);
+  if (there < facts.group->needed) return Need::kMissing;
+  switch (there - facts.group->needed) {
+    case 0:
+      return Need::kHighest;
+    case 1:
+      return Need::kVeryLow;
+    default:
+      return Need::kLow;
+  }
+}
 
 RepairPlan PlanRepair(const BlockFacts& facts, Need need, const RepairRules& rules,
                       const ClusterView& view, const RepairBudget& budget, absl::Duration now,

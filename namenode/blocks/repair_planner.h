@@ -7,6 +7,11 @@
 // on. Targets are placement's (cluster/placement.h); a node that holds any replica, even a corrupt
 // one, is none.
 //
+// Units. A unit of a block group that nobody has any more is computed from the others: the datanode
+// of the first target reads as many as hold the group's bytes, and one more to compare with, if
+// there is one. One order covers all units that the group has lost. No datanode gets two units of a
+// group, neither so nor by a copy, and no rack more than its share, if others can take them.
+//
 // Deletions. Of too many good replicas the one that was moved goes first, else the fullest node's,
 // among those whose loss costs no rack that is needed. Only full knowledge deletes: every node that
 // holds a replica of the block has told of all its replicas since it registered, and none is
@@ -28,6 +33,20 @@
 
 namespace cairn::namenode {
 
+// What is known of the other units, where the block is a unit of a group.
+struct GroupFacts {
+  BlockVersion group;
+  const erasure::Policy* policy = nullptr;
+  uint32_t needed = 0;  // units that give back all the others
+  struct Unit {
+    uint32_t number = 0;
+    StandingReplica replica;
+  };
+  std::vector<Unit> others;    // good ones
+  uint32_t readable = 0;       // so many of them, each unit once, can be read now
+  std::vector<uint32_t> lost;  // numbers of those that cannot, and that nobody makes
+};
+
 // All that is known of a block when it is planned for.
 struct BlockFacts {
   BlockVersion block;
@@ -44,7 +63,12 @@ struct BlockFacts {
   std::optional<Move> move = {};  // under way: from its order until the replica on `from` is gone
   std::vector<uint32_t> writing;  // where its writer's pipeline was: may report yet
   ReplicaCounts counts;           // of `replicas`
+  std::optional<GroupFacts> group = {};
 };
+
+// Of a unit, what matters is how many of its group are left to lose.
+std::optional<Need> NeedOf(const BlockFacts& facts, uint32_t min_maintenance,
+                           const ClusterView& view);
 
 struct RepairRules {
   uint32_t min_replication = 1;  // dfs.namenode.replication.min
@@ -56,12 +80,21 @@ struct RepairPlan {
     uint32_t source = 0;
     std::vector<uint32_t> targets;  // in the order in which the bytes pass
   };
+  struct Rebuild {
+    struct At {
+      uint32_t unit = 0;  // its number
+      uint32_t storage = 0;
+    };
+    std::vector<At> sources;
+    std::vector<At> targets;  // the first one's datanode does it
+  };
   enum class Next {
     kWait,     // for what is under way, or ordered above
     kBusy,     // limits: soon again
     kBlocked,  // something else is in the way: again after a pause that grows
   };
   std::optional<Copy> copy;
+  std::optional<Rebuild> rebuild;
   std::vector<uint32_t> deletions;  // those that were ordered before as well
   Next next = Next::kWait;
   std::string blocked_by;  // one sentence; empty: nothing is in the way

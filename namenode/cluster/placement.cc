@@ -330,7 +330,8 @@ absl::Status NoTarget(const ClusterView& view, const PlacementRequest& request, 
 absl::StatusOr<std::vector<uint32_t>> ChooseTargets(const ClusterView& view,
                                                     const PlacementRequest& request,
                                                     Random random) {
-  const size_t least = request.erasure == nullptr ? 1 : request.erasure->schema.data_units;
+  const bool group = request.erasure != nullptr && request.new_block;
+  const size_t least = group ? request.erasure->schema.data_units : 1;
   std::vector<uint32_t> targets;
   if (request.no_local_write) {
     targets = Chooser(view, request, random, /*avoid_writer=*/true, /*take_stale=*/false).Run();

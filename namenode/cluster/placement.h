@@ -49,7 +49,7 @@ struct PlacementRequest {
   absl::string_view writer_ip;
   bool no_local_write = false;               // addBlock flag 1
   bool ignore_locality = false;              // addBlock flag 2
-  const erasure::Policy* erasure = nullptr;  // place the units of a group
+  const erasure::Policy* erasure = nullptr;  // place units of a group; `existing` has others
   bool new_block = true;                     // false: a further replica of an old block
   std::span<const uint32_t> existing;        // storages that hold it; none is returned
   std::span<const std::string> excluded;     // datanode uuids

@@ -26,6 +26,16 @@ constexpr size_t kMostEnded = 1000;  // iterations that a job remembers
 constexpr uint32_t kOwnMovesPerNode = 2;
 constexpr uint64_t kOwnMinBlockBytes = 10 << 20;
 
+// A datanode has one unit of a group.
+bool HasOtherUnit(const BlockFacts& facts, absl::string_view node, const ClusterView& view) {
+  if (!facts.group) return false;
+  const std::vector<GroupFacts::Unit>& others = facts.group->others;
+  return std::any_of(others.begin(), others.end(), [&](const GroupFacts::Unit& other) {
+    const ClusterView::Node* const at = view.NodeOf(other.replica.storage);
+    return at != nullptr && at->info->uuid == node;
+  });
+}
+
 }  // namespace
 
 NamenodeImpl::Healer::Balancer::Balancer(NamenodeImpl& namenode, Healer& healer,
@@ -424,11 +434,12 @@ BlockMovePlan::Result NamenodeImpl::Healer::Balancer::MoveOne(const ClusterView&
   const uint64_t least = take_small_ ? 1 : std::max<uint64_t>(work_->min_block_bytes, 1);
   if (version->length < least) return Result::kUnfit;
   if (moves_.size() >= 2 * size_t{work_->limits.moves}) return Result::kBusy;
+  const BlockFacts facts = healer_.FactsOf(*file, *version, *entry, view);
   std::vector<BalanceTarget> targets;
   for (const Source::Target& target : source->targets) {
-    targets.push_back({target.node, target.bytes_left});
+    targets.push_back(
+        {target.node, HasOtherUnit(facts, target.node, view) ? 0 : target.bytes_left});
   }
-  const BlockFacts facts = healer_.FactsOf(*file, *version, *entry, view);
   const BlockMovePlan plan = PlanBlockMove(facts, from, targets, view, budget_, now);
   if (plan.result != Result::kMove) return plan.result;
   if (!Order(view, now, facts, plan.move)) return Result::kBusy;

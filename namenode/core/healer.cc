@@ -7,6 +7,7 @@
 #include "common/logging.h"
 #include "namenode/core/balancer.h"
 #include "namenode/core/departures.h"
+#include "namenode/namespace/units.h"
 
 namespace cairn::namenode {
 namespace {
@@ -186,6 +187,35 @@ void NamenodeImpl::Healer::HideLeaving(BlockId block, const ClusterView& view,
   std::erase_if(*storages, [&](uint32_t storage) { return leaving_.Contains(block, storage); });
 }
 
+std::optional<GroupFacts> NamenodeImpl::Healer::GroupFactsOf(const Inode& file,
+                                                             const BlockVersion& unit,
+                                                             const ClusterView& view) const {
+  const std::optional<BlockVersion> group = FindBlock(file, unit.id);
+  if (!group) return std::nullopt;
+  GroupFacts facts{.group = *group, .policy = file.erasure, .needed = UnitsNeeded(file, *group)};
+  ForEachUnit(file, *group, IsFinal(file, *group), [&](uint32_t number, const BlockVersion& other) {
+    if (other.id == unit.id) return;
+    const BlockMap::Entry* const entry = namenode_.blocks_->Find(other.id);
+    if (entry == nullptr) return;  // evicted since it was loaded: neither there nor lost
+    bool readable = false;
+    for (const uint32_t storage : entry->replicas()) {
+      const ReplicaMark mark =
+          leaving_.Contains(other.id, storage) ? ReplicaMark::kExcess : ReplicaMark::kNone;
+      facts.others.push_back({number, {storage, StandingOf(storage, mark, view)}});
+      readable |= view.IsReadable(storage);
+    }
+    facts.readable += readable;
+    const bool made =
+        copies_.Find(other.id) != nullptr || balancer_->FindCopies(other.id) != nullptr;
+    const bool awaited =
+        std::any_of(facts.others.begin(), facts.others.end(), [&](const GroupFacts::Unit& at) {
+          return at.number == number && at.replica.standing == Standing::kAwaited;
+        });
+    if (!readable && !made && !awaited) facts.lost.push_back(number);
+  });
+  return facts;
+}
+
 BlockFacts NamenodeImpl::Healer::FactsOf(const Inode& file, const BlockVersion& version,
                                          const BlockMap::Entry& entry,
                                          const ClusterView& view) const {
@@ -217,12 +247,13 @@ BlockFacts NamenodeImpl::Healer::FactsOf(const Inode& file, const BlockVersion& 
   }
   facts.move = balancer_->FindMove(version.id);
   facts.counts = CountReplicas(facts.replicas, view);
+  if (IsGrouped(version.id)) facts.group = GroupFactsOf(file, version, view);
   return facts;
 }
 
 std::optional<Need> NamenodeImpl::Healer::NeedOf(const BlockFacts& facts,
                                                  const ClusterView& view) const {
-  return namenode::NeedOf(facts.counts, facts.wanted, rules_.min_maintenance, view);
+  return namenode::NeedOf(facts, rules_.min_maintenance, view);
 }
 
 uint32_t NamenodeImpl::Healer::CountReadable(BlockId block) const {

@@ -96,6 +96,9 @@ class NamenodeImpl::Healer {
   // ---- reads, all [R]
   // Takes replicas that are being deleted out of what a reader is told, unless there are no others.
   void HideLeaving(BlockId block, const ClusterView& view, std::vector<uint32_t>* storages) const;
+  // What the other units of `unit`'s group give; all are to be resident.
+  std::optional<GroupFacts> GroupFactsOf(const Inode& file, const BlockVersion& unit,
+                                         const ClusterView& view) const;
   // All of the block's replicas as they stand. `entry` is the block's.
   BlockFacts FactsOf(const Inode& file, const BlockVersion& version, const BlockMap::Entry& entry,
                      const ClusterView& view) const;
@@ -176,7 +179,9 @@ class NamenodeImpl::Healer {
   size_t Judge(const Round& round, std::span<const BlockId> blocks, bool act);
   std::vector<BlockId> JudgeSlice(const Round& round, std::span<const BlockId> blocks, bool act,
                                   size_t* orders);
+  bool IsThere(InodeId owner, BlockId block) const ABSL_SHARED_LOCKS_REQUIRED(namenode_.mu_);
   absl::StatusOr<std::optional<InodeId>> PeekOwner(BlockId block);
+  absl::Status LoadUnits(BlockId unit, InodeId owner) ABSL_LOCKS_EXCLUDED(namenode_.mu_);
   void MarkOutdated(const Round& round, const BlockMap::Entry& entry)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(namenode_.mu_);
   void ForgetLostMarks(BlockId block, const ClusterView& view)
@@ -186,6 +191,8 @@ class NamenodeImpl::Healer {
   bool JudgeOne(const Round& round, BlockId block, InodeId owner, bool act)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(namenode_.mu_);
   bool Act(const Round& round, const BlockFacts& facts, Need need)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(namenode_.mu_);
+  bool OrderRebuild(const Round& round, const BlockFacts& facts, const RepairPlan::Rebuild& rebuild)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(namenode_.mu_);
   bool OrderCopies(const Round& round, const BlockFacts& facts, const RepairPlan::Copy& copy)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(namenode_.mu_);

@@ -64,7 +64,25 @@ absl::StatusOr<InodeId> NamenodeImpl::Healer::LoadOwner(BlockId block) {
   const absl::Status status = namenode_.LoadInode(*owner);
   if (GetFsError(status) == FsError::kFileNotFound) return kNoInode;
   RETURN_IF_ERROR(status);
+  if (IsGrouped(block)) RETURN_IF_ERROR(LoadUnits(block, *owner));
   return *owner;
+}
+
+// What the group has lost, the others tell.
+absl::Status NamenodeImpl::Healer::LoadUnits(BlockId unit, InodeId owner) {
+  std::vector<BlockId> missing;
+  {
+    ReaderLock lock(namenode_.mu_);
+    const Inode* const file = namenode_.tree_->FindById(owner);
+    if (file == nullptr || file->file == nullptr) return absl::OkStatus();
+    const std::optional<BlockVersion> group = FindBlock(*file, unit);
+    if (!group) return absl::OkStatus();
+    ForEachUnit(*file, *group, IsFinal(*file, *group), [&](uint32_t, const BlockVersion& other) {
+      if (namenode_.blocks_->Find(other.id) == nullptr) missing.push_back(other.id);
+    });
+  }
+  for (const BlockId block : missing) RETURN_IF_ERROR(namenode_.LoadBlock(block));
+  return absl::OkStatus();
 }
 
 size_t NamenodeImpl::Healer::Judge(const Round& round, std::span<const BlockId> blocks, bool act) {
@@ -104,9 +122,7 @@ std::vector<BlockId> NamenodeImpl::Healer::JudgeSlice(const Round& round,
   if (namenode_.safe_mode_.on()) return {};
   for (const auto& [block, owner] : loaded) {
     unread_blocks_.Forget(block);
-    const bool is_there = owner == kNoInode || (namenode_.tree_->FindById(owner) != nullptr &&
-                                                namenode_.blocks_->Find(block) != nullptr);
-    if (is_there) {
+    if (owner == kNoInode || IsThere(owner, block)) {
       *orders += JudgeOne(round, block, owner, act);
     } else {
       evicted.push_back(block);
@@ -117,6 +133,21 @@ std::vector<BlockId> NamenodeImpl::Healer::JudgeSlice(const Round& round,
   }
   namenode_.tree_->Trim(static_cast<int>(blocks.size()));
   return evicted;
+}
+
+// In memory, with its file and the other units of its group.
+bool NamenodeImpl::Healer::IsThere(InodeId owner, BlockId block) const {
+  const Inode* const file = namenode_.tree_->FindById(owner);
+  if (file == nullptr || namenode_.blocks_->Find(block) == nullptr) return false;
+  if (!IsGrouped(block) || file->file == nullptr) return true;
+  const std::optional<BlockVersion> group = FindBlock(*file, block);
+  bool all = true;
+  if (group) {
+    ForEachUnit(*file, *group, IsFinal(*file, *group), [&](uint32_t, const BlockVersion& unit) {
+      all &= namenode_.blocks_->Find(unit.id) != nullptr;
+    });
+  }
+  return all;
 }
 
 // The block and its file are in memory, or no file has it. True: something was ordered.
@@ -224,8 +255,9 @@ bool NamenodeImpl::Healer::Act(const Round& round, const BlockFacts& facts, Need
       PlanRepair(facts, need, rules_, *round.view, budget_, round.now, namenode_.RandomBits());
   bool ordered = false;
   if (plan.copy) ordered = OrderCopies(round, facts, *plan.copy);
+  if (plan.rebuild) ordered = OrderRebuild(round, facts, *plan.rebuild);
   if (!plan.deletions.empty()) ordered |= OrderDeletions(round, facts, plan.deletions);
-  if (ordered || plan.copy || !plan.deletions.empty()) return ordered;
+  if (ordered || plan.copy || plan.rebuild || !plan.deletions.empty()) return ordered;
   switch (plan.next) {
     case RepairPlan::Next::kBusy:
       queue_.Defer(block, round.now + kBusyPause, plan.blocked_by);

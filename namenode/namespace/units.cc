@@ -23,13 +23,18 @@ bool IsFinal(const Inode& file, const BlockVersion& block) {
   return !file.is_open() || file.file->last_committed || file.file->blocks.back().id != block.id;
 }
 
-std::optional<BlockVersion> FindUnit(const Inode& file, BlockId id) {
+std::optional<BlockVersion> FindBlock(const Inode& file, BlockId id) {
   const BlockId owned = OwnedId(id);
   const std::vector<BlockVersion>& blocks = file.file->blocks;
   const auto found = std::find_if(blocks.rbegin(), blocks.rend(),
                                   [owned](const BlockVersion& block) { return block.id == owned; });
   if (found == blocks.rend()) return std::nullopt;
-  if (!IsGrouped(id)) return *found;
+  return *found;
+}
+
+std::optional<BlockVersion> FindUnit(const Inode& file, BlockId id) {
+  const std::optional<BlockVersion> found = FindBlock(file, id);
+  if (!found || !IsGrouped(id)) return found;
   const uint32_t unit = UnitNumber(id);
   if (unit >= UnitCount(file)) return std::nullopt;
   const BlockVersion version = UnitVersion(file, *found, unit);

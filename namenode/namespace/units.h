@@ -42,6 +42,10 @@ inline bool Exists(const BlockVersion& unit, bool final) {
   return !final || !IsGrouped(unit.id) || unit.length != 0;
 }
 
+// The block of the file that `id` names, or the group of the unit. nullopt: the file does not have
+// it (any more).
+std::optional<BlockVersion> FindBlock(const Inode& file, BlockId id);
+
 // The block of the file that `id` names, or the unit of one of its groups. nullopt: the file does
 // not have it (any more).
 std::optional<BlockVersion> FindUnit(const Inode& file, BlockId id);

@@ -24,6 +24,8 @@ Outcome<BlockHealth> NamenodeImpl::DescribeBlock(const Caller& caller, BlockId b
       return View::NotLoaded();
     }
 
+    if (!IsResident(*file, *FindBlock(*file, block), view)) return View::NotLoaded();
+
     const std::shared_ptr<const ClusterView> cluster = cluster_.View();
     BlockHealth out;
     out.block = *version;

@@ -18,12 +18,12 @@ def replicas_of(cluster, *names):
             state = "finalized" if "/finalized" in directory else os.path.basename(directory)
             stamps = {}
             for file in files:
-                meta = re.fullmatch(r"blk_(\d+)_(\d+)\.meta", file)
+                meta = re.fullmatch(r"blk_(-?\d+)_(\d+)\.meta", file)
                 if meta:
                     # A second one is of an earlier replica: the datanode goes by the newest.
                     stamps[meta.group(1)] = max(stamps.get(meta.group(1), 0), int(meta.group(2)))
             for file in files:
-                data = re.fullmatch(r"blk_(\d+)", file)
+                data = re.fullmatch(r"blk_(-?\d+)", file)
                 if data is None:
                     continue
                 path = os.path.join(directory, file)
