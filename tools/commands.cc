@@ -5,6 +5,7 @@
 #include "tools/dfs/dfs.h"
 #include "tools/dfsadmin/dfsadmin.h"
 #include "tools/doctor/doctor.h"
+#include "tools/ec/ec.h"
 #include "tools/fsck/fsck.h"
 #include "tools/mini/mini.h"
 #include "tools/mount/mount.h"
@@ -39,6 +40,11 @@ constexpr Command kCommands[] = {
      .summary = "look for trouble in the cluster and say what to do",
      .usage = "[-conf DIR] [-fs URI] [-D KEY=VALUE]... [--json]",
      .run = &RunDoctor},
+    {.name = "ec",
+     .summary = "look at erasure coding policies and set them, as `hdfs ec` does",
+     .usage = "[-conf DIR] [-fs URI] [-D KEY=VALUE]... -COMMAND [ARGUMENT]...",
+     .run = &RunEc,
+     .exit_unwritten = 2},  // as when it failed
     {.name = "fsck",
      .summary = "check that every file is whole, as `hdfs fsck` does",
      .usage = "[-conf DIR] [-fs URI] [-D KEY=VALUE]... PATH [-files [-blocks [-locations]]]...",
