@@ -137,7 +137,7 @@ class Namenode {
                                             absl::string_view policy) = 0;
   virtual Outcome<uint32_t> GetStoragePolicy(const Caller&, absl::string_view path) = 0;
   // ---- erasure coding: errors and words are HDFS's
-  // Of all states, by id.
+  // Of all states, by name.
   virtual Outcome<std::vector<ErasurePolicyInfo>> GetErasurePolicies(const Caller&) = 0;
   // What is set at `path` or above it, or the file's own; null: replicated.
   // FsError::kFileNotFound "Path not found: PATH".

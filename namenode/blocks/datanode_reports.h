@@ -20,6 +20,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "erasure/policy.h"
 #include "namenode/blocks/replica.h"
 #include "namenode/blocks/replica_digests.h"
 #include "namenode/cluster/datanode_info.h"
@@ -84,11 +85,30 @@ struct TruncateCommand {
 struct VerifyCommand {
   BlockVersion block;
 };
+// Compute units that are lost, and send each to its target.
+struct RebuildCommand {
+  struct Source {
+    uint32_t unit = 0;
+    DatanodeAddress address;
+    std::string datanode_uuid;
+  };
+  struct Target {
+    uint32_t unit = 0;
+    ReplicaTarget at;
+  };
+  BlockVersion group;  // its length is that of its data
+  erasure::Schema schema;
+  uint32_t cell_bytes = 0;
+  // At least as many as data units hold bytes of the group. The first ones are read; one more has
+  // the result compared with it, the others take the place of those that fail.
+  std::vector<Source> sources;
+  std::vector<Target> targets;
+};
 using DatanodeCommand =
     std::variant<InvalidateCommand, ReplicateCommand, RecoverCommand, FullReportCommand,
-                 TruncateCommand, VerifyCommand, BalanceBandwidthCommand>;
+                 TruncateCommand, VerifyCommand, BalanceBandwidthCommand, RebuildCommand>;
 
-// A copy that the datanode was ordered to make, and could not.
+// A copy that the datanode was ordered to make, or a unit to rebuild, and could not.
 struct FailedCopy {
   BlockId block{};
   GenerationStamp stamp{};

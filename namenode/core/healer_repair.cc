@@ -316,6 +316,54 @@ bool NamenodeImpl::Healer::OrderCopies(const Round& round, const BlockFacts& fac
   return true;
 }
 
+bool NamenodeImpl::Healer::OrderRebuild(const Round& round, const BlockFacts& facts,
+                                        const RepairPlan::Rebuild& rebuild) {
+  const ClusterView& view = *round.view;
+  const GroupFacts& group = *facts.group;
+  const RepairPlan::Rebuild::At& first = rebuild.targets.front();
+  const DatanodeInfo& worker = *view.NodeOf(first.storage)->info;
+  RebuildCommand order{.group = group.group,
+                       .schema = group.policy->schema,
+                       .cell_bytes = group.policy->cell_bytes,
+                       .sources = {},
+                       .targets = {}};
+  for (const auto& [unit, storage] : rebuild.sources) {
+    const DatanodeInfo& node = *view.NodeOf(storage)->info;
+    order.sources.push_back({unit, node.address, node.uuid});
+  }
+  for (const auto& [unit, storage] : rebuild.targets) {
+    const StorageLocation& at = *view.Find(storage);
+    order.targets.push_back(
+        {unit, {at.node->address, at.node->uuid, at.storage_uuid, at.storage_type}});
+  }
+  if (!namenode_.orders_.Add(worker.uuid, std::move(order))) {
+    queue_.Defer(facts.block.id, round.now + absl::Seconds(1),
+                 absl::StrCat("too many orders wait for datanode ", AddressOf(worker)));
+    return false;
+  }
+  // All units are read from start to end, whatever is lost.
+  const absl::Duration deadline = round.now + CopyTimeout(group.group.length);
+  for (const auto& [unit, storage] : rebuild.targets) {
+    const DatanodeInfo& node = *view.NodeOf(storage)->info;
+    const BlockId lost = UnitOf(group.group.id, unit);
+    copies_.Add(lost, {.source = first.storage,
+                       .target = storage,
+                       .source_node = worker.uuid,
+                       .target_node = node.uuid,
+                       .source_session = worker.session,
+                       .target_session = node.session,
+                       .source_address = AddressOf(worker),
+                       .target_address = AddressOf(node),
+                       .bytes = facts.block.length,
+                       .since = round.now,
+                       .deadline = deadline});
+    namenode_.cluster_.Schedule(std::span(&storage, 1));
+    budget_.Spend(worker.uuid, std::span(&node.uuid, 1), facts.block.length, round.now);
+    queue_.Defer(lost, deadline + kEndCopiesInterval);
+  }
+  return true;
+}
+
 // False: all of it was ordered before, or nothing can be ordered now.
 bool NamenodeImpl::Healer::OrderDeletions(const Round& round, const BlockFacts& facts,
                                           std::span<const uint32_t> storages) {

@@ -82,6 +82,55 @@ TEST(InodeRecordTest, ShowsWhatTheDecodedInodeShows) {
   }
 }
 
+TEST(InodeRecordTest, ADirectoryShowsWhatItGetsFromAboveUnlessSomethingIsSet) {
+  NameTable names;
+  const ErasurePolicies policies;
+  InodeRecordReader reader(names, policies, policies.Find(1));
+  FileStatus status;
+  uint64_t txid = 0;
+  store::Inode record = Directory();
+  ASSERT_TRUE(reader.Read(record.SerializeAsString(), &status, &txid));
+  EXPECT_EQ(status.erasure, policies.Find(1));
+  record.set_should_replicate(true);
+  ASSERT_TRUE(reader.Read(record.SerializeAsString(), &status, &txid));
+  EXPECT_EQ(status.erasure, nullptr);
+  record.set_should_replicate(false);
+  record.set_erasure_policy(2);
+  ASSERT_TRUE(reader.Read(record.SerializeAsString(), &status, &txid));
+  EXPECT_EQ(status.erasure, policies.Find(2));
+  ASSERT_TRUE(reader.Read(File().SerializeAsString(), &status, &txid));
+  EXPECT_EQ(status.erasure, nullptr) << "a file has its own, or none";
+}
+
+TEST(InodeRecordTest, AnUnknownPolicyIsDamage) {
+  NameTable names;
+  const ErasurePolicies policies;
+  InodeRecordReader reader(names, policies, nullptr);
+  FileStatus status;
+  uint64_t txid = 0;
+  for (const uint32_t id : {6u, 127u, 128u, 257u}) {
+    store::Inode record = Directory();
+    record.set_erasure_policy(id);
+    EXPECT_FALSE(reader.Read(record.SerializeAsString(), &status, &txid)) << id;
+    Inode inode;
+    EXPECT_THAT(DecodeInode(record, names, policies, &inode), StatusIs(absl::StatusCode::kDataLoss))
+        << id;
+  }
+}
+
+TEST(InodeRecordTest, BlocksGoWithTheFilesPolicy) {
+  NameTable names;
+  const ErasurePolicies policies;
+  store::Inode record = File();
+  record.set_erasure_policy(1);
+  Inode inode;
+  EXPECT_THAT(DecodeInode(record, names, policies, &inode), StatusIs(absl::StatusCode::kDataLoss));
+  record.set_erasure_policy(0);
+  record.mutable_blocks(0)->set_id(ToInt(MakeGroupId(7)));
+  Inode other;
+  EXPECT_THAT(DecodeInode(record, names, policies, &other), StatusIs(absl::StatusCode::kDataLoss));
+}
+
 TEST(InodeRecordTest, FieldsOfALaterVersionAreSkipped) {
   NameTable names;
   const ErasurePolicies policies;

@@ -56,7 +56,10 @@ Outcome<std::vector<ErasurePolicyInfo>> NamenodeImpl::GetErasurePolicies(const C
       caller, [&](View& view) -> absl::StatusOr<std::vector<ErasurePolicyInfo>> {
         mu_.AssertReaderHeld();
         view.SawTx(last_txid_);  // any edit may have changed them
-        return tree_->erasure_policies().All();
+        std::vector<ErasurePolicyInfo> all = tree_->erasure_policies().All();
+        std::sort(all.begin(), all.end(),
+                  [](const auto& a, const auto& b) { return a.policy->name < b.policy->name; });
+        return all;
       });
 }
 

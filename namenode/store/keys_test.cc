@@ -102,6 +102,7 @@ TEST(KeysTest, MessagesNameTheRecord) {
   EXPECT_EQ(keys::Readable(keys::StorageBlock(3, BlockId{8})), "block 8 of storage 3");
   EXPECT_EQ(keys::Readable(keys::Storage(3)), "storage 3");
   EXPECT_EQ(keys::Readable(keys::RemovedBlock(BlockId{8})), "removed block 8");
+  EXPECT_EQ(keys::Readable(keys::ErasurePolicy(64)), "erasure coding policy 64");
   EXPECT_EQ(keys::Readable("i\x01"), "key \"i\\x01\"");
 }
 

@@ -99,6 +99,16 @@ TEST(RecordsTest, ARecordThatRepeatsItsKeyAgreesWithIt) {
               StatusIs(absl::StatusCode::kDataLoss, HasSubstr("storage 4: holds storage 3")));
 }
 
+TEST(RecordsTest, AnErasurePolicyIsThatOfItsKey) {
+  store::ErasurePolicy policy;
+  policy.set_id(64);
+  EXPECT_OK(ParseErasurePolicy(keys::ErasurePolicy(64), policy.SerializeAsString()));
+  EXPECT_THAT(ParseErasurePolicy(keys::ErasurePolicy(65), policy.SerializeAsString()),
+              StatusIs(absl::StatusCode::kDataLoss));
+  EXPECT_THAT(ParseErasurePolicy(keys::Storage(64), policy.SerializeAsString()),
+              StatusIs(absl::StatusCode::kDataLoss));
+}
+
 TEST(RecordsTest, ARemovedBlockIsThatOfItsKey) {
   store::Block block;
   block.set_id(7);

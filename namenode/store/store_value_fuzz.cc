@@ -43,6 +43,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       break;
     case 6:
       RoundTrip(ParseStorage, keys::Storage(1), value);
+      RoundTrip(ParseErasurePolicy, keys::ErasurePolicy(64), value);
       break;
     case 7:
       RoundTrip(ParseNamespace, keys::Namespace(), value);
@@ -58,6 +59,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       keys::ParseEntry(value, &parent, &name);
       keys::ParseTrailingId(value, &id);
       keys::ParseStorageNumber(value, &storage);
+      keys::ParseErasurePolicyId(value, &storage);
       keys::Readable(value);
     }
   }

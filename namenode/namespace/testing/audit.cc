@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/check.h"
+#include "namenode/namespace/inode.h"
 #include "namenode/store/keys.h"
 #include "proto/store.pb.h"
 
@@ -23,6 +24,7 @@ struct Auditor {
   std::map<uint64_t, std::set<uint64_t>> children;
   std::set<uint64_t> detached, open, owned_blocks;
   std::string problems;
+  ErasurePolicies policies = {};
 
   void Problem(absl::string_view text) { absl::StrAppend(&problems, text, "\n"); }
 

@@ -144,14 +144,19 @@ internal::BlockRef ToProto(const BlockVersion& block) {
   return ref;
 }
 
+internal::Address ToProto(const DatanodeAddress& from) {
+  internal::Address address;
+  address.set_ip(from.ip);
+  address.set_host_name(from.host_name);
+  address.set_transfer_port(from.transfer_port);
+  address.set_ipc_port(from.ipc_port);
+  address.set_http_port(from.http_port);
+  return address;
+}
+
 internal::Replicate::Target ToProto(const ReplicaTarget& from) {
   internal::Replicate::Target target;
-  internal::Address& address = *target.mutable_address();
-  address.set_ip(from.address.ip);
-  address.set_host_name(from.address.host_name);
-  address.set_transfer_port(from.address.transfer_port);
-  address.set_ipc_port(from.address.ipc_port);
-  address.set_http_port(from.address.http_port);
+  *target.mutable_address() = ToProto(from.address);
   target.set_datanode_uuid(from.datanode_uuid);
   target.set_storage_uuid(from.storage_uuid);
   target.set_storage_type(from.storage_type);
@@ -191,6 +196,25 @@ struct CommandEncoder {
   }
   void operator()(const VerifyCommand& from) {
     *command.mutable_verify()->mutable_block() = ToProto(from.block);
+  }
+  void operator()(const RebuildCommand& from) {
+    internal::RebuildUnits& order = *command.mutable_rebuild();
+    *order.mutable_group() = ToProto(from.group);
+    order.set_codec(erasure::CodecName(from.schema.codec));
+    order.set_data_units(from.schema.data_units);
+    order.set_parity_units(from.schema.parity_units);
+    order.set_cell_bytes(from.cell_bytes);
+    for (const RebuildCommand::Source& source : from.sources) {
+      internal::RebuildUnits::Source& out = *order.add_sources();
+      out.set_unit(source.unit);
+      *out.mutable_address() = ToProto(source.address);
+      out.set_datanode_uuid(source.datanode_uuid);
+    }
+    for (const RebuildCommand::Target& target : from.targets) {
+      internal::RebuildUnits::Target& out = *order.add_targets();
+      out.set_unit(target.unit);
+      *out.mutable_at() = ToProto(target.at);
+    }
   }
 };
 

@@ -172,6 +172,33 @@ TEST(ConvertTest, EveryOrderIsTranslated) {
   EXPECT_EQ(verify.verify().block().generation_stamp(), 1001u);
 }
 
+TEST(ConvertTest, AnOrderToRebuildSaysAllThatIsNeededForIt) {
+  RebuildCommand command{.group = {MakeGroupId(3), GenerationStamp{1001}, 1'000'000},
+                         .schema = {erasure::Codec::kReedSolomonLegacy, 6, 3},
+                         .cell_bytes = 65536};
+  command.sources.push_back({4, {"10.0.0.1", "w1", 9866, 9867, 0}, "node-1"});
+  command.targets.push_back({8, {{"10.0.0.2", "w2", 9877, 9867, 0}, "node-2", "DS-2", 2}});
+  const internal::RebuildUnits order = ToProto(DatanodeCommand(command)).rebuild();
+  EXPECT_EQ(order.group().block_id(), ToInt(command.group.id));
+  EXPECT_EQ(order.group().generation_stamp(), 1001u);
+  EXPECT_EQ(order.group().length(), 1'000'000u);
+  EXPECT_EQ(order.codec(), "rs-legacy");
+  EXPECT_EQ(order.data_units(), 6u);
+  EXPECT_EQ(order.parity_units(), 3u);
+  EXPECT_EQ(order.cell_bytes(), 65536u);
+  ASSERT_EQ(order.sources_size(), 1);
+  EXPECT_EQ(order.sources(0).unit(), 4u);
+  EXPECT_EQ(order.sources(0).address().ip(), "10.0.0.1");
+  EXPECT_EQ(order.sources(0).address().transfer_port(), 9866u);
+  EXPECT_EQ(order.sources(0).datanode_uuid(), "node-1");
+  ASSERT_EQ(order.targets_size(), 1);
+  EXPECT_EQ(order.targets(0).unit(), 8u);
+  EXPECT_EQ(order.targets(0).at().address().transfer_port(), 9877u);
+  EXPECT_EQ(order.targets(0).at().datanode_uuid(), "node-2");
+  EXPECT_EQ(order.targets(0).at().storage_uuid(), "DS-2");
+  EXPECT_EQ(order.targets(0).at().storage_type(), 2u);
+}
+
 TEST(ConvertTest, KnowsTheAddressOfAPeer) {
   EXPECT_EQ(IpOfPeer("ipv4:10.0.0.1:5000"), "10.0.0.1");
   EXPECT_EQ(IpOfPeer("ipv6:%5B::1%5D:5000"), "::1");

@@ -1,0 +1,208 @@
+// Block groups that lose units: they are computed from the others where enough are left, and no
+// datanode gets two of one group.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+#include <set>
+#include <variant>
+
+#include "erasure/layout.h"
+#include "namenode/core/testing/healing_fixture.h"
+#include "namenode/namespace/units.h"
+
+namespace cairn::namenode {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+constexpr absl::Duration kGivenUp = absl::Minutes(5);
+constexpr uint64_t kCell = 1 << 20;
+
+// RS-3-2: unit `u` of the file's only group is on datanode `u` at first.
+class ErasureHealingTest : public HealingFixture {
+ protected:
+  void StartWith(int datanodes, uint64_t bytes = 3 * kBlockBytes) {
+    TestNamenode::Options options = Nodes(datanodes);
+    options.namenode.erasure_coding = true;
+    Start(std::move(options));
+    EXPECT_OK(nn_->impl()
+                  .ChangeErasurePolicy(kSuper, "RS-3-2-1024k", ErasurePolicyState::kEnabled)
+                  .value);
+    nn_->Mkdir("/cold");
+    EXPECT_OK(nn_->impl().SetErasurePolicy(kSuper, "/cold", "RS-3-2-1024k").value);
+    nn_->Create("/cold/f");
+    AddBlockRequest request;
+    request.path = "/cold/f";
+    request.client_name = "client";
+    group_ = nn_->impl().AddBlock(kSuper, request).value->block;
+    group_.length = bytes;
+    for (uint32_t unit = 0; unit < 5; ++unit) Have(static_cast<int>(unit), unit);
+    EXPECT_THAT(nn_->impl().Complete(kSuper, "/cold/f", kNoInode, "client", group_, nullptr).value,
+                IsOkAndHolds(true));
+    Pass(absl::Seconds(30));
+    EXPECT_THAT(copies_, IsEmpty());
+    EXPECT_THAT(rebuilds_, IsEmpty());
+  }
+
+  BlockVersion Unit(uint32_t unit) const {
+    const erasure::Layout layout(erasure::FindSystemPolicy("RS-3-2-1024k")->schema, kCell);
+    return {UnitOf(group_.id, unit), group_.stamp, layout.UnitBytes(group_.length, unit)};
+  }
+  void Have(int node, uint32_t unit) {
+    if (Unit(unit).length != 0) {
+      EXPECT_OK(nn_->Report(node, Unit(unit), ReplicaState::kFinalized));
+    }
+  }
+  // Where readers are sent, by unit.
+  std::map<uint32_t, std::set<int>> Holders() {
+    const auto located = nn_->impl().GetBlockLocations(kSuper, "/cold/f", 0, 1).value;
+    EXPECT_OK(located);
+    std::map<uint32_t, std::set<int>> holders;
+    const LocatedBlock& block = located->blocks[0];
+    for (size_t i = 0; i < block.units.size(); ++i) {
+      const auto* const node = nn_->impl().cluster().View()->NodeOf(block.storages[i]);
+      holders[block.units[i]].insert(NodeOf(node->info->uuid));
+    }
+    return holders;
+  }
+  BlockHealth Health(uint32_t unit) {
+    const auto health = nn_->impl().DescribeBlock(kSuper, Unit(unit).id).value;
+    EXPECT_OK(health);
+    return health.value_or(BlockHealth());
+  }
+
+  void Told(int node, const DatanodeCommand& command) override {
+    const auto* const rebuild = std::get_if<RebuildCommand>(&command);
+    if (rebuild == nullptr) return;
+    rebuilds_.push_back({node, *rebuild});
+    if (!rebuilding_) return;
+    for (const RebuildCommand::Target& target : rebuild->targets) {
+      Have(NodeOf(target.at.datanode_uuid), target.unit);
+    }
+  }
+
+  struct Rebuild {
+    int node;
+    RebuildCommand command;
+  };
+  BlockVersion group_;
+  std::vector<Rebuild> rebuilds_;
+  bool rebuilding_ = true;
+};
+
+TEST_F(ErasureHealingTest, ALostUnitIsComputedFromTheOthersOnADatanodeThatHasNone) {
+  StartWith(7);
+  Kill(1);
+  Pass(kGivenUp + absl::Minutes(1));
+  ASSERT_THAT(rebuilds_, SizeIs(1));
+  const auto& [node, command] = rebuilds_[0];
+  EXPECT_EQ(command.group.id, group_.id);
+  EXPECT_EQ(command.group.length, group_.length);
+  EXPECT_EQ(command.schema.data_units, 3u);
+  EXPECT_EQ(command.cell_bytes, kCell);
+  EXPECT_THAT(command.sources, SizeIs(4)) << "as many as are needed, and one to compare with";
+  std::set<uint32_t> read;
+  for (const auto& source : command.sources) {
+    EXPECT_EQ(NodeOf(source.datanode_uuid), static_cast<int>(source.unit));
+    read.insert(source.unit);
+  }
+  EXPECT_THAT(read, SizeIs(4));
+  EXPECT_FALSE(read.contains(1));
+  ASSERT_THAT(command.targets, SizeIs(1));
+  EXPECT_EQ(command.targets[0].unit, 1u);
+  EXPECT_EQ(NodeOf(command.targets[0].at.datanode_uuid), node);
+  EXPECT_GE(node, 5);
+  EXPECT_EQ(Holders()[1], std::set<int>{node});
+  EXPECT_EQ(nn_->impl().Health().low(), 0u);
+}
+
+TEST_F(ErasureHealingTest, AllUnitsThatAGroupHasLostAreComputedAtOnce) {
+  StartWith(8);
+  Kill(0);
+  Kill(4);
+  Pass(kGivenUp + absl::Minutes(1));
+  ASSERT_THAT(rebuilds_, SizeIs(1));
+  ASSERT_THAT(rebuilds_[0].command.targets, SizeIs(2));
+  EXPECT_THAT(rebuilds_[0].command.sources, SizeIs(3));
+  std::set<int> on;
+  for (const auto& [unit, nodes] : Holders()) {
+    EXPECT_THAT(nodes, SizeIs(1)) << unit;
+    on.insert(nodes.begin(), nodes.end());
+  }
+  EXPECT_THAT(on, SizeIs(5));
+  EXPECT_EQ(nn_->impl().Health().low(), 0u);
+}
+
+TEST_F(ErasureHealingTest, WithTooFewUnitsLeftNothingIsOrdered) {
+  StartWith(8);
+  for (const int node : {0, 1, 2}) Kill(node);
+  Pass(kGivenUp + absl::Minutes(1));
+  EXPECT_THAT(rebuilds_, IsEmpty());
+  const BlockHealth health = Health(0);
+  EXPECT_EQ(health.need, Need::kMissing);
+  ASSERT_TRUE(health.queued.has_value());
+  EXPECT_THAT(health.queued->blocked_by, HasSubstr("too few other units"));
+  Return(2);
+  Have(2, 2);
+  Pass(absl::Minutes(10));
+  EXPECT_THAT(rebuilds_, SizeIs(1));
+  EXPECT_EQ(nn_->impl().Health().low(), 0u);
+}
+
+TEST_F(ErasureHealingTest, TheFewerAreLeftToLoseTheMoreUrgent) {
+  rebuilding_ = false;
+  StartWith(5);  // nobody can take a unit
+  Kill(0);
+  Pass(kGivenUp + absl::Minutes(1));
+  EXPECT_EQ(Health(0).need, Need::kVeryLow);
+  Kill(1);
+  Pass(kGivenUp + absl::Minutes(1));
+  EXPECT_EQ(Health(0).need, Need::kHighest);
+  EXPECT_EQ(Health(1).need, Need::kHighest);
+  EXPECT_THAT(rebuilds_, IsEmpty());
+}
+
+TEST_F(ErasureHealingTest, ARebuildThatFailsIsTriedAgain) {
+  StartWith(7);
+  rebuilding_ = false;
+  Kill(3);
+  Pass(kGivenUp + absl::Minutes(1));
+  ASSERT_FALSE(rebuilds_.empty());
+  const Rebuild first = rebuilds_.back();
+  const size_t before = rebuilds_.size();
+  const FailedCopy failed{.block = Unit(3).id,
+                          .stamp = group_.stamp,
+                          .target_uuids = {first.command.targets[0].at.datanode_uuid},
+                          .reason = "unit 2 does not fit the others"};
+  nn_->Heartbeat(first.node, false, {failed});
+  Pass(absl::Seconds(3));
+  EXPECT_THAT(Health(3).queued->blocked_by, HasSubstr("unit 2 does not fit the others"));
+  Pass(absl::Minutes(2));
+  EXPECT_GT(rebuilds_.size(), before);
+}
+
+TEST_F(ErasureHealingTest, AShortGroupIsComputedFromTheUnitsThatHoldBytes) {
+  StartWith(7, /*bytes=*/10);  // unit 0 and parity
+  Kill(0);
+  Pass(kGivenUp + absl::Minutes(1));
+  ASSERT_THAT(rebuilds_, SizeIs(1));
+  EXPECT_THAT(rebuilds_[0].command.sources, SizeIs(2));
+  ASSERT_THAT(rebuilds_[0].command.targets, SizeIs(1));
+  EXPECT_EQ(rebuilds_[0].command.targets[0].unit, 0u);
+}
+
+TEST_F(ErasureHealingTest, AUnitThatIsFoundBadIsComputedAnewAndThenDeleted) {
+  StartWith(7);
+  EXPECT_OK(nn_->Report(2, Unit(2), ReplicaState::kCorrupt));
+  Pass(absl::Minutes(2));
+  ASSERT_THAT(rebuilds_, SizeIs(1));
+  EXPECT_EQ(rebuilds_[0].command.targets[0].unit, 2u);
+  EXPECT_THAT(deletions_, ::testing::Contains(std::pair(2, Unit(2).id)));
+  EXPECT_FALSE(Holders()[2].contains(2));
+}
+
+}  // namespace
+}  // namespace cairn::namenode
