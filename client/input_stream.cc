@@ -8,9 +8,8 @@
 #include "absl/time/clock.h"
 #include "client/input_stream_impl.h"
 #include "client/local_block_reader.h"
-#include "client/remote_block_reader.h"
+#include "client/remote_replicas.h"
 #include "common/status_macros.h"
-#include "proto/hdfs/client_namenode.pb.h"
 
 namespace cairn::client {
 namespace {
@@ -42,16 +41,7 @@ absl::StatusOr<std::unique_ptr<BlockReader>> InputStream::Impl::OpenOn(
     }
     context_->local_replicas.Reject(node.id(), request.block);
   }
-  const std::string peer =
-      absl::StrCat(context_->TransferHost(node.id()), ":", node.id().xferport());
-  // The datanode may close an idle connection at any moment: that is no fault of the replica.
-  while (std::optional<Socket> idle = context_->peers.Take(peer)) {
-    absl::StatusOr<std::unique_ptr<RemoteBlockReader>> reader =
-        RemoteBlockReader::Open(*std::move(idle), request);
-    if (reader.ok()) return reader;
-  }
-  ASSIGN_OR_RETURN(Socket fresh, context_->ConnectTransfer(node.id(), connect_limit));
-  return RemoteBlockReader::Open(std::move(fresh), request);
+  return OpenRemote(*context_, node.id(), request, connect_limit);
 }
 
 absl::Status InputStream::Impl::NextRound(Rounds& rounds, uint64_t offset) {
@@ -133,34 +123,13 @@ void InputStream::Impl::Blame(const Attached& attached, absl::Duration began, Ro
   file_.NoteDead(attached.node.id());
   context_->costly_nodes.Failed(attached.node.id().datanodeuuid(),
                                 context_->clock.Monotonic() - began);
-  if (!absl::IsDataLoss(rounds.last)) return;
-  hdfs::ReportBadBlocksRequestProto report;
-  hdfs::LocatedBlockProto& bad = *report.add_blocks();
-  *bad.mutable_b() = attached.block->b();
-  *bad.mutable_blocktoken() = attached.block->blocktoken();
-  bad.set_offset(attached.block->offset());
-  bad.set_corrupt(false);
-  *bad.add_locs() = attached.node;
-  for (int i = 0; i < attached.block->locs_size() && i < attached.block->storageids_size(); ++i) {
-    if (attached.block->locs(i).id().datanodeuuid() == attached.node.id().datanodeuuid()) {
-      bad.add_storageids(attached.block->storageids(i));
-      if (i < attached.block->storagetypes_size()) {
-        bad.add_storagetypes(attached.block->storagetypes(i));
-      }
-    }
+  if (absl::IsDataLoss(rounds.last)) {
+    ReportBadReplica(*context_, path_, *attached.block, attached.node);
   }
-  // The datanodes' own scans find it too; the read goes on with another replica.
-  context_->Call<hdfs::ReportBadBlocksResponseProto>("reportBadBlocks", path_, report)
-      .status()
-      .IgnoreError();
 }
 
 void InputStream::Impl::Count(const BlockReader& reader, size_t bytes) {
   if (reader.is_local()) local_bytes_.fetch_add(bytes, std::memory_order_relaxed);
-}
-
-void InputStream::Impl::GiveBack(BlockReader& reader) {
-  if (std::optional<Socket> socket = reader.Release()) context_->peers.Put(*std::move(socket));
 }
 
 absl::StatusOr<size_t> InputStream::Impl::Read(std::span<std::byte> out) {
@@ -180,7 +149,7 @@ absl::StatusOr<size_t> InputStream::Impl::Read(std::span<std::byte> out) {
       Count(*current_.reader, *bytes);
       position_ += *bytes;
       if (current_.reader->remaining() == 0) {
-        GiveBack(*current_.reader);
+        KeepConnection(*context_, *current_.reader);
         current_.reader = nullptr;
       }
       return bytes;
@@ -210,7 +179,7 @@ absl::StatusOr<size_t> InputStream::Impl::ReadAt(uint64_t offset, std::span<std:
       Count(*attached.reader, *bytes);
       done += *bytes;
     }
-    GiveBack(*attached.reader);
+    KeepConnection(*context_, *attached.reader);
   }
   return done;
 }

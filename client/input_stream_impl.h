@@ -65,7 +65,6 @@ class InputStream::Impl {
   void Blame(const Attached& attached, absl::Duration began, Rounds& rounds);
   // After all replicas failed: waits and forgets, or gives up with the reason.
   absl::Status NextRound(Rounds& rounds, uint64_t offset);
-  void GiveBack(BlockReader& reader);
   // What current_ would still send may be of bytes that are gone. Of the thread that calls Read.
   void DropIfCut();
   void Count(const BlockReader& reader, size_t bytes);
