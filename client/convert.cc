@@ -2,6 +2,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "client/erasure_convert.h"
 #include "client/path.h"
 #include "common/status_macros.h"
 
@@ -51,10 +52,7 @@ absl::StatusOr<FileStatus> ToFileStatus(const hdfs::HdfsFileStatusProto& p, std:
   const uint32_t flags = p.has_flags() ? p.flags() : perm >> 12;
   s.has_acl = (flags & hdfs::HdfsFileStatusProto::HAS_ACL) != 0;
   s.encrypted = p.has_fileencryptioninfo() || (flags & hdfs::HdfsFileStatusProto::HAS_CRYPT) != 0;
-  if (p.has_ecpolicy()) {
-    s.ec_policy =
-        p.ecpolicy().has_name() ? p.ecpolicy().name() : absl::StrCat("policy ", p.ecpolicy().id());
-  }
+  if (p.has_ecpolicy()) s.ec_policy = PolicyName(p.ecpolicy());
   s.symlink = p.symlink();
   return s;
 }

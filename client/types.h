@@ -33,7 +33,7 @@ struct FileStatus {
   int64_t children = -1;  // of a directory; -1 when the server did not say
   bool has_acl = false;
   bool encrypted = false;
-  std::string ec_policy;  // empty: replicated
+  std::string ec_policy;  // by name, such as "RS-6-3-1024k"; empty: replicated
   std::string symlink;    // target; only for a symlink
 
   bool is_directory() const { return type == FileType::kDirectory; }
@@ -71,7 +71,8 @@ struct ContentSummary {
   std::string ec_policy;  // "Replicated", a policy's name, or empty when mixed or unknown
 };
 
-// One block of a file, and where it can be read.
+// One block of a file, and where it can be read. Of an erasure-coded file: a block group, how many
+// bytes of the file it has, and the datanodes of its units, data and parity.
 struct BlockLocation {
   uint64_t offset = 0;  // in the file
   uint64_t length = 0;
