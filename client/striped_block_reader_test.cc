@@ -1,0 +1,369 @@
+// Ranges of a group whose units lie in memory, with any of them lost.
+#include "client/striped_block_reader.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <map>
+#include <random>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "client/testing/striped_data.h"
+#include "common/testing/fake_clock.h"
+#include "common/testing/status_matchers.h"
+
+namespace cairn::client {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::Pair;
+
+constexpr uint32_t kCell = 1024;
+constexpr uint64_t kGroupId = uint64_t{0} - 1008;
+
+// A request for bytes [begin, end) of a unit.
+struct Opened {
+  uint32_t unit = 0;
+  uint64_t begin = 0;
+  uint64_t end = 0;
+  bool operator==(const Opened&) const = default;
+};
+
+struct Trouble {
+  uint64_t from = 0;  // bytes of the unit before it can be read
+  absl::Status status = absl::UnavailableError("gone");
+  bool has_other = false;  // a replica of the unit without trouble
+  bool ends = false;       // its stream ends, and no error says why
+};
+
+// What the units hold, what is wrong with them, and what was asked of them.
+struct Memory {
+  std::vector<std::string> units;
+  std::map<uint32_t, Trouble> troubles;
+  std::vector<Opened> opened;
+  std::vector<std::pair<uint32_t, absl::Status>> failures;
+  int finished = 0;
+};
+
+class MemoryStream final : public BlockReader {
+ public:
+  MemoryStream(const Memory& memory, const Opened& range)
+      : memory_(memory), unit_(range.unit), position_(range.begin), end_(range.end) {}
+
+  // 700 bytes at most, so that pieces end anywhere.
+  absl::StatusOr<size_t> Read(std::span<std::byte> out) override {
+    size_t bytes = std::min({out.size(), size_t{700}, static_cast<size_t>(end_ - position_)});
+    if (const auto found = memory_.troubles.find(unit_); found != memory_.troubles.end()) {
+      if (position_ >= found->second.from) return End(found->second);
+      bytes = std::min<size_t>(bytes, found->second.from - position_);
+    }
+    std::memcpy(out.data(), memory_.units[unit_].data() + position_, bytes);
+    position_ += bytes;
+    return bytes;
+  }
+  uint64_t remaining() const override { return end_ - position_; }
+  bool is_local() const override { return false; }
+
+ private:
+  static absl::StatusOr<size_t> End(const Trouble& trouble) {
+    if (trouble.ends) return 0;
+    return trouble.status;
+  }
+
+  const Memory& memory_;
+  const uint32_t unit_;
+  uint64_t position_;
+  const uint64_t end_;
+};
+
+class MemoryUnits final : public UnitSource {
+ public:
+  explicit MemoryUnits(Memory& memory) : memory_(memory) {}
+
+  absl::StatusOr<std::unique_ptr<BlockReader>> Open(uint32_t unit, uint64_t offset,
+                                                    uint64_t bytes) override {
+    const Opened range = {.unit = unit, .begin = offset, .end = offset + bytes};
+    memory_.opened.push_back(range);
+    EXPECT_GT(bytes, 0u);
+    EXPECT_LE(range.end, memory_.units[unit].size()) << "of unit " << unit;
+    const auto found = memory_.troubles.find(unit);
+    if (found != memory_.troubles.end() && found->second.from <= offset) {
+      return found->second.status;
+    }
+    return std::make_unique<MemoryStream>(memory_, range);
+  }
+  bool Failed(uint32_t unit, const absl::Status& why, absl::Duration) override {
+    memory_.failures.emplace_back(unit, why);
+    const bool has_other = memory_.troubles.at(unit).has_other;
+    if (has_other) memory_.troubles.erase(unit);
+    return has_other;
+  }
+  void Finished(BlockReader& stream) override {
+    EXPECT_EQ(stream.remaining(), 0u);
+    ++memory_.finished;
+  }
+
+ private:
+  Memory& memory_;
+};
+
+class StripedBlockReaderTest : public ::testing::Test {
+ protected:
+  void MakeGroup(const erasure::Policy& policy, size_t bytes) {
+    auto striping = Striping::Create(policy);
+    ASSERT_OK(striping);
+    striping_ = *std::move(striping);
+    data_.resize(bytes);
+    for (char& c : data_) c = static_cast<char>(random_());
+    memory_ = Memory{.units = MakeUnits(policy, data_)};
+  }
+
+  void Lose(uint32_t unit, absl::Status why = absl::UnavailableError("gone")) {
+    memory_.troubles[unit] = {.status = std::move(why)};
+  }
+
+  absl::StatusOr<std::unique_ptr<StripedBlockReader>> Open(uint64_t offset, uint64_t length) {
+    return StripedBlockReader::Open(
+        striping_, {.id = kGroupId, .bytes = data_.size(), .being_written = being_written_}, offset,
+        length, std::make_unique<MemoryUnits>(memory_), clock_);
+  }
+
+  // In pieces of any size. What came before an error is compared as well.
+  absl::StatusOr<std::string> ReadRange(uint64_t offset, uint64_t length) {
+    ASSIGN_OR_RETURN(const auto reader, Open(offset, length));
+    std::string all;
+    while (reader->remaining() > 0) {
+      std::string part(1 + random_() % 3000, '\0');
+      const auto bytes = reader->Read(std::as_writable_bytes(std::span(part)));
+      if (!bytes.ok()) {
+        EXPECT_EQ(all, data_.substr(offset, all.size()));
+        delivered_ = all.size();
+        return bytes.status();
+      }
+      EXPECT_GT(*bytes, 0u);
+      all += part.substr(0, *bytes);
+      EXPECT_EQ(reader->remaining(), length - all.size());
+    }
+    std::byte more;
+    EXPECT_THAT(reader->Read(std::span(&more, 1)), IsOkAndHolds(0u));
+    return all;
+  }
+
+  // The whole group, and some ranges of it.
+  void ExpectReadable(const std::string& what) {
+    ASSERT_THAT(ReadRange(0, data_.size()), IsOkAndHolds(data_)) << what;
+    for (int i = 0; i < 5; ++i) {
+      const uint64_t offset = random_() % data_.size();
+      const uint64_t length = 1 + random_() % (data_.size() - offset);
+      ASSERT_THAT(ReadRange(offset, length), IsOkAndHolds(data_.substr(offset, length)))
+          << what << ", " << offset << "+" << length;
+    }
+  }
+
+  std::mt19937 random_{20};
+  FakeClock clock_;
+  std::shared_ptr<const Striping> striping_;
+  std::string data_;
+  Memory memory_;
+  bool being_written_ = false;
+  size_t delivered_ = 0;  // before the last error
+};
+
+// Lengths of groups at whose edges something changes.
+std::vector<size_t> Lengths(uint32_t data_units) {
+  const size_t stripe = data_units * kCell;
+  return {1,      kCell - 1,  kCell,      kCell + 1,          stripe - 1,
+          stripe, stripe + 1, 3 * stripe, 4 * stripe + kCell, 2 * stripe + 2 * kCell + 300};
+}
+
+TEST_F(StripedBlockReaderTest, AHealthyGroupIsReadFromTheDataUnitsThatARangeTouches) {
+  MakeGroup(SmallCells(3, 2), 10 * 3 * kCell + 1500);
+  for (int i = 0; i < 200; ++i) {
+    const uint64_t offset = random_() % data_.size();
+    const uint64_t length = 1 + random_() % (data_.size() - offset);
+    std::vector<Opened> expected;
+    const auto extents = striping_->layout().UnitExtents(offset, length);
+    for (uint32_t unit = 0; unit < 3; ++unit) {
+      const auto [begin, end] = extents[unit];
+      if (begin < end) expected.push_back({unit, begin, end});
+    }
+    memory_.opened.clear();
+    memory_.finished = 0;
+    {
+      ASSERT_OK_AND_ASSIGN(const auto reader, Open(offset, length));
+      ASSERT_EQ(memory_.opened, expected) << "before the first byte is read";
+    }
+    memory_.opened.clear();
+    ASSERT_THAT(ReadRange(offset, length), IsOkAndHolds(data_.substr(offset, length)));
+    ASSERT_EQ(memory_.opened, expected);
+    ASSERT_EQ(memory_.finished, static_cast<int>(expected.size()));
+  }
+}
+
+TEST_F(StripedBlockReaderTest, EveryLossThatThePolicyAllowsIsMadeGood) {
+  for (const erasure::Policy& policy : {SmallCells(3, 2), SmallCells(6, 3), SmallCells(1, 1)}) {
+    const int parity = static_cast<int>(policy.schema.parity_units);
+    for (const size_t bytes : Lengths(policy.schema.data_units)) {
+      for (uint32_t lost = 0; lost < 1u << policy.schema.units(); ++lost) {
+        if (std::popcount(lost) > parity) continue;
+        MakeGroup(policy, bytes);
+        for (uint32_t unit = 0; unit < policy.schema.units(); ++unit) {
+          if ((lost & 1u << unit) != 0) Lose(unit);
+        }
+        ExpectReadable(absl::StrCat(policy.name, ", ", bytes, " bytes, lost ", lost));
+        if (HasFatalFailure()) return;
+      }
+    }
+  }
+}
+
+// One unit is lost from the start, and another ends at any place of its stream.
+TEST_F(StripedBlockReaderTest, AUnitMayFailAnywhereInItsStream) {
+  for (uint32_t first = 0; first < 5; ++first) {
+    for (uint32_t second = 0; second < 5; ++second) {
+      for (const uint64_t from : {1u, 700u, 1023u, 1024u, 1700u, 3 * kCell, 4 * kCell + 1}) {
+        MakeGroup(SmallCells(3, 2), 4 * 3 * kCell + 2 * kCell + 500);
+        Lose(first);
+        memory_.troubles[second] = {.from = from, .status = absl::DataLossError("rotten")};
+        ExpectReadable(absl::StrCat("lost ", first, ", ", second, " from ", from));
+        if (HasFatalFailure()) return;
+      }
+    }
+  }
+}
+
+TEST_F(StripedBlockReaderTest, MoreLossesThanThePolicyAllowsAreAnErrorThatNamesThem) {
+  MakeGroup(SmallCells(3, 2), 5 * 3 * kCell);
+  Lose(0, absl::UnavailableError("node-0 hung up"));
+  Lose(2, absl::DataLossError("checksum error"));
+  memory_.troubles[4] = {.from = 2 * kCell, .status = absl::UnavailableError("node-4 is silent")};
+  EXPECT_THAT(
+      ReadRange(0, data_.size()),
+      StatusIs(absl::StatusCode::kUnavailable,
+               AllOf(HasSubstr("block group -1008: too many units are lost"),
+                     HasSubstr("unit 0 (node-0 hung up)"), HasSubstr("unit 2 (checksum error)"),
+                     HasSubstr("unit 4 (node-4 is silent)"), Not(HasSubstr("unit 1")),
+                     Not(HasSubstr("unit 3")))));
+  EXPECT_EQ(delivered_, 2 * 3 * kCell) << "what could still be computed";
+}
+
+TEST_F(StripedBlockReaderTest, WhereOnlyChecksumsAreBadTheErrorSaysDataLoss) {
+  MakeGroup(SmallCells(3, 2), 5 * 3 * kCell);
+  for (const uint32_t unit : {1u, 3u, 4u}) Lose(unit, absl::DataLossError("checksum error"));
+  EXPECT_THAT(ReadRange(0, data_.size()), StatusIs(absl::StatusCode::kDataLoss));
+  EXPECT_EQ(delivered_, 0u);
+}
+
+TEST_F(StripedBlockReaderTest, WhatARangeDoesNotTouchMayBeLost) {
+  MakeGroup(SmallCells(3, 2), 3 * kCell);
+  for (const uint32_t unit : {0u, 2u, 3u, 4u}) Lose(unit);
+  EXPECT_THAT(ReadRange(kCell + 10, 500), IsOkAndHolds(data_.substr(kCell + 10, 500)));
+  EXPECT_THAT(memory_.failures, IsEmpty());
+}
+
+// The cells that a short group does not have are known: zeros.
+TEST_F(StripedBlockReaderTest, AGroupOfOneCellNeedsOneUnit) {
+  MakeGroup(SmallCells(3, 2), 100);
+  Lose(0);
+  Lose(3);
+  EXPECT_THAT(ReadRange(0, 100), IsOkAndHolds(data_));
+  EXPECT_THAT(memory_.opened, ElementsAre(Opened{0, 0, 100}, Opened{3, 0, 100}, Opened{4, 0, 100}));
+}
+
+TEST_F(StripedBlockReaderTest, APieceOfALostCellCostsTheSameColumnsOfOtherUnits) {
+  MakeGroup(SmallCells(3, 2), 4 * 3 * kCell);
+  Lose(1);
+  const uint64_t offset = 2 * 3 * kCell + kCell + 200;
+  EXPECT_THAT(ReadRange(offset, 100), IsOkAndHolds(data_.substr(offset, 100)));
+  const uint64_t begin = 2 * kCell + 200, end = begin + 100;
+  EXPECT_THAT(memory_.opened, ElementsAre(Opened{1, begin, end}, Opened{0, begin, end},
+                                          Opened{2, begin, end}, Opened{3, begin, end}));
+}
+
+TEST_F(StripedBlockReaderTest, AShortRangeOverACellsEdgeDoesNotReadAllColumns) {
+  MakeGroup(SmallCells(3, 2), 4 * 3 * kCell);
+  Lose(1);
+  EXPECT_THAT(ReadRange(kCell - 50, 100), IsOkAndHolds(data_.substr(kCell - 50, 100)));
+  EXPECT_THAT(memory_.opened, ElementsAre(Opened{0, kCell - 50, kCell}, Opened{1, 0, 50},
+                                          Opened{0, 0, 50}, Opened{2, 0, 50}, Opened{3, 0, 50}));
+}
+
+TEST_F(StripedBlockReaderTest, AReadFromTheStartOpensOneUnitInPlaceOfALostOne) {
+  MakeGroup(SmallCells(3, 2), 10 * 3 * kCell);
+  Lose(1);
+  EXPECT_THAT(ReadRange(0, data_.size()), IsOkAndHolds(data_));
+  const uint64_t end = 10 * kCell;
+  EXPECT_THAT(memory_.opened, ElementsAre(Opened{0, 0, end}, Opened{1, 0, end}, Opened{2, 0, end},
+                                          Opened{3, 0, end}));
+  EXPECT_EQ(memory_.finished, 3);
+}
+
+TEST_F(StripedBlockReaderTest, AUnitThatHasFailedIsNotAskedAgain) {
+  MakeGroup(SmallCells(3, 2), 10 * 3 * kCell);
+  memory_.troubles[1] = {.from = 3 * kCell + 100};
+  EXPECT_THAT(ReadRange(0, data_.size()), IsOkAndHolds(data_));
+  EXPECT_THAT(memory_.failures, ElementsAre(Pair(1u, StatusIs(absl::StatusCode::kUnavailable))));
+  EXPECT_EQ(std::count_if(memory_.opened.begin(), memory_.opened.end(),
+                          [](const Opened& opened) { return opened.unit == 1; }),
+            1);
+}
+
+TEST_F(StripedBlockReaderTest, AnotherReplicaOfAUnitIsReadInItsPlace) {
+  MakeGroup(SmallCells(3, 2), 10 * 3 * kCell);
+  memory_.troubles[1] = {.from = 3 * kCell + 100, .has_other = true};
+  memory_.troubles[2] = {.from = 0, .has_other = true};
+  EXPECT_THAT(ReadRange(0, data_.size()), IsOkAndHolds(data_));
+  EXPECT_EQ(memory_.failures.size(), 2u);
+  EXPECT_EQ(memory_.opened.size(), 5u);
+  EXPECT_TRUE(std::none_of(memory_.opened.begin(), memory_.opened.end(),
+                           [](const Opened& opened) { return opened.unit >= 3; }));
+}
+
+// Old tokens are no fault of a unit.
+TEST_F(StripedBlockReaderTest, ATokenThatIsNotTakenEndsTheReader) {
+  MakeGroup(SmallCells(3, 2), 3 * kCell);
+  Lose(2, absl::UnauthenticatedError("old"));
+  EXPECT_THAT(Open(0, 3 * kCell).status(), StatusIs(absl::StatusCode::kUnauthenticated));
+  EXPECT_THAT(memory_.failures, IsEmpty());
+
+  Lose(0);
+  EXPECT_THAT(ReadRange(0, kCell), StatusIs(absl::StatusCode::kUnauthenticated));
+  EXPECT_EQ(memory_.failures.size(), 1u) << "of unit 0";
+}
+
+TEST_F(StripedBlockReaderTest, AStreamThatEndsEarlyHasFailed) {
+  MakeGroup(SmallCells(3, 2), 3 * kCell);
+  memory_.troubles[1] = {.from = 100, .ends = true};
+  EXPECT_THAT(ReadRange(0, data_.size()), IsOkAndHolds(data_));
+  EXPECT_THAT(memory_.failures, ElementsAre(Pair(1u, StatusIs(absl::StatusCode::kUnavailable))));
+}
+
+// The last stripe's parity may be of bytes that are not known here, or not be there.
+TEST_F(StripedBlockReaderTest, OfAGroupBeingWrittenOnlyWholeStripesAreComputed) {
+  being_written_ = true;
+  MakeGroup(SmallCells(3, 2), 2 * 3 * kCell);
+  Lose(1);
+  EXPECT_THAT(ReadRange(0, data_.size()), IsOkAndHolds(data_));
+
+  MakeGroup(SmallCells(3, 2), 2 * 3 * kCell - 1);
+  Lose(1);
+  EXPECT_THAT(
+      ReadRange(0, data_.size()),
+      StatusIs(absl::StatusCode::kUnavailable,
+               AllOf(HasSubstr("-1008"), HasSubstr("being written"), HasSubstr("unit 1 (gone)"))));
+  EXPECT_EQ(delivered_, 3 * kCell + kCell);
+  EXPECT_THAT(ReadRange(5 * kCell, kCell - 1), IsOkAndHolds(data_.substr(5 * kCell)));
+}
+
+}  // namespace
+}  // namespace cairn::client
