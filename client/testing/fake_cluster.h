@@ -15,6 +15,7 @@
 
 #include "client/context.h"
 #include "client/file_system.h"
+#include "common/check.h"
 #include "common/mutex.h"
 #include "proto/hdfs/client_namenode.pb.h"
 #include "proto/hdfs/data_transfer.pb.h"
@@ -100,6 +101,12 @@ class FakeCluster {
     bool open = false;
   };
 
+  template <typename Request>
+  static Request Parse(const std::string& bytes) {
+    Request request;
+    CHECK(request.ParseFromString(bytes));
+    return request;
+  }
   absl::Status Handle(absl::string_view method, const std::string& request,
                       google::protobuf::MessageLite& response);
   void LocateRange(const FileState& file, const hdfs::GetBlockLocationsRequestProto& range,

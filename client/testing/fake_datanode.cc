@@ -1,0 +1,329 @@
+#include "client/testing/fake_datanode.h"
+
+#include <arpa/inet.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "client/transfer_reply.h"
+#include "common/check.h"
+#include "wire/transfer/ack.h"
+#include "wire/transfer/checksum.h"
+#include "wire/transfer/op.h"
+#include "wire/transfer/packet.h"
+
+namespace cairn::client {
+namespace {
+
+constexpr size_t kReadPacketBytes = 64 << 10;
+
+std::span<const std::byte> Bytes(const std::string& text) { return std::as_bytes(std::span(text)); }
+
+void Reply(Socket& socket, const google::protobuf::MessageLite& message) {
+  const std::string bytes = transfer::EncodeDelimited(message);
+  socket.Send(Bytes(bytes)).IgnoreError();  // a client that is gone needs no answer
+}
+
+}  // namespace
+
+FakeCluster::Node::Node(FakeCluster& cluster, int index) : cluster_(cluster), index_(index) {
+  listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  // Small, so that a writer's bytes do not all fit.
+  const int buffer_bytes = 64 << 10;
+  CHECK(::setsockopt(listener_, SOL_SOCKET, SO_RCVBUF, &buffer_bytes, sizeof(buffer_bytes)) == 0);
+  CHECK(::bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0);
+  CHECK(::listen(listener_, 64) == 0);
+  socklen_t size = sizeof(address);
+  CHECK(::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size) == 0);
+  port_ = ntohs(address.sin_port);
+  thread_ = std::thread([this] { Accept(); });
+}
+
+FakeCluster::Node::~Node() {
+  ::shutdown(listener_, SHUT_RDWR);
+  thread_.join();
+  {
+    MutexLock lock(mu_);
+    for (int fd : connections_) ::shutdown(fd, SHUT_RDWR);
+  }
+  for (std::thread& thread : serving_) thread.join();
+  ::close(listener_);
+}
+
+void FakeCluster::Node::Accept() {
+  while (true) {
+    const int fd = ::accept(listener_, nullptr, nullptr);
+    if (fd < 0) return;
+    {
+      MutexLock lock(mu_);
+      connections_.insert(fd);
+    }
+    serving_.emplace_back([this, fd] {
+      {
+        Socket socket(fd, "client", {});
+        while (ServeOne(socket)) {
+        }
+        MutexLock lock(mu_);
+        connections_.erase(fd);
+      }
+      MutexLock lock(cluster_.mu_);
+      ++cluster_.closed_connections_;
+    });
+  }
+}
+
+bool FakeCluster::Node::ServeOne(Socket& socket) {
+  std::string buffered;
+  absl::StatusOr<std::optional<transfer::Op>> op;
+  while (true) {
+    op = transfer::TakeOp(Bytes(buffered));
+    CHECK(op.ok()) << op.status();
+    if (op->has_value()) break;
+    std::byte byte;
+    if (!socket.Receive(std::span(&byte, 1)).ok()) return false;
+    buffered += static_cast<char>(byte);
+  }
+  const std::string body((*op)->body);
+  if ((*op)->opcode == transfer::Opcode::kWriteBlock) {
+    return Write(socket, Parse<hdfs::OpWriteBlockProto>(body));
+  }
+  if ((*op)->opcode == transfer::Opcode::kTransferBlock) {
+    return Copy(socket, Parse<hdfs::OpTransferBlockProto>(body));
+  }
+  CHECK((*op)->opcode == transfer::Opcode::kReadBlock);
+  return Read(socket, Parse<hdfs::OpReadBlockProto>(body));
+}
+
+bool FakeCluster::Node::Write(Socket& socket, const hdfs::OpWriteBlockProto& op) {
+  std::vector<int> chain = {index_};
+  for (const auto& target : op.targets()) chain.push_back(cluster_.IndexOf(target.id()));
+  const uint64_t id = op.header().baseheader().block().blockid();
+  hdfs::BlockOpResponseProto reply;
+  reply.set_status(hdfs::STATUS_SUCCESS);
+  reply.set_firstbadlink("");
+  absl::Duration delay = absl::ZeroDuration();
+  {
+    MutexLock lock(cluster_.mu_);
+    const auto silent = cluster_.last_silent_.find(index_);
+    if (silent != cluster_.last_silent_.end()) {
+      delay = silent->second;
+      cluster_.refusing_.insert(chain.back());
+      cluster_.last_silent_.erase(silent);
+    }
+    for (int node : chain) {
+      if (!cluster_.refusing_.contains(node)) continue;
+      reply.set_status(hdfs::STATUS_ERROR);
+      reply.set_message("refused for a test");
+      reply.set_firstbadlink(absl::StrCat("127.0.0.1:", cluster_.nodes_[node]->port()));
+      break;
+    }
+    if (op.stage() == hdfs::OpWriteBlockProto::PIPELINE_SETUP_STREAMING_RECOVERY) {
+      if (cluster_.blocks_[id].finished) {
+        reply.set_status(hdfs::STATUS_ERROR);
+        reply.set_message("is not being written");
+      }
+      for (int node : chain) cluster_.blocks_[id].bytes[node].resize(op.minbytesrcvd());
+    }
+  }
+  absl::SleepFor(delay);
+  {
+    MutexLock lock(cluster_.mu_);
+    if (!AwaitStart()) return false;
+    if (cluster_.giving_signs_) reply.set_signsoflife(op.signoflifems() > 0);
+  }
+  Reply(socket, reply);
+  if (reply.status() != hdfs::STATUS_SUCCESS) return false;
+  if (op.stage() == hdfs::OpWriteBlockProto::PIPELINE_CLOSE_RECOVERY) return false;
+  while (TakePacket(socket, id, chain)) {
+  }
+  return false;
+}
+
+bool FakeCluster::Node::Copy(Socket& socket, const hdfs::OpTransferBlockProto& op) {
+  hdfs::BlockOpResponseProto reply;
+  reply.set_status(hdfs::STATUS_SUCCESS);
+  reply.set_firstbadlink("");
+  {
+    MutexLock lock(cluster_.mu_);
+    Block& block = cluster_.blocks_.at(op.header().baseheader().block().blockid());
+    const int target = cluster_.IndexOf(op.targets(0).id());
+    if (cluster_.refusing_copies_.contains(target)) {
+      reply.set_status(hdfs::STATUS_ERROR);
+    } else {
+      block.bytes[target] = block.bytes[index_];
+    }
+  }
+  Reply(socket, reply);
+  return false;
+}
+
+bool FakeCluster::Node::AwaitStart() {
+  while (cluster_.stopped_.contains(index_) && !cluster_.ending_) {
+    cluster_.released_.Wait(cluster_.mu_);
+  }
+  return !cluster_.ending_;
+}
+
+bool FakeCluster::Node::AwaitRelease(Socket& socket) {
+  while (true) {
+    {
+      MutexLock lock(cluster_.mu_);
+      if (!AwaitStart()) return false;
+      if (!cluster_.holding_) return true;
+      if (!cluster_.giving_signs_) {
+        cluster_.released_.Wait(cluster_.mu_);
+        continue;
+      }
+      ++cluster_.signs_;
+    }
+    std::string sign;
+    transfer::AppendAck({.seqno = transfer::kSignOfLifeSeqno, .statuses = {hdfs::STATUS_SUCCESS}},
+                        sign);
+    if (!socket.Send(Bytes(sign)).ok()) return false;
+    absl::SleepFor(absl::Milliseconds(20));
+  }
+}
+
+bool FakeCluster::Node::TakePacket(Socket& socket, uint64_t id, const std::vector<int>& chain) {
+  if (!AwaitRelease(socket)) return false;
+  std::array<std::byte, transfer::kPacketPrefixBytes> prefix_bytes;
+  if (!socket.Receive(prefix_bytes).ok()) return false;
+  const auto prefix = transfer::DecodePacketPrefix(prefix_bytes);
+  CHECK(prefix.ok());
+  std::vector<std::byte> header_bytes(prefix->header_bytes);
+  std::vector<std::byte> payload(prefix->payload_bytes);
+  if (!socket.Receive(header_bytes).ok() || !socket.Receive(payload).ok()) return false;
+  const auto header = transfer::DecodePacketHeader(header_bytes, *prefix);
+  CHECK(header.ok());
+  const std::span<const std::byte> all = payload;
+  const size_t checksum_bytes = payload.size() - header->data_bytes;
+  const auto data = all.subspan(checksum_bytes);
+  CHECK(!transfer::DataChecksum().FindMismatch(data, all.first(checksum_bytes)).has_value());
+  transfer::PipelineAck ack{.seqno = header->seqno};
+  bool silent = false;
+  {
+    MutexLock lock(cluster_.mu_);
+    silent = cluster_.restarting_at_close_.contains(index_) && !header->last_in_block;
+    if (cluster_.acking_wrong_.erase(index_) > 0) ack.seqno += 7;
+    if (header->is_heartbeat()) ++cluster_.heartbeats_;
+    if (!AwaitStart()) return false;
+    for (int node : chain) {
+      if (cluster_.restarting_.erase(node) > 0) {
+        ack.seqno = transfer::kUnknownSeqno;
+        ack.statuses.push_back(hdfs::STATUS_OOB_RESTART);
+        break;
+      }
+      if (const auto time = cluster_.times_.find(node); !cluster_.times_.empty()) {
+        ack.node_micros.push_back(
+            time == cluster_.times_.end() ? 0 : absl::ToInt64Microseconds(time->second));
+      }
+      const auto limit = cluster_.die_after_.find(node);
+      const bool dies = limit != cluster_.die_after_.end() &&
+                        static_cast<uint64_t>(header->end_offset()) > limit->second;
+      ack.statuses.push_back(dies ? hdfs::STATUS_ERROR : hdfs::STATUS_SUCCESS);
+      if (dies) cluster_.refusing_.insert(node);
+      if (dies || header->is_heartbeat()) continue;
+      std::string& bytes = cluster_.blocks_[id].bytes[node];
+      // Of a block that has been abandoned meanwhile.
+      if (static_cast<size_t>(header->offset_in_block) > bytes.size()) return false;
+      bytes.resize(header->offset_in_block);
+      bytes.append(reinterpret_cast<const char*>(data.data()), data.size());
+    }
+    if (header->last_in_block) cluster_.blocks_[id].synced_at_end = header->sync_block;
+    if (header->last_in_block && cluster_.restarting_at_close_.erase(index_) > 0) {
+      cluster_.blocks_[id].finished = true;
+      ack = {.seqno = transfer::kUnknownSeqno, .statuses = {hdfs::STATUS_OOB_RESTART}};
+    }
+  }
+  if (silent) return true;
+  std::string bytes;
+  transfer::AppendAck(ack, bytes);
+  if (!socket.Send(Bytes(bytes)).ok()) return false;
+  return ack.AllSucceeded() && !header->last_in_block;
+}
+
+bool FakeCluster::Node::Read(Socket& socket, const hdfs::OpReadBlockProto& op) {
+  std::string data;
+  std::optional<std::string> instead;
+  bool corrupt = false;
+  bool known = false;
+  {
+    MutexLock lock(cluster_.mu_);
+    const auto block = cluster_.blocks_.find(op.header().baseheader().block().blockid());
+    known = block != cluster_.blocks_.end();
+    if (known) data = block->second.bytes[index_];
+    corrupt = cluster_.corrupting_.contains(index_);
+    const auto found = cluster_.instead_.find(index_);
+    if (found != cluster_.instead_.end()) instead = found->second;
+  }
+  if (!known) {
+    hdfs::BlockOpResponseProto refusal;
+    refusal.set_status(hdfs::STATUS_ERROR);
+    refusal.set_message("Replica not found");
+    Reply(socket, refusal);
+    return false;
+  }
+  const transfer::DataChecksum checksum;
+  uint64_t at = checksum.RoundDown(op.offset());
+  const uint64_t end = std::min<uint64_t>(data.size(), checksum.RoundUp(op.offset() + op.len()));
+  hdfs::BlockOpResponseProto reply;
+  reply.set_status(hdfs::STATUS_SUCCESS);
+  *reply.mutable_readopchecksuminfo()->mutable_checksum() = checksum.ToProto();
+  reply.mutable_readopchecksuminfo()->set_chunkoffset(at);
+  Reply(socket, reply);
+  if (instead.has_value()) {
+    socket.Send(Bytes(*instead)).IgnoreError();  // the client may hang up at the first bad byte
+    return false;
+  }
+  for (int64_t seqno = 0;; ++seqno) {
+    std::string piece = data.substr(at, std::min<uint64_t>(end - at, kReadPacketBytes));
+    std::string sums(checksum.ChecksumBytes(piece.size()), '\0');
+    checksum.Compute(Bytes(piece), std::as_writable_bytes(std::span(sums)));
+    if (corrupt && !piece.empty()) piece[piece.size() / 2] ^= 1;
+    std::array<std::byte, transfer::kMaxEncodedHeaderBytes> header;
+    const size_t size =
+        transfer::EncodePacketHeader({.offset_in_block = static_cast<int64_t>(at),
+                                      .seqno = seqno,
+                                      .last_in_block = piece.empty(),
+                                      .data_bytes = static_cast<uint32_t>(piece.size())},
+                                     static_cast<uint32_t>(sums.size()), header);
+    if (!socket.Send(std::span(header).first(size)).ok() || !socket.Send(Bytes(sums)).ok() ||
+        !socket.Send(Bytes(piece)).ok()) {
+      return false;
+    }
+    at += piece.size();
+    if (piece.empty()) break;
+  }
+  hdfs::ClientReadStatusProto status;
+  return ReceiveDelimited(socket, status).ok();
+}
+
+FakeCluster::DeafPort::DeafPort() {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  auto* const any = reinterpret_cast<sockaddr*>(&address);
+  socklen_t size = sizeof(address);
+  for (int& fd : sockets_) fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  CHECK(::bind(sockets_[0], any, size) == 0);
+  CHECK(::listen(sockets_[0], 0) == 0);
+  CHECK(::getsockname(sockets_[0], any, &size) == 0);
+  for (size_t i = 1; i < sockets_.size(); ++i) ::connect(sockets_[i], any, size);
+  port_ = ntohs(address.sin_port);
+}
+
+FakeCluster::DeafPort::~DeafPort() {
+  for (const int fd : sockets_) ::close(fd);
+}
+
+}  // namespace cairn::client
