@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "client/convert.h"
 #include "common/testing/status_matchers.h"
 
 namespace cairn::client {
@@ -62,6 +63,18 @@ TEST(ErasureConvertTest, AnIdThatIsNotKnownNeedsASchema) {
                          AllOf(HasSubstr("/f"), HasSubstr(std::to_string(id)))));
   }
   EXPECT_EQ(PolicyName(WithId(257)), "policy 257");
+}
+
+TEST(ErasureConvertTest, TheStatusOfAFileHasThePolicysName) {
+  hdfs::HdfsFileStatusProto status;
+  ASSERT_OK_AND_ASSIGN(FileStatus file, ToFileStatus(status, "/f"));
+  EXPECT_EQ(file.ec_policy, "");
+  status.mutable_ecpolicy()->set_id(2);
+  ASSERT_OK_AND_ASSIGN(file, ToFileStatus(status, "/f"));
+  EXPECT_EQ(file.ec_policy, "RS-3-2-1024k");
+  *status.mutable_ecpolicy() = ToProto(Custom());
+  ASSERT_OK_AND_ASSIGN(file, ToListedStatus(status, "/f"));
+  EXPECT_EQ(file.ec_policy, "RS-4-2-64k");
 }
 
 TEST(ErasureConvertTest, NumbersThatMakeNoSenseAreRefused) {

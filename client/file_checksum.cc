@@ -79,7 +79,8 @@ absl::StatusOr<std::vector<hdfs::LocatedBlockProto>> FetchBlocks(ClientContext& 
           absl::StrCat("Fail to get checksum, since file ", path, " is under construction."));
     }
     if (response.locations().has_ecpolicy()) {
-      return absl::UnimplementedError(absl::StrCat(path, ": is erasure-coded"));
+      return absl::UnimplementedError(
+          absl::StrCat(path, ": checksums of erasure-coded files are not supported yet"));
     }
     const uint64_t end = std::min<uint64_t>(length, response.locations().filelength());
     const uint64_t begin = offset;

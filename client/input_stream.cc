@@ -6,9 +6,11 @@
 #include "absl/random/random.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "client/group_units.h"
 #include "client/input_stream_impl.h"
 #include "client/local_block_reader.h"
 #include "client/remote_replicas.h"
+#include "client/striped_block_reader.h"
 #include "common/status_macros.h"
 
 namespace cairn::client {
@@ -67,6 +69,13 @@ absl::StatusOr<InputStream::Impl::Attached> InputStream::Impl::Attach(uint64_t o
                                                                       Rounds& rounds) {
   while (true) {
     ASSIGN_OR_RETURN(BlockPtr block, file_.BlockAt(offset, std::exchange(rounds.fresh, false)));
+    if (const auto striping = file_.striping(); striping != nullptr) {
+      absl::StatusOr<Attached> group = AttachGroup(block, striping, offset, length, rounds);
+      if (group.ok()) return group;
+      rounds.last = group.status();
+      RETURN_IF_ERROR(AfterGroupFailure(rounds, offset));
+      continue;
+    }
     const hdfs::DatanodeInfoProto* node = block->corrupt() ? nullptr : file_.ChooseNode(*block);
     if (node == nullptr) {
       if (rounds.last.ok()) {
@@ -113,6 +122,39 @@ absl::StatusOr<InputStream::Impl::Attached> InputStream::Impl::Attach(uint64_t o
   }
 }
 
+absl::StatusOr<InputStream::Impl::Attached> InputStream::Impl::AttachGroup(
+    BlockPtr group, std::shared_ptr<const Striping> striping, uint64_t offset, uint64_t length,
+    const Rounds& rounds) {
+  const uint64_t in_group = offset - group->offset();
+  auto units = std::make_unique<GroupUnits>(
+      *context_, file_, path_, *group, striping->layout(),
+      GroupUnits::Attempt{.is_first = rounds.failed == 0, .token_renewed = rounds.token_renewed});
+  ASSIGN_OR_RETURN(
+      std::unique_ptr<BlockReader> reader,
+      StripedBlockReader::Open(std::move(striping),
+                               {.id = group->b().blockid(),
+                                .bytes = group->b().numbytes(),
+                                .being_written = file_.IsBeingWritten(*group)},
+                               in_group, std::min(length, group->b().numbytes() - in_group),
+                               std::move(units), context_->clock));
+  return Attached{.block = std::move(group), .node = {}, .reader = std::move(reader)};
+}
+
+absl::Status InputStream::Impl::AfterGroupFailure(Rounds& rounds, uint64_t offset) {
+  if (!absl::IsUnauthenticated(rounds.last) || rounds.token_renewed) {
+    return NextRound(rounds, offset);
+  }
+  rounds.token_renewed = rounds.fresh = true;
+  return absl::OkStatus();
+}
+
+absl::Status InputStream::Impl::AfterFailure(const Attached& failed, absl::Duration began,
+                                             uint64_t offset, Rounds& rounds) {
+  if (file_.striping() != nullptr) return AfterGroupFailure(rounds, offset);
+  Blame(failed, began, rounds);
+  return absl::OkStatus();
+}
+
 void InputStream::Impl::Blame(const Attached& attached, absl::Duration began, Rounds& rounds) {
   if (attached.reader != nullptr && attached.reader->is_local()) {
     // It may have been changed under us, which the datanode knows.
@@ -155,8 +197,8 @@ absl::StatusOr<size_t> InputStream::Impl::Read(std::span<std::byte> out) {
       return bytes;
     }
     rounds.last = bytes.status();
-    Blame(current_, began, rounds);
-    current_.reader = nullptr;
+    const Attached failed = std::exchange(current_, {});
+    RETURN_IF_ERROR(AfterFailure(failed, began, position_, rounds));
   }
 }
 
@@ -173,7 +215,7 @@ absl::StatusOr<size_t> InputStream::Impl::ReadAt(uint64_t offset, std::span<std:
       absl::StatusOr<size_t> bytes = attached.reader->Read(out.subspan(done));
       if (!bytes.ok()) {
         rounds.last = bytes.status();
-        Blame(attached, began, rounds);
+        RETURN_IF_ERROR(AfterFailure(attached, began, offset + done, rounds));
         break;
       }
       Count(*attached.reader, *bytes);

@@ -7,12 +7,17 @@
 // the namenode. When all replicas of a block have failed, the locations are asked for again, three
 // times with growing pauses, before the read fails.
 //
+// Of an erasure-coded file the units of a block group are read, one datanode each, and what cannot
+// be read is computed from as many others as it takes (striped_block_reader.h); only when too many
+// have failed are the locations asked for again. Units are never read from files of this machine.
+//
 // A stream stays with the file that it opened, or fails: when its path is of another file by now,
 // or blocks of it have been replaced, whatever is not known yet of where they are ends in kAborted
 // with kChanged. Open it again. What is appended, and what is cut off the end, is no such change.
 //
 // The length is that of the moment of opening. For a file still being written it includes what its
-// writer has flushed; RefreshLength() looks again.
+// writer has flushed, of an erasure-coded one what the namenode knows of; RefreshLength() looks
+// again.
 //
 // Threads: ReadAt and RefreshLength may be called from several threads at once, also beside one
 // that calls Read. Read and Seek share a position and belong to one thread at a time.
@@ -57,7 +62,8 @@ class InputStream {
   // Reads up to out.size() bytes at the position and moves it. 0 only at the end of the file or for
   // an empty `out`; fewer than asked for is normal. The datanode sends ahead of the reader.
   // kDataLoss: every replica failed its checksums. kUnavailable: no replica could be read; the
-  // message names the last datanode's trouble. The position stands after the bytes delivered.
+  // message names the last datanode's trouble. The same of too many units of a group, which the
+  // message names. The position stands after the bytes delivered.
   absl::StatusOr<size_t> Read(std::span<std::byte> out);
   // Fills `out` from the position; returns less than out.size() only at the end of the file.
   absl::StatusOr<size_t> ReadFully(std::span<std::byte> out);

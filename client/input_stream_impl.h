@@ -2,7 +2,8 @@
 //
 // Read drives one BlockReader that runs to the end of its block; ReadAt opens one for its range.
 // Both take connections from, and give them back to, the cache of idle ones, where a replica is not
-// read from its files.
+// read from its files. Of an erasure-coded file a block is a group, and its reader looks after the
+// group's units by itself (striped_block_reader.h): what it cannot make good ends a round.
 #pragma once
 
 #include <atomic>
@@ -40,7 +41,7 @@ class InputStream::Impl {
   // A reader of one block, and what is needed to blame its datanode.
   struct Attached {
     BlockPtr block;
-    hdfs::DatanodeInfoProto node;
+    hdfs::DatanodeInfoProto node;  // not of a group
     std::unique_ptr<BlockReader> reader;
   };
   // How often one call has run out of replicas.
@@ -57,12 +58,19 @@ class InputStream::Impl {
 
   // A reader at `offset` for up to `length` bytes, within one block. Tries replica after replica.
   absl::StatusOr<Attached> Attach(uint64_t offset, uint64_t length, Rounds& rounds);
+  absl::StatusOr<Attached> AttachGroup(BlockPtr group, std::shared_ptr<const Striping> striping,
+                                       uint64_t offset, uint64_t length, const Rounds& rounds);
   absl::StatusOr<std::unique_ptr<BlockReader>> OpenOn(const hdfs::DatanodeInfoProto& node,
                                                       const RemoteBlockReader::Request& request,
                                                       bool locally, absl::Duration connect_limit);
+  // `failed` has, with rounds.last, while it read at `offset`. Not OK: the read is given up.
+  absl::Status AfterFailure(const Attached& failed, absl::Duration began, uint64_t offset,
+                            Rounds& rounds);
   // Remembers a replica that failed with rounds.last; reports it if its bytes are bad. One that was
   // read from its files is asked of its datanode next. `began`: when the attempt did.
   void Blame(const Attached& attached, absl::Duration began, Rounds& rounds);
+  // The tokens are old, which is tried once, or a group has lost too many units.
+  absl::Status AfterGroupFailure(Rounds& rounds, uint64_t offset);
   // After all replicas failed: waits and forgets, or gives up with the reason.
   absl::Status NextRound(Rounds& rounds, uint64_t offset);
   // What current_ would still send may be of bytes that are gone. Of the thread that calls Read.

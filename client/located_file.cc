@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "client/convert.h"
+#include "client/erasure_convert.h"
 #include "common/fs_error.h"
 #include "common/status_macros.h"
 #include "proto/hdfs/client_datanode.pb.h"
@@ -48,7 +49,9 @@ absl::StatusOr<hdfs::LocatedBlocksProto> LocatedFile::Fetch(uint64_t offset, uin
   }
   RETURN_IF_ERROR(CheckLocatedBlocks(response.locations(), path_));
   if (response.locations().has_ecpolicy()) {
-    return absl::UnimplementedError(absl::StrCat(path_, ": is erasure-coded"));
+    ASSIGN_OR_RETURN(const erasure::Policy policy,
+                     ToPolicy(response.locations().ecpolicy(), path_));
+    RETURN_IF_ERROR(CheckGroups(response.locations(), policy, path_));
   }
   if (response.locations().has_fileencryptioninfo()) {
     return absl::UnimplementedError(absl::StrCat(path_, ": is encrypted"));
@@ -56,29 +59,50 @@ absl::StatusOr<hdfs::LocatedBlocksProto> LocatedFile::Fetch(uint64_t offset, uin
   return response.locations();
 }
 
+absl::Status LocatedFile::Changed() const {
+  return MakeFsError(
+      FsError::kChanged,
+      absl::StrCat(path_, ": was replaced or changed since it was opened; open it again"));
+}
+
 absl::Status LocatedFile::CheckIsSame(const hdfs::LocatedBlocksProto& found) {
-  const auto changed = [this] {
-    return MakeFsError(
-        FsError::kChanged,
-        absl::StrCat(path_, ": was replaced or changed since it was opened; open it again"));
-  };
   std::optional<uint64_t> witness;
   {
     MutexLock lock(mu_);
-    if (seen_.Contradicts(found)) return changed();
+    if (seen_.Contradicts(found)) return Changed();
     witness = seen_.Witness(found);
   }
   if (!witness.has_value()) return absl::OkStatus();
   ASSIGN_OR_RETURN(const hdfs::LocatedBlocksProto told, Fetch(*witness, 1));
   MutexLock lock(mu_);
   const bool same = SeenBlocks::Shows(told, *witness) && !seen_.Contradicts(told);
-  return same ? absl::OkStatus() : changed();
+  return same ? absl::OkStatus() : Changed();
 }
 
 absl::StatusOr<hdfs::LocatedBlocksProto> LocatedFile::FetchSame(uint64_t offset) {
   ASSIGN_OR_RETURN(hdfs::LocatedBlocksProto found, Fetch(offset, context_->options.prefetch_bytes));
   RETURN_IF_ERROR(CheckIsSame(found));
+  RETURN_IF_ERROR(NoteStriping(found));
   return found;
+}
+
+absl::Status LocatedFile::NoteStriping(const hdfs::LocatedBlocksProto& found) {
+  if (!found.has_lastblock() && found.blocks().empty()) return absl::OkStatus();
+  std::optional<erasure::Policy> policy;
+  if (found.has_ecpolicy()) {
+    ASSIGN_OR_RETURN(policy, ToPolicy(found.ecpolicy(), path_));
+  }
+  MutexLock lock(mu_);
+  if (striping_is_known_) {
+    const bool same = policy.has_value() == (striping_ != nullptr) &&
+                      (striping_ == nullptr || striping_->IsLaidOutAs(*policy));
+    return same ? absl::OkStatus() : Changed();
+  }
+  if (policy.has_value()) {
+    ASSIGN_OR_RETURN(striping_, Striping::Create(*policy));
+  }
+  striping_is_known_ = true;
+  return absl::OkStatus();
 }
 
 absl::StatusOr<uint64_t> LocatedFile::AskLength(const hdfs::LocatedBlockProto& block,
@@ -135,7 +159,8 @@ absl::Status LocatedFile::Refresh(bool patient) {
     const bool open_tail = found.has_lastblock() && !found.islastblockcomplete();
     if (open_tail) {
       last = found.lastblock();
-      if (last.locs().empty() && last.b().numbytes() > 0) {
+      const bool ask = !found.has_ecpolicy();
+      if (ask && last.locs().empty() && last.b().numbytes() > 0) {
         if (++without_locations == kLastBlockTries || !patient) {
           return absl::UnavailableError(
               absl::StrCat(path_, ": Could not obtain the last block locations."));
@@ -143,7 +168,7 @@ absl::Status LocatedFile::Refresh(bool patient) {
         absl::SleepFor(last_block_pause_);
         continue;
       }
-      if (!last.locs().empty()) {
+      if (ask && !last.locs().empty()) {
         const absl::StatusOr<uint64_t> visible = VisibleLength(last, patient);
         // An append or a recovery has begun: the namenode knows the block's new stamp, and in a
         // moment the datanodes will.
@@ -189,6 +214,11 @@ void LocatedFile::Keep(const hdfs::LocatedBlocksProto& found) {
     if (block.offset() >= found.filelength()) continue;
     blocks_[block.offset()] = std::make_shared<hdfs::LocatedBlockProto>(block);
   }
+}
+
+std::shared_ptr<const Striping> LocatedFile::striping() const {
+  MutexLock lock(mu_);
+  return striping_;
 }
 
 std::optional<ContentsId> LocatedFile::contents() const {
@@ -241,7 +271,9 @@ const hdfs::DatanodeInfoProto* LocatedFile::ChooseNode(const hdfs::LocatedBlockP
   {
     MutexLock lock(mu_);
     for (const hdfs::DatanodeInfoProto& node : block.locs()) {
-      if (!dead_.contains(node.id().datanodeuuid())) alive.push_back(&node);
+      const std::string& uuid = node.id().datanodeuuid();
+      if (dead_.contains(uuid) || bad_.contains({uuid, block.b().blockid()})) continue;
+      alive.push_back(&node);
     }
   }
   const hdfs::DatanodeInfoProto* best = nullptr;
@@ -268,9 +300,15 @@ void LocatedFile::NoteDead(const hdfs::DatanodeIDProto& node) {
   dead_.insert(node.datanodeuuid());
 }
 
+void LocatedFile::NoteBad(const hdfs::DatanodeIDProto& node, uint64_t block_id) {
+  MutexLock lock(mu_);
+  bad_.insert({node.datanodeuuid(), block_id});
+}
+
 void LocatedFile::ForgetDead() {
   MutexLock lock(mu_);
   dead_.clear();
+  bad_.clear();
 }
 
 }  // namespace cairn::client

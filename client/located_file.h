@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/statusor.h"
@@ -17,6 +18,7 @@
 #include "client/context.h"
 #include "client/input_stream.h"
 #include "client/seen_blocks.h"
+#include "client/striping.h"
 #include "common/mutex.h"
 #include "proto/hdfs/types.pb.h"
 
@@ -37,6 +39,8 @@ class LocatedFile {
   absl::Status Refresh(bool patient = true) ABSL_LOCKS_EXCLUDED(mu_);
   uint64_t length() const ABSL_LOCKS_EXCLUDED(mu_);
   std::optional<ContentsId> contents() const ABSL_LOCKS_EXCLUDED(mu_);
+  // Null: replicated, or no block has been seen yet. A file keeps it for life.
+  std::shared_ptr<const Striping> striping() const ABSL_LOCKS_EXCLUDED(mu_);
 
   // The block that holds the byte at `offset` < length(); `fresh`: as the namenode knows it now.
   // kAborted with kChanged as above.
@@ -50,11 +54,16 @@ class LocatedFile {
   // As far as was asked: its replicas may still grow.
   bool IsBeingWritten(const hdfs::LocatedBlockProto& block) const ABSL_LOCKS_EXCLUDED(mu_);
   void NoteDead(const hdfs::DatanodeIDProto& node) ABSL_LOCKS_EXCLUDED(mu_);
-  void ForgetDead() ABSL_LOCKS_EXCLUDED(mu_);
+  // Its replica of this block has failed, and nothing else is held against it.
+  void NoteBad(const hdfs::DatanodeIDProto& node, uint64_t block_id) ABSL_LOCKS_EXCLUDED(mu_);
+  void ForgetDead() ABSL_LOCKS_EXCLUDED(mu_);  // and bad
 
  private:
   absl::StatusOr<hdfs::LocatedBlocksProto> Fetch(uint64_t offset, uint64_t length);
   absl::StatusOr<hdfs::LocatedBlocksProto> FetchSame(uint64_t offset) ABSL_LOCKS_EXCLUDED(mu_);
+  // Of the first answer that shows a block. kAborted with kChanged: a later one tells another.
+  absl::Status NoteStriping(const hdfs::LocatedBlocksProto& found) ABSL_LOCKS_EXCLUDED(mu_);
+  absl::Status Changed() const;
   // kAborted with kChanged: `found` is not of the file that was opened. May ask once more.
   absl::Status CheckIsSame(const hdfs::LocatedBlocksProto& found) ABSL_LOCKS_EXCLUDED(mu_);
   // Length of a last block that is still being written: what all its replicas have.
@@ -72,7 +81,10 @@ class LocatedFile {
   std::optional<uint64_t> open_block_ ABSL_GUARDED_BY(mu_);   // id of the last one, if it is
   std::map<uint64_t, BlockPtr> blocks_ ABSL_GUARDED_BY(mu_);  // by offset in the file
   SeenBlocks seen_ ABSL_GUARDED_BY(mu_);
+  bool striping_is_known_ ABSL_GUARDED_BY(mu_) = false;
+  std::shared_ptr<const Striping> striping_ ABSL_GUARDED_BY(mu_);
   absl::flat_hash_set<std::string> dead_ ABSL_GUARDED_BY(mu_);  // datanode uuids
+  absl::flat_hash_set<std::pair<std::string, uint64_t>> bad_ ABSL_GUARDED_BY(mu_);  // and block ids
 };
 
 }  // namespace cairn::client

@@ -66,6 +66,7 @@ absl::Status FakeCluster::Handle(absl::string_view method, const std::string& by
     s.set_blocksize(file.block_bytes);
     s.set_block_replication(file.replication);
     s.set_fileid(17000);
+    if (file.policy.has_value()) *s.mutable_ecpolicy() = *file.policy;
   };
   const auto length_of = [this](const FileState& file) ABSL_NO_THREAD_SAFETY_ANALYSIS {
     uint64_t length = 0;
@@ -169,7 +170,10 @@ absl::Status FakeCluster::Handle(absl::string_view method, const std::string& by
     }
   } else if (method == "reportBadBlocks") {
     const auto r = Parse<hdfs::ReportBadBlocksRequestProto>(bytes);
-    for (const auto& block : r.blocks()) reported_.push_back(IndexOf(block.locs(0).id()));
+    for (const auto& block : r.blocks()) {
+      reported_.push_back(IndexOf(block.locs(0).id()));
+      reported_blocks_.push_back(block.b().blockid());
+    }
   } else if (method != "fsync" && method != "renewLease") {
     return MakeFsError(FsError::kNoSuchMethod, absl::StrCat("Unknown method ", method));
   }
@@ -193,6 +197,7 @@ void FakeCluster::LocateRange(const FileState& file,
   }
   located.set_filelength(offset);
   if (!file.blocks.empty()) located.set_contents(digest);
+  if (file.policy.has_value()) *located.mutable_ecpolicy() = *file.policy;
 }
 
 hdfs::LocatedBlockProto FakeCluster::Locate(const Block& block, uint64_t offset) const {
@@ -210,6 +215,7 @@ hdfs::LocatedBlockProto FakeCluster::Locate(const Block& block, uint64_t offset)
     located.add_storageids(absl::StrCat("DS-", node));
     located.add_storagetypes(hdfs::STORAGE_TYPE_DISK);
   }
+  if (!block.unit_numbers.empty()) LocateUnits(block, located);
   return located;
 }
 
@@ -375,6 +381,11 @@ int FakeCluster::Calls(const std::string& method) const {
 std::vector<int> FakeCluster::BadReplicaReports() const {
   MutexLock lock(mu_);
   return reported_;
+}
+
+std::vector<uint64_t> FakeCluster::BadBlockReports() const {
+  MutexLock lock(mu_);
+  return reported_blocks_;
 }
 
 std::string FakeCluster::Contents(const std::string& path) const {

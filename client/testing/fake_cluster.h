@@ -8,6 +8,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
@@ -17,6 +18,7 @@
 #include "client/file_system.h"
 #include "common/check.h"
 #include "common/mutex.h"
+#include "erasure/policy.h"
 #include "proto/hdfs/client_namenode.pb.h"
 #include "proto/hdfs/data_transfer.pb.h"
 
@@ -67,9 +69,31 @@ class FakeCluster {
   void PutBlock(const std::string& path, size_t index, const std::string& from);
   void Cut(const std::string& path, uint64_t length);
 
+  // ---- Erasure-coded files: fake_striped_files.cc ----
+  // A closed file with `data` in groups whose units have up to `unit_bytes`, unit u of each on node
+  // u; its datanodes want the unit's own token.
+  void PutStriped(const std::string& path, const erasure::Policy& policy, const std::string& data,
+                  uint64_t unit_bytes);
+  // The namenode knows no place of the unit any more.
+  void HideUnit(const std::string& path, size_t group, uint32_t unit);
+  // It does, and its datanode has lost it, or all but its first `bytes`.
+  void DropUnit(const std::string& path, size_t group, uint32_t unit);
+  void CutUnit(const std::string& path, size_t group, uint32_t unit, uint64_t bytes);
+  void PutUnit(const std::string& path, size_t group, uint32_t unit, std::string bytes);
+  void FlipBit(const std::string& path, size_t group, uint32_t unit, uint64_t offset);
+  // What the namenode says of the file from now on.
+  void TellPolicy(const std::string& path, std::optional<hdfs::ErasureCodingPolicyProto> policy);
+  // Of its last group the namenode knows `known_bytes`, and that it is being written.
+  void OpenLastGroup(const std::string& path, uint64_t known_bytes);
+  void CloseLastGroup(const std::string& path);
+  // The tokens that clients have are not taken any more; the namenode gives others.
+  void RenewTokens();
+  uint64_t UnitId(const std::string& path, size_t group, uint32_t unit) const;
+
   // ---- What happened ----
   int Calls(const std::string& method) const;
   std::vector<int> BadReplicaReports() const;           // node indices
+  std::vector<uint64_t> BadBlockReports() const;        // block ids of the same
   std::string Contents(const std::string& path) const;  // by the blocks' first live replica
   int Replicas(const std::string& path, size_t block) const;
   std::vector<int> ReplicaNodes(const std::string& path, size_t block) const;
@@ -92,13 +116,18 @@ class FakeCluster {
     std::vector<int> nodes;
     std::map<int, std::string> bytes;  // by node
     bool synced_at_end = false;
-    bool finished = false;  // a recovery as if it were being written is refused
+    bool finished = false;               // a recovery as if it were being written is refused
+    std::string unit_numbers;            // of a group: what each of `nodes` has
+    bool is_unit = false;                // reads of it need its token
+    std::optional<uint64_t> flipped_at;  // this byte of every replica has changed
   };
   struct FileState {
     uint64_t block_bytes = 0;
     uint32_t replication = 0;
     std::vector<uint64_t> blocks;  // ids
     bool open = false;
+    // Of an erasure-coded file, whose blocks are groups.
+    std::optional<hdfs::ErasureCodingPolicyProto> policy;
   };
 
   template <typename Request>
@@ -113,17 +142,28 @@ class FakeCluster {
                    hdfs::LocatedBlocksProto& located) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   hdfs::LocatedBlockProto Locate(const Block& block, uint64_t offset) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // What a group has that a block has not.
+  void LocateUnits(const Block& group, hdfs::LocatedBlockProto& located) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void PutGroup(FileState& file, std::vector<std::string> units, uint64_t bytes)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  Block& UnitOf(const std::string& path, size_t group, uint32_t unit)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  std::string UnitToken(uint64_t unit_id) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   hdfs::DatanodeInfoProto Info(int node) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   int IndexOf(const hdfs::DatanodeIDProto& id) const;
 
   mutable Mutex mu_;
   uint64_t next_block_ ABSL_GUARDED_BY(mu_) = 1000;
   uint64_t next_stamp_ ABSL_GUARDED_BY(mu_) = 2000;
+  uint64_t last_group_ ABSL_GUARDED_BY(mu_) = 0;  // ids go down from there
+  int token_age_ ABSL_GUARDED_BY(mu_) = 0;
   std::map<std::string, FileState> files_ ABSL_GUARDED_BY(mu_);
   std::map<uint64_t, Block> blocks_ ABSL_GUARDED_BY(mu_);
   std::map<std::string, uint64_t> lost_tails_ ABSL_GUARDED_BY(mu_);
   std::map<std::string, int> calls_ ABSL_GUARDED_BY(mu_);
   std::vector<int> reported_ ABSL_GUARDED_BY(mu_);
+  std::vector<uint64_t> reported_blocks_ ABSL_GUARDED_BY(mu_);
   std::set<int> refusing_ ABSL_GUARDED_BY(mu_);
   std::set<int> refusing_copies_ ABSL_GUARDED_BY(mu_);
   std::set<int> corrupting_ ABSL_GUARDED_BY(mu_);

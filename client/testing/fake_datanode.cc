@@ -253,23 +253,33 @@ bool FakeCluster::Node::TakePacket(Socket& socket, uint64_t id, const std::vecto
 }
 
 bool FakeCluster::Node::Read(Socket& socket, const hdfs::OpReadBlockProto& op) {
+  const hdfs::BaseHeaderProto& header = op.header().baseheader();
   std::string data;
   std::optional<std::string> instead;
+  std::optional<uint64_t> flipped_at;
   bool corrupt = false;
-  bool known = false;
+  hdfs::BlockOpResponseProto refusal;
+  refusal.set_status(hdfs::STATUS_SUCCESS);
   {
     MutexLock lock(cluster_.mu_);
-    const auto block = cluster_.blocks_.find(op.header().baseheader().block().blockid());
-    known = block != cluster_.blocks_.end();
-    if (known) data = block->second.bytes[index_];
+    const auto block = cluster_.blocks_.find(header.block().blockid());
+    const bool is_known = block != cluster_.blocks_.end();
+    const bool is_lost = is_known && block->second.is_unit && !block->second.bytes.contains(index_);
+    if (!is_known || is_lost || block->second.bytes[index_].size() < op.offset()) {
+      refusal.set_status(hdfs::STATUS_ERROR);
+      refusal.set_message("Replica not found");
+    } else if (block->second.is_unit &&
+               header.token().identifier() != cluster_.UnitToken(header.block().blockid())) {
+      refusal.set_status(hdfs::STATUS_ERROR_ACCESS_TOKEN);
+    } else {
+      data = block->second.bytes[index_];
+      flipped_at = block->second.flipped_at;
+    }
     corrupt = cluster_.corrupting_.contains(index_);
     const auto found = cluster_.instead_.find(index_);
     if (found != cluster_.instead_.end()) instead = found->second;
   }
-  if (!known) {
-    hdfs::BlockOpResponseProto refusal;
-    refusal.set_status(hdfs::STATUS_ERROR);
-    refusal.set_message("Replica not found");
+  if (refusal.status() != hdfs::STATUS_SUCCESS) {
     Reply(socket, refusal);
     return false;
   }
@@ -290,14 +300,15 @@ bool FakeCluster::Node::Read(Socket& socket, const hdfs::OpReadBlockProto& op) {
     std::string sums(checksum.ChecksumBytes(piece.size()), '\0');
     checksum.Compute(Bytes(piece), std::as_writable_bytes(std::span(sums)));
     if (corrupt && !piece.empty()) piece[piece.size() / 2] ^= 1;
-    std::array<std::byte, transfer::kMaxEncodedHeaderBytes> header;
+    if (flipped_at >= at && flipped_at < at + piece.size()) piece[*flipped_at - at] ^= 1;
+    std::array<std::byte, transfer::kMaxEncodedHeaderBytes> packet_header;
     const size_t size =
         transfer::EncodePacketHeader({.offset_in_block = static_cast<int64_t>(at),
                                       .seqno = seqno,
                                       .last_in_block = piece.empty(),
                                       .data_bytes = static_cast<uint32_t>(piece.size())},
-                                     static_cast<uint32_t>(sums.size()), header);
-    if (!socket.Send(std::span(header).first(size)).ok() || !socket.Send(Bytes(sums)).ok() ||
+                                     static_cast<uint32_t>(sums.size()), packet_header);
+    if (!socket.Send(std::span(packet_header).first(size)).ok() || !socket.Send(Bytes(sums)).ok() ||
         !socket.Send(Bytes(piece)).ok()) {
       return false;
     }

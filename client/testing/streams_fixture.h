@@ -27,6 +27,8 @@ inline std::string RandomBytes(size_t size) {
 
 class StreamsTest : public ::testing::Test {
  protected:
+  explicit StreamsTest(int datanodes = 4) : cluster_(datanodes) {}
+
   static ClientOptions Options() {
     ClientOptions options;
     options.block_bytes = kBlockBytes;
@@ -51,7 +53,7 @@ class StreamsTest : public ::testing::Test {
   }
 
   FakeClock clock_;  // outlives fs_, whose threads may read it
-  FakeCluster cluster_{4};
+  FakeCluster cluster_;
   std::unique_ptr<FileSystem> fs_ = cluster_.Connect(Options());
 };
 

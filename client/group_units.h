@@ -1,0 +1,67 @@
+// client/group_units.h - the units of one block group, each read from the datanodes that have it.
+//
+// Over connections only: files of this machine's datanodes are not used (short-circuit reads).
+// What failed is noted with the file, so that its other readers begin elsewhere: a datanode, or the
+// one replica whose bytes were bad, which the namenode is told of under the unit's id. Used by one
+// thread at a time.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "client/context.h"
+#include "client/located_file.h"
+#include "client/striped_block_reader.h"
+#include "client/striping.h"
+
+namespace cairn::client {
+
+class GroupUnits final : public UnitSource {
+ public:
+  struct Attempt {
+    // The first one: a datanode that is silent is not waited for long, nor one asked that was
+    // costly a moment ago, as long as there are more units than are needed.
+    bool is_first = true;
+    // Tokens are fresh: one that is not taken is a failure of its unit.
+    bool token_renewed = false;
+  };
+
+  // `context`, `file` and `path`, the file's, outlive this. `group` has been checked (CheckGroups).
+  GroupUnits(ClientContext& context, LocatedFile& file, const std::string& path,
+             const hdfs::LocatedBlockProto& group, const erasure::Layout& layout,
+             const Attempt& attempt);
+
+  // kUnavailable: no datanode is left that could have it, or the one that has cannot be reached or
+  // refuses. kUnauthenticated: unless the token was renewed.
+  absl::StatusOr<std::unique_ptr<BlockReader>> Open(uint32_t number, uint64_t offset,
+                                                    uint64_t bytes) override;
+  bool Failed(uint32_t number, const absl::Status& why, absl::Duration took) override;
+  void Finished(BlockReader& stream) override;
+
+ private:
+  struct Unit {
+    hdfs::LocatedBlockProto located;              // without the locations that have failed here
+    std::optional<hdfs::DatanodeInfoProto> node;  // that was asked last
+    bool usable = false;
+    absl::string_view absence = "no datanode is known that has it";  // why nobody can be asked
+  };
+
+  void SetAside(Unit& unit, absl::string_view why);
+  // Leaves costly datanodes alone while there are other units in their place.
+  void SetCostlyAside();
+  bool HasSpare() const { return usable_ > needed_; }
+
+  ClientContext& context_;
+  LocatedFile& file_;
+  const std::string& path_;
+  const Attempt attempt_;
+  std::vector<Unit> units_;
+  uint32_t needed_ = 0;  // data units that have bytes
+  uint32_t usable_ = 0;  // units that have bytes, and a datanode that may be asked
+};
+
+}  // namespace cairn::client

@@ -1,0 +1,302 @@
+// Reading erasure-coded files whose datanodes lose units, or fail.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "client/erasure_convert.h"
+#include "client/testing/streams_fixture.h"
+#include "client/testing/striped_data.h"
+
+namespace cairn::client {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::Each;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+constexpr uint64_t kCell = 1024;
+constexpr uint64_t kStripe = 3 * kCell;
+constexpr uint64_t kUnit = 4 * kCell;  // of a whole group
+constexpr uint64_t kGroup = 3 * kUnit;
+
+class StripedStreamsTest : public StreamsTest {
+ protected:
+  StripedStreamsTest() : StreamsTest(/*datanodes=*/5) {}
+
+  std::string Put(const std::string& path, size_t bytes) {
+    const std::string data = RandomBytes(bytes);
+    cluster_.PutStriped(path, SmallCells(3, 2), data, kUnit);
+    return data;
+  }
+
+  // Pieces at random places, from one stream.
+  void ExpectPieces(const std::string& path, const std::string& data, int pieces) {
+    ASSERT_OK_AND_ASSIGN(const auto in, fs_->Open(path));
+    for (int i = 0; i < pieces; ++i) {
+      const size_t offset = random_() % data.size();
+      std::string part(1 + random_() % (2 * kStripe), '\0');
+      ASSERT_OK_AND_ASSIGN(const size_t bytes,
+                           in->ReadAt(offset, std::as_writable_bytes(std::span(part))));
+      ASSERT_EQ(part.substr(0, bytes), data.substr(offset, part.size())) << offset;
+    }
+  }
+
+  std::mt19937 random_{7};
+};
+
+TEST_F(StripedStreamsTest, FilesOfEveryLengthComeBackAsTheyWere) {
+  for (const size_t bytes :
+       {uint64_t{0}, uint64_t{1}, kCell - 1, kCell, kCell + 1, kStripe - 1, kStripe, kStripe + 1,
+        kGroup - 1, kGroup, kGroup + 1, 5 * kGroup / 2}) {
+    const std::string data = Put("/f", bytes);
+    EXPECT_THAT(ReadFile("/f"), IsOkAndHolds(data)) << bytes;
+    if (bytes > 0) ExpectPieces("/f", data, 40);
+  }
+}
+
+// One or two units are not there, in each of the ways in which they can be missing.
+TEST_F(StripedStreamsTest, EveryLossOfTwoUnitsIsMadeGood) {
+  for (uint32_t first = 0; first < 5; ++first) {
+    for (uint32_t second = first; second < 5; ++second) {
+      for (const size_t bytes : {kCell + 1, kStripe + 1, 5 * kGroup / 2}) {
+        const std::string path = absl::StrCat("/f", first, second, "-", bytes);
+        const std::string data = Put(path, bytes);
+        for (size_t group = 0; group * kGroup < bytes; ++group) {
+          const uint64_t in_group = std::min(bytes - group * kGroup, kGroup);
+          const auto has_bytes = [&](uint32_t unit) {
+            return unit >= 3 || unit * kCell < in_group;
+          };
+          if (has_bytes(first)) cluster_.HideUnit(path, group, first);
+          if (second != first && has_bytes(second)) cluster_.DropUnit(path, group, second);
+        }
+        ASSERT_THAT(ReadFile(path), IsOkAndHolds(data)) << path;
+        ExpectPieces(path, data, 10);
+        if (HasFatalFailure()) return;
+      }
+    }
+  }
+  EXPECT_THAT(cluster_.BadReplicaReports(), IsEmpty());
+}
+
+TEST_F(StripedStreamsTest, AUnitThatEndsEarlyIsMadeGoodFromThere) {
+  const std::string data = Put("/f", 2 * kGroup);
+  cluster_.CutUnit("/f", 0, 1, kCell + 300);
+  cluster_.CutUnit("/f", 0, 2, 512);
+  EXPECT_THAT(ReadFile("/f"), IsOkAndHolds(data));
+  ExpectPieces("/f", data, 40);
+}
+
+TEST_F(StripedStreamsTest, ABadUnitIsReportedUnderItsOwnIdAndComputedFromTheOthers) {
+  const std::string data = Put("/f", 2 * kGroup);
+  cluster_.FlipBit("/f", 1, 2, 2 * kCell + 5);
+  cluster_.HideUnit("/f", 1, 0);
+  ASSERT_OK_AND_ASSIGN(const auto in, fs_->Open("/f"));
+  for (int i = 0; i < 2; ++i) {
+    std::string all(data.size(), '\0');
+    ASSERT_THAT(in->ReadAt(0, std::as_writable_bytes(std::span(all))), IsOkAndHolds(data.size()));
+    EXPECT_EQ(all, data);
+  }
+  EXPECT_THAT(cluster_.BadReplicaReports(), ElementsAre(2)) << "once: it is not asked again";
+  EXPECT_THAT(cluster_.BadBlockReports(), ElementsAre(cluster_.UnitId("/f", 1, 2)));
+}
+
+// Only the one replica is bad: another group's unit on that node is read.
+TEST_F(StripedStreamsTest, ANodeWithABadUnitIsStillReadFrom) {
+  const std::string data = Put("/f", 2 * kGroup);
+  cluster_.FlipBit("/f", 0, 1, 0);
+  for (const uint32_t unit : {0u, 3u}) cluster_.HideUnit("/f", 1, unit);
+  EXPECT_THAT(ReadFile("/f"), IsOkAndHolds(data));
+  EXPECT_EQ(cluster_.Calls("getBlockLocations"), 1) << "no other round was needed";
+}
+
+TEST_F(StripedStreamsTest, BadParityIsNeverUsed) {
+  const std::string data = Put("/f", kGroup);
+  cluster_.HideUnit("/f", 0, 1);
+  cluster_.FlipBit("/f", 0, 3, 100);
+  EXPECT_THAT(ReadFile("/f"), IsOkAndHolds(data));
+  EXPECT_THAT(cluster_.BadBlockReports(), ElementsAre(cluster_.UnitId("/f", 0, 3)));
+}
+
+TEST_F(StripedStreamsTest, ThreeLostUnitsAreAnErrorThatNamesTheGroup) {
+  const std::string data = Put("/f", 2 * kGroup);
+  cluster_.HideUnit("/f", 1, 0);
+  cluster_.DropUnit("/f", 1, 3);
+  cluster_.FlipBit("/f", 1, 2, 0);
+  const std::string group =
+      absl::StrCat("block group ", static_cast<int64_t>(cluster_.UnitId("/f", 1, 0)));
+  EXPECT_THAT(ReadFile("/f").status(),
+              StatusIs(absl::StatusCode::kUnavailable,
+                       AllOf(HasSubstr("/f"), HasSubstr(group), HasSubstr("unit 0"),
+                             HasSubstr("unit 2"), HasSubstr("unit 3"))));
+
+  ASSERT_OK_AND_ASSIGN(const auto in, fs_->Open("/f"));
+  std::string first_group(kGroup, '\0');
+  ASSERT_OK(in->ReadFully(std::as_writable_bytes(std::span(first_group))));
+  EXPECT_EQ(first_group, data.substr(0, kGroup)) << "the other group is whole";
+  std::byte next;
+  EXPECT_THAT(in->Read(std::span(&next, 1)), StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_EQ(in->position(), kGroup);
+}
+
+TEST_F(StripedStreamsTest, WhereThreeUnitsAreBadTheErrorSaysDataLoss) {
+  Put("/f", kGroup);
+  for (const uint32_t unit : {1u, 2u, 4u}) cluster_.FlipBit("/f", 0, unit, 0);
+  EXPECT_THAT(ReadFile("/f").status(), StatusIs(absl::StatusCode::kDataLoss, HasSubstr("/f")));
+}
+
+// What the namenode has found meanwhile is used.
+TEST_F(StripedStreamsTest, AfterTooManyFailuresTheNamenodeIsAskedAgain) {
+  const std::string data = Put("/f", kGroup);
+  ASSERT_OK_AND_ASSIGN(const auto in, fs_->Open("/f"));
+  for (const uint32_t unit : {0u, 1u, 2u}) cluster_.DropUnit("/f", 0, unit);
+  std::string part(100, '\0');
+  EXPECT_THAT(in->ReadAt(0, std::as_writable_bytes(std::span(part))),
+              StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_EQ(cluster_.Calls("getBlockLocations"), 1 + Options().read_rounds);
+  cluster_.PutUnit("/f", 0, 2, MakeUnits(SmallCells(3, 2), data)[2]);
+  EXPECT_THAT(in->ReadAt(0, std::as_writable_bytes(std::span(part))), IsOkAndHolds(100u));
+  EXPECT_EQ(part, data.substr(0, 100));
+}
+
+TEST_F(StripedStreamsTest, TokensThatAreTooOldAreAskedForOnce) {
+  const std::string data = Put("/f", 2 * kGroup);
+  ASSERT_OK_AND_ASSIGN(const auto in, fs_->Open("/f"));
+  cluster_.RenewTokens();
+  std::string all(data.size(), '\0');
+  ASSERT_THAT(in->ReadFully(std::as_writable_bytes(std::span(all))), IsOkAndHolds(data.size()));
+  EXPECT_EQ(all, data);
+  EXPECT_EQ(cluster_.Calls("getBlockLocations"), 2);
+}
+
+TEST_F(StripedStreamsTest, ANodeThatIsCutOffIsDoneWithout) {
+  const std::string data = Put("/f", 2 * kGroup);
+  cluster_.CutOff(1);
+  ClientOptions options = Options();
+  options.read_connect_timeout = absl::Milliseconds(50);
+  fs_ = cluster_.Connect(options);
+  EXPECT_THAT(ReadFile("/f"), IsOkAndHolds(data));
+}
+
+TEST_F(StripedStreamsTest, ASeekGoesOverCellsAndGroups) {
+  const std::string data = Put("/f", 5 * kGroup / 2);
+  cluster_.HideUnit("/f", 1, 1);
+  ASSERT_OK_AND_ASSIGN(const auto in, fs_->Open("/f"));
+  for (const uint64_t offset : {uint64_t{100}, kCell + 50, kGroup + 10, kGroup + 2 * kStripe - 20,
+                                uint64_t{3}, uint64_t{data.size()}}) {
+    ASSERT_OK(in->Seek(offset));
+    std::string part(2000, '\0');
+    ASSERT_OK_AND_ASSIGN(const size_t bytes,
+                         in->ReadFully(std::as_writable_bytes(std::span(part))));
+    EXPECT_EQ(part.substr(0, bytes), data.substr(offset, 2000));
+  }
+}
+
+TEST_F(StripedStreamsTest, SeveralThreadsReadAtDifferentPlaces) {
+  const std::string data = Put("/f", 5 * kGroup / 2);
+  cluster_.DropUnit("/f", 0, 0);
+  cluster_.FlipBit("/f", 1, 2, 700);
+  ASSERT_OK_AND_ASSIGN(const auto in, fs_->Open("/f"));
+  std::vector<std::thread> threads;
+  std::atomic<int> wrong = 0;
+  for (unsigned t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      std::mt19937 random(t);
+      for (int i = 0; i < 30; ++i) {
+        const size_t offset = random() % data.size();
+        std::string part(random() % (2 * kGroup), '\0');
+        const auto bytes = in->ReadAt(offset, std::as_writable_bytes(std::span(part)));
+        if (!bytes.ok() || part.substr(0, *bytes) != data.substr(offset, part.size())) ++wrong;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(wrong, 0);
+  EXPECT_THAT(cluster_.BadReplicaReports(), Each(2));
+}
+
+// As far as the namenode knows; no datanode is asked.
+TEST_F(StripedStreamsTest, AGroupBeingWrittenIsReadUpToWhatTheNamenodeKnows) {
+  const std::string data = Put("/f", kGroup + 2 * kStripe);
+  const uint64_t known = kStripe + kCell + 5;
+  cluster_.OpenLastGroup("/f", known);
+  ASSERT_OK_AND_ASSIGN(auto in, fs_->Open("/f"));
+  EXPECT_EQ(in->length(), kGroup + known);
+  EXPECT_THAT(ReadFile("/f"), IsOkAndHolds(data.substr(0, kGroup + known)));
+
+  // Parity of the last stripe that is known is of bytes that are not.
+  cluster_.HideUnit("/f", 1, 1);
+  std::string part(kStripe, '\0');
+  ASSERT_OK_AND_ASSIGN(in, fs_->Open("/f"));
+  EXPECT_THAT(in->ReadAt(kGroup, std::as_writable_bytes(std::span(part))), IsOkAndHolds(kStripe));
+  EXPECT_EQ(part, data.substr(kGroup, kStripe));
+  EXPECT_THAT(in->ReadAt(kGroup + kStripe, std::as_writable_bytes(std::span(part))),
+              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("being written")));
+}
+
+// It is then known whole, also to a stream from before.
+TEST_F(StripedStreamsTest, AGroupThatHasBeenClosedIsComputedToItsEnd) {
+  const std::string data = Put("/f", kGroup + 2 * kStripe);
+  const uint64_t known = kStripe + kCell + 5;
+  cluster_.OpenLastGroup("/f", known);
+  ASSERT_OK_AND_ASSIGN(const auto in, fs_->Open("/f"));
+  cluster_.DropUnit("/f", 1, 1);
+  cluster_.CloseLastGroup("/f");
+  std::string part(known, '\0');
+  EXPECT_THAT(in->ReadAt(kGroup, std::as_writable_bytes(std::span(part))), IsOkAndHolds(known));
+  EXPECT_EQ(part, data.substr(kGroup, known));
+}
+
+// Its bytes would be somewhere else.
+TEST_F(StripedStreamsTest, AFileOfAnotherPolicyIsNotTheFileThatWasOpened) {
+  Put("/f", kGroup);
+  ASSERT_OK_AND_ASSIGN(const auto in, fs_->Open("/f"));
+  EXPECT_THAT(in->RefreshLength(), IsOkAndHolds(kGroup));
+  cluster_.TellPolicy("/f", ToProto(SmallCells(4, 1)));
+  EXPECT_THAT(in->RefreshLength(), IsFsError(FsError::kChanged));
+  cluster_.TellPolicy("/f", std::nullopt);
+  EXPECT_THAT(in->RefreshLength(), IsFsError(FsError::kChanged));
+}
+
+TEST_F(StripedStreamsTest, APolicyThatIsNotKnownIsAnErrorWithThePath) {
+  Put("/f", kGroup);
+  hdfs::ErasureCodingPolicyProto policy;
+  policy.set_id(64);
+  cluster_.TellPolicy("/f", policy);
+  EXPECT_THAT(fs_->Open("/f"), StatusIs(absl::StatusCode::kUnimplemented,
+                                        AllOf(HasSubstr("/f"), HasSubstr("policy 64"))));
+}
+
+TEST_F(StripedStreamsTest, UnitsThatThePolicyDoesNotHaveAreRefused) {
+  Put("/f", kGroup);
+  cluster_.TellPolicy("/f", ToProto(SmallCells(2, 2)));
+  EXPECT_THAT(fs_->Open("/f"), StatusIs(absl::StatusCode::kInternal, HasSubstr("/f")));
+}
+
+TEST_F(StripedStreamsTest, LocationsAreThoseOfTheUnits) {
+  Put("/f", kGroup + 1);
+  ASSERT_OK_AND_ASSIGN(const auto locations, fs_->GetBlockLocations("/f", 0, 2 * kGroup));
+  ASSERT_THAT(locations, SizeIs(2));
+  EXPECT_EQ(locations[0].length, kGroup);
+  EXPECT_THAT(locations[0].hosts, SizeIs(5));
+  EXPECT_EQ(locations[1].offset, kGroup);
+  EXPECT_THAT(locations[1].names, SizeIs(3)) << "one cell, and parity of it";
+}
+
+TEST_F(StripedStreamsTest, ChecksumsAreRefused) {
+  Put("/f", kGroup);
+  for (const auto combine : {ChecksumCombine::kMd5OfMd5, ChecksumCombine::kComposite}) {
+    EXPECT_THAT(fs_->GetFileChecksum("/f", combine, UINT64_MAX),
+                StatusIs(absl::StatusCode::kUnimplemented,
+                         HasSubstr("checksums of erasure-coded files are not supported yet")));
+  }
+}
+
+}  // namespace
+}  // namespace cairn::client
