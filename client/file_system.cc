@@ -292,6 +292,11 @@ absl::StatusOr<std::unique_ptr<OutputStream>> FileSystem::Append(absl::string_vi
       (has_block && response->block().b().numbytes() > status.block_bytes)) {
     return absl::InternalError(absl::StrCat(path, ": the server sent no valid status of the file"));
   }
+  if (!status.ec_policy.empty()) {
+    RecoverLease(path).IgnoreError();  // the reason below is what counts
+    return absl::UnimplementedError(
+        absl::StrCat(path, ": is erasure-coded, which cannot be written yet"));
+  }
   OpenFile file{.context = context_, .path = std::string(path), .inode = status.inode};
   auto impl = std::make_shared<OutputStream::Impl>(std::move(file), std::move(status));
   if (has_block) {

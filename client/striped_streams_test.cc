@@ -289,6 +289,14 @@ TEST_F(StripedStreamsTest, LocationsAreThoseOfTheUnits) {
   EXPECT_THAT(locations[1].names, SizeIs(3)) << "one cell, and parity of it";
 }
 
+// The namenode has opened the file by then; nobody would renew that.
+TEST_F(StripedStreamsTest, AppendsAreRefusedAndTheFileIsClosed) {
+  Put("/f", kGroup);
+  EXPECT_THAT(fs_->Append("/f", {.new_block = true}),
+              StatusIs(absl::StatusCode::kUnimplemented, HasSubstr("/f: is erasure-coded")));
+  EXPECT_EQ(cluster_.Calls("recoverLease"), 1);
+}
+
 TEST_F(StripedStreamsTest, ChecksumsAreRefused) {
   Put("/f", kGroup);
   for (const auto combine : {ChecksumCombine::kMd5OfMd5, ChecksumCombine::kComposite}) {
