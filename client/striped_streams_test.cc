@@ -25,6 +25,7 @@ constexpr uint64_t kCell = 1024;
 constexpr uint64_t kStripe = 3 * kCell;
 constexpr uint64_t kUnit = 4 * kCell;  // of a whole group
 constexpr uint64_t kGroup = 3 * kUnit;
+constexpr ChecksumCombine kComposite = ChecksumCombine::kComposite;
 
 class StripedStreamsTest : public StreamsTest {
  protected:
@@ -297,13 +298,37 @@ TEST_F(StripedStreamsTest, AppendsAreRefusedAndTheFileIsClosed) {
   EXPECT_EQ(cluster_.Calls("recoverLease"), 1);
 }
 
-TEST_F(StripedStreamsTest, ChecksumsAreRefused) {
-  Put("/f", kGroup);
-  for (const auto combine : {ChecksumCombine::kMd5OfMd5, ChecksumCombine::kComposite}) {
-    EXPECT_THAT(fs_->GetFileChecksum("/f", combine, UINT64_MAX),
-                StatusIs(absl::StatusCode::kUnimplemented,
-                         HasSubstr("checksums of erasure-coded files are not supported yet")));
+// It does not depend on the layout.
+TEST_F(StripedStreamsTest, TheCompositeChecksumIsThatOfTheBytes) {
+  for (const size_t bytes : {uint64_t{1}, kCell + 1, kStripe + 700, kGroup, 5 * kGroup / 2 + 3}) {
+    const std::string data = Put("/f", bytes);
+    ASSERT_OK(WriteFile("/replicated", data));
+    for (const uint64_t length : {uint64_t{UINT64_MAX}, uint64_t{bytes - bytes / 3}}) {
+      ASSERT_OK_AND_ASSIGN(const FileChecksum expected,
+                           fs_->GetFileChecksum("/replicated", kComposite, length));
+      EXPECT_EQ(expected.algorithm, "COMPOSITE-CRC32C");
+      ASSERT_OK_AND_ASSIGN(const FileChecksum found,
+                           fs_->GetFileChecksum("/f", kComposite, length));
+      EXPECT_EQ(found.algorithm, expected.algorithm);
+      EXPECT_EQ(found.bytes, expected.bytes) << bytes << ", of which " << length;
+    }
   }
+}
+
+TEST_F(StripedStreamsTest, AChecksumNeedsEveryDataUnit) {
+  Put("/f", kGroup);
+  cluster_.HideUnit("/f", 0, 3);
+  EXPECT_OK(fs_->GetFileChecksum("/f", kComposite));
+  cluster_.DropUnit("/f", 0, 1);
+  EXPECT_THAT(fs_->GetFileChecksum("/f", kComposite),
+              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("/f")));
+}
+
+TEST_F(StripedStreamsTest, AChecksumByMd5IsRefused) {
+  Put("/f", kGroup);
+  EXPECT_THAT(fs_->GetFileChecksum("/f", ChecksumCombine::kMd5OfMd5),
+              StatusIs(absl::StatusCode::kUnimplemented,
+                       AllOf(HasSubstr("/f"), HasSubstr("COMPOSITE_CRC only"))));
 }
 
 }  // namespace

@@ -15,6 +15,7 @@
 #include "client/transfer_reply.h"
 #include "common/check.h"
 #include "wire/transfer/ack.h"
+#include "wire/transfer/block_checksum.h"
 #include "wire/transfer/checksum.h"
 #include "wire/transfer/op.h"
 #include "wire/transfer/packet.h"
@@ -99,6 +100,9 @@ bool FakeCluster::Node::ServeOne(Socket& socket) {
   }
   if ((*op)->opcode == transfer::Opcode::kTransferBlock) {
     return Copy(socket, Parse<hdfs::OpTransferBlockProto>(body));
+  }
+  if ((*op)->opcode == transfer::Opcode::kBlockChecksum) {
+    return Checksum(socket, Parse<hdfs::OpBlockChecksumProto>(body));
   }
   CHECK((*op)->opcode == transfer::Opcode::kReadBlock);
   return Read(socket, Parse<hdfs::OpReadBlockProto>(body));
@@ -317,6 +321,40 @@ bool FakeCluster::Node::Read(Socket& socket, const hdfs::OpReadBlockProto& op) {
   }
   hdfs::ClientReadStatusProto status;
   return ReceiveDelimited(socket, status).ok();
+}
+
+bool FakeCluster::Node::Checksum(Socket& socket, const hdfs::OpBlockChecksumProto& op) {
+  const uint64_t id = op.header().block().blockid();
+  std::string data;
+  hdfs::BlockOpResponseProto reply;
+  {
+    MutexLock lock(cluster_.mu_);
+    const auto block = cluster_.blocks_.find(id);
+    const bool is_lost =
+        block == cluster_.blocks_.end() || !block->second.bytes.contains(index_) ||
+        (block->second.is_unit && op.header().token().identifier() != cluster_.UnitToken(id));
+    reply.set_status(is_lost ? hdfs::STATUS_ERROR : hdfs::STATUS_SUCCESS);
+    if (!is_lost) data = block->second.bytes[index_].substr(0, op.header().block().numbytes());
+  }
+  if (reply.status() == hdfs::STATUS_SUCCESS) {
+    const transfer::DataChecksum checksum;
+    const auto& options = op.blockchecksumoptions();
+    auto summer = options.blockchecksumtype() == hdfs::COMPOSITE_CRC
+                      ? transfer::NewCompositeCrc(checksum, data.size(), options.stripelength())
+                      : transfer::NewMd5OfCrcs();
+    CHECK(summer.ok()) << summer.status();
+    std::string sums(checksum.ChecksumBytes(data.size()), '\0');
+    checksum.Compute(Bytes(data), std::as_writable_bytes(std::span(sums)));
+    (*summer)->Add(Bytes(sums));
+    auto& answer = *reply.mutable_checksumresponse();
+    answer.set_bytespercrc(checksum.bytes_per_checksum());
+    answer.set_crcperblock(checksum.ChunkCount(data.size()));
+    answer.set_blockchecksum((*summer)->Finish());
+    answer.set_crctype(static_cast<hdfs::ChecksumTypeProto>(checksum.type()));
+    *answer.mutable_blockchecksumoptions() = options;
+  }
+  Reply(socket, reply);
+  return false;
 }
 
 FakeCluster::DeafPort::DeafPort() {

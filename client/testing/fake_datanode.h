@@ -29,6 +29,7 @@ class FakeCluster::Node {
   bool Write(Socket& socket, const hdfs::OpWriteBlockProto& op);
   bool Copy(Socket& socket, const hdfs::OpTransferBlockProto& op);
   bool Read(Socket& socket, const hdfs::OpReadBlockProto& op);
+  bool Checksum(Socket& socket, const hdfs::OpBlockChecksumProto& op);
   // False: the end, while this node was stopped.
   bool AwaitStart() ABSL_EXCLUSIVE_LOCKS_REQUIRED(cluster_.mu_);
   // Until packets are no longer held; gives signs of life meanwhile.
