@@ -108,6 +108,7 @@ void NamenodeImpl::RemoveUnit(const BlockVersion& unit) {
 void NamenodeImpl::OnBlockRemoved(const Inode& file, const BlockVersion& block) {
   mu_.AssertHeld();
   recovering_.erase(block.id);
+  group_recoveries_.erase(block.id);
   ForEachUnit(file, block, /*final=*/!file.is_open(), [&](uint32_t, const BlockVersion& version) {
     mu_.AssertHeld();
     RemoveUnit(version);
@@ -133,7 +134,10 @@ void NamenodeImpl::OnClosed(const Inode& file) {
   mu_.AssertHeld();
   leases_.Release(file.id);
   const auto& blocks = file.file->blocks;
-  if (!blocks.empty()) recovering_.erase(blocks.back().id);
+  if (!blocks.empty()) {
+    recovering_.erase(blocks.back().id);
+    group_recoveries_.erase(blocks.back().id);
+  }
   if (blocks.size() >= 2) CompleteBlock(file, blocks[blocks.size() - 2]);
   if (blocks.empty()) return;
   CompleteBlock(file, blocks.back());

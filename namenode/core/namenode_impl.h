@@ -348,6 +348,18 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
   // Closes a file whose recovery or truncation a datanode's report has finished.
   void FinishRecovery(const BlockVersion& reported) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void SendRecoveries();
+  // The same for the last group of an erasure-coded file (ops/group_recovery.cc).
+  absl::StatusOr<bool> StartGroupRecovery(Attempt& attempt, Inode& file);
+  struct GroupRecovery;
+  void BeginStep(const Inode& file, GroupRecovery& recovery, std::optional<uint64_t> cut_to)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void OrderStep(const Inode& file, GroupRecovery& recovery, const ClusterView& cluster,
+                 absl::Duration now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  bool EndStep(const Inode& file, GroupRecovery& recovery) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void UnitRecovered(const BlockVersion& unit) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void CloseGroup(const Inode& file, const std::optional<BlockVersion>& group)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void SendGroupRecoveries() ABSL_LOCKS_EXCLUDED(mu_);
   struct Recovering;
   bool LostPrimary(const Recovering& recovering, const ClusterView& cluster, absl::Duration now)
       ABSL_SHARED_LOCKS_REQUIRED(mu_);
@@ -510,6 +522,20 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
     uint64_t tries = 0;
   };
   absl::btree_map<BlockId, Recovering> recovering_ ABSL_GUARDED_BY(mu_);
+  // Last groups of files whose writers are gone.
+  struct GroupRecovery {
+    InodeId file{};
+    BlockVersion group;        // with the stamp of this step, and when cutting, its length
+    GenerationStamp before{};  // of the units that the writer left
+    GenerationStamp from{};    // of those that the step before has finalized
+    bool cutting = false;      // the second step
+    // By unit, as told in this step, and in the one before; Layout::kMissing: it has not told.
+    std::vector<uint64_t> unit_bytes = {}, found = {};
+    size_t ordered = 0;  // so many units were told to; 0: nobody yet
+    absl::Duration next_look;
+    TxId ticket = kNoTx;  // as above
+  };
+  absl::btree_map<BlockId, GroupRecovery> group_recoveries_ ABSL_GUARDED_BY(mu_);
   // Files that the namenode is to close, in the order of their next look. What keeps one open may
   // be over without anybody saying so: safe mode, a full disk, a last block without a replica.
   std::deque<std::pair<absl::Duration, InodeId>> to_close_ ABSL_GUARDED_BY(mu_);

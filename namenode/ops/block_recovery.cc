@@ -69,6 +69,7 @@ void NamenodeImpl::SendRecoveries() {
   BlockId position{};
   while (SendSomeRecoveries(*cluster, &position)) {
   }
+  SendGroupRecoveries();
 }
 
 // Of those behind *position, which moves on. False: that was the end.
@@ -211,6 +212,7 @@ void NamenodeImpl::OrderRecovery(BlockId block, Recovering& recovering, const Cl
 }
 
 void NamenodeImpl::FinishRecovery(const BlockVersion& reported) {
+  if (IsGrouped(reported.id)) return UnitRecovered(reported);
   const auto it = recovering_.find(reported.id);
   if (it == recovering_.end() || it->second.block.stamp != reported.stamp) return;
   if (it->second.truncate && reported.length != it->second.block.length) return;

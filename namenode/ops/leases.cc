@@ -108,8 +108,8 @@ absl::StatusOr<bool> NamenodeImpl::CloseAbandoned(Attempt& attempt, Inode& file)
     attempt.CommitAside();
     return true;
   }
-  if (file.erasure != nullptr) return false;  // units cannot be brought to one group yet
-  return StartBlockRecovery(attempt, file);
+  return file.erasure != nullptr ? StartGroupRecovery(attempt, file)
+                                 : StartBlockRecovery(attempt, file);
 }
 
 Outcome<bool> NamenodeImpl::RecoverLease(const Caller& caller, absl::string_view text,

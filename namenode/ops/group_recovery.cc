@@ -1,0 +1,187 @@
+// Closing an erasure-coded file whose writer is gone. Its last group's units end where their
+// streams happened to be, so they are brought to one group in two steps:
+//
+//   1. every unit is finalized as it is, under one new stamp, and tells its length
+//   2. the most bytes that these units give (erasure::Layout::SafeGroupBytes) are the group's, and
+//      every unit that has its part of them is cut to it, under another new stamp
+//
+// What they report under the second stamp closes the file. Units that have less than their part, or
+// did not answer, are of an old stamp then, and are rebuilt like any lost unit.
+#include <algorithm>
+
+#include "common/logging.h"
+#include "erasure/layout.h"
+#include "namenode/core/run.h"
+#include "namenode/namespace/units.h"
+
+namespace cairn::namenode {
+namespace {
+
+// A step that has not been carried out by all is gone on with by those that have, or begun anew.
+constexpr absl::Duration kStepLimit = absl::Seconds(10);
+
+erasure::Layout LayoutOf(const Inode& file) {
+  return {file.erasure->schema, file.erasure->cell_bytes};
+}
+
+size_t CountTold(const std::vector<uint64_t>& unit_bytes) {
+  return unit_bytes.size() - static_cast<size_t>(std::count(unit_bytes.begin(), unit_bytes.end(),
+                                                            erasure::Layout::kMissing));
+}
+
+}  // namespace
+
+absl::StatusOr<bool> NamenodeImpl::StartGroupRecovery(Attempt& attempt, Inode& file) {
+  mu_.AssertHeld();
+  const BlockVersion last = file.file->blocks.back();
+  if (group_recoveries_.contains(last.id)) return false;
+  bool anywhere = false;
+  ForEachUnit(file, last, /*final=*/false, [&](uint32_t, const BlockVersion& unit) {
+    mu_.AssertHeld();
+    const BlockMap::Entry* const entry = blocks_->Find(unit.id);
+    anywhere |= !entry->expected().empty() || !blocks_->CorruptReplicas(unit.id).empty() ||
+                UntoldHolder(*entry).has_value();
+  });
+  if (!anywhere && last.length == 0 && !safe_mode_.on()) {
+    edit::CloseFile& close = *attempt.NewEdit().mutable_close_file();
+    close.set_inode(ToInt(file.id));
+    close.set_drop_last_block(true);
+    attempt.CommitAside();
+    return true;
+  }
+  // The old writer is shut out first: whatever it says from now on, it does not hold the lease.
+  edit::ReassignLease& lease = *attempt.NewEdit().mutable_reassign_lease();
+  lease.set_inode(ToInt(file.id));
+  lease.set_lease_holder(std::string(kNamenodeHolder));
+  attempt.CommitAside();
+  GroupRecovery recovery{.file = file.id, .group = last, .before = last.stamp};
+  BeginStep(file, recovery, /*cut_to=*/std::nullopt);
+  group_recoveries_[last.id] = std::move(recovery);
+  return false;
+}
+
+// `cut_to`: the group's bytes, once they are known.
+void NamenodeImpl::BeginStep(const Inode& file, GroupRecovery& recovery,
+                             std::optional<uint64_t> cut_to) {
+  recovery.from = recovery.group.stamp;
+  recovery.group.stamp = TakeStamp();
+  recovery.group.length = cut_to.value_or(0);
+  recovery.cutting = cut_to.has_value();
+  recovery.unit_bytes.assign(UnitCount(file), erasure::Layout::kMissing);
+  recovery.ordered = 0;
+  recovery.next_look = clock_.Monotonic();
+  recovery.ticket = last_txid_;
+}
+
+void NamenodeImpl::SendGroupRecoveries() {
+  const std::shared_ptr<const ClusterView> cluster = cluster_.View();
+  const absl::Duration now = clock_.Monotonic();
+  BlockId position{};
+  for (bool more = true; more;) {
+    WriterLock lock(mu_);
+    // Nothing is ordered whose outcome could not be written down.
+    if (!ReadyToWrite("recover blocks").ok()) return;
+    const auto at = group_recoveries_.upper_bound(position);
+    more = at != group_recoveries_.end();
+    if (!more) return;
+    position = at->first;
+    if (now < at->second.next_look || at->second.ticket > journal_->durable()) continue;
+    const Inode* const file = tree_->FindById(at->second.file);  // open files are never evicted
+    if (file == nullptr || !file->is_open() || file->file->blocks.empty() ||
+        file->file->blocks.back().id != position) {
+      group_recoveries_.erase(at);
+    } else if (at->second.ordered == 0) {
+      OrderStep(*file, at->second, *cluster, now);
+    } else if (!EndStep(*file, at->second)) {
+      BeginStep(*file, at->second, std::nullopt);
+    }
+  }
+}
+
+void NamenodeImpl::OrderStep(const Inode& file, GroupRecovery& recovery, const ClusterView& cluster,
+                             absl::Duration now) {
+  recovery.next_look = now + kStepLimit;
+  ForEachUnit(file, recovery.group, recovery.cutting, [&](uint32_t number, const BlockVersion& to) {
+    mu_.AssertHeld();
+    const BlockMap::Entry* const entry = blocks_->Find(to.id);
+    if (entry == nullptr) return;
+    if (recovery.cutting && (recovery.found[number] == erasure::Layout::kMissing ||
+                             recovery.found[number] < to.length)) {
+      return;  // it has not its part
+    }
+    for (const RecoveryCandidate& candidate : RecoveryCandidates(entry->expected(), cluster)) {
+      const std::string& node = candidate.replica.datanode_uuid;
+      if (recovery.cutting) {
+        const BlockVersion from{to.id, recovery.from, recovery.found[number]};
+        orders_.Add(node, TruncateCommand{from, to.stamp, to.length});
+      } else {
+        const BlockVersion from{to.id, recovery.before, 0};
+        orders_.Add(node, RecoverCommand{from, to.stamp, {candidate.replica}, /*all_asked=*/true});
+      }
+      ++recovery.ordered;
+      break;
+    }
+  });
+}
+
+// A datanode has finalized a unit under the stamp of a step.
+void NamenodeImpl::UnitRecovered(const BlockVersion& unit) {
+  const auto at = group_recoveries_.find(GroupOf(unit.id));
+  if (at == group_recoveries_.end() || at->second.group.stamp != unit.stamp) return;
+  GroupRecovery& recovery = at->second;
+  const Inode* const file = tree_->FindById(recovery.file);
+  const uint32_t number = UnitNumber(unit.id);
+  if (file == nullptr || file->erasure == nullptr || number >= recovery.unit_bytes.size()) return;
+  if (recovery.cutting && unit.length != LayoutOf(*file).UnitBytes(recovery.group.length, number)) {
+    return;
+  }
+  recovery.unit_bytes[number] = unit.length;
+  if (recovery.ordered == 0 || CountTold(recovery.unit_bytes) < recovery.ordered) return;
+  recovery.next_look = clock_.Monotonic();  // maintenance goes on with it
+}
+
+// False: too few units have told.
+bool NamenodeImpl::EndStep(const Inode& file, GroupRecovery& recovery) {
+  const BlockVersion group = recovery.group;
+  if (!recovery.cutting) {
+    absl::StatusOr<uint64_t> bytes = LayoutOf(file).SafeGroupBytes(recovery.unit_bytes);
+    if (bytes.ok() && *bytes > MaxBlockBytes(file)) {
+      bytes = absl::InternalError(absl::StrCat("its units are as long as for ", *bytes, " bytes"));
+    }
+    if (!bytes.ok()) {
+      LOG_EVERY_SECONDS(kWarn, 10, "{}: group {} of a dead writer: {}", PathOf(file),
+                        BlockName(group), bytes.status().ToString());
+      return false;
+    }
+    recovery.found = recovery.unit_bytes;
+    if (*bytes == 0) {
+      CloseGroup(file, std::nullopt);
+    } else {
+      BeginStep(file, recovery, *bytes);
+    }
+    return true;
+  }
+  if (CountTold(recovery.unit_bytes) < UnitsNeeded(file, group)) return false;
+  CloseGroup(file, group);
+  return true;
+}
+
+// nullopt: nothing of the group is left. Ends the recovery.
+void NamenodeImpl::CloseGroup(const Inode& file, const std::optional<BlockVersion>& group) {
+  edit::Edit edit;
+  edit.set_time_ms(NowMs());
+  edit::CloseFile& close = *edit.mutable_close_file();
+  close.set_inode(ToInt(file.id));
+  if (group) {
+    FillBlock(*group, close.mutable_commit_last());
+  } else {
+    close.set_drop_last_block(true);
+  }
+  const std::string path = PathOf(file);
+  group_recoveries_.erase(file.file->blocks.back().id);
+  AppendAndApply(edit);
+  LOG_EVERY_SECONDS(kInfo, 1, "{}: recovered, its last group holds {} bytes", path,
+                    group ? group->length : 0);
+}
+
+}  // namespace cairn::namenode
