@@ -12,6 +12,7 @@
 #include "common/status_macros.h"
 #include "common/version.h"
 #include "datanode/pipeline/block_receiver.h"
+#include "datanode/rebuild/rebuild.h"
 #include "datanode/recovery/block_recovery.h"
 #include "datanode/volume/replica_loader.h"
 #include "datanode/volume/volume_changes.h"
@@ -388,14 +389,13 @@ void Datanode::Obey(const internal::Command& command) {
       for (const internal::Replicate::Target& target : order.targets()) {
         failed.add_target_uuids(target.datanode_uuid());
       }
-      transfer_->Replicate(std::move(push), [this, failed](const absl::Status& why) {
-        constexpr size_t kMostReasonBytes = 400;
-        internal::FailedCopy told = failed;
-        told.set_reason(EscapeForLog(why.message(), kMostReasonBytes));
-        session_.CopyFailed(std::move(told));
-      });
+      transfer_->Replicate(std::move(push),
+                           [this, failed](const absl::Status& why) { TellFailed(failed, why); });
       break;
     }
+    case internal::Command::kRebuild:
+      Rebuild(command.rebuild());
+      break;
     case internal::Command::kTruncate:
       orders_.Run([this, order = command.truncate()] {
         const BlockId block{order.block().block_id()};
@@ -422,6 +422,36 @@ void Datanode::Obey(const internal::Command& command) {
       LOG_WARN("the namenode gave an order that this datanode does not know");
       break;
   }
+}
+
+void Datanode::TellFailed(internal::FailedCopy failed, const absl::Status& why) {
+  constexpr size_t kMostReasonBytes = 400;
+  failed.set_reason(EscapeForLog(why.message(), kMostReasonBytes));
+  session_.CopyFailed(std::move(failed));
+}
+
+void Datanode::Rebuild(const internal::RebuildUnits& order) {
+  const auto tell = [this, order](const std::vector<absl::Status>& outcomes) {
+    for (size_t i = 0; i < outcomes.size(); ++i) {
+      if (outcomes[i].ok()) continue;
+      LOG_WARN("rebuilding unit {} of block group {}: {}",
+               order.targets(static_cast<int>(i)).unit(),
+               ToSigned(BlockId{order.group().block_id()}), EscapeForLog(outcomes[i].message()));
+      const auto failed = FailureOf(order, static_cast<int>(i));
+      if (failed.has_value()) TellFailed(*failed, outcomes[i]);
+    }
+  };
+  absl::StatusOr<RebuildOrder> checked = CheckRebuild(order);
+  if (!checked.ok()) {
+    const auto targets = std::min(static_cast<size_t>(order.targets_size()),
+                                  size_t{erasure::kMaxUnits});  // a group has no more
+    return tell(std::vector<absl::Status>(targets, checked.status()));
+  }
+  transfer_->Run([this, tell, checked = *std::move(checked)]() -> awaitable<void> {
+    const std::function<bool()> stopping = [this] { return transfer_->stopping(); };
+    const std::vector<absl::Status> outcomes = co_await RebuildUnits(*context_, checked, stopping);
+    tell(outcomes);
+  });
 }
 
 void Datanode::Verify(const internal::BlockRef& block) {

@@ -103,6 +103,8 @@ class Datanode {
   void ListenLocally();
   absl::Status StartSession();
   void Obey(const internal::Command& command);
+  void TellFailed(internal::FailedCopy failed, const absl::Status& why);
+  void Rebuild(const internal::RebuildUnits& order);
   void Verify(const internal::BlockRef& block);
   void Recover(const internal::RecoverBlock& order);
   absl::Status CreateEmpty(const internal::RecoverBlock& order);

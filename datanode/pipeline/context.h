@@ -111,6 +111,12 @@ awaitable<void> ReportFailedRead(TransferContext& context, const ReplicaInfo& re
 // is told if it has not.
 awaitable<void> StopWriter(std::shared_ptr<OpenReplica> open);
 
+// What the receiver of a copy says at the end. With `confirms` it sends a message in any case,
+// otherwise only if something went wrong: else it closes, and reports to the namenode itself.
+// kDataLoss: the bytes do not match their checksums. kFailedPrecondition: it refuses for another
+// reason. kUnavailable: it went away.
+awaitable<absl::Status> ReadCopyOutcome(Channel& channel, bool confirms);
+
 // Sends a replica to other datanodes: a client's pipeline recovery, or a copy that the namenode
 // ordered (`client_name` empty). Returns when they have it. The status says what failed;
 // kFailedPrecondition: this replica is none to be copied (copy_source.h).

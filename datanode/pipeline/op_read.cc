@@ -29,6 +29,19 @@ awaitable<void> WaitUntilVisible(const TransferContext& context, Channel& channe
   }
 }
 
+// A reader doubts the replica: it is read from disk, and condemned if it is bad.
+awaitable<void> LookAgain(TransferContext& context, const ReplicaInfo& replica) {
+  LOG_INFO("{}: a reader doubts this replica; looking at it", NameOf(replica.block));
+  if (context.suspect != nullptr) {
+    context.suspect(replica);
+    co_return;
+  }
+  const absl::Status status = co_await OnDisk(context.disk, [&context, &replica] {
+    return context.store.Verify(replica.block, replica.stamp);
+  });
+  if (!status.ok()) LOG_WARN("{}: {}", NameOf(replica.block), status);
+}
+
 // True: the client read to the end and said so; the connection may be used again.
 awaitable<bool> ReadClientStatus(TransferContext& context, Channel& channel,
                                  const ReplicaInfo& replica) {
@@ -38,7 +51,7 @@ awaitable<bool> ReadClientStatus(TransferContext& context, Channel& channel,
   if (!body.ok() || !ParseMessage(*body, &status)) co_return false;
   const bool good =
       status.status() == hdfs::STATUS_SUCCESS || status.status() == hdfs::STATUS_CHECKSUM_OK;
-  if (!good && context.suspect != nullptr) context.suspect(replica);
+  if (!good) co_await LookAgain(context, replica);
   co_return true;
 }
 

@@ -11,28 +11,6 @@
 namespace cairn::datanode {
 namespace {
 
-// What the receiver says at the end. With `confirms` it sends a message in any case, otherwise only
-// if something went wrong: else it closes, and reports to the namenode itself. kDataLoss: the bytes
-// do not match their checksums. kFailedPrecondition: it refuses for another reason. kUnavailable:
-// it went away.
-awaitable<absl::Status> ReadOutcome(Channel& channel, bool confirms) {
-  if (!confirms) {
-    const absl::StatusOr<bool> end = co_await channel.AtEnd();
-    if (!end.ok() || *end) co_return end.status();
-  }
-  const absl::StatusOr<std::string> body = co_await channel.ReadDelimited(transfer::kMaxReplyBytes);
-  if (!body.ok()) co_return body.status();
-  hdfs::BlockOpResponseProto reply;  // reads a DNTransferAckProto too
-  if (!ParseMessage(*body, &reply)) {
-    co_return absl::UnavailableError(absl::StrCat(channel.PeerName(), ": an answer without sense"));
-  }
-  if (reply.status() == hdfs::STATUS_SUCCESS) co_return absl::OkStatus();
-  const std::string message =
-      absl::StrCat(channel.PeerName(), ": did not take the replica: ", reply.message());
-  co_return reply.status() == hdfs::STATUS_ERROR_CHECKSUM ? absl::DataLossError(message)
-                                                          : absl::FailedPreconditionError(message);
-}
-
 hdfs::OpWriteBlockProto MakeOp(const TransferContext& context, const Push& push,
                                const ReplicaReader& reader, uint64_t length) {
   hdfs::OpWriteBlockProto op;
@@ -64,6 +42,24 @@ hdfs::OpWriteBlockProto MakeOp(const TransferContext& context, const Push& push,
 }
 
 }  // namespace
+
+awaitable<absl::Status> ReadCopyOutcome(Channel& channel, bool confirms) {
+  if (!confirms) {
+    const absl::StatusOr<bool> end = co_await channel.AtEnd();
+    if (!end.ok() || *end) co_return end.status();
+  }
+  const absl::StatusOr<std::string> body = co_await channel.ReadDelimited(transfer::kMaxReplyBytes);
+  if (!body.ok()) co_return body.status();
+  hdfs::BlockOpResponseProto reply;  // reads a DNTransferAckProto too
+  if (!ParseMessage(*body, &reply)) {
+    co_return absl::UnavailableError(absl::StrCat(channel.PeerName(), ": an answer without sense"));
+  }
+  if (reply.status() == hdfs::STATUS_SUCCESS) co_return absl::OkStatus();
+  const std::string message =
+      absl::StrCat(channel.PeerName(), ": did not take the replica: ", reply.message());
+  co_return reply.status() == hdfs::STATUS_ERROR_CHECKSUM ? absl::DataLossError(message)
+                                                          : absl::FailedPreconditionError(message);
+}
 
 awaitable<absl::Status> PushReplica(TransferContext& context, Push push) {
   absl::StatusOr<ReplicaReader> reader =
@@ -97,7 +93,7 @@ awaitable<absl::Status> PushReplica(TransferContext& context, Push push) {
     co_await ReportFailedRead(context, info, status);
     co_return status;
   }
-  const absl::Status outcome = co_await ReadOutcome(**channel, !push.client_name.empty());
+  const absl::Status outcome = co_await ReadCopyOutcome(**channel, !push.client_name.empty());
   (*channel)->Close();
   // Whoever closed in the middle may have said why.
   const bool said_why = absl::IsDataLoss(outcome) || absl::IsFailedPrecondition(outcome);

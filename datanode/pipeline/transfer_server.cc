@@ -299,15 +299,10 @@ awaitable<bool> TransferServer::ServeOne(std::shared_ptr<Channel> channel) {
 }
 
 void TransferServer::Replicate(Push push, std::function<void(const absl::Status&)> failed) {
-  {
-    MutexLock lock(mu_);
-    ++running_;
-  }
-  active_.fetch_add(1);
   if (push.balance_bytes_per_second != 0) {
     push.pace = [this, own = std::make_shared<BalanceThrottle>(push.balance_bytes_per_second)](
                     uint64_t bytes) -> absl::StatusOr<absl::Duration> {
-      if (!accepting_.load()) return absl::CancelledError("this datanode stops");
+      if (stopping()) return absl::CancelledError("this datanode stops");
       const absl::Duration now = SystemClock().Monotonic();
       const absl::Duration wait =
           std::max(context_.balance.Reserve(bytes, now), own->Reserve(bytes, now));
@@ -315,15 +310,24 @@ void TransferServer::Replicate(Push push, std::function<void(const absl::Status&
       return absl::CancelledError("the bandwidth for balance is too low for its copies");
     };
   }
+  Run([this, push = std::move(push), failed = std::move(failed)]() -> awaitable<void> {
+    const absl::Status status = co_await PushReplica(context_, push);
+    if (status.ok()) co_return;
+    LOG_WARN("replicating {}: {}", NameOf(push.block), status);
+    if (failed) failed(status);
+  });
+}
+
+void TransferServer::Run(std::function<awaitable<void>()> work) {
+  {
+    MutexLock lock(mu_);
+    ++running_;
+  }
+  active_.fetch_add(1);
   asio::co_spawn(
       threads_.Next(),
-      [this, push = std::move(push), failed = std::move(failed)]() mutable -> awaitable<void> {
-        const BlockId block = push.block;
-        const absl::Status status = co_await PushReplica(context_, std::move(push));
-        if (!status.ok()) {
-          LOG_WARN("replicating block {}: {}", ToInt(block), status);
-          if (failed) failed(status);
-        }
+      [this, work = std::move(work)]() -> awaitable<void> {
+        co_await work();
         active_.fetch_sub(1);
         Ended(0);
       },

@@ -56,6 +56,11 @@ class TransferServer {
   // told to `failed`, if there is one, on an I/O thread. A copy for the sake of balance goes at its
   // pace, and is given up when StopAccepting is called.
   void Replicate(Push push, std::function<void(const absl::Status&)> failed = nullptr);
+  // Runs `work` on an I/O thread as one more transfer, which the server's end waits for. Returns at
+  // once.
+  void Run(std::function<awaitable<void>()> work);
+  // StopAccepting was called.
+  bool stopping() const { return !accepting_.load(); }
 
  private:
   TransferServer(TransferContext& context, IoThreads& threads);

@@ -1,0 +1,50 @@
+// datanode/rebuild/rebuild.h - computing lost units of a block group from others, and sending them
+// where they are to be.
+//
+//   k sources --READ_BLOCK--> a piece of each --Coder::Rebuild--> pieces --WRITE_BLOCK--> targets
+//   one more  --READ_BLOCK--> a piece <------- must be equal ---- piece
+//
+// Bytes at one offset of all units belong together, whatever the cells are, and beyond its end a
+// unit counts as zeros (erasure/layout.h): so all units are gone through in step, a piece at a
+// time, as far as the longest goes.
+//
+// A unit is registered only if it was checked. Checksums tell that bytes are as they were written,
+// not that they were right: with one more source than is needed, what the others say it should be
+// is compared with it, byte for byte. With exactly as many as are needed there is nothing to
+// compare with: any bytes in the sources give some group. All that is known then is that a unit
+// computed is zeros beyond its end, and that is checked always. Who differs is not known; nobody
+// gets anything: no target is told that its unit ends before all bytes of all units were compared.
+//
+// A source that cannot be read, or does not match its checksums, gives way to another one from the
+// same piece on, at last to the one that was to be compared with: an unchecked unit is better than
+// none. Its datanode is told of bad checksums, looks at its disk, and reports what it finds.
+//
+// Memory: a piece for each of k sources and each target, and two more for the comparison; a piece
+// is kRebuildPieceBytes, or one chunk under a checksum if those are larger (1 MiB at most). A
+// source whose packets do not fit pieces, which are whole packets with the usual chunks, costs one
+// packet more (UnitReader). How many rebuilds run at a time is the namenode's to limit, as with
+// copies.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "datanode/pipeline/async.h"
+#include "datanode/pipeline/context.h"
+#include "datanode/rebuild/rebuild_order.h"
+
+namespace cairn::datanode {
+
+inline constexpr size_t kRebuildPieceBytes = size_t{256} << 10;
+
+// By target: whether its datanode has a finalized replica of the unit. One that fails alone leaves
+// the others what they are. kDataLoss: units contradict each other, or the last source that could
+// be read has a bad checksum; kCancelled: `stopping` said so, which is asked before each piece;
+// others are those of sources or targets. Runs on one thread, that of the executor, and computes
+// there.
+awaitable<std::vector<absl::Status>> RebuildUnits(TransferContext& context, RebuildOrder order,
+                                                  std::function<bool()> stopping);
+
+}  // namespace cairn::datanode

@@ -1,0 +1,120 @@
+#include "datanode/rebuild/rebuild_order.h"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "common/status_macros.h"
+
+namespace cairn::datanode {
+namespace {
+
+constexpr uint32_t kMaxPort = 65535;
+constexpr size_t kMaxUuidBytes = 128;  // as the namenode takes it
+// Sums of lengths stay far from overflow.
+constexpr uint64_t kMaxGroupBytes = uint64_t{1} << 60;
+
+absl::Status Bad(absl::string_view field, absl::string_view why) {
+  return absl::InvalidArgumentError(absl::StrCat("rebuild order: ", field, ": ", why));
+}
+
+bool IsUuid(absl::string_view text) {
+  return !text.empty() && text.size() <= kMaxUuidBytes &&
+         std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c <= '~'; });
+}
+
+absl::StatusOr<TransferAddress> AddressFrom(const internal::Address& from) {
+  unsigned char binary[sizeof(in6_addr)];
+  const std::string& ip = from.ip();
+  const bool numeric =
+      ip.find('\0') == std::string::npos &&
+      (inet_pton(AF_INET, ip.c_str(), binary) == 1 || inet_pton(AF_INET6, ip.c_str(), binary) == 1);
+  if (!numeric) return Bad("address.ip", "not a numeric address");
+  if (from.transfer_port() == 0 || from.transfer_port() > kMaxPort) {
+    return Bad("address.transfer_port", absl::StrCat(from.transfer_port(), " is no port"));
+  }
+  return TransferAddress{.ip = ip, .port = static_cast<uint16_t>(from.transfer_port())};
+}
+
+// Notes the unit in `seen`, a bit each.
+absl::Status CheckUnit(const RebuildOrder& order, uint32_t unit, uint32_t* seen) {
+  if (unit >= order.schema.units()) {
+    return Bad("unit", absl::StrCat(unit, " of a group of ", order.schema.units()));
+  }
+  if (order.UnitBytes(unit) == 0) return Bad("unit", absl::StrCat(unit, " holds no bytes"));
+  if ((*seen & (1u << unit)) != 0) return Bad("unit", absl::StrCat(unit, " is there twice"));
+  *seen |= 1u << unit;
+  return absl::OkStatus();
+}
+
+bool IsGroup(BlockId id) { return IsGrouped(id) && UnitNumber(id) == 0; }
+
+absl::Status GroupFrom(const internal::RebuildUnits& from, RebuildOrder* order) {
+  order->group = BlockId{from.group().block_id()};
+  order->stamp = GenerationStamp{from.group().generation_stamp()};
+  order->group_bytes = from.group().length();
+  if (!IsGroup(order->group)) {
+    return Bad("group", absl::StrCat(ToSigned(order->group), " is no block group"));
+  }
+  if (order->group_bytes == 0 || order->group_bytes > kMaxGroupBytes) {
+    return Bad("group", absl::StrCat("a length of ", order->group_bytes, " bytes"));
+  }
+  const absl::StatusOr<erasure::Codec> codec = erasure::ParseCodec(from.codec());
+  if (!codec.ok()) return Bad("codec", "is unknown");
+  order->schema = {
+      .codec = *codec, .data_units = from.data_units(), .parity_units = from.parity_units()};
+  order->cell_bytes = from.cell_bytes();
+  RETURN_IF_ERROR(erasure::CheckSchema(order->schema));
+  return erasure::CheckCell(order->cell_bytes);
+}
+
+}  // namespace
+
+uint32_t RebuildOrder::SourcesNeeded() const {
+  uint32_t needed = 0;
+  while (needed < schema.data_units && UnitBytes(needed) > 0) ++needed;
+  return needed;
+}
+
+absl::StatusOr<RebuildOrder> CheckRebuild(const internal::RebuildUnits& from) {
+  RebuildOrder order;
+  RETURN_IF_ERROR(GroupFrom(from, &order));
+  uint32_t seen = 0;
+  for (const internal::RebuildUnits::Source& source : from.sources()) {
+    RETURN_IF_ERROR(CheckUnit(order, source.unit(), &seen));
+    UnitSource& out = order.sources.emplace_back();
+    out.unit = source.unit();
+    ASSIGN_OR_RETURN(out.address, AddressFrom(source.address()));
+  }
+  for (const internal::RebuildUnits::Target& target : from.targets()) {
+    RETURN_IF_ERROR(CheckUnit(order, target.unit(), &seen));
+    if (!IsUuid(target.at().datanode_uuid())) return Bad("datanode_uuid", "is none");
+    UnitTarget& out = order.targets.emplace_back();
+    out.unit = target.unit();
+    ASSIGN_OR_RETURN(out.address, AddressFrom(target.at().address()));
+    out.storage_uuid = target.at().storage_uuid();
+    out.storage_type = target.at().storage_type();
+  }
+  if (order.targets.empty()) return Bad("targets", "there is none");
+  const uint32_t needed = order.SourcesNeeded();
+  if (order.sources.size() < needed) {
+    return Bad("sources", absl::StrCat(order.sources.size(), " units of a group are there, and ",
+                                       needed, " are needed"));
+  }
+  return order;
+}
+
+std::optional<internal::FailedCopy> FailureOf(const internal::RebuildUnits& order, int target) {
+  const internal::RebuildUnits::Target& from = order.targets(target);
+  const std::string& uuid = from.at().datanode_uuid();
+  const BlockId group{order.group().block_id()};
+  if (!IsGroup(group) || from.unit() >= erasure::kMaxUnits || !IsUuid(uuid)) return std::nullopt;
+  internal::FailedCopy failed;
+  failed.set_block_id(ToInt(UnitOf(group, from.unit())));
+  failed.set_generation_stamp(order.group().generation_stamp());
+  failed.add_target_uuids(uuid);
+  return failed;
+}
+
+}  // namespace cairn::datanode

@@ -1,0 +1,61 @@
+// datanode/rebuild/rebuild_order.h - the namenode's order to rebuild units of a block group,
+// checked.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "common/ids.h"
+#include "erasure/layout.h"
+#include "proto/cairn/datanode.pb.h"
+
+namespace cairn::datanode {
+
+// A datanode's data transfer port.
+struct TransferAddress {
+  std::string ip;  // numeric
+  uint16_t port = 0;
+};
+
+struct UnitSource {
+  uint32_t unit = 0;
+  TransferAddress address;
+};
+
+struct UnitTarget {
+  uint32_t unit = 0;
+  TransferAddress address;
+  std::string storage_uuid;
+  uint32_t storage_type = 0;  // StorageTypeProto, or no known one
+};
+
+struct RebuildOrder {
+  BlockId group{};
+  GenerationStamp stamp{};
+  uint64_t group_bytes = 0;  // of data
+  erasure::Schema schema;
+  uint32_t cell_bytes = 0;
+  std::vector<UnitSource> sources;  // in the order in which they are to be used
+  std::vector<UnitTarget> targets;
+
+  erasure::Layout layout() const { return erasure::Layout(schema, cell_bytes); }
+  uint64_t UnitBytes(uint32_t unit) const { return layout().UnitBytes(group_bytes, unit); }
+  // So many sources say what all other units are: one for each data unit that holds any bytes. The
+  // other data units are known: they count as zeros.
+  uint32_t SourcesNeeded() const;
+};
+
+// kInvalidArgument: names the field that makes no sense. Every unit is one of the group and holds
+// bytes, none is named twice, and there are sources enough, and a target.
+absl::StatusOr<RebuildOrder> CheckRebuild(const internal::RebuildUnits& order);
+
+// How the namenode is told that the order's target number `target` has not got its unit; the order
+// need not have passed CheckRebuild. nullopt: it names no unit of a group, or no datanode that the
+// namenode would take, which refuses the whole heartbeat then.
+std::optional<internal::FailedCopy> FailureOf(const internal::RebuildUnits& order, int target);
+
+}  // namespace cairn::datanode
