@@ -136,8 +136,8 @@ TEST_F(ErasureFilesTest, AGroupHoldsABlockInEachDataUnitAndNoMore) {
 
 TEST_F(ErasureFilesTest, AfterARestartUnitsAreKnownWithoutAnyReport) {
   const LocatedBlock group = *AddBlock().value;
-  ReportUnits(group, 5 * kCell, /*lost=*/{1});
-  ASSERT_THAT(Complete(WithLength(group.block, 5 * kCell)).value, IsOkAndHolds(true));
+  ReportUnits(group, 3 * kCell - 7, /*lost=*/{1});
+  ASSERT_THAT(Complete(WithLength(group.block, 3 * kCell - 7)).value, IsOkAndHolds(true));
   nn_.Flush();
   nn_.Restart();
   const LocatedBlocks located = Locate();
@@ -151,8 +151,8 @@ TEST_F(ErasureFilesTest, AWriterGoesOnAfterARestart) {
   const LocatedBlock group = *AddBlock().value;
   nn_.Flush();
   nn_.Restart();
-  ReportUnits(group, 5 * kCell);
-  EXPECT_THAT(Complete(WithLength(group.block, 5 * kCell)).value, IsOkAndHolds(true));
+  ReportUnits(group, 3 * kCell - 7);
+  EXPECT_THAT(Complete(WithLength(group.block, 3 * kCell - 7)).value, IsOkAndHolds(true));
   EXPECT_THAT(Locate().blocks[0].units, SizeIs(5));
 }
 

@@ -32,7 +32,9 @@ class GroupRecoveryTest : public ::testing::Test {
     EXPECT_OK(nn_->ChangeErasurePolicy(kSuper, "RS-3-2-1024k", ErasurePolicyState::kEnabled).value);
     nn_.Mkdir("/cold");
     EXPECT_OK(nn_->SetErasurePolicy(kSuper, "/cold", "RS-3-2-1024k").value);
-    nn_.Create("/cold/f");
+    CreateOptions create = CreateFlags(true, false);
+    create.block_bytes = 4 * kCell;
+    EXPECT_OK(nn_->Create(kSuper, "/cold/f", create).value);
     AddBlockRequest request;
     request.path = "/cold/f";
     request.client_name = "client";
