@@ -433,6 +433,8 @@ std::optional<Need> NeedOf(const BlockFacts& facts, uint32_t min_maintenance,
   if (!facts.group || !need || *need == Need::kSurplus || *need == Need::kBadlySpread) return need;
   const uint32_t there = facts.group->readable + (facts.counts.readable > 0 ? 1 : 0);
   if (there < facts.group->needed) return Need::kMissing;
+  // Its datanode is away for a known time, or may still come after a start.
+  if (facts.counts.awaited > 0 || facts.counts.maintenance > 0) return std::nullopt;
   switch (there - facts.group->needed) {
     case 0:
       return Need::kHighest;

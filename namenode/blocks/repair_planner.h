@@ -44,7 +44,7 @@ struct GroupFacts {
   };
   std::vector<Unit> others;    // good ones
   uint32_t readable = 0;       // so many of them, each unit once, can be read now
-  std::vector<uint32_t> lost;  // numbers of those that cannot, and that nobody makes
+  std::vector<uint32_t> lost;  // numbers of those that are gone, and that nobody makes
 };
 
 // All that is known of a block when it is planned for.

@@ -165,6 +165,25 @@ TEST_F(ErasureHealingTest, TheFewerAreLeftToLoseTheMoreUrgent) {
   EXPECT_THAT(rebuilds_, IsEmpty());
 }
 
+TEST_F(ErasureHealingTest, AUnitWhoseDatanodeMayStillComeIsNotComputed) {
+  StartWith(7);
+  nn_->Flush();
+  Kill(2);
+  nn_->Crash();
+  EXPECT_OK(nn_->Start());
+  for (int node = 0; node < 7; ++node) {
+    if (node != 2) EXPECT_OK(nn_->RegisterDatanode(node));
+  }
+  for (int node = 0; node < 7; ++node) {
+    if (node != 2) nn_->SendFullReport(node);
+  }
+  nn_->impl().QueueStorageForCheck(2);
+  Pass(absl::Minutes(1));
+  EXPECT_THAT(rebuilds_, IsEmpty());
+  Pass(kGivenUp + absl::Minutes(20));
+  EXPECT_THAT(rebuilds_, SizeIs(1)) << "it has not come";
+}
+
 TEST_F(ErasureHealingTest, ARebuildThatFailsIsTriedAgain) {
   StartWith(7);
   rebuilding_ = false;

@@ -197,21 +197,17 @@ std::optional<GroupFacts> NamenodeImpl::Healer::GroupFactsOf(const Inode& file,
     if (other.id == unit.id) return;
     const BlockMap::Entry* const entry = namenode_.blocks_->Find(other.id);
     if (entry == nullptr) return;  // evicted since it was loaded: neither there nor lost
-    bool readable = false;
+    bool readable = false, away = false;
     for (const uint32_t storage : entry->replicas()) {
       const ReplicaMark mark =
           leaving_.Contains(other.id, storage) ? ReplicaMark::kExcess : ReplicaMark::kNone;
-      facts.others.push_back({number, {storage, StandingOf(storage, mark, view)}});
+      const Standing standing = StandingOf(storage, mark, view);
+      facts.others.push_back({number, {storage, standing}});
       readable |= view.IsReadable(storage);
+      away |= standing == Standing::kAwaited || standing == Standing::kMaintenance;
     }
     facts.readable += readable;
-    const bool made =
-        copies_.Find(other.id) != nullptr || balancer_->FindCopies(other.id) != nullptr;
-    const bool awaited =
-        std::any_of(facts.others.begin(), facts.others.end(), [&](const GroupFacts::Unit& at) {
-          return at.number == number && at.replica.standing == Standing::kAwaited;
-        });
-    if (!readable && !made && !awaited) facts.lost.push_back(number);
+    if (!readable && !away && copies_.Find(other.id) == nullptr) facts.lost.push_back(number);
   });
   return facts;
 }

@@ -29,6 +29,14 @@ def units_of(data):
     return [bytes(unit) for unit in units]
 
 
+def flip(path, offset):
+    with open(path, "r+b") as file:
+        file.seek(offset)
+        byte = file.read(1)[0]
+        file.seek(offset)
+        file.write(bytes([byte ^ 1]))
+
+
 class ErasureFiles(Case):
     limit_seconds = 400
 
@@ -119,6 +127,45 @@ class ErasureFiles(Case):
                 self.assertEqual(self.get("/cold/lost"), data)
             finally:
                 self.cluster.start(*lost)
+
+    def test_cairn_reads_what_hadoop_wrote(self):
+        for size in SIZES:
+            self.put(content(size), f"/cold/for-cairn-{size}")
+        for lost in ((), ("datanode-2", "datanode-4")):
+            self.cluster.kill(*lost) if lost else None
+            try:
+                for size in SIZES:
+                    with self.subTest(size=size, lost=lost):
+                        self.assertEqual(self.cluster.cat(f"/cold/for-cairn-{size}"), content(size))
+            finally:
+                self.cluster.start(*lost) if lost else None
+
+    def test_with_three_of_five_datanodes_lost_nobody_reads_a_wrong_byte(self):
+        self.put(content(GROUP), "/cold/too-much")
+        lost = ("datanode-1", "datanode-2", "datanode-3")
+        self.cluster.kill(*lost)
+        try:
+            failed = self.cluster.dfs("-cat", "/cold/too-much", check=False)
+            self.assertNotEqual(failed.returncode, 0)
+            self.assertTrue(content(GROUP).startswith(failed.stdout))
+        finally:
+            self.cluster.start(*lost)
+        self.assertEqual(self.cluster.cat("/cold/too-much"), content(GROUP))
+
+    def test_a_flipped_byte_beside_a_lost_unit_is_not_read(self):
+        before = set(self.groups())
+        data = content(GROUP - 3)
+        self.put(data, "/cold/flipped")
+        (group,) = set(self.groups()) - before
+        units = self.groups()[group]
+        flip(units[1].path, CELL // 2)
+        lost = units[4].node
+        self.cluster.kill(lost)
+        try:
+            self.assertEqual(self.cluster.cat("/cold/flipped"), data)
+            self.assertEqual(self.get("/cold/flipped"), data)
+        finally:
+            self.cluster.start(lost)
 
     def test_restarts_forget_no_unit(self):
         data = content(2 * GROUP + 7)
