@@ -68,4 +68,14 @@ absl::StatusOr<uint64_t> Layout::SafeGroupBytes(const std::vector<uint64_t>& uni
   return safe;
 }
 
+bool Layout::Give(uint64_t group_bytes, const std::vector<uint64_t>& unit_bytes) const {
+  CHECK(unit_bytes.size() == units());
+  uint32_t have = 0;
+  for (uint32_t unit = 0; unit < units(); ++unit) {
+    const uint64_t part = UnitBytes(group_bytes, unit);
+    have += part == 0 || (unit_bytes[unit] != kMissing && unit_bytes[unit] >= part);
+  }
+  return have >= data_;
+}
+
 }  // namespace cairn::erasure

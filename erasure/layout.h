@@ -70,6 +70,10 @@ class Layout {
   static constexpr uint64_t kMissing = UINT64_MAX;
   absl::StatusOr<uint64_t> SafeGroupBytes(const std::vector<uint64_t>& unit_bytes) const;
 
+  // Whether units of these lengths give back a group that had `group_bytes` with all their parity
+  // at some time: k of them have their part. More than that may be in them.
+  bool Give(uint64_t group_bytes, const std::vector<uint64_t>& unit_bytes) const;
+
  private:
   uint32_t data_;
   uint32_t parity_;

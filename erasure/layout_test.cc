@@ -148,5 +148,29 @@ TEST(LayoutTest, NothingIsPromisedThatCannotBeHad) {
   }
 }
 
+TEST(LayoutTest, AnyKUnitsWithTheirPartGiveWhatWasFlushed) {
+  const Layout layout({.codec = Codec::kReedSolomon, .data_units = 3, .parity_units = 2}, 1024);
+  const uint64_t bytes = 3 * 1024 + 1024 + 10;  // a stripe, a cell, ten bytes
+  const std::vector<uint64_t> whole = {2048, 1034, 1024, 2048, 2048};
+  EXPECT_TRUE(layout.Give(bytes, whole));
+  for (size_t a = 0; a < whole.size(); ++a) {
+    for (size_t b = 0; b < a; ++b) {
+      std::vector<uint64_t> left = whole;
+      left[a] = left[b] = Layout::kMissing;
+      EXPECT_TRUE(layout.Give(bytes, left)) << a << " " << b;
+      for (size_t c = 0; c < b; ++c) {
+        std::vector<uint64_t> few = left;
+        --few[c];
+        EXPECT_FALSE(layout.Give(bytes, few)) << a << " " << b << " " << c;
+      }
+    }
+  }
+  // What was written after the flush does not hurt.
+  EXPECT_TRUE(layout.Give(bytes, {2048, 2048, Layout::kMissing, 2048, Layout::kMissing}));
+  // Of ten bytes any of unit 0 and the parity units will do.
+  EXPECT_TRUE(layout.Give(10, {Layout::kMissing, 0, 0, Layout::kMissing, 10}));
+  EXPECT_FALSE(layout.Give(10, {Layout::kMissing, 0, 0, Layout::kMissing, 9}));
+}
+
 }  // namespace
 }  // namespace cairn::erasure

@@ -2,8 +2,9 @@
 // streams happened to be, so they are brought to one group in two steps:
 //
 //   1. every unit is finalized as it is, under one new stamp, and tells its length
-//   2. the most bytes that these units give (erasure::Layout::SafeGroupBytes) are the group's, and
-//      every unit that has its part of them is cut to it, under another new stamp
+//   2. the most bytes that these units give (erasure::Layout::SafeGroupBytes) are the group's, but
+//      not fewer than an hflush has acknowledged; every unit that has its part of them is cut to
+//      it, under another new stamp
 //
 // What they report under the second stamp closes the file. Units that have less than their part, or
 // did not answer, are of an old stamp then, and are rebuilt like any lost unit.
@@ -145,6 +146,16 @@ bool NamenodeImpl::EndStep(const Inode& file, GroupRecovery& recovery) {
   const BlockVersion group = recovery.group;
   if (!recovery.cutting) {
     absl::StatusOr<uint64_t> bytes = LayoutOf(file).SafeGroupBytes(recovery.unit_bytes);
+    // fsync has told of these bytes when all their parity was written.
+    const uint64_t acknowledged = file.file->blocks.back().length;
+    if (bytes.ok() && *bytes < acknowledged) {
+      if (LayoutOf(file).Give(acknowledged, recovery.unit_bytes)) {
+        bytes = acknowledged;
+      } else {
+        bytes = absl::DataLossError(absl::StrCat("the units that answered give ", *bytes, " of ",
+                                                 acknowledged, " acknowledged bytes"));
+      }
+    }
     if (bytes.ok() && *bytes > MaxBlockBytes(file)) {
       bytes = absl::InternalError(absl::StrCat("its units are as long as for ", *bytes, " bytes"));
     }

@@ -169,6 +169,42 @@ TEST_F(GroupRecoveryTest, WithTooFewAnswersItWaits) {
   EXPECT_EQ(nn_.Stat("/cold/f")->length, 3 * kCell);
 }
 
+TEST_F(GroupRecoveryTest, WhatAFlushHasAcknowledgedIsKeptThoughADataUnitIsLost) {
+  const uint64_t flushed = 3 * kCell + kCell + 10;
+  ASSERT_OK(nn_->Fsync(kSuper, "/cold/f", kNoInode, "client", flushed).value);
+  Left({2 * kCell, kCell + 10, kCell, 2 * kCell, 2 * kCell});
+  EXPECT_FALSE(Recover());
+  EXPECT_TRUE(Obey(/*silent=*/{1, 3}));
+  nn_.clock().Advance(absl::Seconds(11));
+  nn_.HeartbeatAll();
+  nn_->RunMaintenance();
+  EXPECT_TRUE(Obey(/*silent=*/{1, 3}));
+  nn_->RunMaintenance();
+  ASSERT_TRUE(IsClosed());
+  EXPECT_EQ(nn_.Stat("/cold/f")->length, flushed);
+  EXPECT_THAT(Located(), ElementsAre(0, 2, 4)) << "unit 1 is computed";
+}
+
+TEST_F(GroupRecoveryTest, WhatAFlushHasAcknowledgedIsWaitedFor) {
+  ASSERT_OK(nn_->Fsync(kSuper, "/cold/f", kNoInode, "client", 3 * kCell).value);
+  Left({kCell, kCell, kCell, kCell - 1, kCell - 1});
+  EXPECT_FALSE(Recover());
+  for (int step = 0; step < 4; ++step) {
+    Obey(/*silent=*/{0});
+    nn_.clock().Advance(absl::Seconds(11));
+    nn_.HeartbeatAll();
+  }
+  EXPECT_FALSE(IsClosed());
+  for (int step = 0; step < 6 && !IsClosed(); ++step) {
+    Obey();
+    nn_.clock().Advance(absl::Seconds(11));
+    nn_.HeartbeatAll();
+    nn_->RunMaintenance();
+  }
+  EXPECT_TRUE(IsClosed());
+  EXPECT_EQ(nn_.Stat("/cold/f")->length, 3 * kCell);
+}
+
 TEST_F(GroupRecoveryTest, TheOldWriterIsShutOut) {
   Left({kCell, kCell, kCell, kCell, kCell});
   EXPECT_FALSE(Recover());
