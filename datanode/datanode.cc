@@ -365,7 +365,7 @@ void Datanode::Obey(const internal::Command& command) {
         for (const internal::BlockRef& block : order.blocks()) {
           const absl::Status status = store_->Invalidate(
               BlockId{block.block_id()}, GenerationStamp{block.generation_stamp()}, still_valid);
-          if (!status.ok()) LOG_WARN("deleting block {}: {}", block.block_id(), status);
+          if (!status.ok()) LOG_WARN("deleting {}: {}", NameOf(BlockId{block.block_id()}), status);
         }
       });
       break;
@@ -405,7 +405,7 @@ void Datanode::Obey(const internal::Command& command) {
               store_->Truncate(block, GenerationStamp{order.block().generation_stamp()},
                                GenerationStamp{order.new_generation_stamp()}, order.new_length());
         }
-        if (!status.ok()) LOG_WARN("truncating block {}: {}", ToInt(block), status);
+        if (!status.ok()) LOG_WARN("truncating {}: {}", NameOf(block), status);
       });
       break;
     case internal::Command::kVerify:
@@ -460,10 +460,10 @@ void Datanode::Verify(const internal::BlockRef& block) {
   if (!replica.has_value()) {
     return store_->TellAbsent(id, GenerationStamp{block.generation_stamp()});
   }
-  LOG_INFO("block {}: a reader doubts this replica; looking at it", block.block_id());
+  LOG_INFO("{}: a reader doubts this replica; looking at it", NameOf(id));
   if (context_->suspect != nullptr) return context_->suspect(*replica);  // what is on the medium
   const absl::Status status = store_->Verify(id, replica->stamp);
-  if (!status.ok()) LOG_WARN("block {}: {}", block.block_id(), status);
+  if (!status.ok()) LOG_WARN("{}: {}", NameOf(id), status);
 }
 
 void Datanode::Recover(const internal::RecoverBlock& order) {
@@ -475,7 +475,8 @@ void Datanode::Recover(const internal::RecoverBlock& order) {
                    : NewRemotePeer(target, BlockPool(), io_threads_);
       },
       [this, &order] { return CreateEmpty(order); });
-  if (!status.ok()) LOG_WARN("recovering block {}: {}", order.block().block_id(), status);
+  if (!status.ok())
+    LOG_WARN("recovering {}: {}", NameOf(BlockId{order.block().block_id()}), status);
 }
 
 absl::Status Datanode::CreateEmpty(const internal::RecoverBlock& order) {

@@ -70,5 +70,19 @@ TEST(ReportPartsTest, NeighbouringBucketsBecomeOneRangeAndIdZeroIsNone) {
               ElementsAre(Ids(~uint64_t{0} - 15, ~uint64_t{0})));
 }
 
+// Ids of units have the highest bit.
+TEST(ReportPartsTest, TheLastOfAllIdsAreInTheLastRange) {
+  constexpr uint64_t kMost = ~uint64_t{0};
+  const auto ranges = RangesOfBuckets({0, (kMost >> 4) - 1, kMost >> 4}, 4);
+  EXPECT_THAT(ranges, ElementsAre(Ids(1u, 15u), Ids(kMost - 31, kMost)));
+  const auto replicas = Replicas({7, kMost - 1, kMost});
+  const auto parts = SplitReport(replicas, ranges, 2);
+  ASSERT_THAT(parts, SizeIs(2));
+  EXPECT_THAT(IdsOf(parts[0]), ElementsAre(7, kMost - 1));
+  EXPECT_THAT(parts[0].ranges, ElementsAre(Ids(1u, 15u), Ids(kMost - 31, kMost - 1)));
+  EXPECT_THAT(IdsOf(parts[1]), ElementsAre(kMost));
+  EXPECT_THAT(parts[1].ranges, ElementsAre(Ids(kMost, kMost)));
+}
+
 }  // namespace
 }  // namespace cairn::datanode

@@ -192,8 +192,8 @@ void BlockReceiver::CheckBuffer() {
   if (BufferIsIdle() && silent >= absl::ToChronoNanoseconds(kQuietBuffer)) buffer_.reset();
   if (buffer_.has_value() && waiting_ && in_data_ &&
       silent >= absl::ToChronoNanoseconds(stall_limit_) && buffer_waiters_.load() > 0) {
-    LOG_WARN("block {} from {}: silent in the middle of a packet while others wait for its buffer",
-             ToInt(writer_->block()), upstream_->PeerName());
+    LOG_WARN("{} from {}: silent in the middle of a packet while others wait for its buffer",
+             NameOf(writer_->block()), upstream_->PeerName());
     upstream_->Close();
   }
   WatchBuffer();
@@ -272,7 +272,7 @@ void BlockReceiver::OnFlushed(absl::Status status, uint64_t end, uint64_t items)
     if (flush_again_ && dirty()) StartFlush(/*rotate=*/false);
     ReleaseIdleBuffer();
   } else {
-    LOG_WARN("block {} stamp {}: {}", ToInt(writer_->block()), ToInt(writer_->stamp()), status);
+    LOG_WARN("{} stamp {}: {}", NameOf(writer_->block()), ToInt(writer_->stamp()), status);
     write_error_ = std::move(status);
   }
   disk_signal_.Notify();

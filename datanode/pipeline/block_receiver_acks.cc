@@ -225,7 +225,7 @@ awaitable<void> BlockReceiver::MirrorAckLoop() {
     ack_signal_.Notify();
   }
   if (!all_acked_ && !upstream_->closed()) {
-    LOG_WARN("block {}: the next node has failed: {}", ToInt(writer_->block()), mirror_error_);
+    LOG_WARN("{}: the next node has failed: {}", NameOf(writer_->block()), mirror_error_);
   }
   ack_signal_.Notify();
   --loops_running_;

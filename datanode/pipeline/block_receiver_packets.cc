@@ -229,9 +229,8 @@ awaitable<absl::Status> BlockReceiver::ReceiveData(const PacketHeader& header, s
 
 absl::Status BlockReceiver::BadChecksum(uint64_t offset) {
   bad_received_ = true;
-  return absl::DataLossError(absl::StrCat("block ", ToInt(writer_->block()), " from ",
-                                          upstream_->PeerName(), ": checksum error at offset ",
-                                          offset));
+  return absl::DataLossError(absl::StrCat(NameOf(writer_->block()), " from ", upstream_->PeerName(),
+                                          ": checksum error at offset ", offset));
 }
 
 absl::Status BlockReceiver::CheckTail() {

@@ -7,7 +7,7 @@ namespace cairn::datanode {
 absl::Status CheckOrderedCopy(const ReplicaInfo& source, GenerationStamp ordered) {
   if (source.state == ReplicaState::kFinalized && source.stamp == ordered) return absl::OkStatus();
   return absl::FailedPreconditionError(
-      absl::StrCat("block ", ToInt(source.block),
+      absl::StrCat(NameOf(source.block),
                    ": the copy was ordered of a finalized replica with stamp ", ToInt(ordered),
                    ", this one is ", StateName(source.state), " with stamp ", ToInt(source.stamp)));
 }
@@ -16,8 +16,8 @@ absl::Status CheckPipelineCopy(const ReplicaInfo& source) {
   if (source.state == ReplicaState::kFinalized || source.state == ReplicaState::kBeingWritten) {
     return absl::OkStatus();
   }
-  return absl::FailedPreconditionError(absl::StrCat("block ", ToInt(source.block),
-                                                    ": this replica is ", StateName(source.state),
+  return absl::FailedPreconditionError(absl::StrCat(NameOf(source.block), ": this replica is ",
+                                                    StateName(source.state),
                                                     ": nobody knows how much of it counts"));
 }
 

@@ -74,9 +74,10 @@ awaitable<bool> ReadBlock(TransferContext& context, std::shared_ptr<Channel> cha
   const uint64_t end = offset + op.len();
   if (end >= offset) co_await WaitUntilVisible(context, *channel, *reader, end);
   if (end < offset || end > reader->visible()) {
-    const std::string message = absl::StrCat(
-        "Offset ", offset, " and length ", op.len(), " don't match block ", block.blockid(), "_",
-        block.generationstamp(), " ( blockLen ", reader->visible(), " )");
+    const std::string message =
+        absl::StrCat("Offset ", offset, " and length ", op.len(), " don't match ",
+                     NameOf(BlockId{block.blockid()}), "_", block.generationstamp(), " ( blockLen ",
+                     reader->visible(), " )");
     (void)co_await SendError(*channel, hdfs::STATUS_ERROR, message);
     co_return false;
   }
@@ -111,7 +112,7 @@ awaitable<void> ReportFailedRead(TransferContext& context, const ReplicaInfo& re
       return 0;
     }
     Volume& volume = *context.store.volumes()[static_cast<size_t>(replica.volume)];
-    LOG_ERROR("block {}: {}", ToInt(replica.block), volume.Note(VolumeUse::kRead, why));
+    LOG_ERROR("{}: {}", NameOf(replica.block), volume.Note(VolumeUse::kRead, why));
     context.suspect(replica);
     return 0;
   });
@@ -146,9 +147,9 @@ hdfs::Status ToReplyStatus(const absl::Status& status) {
 absl::Status CheckPool(const TransferContext& context, const hdfs::ExtendedBlockProto& block) {
   const std::string ours = context.store.volumes().front()->identity().block_pool_id;
   if (ours.empty() || block.poolid() == ours) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat("block ", block.blockid(), " is of block pool \"",
-                                                 block.poolid(), "\", this datanode serves \"",
-                                                 ours, "\""));
+  return absl::InvalidArgumentError(absl::StrCat(NameOf(BlockId{block.blockid()}),
+                                                 " is of block pool \"", block.poolid(),
+                                                 "\", this datanode serves \"", ours, "\""));
 }
 
 }  // namespace cairn::datanode

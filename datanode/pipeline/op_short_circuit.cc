@@ -94,7 +94,7 @@ awaitable<bool> RequestShortCircuitFds(TransferContext& context, std::shared_ptr
   }
   // What is being written is read with the datanode's help, which knows how far it may be shown.
   if (reader->info.state != ReplicaState::kFinalized || reader->data->fd() < 0) {
-    const std::string why = absl::StrCat("block ", block.blockid(), " is not finalized");
+    const std::string why = absl::StrCat(NameOf(BlockId{block.blockid()}), " is not finalized");
     co_return co_await Refuse(*channel, why);
   }
   const absl::Status status =

@@ -127,7 +127,7 @@ awaitable<bool> TransferBlock(TransferContext& context, std::shared_ptr<Channel>
     status = co_await PushReplica(context, std::move(push));
   }
   if (!status.ok()) {
-    LOG_WARN("transfer of block {}: {}", block.blockid(), status);
+    LOG_WARN("transfer of {}: {}", NameOf(BlockId{block.blockid()}), status);
     (void)co_await SendError(*channel, ToReplyStatus(status), status.message());
     co_return false;
   }

@@ -29,6 +29,11 @@ bool Creates(const Op& op) { return op.stage() == Op::PIPELINE_SETUP_CREATE || I
 // Whether set-up and packets are answered. Failures always are: a copy's sender may look for them.
 bool IsAnswered(const Op& op) { return IsFromClient(op) && !IsTransfer(op); }
 
+// The block's, for the log.
+std::string NameIn(const Op& op) {
+  return NameOf(BlockId{op.header().baseheader().block().blockid()});
+}
+
 std::string AddressOf(const hdfs::DatanodeInfoProto& node) {
   return absl::StrCat(node.id().ipaddr(), ":", node.id().xferport());
 }
@@ -224,8 +229,7 @@ awaitable<Downstream> ConnectNext(TransferContext& context, Channel& upstream, c
   if (op.targets_size() == 0) co_return next;
   const auto& target = op.targets(0);
   const auto fail = [&](const absl::Status& status) {
-    LOG_WARN("pipeline of block {}: next node {}: {}", op.header().baseheader().block().blockid(),
-             AddressOf(target), status);
+    LOG_WARN("pipeline of {}: next node {}: {}", NameIn(op), AddressOf(target), status);
     next.channel = nullptr;
     next.reply.set_status(hdfs::STATUS_ERROR);
     next.reply.set_firstbadlink(AddressOf(target));
@@ -341,8 +345,7 @@ awaitable<bool> WriteBlock(TransferContext& context, std::shared_ptr<Channel> ch
     return opened;
   });
   if (!writer.ok()) {
-    LOG_WARN("write of block {} from {}: {}", op.header().baseheader().block().blockid(),
-             channel->PeerName(), writer.status());
+    LOG_WARN("write of {} from {}: {}", NameIn(op), channel->PeerName(), writer.status());
     co_await signs.End();
     (void)co_await SendError(*channel, ToReplyStatus(writer.status()), writer.status().message());
     co_return false;
@@ -389,8 +392,7 @@ awaitable<bool> WriteBlock(TransferContext& context, std::shared_ptr<Channel> ch
   context.writers.Remove(told);
   context.bytes_written.fetch_add(receiver->received_bytes(), std::memory_order_relaxed);
   if (!status.ok()) {
-    LOG_INFO("write of block {} from {} ended: {}", op.header().baseheader().block().blockid(),
-             channel->PeerName(), status);
+    LOG_INFO("write of {} from {} ended: {}", NameIn(op), channel->PeerName(), status);
     // Who copies a replica learns here that its own is bad.
     if (!answered) {
       (void)co_await SendError(

@@ -127,8 +127,8 @@ absl::Status StopWriterAndWait(ReplicaStore& store, BlockId block, absl::Duratio
   open->StopWriter([released] { released->set_value(); });
   const auto waited = released->get_future().wait_for(absl::ToChronoNanoseconds(limit));
   if (waited == std::future_status::ready) return absl::OkStatus();
-  return absl::UnavailableError(absl::StrCat(
-      "block ", ToInt(block), ": its writer has not stopped in ", absl::FormatDuration(limit)));
+  return absl::UnavailableError(
+      absl::StrCat(NameOf(block), ": its writer has not stopped in ", absl::FormatDuration(limit)));
 }
 
 absl::StatusOr<RecoveryPlan> PlanRecovery(const std::vector<FoundReplica>& found,
@@ -199,7 +199,7 @@ absl::Status RecoverBlock(
     if (info.ok()) {
       found.push_back({.node = node, .info = *info});
     } else {
-      LOG_WARN("recovery of block {}: {}: {}", order.block().block_id(),
+      LOG_WARN("recovery of {}: {}: {}", NameOf(BlockId{order.block().block_id()}),
                order.replicas(static_cast<int>(node)).address().ip(), info.status());
     }
     everybody &= info.ok() || GetFsError(info.status()) == FsError::kReplicaNotFound;
@@ -217,13 +217,13 @@ absl::Status RecoverBlock(
       ++done;
     } else {
       last = status;
-      LOG_WARN("recovery of block {}: {}", order.block().block_id(), status);
+      LOG_WARN("recovery of {}: {}", NameOf(BlockId{order.block().block_id()}), status);
     }
   }
   if (done == 0) return last;
-  LOG_INFO("block {} recovered: {} bytes under stamp {} on {} of {} nodes",
-           order.block().block_id(), plan.length, order.new_generation_stamp(), done,
-           order.replicas_size());
+  LOG_INFO("{} recovered: {} bytes under stamp {} on {} of {} nodes",
+           NameOf(BlockId{order.block().block_id()}), plan.length, order.new_generation_stamp(),
+           done, order.replicas_size());
   return absl::OkStatus();
 }
 

@@ -78,8 +78,8 @@ class Sweep {
     const auto info = store_.Find(block);
     if (info.has_value()) {
       if (info->volume == index_) return;
-      LOG_WARN("volume {}: block {} lies here as well as on volume {}, which is the one in use",
-               volume_.path(), ToInt(block),
+      LOG_WARN("volume {}: {} lies here as well as on volume {}, which is the one in use",
+               volume_.path(), NameOf(block),
                store_.volumes()[static_cast<size_t>(info->volume)]->path());
       ++result_.elsewhere;
       return;

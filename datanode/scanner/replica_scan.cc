@@ -89,7 +89,7 @@ ScanResult ScanReplica(ReplicaStore& store, BlockId block, BufferPool::Buffer& b
   absl::Status status = ScanOnce(store, block, buffer.span(), pace, info, result.bytes);
   if (absl::IsDataLoss(status) && store.Find(block) == info) {
     // An append may have raced with the reading; it does not do so twice without leaving a trace.
-    LOG_WARN("block {}: {}; looking again", ToInt(block), status);
+    LOG_WARN("{}: {}; looking again", NameOf(block), status);
     status = ScanOnce(store, block, buffer.span(), pace, info, result.bytes);
     if (absl::IsDataLoss(status)) store.ReadFailed(info, status);
   }

@@ -61,6 +61,19 @@ TEST(ScanCursorTest, ComesBackAsItWasAndATornOneIsNone) {
   }
 }
 
+TEST(ScanCursorTest, HoldsUnitsOfGroupsAndAsManySuspectsAsAreKept) {
+  ScanCursor cursor{.position = UnitOf(MakeGroupId(5), 15)};
+  for (uint64_t i = 0; i < kMaxSuspects; ++i) {
+    cursor.suspects.push_back(UnitOf(MakeGroupId(i + 1), 2));
+  }
+  FaultyFileSystem fs;
+  ASSERT_OK(fs.MakeDirectories("/v"));
+  ASSERT_OK(SaveCursor(fs, "/v/cursor", cursor));
+  const ScanCursor again = LoadCursor(fs, "/v/cursor", absl::UnixEpoch());
+  EXPECT_EQ(again.position, cursor.position);
+  EXPECT_EQ(again.suspects, cursor.suspects);
+}
+
 class ScanTest : public ::testing::Test {
  protected:
   ScanTest() {
@@ -212,6 +225,28 @@ TEST_F(ScanTest, ASweepFindsReplicasWithoutFilesAndFilesWithoutReplicas) {
   EXPECT_EQ(Scan(stranger).verdict, ScanVerdict::kGood);
   EXPECT_EQ(SweepDirectories(*store_, 1, [] { return true; }).elsewhere, 1u);
   EXPECT_EQ(store_->Find(kThree)->volume, 0);
+}
+
+TEST_F(ScanTest, UnitsOfGroupsAreReadAndSweptLikeOtherReplicas) {
+  const BlockId good = UnitOf(MakeGroupId(5), 0), rotten = UnitOf(MakeGroupId(5), 8);
+  const BlockId stranger = UnitOf(MakeGroupId(6), 1);
+  for (const BlockId unit : {good, rotten}) {
+    ASSERT_OK(store_.WriteFinalized(unit, kStamp, 0, kLength));
+  }
+  ASSERT_OK(store_.fs.FlipBit(store_.Paths(rotten).data, kLength / 2, 1));
+  ASSERT_OK(store_.volume(0).MakeFinalizedDirectory(stranger));
+  const ReplicaPaths from = store_.Paths(good);
+  const ReplicaPaths to = PathsIn(store_.volume(0).FinalizedDirectory(stranger), stranger, kStamp);
+  ASSERT_OK(store_.fs.Link(from.data, to.data));
+  ASSERT_OK(store_.fs.Link(from.meta, to.meta));
+
+  const SweepResult swept = SweepDirectories(*store_, 0, [] { return true; });
+  EXPECT_EQ(swept.vanished, 0u);
+  EXPECT_EQ(swept.adopted, 1u);
+  EXPECT_EQ(Scan(good).verdict, ScanVerdict::kGood);
+  EXPECT_EQ(Scan(stranger).verdict, ScanVerdict::kGood);
+  EXPECT_EQ(Scan(rotten).verdict, ScanVerdict::kBad);
+  EXPECT_EQ(store_->Find(rotten)->state, ReplicaState::kCorrupt);
 }
 
 TEST_F(ScanTest, ASweepOfAVanishedVolumeReportsNoReplicaAsDeleted) {

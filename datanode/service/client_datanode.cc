@@ -103,10 +103,11 @@ void ClientDatanodeService::GetReplicaVisibleLength(absl::string_view request,
                       info->state != ReplicaState::kCorrupt &&
                       ToInt(info->stamp) >= message.block().generationstamp();
   if (!usable) {
-    return reply.Fail(MakeFsError(
-        FsError::kReplicaNotFound,
-        absl::StrCat("Replica not found for ", message.block().poolid().substr(0, 128), ":blk_",
-                     message.block().blockid(), "_", message.block().generationstamp())));
+    return reply.Fail(
+        MakeFsError(FsError::kReplicaNotFound,
+                    absl::StrCat("Replica not found for ", message.block().poolid().substr(0, 128),
+                                 ":blk_", ToSigned(BlockId{message.block().blockid()}), "_",
+                                 message.block().generationstamp())));
   }
   hdfs::GetReplicaVisibleLengthResponseProto response;
   response.set_length(info->length);

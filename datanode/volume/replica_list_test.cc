@@ -43,6 +43,41 @@ TEST_F(ReplicaListTest, WhereverAStepEndsAllAreListedAndSummedUpOnce) {
   EXPECT_THAT(store_->List(1), IsEmpty());
 }
 
+// Their ids have the highest bit: they come behind all others, by their group and number.
+TEST_F(ReplicaListTest, UnitsOfGroupsComeBackAfterARestartAndAreListedBehindAllOthers) {
+  const BlockId block{1073741825};
+  const BlockId one = UnitOf(MakeGroupId(3), 1), two = UnitOf(MakeGroupId(3), 14);
+  const BlockId open = UnitOf(MakeGroupId(4), 0);
+  for (const BlockId id : {two, one, block}) ASSERT_OK(store_.WriteFinalized(id, kStamp, 0, 700));
+  {
+    ASSERT_OK_AND_ASSIGN(const auto writer, store_.Create(open, kStamp, 0));
+    ASSERT_OK(TestStore::WriteTo(*writer, 600));
+  }
+  store_.Restart();
+  ASSERT_OK(store_.loaded);
+  std::vector<BlockId> listed;
+  for (const ReplicaInfo& replica : store_->List(0)) listed.push_back(replica.block);
+  EXPECT_THAT(listed, ElementsAre(block, one, two, open));
+  EXPECT_EQ(store_->Find(two)->length, 700u);
+  EXPECT_EQ(store_->Find(open)->state, ReplicaState::kWaitingRecovery);
+  EXPECT_EQ(store_->Find(open)->length, 600u);
+  EXPECT_THAT(store_.Read(one), IsOkAndHolds(testing::Pattern(700)));
+
+  std::vector<BlockId> scanned;
+  for (BlockId after{};;) {  // as the scanner goes through them
+    const ReplicaStore::Slice slice = store_->ListAfter(0, after, 1);
+    if (slice.replicas.empty()) break;
+    after = slice.replicas[0].block;
+    scanned.push_back(after);
+  }
+  EXPECT_THAT(scanned, ElementsAre(block, one, two));
+  const ReplicaStore::Summary summary = store_->Summarize(0, 4);
+  ASSERT_THAT(summary.buckets, SizeIs(2));
+  EXPECT_EQ(summary.buckets[1].first, DigestBucket(one, 4));
+  EXPECT_EQ(summary.buckets[1].second.count, 2u);
+  EXPECT_THAT(summary.others, SizeIs(1));
+}
+
 TEST_F(ReplicaListTest, BetweenTwoStepsReplicasChangeAndNoneIsListedTwiceOrLeftOut) {
   Write(1, kStep + 3);
   BlockRange rest = kAllBlocks;

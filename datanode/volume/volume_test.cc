@@ -24,6 +24,17 @@ TEST(VolumeTest, SpecsAreWrittenAsInHdfs) {
   }
 }
 
+// As HDFS's datanodes have them, so that their tools find the files.
+TEST(VolumeTest, UnitsHaveNegativeNamesInTheDirectoriesThatTheirLowBitsChoose) {
+  FaultyFileSystem fs;
+  ASSERT_OK_AND_ASSIGN(const auto volume, Volume::Open(fs, {.path = "/v"}, 0, "dn-1"));
+  ASSERT_OK(volume->AdoptCluster("CID-mine", "BP-mine"));
+  const BlockId unit = UnitOf(MakeGroupId(0x12345), 2);  // its id ends with 0x123452
+  EXPECT_EQ(DataFileName(unit), "blk_-9223372036853582766");
+  EXPECT_EQ(MetaFileName(unit, GenerationStamp{1001}), "blk_-9223372036853582766_1001.meta");
+  EXPECT_THAT(volume->FinalizedDirectory(unit), ::testing::EndsWith("/subdir18/subdir20"));
+}
+
 TEST(VolumeTest, ASecondDaemonIsToldThePidOfTheFirst) {
   TempDir dir;
   ASSERT_OK_AND_ASSIGN(const auto volume,
