@@ -267,6 +267,16 @@ TEST_F(RebuildTest, ASourceThatIsAwayOrHasNotGotTheUnitGivesWay) {
   ExpectRebuilt(target_, group, 1);
 }
 
+TEST_F(RebuildTest, ASourceThatAnswersWithoutChecksumsGivesWay) {
+  const CodedGroup group = NewGroup(kLarge);
+  Store(group);
+  const SilentNode nonsense(/*replies=*/true);
+  RebuildOrder order = Order(group, {0, 2, 3, 4}, {1});
+  order.sources[0].address.port = nonsense.port();
+  ASSERT_THAT(Run(order), Each(absl::OkStatus()));
+  ExpectRebuilt(target_, group, 1);
+}
+
 TEST_F(RebuildTest, ASilentSourceGivesWay) {
   const CodedGroup group = NewGroup(kLarge);
   Store(group);

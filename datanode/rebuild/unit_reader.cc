@@ -188,7 +188,9 @@ awaitable<absl::Status> UnitReader::Read(std::span<std::byte> out) {
 awaitable<absl::Status> UnitReader::SkipToLastPacket() {
   while (true) {
     CO_RETURN_IF_ERROR(co_await ReadHeader());
-    if (packet_.data_bytes > kMaxSourcePacketBytes) co_return Broken("a packet that is too long");
+    if (std::max(packet_.data_bytes, checksum_bytes_) > kMaxSourcePacketBytes) {
+      co_return Broken("a packet that is too long");
+    }
     held_packet_.resize(size_t{checksum_bytes_} + packet_.data_bytes);
     CO_RETURN_IF_ERROR(co_await ReadFully(held_packet_));
     if (packet_.last_in_block) co_return absl::OkStatus();
