@@ -1,10 +1,7 @@
 // client/block_writer.h - one block being written through a pipeline, failures included.
 //
 // Whoever writes also sends what the socket takes and reads the acknowledgements that have come;
-// between two calls the stream keeper's thread does (Serve). Packets are kept in one queue:
-//
-//   packets_   [ acknowledged, kept | sent | partly sent | waiting ]
-//                0 .. acked_          acked_ .. sent_      sent_ .. end
+// between two calls the stream keeper's thread does (Serve). packet_stream.h moves the bytes.
 //
 // As long as all of a new block's packets are kept and nothing was flushed, a failed pipeline is
 // cured by abandoning the block and writing it again elsewhere, with all its replicas. After that
@@ -23,23 +20,17 @@
 // Not thread-safe; the stream serializes.
 #pragma once
 
-#include <array>
 #include <atomic>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <optional>
-#include <string>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "client/excluded_nodes.h"
 #include "client/options.h"
 #include "client/out_packet.h"
+#include "client/packet_stream.h"
 #include "client/pipeline.h"
-#include "client/slow_nodes.h"
-#include "client/socket.h"
-#include "wire/transfer/ack.h"
 
 namespace cairn::client {
 
@@ -79,31 +70,17 @@ class BlockWriter {
   // it: a recovery can take a minute, during which other streams would go without heartbeats.
   // Returns HasUnsent(), or false after a failure.
   bool Serve(bool idle);
-  bool HasUnsent() const { return !AllSent() || heartbeat_left_ > 0; }
+  bool HasUnsent() const { return stream_.HasUnsent(); }
 
   // The block at its present acknowledged length; after Finish its final one.
   hdfs::ExtendedBlockProto block() const;
-  uint64_t bytes_put() const { return put_bytes_; }
+  uint64_t bytes_put() const { return stream_.put_bytes(); }
 
  private:
   // Moves bytes both ways; with `wait`, until at least something has moved.
   std::optional<PipelineFailure> Pump(bool wait);
-  std::optional<PipelineFailure> SendSome();
-  std::optional<PipelineFailure> TakeAcks();
-  // After a failure of the connection: whom acknowledgements name that came before it, or come
-  // within `patience`, else the first node.
-  PipelineFailure Blame(absl::Status status, absl::Duration patience = absl::ZeroDuration());
-  void NoteTimes(const transfer::PipelineAck& ack);  // of packets_[acked_]
-  bool AllSent() const { return sent_ == packets_.size(); }
-  // The first node has something to answer.
-  bool IsOwed() const { return acked_ < sent_ || sent_of_next_ > 0; }
-  bool AllAcked() const { return acked_ == packets_.size(); }
   absl::Status PumpUntilAcked();
   absl::Status PumpOnce(bool wait);
-  void ReleaseAcked();
-  void QueueHeartbeat();  // if one is due
-  // Sends the rest of a queued heartbeat; what follows has to wait while there is one.
-  absl::Status SendHeartbeat();
 
   absl::Status Recover(PipelineFailure failure);
   // The closing packet is among those sent together, of which data are not acknowledged: a node may
@@ -124,40 +101,21 @@ class BlockWriter {
 
   const OpenFile& file_;
   const Settings settings_;
-  OutPacketPool& pool_;
   const std::atomic<bool>& aborted_;
 
   PipelineTarget target_;
   std::optional<hdfs::ExtendedBlockProto> previous_;
   ExcludedNodes* excluded_ = nullptr;
-  Socket socket_;
-  bool gives_signs_ = false;  // of life, the first node
-  bool is_local_ = false;     // the first node is on this machine
-  std::deque<std::unique_ptr<OutPacket>> packets_;
-  size_t acked_ = 0;
-  size_t sent_ = 0;
-  size_t sent_of_next_ = 0;  // bytes of packets_[sent_]
-  uint64_t kept_bytes_ = 0;  // data in packets_
-  int64_t next_seqno_ = 0;
-  uint64_t put_bytes_ = 0;    // length of the block if all packets arrive
-  uint64_t acked_bytes_ = 0;  // length that every node has confirmed
-  uint64_t sent_bytes_ = 0;
+  PacketStream stream_;
   bool can_write_anew_ = false;
   bool appended_ = false;
   bool flushed_ = false;
-  int recoveries_ = 0;            // since the last acknowledgement
-  absl::Duration last_progress_;  // packets sent, or anything acknowledged
-  absl::Duration last_sent_;      // heartbeats too
-  absl::Duration last_heard_;     // anything, or since when there is something to be heard
-  SlowNodes slow_nodes_;
-  absl::Duration began_;                 // the pipeline
-  uint64_t began_bytes_ = 0;             // acknowledged by then
-  absl::Duration no_replacement_until_;  // of slow nodes: there was none
-  std::array<std::byte, transfer::kMaxEncodedHeaderBytes> heartbeat_;
-  size_t heartbeat_bytes_ = 0;
-  size_t heartbeat_left_ = 0;              // bytes at its end that have not gone
+  int recoveries_ = 0;                     // since the last acknowledgement
+  uint64_t acked_at_recovery_ = 0;         // packets, at the last one
+  absl::Duration began_;                   // the pipeline
+  uint64_t began_bytes_ = 0;               // acknowledged by then
+  absl::Duration no_replacement_until_;    // of slow nodes: there was none
   std::optional<PipelineFailure> failed_;  // met by Serve
-  std::vector<std::byte> acks_;            // bytes received, not yet a whole acknowledgement
 };
 
 }  // namespace cairn::client
