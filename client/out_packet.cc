@@ -1,5 +1,6 @@
 #include "client/out_packet.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "common/check.h"
@@ -42,6 +43,16 @@ size_t OutPacket::Pieces(size_t skip, std::span<iovec, 3> out) {
     }
   }
   return count;
+}
+
+PacketSizes::PacketSizes(const ClientOptions& options) {
+  const uint32_t chunk = options.bytes_per_checksum;
+  usual_ = std::max(options.write_packet_bytes / chunk, 1u) * chunk;
+  large_ = std::max<size_t>(options.large_packet_bytes / chunk * chunk, usual_);
+}
+
+transfer::DataChecksum WriteChecksum(const ClientOptions& options) {
+  return {transfer::ChecksumType::kCrc32c, options.bytes_per_checksum};
 }
 
 std::unique_ptr<OutPacket> OutPacketPool::Take(uint64_t offset_in_block, size_t capacity) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "client/options.h"
 #include "wire/transfer/checksum.h"
 #include "wire/transfer/packet.h"
 
@@ -53,6 +54,23 @@ class OutPacket {
   // Grows with what is written: a small file touches no more memory than it needs.
   std::vector<std::byte> data_;
 };
+
+// How long a packet is to be, from the client's options: a multiple of the checksum chunk.
+class PacketSizes {
+ public:
+  explicit PacketSizes(const ClientOptions& options);
+  // Of a stream that has written so many `bytes` since its last flush: one that goes far is a long
+  // one, and larger packets cost it less.
+  size_t After(uint64_t bytes) const { return bytes >= kGrowAfterBytes ? large_ : usual_; }
+
+ private:
+  static constexpr uint64_t kGrowAfterBytes = 1 << 20;
+  size_t usual_;
+  size_t large_;
+};
+
+// Under which a client's packets go.
+transfer::DataChecksum WriteChecksum(const ClientOptions& options);
 
 // Packets to use again: fresh memory costs more than the copy into it. Not thread-safe.
 class OutPacketPool {

@@ -1,35 +1,19 @@
 #include "client/output_stream.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "client/output_stream_impl.h"
+#include "client/replicated_file_writer.h"
 #include "common/status_macros.h"
 
 namespace cairn::client {
-namespace {
-
-// A stream that has gone so far without a flush is a long one.
-constexpr uint64_t kGrowAfterBytes = 1 << 20;
-
-}  // namespace
 
 OutputStream::Impl::Impl(OpenFile file, FileStatus status)
     : file_(std::move(file)),
       status_(std::move(status)),
       position_(status_.length),
-      excluded_(file_.context->options.excluded_node_expiry, file_.context->clock),
-      syncing_(file_.context->options.sync_blocks) {
-  const ClientOptions& options = file_.context->options;
-  const uint32_t chunk = options.bytes_per_checksum;
-  settings_ = {.block_bytes = status_.block_bytes,
-               .window_bytes = options.write_window_bytes,
-               .replication = status_.replication,
-               .checksum = transfer::DataChecksum(transfer::ChecksumType::kCrc32c, chunk)};
-  packet_bytes_ = std::max(options.write_packet_bytes / chunk, 1u) * chunk;
-  large_packet_bytes_ = std::max<size_t>(options.large_packet_bytes / chunk * chunk, packet_bytes_);
-}
+      writer_(std::make_unique<ReplicatedFileWriter>(file_, status_, aborted_)) {}
 
 OutputStream::Impl::~Impl() { Unregister(); }
 
@@ -43,134 +27,62 @@ void OutputStream::Impl::Unregister() {
   file_.context->leases.Remove(*this);
 }
 
-size_t OutputStream::Impl::Capacity(uint64_t offset) const {
-  const uint64_t chunk = settings_.checksum.bytes_per_checksum();
-  // An append inside a chunk fills that chunk first; every other packet begins at a chunk.
-  const size_t packet = unflushed_bytes_ >= kGrowAfterBytes ? large_packet_bytes_ : packet_bytes_;
-  const uint64_t usual = offset % chunk != 0 ? chunk - offset % chunk : packet;
-  return std::min<uint64_t>(usual, settings_.block_bytes - offset);
+absl::Status OutputStream::Impl::CheckUsable() const {
+  if (!error_.ok()) return error_;
+  if (closed_) return absl::FailedPreconditionError(absl::StrCat(file_.path, ": stream is closed"));
+  return absl::OkStatus();
 }
 
 absl::Status OutputStream::Impl::Remember(absl::Status status) {
   if (!status.ok() && error_.ok()) {
     error_ = status;
     writer_ = nullptr;
-    packet_ = nullptr;
   }
   return status;
 }
 
 absl::Status OutputStream::Impl::Leave(absl::Status status) {
-  if (writer_ != nullptr && writer_->HasUnsent()) file_.context->keeper.Want();
+  if (writer_->HasUnsent()) file_.context->keeper.Want();
   return Remember(std::move(status));
 }
 
 absl::Status OutputStream::Impl::Continue(const hdfs::LocatedBlockProto& block, bool new_block) {
   MutexLock lock(mu_);
-  if (new_block || block.b().numbytes() >= settings_.block_bytes) {
-    previous_ = block.b();
-    return absl::OkStatus();
-  }
-  writer_ = std::make_unique<BlockWriter>(file_, settings_, pool_, aborted_);
-  return Remember(writer_->Append(block, excluded_));
-}
-
-absl::Status OutputStream::Impl::StartBlock() {
-  writer_ = std::make_unique<BlockWriter>(file_, settings_, pool_, aborted_);
-  block_persisted_ = false;
-  return writer_->Create(previous_.has_value() ? &*previous_ : nullptr, excluded_);
-}
-
-absl::Status OutputStream::Impl::PutPacket(bool sync) {
-  std::unique_ptr<OutPacket> packet = std::move(packet_);
-  if (packet == nullptr || packet->end() <= writer_->bytes_put()) {
-    // Nothing that was not sent before; a sync needs a packet all the same.
-    if (packet != nullptr) pool_.Give(std::move(packet));
-    return sync ? writer_->Put(pool_.Take(writer_->bytes_put(), 0), true) : absl::OkStatus();
-  }
-  return writer_->Put(std::move(packet), sync);
-}
-
-absl::Status OutputStream::Impl::EndBlock() {
-  RETURN_IF_ERROR(PutPacket(/*sync=*/false));
-  RETURN_IF_ERROR(writer_->Finish(syncing_));
-  previous_ = writer_->block();
-  writer_ = nullptr;
-  return absl::OkStatus();
-}
-
-absl::Status OutputStream::Impl::DoWrite(std::span<const std::byte> data) {
-  while (!data.empty()) {
-    if (writer_ == nullptr) RETURN_IF_ERROR(StartBlock());
-    if (packet_ == nullptr) {
-      packet_ = pool_.Take(writer_->bytes_put(), Capacity(writer_->bytes_put()));
-    }
-    const size_t bytes = std::min(packet_->room(), data.size());
-    packet_->Append(data.first(bytes));
-    data = data.subspan(bytes);
-    position_.fetch_add(bytes, std::memory_order_relaxed);
-    unflushed_bytes_ += bytes;
-    if (packet_->room() == 0) RETURN_IF_ERROR(PutPacket(/*sync=*/false));
-    if (writer_->bytes_put() == settings_.block_bytes) RETURN_IF_ERROR(EndBlock());
-  }
-  return absl::OkStatus();
+  return Remember(writer_->Continue(block, new_block));
 }
 
 absl::Status OutputStream::Impl::DoFlush(bool sync) {
-  syncing_ |= sync;
-  unflushed_bytes_ = 0;
-  // At a block's end everything is acknowledged, and finished on its datanodes.
-  if (writer_ == nullptr) return absl::OkStatus();
-  // A started chunk is sent as it is, and again with what follows it: the next packet begins where
-  // that chunk does, or where this packet began if that is later.
-  std::vector<std::byte> tail;
-  uint64_t tail_offset = 0;
-  if (packet_ != nullptr) {
-    const uint64_t end = packet_->end();
-    tail_offset = std::max(packet_->offset(), settings_.checksum.RoundDown(end));
-    const auto bytes = packet_->data().subspan(tail_offset - packet_->offset());
-    tail.assign(bytes.begin(), bytes.end());
-  }
-  RETURN_IF_ERROR(PutPacket(sync));
-  RETURN_IF_ERROR(writer_->Flush());
-  if (!tail.empty()) {
-    packet_ = pool_.Take(tail_offset, Capacity(tail_offset));
-    packet_->Append(tail);
-  }
-  if (!block_persisted_) {
-    RETURN_IF_ERROR(Fsync(file_, static_cast<int64_t>(writer_->bytes_put())));
-    block_persisted_ = true;
-  }
-  return absl::OkStatus();
+  // What is refused leaves the stream as it was.
+  RETURN_IF_ERROR(writer_->CheckFlush());
+  return Leave(writer_->Flush(sync));
 }
 
 absl::Status OutputStream::Impl::DoClose() {
-  if (writer_ != nullptr) RETURN_IF_ERROR(EndBlock());
-  return Complete(file_, previous_.has_value() ? &*previous_ : nullptr);
+  RETURN_IF_ERROR(writer_->EndBlock());
+  return Complete(file_, writer_->last_block());
 }
 
 absl::Status OutputStream::Impl::Write(std::span<const std::byte> data) {
   calls_.fetch_add(1, std::memory_order_relaxed);
   MutexLock lock(mu_);
-  if (!error_.ok()) return error_;
-  if (closed_) return absl::FailedPreconditionError(absl::StrCat(file_.path, ": stream is closed"));
-  return Leave(DoWrite(data));
+  RETURN_IF_ERROR(CheckUsable());
+  RETURN_IF_ERROR(Leave(writer_->Write(data)));
+  position_.fetch_add(data.size(), std::memory_order_relaxed);
+  return absl::OkStatus();
 }
 
 absl::Status OutputStream::Impl::Flush(bool sync) {
   calls_.fetch_add(1, std::memory_order_relaxed);
   MutexLock lock(mu_);
-  if (!error_.ok()) return error_;
-  if (closed_) return absl::FailedPreconditionError(absl::StrCat(file_.path, ": stream is closed"));
-  return Leave(DoFlush(sync));
+  RETURN_IF_ERROR(CheckUsable());
+  return DoFlush(sync);
 }
 
 absl::Status OutputStream::Impl::CutBlock() {
   calls_.fetch_add(1, std::memory_order_relaxed);
   MutexLock lock(mu_);
-  if (!error_.ok()) return error_;
-  if (closed_) return absl::FailedPreconditionError(absl::StrCat(file_.path, ": stream is closed"));
-  return writer_ == nullptr ? absl::OkStatus() : Remember(EndBlock());
+  RETURN_IF_ERROR(CheckUsable());
+  return Remember(writer_->EndBlock());
 }
 
 absl::Status OutputStream::Impl::Close() {
