@@ -19,6 +19,12 @@ void OutPacket::Append(std::span<const std::byte> bytes) {
   data_.insert(data_.end(), bytes.begin(), bytes.end());
 }
 
+std::span<std::byte> OutPacket::Extend(size_t bytes) {
+  CHECK_LE(bytes, room());
+  data_.resize(data_.size() + bytes);
+  return std::span(data_).last(bytes);
+}
+
 void OutPacket::Seal(int64_t seqno, bool last, bool sync, const transfer::DataChecksum& checksum) {
   seqno_ = seqno;
   last_ = last;

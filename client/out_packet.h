@@ -34,6 +34,8 @@ class OutPacket {
   bool is_last() const { return last_; }
 
   void Append(std::span<const std::byte> bytes);  // no more than room()
+  // The same, of bytes that the caller puts where this says.
+  std::span<std::byte> Extend(size_t bytes);
 
   // Fixes number and flags, and computes the checksums: the packet is ready to send.
   void Seal(int64_t seqno, bool last, bool sync, const transfer::DataChecksum& checksum);
