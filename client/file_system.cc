@@ -12,6 +12,7 @@
 #include "client/located_file.h"
 #include "client/output_stream_impl.h"
 #include "client/path.h"
+#include "client/striped_file_writer.h"
 #include "common/fs_error.h"
 #include "common/status_macros.h"
 #include "proto/hdfs/client_namenode.pb.h"
@@ -49,6 +50,38 @@ absl::Status CheckOptions(const ClientOptions& o) {
         absl::StrCat("dfs.client-write-packet-size ", o.write_packet_bytes, " is out of range"));
   }
   return absl::OkStatus();
+}
+
+// How the file of `status` is to be written; null: with replicas. See StripingToWrite.
+absl::StatusOr<std::shared_ptr<const Striping>> StripingOf(const hdfs::HdfsFileStatusProto& status,
+                                                           const ClientOptions& options,
+                                                           absl::string_view path) {
+  if (!status.has_ecpolicy()) return nullptr;
+  return StripingToWrite(status.ecpolicy(), status.blocksize(), options, path);
+}
+
+// The stream for an append that the namenode has begun with `answer`.
+absl::StatusOr<std::shared_ptr<OutputStream::Impl>> BeginAppend(
+    std::shared_ptr<ClientContext> context, absl::string_view path,
+    const hdfs::AppendResponseProto& answer, bool new_block) {
+  const ClientOptions& options = context->options;
+  const bool has_block = answer.has_block() && answer.block().b().blockid() != 0;
+  ASSIGN_OR_RETURN(FileStatus status, ToFileStatus(answer.stat(), std::string(path)));
+  const absl::Status invalid =
+      absl::InternalError(absl::StrCat(path, ": the server sent no valid status of the file"));
+  if (!answer.has_stat() || status.block_bytes == 0 ||
+      status.block_bytes % options.bytes_per_checksum != 0) {
+    return invalid;
+  }
+  ASSIGN_OR_RETURN(std::shared_ptr<const Striping> striping,
+                   StripingOf(answer.stat(), options, path));
+  const uint64_t units = striping == nullptr ? 1 : striping->layout().data_units();
+  if (has_block && answer.block().b().numbytes() > status.block_bytes * units) return invalid;
+  OpenFile file{.context = std::move(context), .path = std::string(path), .inode = status.inode};
+  auto impl =
+      std::make_shared<OutputStream::Impl>(std::move(file), std::move(status), std::move(striping));
+  if (has_block) RETURN_IF_ERROR(impl->Continue(answer.block(), new_block));
+  return impl;
 }
 
 }  // namespace
@@ -252,17 +285,22 @@ absl::StatusOr<std::unique_ptr<OutputStream>> FileSystem::Create(absl::string_vi
   const hdfs::HdfsFileStatusProto& made = response.fs();
   ASSIGN_OR_RETURN(FileStatus status, ToFileStatus(made, std::string(path)));
   OpenFile file{.context = context_, .path = std::string(path), .inode = made.fileid()};
-  if (made.has_ecpolicy() || made.has_fileencryptioninfo()) {
+  if (made.has_fileencryptioninfo()) {
     Complete(file, nullptr).IgnoreError();  // the reason below is what counts
-    return absl::UnimplementedError(absl::StrCat(path,
-                                                 ": its directory is erasure-coded or "
-                                                 "encrypted, which cannot be written yet"));
+    return absl::UnimplementedError(
+        absl::StrCat(path, ": its directory is encrypted, which cannot be written yet"));
   }
   if (!response.has_fs() || made.blocksize() == 0 || made.length() != 0 ||
       made.blocksize() % defaults.bytes_per_checksum != 0) {
     return absl::InternalError(absl::StrCat(path, ": the server sent no valid status of the file"));
   }
-  auto impl = std::make_shared<OutputStream::Impl>(std::move(file), std::move(status));
+  absl::StatusOr<std::shared_ptr<const Striping>> striping = StripingOf(made, defaults, path);
+  if (!striping.ok()) {
+    Complete(file, nullptr).IgnoreError();  // as above
+    return striping.status();
+  }
+  auto impl = std::make_shared<OutputStream::Impl>(std::move(file), std::move(status),
+                                                   *std::move(striping));
   impl->Register();
   return std::make_unique<OutputStream>(std::move(impl));
 }
@@ -285,29 +323,14 @@ absl::StatusOr<std::unique_ptr<OutputStream>> FileSystem::Append(absl::string_vi
     if (!temporary || context_->clock.Monotonic() >= deadline) return response.status();
     absl::SleepFor(kAppendPause);
   }
-  const bool has_block = response->has_block() && response->block().b().blockid() != 0;
-  ASSIGN_OR_RETURN(FileStatus status, ToFileStatus(response->stat(), std::string(path)));
-  if (!response->has_stat() || status.block_bytes == 0 ||
-      status.block_bytes % context_->options.bytes_per_checksum != 0 ||
-      (has_block && response->block().b().numbytes() > status.block_bytes)) {
-    return absl::InternalError(absl::StrCat(path, ": the server sent no valid status of the file"));
+  auto begun = BeginAppend(context_, path, *response, options.new_block);
+  if (!begun.ok()) {
+    // No stream holds the lease, and those of other files would have it renewed for ever.
+    RecoverLease(path).IgnoreError();  // the first error is what counts
+    return begun.status();
   }
-  if (!status.ec_policy.empty()) {
-    RecoverLease(path).IgnoreError();  // the reason below is what counts
-    return absl::UnimplementedError(
-        absl::StrCat(path, ": is erasure-coded, which cannot be written yet"));
-  }
-  OpenFile file{.context = context_, .path = std::string(path), .inode = status.inode};
-  auto impl = std::make_shared<OutputStream::Impl>(std::move(file), std::move(status));
-  if (has_block) {
-    if (absl::Status begun = impl->Continue(response->block(), options.new_block); !begun.ok()) {
-      // No stream holds the lease, and those of other files would have it renewed for ever.
-      RecoverLease(path).IgnoreError();  // the first error is what counts
-      return begun;
-    }
-  }
-  impl->Register();
-  return std::make_unique<OutputStream>(std::move(impl));
+  (*begun)->Register();
+  return std::make_unique<OutputStream>(*std::move(begun));
 }
 
 namespace {

@@ -132,11 +132,14 @@ class FileSystem {
   // ---- Writing ----
 
   // kAlreadyExists: the name is taken (and overwrite is off, or it is a directory).
-  // kFailedPrecondition with kAlreadyBeingCreated: another writer has it open.
+  // kFailedPrecondition with kAlreadyBeingCreated: another writer has it open. kInvalidArgument: of
+  // an erasure-coded file also a block that has no room for a cell, or a checksum chunk that does
+  // not divide one; the file is there then, and empty.
   absl::StatusOr<std::unique_ptr<OutputStream>> Create(absl::string_view path,
                                                        const CreateOptions& options = {});
   // Writes go after the present end. kFailedPrecondition: another writer has it open. If no
   // datanode of the last block can go on with it (kUnavailable, say), the file is closed again.
+  // kUnsupported: the file is erasure-coded, and AppendOptions::new_block is off.
   absl::StatusOr<std::unique_ptr<OutputStream>> Append(absl::string_view path,
                                                        const AppendOptions& options = {});
   // Makes the directory and its missing parents. OK when it is there. kAlreadyExists: it is a file.

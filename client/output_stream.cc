@@ -5,15 +5,19 @@
 #include "absl/strings/str_cat.h"
 #include "client/output_stream_impl.h"
 #include "client/replicated_file_writer.h"
+#include "client/striped_file_writer.h"
 #include "common/status_macros.h"
 
 namespace cairn::client {
 
-OutputStream::Impl::Impl(OpenFile file, FileStatus status)
-    : file_(std::move(file)),
-      status_(std::move(status)),
-      position_(status_.length),
-      writer_(std::make_unique<ReplicatedFileWriter>(file_, status_, aborted_)) {}
+OutputStream::Impl::Impl(OpenFile file, FileStatus status, std::shared_ptr<const Striping> striping)
+    : file_(std::move(file)), status_(std::move(status)), position_(status_.length) {
+  if (striping == nullptr) {
+    writer_ = std::make_unique<ReplicatedFileWriter>(file_, status_, aborted_);
+  } else {
+    writer_ = std::make_unique<StripedFileWriter>(file_, status_, std::move(striping), aborted_);
+  }
+}
 
 OutputStream::Impl::~Impl() { Unregister(); }
 

@@ -6,17 +6,24 @@
 // another may be added (ClientOptions::replace_node): nothing that was written is lost while one
 // datanode of the block lives.
 //
+// A file for which the namenode has an erasure-coding policy is written in block groups: data go to
+// k datanodes in turn, a cell at a time, and parity of each stripe to m others
+// (striped_file_writer.h). As many of a group's datanodes as there is parity may fail.
+//
 // What is promised:
 //   Write   the bytes will be written; an error may show in a later call
 //   Hflush  every datanode of the pipeline has them in memory; new readers see them
 //   Hsync   every datanode has them on stable media: those of the block that is open, and of blocks
 //           that end later; of earlier ones if the datanodes sync what they complete, or with
 //           ClientOptions::sync_blocks
-//   Close   the namenode has the file complete, with its minimum of replicas confirmed
-//   EndBlock  what is written next begins a block, however short the one before it is
-// After an error every further call returns the same error; what had been flushed remains. A stream
-// that is destroyed without Close is abandoned: the namenode closes the file when the lease runs
-// out.
+//   Close   the namenode has the file complete, with its minimum of replicas confirmed, or as many
+//           units of an erasure-coded file as give its bytes back
+//   EndBlock  what is written next begins a block, or block group, however short the one before is
+// Of an erasure-coded file Hflush and Hsync are FsError::kUnsupported (kUnimplemented), as in HDFS:
+// nothing is promised before Close, and the stream goes on as it was.
+// After any other error every further call returns the same error; what had been flushed remains. A
+// stream that is destroyed without Close is abandoned: the namenode closes the file when the lease
+// runs out.
 //
 // Threads: calls are serialized inside; writers of one stream should be one thread.
 #pragma once

@@ -13,14 +13,16 @@
 #include "client/output_stream.h"
 #include "client/pipeline.h"
 #include "client/stream_keeper.h"
+#include "client/striping.h"
 #include "common/mutex.h"
 
 namespace cairn::client {
 
 class OutputStream::Impl final : public LeaseHolder, public KeptStream {
  public:
-  // A file that create() has made, or append() has opened with `status`.
-  Impl(OpenFile file, FileStatus status);
+  // A file that create() has made, or append() has opened with `status`. `striping`: how it is
+  // erasure-coded; null: it is replicated.
+  Impl(OpenFile file, FileStatus status, std::shared_ptr<const Striping> striping);
   ~Impl() override;
 
   // For an append: see FileWriter::Continue.

@@ -69,6 +69,13 @@ void PacketStream::ReleaseAcked() {
   }
 }
 
+void PacketStream::Abandon() {
+  Disconnect();
+  heartbeat_left_ = sent_of_next_ = 0;
+  SetAllAcked();
+  ReleaseAcked();
+}
+
 // ---- Moving bytes ----
 
 std::optional<PipelineFailure> PacketStream::Move() {
@@ -180,13 +187,14 @@ PipelineFailure PacketStream::Blame(absl::Status status, absl::Duration patience
   return {.status = std::move(status), .bad_node = 0};
 }
 
-absl::Duration PacketStream::Silence() const {
-  return gives_signs_ ? SilenceLimit(context_.options, nodes_.size())
+absl::Duration PacketStream::Silence(bool spare) const {
+  return gives_signs_ ? SilenceLimit(context_.options, nodes_.size(), spare)
                       : PipelineTimeout(context_.options, nodes_.size());
 }
 
-std::optional<PipelineFailure> PacketStream::CheckOverdue() {
-  const absl::Duration silence = Silence();
+std::optional<PipelineFailure> PacketStream::CheckOverdue(bool spare) {
+  if (AllAcked()) return std::nullopt;
+  const absl::Duration silence = Silence(spare);
   if (IsOwed() && context_.clock.Monotonic() - last_heard_ > silence) {
     return Blame(absl::UnavailableError(
         absl::StrCat(socket_.peer(), ": no sign of life in ", absl::FormatDuration(silence))));
@@ -199,14 +207,20 @@ std::optional<PipelineFailure> PacketStream::CheckOverdue() {
   return std::nullopt;
 }
 
-absl::Duration PacketStream::WaitSlice() const {
-  return std::min({kWaitSlice, PipelineHeartbeatAfter(context_.options) / 2, Silence() / 2});
+absl::Duration PacketStream::WaitSlice(bool spare) const {
+  return std::min({kWaitSlice, PipelineHeartbeatAfter(context_.options) / 2, Silence(spare) / 2});
 }
 
 std::optional<PipelineFailure> PacketStream::Wait(absl::Duration timeout) {
   const absl::StatusOr<bool> ready = socket_.Wait(/*or_writable=*/HasUnsent(), timeout);
   if (!ready.ok()) return Blame(ready.status());
   return std::nullopt;
+}
+
+pollfd PacketStream::WhatToPoll() const {
+  return {.fd = socket_.fd(),
+          .events = static_cast<short>(POLLIN | (HasUnsent() ? POLLOUT : 0)),
+          .revents = 0};
 }
 
 void PacketStream::QueueHeartbeat() {

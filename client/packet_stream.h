@@ -8,10 +8,12 @@
 //                0 .. acked_          acked_ .. sent_      sent_ .. end
 //
 // It moves bytes and tells what failed. When to wait for more, and how to go on after a failure, is
-// its owner's business: block_writer.h.
+// its owner's business: block_writer.h, block_group_writer.h.
 //
 // Not thread-safe; the output stream serializes.
 #pragma once
+
+#include <poll.h>
 
 #include <array>
 #include <cstdint>
@@ -58,6 +60,8 @@ class PacketStream {
   void StartOver() { acked_bytes_ = sent_bytes_ = 0; }
   // The pipeline has, by another way, what the queue still waits for.
   void SetAllAcked() { sent_ = acked_ = packets_.size(); }
+  // Drops the connection and every packet.
+  void Abandon();
 
   bool AllAcked() const { return acked_ == packets_.size(); }
   bool HasUnsent() const { return !AllSent() || heartbeat_left_ > 0; }
@@ -76,12 +80,15 @@ class PacketStream {
 
   // Sends what the socket takes and reads the acknowledgements that have come, without waiting.
   std::optional<PipelineFailure> Move();
-  // To be asked while waiting: a failure if the first node owes something for too long.
-  std::optional<PipelineFailure> CheckOverdue();
+  // To be asked while waiting: a failure if the first node owes something for too long. `spare`:
+  // the writing goes on without this pipeline, even of one node, which is then given up sooner.
+  std::optional<PipelineFailure> CheckOverdue(bool spare = false);
   // How long to wait at a time, so that nothing is overdue for long and heartbeats are on time.
-  absl::Duration WaitSlice() const;
+  absl::Duration WaitSlice(bool spare = false) const;
   // Waits until Move can do something, or for `timeout`.
   std::optional<PipelineFailure> Wait(absl::Duration timeout);
+  // The same for poll(2), of several.
+  pollfd WhatToPoll() const;
   // If one is due: datanodes give a silent writer up.
   void QueueHeartbeat();
   bool HasHeartbeat() const { return heartbeat_left_ > 0; }
@@ -97,7 +104,7 @@ class PacketStream {
   bool AllSent() const { return sent_ == packets_.size(); }
   // The first node has something to answer.
   bool IsOwed() const { return acked_ < sent_ || sent_of_next_ > 0; }
-  absl::Duration Silence() const;
+  absl::Duration Silence(bool spare) const;
   // Sends the rest of a queued heartbeat; what follows has to wait while there is one.
   absl::Status SendHeartbeat();
 

@@ -127,22 +127,22 @@ absl::Duration PipelineHeartbeatAfter(const ClientOptions& options) {
   return std::min(options.read_timeout / 2, kLongestSilence);
 }
 
-absl::Duration SilenceLimit(const ClientOptions& options, size_t nodes) {
+absl::Duration SilenceLimit(const ClientOptions& options, size_t nodes, bool spare) {
   const absl::Duration whole = PipelineTimeout(options, nodes);
-  if (nodes <= 1 || options.silence_limit <= absl::ZeroDuration()) return whole;
+  if ((nodes <= 1 && !spare) || options.silence_limit <= absl::ZeroDuration()) return whole;
   return std::min(options.silence_limit, whole);
 }
 
 namespace {
 
 // The reply to a set-up, behind the signs of life that may come before it.
-absl::Status ReceiveSetUpReply(ClientContext& context, Socket& socket, size_t nodes,
+absl::Status ReceiveSetUpReply(ClientContext& context, Socket& socket, size_t nodes, bool spare,
                                hdfs::BlockOpResponseProto& reply) {
   using Signs = ClientContext::Signs;
   const absl::Duration whole = PipelineTimeout(context.options, nodes);
   const absl::Duration give_up = context.clock.Monotonic() + whole;
   const bool impatient = context.set_up_signs.load() != Signs::kNotGiven;
-  socket.SetReadTimeout(impatient ? SilenceLimit(context.options, nodes) : whole);
+  socket.SetReadTimeout(impatient ? SilenceLimit(context.options, nodes, spare) : whole);
   while (true) {
     const absl::Status status = ReceiveDelimited(socket, reply);
     if (!status.ok()) {
@@ -171,7 +171,7 @@ std::optional<OpenPipeline> SetUpPipeline(ClientContext& context, const Pipeline
                                           PipelineFailure& failure) {
   failure = {};
   absl::StatusOr<Socket> socket = context.ConnectTransfer(
-      target.nodes[0].id(), SilenceLimit(context.options, target.nodes.size()));
+      target.nodes[0].id(), SilenceLimit(context.options, target.nodes.size(), request.spare));
   if (!socket.ok()) {
     failure.status = socket.status();
     return std::nullopt;
@@ -181,7 +181,7 @@ std::optional<OpenPipeline> SetUpPipeline(ClientContext& context, const Pipeline
   hdfs::BlockOpResponseProto reply;
   failure.status = socket->Send(std::as_bytes(std::span(bytes)));
   if (failure.status.ok()) {
-    failure.status = ReceiveSetUpReply(context, *socket, target.nodes.size(), reply);
+    failure.status = ReceiveSetUpReply(context, *socket, target.nodes.size(), request.spare, reply);
   }
   if (!failure.status.ok()) return std::nullopt;
   const std::string& bad = reply.firstbadlink();
@@ -199,9 +199,9 @@ std::optional<OpenPipeline> SetUpPipeline(ClientContext& context, const Pipeline
   return std::nullopt;
 }
 
-absl::StatusOr<PipelineTarget> AddBlock(const OpenFile& file,
-                                        const hdfs::ExtendedBlockProto* previous,
-                                        const std::vector<hdfs::DatanodeInfoProto>& excluded) {
+absl::StatusOr<hdfs::LocatedBlockProto> AddLocatedBlock(
+    const OpenFile& file, const hdfs::ExtendedBlockProto* previous,
+    const std::vector<hdfs::DatanodeInfoProto>& excluded) {
   hdfs::AddBlockRequestProto request;
   request.set_src(file.path);
   request.set_clientname(file.context->client_name);
@@ -211,13 +211,20 @@ absl::StatusOr<PipelineTarget> AddBlock(const OpenFile& file,
   absl::Duration pause = kFirstPause;
   for (int attempt = 1;; ++attempt) {
     auto response = file.context->Call<hdfs::AddBlockResponseProto>("addBlock", file.path, request);
-    if (response.ok()) return ToTarget(response->block());
+    if (response.ok()) return std::move(*response->mutable_block());
     if (GetFsError(response.status()) != FsError::kNotReplicatedYet || attempt == kAddBlockTries) {
       return response.status();
     }
     absl::SleepFor(pause);
     pause = std::min(pause * 2, kLongestPause);
   }
+}
+
+absl::StatusOr<PipelineTarget> AddBlock(const OpenFile& file,
+                                        const hdfs::ExtendedBlockProto* previous,
+                                        const std::vector<hdfs::DatanodeInfoProto>& excluded) {
+  ASSIGN_OR_RETURN(const hdfs::LocatedBlockProto added, AddLocatedBlock(file, previous, excluded));
+  return ToTarget(added);
 }
 
 absl::Status AbandonBlock(const OpenFile& file, const hdfs::ExtendedBlockProto& block) {
@@ -230,15 +237,20 @@ absl::Status AbandonBlock(const OpenFile& file, const hdfs::ExtendedBlockProto& 
       .status();
 }
 
-absl::StatusOr<uint64_t> RenewStamp(const OpenFile& file, PipelineTarget& target) {
+absl::StatusOr<hdfs::LocatedBlockProto> RenewBlock(const OpenFile& file,
+                                                   const hdfs::ExtendedBlockProto& block) {
   hdfs::UpdateBlockForPipelineRequestProto request;
-  *request.mutable_block() = target.block;
+  *request.mutable_block() = block;
   request.set_clientname(file.context->client_name);
-  ASSIGN_OR_RETURN(const auto response,
-                   file.context->Call<hdfs::UpdateBlockForPipelineResponseProto>(
-                       "updateBlockForPipeline", file.path, request));
-  target.token = response.block().blocktoken();
-  return response.block().b().generationstamp();
+  ASSIGN_OR_RETURN(auto response, file.context->Call<hdfs::UpdateBlockForPipelineResponseProto>(
+                                      "updateBlockForPipeline", file.path, request));
+  return std::move(*response.mutable_block());
+}
+
+absl::StatusOr<uint64_t> RenewStamp(const OpenFile& file, PipelineTarget& target) {
+  ASSIGN_OR_RETURN(const hdfs::LocatedBlockProto renewed, RenewBlock(file, target.block));
+  target.token = renewed.blocktoken();
+  return renewed.b().generationstamp();
 }
 
 absl::StatusOr<PipelineTarget> FindNode(const OpenFile& file, const PipelineTarget& target,
@@ -300,6 +312,18 @@ absl::Status UpdatePipeline(const OpenFile& file, const PipelineTarget& target,
   }
   return file.context->Call<hdfs::UpdatePipelineResponseProto>("updatePipeline", file.path, request)
       .status();
+}
+
+hdfs::DatanodeInfoProto LostUnit() {
+  hdfs::DatanodeInfoProto nobody;
+  hdfs::DatanodeIDProto& id = *nobody.mutable_id();
+  id.set_ipaddr("null");
+  id.set_hostname("null");
+  id.set_datanodeuuid("null");
+  id.set_xferport(0);
+  id.set_infoport(0);
+  id.set_ipcport(0);
+  return nobody;
 }
 
 absl::Status Fsync(const OpenFile& file, int64_t last_block_bytes) {

@@ -38,6 +38,7 @@ struct SetUpRequest {
   uint64_t min_bytes = 0;         // acknowledged, or the length before an append
   uint64_t max_bytes = 0;         // sent
   uint64_t block_bytes = 0;       // how large the block may become
+  bool spare = false;             // as for SilenceLimit
 };
 
 // What failed and which node is to blame.
@@ -61,8 +62,8 @@ absl::Duration PipelineTimeout(const ClientOptions& options, size_t nodes);
 absl::Duration PipelineHeartbeatAfter(const ClientOptions& options);
 
 // The same with a first node that gives signs of life: no more than ClientOptions::silence_limit,
-// unless it is the only one, without which there is no going on.
-absl::Duration SilenceLimit(const ClientOptions& options, size_t nodes);
+// unless it is the only one, without which there is no going on. `spare`: there is.
+absl::Duration SilenceLimit(const ClientOptions& options, size_t nodes, bool spare = false);
 
 // Connects to the first node, which connects the others. On failure fills `failure`.
 std::optional<OpenPipeline> SetUpPipeline(ClientContext& context, const PipelineTarget& target,
@@ -77,13 +78,19 @@ struct OpenFile {
   uint64_t inode = 0;
 };
 
-// A new block after `previous` (absent for the first) on none of the `excluded` nodes. Waits and
-// asks again while the block before `previous` lacks replicas.
+// A new block, or block group, after `previous` (absent for the first) on none of the `excluded`
+// nodes. Waits and asks again while the block before `previous` lacks replicas.
+absl::StatusOr<hdfs::LocatedBlockProto> AddLocatedBlock(
+    const OpenFile& file, const hdfs::ExtendedBlockProto* previous,
+    const std::vector<hdfs::DatanodeInfoProto>& excluded);
 absl::StatusOr<PipelineTarget> AddBlock(const OpenFile& file,
                                         const hdfs::ExtendedBlockProto* previous,
                                         const std::vector<hdfs::DatanodeInfoProto>& excluded);
 absl::Status AbandonBlock(const OpenFile& file, const hdfs::ExtendedBlockProto& block);
-// A new generation stamp and token for `target`'s block; the nodes stay. Returns the stamp.
+// `block`, or block group, with a new generation stamp and tokens for it.
+absl::StatusOr<hdfs::LocatedBlockProto> RenewBlock(const OpenFile& file,
+                                                   const hdfs::ExtendedBlockProto& block);
+// The same for `target`'s block; the nodes stay. Returns the stamp.
 absl::StatusOr<uint64_t> RenewStamp(const OpenFile& file, PipelineTarget& target);
 // `target` with one more node, the last, which has nothing of the block yet; on none of the
 // `excluded`. An error: there is none.
@@ -93,9 +100,11 @@ absl::StatusOr<PipelineTarget> FindNode(const OpenFile& file, const PipelineTarg
 // it was.
 absl::Status AddNode(const OpenFile& file, PipelineTarget& target,
                      std::vector<hdfs::DatanodeInfoProto> excluded);
-// Tells the namenode that `target`'s nodes hold the block with the new stamp and length.
+// Tells the namenode that `target`'s nodes hold the block with the new stamp and length. Of a block
+// group they are those of its units in order, with LostUnit() for one that nobody has.
 absl::Status UpdatePipeline(const OpenFile& file, const PipelineTarget& target,
                             const hdfs::ExtendedBlockProto& renewed);
+hdfs::DatanodeInfoProto LostUnit();
 // Makes the file's blocks so far known to the namenode's journal.
 absl::Status Fsync(const OpenFile& file, int64_t last_block_bytes);
 // Closes the file, waiting for the last block's replicas as long as options say.

@@ -34,15 +34,21 @@ bool Striping::IsLaidOutAs(const erasure::Policy& policy) const {
   return coder_->schema() == policy.schema && layout_.cell_bytes() == policy.cell_bytes;
 }
 
-absl::Status CheckGroups(const hdfs::LocatedBlocksProto& found, const erasure::Policy& policy,
-                         absl::string_view path) {
-  bool sound = !found.has_lastblock() || IsSound(found.lastblock(), policy.schema.units());
-  for (const hdfs::LocatedBlockProto& group : found.blocks()) {
-    sound = sound && IsSound(group, policy.schema.units());
-  }
-  if (sound) return absl::OkStatus();
+absl::Status CheckGroup(const hdfs::LocatedBlockProto& group, uint32_t units,
+                        absl::string_view path) {
+  if (IsSound(group, units)) return absl::OkStatus();
   return absl::InternalError(
       absl::StrCat(path, ": the server sent a block group whose units make no sense"));
+}
+
+absl::Status CheckGroups(const hdfs::LocatedBlocksProto& found, const erasure::Policy& policy,
+                         absl::string_view path) {
+  const uint32_t units = policy.schema.units();
+  if (found.has_lastblock()) RETURN_IF_ERROR(CheckGroup(found.lastblock(), units, path));
+  for (const hdfs::LocatedBlockProto& group : found.blocks()) {
+    RETURN_IF_ERROR(CheckGroup(group, units, path));
+  }
+  return absl::OkStatus();
 }
 
 hdfs::LocatedBlockProto LocateUnit(const hdfs::LocatedBlockProto& group,

@@ -40,6 +40,9 @@ class Striping {
 // one of the policy's, and there are tokens for all locations or none.
 absl::Status CheckGroups(const hdfs::LocatedBlocksProto& found, const erasure::Policy& policy,
                          absl::string_view path);
+// The same for one group of a policy with so many `units`.
+absl::Status CheckGroup(const hdfs::LocatedBlockProto& group, uint32_t units,
+                        absl::string_view path);
 
 // `unit` of a group that CheckGroups has seen, located like a block of its own: its id, length and
 // token, and the datanodes that have it, often one. Without locations it is lost.

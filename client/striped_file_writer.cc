@@ -1,0 +1,104 @@
+#include "client/striped_file_writer.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "client/convert.h"
+#include "client/erasure_convert.h"
+#include "common/fs_error.h"
+#include "common/status_macros.h"
+#include "erasure/layout.h"
+
+namespace cairn::client {
+
+absl::StatusOr<std::shared_ptr<const Striping>> StripingToWrite(
+    const hdfs::ErasureCodingPolicyProto& proto, uint64_t block_bytes, const ClientOptions& options,
+    absl::string_view path) {
+  ASSIGN_OR_RETURN(const erasure::Policy policy, ToPolicy(proto, path));
+  if (policy.cell_bytes % options.bytes_per_checksum != 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, ": cells of ", policy.cell_bytes, " bytes of ", policy.name,
+                     " are no multiple of ", options.bytes_per_checksum, " bytes per checksum"));
+  }
+  if (block_bytes < policy.cell_bytes || block_bytes > kMaxLength / policy.schema.data_units) {
+    return absl::InvalidArgumentError(absl::StrCat(path, ": block size ", block_bytes,
+                                                   " does not go with cells of ", policy.cell_bytes,
+                                                   " bytes of ", policy.name));
+  }
+  return Striping::Create(policy);
+}
+
+StripedFileWriter::StripedFileWriter(const OpenFile& file, const FileStatus& status,
+                                     std::shared_ptr<const Striping> striping,
+                                     const std::atomic<bool>& aborted)
+    : file_(file),
+      striping_(std::move(striping)),
+      aborted_(aborted),
+      settings_({.unit_bytes = status.block_bytes,
+                 .window_bytes = file.context->options.write_window_bytes,
+                 .checksum = WriteChecksum(file.context->options)}),
+      group_bytes_(status.block_bytes / striping_->layout().cell_bytes() *
+                   striping_->layout().stripe_bytes()),
+      syncing_(file.context->options.sync_blocks),
+      packet_sizes_(file.context->options),
+      excluded_(file.context->options.excluded_node_expiry, file.context->clock) {}
+
+absl::Status StripedFileWriter::Continue(const hdfs::LocatedBlockProto& group, bool /*new_block*/) {
+  previous_ = group.b();
+  return absl::OkStatus();
+}
+
+absl::Status StripedFileWriter::StartGroup() {
+  group_ =
+      std::make_unique<BlockGroupWriter>(file_, *striping_, settings_, pool_, excluded_, aborted_);
+  return group_->Create(last_block());
+}
+
+void StripedFileWriter::StartStripe() {
+  const uint64_t group_bytes = group_ == nullptr ? 0 : group_->block().numbytes();
+  stripe_ =
+      std::make_unique<Stripe>(*striping_, pool_, group_bytes / striping_->layout().data_units(),
+                               packet_sizes_.After(written_));
+}
+
+absl::Status StripedFileWriter::PutStripe() {
+  if (group_ == nullptr) RETURN_IF_ERROR(StartGroup());
+  stripe_->Encode();
+  RETURN_IF_ERROR(group_->Put(*stripe_));
+  stripe_ = nullptr;
+  return absl::OkStatus();
+}
+
+absl::Status StripedFileWriter::Write(std::span<const std::byte> data) {
+  while (!data.empty()) {
+    if (stripe_ == nullptr) StartStripe();
+    const size_t taken = stripe_->Append(data);
+    data = data.subspan(taken);
+    written_ += taken;
+    if (HasUnsent()) group_->Move();
+    if (stripe_->is_full()) RETURN_IF_ERROR(PutStripe());
+    if (group_ != nullptr && group_->block().numbytes() == group_bytes_) {
+      RETURN_IF_ERROR(EndBlock());
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status StripedFileWriter::CheckFlush() const {
+  return MakeFsError(
+      FsError::kUnsupported,
+      absl::StrCat(file_.path, ": hflush and hsync are not supported by erasure-coded files"));
+}
+
+absl::Status StripedFileWriter::Flush(bool /*sync*/) { return CheckFlush(); }
+
+absl::Status StripedFileWriter::EndBlock() {
+  if (stripe_ != nullptr) RETURN_IF_ERROR(PutStripe());
+  if (group_ == nullptr) return absl::OkStatus();
+  RETURN_IF_ERROR(group_->Finish(syncing_));
+  previous_ = group_->block();
+  group_ = nullptr;
+  return absl::OkStatus();
+}
+
+}  // namespace cairn::client

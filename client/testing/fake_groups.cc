@@ -1,0 +1,384 @@
+#include "client/testing/fake_groups.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "client/erasure_convert.h"
+#include "client/testing/fake_unit_node.h"
+#include "common/check.h"
+#include "common/fs_error.h"
+#include "common/status_macros.h"
+
+namespace cairn::client {
+namespace {
+
+template <typename Request>
+Request Parse(const std::string& bytes) {
+  Request request;
+  CHECK(request.ParseFromString(bytes));
+  return request;
+}
+
+template <typename Response>
+Response& As(google::protobuf::MessageLite& response) {
+  return static_cast<Response&>(response);
+}
+
+// A datanode takes a token for the block and stamp that it was given for, and no other.
+std::string TokenText(uint64_t block, uint64_t stamp) {
+  return absl::StrCat("block ", block, " under ", stamp);
+}
+
+void FillToken(uint64_t block, uint64_t stamp, hdfs::TokenProto& token) {
+  token.set_identifier(TokenText(block, stamp));
+  token.set_password("");
+  token.set_kind("");
+  token.set_service("");
+}
+
+// Without places and units.
+void FillLocated(const hdfs::ExtendedBlockProto& group, hdfs::LocatedBlockProto& located) {
+  *located.mutable_b() = group;
+  located.set_offset(0);
+  located.set_corrupt(false);
+  FillToken(group.blockid(), group.generationstamp(), *located.mutable_blocktoken());
+}
+
+// Nobody has anything to ask of a datanode but to take a unit.
+class NoDatanodes final : public DatanodeRpc {
+ public:
+  absl::StatusOr<std::unique_ptr<RpcChannel>> Connect(const std::string&, uint16_t,
+                                                      absl::Duration) override {
+    return absl::UnavailableError("no such port");
+  }
+};
+
+}  // namespace
+
+class FakeGroups::Namenode final : public RpcChannel {
+ public:
+  explicit Namenode(FakeGroups& groups) : groups_(groups) {}
+  absl::Status Call(absl::string_view method, const google::protobuf::MessageLite& request,
+                    google::protobuf::MessageLite& response) override {
+    return groups_.Handle(method, request.SerializeAsString(), response);
+  }
+
+ private:
+  FakeGroups& groups_;
+};
+
+FakeGroups::FakeGroups(const erasure::Policy& policy, int nodes)
+    : policy_(policy), layout_(policy.schema, policy.cell_bytes) {
+  for (int i = 0; i < nodes; ++i) nodes_.push_back(std::make_unique<Node>(*this, i));
+}
+
+FakeGroups::~FakeGroups() {
+  {
+    MutexLock lock(mu_);
+    ending_ = true;
+    ended_.NotifyAll();
+  }
+  nodes_.clear();
+}
+
+std::unique_ptr<FileSystem> FakeGroups::Connect(ClientOptions options, Clock& clock) {
+  return FileSystem::Over(std::make_shared<ClientContext>(std::move(options), "tester", "fake:8020",
+                                                          std::make_unique<Namenode>(*this),
+                                                          std::make_unique<NoDatanodes>(), clock));
+}
+
+// ---- The namenode ----
+
+absl::Status FakeGroups::Handle(absl::string_view method, const std::string& bytes,
+                                google::protobuf::MessageLite& response) {
+  MutexLock lock(mu_);
+  ++calls_[std::string(method)];
+  if (method == "create") {
+    const auto request = Parse<hdfs::CreateRequestProto>(bytes);
+    FileState& file = files_[request.src()] = {.block_bytes = request.blocksize(), .open = true};
+    FillStatus(file, *As<hdfs::CreateResponseProto>(response).mutable_fs());
+  } else if (method == "append") {
+    FileState& file = files_.at(Parse<hdfs::AppendRequestProto>(bytes).src());
+    file.open = true;
+    FillStatus(file, *As<hdfs::AppendResponseProto>(response).mutable_stat());
+  } else if (method == "addBlock") {
+    return AddGroup(Parse<hdfs::AddBlockRequestProto>(bytes),
+                    *As<hdfs::AddBlockResponseProto>(response).mutable_block());
+  } else if (method == "updateBlockForPipeline") {
+    Renew(Parse<hdfs::UpdateBlockForPipelineRequestProto>(bytes).block(),
+          *As<hdfs::UpdateBlockForPipelineResponseProto>(response).mutable_block());
+  } else if (method == "updatePipeline") {
+    UpdatePipeline(Parse<hdfs::UpdatePipelineRequestProto>(bytes));
+  } else if (method == "complete") {
+    As<hdfs::CompleteResponseProto>(response).set_result(
+        Complete(Parse<hdfs::CompleteRequestProto>(bytes)));
+  } else if (method != "renewLease") {
+    return MakeFsError(FsError::kNoSuchMethod, absl::StrCat("Unknown method ", method));
+  }
+  return absl::OkStatus();
+}
+
+void FakeGroups::FillStatus(const FileState& file, hdfs::HdfsFileStatusProto& status) const {
+  uint64_t length = 0;
+  for (const GroupState& group : file.groups) length += group.id.numbytes();
+  status.set_filetype(hdfs::HdfsFileStatusProto::IS_FILE);
+  status.set_path("");
+  status.set_length(length);
+  status.mutable_permission()->set_perm(0644);
+  status.set_owner("u");
+  status.set_group("g");
+  status.set_modification_time(0);
+  status.set_access_time(0);
+  status.set_blocksize(file.block_bytes);
+  status.set_block_replication(1);
+  status.set_fileid(17000);
+  status.set_flags(hdfs::HdfsFileStatusProto::HAS_EC);
+  *status.mutable_ecpolicy() = ToProto(policy_);
+}
+
+void FakeGroups::Commit(FileState& file, const hdfs::ExtendedBlockProto& named) {
+  if (file.groups.empty()) return Complain("a group is named, and there is none");
+  hdfs::ExtendedBlockProto& last = file.groups.back().id;
+  if (named.blockid() != last.blockid() || named.generationstamp() != last.generationstamp()) {
+    Complain(absl::StrCat("group ", named.blockid(), " under ", named.generationstamp(),
+                          " is named in place of the last one"));
+  }
+  last.set_numbytes(named.numbytes());
+}
+
+absl::Status FakeGroups::AddGroup(const hdfs::AddBlockRequestProto& request,
+                                  hdfs::LocatedBlockProto& added) {
+  FileState& file = files_.at(request.src());
+  if (request.has_previous()) Commit(file, request.previous());
+  std::set<std::string> excluded;
+  for (const auto& node : request.excludenodes()) excluded.insert(node.id().datanodeuuid());
+  GroupState group;
+  for (int i = 0; i < static_cast<int>(nodes_.size()); ++i) {
+    if (excluded.contains(Info(i).id().datanodeuuid())) continue;
+    if (group.nodes.size() < std::min<size_t>(layout_.units(), offered_)) group.nodes.push_back(i);
+  }
+  if (group.nodes.size() < layout_.data_units()) {
+    return MakeFsError(FsError::kIo, "too few datanodes for the data");
+  }
+  group.id.set_poolid("BP-1");
+  group.id.set_blockid(next_group_);
+  next_group_ += erasure::kMaxUnits;
+  group.id.set_generationstamp(next_stamp_++);
+  group.id.set_numbytes(0);
+  FillLocated(group.id, added);
+  for (size_t unit = 0; unit < group.nodes.size(); ++unit) {
+    *added.add_locs() = Info(group.nodes[unit]);
+    added.add_storageids(absl::StrCat("DS-", group.nodes[unit]));
+    added.add_storagetypes(hdfs::STORAGE_TYPE_DISK);
+    added.mutable_blockindices()->push_back(
+        static_cast<char>(numbering_wrongly_ ? layout_.units() : unit));
+    FillToken(group.id.blockid() + unit, group.id.generationstamp(), *added.add_blocktokens());
+  }
+  file.groups.push_back(std::move(group));
+  return absl::OkStatus();
+}
+
+void FakeGroups::Renew(const hdfs::ExtendedBlockProto& block, hdfs::LocatedBlockProto& renewed) {
+  const uint64_t stamp = next_stamp_++;
+  hdfs::ExtendedBlockProto group = block;
+  group.set_generationstamp(stamp);
+  FillLocated(group, renewed);
+  // As in HDFS: no place, and every unit.
+  for (uint32_t unit = 0; unit < layout_.units(); ++unit) {
+    renewed.mutable_blockindices()->push_back(static_cast<char>(unit));
+    FillToken(block.blockid() + unit, stamp, *renewed.add_blocktokens());
+  }
+}
+
+void FakeGroups::UpdatePipeline(const hdfs::UpdatePipelineRequestProto& request) {
+  GroupState& group = Find(request.oldblock().blockid());
+  if (request.oldblock().generationstamp() != group.id.generationstamp() ||
+      request.newblock().generationstamp() <= group.id.generationstamp() ||
+      request.newblock().numbytes() < group.id.numbytes() ||
+      request.newnodes_size() != static_cast<int>(layout_.units()) ||
+      request.storageids_size() != request.newnodes_size()) {
+    return Complain("updatePipeline makes no sense");
+  }
+  group.id = request.newblock();
+  group.lost.clear();
+  for (uint32_t unit = 0; unit < layout_.units(); ++unit) {
+    const std::string& uuid = request.newnodes(static_cast<int>(unit)).datanodeuuid();
+    const std::string& storage = request.storageids(static_cast<int>(unit));
+    if (uuid == "null" && storage.empty()) {
+      group.lost.insert(unit);
+    } else if (unit >= group.nodes.size() || uuid != Info(group.nodes[unit]).id().datanodeuuid() ||
+               storage != absl::StrCat("DS-", group.nodes[unit])) {
+      Complain(absl::StrCat("unit ", unit, " is told to be on ", uuid, ", ", storage));
+    }
+  }
+}
+
+bool FakeGroups::Complete(const hdfs::CompleteRequestProto& request) {
+  FileState& file = files_.at(request.src());
+  if (request.has_last()) Commit(file, request.last());
+  if (denials_ > 0) {
+    --denials_;
+    return false;
+  }
+  if (!file.groups.empty() && !HasEnough(file.groups.back())) return false;
+  file.open = false;
+  return true;
+}
+
+bool FakeGroups::HasEnough(const GroupState& group) const {
+  uint32_t needed = 0;
+  uint32_t finished = 0;
+  for (uint32_t unit = 0; unit < layout_.units(); ++unit) {
+    const uint64_t bytes = layout_.UnitBytes(group.id.numbytes(), unit);
+    if (bytes == 0) continue;
+    if (unit < layout_.data_units()) ++needed;
+    if (unit >= group.nodes.size()) continue;
+    const auto found = replicas_.find({group.nodes[unit], group.id.blockid() + unit});
+    if (found != replicas_.end() && found->second.finished &&
+        found->second.stamp == group.id.generationstamp() && found->second.bytes.size() == bytes) {
+      ++finished;
+    }
+  }
+  return finished >= needed;
+}
+
+FakeGroups::GroupState& FakeGroups::Find(uint64_t id) {
+  for (auto& [path, file] : files_) {
+    for (GroupState& group : file.groups) {
+      if (group.id.blockid() == id) return group;
+    }
+  }
+  CHECK(false) << "no group " << id;
+  return files_.begin()->second.groups.front();
+}
+
+hdfs::DatanodeInfoProto FakeGroups::Info(int node) const {
+  hdfs::DatanodeInfoProto info;
+  info.mutable_id()->set_ipaddr("127.0.0.1");
+  info.mutable_id()->set_hostname("localhost");
+  info.mutable_id()->set_datanodeuuid(absl::StrCat("uuid-", node));
+  info.mutable_id()->set_xferport(nodes_[static_cast<size_t>(node)]->port());
+  info.mutable_id()->set_infoport(1);
+  info.mutable_id()->set_ipcport(1);
+  return info;
+}
+
+// ---- What a datanode takes ----
+
+std::string FakeGroups::SetUp(int node, const hdfs::OpWriteBlockProto& op) {
+  if (refusing_.contains(node)) return "refused for a test";
+  const auto& base = op.header().baseheader();
+  if (op.targets_size() != 0) Complain("a unit is to go to several datanodes");
+  if (base.token().identifier() != TokenText(base.block().blockid(), op.latestgenerationstamp())) {
+    return absl::StrCat("a token for ", base.token().identifier());
+  }
+  if (op.stage() != hdfs::OpWriteBlockProto::PIPELINE_SETUP_CREATE) return Reopen(node, op);
+  const auto [made, is_new] = replicas_.insert(
+      {{node, base.block().blockid()}, Replica{.stamp = op.latestgenerationstamp()}});
+  return is_new ? "" : "is there already";
+}
+
+std::string FakeGroups::Reopen(int node, const hdfs::OpWriteBlockProto& op) {
+  if (op.stage() != hdfs::OpWriteBlockProto::PIPELINE_SETUP_STREAMING_RECOVERY) {
+    return "a stage that is not for units";
+  }
+  if (refusing_recovery_.contains(node)) return "refused for a test";
+  const auto& block = op.header().baseheader().block();
+  const auto found = replicas_.find({node, block.blockid()});
+  if (found == replicas_.end() || found->second.finished) return "is not being written";
+  Replica& replica = found->second;
+  if (replica.stamp < block.generationstamp() || replica.stamp > op.latestgenerationstamp()) {
+    return absl::StrCat("has the stamp ", replica.stamp);
+  }
+  if (replica.bytes.size() < op.minbytesrcvd() || replica.bytes.size() > op.maxbytesrcvd()) {
+    return absl::StrCat("has ", replica.bytes.size(), " bytes");
+  }
+  replica.bytes.resize(op.minbytesrcvd());
+  replica.stamp = op.latestgenerationstamp();
+  return "";
+}
+
+void FakeGroups::Complain(std::string about) { complaints_.push_back(std::move(about)); }
+
+// ---- What a test asks for ----
+
+void FakeGroups::RefuseSetUp(int node) {
+  MutexLock lock(mu_);
+  refusing_.insert(node);
+}
+void FakeGroups::RefuseRecovery(int node) {
+  MutexLock lock(mu_);
+  refusing_recovery_.insert(node);
+}
+void FakeGroups::DieAfterBytes(int node, uint64_t bytes) {
+  MutexLock lock(mu_);
+  die_after_[node] = bytes;
+}
+void FakeGroups::DieAtClose(int node) {
+  MutexLock lock(mu_);
+  dying_at_close_.insert(node);
+}
+void FakeGroups::FallSilent(int node) {
+  MutexLock lock(mu_);
+  silent_.insert(node);
+}
+void FakeGroups::OfferAtMost(size_t units) {
+  MutexLock lock(mu_);
+  offered_ = units;
+}
+void FakeGroups::NumberUnitsWrongly() {
+  MutexLock lock(mu_);
+  numbering_wrongly_ = true;
+}
+void FakeGroups::DenyCompletion(int times) {
+  MutexLock lock(mu_);
+  denials_ = times;
+}
+
+std::vector<FakeGroups::Group> FakeGroups::Groups(const std::string& path) const {
+  MutexLock lock(mu_);
+  std::vector<Group> groups;
+  for (const GroupState& state : files_.at(path).groups) {
+    Group& group = groups.emplace_back(Group{.id = state.id.blockid(),
+                                             .stamp = state.id.generationstamp(),
+                                             .bytes = state.id.numbytes(),
+                                             .lost = state.lost});
+    for (uint32_t number = 0; number < layout_.units(); ++number) {
+      Unit& unit = group.units.emplace_back();
+      if (number >= state.nodes.size()) continue;
+      unit.node = state.nodes[number];
+      const auto found = replicas_.find({unit.node, group.id + number});
+      unit.there = found != replicas_.end();
+      if (!unit.there) continue;
+      const Replica& replica = found->second;
+      unit.stamp = replica.stamp;
+      unit.bytes = replica.bytes;
+      unit.finished = replica.finished;
+      unit.synced = replica.synced;
+    }
+  }
+  return groups;
+}
+
+bool FakeGroups::IsOpen(const std::string& path) const {
+  MutexLock lock(mu_);
+  return files_.at(path).open;
+}
+
+int FakeGroups::Calls(const std::string& method) const {
+  MutexLock lock(mu_);
+  const auto found = calls_.find(method);
+  return found == calls_.end() ? 0 : found->second;
+}
+
+int FakeGroups::Heartbeats() const {
+  MutexLock lock(mu_);
+  return heartbeats_;
+}
+
+std::vector<std::string> FakeGroups::Complaints() const {
+  MutexLock lock(mu_);
+  return complaints_;
+}
+
+}  // namespace cairn::client
