@@ -44,38 +44,4 @@ std::vector<Layout::Extent> Layout::UnitExtents(uint64_t offset, uint64_t bytes)
   return out;
 }
 
-absl::StatusOr<uint64_t> Layout::SafeGroupBytes(const std::vector<uint64_t>& unit_bytes) const {
-  CHECK(unit_bytes.size() == units());
-  std::vector<uint64_t> there;
-  for (const uint64_t bytes : unit_bytes) {
-    if (bytes != kMissing) there.push_back(bytes);
-  }
-  if (there.size() < data_) {
-    return absl::DataLossError(
-        absl::StrCat(there.size(), " units of a group are there, and ", data_, " are needed"));
-  }
-  // Stripes of which k units have their whole cells: all of their bytes can be had.
-  std::sort(there.begin(), there.end(), std::greater<>());
-  const uint64_t stripes = there[data_ - 1] / cell_;
-  uint64_t safe = stripes * stripe_bytes();
-  // Of the stripe after them only what the data units have themselves, without a gap.
-  for (uint32_t unit = 0; unit < data_; ++unit) {
-    if (unit_bytes[unit] == kMissing || unit_bytes[unit] <= stripes * cell_) break;
-    const uint64_t cell = std::min<uint64_t>(unit_bytes[unit] - stripes * cell_, cell_);
-    safe += cell;
-    if (cell < cell_) break;
-  }
-  return safe;
-}
-
-bool Layout::Give(uint64_t group_bytes, const std::vector<uint64_t>& unit_bytes) const {
-  CHECK(unit_bytes.size() == units());
-  uint32_t have = 0;
-  for (uint32_t unit = 0; unit < units(); ++unit) {
-    const uint64_t part = UnitBytes(group_bytes, unit);
-    have += part == 0 || (unit_bytes[unit] != kMissing && unit_bytes[unit] >= part);
-  }
-  return have >= data_;
-}
-
 }  // namespace cairn::erasure

@@ -14,7 +14,6 @@
 #include <functional>
 #include <vector>
 
-#include "absl/status/statusor.h"
 #include "erasure/policy.h"
 
 namespace cairn::erasure {
@@ -62,17 +61,6 @@ class Layout {
   // What of each data unit a range of the group takes; begin == end: nothing. It is one piece of
   // the unit, without gaps.
   std::vector<Extent> UnitExtents(uint64_t offset, uint64_t bytes) const;
-
-  // Of a group whose writer is gone: the most bytes of which every byte is in a unit or can be
-  // computed, if the units are as long as `unit_bytes` says (by number; kMissing: lost). Parity of
-  // a stripe tells no data of a longer one. Source: HDFS's StripedBlockUtil.getSafeLength, which
-  // gives up the last stripe that is short; see layout.cc. kDataLoss: fewer than k units.
-  static constexpr uint64_t kMissing = UINT64_MAX;
-  absl::StatusOr<uint64_t> SafeGroupBytes(const std::vector<uint64_t>& unit_bytes) const;
-
-  // Whether units of these lengths give back a group that had `group_bytes` with all their parity
-  // at some time: k of them have their part. More than that may be in them.
-  bool Give(uint64_t group_bytes, const std::vector<uint64_t>& unit_bytes) const;
 
  private:
   uint32_t data_;

@@ -407,8 +407,8 @@ BlockMap::ReportResult BlockMap::ReplicaReported(uint32_t storage, const BlockVe
       break;
   }
   result.live = committed ? static_cast<uint32_t>(entry->replicas_.size()) : 0;
-  result.reached_minimum =
-      committed && before < options_.min_replication && result.live >= options_.min_replication;
+  result.reached_minimum = committed && before < min_replication(entry->id_) &&
+                           result.live >= min_replication(entry->id_);
   return result;
 }
 

@@ -185,7 +185,7 @@ class BlockMap {
   uint32_t LiveCount(BlockId block) const;  // 0 when not resident
   // How many good replicas the block would have if it were committed as `version` now.
   uint32_t CountMatching(const BlockVersion& version) const;
-  bool HasMinimum(BlockId block) const { return LiveCount(block) >= options_.min_replication; }
+  bool HasMinimum(BlockId block) const { return LiveCount(block) >= min_replication(block); }
   // Storages a reader may be sent to: while being written the expected ones, then the good ones; if
   // no good one is left, the corrupt ones (*all_corrupt becomes true).
   std::vector<uint32_t> Locations(BlockId block, bool* all_corrupt) const;
@@ -196,7 +196,10 @@ class BlockMap {
   // Of the records 'r'. [R] to look, [W] for the walk that fills it after a start.
   const ReplicaDigests& digests() const { return digests_; }
   ReplicaDigests& digests() { return digests_; }
-  uint32_t min_replication() const { return options_.min_replication; }
+  // A unit of a group is there once.
+  uint32_t min_replication(BlockId block) const {
+    return IsGrouped(block) ? 1 : options_.min_replication;
+  }
 
  private:
   Entry* FindMutable(BlockId block);

@@ -1,6 +1,7 @@
 #include "namenode/blocks/repair_planner.h"
 
 #include <algorithm>
+#include <set>
 #include <tuple>
 #include <utility>
 
@@ -221,6 +222,9 @@ class Planner {
   // A datanode with another unit of the group gets none.
   void AddOthers(std::vector<uint32_t>* existing, std::vector<std::string>* excluded) const {
     if (!facts_.group) return;
+    for (const uint32_t storage : facts_.group->arriving) {
+      if (view_.NodeOf(storage) != nullptr) existing->push_back(storage);
+    }
     for (const GroupFacts::Unit& other : facts_.group->others) {
       if (view_.NodeOf(other.replica.storage) == nullptr) continue;
       if (other.replica.standing == Standing::kLive || other.replica.standing == Standing::kStale) {
@@ -247,7 +251,8 @@ class Planner {
     }
   }
 
-  // As many as are needed and one to compare with, of each unit the best replica.
+  // Of each unit the best replica. As many as are needed are read, and one more to compare with;
+  // the others take the place of those that fail.
   std::vector<RepairPlan::Rebuild::At> ChooseUnits() {
     struct Candidate {
       int rank;
@@ -276,7 +281,7 @@ class Planner {
     for (const Candidate& candidate : candidates) {
       const bool known = std::any_of(chosen.begin(), chosen.end(),
                                      [&](const auto& at) { return at.unit == candidate.at.unit; });
-      if (!known && chosen.size() <= facts_.group->needed) chosen.push_back(candidate.at);
+      if (!known) chosen.push_back(candidate.at);
     }
     if (chosen.size() >= facts_.group->needed) return chosen;
     if (busy) {
@@ -297,7 +302,24 @@ class Planner {
 
   // What stands where a replica that counts could go is not needed: a good one is left.
   bool CanMakeRoom() const {
-    return Trusted() >= std::max(1u, rules_.min_replication) && DoubtAboutMoves().empty();
+    if (!DoubtAboutMoves().empty()) return false;
+    if (facts_.group && TrustedOthers() >= facts_.group->needed) return true;
+    return Trusted() >= MinReplication();
+  }
+
+  uint32_t MinReplication() const {
+    return facts_.group ? 1 : std::max(1u, rules_.min_replication);
+  }
+
+  // Other units of the group that are surely there.
+  uint32_t TrustedOthers() const {
+    std::set<uint32_t> units;
+    for (const auto& [number, replica] : facts_.group->others) {
+      if (replica.standing == Standing::kLive && IsReported(replica.storage, view_)) {
+        units.insert(number);
+      }
+    }
+    return static_cast<uint32_t>(units.size());
   }
 
   // ---- deletions
@@ -431,10 +453,11 @@ std::optional<Need> NeedOf(const BlockFacts& facts, uint32_t min_maintenance,
                            const ClusterView& view) {
   const std::optional<Need> need = NeedOf(facts.counts, facts.wanted, min_maintenance, view);
   if (!facts.group || !need || *need == Need::kSurplus || *need == Need::kBadlySpread) return need;
-  const uint32_t there = facts.group->readable + (facts.counts.readable > 0 ? 1 : 0);
-  if (there < facts.group->needed) return Need::kMissing;
+  const bool has_it = facts.counts.readable > 0;
+  const uint32_t there = facts.group->readable + (has_it ? 1 : 0);
+  if (there < facts.group->needed) return has_it ? Need::kHighest : Need::kMissing;
   // Its datanode is away for a known time, or may still come after a start.
-  if (facts.counts.awaited > 0 || facts.counts.maintenance > 0) return std::nullopt;
+  if (!has_it && (facts.counts.awaited > 0 || facts.counts.maintenance > 0)) return std::nullopt;
   switch (there - facts.group->needed) {
     case 0:
       return Need::kHighest;

@@ -9,8 +9,9 @@
 //
 // Units. A unit of a block group that nobody has any more is computed from the others: the datanode
 // of the first target reads as many as hold the group's bytes, and one more to compare with, if
-// there is one. One order covers all units that the group has lost. No datanode gets two units of a
-// group, neither so nor by a copy, and no rack more than its share, if others can take them.
+// there is one. One order covers all units that the group has lost. No datanode that has a unit of
+// the group, or is being sent one, gets another; and no rack more than its share, if others can
+// take them.
 //
 // Deletions. Of too many good replicas the one that was moved goes first, else the fullest node's,
 // among those whose loss costs no rack that is needed. Only full knowledge deletes: every node that
@@ -42,9 +43,11 @@ struct GroupFacts {
     uint32_t number = 0;
     StandingReplica replica;
   };
-  std::vector<Unit> others;    // good ones
-  uint32_t readable = 0;       // so many of them, each unit once, can be read now
-  std::vector<uint32_t> lost;  // numbers of those that are gone, and that nobody makes
+  std::vector<Unit> others;        // good ones
+  uint32_t readable = 0;           // so many of them, each unit once, can be read now
+  std::vector<uint32_t> arriving;  // storages to which others are copied, moved or computed
+  bool complete = true;            // all of them are in memory
+  std::vector<uint32_t> lost;      // numbers of those that are gone, and that nobody makes
 };
 
 // All that is known of a block when it is planned for.

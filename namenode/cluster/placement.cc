@@ -47,12 +47,6 @@ uint32_t MostPerRack(size_t replicas, int live_nodes, int live_racks) {
   return static_cast<uint32_t>(most == replicas ? most - 1 : most);
 }
 
-// Of units: an even share.
-uint32_t MostUnitsPerRack(size_t units, int live_racks) {
-  const auto racks = static_cast<size_t>(std::max(live_racks, 1));
-  return static_cast<uint32_t>((units + racks - 1) / racks);
-}
-
 // What a try demands of a node.
 struct Demands {
   bool spare = true;     // not busy, and room for the scheduled blocks too
@@ -326,6 +320,11 @@ absl::Status NoTarget(const ClusterView& view, const PlacementRequest& request, 
 }
 
 }  // namespace
+
+uint32_t MostUnitsPerRack(size_t units, int live_racks) {
+  const auto racks = static_cast<size_t>(std::max(live_racks, 1));
+  return static_cast<uint32_t>((units + racks - 1) / racks);
+}
 
 absl::StatusOr<std::vector<uint32_t>> ChooseTargets(const ClusterView& view,
                                                     const PlacementRequest& request,

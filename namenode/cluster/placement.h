@@ -7,8 +7,9 @@
 //   2nd  a node of another rack
 //   3rd  another node of the second's rack
 //   4th… any node, with at most (n - 1) / racks + 2 replicas in one rack
-// The units of a block group go evenly over the racks, at most n / racks (rounded up) to one, so
-// that with enough racks the loss of one costs no more units than may be lost; the first goes to
+// The units of a block group go evenly over the racks, n / racks (rounded up) to one as long as
+// nodes of others can take them, so that with enough racks the loss of one costs no more units than
+// may be lost; the first goes to
 // the writer's own node as well (HDFS's BlockPlacementPolicyRackFaultTolerant). One replica per
 // node, always. Among the nodes that a rule allows, two are drawn at random and the less loaded is
 // taken; of two equally loaded ones, the emptier (Mitzenmacher, "The Power of Two Choices in
@@ -65,6 +66,9 @@ struct PlacementRequest {
 // minReplication nodes..."): not so many nodes qualify.
 absl::StatusOr<std::vector<uint32_t>> ChooseTargets(const ClusterView& view,
                                                     const PlacementRequest& request, Random random);
+
+// The share of a rack of the units of a group.
+uint32_t MostUnitsPerRack(size_t units, int live_racks);
 
 // The number of replicas that a writer is told when it opens a file of `replication`. Hadoop's
 // client takes it for one thing alone: of a block of three or more replicas that has lost a

@@ -26,14 +26,25 @@ constexpr size_t kMostEnded = 1000;  // iterations that a job remembers
 constexpr uint32_t kOwnMovesPerNode = 2;
 constexpr uint64_t kOwnMinBlockBytes = 10 << 20;
 
-// A datanode has one unit of a group.
-bool HasOtherUnit(const BlockFacts& facts, absl::string_view node, const ClusterView& view) {
-  if (!facts.group) return false;
-  const std::vector<GroupFacts::Unit>& others = facts.group->others;
-  return std::any_of(others.begin(), others.end(), [&](const GroupFacts::Unit& other) {
-    const ClusterView::Node* const at = view.NodeOf(other.replica.storage);
-    return at != nullptr && at->info->uuid == node;
-  });
+// A datanode has one unit of a group, and a rack no more than its share: a move may not change
+// that.
+bool MayTake(const BlockFacts& facts, uint32_t from, absl::string_view node,
+             const ClusterView& view) {
+  if (!facts.group) return true;
+  const ClusterView::Node* const target = view.FindByUuid(node);
+  if (target == nullptr || !facts.group->complete) return false;
+  std::vector<uint32_t> others = facts.group->arriving;
+  for (const auto& [number, replica] : facts.group->others) others.push_back(replica.storage);
+  uint32_t in_rack = 1;
+  for (const uint32_t storage : others) {
+    const ClusterView::Node* const at = view.NodeOf(storage);
+    if (at == target) return false;
+    in_rack += at != nullptr && at->rack == target->rack;
+  }
+  const bool stays_in_rack =
+      view.NodeOf(from) != nullptr && view.NodeOf(from)->rack == target->rack;
+  const uint32_t most = MostUnitsPerRack(facts.group->policy->schema.units(), view.live_racks());
+  return stays_in_rack || in_rack <= most;
 }
 
 }  // namespace
@@ -438,7 +449,7 @@ BlockMovePlan::Result NamenodeImpl::Healer::Balancer::MoveOne(const ClusterView&
   std::vector<BalanceTarget> targets;
   for (const Source::Target& target : source->targets) {
     targets.push_back(
-        {target.node, HasOtherUnit(facts, target.node, view) ? 0 : target.bytes_left});
+        {target.node, MayTake(facts, from, target.node, view) ? target.bytes_left : 0});
   }
   const BlockMovePlan plan = PlanBlockMove(facts, from, targets, view, budget_, now);
   if (plan.result != Result::kMove) return plan.result;

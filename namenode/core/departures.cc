@@ -310,7 +310,7 @@ std::optional<uint32_t> NamenodeImpl::Healer::Departures::TooFewStay(
     const Inode& file, const ClusterView& view, const std::function<bool(uint32_t)>& leave) const {
   for (const BlockMap::Entry* const entry : WrittenOn(file, leave)) {
     const uint32_t stay = CountStaying(*entry, view);
-    if (stay < namenode_.options_.min_replication) return stay;
+    if (stay < namenode_.blocks_->min_replication(entry->id())) return stay;
   }
   return std::nullopt;
 }
@@ -368,7 +368,7 @@ void NamenodeImpl::Healer::Departures::JudgeOne(const ClusterView& view, const L
   const std::optional<BlockVersion> version = FindUnit(*file, block);
   if (!version) return;
   if (entry->state() == BlockMap::State::kUnderConstruction) {  // written to again
-    if (CountStaying(*entry, view) < namenode_.options_.min_replication) {
+    if (CountStaying(*entry, view) < namenode_.blocks_->min_replication(block)) {
       unsafe->push_back({block, version->length, true});
     }
     return;

@@ -171,11 +171,9 @@ TEST_F(ErasureHealingTest, AUnitWhoseDatanodeMayStillComeIsNotComputed) {
   Kill(2);
   nn_->Crash();
   EXPECT_OK(nn_->Start());
-  for (int node = 0; node < 7; ++node) {
-    if (node != 2) EXPECT_OK(nn_->RegisterDatanode(node));
-  }
-  for (int node = 0; node < 7; ++node) {
-    if (node != 2) nn_->SendFullReport(node);
+  for (const int node : {0, 1, 3, 4, 5, 6}) {
+    EXPECT_OK(nn_->RegisterDatanode(node));
+    nn_->SendFullReport(node);
   }
   nn_->impl().QueueStorageForCheck(2);
   Pass(absl::Minutes(1));

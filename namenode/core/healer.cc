@@ -196,7 +196,15 @@ std::optional<GroupFacts> NamenodeImpl::Healer::GroupFactsOf(const Inode& file,
   ForEachUnit(file, *group, IsFinal(file, *group), [&](uint32_t number, const BlockVersion& other) {
     if (other.id == unit.id) return;
     const BlockMap::Entry* const entry = namenode_.blocks_->Find(other.id);
-    if (entry == nullptr) return;  // evicted since it was loaded: neither there nor lost
+    if (entry == nullptr) {  // evicted since it was loaded: neither there nor lost
+      facts.complete = false;
+      return;
+    }
+    for (const PendingCopies::Copies* const copies :
+         {copies_.Find(other.id), balancer_->FindCopies(other.id)}) {
+      if (copies == nullptr) continue;
+      for (const PendingCopies::Copy& copy : *copies) facts.arriving.push_back(copy.target);
+    }
     bool readable = false, away = false;
     for (const uint32_t storage : entry->replicas()) {
       const ReplicaMark mark =

@@ -331,6 +331,8 @@ bool NamenodeImpl::Healer::OrderRebuild(const Round& round, const BlockFacts& fa
     const DatanodeInfo& node = *view.NodeOf(storage)->info;
     order.sources.push_back({unit, node.address, node.uuid});
   }
+  // The first ones are read, and one more.
+  const size_t read = std::min<size_t>(rebuild.sources.size(), group.needed + 1);
   for (const auto& [unit, storage] : rebuild.targets) {
     const StorageLocation& at = *view.Find(storage);
     order.targets.push_back(
@@ -340,6 +342,10 @@ bool NamenodeImpl::Healer::OrderRebuild(const Round& round, const BlockFacts& fa
     queue_.Defer(facts.block.id, round.now + absl::Seconds(1),
                  absl::StrCat("too many orders wait for datanode ", AddressOf(worker)));
     return false;
+  }
+  for (size_t i = 0; i < read; ++i) {
+    const std::string& node = view.NodeOf(rebuild.sources[i].storage)->info->uuid;
+    budget_.Spend(node, {}, facts.block.length, round.now);
   }
   // All units are read from start to end, whatever is lost.
   const absl::Duration deadline = round.now + CopyTimeout(group.group.length);

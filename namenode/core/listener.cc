@@ -81,7 +81,7 @@ void NamenodeImpl::CommitUnit(const BlockVersion& unit) {
   if (journal_ != nullptr) healer_->BlockCommitted(unit.id, result.outdated);
   // Replicas of an older stamp only: the order names the stamp up to which they go.
   // Before a good one is reported they may be all that there is: repair deletes them later.
-  if (result.live >= blocks_->min_replication() && ToInt(unit.stamp) > 0) {
+  if (result.live >= blocks_->min_replication(unit.id) && ToInt(unit.stamp) > 0) {
     invalidations_.Add(result.bad, {unit.id, GenerationStamp{ToInt(unit.stamp) - 1}}, last_txid_);
   }
 }

@@ -10,7 +10,7 @@ namespace {
 const int kEncoder = 0, kOther = 0;
 
 ListingCache::Page MakePage(uint64_t version, const std::string& bytes) {
-  return {version, 5, &kEncoder, std::make_shared<const std::string>(bytes)};
+  return {version, 5, &kEncoder, nullptr, std::make_shared<const std::string>(bytes)};
 }
 
 TEST(ListingCacheTest, FindsThePageOfThatVersionPlaceAndEncoderOnly) {
@@ -24,6 +24,13 @@ TEST(ListingCacheTest, FindsThePageOfThatVersionPlaceAndEncoderOnly) {
   EXPECT_FALSE(cache.Find(InodeId{7}, "", 3, &kEncoder, nullptr).has_value());
   EXPECT_FALSE(cache.Find(InodeId{8}, "b", 3, &kEncoder, nullptr).has_value());
   EXPECT_FALSE(cache.Find(InodeId{7}, "b", 3, &kOther, nullptr).has_value());
+}
+
+TEST(ListingCacheTest, WhatIsSetAboveBelongsToAPage) {
+  ListingCache cache(1 << 20);
+  cache.Insert(InodeId{7}, "", MakePage(3, "page"));
+  EXPECT_FALSE(cache.Find(InodeId{7}, "", 3, &kEncoder, &kOther).has_value());
+  EXPECT_TRUE(cache.Find(InodeId{7}, "", 3, &kEncoder, nullptr).has_value());
 }
 
 TEST(ListingCacheTest, ANewVersionTakesThePlaceOfTheOld) {

@@ -529,9 +529,10 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
     GenerationStamp before{};  // of the units that the writer left
     GenerationStamp from{};    // of those that the step before has finalized
     bool cutting = false;      // the second step
-    // By unit, as told in this step, and in the one before; Layout::kMissing: it has not told.
+    // By unit, as told in this step, and in the one before; kMissingUnit: it has not told.
     std::vector<uint64_t> unit_bytes = {}, found = {};
-    size_t ordered = 0;  // so many units were told to; 0: nobody yet
+    std::vector<bool> keep = {};  // of those found
+    size_t ordered = 0;           // so many units were told to; 0: nobody yet
     absl::Duration next_look;
     TxId ticket = kNoTx;  // as above
   };

@@ -168,11 +168,14 @@ absl::Status NamenodeImpl::FillReclaim(edit::Edit* edit) {
           !record.ParseFromArray(range->value().data(), static_cast<int>(range->value().size()))) {
         return absl::DataLossError("store: a directory entry is damaged");
       }
-      if (record.blocks_size() > kReclaimBlocks && reclaim->removed_size() == 0) {
+      // A group is as many blocks as it may have units.
+      const int weight = record.erasure_policy() == 0 ? 1 : static_cast<int>(erasure::kMaxUnits);
+      const int of_file = record.blocks_size() * weight;
+      if (of_file > kReclaimBlocks && reclaim->removed_size() == 0) {
         edit->mutable_truncate()->set_inode(record.id());  // it is met again, shorter
         return absl::OkStatus();
       }
-      blocks += record.blocks_size();
+      blocks += of_file;
       if (blocks > kReclaimBlocks) return absl::OkStatus();
       level.after = std::string(range->key());
       if (record.directory() && record.children() != 0) {
@@ -206,9 +209,11 @@ bool NamenodeImpl::FillReclaimedTail(edit::Truncate* cut) {
   const Inode* const inode = tree_->FindById(InodeId{cut->inode()});
   if (inode == nullptr || inode->file == nullptr) return false;
   const std::vector<BlockVersion>& blocks = inode->file->blocks;
-  if (blocks.size() <= kReclaimBlocks) return false;
+  const size_t most =
+      inode->erasure == nullptr ? kReclaimBlocks : kReclaimBlocks / erasure::kMaxUnits;
+  if (blocks.size() <= most) return false;
   uint64_t kept = 0;
-  for (size_t i = 0; i + kReclaimBlocks < blocks.size(); ++i) kept += blocks[i].length;
+  for (size_t i = 0; i + most < blocks.size(); ++i) kept += blocks[i].length;
   cut->set_new_length(kept);
   return true;
 }

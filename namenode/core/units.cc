@@ -36,7 +36,7 @@ bool NamenodeImpl::HasMinimum(const Inode& file, const BlockVersion& block) cons
 
 bool NamenodeImpl::WouldHaveMinimum(const Inode& file, const BlockVersion& last) const {
   if (file.erasure == nullptr) {
-    return blocks_->CountMatching(last) >= blocks_->min_replication();
+    return blocks_->CountMatching(last) >= blocks_->min_replication(last.id);
   }
   uint32_t there = 0;
   ForEachUnit(file, last, /*final=*/true, [&](uint32_t, const BlockVersion& unit) {

@@ -52,7 +52,8 @@ struct FileStatus {
   uint32_t storage_policy = 0;  // 0: not set here
   uint64_t children = 0;
   bool open = false;  // a file that is being written
-  // Of a file: what its blocks are groups of. Of a directory: what is set there. Null: nothing.
+  // Of a file: what its blocks are groups of. Of a directory: what new files below it get, wherever
+  // that is set. Null: they are replicated.
   const erasure::Policy* erasure = nullptr;
 };
 

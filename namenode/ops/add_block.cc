@@ -143,6 +143,11 @@ absl::Status NamenodeImpl::CheckCommit(const Inode& file, const BlockVersion& la
                      "stored ",
                      stored.length, ", given ", last.length, " for ", BlockName(stored)));
   }
+  if (file.erasure != nullptr && IsFinal(file, stored) && last.length != stored.length) {
+    return MakeFsError(FsError::kIo, absl::StrCat("Commit block group of ", last.length,
+                                                  " bytes: it was committed with ", stored.length,
+                                                  ": ", BlockName(stored)));
+  }
   if (last.length > MaxBlockBytes(file)) {
     return MakeFsError(FsError::kIo, absl::StrCat("Commit block of ", last.length,
                                                   " bytes, more than the file's block size ",

@@ -313,7 +313,10 @@ Outcome<Nothing> NamenodeImpl::UpdatePipeline(const Caller& caller, absl::string
         if (file->erasure != nullptr) targets = UnitTargets(storage_uuids);
         edit::UpdateLastBlock& update = *attempt.NewEdit().mutable_update_last_block();
         update.set_inode(ToInt(file->id));
-        FillBlock(new_block, update.mutable_block());
+        BlockVersion told = new_block;
+        // What a group's writer counts here may be without its parity: only fsync's length binds.
+        if (file->erasure != nullptr) told.length = last.length;
+        FillBlock(told, update.mutable_block());
         targets_ = std::move(targets);
         attempt.Commit();
         targets_.clear();

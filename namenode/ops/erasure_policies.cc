@@ -12,8 +12,8 @@ absl::Status Refuse(absl::string_view why) { return MakeFsError(FsError::kIllega
 
 absl::Status NotOffered() {
   return MakeFsError(FsError::kUnsupported,
-                     "erasure coding is not finished in this version, and is off: lost units are "
-                     "not rebuilt yet. To try it, set cairn.namenode.erasure.coding to true");
+                     "erasure coding is not finished in this version, and is off; to try it, set "
+                     "cairn.namenode.erasure.coding to true");
 }
 
 bool IsSystem(const erasure::Policy& policy) { return policy.id < ErasurePolicies::kFirstUserId; }

@@ -2,16 +2,15 @@
 // streams happened to be, so they are brought to one group in two steps:
 //
 //   1. every unit is finalized as it is, under one new stamp, and tells its length
-//   2. the most bytes that these units give (erasure::Layout::SafeGroupBytes) are the group's, but
-//      not fewer than an hflush has acknowledged; every unit that has its part of them is cut to
-//      it, under another new stamp
+//   2. what can be kept of them is planned (erasure/group_cut.h), and every unit that has its part
+//      is cut to it, under another new stamp
 //
-// What they report under the second stamp closes the file. Units that have less than their part, or
-// did not answer, are of an old stamp then, and are rebuilt like any lost unit.
+// What they report under the second stamp closes the file. The others are of an old stamp then, and
+// are rebuilt like any lost unit.
 #include <algorithm>
 
 #include "common/logging.h"
-#include "erasure/layout.h"
+#include "erasure/group_cut.h"
 #include "namenode/core/run.h"
 #include "namenode/namespace/units.h"
 
@@ -27,7 +26,7 @@ erasure::Layout LayoutOf(const Inode& file) {
 
 size_t CountTold(const std::vector<uint64_t>& unit_bytes) {
   return unit_bytes.size() - static_cast<size_t>(std::count(unit_bytes.begin(), unit_bytes.end(),
-                                                            erasure::Layout::kMissing));
+                                                            erasure::kMissingUnit));
 }
 
 }  // namespace
@@ -35,7 +34,6 @@ size_t CountTold(const std::vector<uint64_t>& unit_bytes) {
 absl::StatusOr<bool> NamenodeImpl::StartGroupRecovery(Attempt& attempt, Inode& file) {
   mu_.AssertHeld();
   const BlockVersion last = file.file->blocks.back();
-  if (group_recoveries_.contains(last.id)) return false;
   bool anywhere = false;
   ForEachUnit(file, last, /*final=*/false, [&](uint32_t, const BlockVersion& unit) {
     mu_.AssertHeld();
@@ -50,6 +48,7 @@ absl::StatusOr<bool> NamenodeImpl::StartGroupRecovery(Attempt& attempt, Inode& f
     attempt.CommitAside();
     return true;
   }
+  if (group_recoveries_.contains(last.id)) return false;
   // The old writer is shut out first: whatever it says from now on, it does not hold the lease.
   edit::ReassignLease& lease = *attempt.NewEdit().mutable_reassign_lease();
   lease.set_inode(ToInt(file.id));
@@ -68,7 +67,7 @@ void NamenodeImpl::BeginStep(const Inode& file, GroupRecovery& recovery,
   recovery.group.stamp = TakeStamp();
   recovery.group.length = cut_to.value_or(0);
   recovery.cutting = cut_to.has_value();
-  recovery.unit_bytes.assign(UnitCount(file), erasure::Layout::kMissing);
+  recovery.unit_bytes.assign(UnitCount(file), erasure::kMissingUnit);
   recovery.ordered = 0;
   recovery.next_look = clock_.Monotonic();
   recovery.ticket = last_txid_;
@@ -106,10 +105,10 @@ void NamenodeImpl::OrderStep(const Inode& file, GroupRecovery& recovery, const C
     mu_.AssertHeld();
     const BlockMap::Entry* const entry = blocks_->Find(to.id);
     if (entry == nullptr) return;
-    if (recovery.cutting && (recovery.found[number] == erasure::Layout::kMissing ||
-                             recovery.found[number] < to.length)) {
-      return;  // it has not its part
-    }
+    if (recovery.cutting && !recovery.keep[number]) return;
+    // Where nobody has it, it is made, empty: only if nothing can have been in it.
+    const bool all_asked = file.file->blocks.back().length == 0 &&
+                           blocks_->CorruptReplicas(to.id).empty() && !UntoldHolder(*entry);
     for (const RecoveryCandidate& candidate : RecoveryCandidates(entry->expected(), cluster)) {
       const std::string& node = candidate.replica.datanode_uuid;
       if (recovery.cutting) {
@@ -117,7 +116,7 @@ void NamenodeImpl::OrderStep(const Inode& file, GroupRecovery& recovery, const C
         orders_.Add(node, TruncateCommand{from, to.stamp, to.length});
       } else {
         const BlockVersion from{to.id, recovery.before, 0};
-        orders_.Add(node, RecoverCommand{from, to.stamp, {candidate.replica}, /*all_asked=*/true});
+        orders_.Add(node, RecoverCommand{from, to.stamp, {candidate.replica}, all_asked});
       }
       ++recovery.ordered;
       break;
@@ -145,31 +144,24 @@ void NamenodeImpl::UnitRecovered(const BlockVersion& unit) {
 bool NamenodeImpl::EndStep(const Inode& file, GroupRecovery& recovery) {
   const BlockVersion group = recovery.group;
   if (!recovery.cutting) {
-    absl::StatusOr<uint64_t> bytes = LayoutOf(file).SafeGroupBytes(recovery.unit_bytes);
-    // fsync has told of these bytes when all their parity was written.
-    const uint64_t acknowledged = file.file->blocks.back().length;
-    if (bytes.ok() && *bytes < acknowledged) {
-      if (LayoutOf(file).Give(acknowledged, recovery.unit_bytes)) {
-        bytes = acknowledged;
-      } else {
-        bytes = absl::DataLossError(absl::StrCat("the units that answered give ", *bytes, " of ",
-                                                 acknowledged, " acknowledged bytes"));
-      }
+    absl::StatusOr<erasure::GroupCut> cut =
+        erasure::PlanGroupCut(LayoutOf(file), recovery.unit_bytes, file.file->blocks.back().length);
+    if (cut.ok() && cut->bytes > MaxBlockBytes(file)) {
+      cut =
+          absl::InternalError(absl::StrCat("its units are as long as for ", cut->bytes, " bytes"));
     }
-    if (bytes.ok() && *bytes > MaxBlockBytes(file)) {
-      bytes = absl::InternalError(absl::StrCat("its units are as long as for ", *bytes, " bytes"));
-    }
-    if (!bytes.ok()) {
+    if (!cut.ok()) {
       LOG_EVERY_SECONDS(kWarn, 10, "{}: group {} of a dead writer: {}", PathOf(file),
-                        BlockName(group), bytes.status().ToString());
+                        BlockName(group), cut.status().ToString());
       return false;
     }
-    recovery.found = recovery.unit_bytes;
-    if (*bytes == 0) {
+    if (cut->bytes == 0) {
       CloseGroup(file, std::nullopt);
-    } else {
-      BeginStep(file, recovery, *bytes);
+      return true;
     }
+    recovery.found = recovery.unit_bytes;
+    recovery.keep = cut->keep;
+    BeginStep(file, recovery, cut->bytes);
     return true;
   }
   if (CountTold(recovery.unit_bytes) < UnitsNeeded(file, group)) return false;

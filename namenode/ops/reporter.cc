@@ -275,7 +275,7 @@ void NamenodeImpl::Reporter::Act(const Inode& file, const ReportedReplica& repor
     // deletes it when there are enough good ones, as it does if those are not there right now:
     // after a start their datanodes may be yet to register.
     if (result.meaning == ReplicaMeaning::kStaleStamp) {
-      if (namenode_.healer_->CountReadable(block) >= namenode_.blocks_->min_replication()) {
+      if (namenode_.healer_->CountReadable(block) >= namenode_.blocks_->min_replication(block)) {
         namenode_.invalidations_.Add(storage_, {block, reported.block.stamp}, namenode_.last_txid_);
       } else if (namenode_.blocks_->Find(block)->state() ==
                  BlockMap::State::kUnderConstruction) {  // the commit judges it
