@@ -14,8 +14,8 @@ bool Has(uint64_t unit_bytes, uint64_t part) {
 }
 
 // Stripes of which k units have their whole cells. The last of them may be short all the same:
-// parity is as long as its first cell. It is whole if its data cells are, or if a unit goes on
-// behind it.
+// parity is as long as its first cell. Cells are written in order, so it is whole if its last data
+// cell is, or if a unit goes on behind it.
 uint64_t WholeStripes(const Layout& layout, const std::vector<uint64_t>& unit_bytes) {
   std::vector<uint64_t> there;
   for (const uint64_t bytes : unit_bytes) {
@@ -26,9 +26,7 @@ uint64_t WholeStripes(const Layout& layout, const std::vector<uint64_t>& unit_by
   std::sort(there.begin(), there.end(), std::greater<>());
   const uint64_t stripes = there[k - 1] / layout.cell_bytes();
   const uint64_t end = stripes * layout.cell_bytes();
-  const bool whole = stripes == 0 || there.front() > end ||
-                     std::all_of(unit_bytes.begin(), unit_bytes.begin() + k,
-                                 [end](uint64_t bytes) { return Has(bytes, end); });
+  const bool whole = stripes == 0 || there.front() > end || Has(unit_bytes[k - 1], end);
   return whole ? stripes : stripes - 1;
 }
 

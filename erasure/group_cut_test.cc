@@ -45,6 +45,7 @@ TEST(GroupCutTest, AShortStripeIsNotTakenForAWholeOne) {
   EXPECT_EQ(Plan({2 * kCell, kCell + 10, kCell, 2 * kCell, 2 * kCell}).bytes, kStripe);
   EXPECT_EQ(Plan({kCell, 10, 0, kCell, kCell}).bytes, kCell + 10);
   EXPECT_EQ(Plan({kCell, kGone, 0, kCell, kCell}).bytes, kCell);
+  EXPECT_EQ(Plan({kGone, kGone, kCell, kCell, kCell}).bytes, kStripe);
   // Unit 0 goes on behind it.
   EXPECT_EQ(Plan({kCell + 1, kGone, 0, kCell, kCell}).bytes, kStripe);
 }

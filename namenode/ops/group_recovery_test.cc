@@ -97,17 +97,16 @@ class GroupRecoveryTest : public ::testing::Test {
   std::map<uint32_t, BlockVersion> units_;
 };
 
-TEST_F(GroupRecoveryTest, AllThatTheUnitsGiveIsKept) {
-  // Two stripes, and of the third a cell and a half; parity is a stripe behind.
+TEST_F(GroupRecoveryTest, WholeStripesAreKept) {
+  // Two stripes, and of the third a cell and a half, of which there is no parity.
   Left({3 * kCell, 2 * kCell + 500, 2 * kCell, 2 * kCell, 2 * kCell});
   EXPECT_FALSE(Recover());
   EXPECT_TRUE(Obey());
   EXPECT_TRUE(Obey());
   nn_->RunMaintenance();
   ASSERT_TRUE(IsClosed());
-  EXPECT_EQ(nn_.Stat("/cold/f")->length, 6 * kCell + kCell + 500);
-  // Parity of the third stripe is missing: these units are rebuilt.
-  EXPECT_THAT(Located(), ElementsAre(0, 1, 2));
+  EXPECT_EQ(nn_.Stat("/cold/f")->length, 6 * kCell);
+  EXPECT_THAT(Located(), ElementsAre(0, 1, 2, 3, 4));
   nn_.ExpectConsistent();
 }
 
@@ -122,6 +121,17 @@ TEST_F(GroupRecoveryTest, UnitsThatAreAheadAreCut) {
   EXPECT_EQ(nn_.Stat("/cold/f")->length, 3 * kCell);
   EXPECT_EQ(units_[2].length, kCell);
   EXPECT_THAT(Located(), ElementsAre(0, 2, 3, 4)) << "unit 1 is computed";
+}
+
+TEST_F(GroupRecoveryTest, OfAGroupWithoutAWholeStripeTheDataUnitsAreKept) {
+  Left({kCell, 300, 0, kCell, kCell});  // parity may be of more than the 300 bytes
+  EXPECT_FALSE(Recover());
+  EXPECT_TRUE(Obey());
+  EXPECT_TRUE(Obey());
+  nn_->RunMaintenance();
+  ASSERT_TRUE(IsClosed());
+  EXPECT_EQ(nn_.Stat("/cold/f")->length, kCell + 300);
+  EXPECT_THAT(Located(), ElementsAre(0, 1));
 }
 
 TEST_F(GroupRecoveryTest, AFileOfWhichNothingWasWrittenLosesTheGroup) {
