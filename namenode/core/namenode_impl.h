@@ -360,6 +360,7 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
   void CloseGroup(const Inode& file, const std::optional<BlockVersion>& group)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void SendGroupRecoveries() ABSL_LOCKS_EXCLUDED(mu_);
+  std::string GroupRecoveryWaitsFor(BlockId unit) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
   struct Recovering;
   bool LostPrimary(const Recovering& recovering, const ClusterView& cluster, absl::Duration now)
       ABSL_SHARED_LOCKS_REQUIRED(mu_);

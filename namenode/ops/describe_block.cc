@@ -45,7 +45,10 @@ Outcome<BlockHealth> NamenodeImpl::DescribeBlock(const Caller& caller, BlockId b
     }
     out.counts = facts.counts;
     if (!out.under_construction) out.need = healer_->NeedOf(facts, *cluster);
-    if (out.under_construction) out.recovery_waits_for = RecoveryWaitsFor(*entry, *cluster);
+    if (out.under_construction) {
+      out.recovery_waits_for =
+          IsGrouped(block) ? GroupRecoveryWaitsFor(block) : RecoveryWaitsFor(*entry, *cluster);
+    }
     healer_->Describe(facts, &out);
     return out;
   });

@@ -169,6 +169,15 @@ bool NamenodeImpl::EndStep(const Inode& file, GroupRecovery& recovery) {
   return true;
 }
 
+std::string NamenodeImpl::GroupRecoveryWaitsFor(BlockId unit) const {
+  const auto at = group_recoveries_.find(GroupOf(unit));
+  if (at == group_recoveries_.end()) return "";
+  const GroupRecovery& recovery = at->second;
+  return absl::StrCat(CountTold(recovery.unit_bytes), " of ", recovery.unit_bytes.size(),
+                      " units have ",
+                      recovery.cutting ? "been cut to one group" : "told how long they are");
+}
+
 // nullopt: nothing of the group is left. Ends the recovery.
 void NamenodeImpl::CloseGroup(const Inode& file, const std::optional<BlockVersion>& group) {
   edit::Edit edit;

@@ -169,6 +169,9 @@ TEST_F(GroupRecoveryTest, WithTooFewAnswersItWaits) {
   }
   EXPECT_FALSE(IsClosed());
   EXPECT_FALSE(Recover());
+  nn_->RunMaintenance();
+  EXPECT_EQ(nn_->DescribeBlock(kSuper, group_.id).value->recovery_waits_for,
+            "0 of 5 units have told how long they are");
   for (int step = 0; step < 5 && !IsClosed(); ++step) {
     Obey();
     nn_.clock().Advance(absl::Seconds(11));
