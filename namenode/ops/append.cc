@@ -36,17 +36,11 @@ Outcome<AppendResult> NamenodeImpl::Append(const Caller& caller, absl::string_vi
     }
     RETURN_IF_ERROR(attempt.Check(file, kWrite));
     mu_.AssertHeld();
-    if (file.erasure != nullptr && !new_block) {
-      // In HDFS's words: clients look for NEW_BLOCK in them, and ask again with it.
-      return MakeFsError(FsError::kUnsupported,
-                         absl::StrCat("Append on EC file without new block is not supported. Use "
-                                      "NEW_BLOCK create flag while appending file. (",
-                                      ForMessage(text), ")"));
-    }
     RETURN_IF_ERROR(TakeOver(attempt, file, client_name, "APPEND_FILE", text));
     const FileData& data = *file.file;
-    const bool partial =
-        !new_block && !data.blocks.empty() && data.blocks.back().length < data.block_bytes;
+    // A group has ended with its parity: the writer begins another one, whatever it asked for.
+    const bool partial = !new_block && file.erasure == nullptr && !data.blocks.empty() &&
+                         data.blocks.back().length < data.block_bytes;
     if (!data.blocks.empty()) {
       const BlockVersion& last = data.blocks.back();
       if (!IsResident(file, last, attempt)) return View::NotLoaded();

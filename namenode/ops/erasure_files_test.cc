@@ -231,14 +231,11 @@ TEST_F(ErasureFilesTest, BadUnitsAreNotToldAsLongAsThereAreOthers) {
   EXPECT_TRUE(Locate().blocks[0].corrupt);
 }
 
-TEST_F(ErasureFilesTest, AppendBeginsANewGroup) {
+TEST_F(ErasureFilesTest, AppendBeginsANewGroupWhetherItAsksForOneOrNot) {
   const LocatedBlock group = *AddBlock().value;
   ReportUnits(group, 7);
   ASSERT_THAT(Complete(WithLength(group.block, 7)).value, IsOkAndHolds(true));
-  const auto refused = nn_->Append(kSuper, "/cold/f", "client", /*new_block=*/false);
-  EXPECT_THAT(refused.value, IsFsError(FsError::kUnsupported));
-  EXPECT_THAT(std::string(refused.value.status().message()), HasSubstr("NEW_BLOCK"));
-  const auto opened = nn_->Append(kSuper, "/cold/f", "client", /*new_block=*/true);
+  const auto opened = nn_->Append(kSuper, "/cold/f", "client", /*new_block=*/false);
   ASSERT_OK(opened.value);
   EXPECT_FALSE(opened.value->block.has_value());
   const auto next = AddBlock();

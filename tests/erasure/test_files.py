@@ -128,6 +128,17 @@ class ErasureFiles(Case):
             finally:
                 self.cluster.start(*lost)
 
+    def test_hadoop_appends(self):
+        self.put(content(CELL + 7), "/cold/appended")
+        local = os.path.join(env.new_directory("put"), "data")
+        with open(local, "wb") as file:
+            file.write(content(GROUP + 9))
+        for flags in ((), ("-n",)):
+            self.shell.run("-appendToFile", *flags, local, "/cold/appended")
+        expected = content(CELL + 7) + 2 * content(GROUP + 9)
+        self.assertEqual(self.get("/cold/appended"), expected)
+        self.assertEqual(self.cluster.cat("/cold/appended"), expected)
+
     def test_cairn_reads_what_hadoop_wrote(self):
         for size in SIZES:
             self.put(content(size), f"/cold/for-cairn-{size}")

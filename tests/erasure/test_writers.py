@@ -1,0 +1,109 @@
+"""Writers of erasure-coded files that die, and datanodes that die under them."""
+
+import os
+import subprocess
+import time
+
+from erasure.test_files import CELL, DATA, GROUP, POLICY, SIZES, content
+from faults.test_lost_writers import Flusher, is_closed
+from harness import env, hadoop, rpc
+from harness.case import Case
+from harness.cluster import MiniCluster
+from harness.replicas import words
+
+
+class Writers(Case):
+    limit_seconds = 400
+
+    def setUp(self):
+        super().setUp()
+        self.cluster = MiniCluster(
+            datanodes=6,
+            conf={
+                "cairn.namenode.erasure.coding": "true",
+                "dfs.namenode.lease-hard-limit-sec": "4",
+                "dfs.blocksize": "2m",
+            },
+        )
+        self.addCleanup(self.cluster.close)
+        for words_ in (("-enablePolicy", "-policy", POLICY),
+                       ("-setPolicy", "-path", "/", "-policy", POLICY)):
+            self.cluster.cairn("ec", *words_)
+
+    def test_cairn_writes_and_reads_every_size(self):
+        for size in SIZES:
+            with self.subTest(size=size):
+                self.cluster.put(content(size), f"/size-{size}")
+                self.assertEqual(self.cluster.cat(f"/size-{size}"), content(size))
+        # Any two datanodes may go.
+        for lost in (("datanode-1", "datanode-2"), ("datanode-4", "datanode-6")):
+            self.cluster.kill(*lost)
+            try:
+                for size in SIZES:
+                    self.assertEqual(self.cluster.cat(f"/size-{size}"), content(size), (size, lost))
+            finally:
+                self.cluster.start(*lost)
+
+    def test_hadoop_reads_what_cairn_wrote(self):
+        reason = hadoop.why_not()
+        if reason:
+            self.skipTest(reason)
+        shell = hadoop.Shell(self.cluster.uri)
+        self.addCleanup(shell.close)
+        for size in SIZES:
+            with self.subTest(size=size):
+                self.cluster.put(content(size), f"/for-hadoop-{size}")
+                local = os.path.join(env.new_directory("get"), "data")
+                shell.run("-get", f"/for-hadoop-{size}", local)
+                with open(local, "rb") as file:
+                    self.assertEqual(file.read(), content(size))
+
+    def test_a_datanode_that_dies_while_it_is_written_costs_no_byte(self):
+        data = content(6 * GROUP)
+        local = os.path.join(env.new_directory("put"), "data")
+        with open(local, "wb") as file:
+            file.write(data)
+        random = self.random()
+        for round_ in range(20 if env.LONG else 4):
+            victims = random.sample(self.cluster.datanodes, 1 + round_ % 2)
+            status = self.put_and_kill(local, f"/hurt-{round_}", random.uniform(0, 0.4), victims)
+            self.assertEqual(status, 0, f"round {round_}: killed {victims}")
+            self.assertEqual(self.cluster.cat(f"/hurt-{round_}"), data, f"round {round_}")
+            self.cluster.start(*victims)
+            self.eventually(
+                lambda: self.cluster.live_datanodes() == len(self.cluster.datanodes), "all are back"
+            )
+
+    def put_and_kill(self, local, path, delay, victims):
+        process = subprocess.Popen(
+            [env.program("cairn"), "dfs", "-put", local, path],
+            env=self.cluster.environment(),
+            stderr=subprocess.DEVNULL,
+        )
+        time.sleep(delay)
+        for name in victims:
+            self.cluster.kill_now(name)
+        return process.wait(120 * env.SLOW)
+
+    def test_killed_writers_keep_what_a_flush_has_acknowledged(self):
+        files = 6
+        flusher = Flusher(self.cluster, "--directory", "/w", "--files", str(files), "--id", "7")
+        self.addCleanup(flusher.process.kill)
+        self.eventually(lambda: len(flusher.acked) == files, "all have flushed", 60)
+        flusher.kill()
+        self.assertEqual(flusher.failed, {})
+        # Any two of the six datanodes that hold five units may be gone as well.
+        self.cluster.kill("datanode-2", "datanode-5")
+        with rpc.Connection(self.cluster.port) as connection:
+            for k in range(files):
+                self.eventually(lambda k=k: is_closed(connection, f"/w/{k}"), f"/w/{k} closed", 120)
+        for k in range(files):
+            data = self.cluster.cat(f"/w/{k}")
+            self.assertGreaterEqual(len(data), flusher.acked[k], "flushed bytes are lost")
+            self.assertLessEqual(len(data), flusher.sent[k], "bytes that nobody sent")
+            self.assertEqual(data, words(7 + k, len(data)), f"/w/{k}")
+
+    def test_append_begins_a_group(self):
+        self.cluster.put(content(CELL + 7), "/appended")
+        self.cluster.append(content(DATA * CELL + 1), "/appended")
+        self.assertEqual(self.cluster.cat("/appended"), content(CELL + 7) + content(DATA * CELL + 1))
