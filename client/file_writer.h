@@ -21,8 +21,7 @@ class FileWriter {
   // it is full or `new_block` says so.
   virtual absl::Status Continue(const hdfs::LocatedBlockProto& block, bool new_block) = 0;
   virtual absl::Status Write(std::span<const std::byte> data) = 0;
-  // An error: this kind of file cannot be flushed. It can be written on.
-  virtual absl::Status CheckFlush() const = 0;
+  // See OutputStream::Hflush; with `sync` Hsync.
   virtual absl::Status Flush(bool sync) = 0;
   // Ends the block that is open, if one is: it is finished on its datanodes.
   virtual absl::Status EndBlock() = 0;

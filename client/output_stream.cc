@@ -55,12 +55,6 @@ absl::Status OutputStream::Impl::Continue(const hdfs::LocatedBlockProto& block, 
   return Remember(writer_->Continue(block, new_block));
 }
 
-absl::Status OutputStream::Impl::DoFlush(bool sync) {
-  // What is refused leaves the stream as it was.
-  RETURN_IF_ERROR(writer_->CheckFlush());
-  return Leave(writer_->Flush(sync));
-}
-
 absl::Status OutputStream::Impl::DoClose() {
   RETURN_IF_ERROR(writer_->EndBlock());
   return Complete(file_, writer_->last_block());
@@ -79,7 +73,7 @@ absl::Status OutputStream::Impl::Flush(bool sync) {
   calls_.fetch_add(1, std::memory_order_relaxed);
   MutexLock lock(mu_);
   RETURN_IF_ERROR(CheckUsable());
-  return DoFlush(sync);
+  return Leave(writer_->Flush(sync));
 }
 
 absl::Status OutputStream::Impl::CutBlock() {

@@ -12,16 +12,19 @@
 //
 // What is promised:
 //   Write   the bytes will be written; an error may show in a later call
-//   Hflush  every datanode of the pipeline has them in memory; new readers see them
+//   Hflush  every datanode of the pipeline, or of as many units of a block group as give its bytes
+//           back, has them in memory; new readers see them
 //   Hsync   every datanode has them on stable media: those of the block that is open, and of blocks
 //           that end later; of earlier ones if the datanodes sync what they complete, or with
 //           ClientOptions::sync_blocks
 //   Close   the namenode has the file complete, with its minimum of replicas confirmed, or as many
 //           units of an erasure-coded file as give its bytes back
 //   EndBlock  what is written next begins a block, or block group, however short the one before is
-// Of an erasure-coded file Hflush and Hsync are FsError::kUnsupported (kUnimplemented), as in HDFS:
-// nothing is promised before Close, and the stream goes on as it was.
-// After any other error every further call returns the same error; what had been flushed remains. A
+// Of an erasure-coded file Hflush and Hsync end the block group: what is written next begins one,
+// as after EndBlock. A file has only so many (dfs.namenode.fs-limits.max-blocks-per-file), so many
+// small flushes are better made of a replicated one. Where nothing was written since the last
+// flush, another costs nothing. Apache HDFS keeps of a lost writer's last group whole stripes only.
+// After an error every further call returns the same error; what had been flushed remains. A
 // stream that is destroyed without Close is abandoned: the namenode closes the file when the lease
 // runs out.
 //

@@ -45,7 +45,6 @@ class OutputStream::Impl final : public LeaseHolder, public KeptStream {
  private:
   // kFailedPrecondition: it is closed.
   absl::Status CheckUsable() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  absl::Status DoFlush(bool sync) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status DoClose() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // At the end of a call: what the sockets did not take goes out later.
   absl::Status Leave(absl::Status status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

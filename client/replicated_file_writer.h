@@ -26,7 +26,6 @@ class ReplicatedFileWriter final : public FileWriter {
 
   absl::Status Continue(const hdfs::LocatedBlockProto& block, bool new_block) override;
   absl::Status Write(std::span<const std::byte> data) override;
-  absl::Status CheckFlush() const override { return absl::OkStatus(); }
   absl::Status Flush(bool sync) override;
   absl::Status EndBlock() override;
   const hdfs::ExtendedBlockProto* last_block() const override {

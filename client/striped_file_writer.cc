@@ -5,7 +5,6 @@
 #include "absl/strings/str_cat.h"
 #include "client/convert.h"
 #include "client/erasure_convert.h"
-#include "common/fs_error.h"
 #include "common/status_macros.h"
 #include "erasure/layout.h"
 
@@ -39,9 +38,9 @@ StripedFileWriter::StripedFileWriter(const OpenFile& file, const FileStatus& sta
                  .checksum = WriteChecksum(file.context->options)}),
       group_bytes_(status.block_bytes / striping_->layout().cell_bytes() *
                    striping_->layout().stripe_bytes()),
-      syncing_(file.context->options.sync_blocks),
       packet_sizes_(file.context->options),
-      excluded_(file.context->options.excluded_node_expiry, file.context->clock) {}
+      excluded_(file.context->options.excluded_node_expiry, file.context->clock),
+      syncing_(file.context->options.sync_blocks) {}
 
 absl::Status StripedFileWriter::Continue(const hdfs::LocatedBlockProto& group, bool /*new_block*/) {
   previous_ = group.b();
@@ -58,7 +57,7 @@ void StripedFileWriter::StartStripe() {
   const uint64_t group_bytes = group_ == nullptr ? 0 : group_->block().numbytes();
   stripe_ =
       std::make_unique<Stripe>(*striping_, pool_, group_bytes / striping_->layout().data_units(),
-                               packet_sizes_.After(written_));
+                               packet_sizes_.After(unflushed_bytes_));
 }
 
 absl::Status StripedFileWriter::PutStripe() {
@@ -74,7 +73,7 @@ absl::Status StripedFileWriter::Write(std::span<const std::byte> data) {
     if (stripe_ == nullptr) StartStripe();
     const size_t taken = stripe_->Append(data);
     data = data.subspan(taken);
-    written_ += taken;
+    unflushed_bytes_ += taken;
     if (HasUnsent()) group_->Move();
     if (stripe_->is_full()) RETURN_IF_ERROR(PutStripe());
     if (group_ != nullptr && group_->block().numbytes() == group_bytes_) {
@@ -84,19 +83,22 @@ absl::Status StripedFileWriter::Write(std::span<const std::byte> data) {
   return absl::OkStatus();
 }
 
-absl::Status StripedFileWriter::CheckFlush() const {
-  return MakeFsError(
-      FsError::kUnsupported,
-      absl::StrCat(file_.path, ": hflush and hsync are not supported by erasure-coded files"));
+absl::Status StripedFileWriter::Flush(bool sync) {
+  syncing_ |= sync;
+  unflushed_bytes_ = 0;
+  RETURN_IF_ERROR(EndBlock());
+  if (previous_told_) return absl::OkStatus();
+  RETURN_IF_ERROR(Fsync(file_, static_cast<int64_t>(previous_->numbytes())));
+  previous_told_ = true;
+  return absl::OkStatus();
 }
-
-absl::Status StripedFileWriter::Flush(bool /*sync*/) { return CheckFlush(); }
 
 absl::Status StripedFileWriter::EndBlock() {
   if (stripe_ != nullptr) RETURN_IF_ERROR(PutStripe());
   if (group_ == nullptr) return absl::OkStatus();
   RETURN_IF_ERROR(group_->Finish(syncing_));
   previous_ = group_->block();
+  previous_told_ = false;
   group_ = nullptr;
   return absl::OkStatus();
 }

@@ -8,9 +8,12 @@
 // Memory: one stripe, which is k cells and, while it is handed over, m of parity, besides
 // ClientOptions::write_window_bytes of packets on their way.
 //
-// Flushes are refused, as by HDFS: the parity of a stripe that is short would have to be written
-// again when more follows, and datanodes do not overwrite. An append leaves the last group as it
-// is, for the same reason.
+// A flush ends the group: the parity of a stripe that is short would have to be written again when
+// more follows, and datanodes do not overwrite. An append leaves the last group as it is, for the
+// same reason.
+//
+//   Flush: the short stripe, with parity as long as its first cell -> each unit's closing packet is
+//          acknowledged -> fsync tells the namenode the group's bytes, which no recovery gives up
 //
 // Not thread-safe; the output stream serializes.
 #pragma once
@@ -49,7 +52,6 @@ class StripedFileWriter final : public FileWriter {
 
   absl::Status Continue(const hdfs::LocatedBlockProto& group, bool new_block) override;
   absl::Status Write(std::span<const std::byte> data) override;
-  absl::Status CheckFlush() const override;
   absl::Status Flush(bool sync) override;
   absl::Status EndBlock() override;
   const hdfs::ExtendedBlockProto* last_block() const override {
@@ -68,14 +70,15 @@ class StripedFileWriter final : public FileWriter {
   const std::atomic<bool>& aborted_;
   const BlockGroupWriter::Settings settings_;
   const uint64_t group_bytes_;  // of data in a full group
-  const bool syncing_;          // units are synced at their end
   const PacketSizes packet_sizes_;
   OutPacketPool pool_;
   ExcludedNodes excluded_;
   std::unique_ptr<BlockGroupWriter> group_;  // null: none is open
   std::unique_ptr<Stripe> stripe_;           // being filled; null: empty
   std::optional<hdfs::ExtendedBlockProto> previous_;
-  uint64_t written_ = 0;  // bytes of all calls
+  bool previous_told_ = true;     // the namenode knows how long it is, if there is one
+  bool syncing_;                  // units are synced at their end, as always after an Hsync
+  uint64_t unflushed_bytes_ = 0;  // written since the last flush
 };
 
 }  // namespace cairn::client

@@ -4,93 +4,21 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <memory>
-#include <set>
 #include <string>
-#include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "client/testing/fake_groups.h"
-#include "client/testing/streams_fixture.h"
-#include "client/testing/striped_data.h"
-#include "common/fs_error.h"
+#include "client/testing/group_streams_fixture.h"
 #include "common/testing/eventually.h"
 
 namespace cairn::client {
 namespace {
 
-using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using ::testing::SizeIs;
 
-constexpr uint64_t kCell = 1024;
-constexpr uint64_t kUnitBytes = 4 * kCell;        // of a full unit
-constexpr uint64_t kStripeBytes = 3 * kCell;      // of data
-constexpr uint64_t kGroupBytes = 3 * kUnitBytes;  // the same
-
-using Lost = std::vector<std::set<uint32_t>>;  // units, by group
-
-class StripedFileWriterTest : public ::testing::Test {
- protected:
-  static ClientOptions Options() {
-    ClientOptions options;
-    options.block_bytes = kUnitBytes;
-    options.write_window_bytes = 256 << 10;
-    options.read_timeout = absl::Seconds(20);
-    return options;
-  }
-
-  absl::Status Write(const std::string& data, FileSystem& fs) {
-    ASSIGN_OR_RETURN(auto out, fs.Create("/f"));
-    for (size_t at = 0; at < data.size(); at += 777) {
-      RETURN_IF_ERROR(out->Write(absl::string_view(data).substr(at, 777)));
-    }
-    return out->Close();
-  }
-  absl::Status Write(const std::string& data) { return Write(data, *fs_); }
-
-  // Every unit has what belongs to it, and no unit is there that is to have nothing; but those
-  // that are `lost` are not finished.
-  static void ExpectStored(const FakeGroups& cluster, const erasure::Policy& policy,
-                           const std::string& data, const Lost& lost = {}) {
-    uint64_t begin = 0;
-    const std::vector<FakeGroups::Group> groups = cluster.Groups("/f");
-    for (size_t i = 0; i < groups.size(); ++i) {
-      const FakeGroups::Group& group = groups[i];
-      const auto expected = MakeUnits(policy, absl::string_view(data).substr(begin, group.bytes));
-      begin += group.bytes;
-      for (uint32_t unit = 0; unit < expected.size(); ++unit) {
-        SCOPED_TRACE(absl::StrCat("group ", i, ", unit ", unit));
-        const FakeGroups::Unit& stored = group.units[unit];
-        if (i < lost.size() && lost[i].contains(unit)) {
-          EXPECT_FALSE(stored.finished);
-          continue;
-        }
-        EXPECT_EQ(stored.there, !expected[unit].empty());
-        EXPECT_EQ(stored.bytes, expected[unit]);
-        EXPECT_EQ(stored.finished, stored.there);
-        EXPECT_EQ(stored.stamp, stored.there ? group.stamp : 0);
-      }
-    }
-    EXPECT_EQ(begin, data.size());
-    EXPECT_FALSE(cluster.IsOpen("/f"));
-    EXPECT_THAT(cluster.Complaints(), IsEmpty());
-  }
-  void ExpectStored(const std::string& data, const Lost& lost = {}) {
-    ExpectStored(cluster_, SmallCells(3, 2), data, lost);
-  }
-  std::vector<uint64_t> GroupBytes() {
-    std::vector<uint64_t> bytes;
-    for (const FakeGroups::Group& group : cluster_.Groups("/f")) bytes.push_back(group.bytes);
-    return bytes;
-  }
-
-  FakeGroups cluster_{SmallCells(3, 2), 7};
-  std::unique_ptr<FileSystem> fs_ = cluster_.Connect(Options());
-};
+class StripedFileWriterTest : public GroupStreamsTest {};
 
 TEST_F(StripedFileWriterTest, FilesOfEveryLengthAreStoredAsTheLayoutSays) {
   for (const uint64_t packet_bytes : {512u, 64u << 10}) {
@@ -171,20 +99,6 @@ TEST_F(StripedFileWriterTest, AnAppendBeginsAGroup) {
   ASSERT_OK(out->Close());
   ExpectStored(data);
   EXPECT_THAT(GroupBytes(), ElementsAre(1500, 3500));
-}
-
-TEST_F(StripedFileWriterTest, AFlushIsRefusedAndLeavesTheStreamAsItWas) {
-  const std::string data = RandomBytes(5000);
-  ASSERT_OK_AND_ASSIGN(auto out, fs_->Create("/f"));
-  ASSERT_OK(out->Write(data.substr(0, 2000)));
-  EXPECT_EQ(GetFsError(out->Hflush()), FsError::kUnsupported);
-  const absl::Status refused = out->Hsync();
-  EXPECT_EQ(GetFsError(refused), FsError::kUnsupported);
-  EXPECT_THAT(std::string(refused.message()),
-              AllOf(HasSubstr("/f"), HasSubstr("not supported by erasure-coded files")));
-  ASSERT_OK(out->Write(data.substr(2000)));
-  ASSERT_OK(out->Close());
-  ExpectStored(data);
 }
 
 TEST_F(StripedFileWriterTest, CloseReturnsWhenTheFileIsComplete) {

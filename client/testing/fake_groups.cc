@@ -109,6 +109,8 @@ absl::Status FakeGroups::Handle(absl::string_view method, const std::string& byt
           *As<hdfs::UpdateBlockForPipelineResponseProto>(response).mutable_block());
   } else if (method == "updatePipeline") {
     UpdatePipeline(Parse<hdfs::UpdatePipelineRequestProto>(bytes));
+  } else if (method == "fsync") {
+    return Fsync(Parse<hdfs::FsyncRequestProto>(bytes));
   } else if (method == "complete") {
     As<hdfs::CompleteResponseProto>(response).set_result(
         Complete(Parse<hdfs::CompleteRequestProto>(bytes)));
@@ -143,6 +145,10 @@ void FakeGroups::Commit(FileState& file, const hdfs::ExtendedBlockProto& named) 
     Complain(absl::StrCat("group ", named.blockid(), " under ", named.generationstamp(),
                           " is named in place of the last one"));
   }
+  if (named.numbytes() < last.numbytes()) {
+    Complain(absl::StrCat("group ", named.blockid(), " is named with ", named.numbytes(),
+                          " bytes after ", last.numbytes()));
+  }
   last.set_numbytes(named.numbytes());
 }
 
@@ -150,6 +156,9 @@ absl::Status FakeGroups::AddGroup(const hdfs::AddBlockRequestProto& request,
                                   hdfs::LocatedBlockProto& added) {
   FileState& file = files_.at(request.src());
   if (request.has_previous()) Commit(file, request.previous());
+  history_.push_back(request.has_previous()
+                         ? absl::StrCat("addBlock after ", request.previous().numbytes())
+                         : "addBlock");
   std::set<std::string> excluded;
   for (const auto& node : request.excludenodes()) excluded.insert(node.id().datanodeuuid());
   GroupState group;
@@ -213,9 +222,22 @@ void FakeGroups::UpdatePipeline(const hdfs::UpdatePipelineRequestProto& request)
   }
 }
 
+absl::Status FakeGroups::Fsync(const hdfs::FsyncRequestProto& request) {
+  if (refusing_fsync_) return MakeFsError(FsError::kIo, "refused for a test");
+  FileState& file = files_.at(request.src());
+  if (file.groups.empty()) return MakeFsError(FsError::kIo, "there is no group");
+  history_.push_back(absl::StrCat("fsync ", request.lastblocklength()));
+  GroupState& last = file.groups.back();
+  last.id.set_numbytes(static_cast<uint64_t>(request.lastblocklength()));
+  if (!HasEnough(last)) Complain("a group is told of that is not finished");
+  return absl::OkStatus();
+}
+
 bool FakeGroups::Complete(const hdfs::CompleteRequestProto& request) {
   FileState& file = files_.at(request.src());
   if (request.has_last()) Commit(file, request.last());
+  history_.push_back(request.has_last() ? absl::StrCat("complete ", request.last().numbytes())
+                                        : "complete");
   if (denials_ > 0) {
     --denials_;
     return false;
@@ -335,6 +357,11 @@ void FakeGroups::DenyCompletion(int times) {
   denials_ = times;
 }
 
+void FakeGroups::RefuseFsync() {
+  MutexLock lock(mu_);
+  refusing_fsync_ = true;
+}
+
 std::vector<FakeGroups::Group> FakeGroups::Groups(const std::string& path) const {
   MutexLock lock(mu_);
   std::vector<Group> groups;
@@ -369,6 +396,11 @@ int FakeGroups::Calls(const std::string& method) const {
   MutexLock lock(mu_);
   const auto found = calls_.find(method);
   return found == calls_.end() ? 0 : found->second;
+}
+
+std::vector<std::string> FakeGroups::History() const {
+  MutexLock lock(mu_);
+  return history_;
 }
 
 int FakeGroups::Heartbeats() const {

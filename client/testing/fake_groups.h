@@ -43,6 +43,7 @@ class FakeGroups {
   void OfferAtMost(size_t units);
   void NumberUnitsWrongly();       // of groups that are added
   void DenyCompletion(int times);  // complete() is false that often
+  void RefuseFsync();
 
   // ---- What happened ----
   struct Unit {
@@ -63,6 +64,9 @@ class FakeGroups {
   std::vector<Group> Groups(const std::string& path) const;
   bool IsOpen(const std::string& path) const;
   int Calls(const std::string& method) const;
+  // What became of groups, in order, with their bytes by what the client said: "addBlock", or
+  // "addBlock after 1500", "finished" for each unit, "fsync 1500", "complete 1500" or "complete".
+  std::vector<std::string> History() const;
   int Heartbeats() const;  // of writers
   std::vector<std::string> Complaints() const;
 
@@ -96,6 +100,7 @@ class FakeGroups {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void UpdatePipeline(const hdfs::UpdatePipelineRequestProto& request)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status Fsync(const hdfs::FsyncRequestProto& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   bool Complete(const hdfs::CompleteRequestProto& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Takes the length of the file's last group from `named`.
   void Commit(FileState& file, const hdfs::ExtendedBlockProto& named)
@@ -121,6 +126,7 @@ class FakeGroups {
   std::map<std::string, FileState> files_ ABSL_GUARDED_BY(mu_);
   std::map<std::pair<int, uint64_t>, Replica> replicas_ ABSL_GUARDED_BY(mu_);  // node, block
   std::map<std::string, int> calls_ ABSL_GUARDED_BY(mu_);
+  std::vector<std::string> history_ ABSL_GUARDED_BY(mu_);
   std::vector<std::string> complaints_ ABSL_GUARDED_BY(mu_);
   std::set<int> refusing_ ABSL_GUARDED_BY(mu_);
   std::set<int> refusing_recovery_ ABSL_GUARDED_BY(mu_);
@@ -130,6 +136,7 @@ class FakeGroups {
   size_t offered_ ABSL_GUARDED_BY(mu_) = erasure::kMaxUnits;
   bool numbering_wrongly_ ABSL_GUARDED_BY(mu_) = false;
   int denials_ ABSL_GUARDED_BY(mu_) = 0;
+  bool refusing_fsync_ ABSL_GUARDED_BY(mu_) = false;
   int heartbeats_ ABSL_GUARDED_BY(mu_) = 0;
   std::vector<std::unique_ptr<Node>> nodes_;
 };

@@ -142,6 +142,7 @@ hdfs::Status FakeGroups::Node::Store(uint64_t block, uint64_t offset,
   replica.bytes.append(reinterpret_cast<const char*>(data.data()), data.size());
   replica.finished = last;
   replica.synced = last && sync;
+  if (last) groups_.history_.push_back("finished");
   return hdfs::STATUS_SUCCESS;
 }
 
