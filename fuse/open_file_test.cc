@@ -7,6 +7,8 @@
 #include <thread>
 
 #include "client/testing/fake_cluster.h"
+#include "client/testing/fake_groups.h"
+#include "client/testing/striped_data.h"
 #include "common/testing/eventually.h"
 #include "common/testing/status_matchers.h"
 #include "fuse/open_files.h"
@@ -15,6 +17,8 @@
 namespace cairn::fuse {
 namespace {
 
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 using ::testing::Optional;
 
 constexpr uint64_t kInode = 17'000;
@@ -180,6 +184,33 @@ TEST_F(OpenFileTest, TheEndOfTheMountTellsWhatCouldNotBeCompletedAndGivesItUp) {
   Write(kEnd, "lost").IgnoreError();  // it or the next shows it
   EXPECT_FALSE(files_.CloseAll(*fs_).ok());
   EXPECT_EQ(cluster_.Calls("recoverLease"), 1);
+}
+
+// ---- Erasure-coded files ----
+
+// Each is a group of its own. What is flushed already costs none, nor does the end.
+TEST(CodedOpenFileTest, ASyncAndAReadOfWhatWasJustWrittenAreFlushes) {
+  client::FakeGroups cluster(client::SmallCells(3, 2), 5);
+  client::ClientOptions options;
+  options.block_bytes = 4096;
+  const ClientPtr fs = cluster.Connect(options);
+  OpenFiles files;
+  const std::shared_ptr<OpenFile> file = files.Open(kInode, /*writer=*/true);
+  ASSERT_OK_AND_ASSIGN(auto stream, fs->Create(PathOf(kInode)));
+  file->Adopt(std::move(stream));
+  const auto write = [&](absl::string_view data, bool sync) {
+    return file->Write(fs, kEnd, std::as_bytes(std::span(data)), sync, [] { return false; });
+  };
+  ASSERT_OK(write("synced", /*sync=*/true));
+  ASSERT_OK(write("read", /*sync=*/false));
+  ASSERT_OK(file->MakeReadable(10));
+  ASSERT_OK(file->MakeReadable(10));
+  ASSERT_OK(file->Sync());
+  ASSERT_OK(file->Complete(OpenFile::Reason::kDescriptorClosed));
+  EXPECT_THAT(cluster.History(), ElementsAre("addBlock", "finished", "finished", "finished",
+                                             "fsync 6", "addBlock after 6", "finished", "finished",
+                                             "finished", "fsync 4", "complete 4"));
+  EXPECT_THAT(cluster.Complaints(), IsEmpty());
 }
 
 }  // namespace
