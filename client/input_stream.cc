@@ -68,9 +68,11 @@ absl::StatusOr<InputStream::Impl::Attached> InputStream::Impl::Attach(uint64_t o
                                                                       uint64_t length,
                                                                       Rounds& rounds) {
   while (true) {
-    ASSIGN_OR_RETURN(BlockPtr block, file_.BlockAt(offset, std::exchange(rounds.fresh, false)));
+    ASSIGN_OR_RETURN(const KnownBlock known,
+                     file_.BlockAt(offset, std::exchange(rounds.fresh, false)));
+    const BlockPtr& block = known.block;
     if (const auto striping = file_.striping(); striping != nullptr) {
-      absl::StatusOr<Attached> group = AttachGroup(block, striping, offset, length, rounds);
+      absl::StatusOr<Attached> group = AttachGroup(known, striping, offset, length, rounds);
       if (group.ok()) return group;
       rounds.last = group.status();
       RETURN_IF_ERROR(AfterGroupFailure(rounds, offset));
@@ -96,8 +98,7 @@ absl::StatusOr<InputStream::Impl::Attached> InputStream::Impl::Attach(uint64_t o
     const bool others = block->locs_size() > 1 &&
                         (rounds.failed == 0 || (costly && rounds.failed < options.read_rounds));
     const bool soon = others && options.read_silence_limit > absl::ZeroDuration();
-    const bool locally =
-        !rounds.not_locally.contains(block->b().blockid()) && !file_.IsBeingWritten(*block);
+    const bool locally = !rounds.not_locally.contains(block->b().blockid()) && !known.being_written;
     absl::StatusOr<std::unique_ptr<BlockReader>> reader =
         OpenOn(*node,
                {.block = block->b(),
@@ -123,8 +124,9 @@ absl::StatusOr<InputStream::Impl::Attached> InputStream::Impl::Attach(uint64_t o
 }
 
 absl::StatusOr<InputStream::Impl::Attached> InputStream::Impl::AttachGroup(
-    BlockPtr group, std::shared_ptr<const Striping> striping, uint64_t offset, uint64_t length,
-    const Rounds& rounds) {
+    const KnownBlock& known, std::shared_ptr<const Striping> striping, uint64_t offset,
+    uint64_t length, const Rounds& rounds) {
+  const BlockPtr& group = known.block;
   const uint64_t in_group = offset - group->offset();
   auto units = std::make_unique<GroupUnits>(
       *context_, file_, path_, *group, striping->layout(),
@@ -134,10 +136,10 @@ absl::StatusOr<InputStream::Impl::Attached> InputStream::Impl::AttachGroup(
       StripedBlockReader::Open(std::move(striping),
                                {.id = group->b().blockid(),
                                 .bytes = group->b().numbytes(),
-                                .being_written = file_.IsBeingWritten(*group)},
+                                .being_written = known.being_written},
                                in_group, std::min(length, group->b().numbytes() - in_group),
                                std::move(units), context_->clock));
-  return Attached{.block = std::move(group), .node = {}, .reader = std::move(reader)};
+  return Attached{.block = group, .node = {}, .reader = std::move(reader)};
 }
 
 absl::Status InputStream::Impl::AfterGroupFailure(Rounds& rounds, uint64_t offset) {

@@ -195,10 +195,8 @@ absl::Status LocatedFile::Refresh(bool patient) {
     }
     MutexLock lock(mu_);
     blocks_.clear();
-    open_block_.reset();
-    if (open_tail) open_block_ = last.b().blockid();
     Keep(found);
-    if (open_tail) blocks_[last.offset()] = std::make_shared<hdfs::LocatedBlockProto>(last);
+    if (open_tail) blocks_[last.offset()] = {std::make_shared<hdfs::LocatedBlockProto>(last), true};
     seen_.Cut(length);
     seen_.Note(found);
     if (open_tail) seen_.Note(last);
@@ -212,8 +210,21 @@ void LocatedFile::Keep(const hdfs::LocatedBlocksProto& found) {
   for (const hdfs::LocatedBlockProto& block : found.blocks()) {
     // The tail of an open file is kept with the length that its datanodes told.
     if (block.offset() >= found.filelength()) continue;
-    blocks_[block.offset()] = std::make_shared<hdfs::LocatedBlockProto>(block);
+    blocks_[block.offset()] = {std::make_shared<hdfs::LocatedBlockProto>(block), false};
   }
+}
+
+void LocatedFile::RenewLast(const hdfs::LocatedBlocksProto& found) {
+  if (!found.has_lastblock()) return;
+  const auto kept = blocks_.find(found.lastblock().offset());
+  if (kept == blocks_.end()) return;
+  auto& [block, being_written] = kept->second;
+  // Or the writer has given it up, and written the same bytes as another block.
+  if (!being_written && block->b().blockid() != found.lastblock().b().blockid()) return;
+  auto renewed = std::make_shared<hdfs::LocatedBlockProto>(found.lastblock());
+  renewed->mutable_b()->set_numbytes(std::max(block->b().numbytes(), renewed->b().numbytes()));
+  block = std::move(renewed);
+  being_written = !found.islastblockcomplete();
 }
 
 std::shared_ptr<const Striping> LocatedFile::striping() const {
@@ -231,14 +242,14 @@ uint64_t LocatedFile::length() const {
   return length_;
 }
 
-absl::StatusOr<BlockPtr> LocatedFile::BlockAt(uint64_t offset, bool fresh) {
+absl::StatusOr<KnownBlock> LocatedFile::BlockAt(uint64_t offset, bool fresh) {
   for (bool asked = false;; asked = true) {
     if (asked || !fresh) {
       MutexLock lock(mu_);
       auto after = blocks_.upper_bound(offset);
       if (after != blocks_.begin()) {
-        const BlockPtr& block = std::prev(after)->second;
-        if (offset - block->offset() < block->b().numbytes()) return block;
+        const KnownBlock& known = std::prev(after)->second;
+        if (offset - known.block->offset() < known.block->b().numbytes()) return known;
       }
     }
     if (asked) {
@@ -248,21 +259,8 @@ absl::StatusOr<BlockPtr> LocatedFile::BlockAt(uint64_t offset, bool fresh) {
     ASSIGN_OR_RETURN(const hdfs::LocatedBlocksProto found, FetchSame(offset));
     MutexLock lock(mu_);
     Keep(found);
+    RenewLast(found);
     seen_.Note(found);
-    // What was the open tail may have new locations or a new stamp; its length here stays.
-    if (found.has_lastblock()) {
-      auto kept = blocks_.find(found.lastblock().offset());
-      const uint64_t id = found.lastblock().b().blockid();
-      // Or the writer has given it up, and written the same bytes as another block.
-      const bool anew = kept != blocks_.end() && open_block_ == kept->second->b().blockid();
-      if (kept != blocks_.end() && (anew || kept->second->b().blockid() == id)) {
-        if (anew) open_block_ = found.islastblockcomplete() ? std::nullopt : std::optional(id);
-        auto renewed = std::make_shared<hdfs::LocatedBlockProto>(found.lastblock());
-        renewed->mutable_b()->set_numbytes(
-            std::max(kept->second->b().numbytes(), renewed->b().numbytes()));
-        kept->second = std::move(renewed);
-      }
-    }
   }
 }
 
@@ -288,11 +286,6 @@ const hdfs::DatanodeInfoProto* LocatedFile::ChooseNode(const hdfs::LocatedBlockP
     best_rank = rank;
   }
   return best;
-}
-
-bool LocatedFile::IsBeingWritten(const hdfs::LocatedBlockProto& block) const {
-  MutexLock lock(mu_);
-  return open_block_ == block.b().blockid();
 }
 
 void LocatedFile::NoteDead(const hdfs::DatanodeIDProto& node) {

@@ -26,6 +26,12 @@ namespace cairn::client {
 
 using BlockPtr = std::shared_ptr<const hdfs::LocatedBlockProto>;
 
+// Both as one answer told them: a length counts as the last one only with the flag of its moment.
+struct KnownBlock {
+  BlockPtr block;
+  bool being_written = false;  // its replicas may have more by now
+};
+
 class LocatedFile {
  public:
   // `last_block_pause`: between questions for the locations of a last block that has none.
@@ -44,15 +50,13 @@ class LocatedFile {
 
   // The block that holds the byte at `offset` < length(); `fresh`: as the namenode knows it now.
   // kAborted with kChanged as above.
-  absl::StatusOr<BlockPtr> BlockAt(uint64_t offset, bool fresh) ABSL_LOCKS_EXCLUDED(mu_);
+  absl::StatusOr<KnownBlock> BlockAt(uint64_t offset, bool fresh) ABSL_LOCKS_EXCLUDED(mu_);
 
   // The first location that has not failed, or null: those of this machine first, which the
   // namenode does too, but it knows a reader by one address only; those that cost another stream
   // seconds lately last.
   const hdfs::DatanodeInfoProto* ChooseNode(const hdfs::LocatedBlockProto& block) const
       ABSL_LOCKS_EXCLUDED(mu_);
-  // As far as was asked: its replicas may still grow.
-  bool IsBeingWritten(const hdfs::LocatedBlockProto& block) const ABSL_LOCKS_EXCLUDED(mu_);
   void NoteDead(const hdfs::DatanodeIDProto& node) ABSL_LOCKS_EXCLUDED(mu_);
   // Its replica of this block has failed, and nothing else is held against it.
   void NoteBad(const hdfs::DatanodeIDProto& node, uint64_t block_id) ABSL_LOCKS_EXCLUDED(mu_);
@@ -70,7 +74,10 @@ class LocatedFile {
   absl::StatusOr<uint64_t> VisibleLength(const hdfs::LocatedBlockProto& block, bool patient);
   absl::StatusOr<uint64_t> AskLength(const hdfs::LocatedBlockProto& block,
                                      const hdfs::DatanodeIDProto& node, absl::Duration patience);
-  void Keep(const hdfs::LocatedBlocksProto& blocks) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // All but the last block of an open file.
+  void Keep(const hdfs::LocatedBlocksProto& found) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // The last block, if it has been kept.
+  void RenewLast(const hdfs::LocatedBlocksProto& found) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const std::shared_ptr<ClientContext> context_;
   const std::string path_;
@@ -78,8 +85,7 @@ class LocatedFile {
   mutable Mutex mu_;
   uint64_t length_ ABSL_GUARDED_BY(mu_) = 0;
   std::optional<ContentsId> contents_ ABSL_GUARDED_BY(mu_);
-  std::optional<uint64_t> open_block_ ABSL_GUARDED_BY(mu_);   // id of the last one, if it is
-  std::map<uint64_t, BlockPtr> blocks_ ABSL_GUARDED_BY(mu_);  // by offset in the file
+  std::map<uint64_t, KnownBlock> blocks_ ABSL_GUARDED_BY(mu_);  // by offset in the file
   SeenBlocks seen_ ABSL_GUARDED_BY(mu_);
   bool striping_is_known_ ABSL_GUARDED_BY(mu_) = false;
   std::shared_ptr<const Striping> striping_ ABSL_GUARDED_BY(mu_);

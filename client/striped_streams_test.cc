@@ -3,10 +3,13 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <functional>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "client/costly_nodes.h"
 #include "client/erasure_convert.h"
 #include "client/testing/streams_fixture.h"
 #include "client/testing/striped_data.h"
@@ -26,6 +29,23 @@ constexpr uint64_t kStripe = 3 * kCell;
 constexpr uint64_t kUnit = 4 * kCell;  // of a whole group
 constexpr uint64_t kGroup = 3 * kUnit;
 constexpr ChecksumCombine kComposite = ChecksumCombine::kComposite;
+
+// Moves at each look by what it is told to, and lets somebody else act at the next one.
+class BusyClock final : public Clock {
+ public:
+  absl::Time Now() override { return clock_.Now(); }
+  absl::Duration Monotonic() override {
+    clock_.Advance(step);
+    if (const auto act = std::exchange(next_act, nullptr)) act();
+    return clock_.Monotonic();
+  }
+
+  absl::Duration step;
+  std::function<void()> next_act;
+
+ private:
+  FakeClock clock_;
+};
 
 class StripedStreamsTest : public StreamsTest {
  protected:
@@ -252,6 +272,46 @@ TEST_F(StripedStreamsTest, AGroupThatHasBeenClosedIsComputedToItsEnd) {
   std::string part(known, '\0');
   EXPECT_THAT(in->ReadAt(kGroup, std::as_writable_bytes(std::span(part))), IsOkAndHolds(known));
   EXPECT_EQ(part, data.substr(kGroup, known));
+}
+
+// How many bytes a group has and that these are all is known from one moment.
+TEST_F(StripedStreamsTest, AGroupThatIsClosedWhileAReaderAttachesIsNotTakenForTheShorterOne) {
+  BusyClock clock;
+  const auto fs = cluster_.Connect(Options(), clock);
+  Put("/other", 1);
+  cluster_.DropUnit("/other", 0, 0);
+  std::string part(5, '\0');
+  const auto out = std::as_writable_bytes(std::span(part));
+  clock.step = CostlyNodes::kCostly;
+  ASSERT_OK_AND_ASSIGN(const auto other, fs->Open("/other"));
+  ASSERT_OK(other->ReadAt(0, out));  // from now on the clock says whether node 0 is costly
+  clock.step = absl::ZeroDuration();
+
+  const std::string data = Put("/f", 2 * kStripe);
+  cluster_.OpenLastGroup("/f", kStripe + kCell + 5);
+  cluster_.DropUnit("/f", 0, 1);
+  ASSERT_OK_AND_ASSIGN(const auto in, fs->Open("/f"));
+  clock.next_act = [&] {
+    cluster_.CloseLastGroup("/f");
+    EXPECT_THAT(in->RefreshLength(), IsOkAndHolds(data.size()));
+  };
+  EXPECT_THAT(in->ReadAt(kStripe + kCell, out), IsOkAndHolds(5u));
+  EXPECT_FALSE(clock.next_act) << "the file was closed meanwhile";
+  EXPECT_EQ(part, data.substr(kStripe + kCell, 5));
+}
+
+// What is being written then is another group.
+TEST_F(StripedStreamsTest, AGroupThatWasClosedShortBeforeAnAppendIsComputedToItsEnd) {
+  const std::string data = Put("/f", 2 * kStripe);
+  const uint64_t known = kStripe + kCell + 5;
+  cluster_.OpenLastGroup("/f", known);
+  ASSERT_OK_AND_ASSIGN(const auto in, fs_->Open("/f"));
+  cluster_.AppendGroup("/f", RandomBytes(kStripe));
+  cluster_.OpenLastGroup("/f", 0);
+  cluster_.DropUnit("/f", 0, 1);
+  std::string part(known, '\0');
+  EXPECT_THAT(in->ReadAt(0, std::as_writable_bytes(std::span(part))), IsOkAndHolds(known));
+  EXPECT_EQ(part, data.substr(0, known));
 }
 
 // Its bytes would be somewhere else.

@@ -86,6 +86,8 @@ class FakeCluster {
   // Of its last group the namenode knows `known_bytes`, and that it is being written.
   void OpenLastGroup(const std::string& path, uint64_t known_bytes);
   void CloseLastGroup(const std::string& path);
+  // One more group, as an append begins it.
+  void AppendGroup(const std::string& path, const std::string& data);
   // The tokens that clients have are not taken any more; the namenode gives others.
   void RenewTokens();
   uint64_t UnitId(const std::string& path, size_t group, uint32_t unit) const;

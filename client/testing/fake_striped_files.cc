@@ -108,6 +108,14 @@ void FakeCluster::CloseLastGroup(const std::string& path) {
   lost_tails_.erase(path);
 }
 
+void FakeCluster::AppendGroup(const std::string& path, const std::string& data) {
+  MutexLock lock(mu_);
+  FileState& file = files_.at(path);
+  const auto policy = ToPolicy(*file.policy, path);
+  CHECK(policy.ok()) << policy.status();
+  PutGroup(file, MakeUnits(*policy, data), data.size());
+}
+
 void FakeCluster::RenewTokens() {
   MutexLock lock(mu_);
   ++token_age_;
