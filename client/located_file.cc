@@ -222,9 +222,12 @@ void LocatedFile::RenewLast(const hdfs::LocatedBlocksProto& found) {
   // Or the writer has given it up, and written the same bytes as another block.
   if (!being_written && block->b().blockid() != found.lastblock().b().blockid()) return;
   auto renewed = std::make_shared<hdfs::LocatedBlockProto>(found.lastblock());
-  renewed->mutable_b()->set_numbytes(std::max(block->b().numbytes(), renewed->b().numbytes()));
-  block = std::move(renewed);
   being_written = !found.islastblockcomplete();
+  // Of an open one the namenode may know less than its datanodes told.
+  if (being_written) {
+    renewed->mutable_b()->set_numbytes(std::max(block->b().numbytes(), renewed->b().numbytes()));
+  }
+  block = std::move(renewed);
 }
 
 std::shared_ptr<const Striping> LocatedFile::striping() const {

@@ -1,9 +1,10 @@
-// The length of a file that is being written, which its datanodes tell.
+// The length of a file that is being written, which its datanodes tell, and that it has later.
 #include "client/located_file.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -31,6 +32,7 @@ struct Told {
   int calls = 0;
   int without_locations_from = 1 << 20;  // from this call on
   uint64_t known_bytes = 0;
+  std::optional<uint64_t> closed_bytes;  // the file has been closed with so many
 };
 
 class Namenode final : public RpcChannel {
@@ -41,14 +43,14 @@ class Namenode final : public RpcChannel {
     if (method != "getBlockLocations") return absl::UnimplementedError(method);
     hdfs::GetBlockLocationsResponseProto answer;
     hdfs::LocatedBlocksProto& blocks = *answer.mutable_locations();
-    blocks.set_filelength(0);
-    blocks.set_underconstruction(true);
-    blocks.set_islastblockcomplete(false);
+    blocks.set_filelength(told_.closed_bytes.value_or(0));
+    blocks.set_underconstruction(!told_.closed_bytes.has_value());
+    blocks.set_islastblockcomplete(told_.closed_bytes.has_value());
     hdfs::LocatedBlockProto& last = *blocks.mutable_lastblock();
     last.mutable_b()->set_poolid("BP-1");
     last.mutable_b()->set_blockid(7);
     last.mutable_b()->set_generationstamp(1007);
-    last.mutable_b()->set_numbytes(told_.known_bytes);
+    last.mutable_b()->set_numbytes(told_.closed_bytes.value_or(told_.known_bytes));
     last.set_offset(0);
     last.set_corrupt(false);
     for (std::string* field :
@@ -167,6 +169,35 @@ TEST_F(LocatedFileTest, LocationsThatGoWhileAStampIsWaitedForAreNotWaitedForForE
   EXPECT_THAT(status, StatusIs(absl::StatusCode::kUnavailable));
   EXPECT_THAT(status.message(), HasSubstr("Could not obtain the last block locations"));
   EXPECT_EQ(told_.calls, 4 + 3);
+}
+
+TEST_F(LocatedFileTest, AnOpenBlockKeepsTheLengthThatItsDatanodesTold) {
+  ASSERT_OK(file_.Refresh());
+  told_.known_bytes = 10;
+  ASSERT_OK_AND_ASSIGN(const KnownBlock found, file_.BlockAt(41, /*fresh=*/true));
+  EXPECT_EQ(found.block->b().numbytes(), 42u);
+  EXPECT_TRUE(found.being_written);
+}
+
+// Also where the answer shows it as the last one only, since other blocks were asked for.
+TEST_F(LocatedFileTest, ABlockThatIsCompleteHasTheLengthThatTheNamenodeTells) {
+  for (const uint64_t bytes : {30u, 50u}) {
+    told_.closed_bytes.reset();
+    ASSERT_OK(file_.Refresh());
+    ASSERT_OK_AND_ASSIGN(const KnownBlock before, file_.BlockAt(0, /*fresh=*/false));
+    told_.closed_bytes = bytes;
+    ASSERT_OK_AND_ASSIGN(const KnownBlock after, file_.BlockAt(0, /*fresh=*/true));
+    EXPECT_EQ(after.block->b().numbytes(), bytes);
+    EXPECT_FALSE(after.being_written);
+    EXPECT_EQ(before.block->b().numbytes(), 42u);
+    EXPECT_TRUE(before.being_written);
+  }
+}
+
+TEST_F(LocatedFileTest, BytesThatAreGoneAreAnErrorAndNoEnd) {
+  ASSERT_OK(file_.Refresh());
+  told_.closed_bytes = 30;
+  EXPECT_THAT(file_.BlockAt(30, /*fresh=*/true), StatusIs(absl::StatusCode::kUnavailable));
 }
 
 }  // namespace
