@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "client/costly_nodes.h"
 #include "client/remote_replicas.h"
 
 namespace cairn::client {
@@ -64,6 +65,7 @@ void GroupUnits::SetCostlyAside() {
 absl::StatusOr<std::unique_ptr<BlockReader>> GroupUnits::Open(uint32_t number, uint64_t offset,
                                                               uint64_t bytes) {
   Unit& unit = units_[number];
+  unit.has_stream = false;
   const hdfs::DatanodeInfoProto* const node = file_.ChooseNode(unit.located);
   if (node == nullptr) {
     unit.node.reset();
@@ -87,7 +89,13 @@ absl::StatusOr<std::unique_ptr<BlockReader>> GroupUnits::Open(uint32_t number, u
   if (absl::IsUnauthenticated(stream.status()) && attempt_.token_renewed) {
     return absl::UnavailableError(stream.status().message());
   }
+  unit.has_stream = stream.ok();
   return stream;
+}
+
+bool GroupUnits::MayReopen(const Unit& unit, const absl::Status& why, absl::Duration took) {
+  return unit.has_stream && !unit.was_reopened && !absl::IsDataLoss(why) &&
+         took < CostlyNodes::kCostly;
 }
 
 bool GroupUnits::Failed(uint32_t number, const absl::Status& why, absl::Duration took) {
@@ -97,12 +105,16 @@ bool GroupUnits::Failed(uint32_t number, const absl::Status& why, absl::Duration
     SetAside(unit, unit.absence);
     return false;
   }
+  if (MayReopen(unit, why, took)) {
+    unit.was_reopened = true;
+    return true;
+  }
   context_.costly_nodes.Failed(node->id().datanodeuuid(), took);
   if (absl::IsDataLoss(why)) {
     file_.NoteBad(node->id(), unit.located.b().blockid());
     ReportBadReplica(context_, path_, unit.located, *node);
   } else {
-    file_.NoteDead(node->id());
+    file_.NoteDead(node->id(), CostlyNodes::kLife);
   }
   RemoveLocation(unit.located, *node);
   if (file_.ChooseNode(unit.located) != nullptr) return true;

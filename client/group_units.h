@@ -1,9 +1,10 @@
 // client/group_units.h - the units of one block group, each read from the datanodes that have it.
 //
 // Over connections only: files of this machine's datanodes are not used (short-circuit reads).
-// What failed is noted with the file, so that its other readers begin elsewhere: a datanode, or the
-// one replica whose bytes were bad, which the namenode is told of under the unit's id. Used by one
-// thread at a time.
+// What failed is noted with the file, so that its other readers begin elsewhere: a datanode, for
+// half a minute, or the one replica whose bytes were bad, which the namenode is told of under the
+// unit's id. A stream that broke is no such failure the first time: datanodes end those of a
+// consumer that pauses for minutes. Used by one thread at a time.
 #pragma once
 
 #include <cstdint>
@@ -46,10 +47,14 @@ class GroupUnits final : public UnitSource {
   struct Unit {
     hdfs::LocatedBlockProto located;              // without the locations that have failed here
     std::optional<hdfs::DatanodeInfoProto> node;  // that was asked last
+    bool has_stream = false;                      // the last Open was granted
+    bool was_reopened = false;
     bool usable = false;
     absl::string_view absence = "no datanode is known that has it";  // why nobody can be asked
   };
 
+  // Its stream broke, and nobody was waited for.
+  static bool MayReopen(const Unit& unit, const absl::Status& why, absl::Duration took);
   void SetAside(Unit& unit, absl::string_view why);
   // Leaves costly datanodes alone while there are other units in their place.
   void SetCostlyAside();

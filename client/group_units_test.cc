@@ -135,6 +135,19 @@ TEST_F(GroupUnitsTest, ADatanodeThatFailedIsNotAskedAgainForThisFile) {
   EXPECT_THAT(reported_, SizeIs(0));
 }
 
+// One that was restarted is read from again, and not only when all others have failed as well.
+TEST_F(GroupUnitsTest, ADatanodeThatFailedIsAskedAgainHalfAMinuteLater) {
+  GroupUnits units = Units();
+  const auto stream = units.Open(1, 0, 100);
+  EXPECT_FALSE(units.Failed(1, stream.status(), absl::ZeroDuration()));
+  clock_.Advance(CostlyNodes::kLife - absl::Milliseconds(1));
+  GroupUnits early = Units();
+  EXPECT_THAT(early.Open(1, 0, 100).status().message(), HasSubstr("has failed before"));
+  clock_.Advance(absl::Milliseconds(1));
+  GroupUnits later = Units();
+  EXPECT_THAT(later.Open(1, 0, 100).status().message(), HasSubstr(kRefused));
+}
+
 // Whoever forgets the failures meanwhile: one group's reader asks nobody twice.
 TEST_F(GroupUnitsTest, AReplicaThatFailedIsNotAskedAgainForThisGroup) {
   GroupUnits units = Units();

@@ -267,14 +267,18 @@ absl::StatusOr<KnownBlock> LocatedFile::BlockAt(uint64_t offset, bool fresh) {
   }
 }
 
+bool LocatedFile::HasFailed(const std::string& uuid, uint64_t block_id) const {
+  const auto dead = dead_.find(uuid);
+  if (dead != dead_.end() && context_->clock.Monotonic() < dead->second) return true;
+  return bad_.contains({uuid, block_id});
+}
+
 const hdfs::DatanodeInfoProto* LocatedFile::ChooseNode(const hdfs::LocatedBlockProto& block) const {
   std::vector<const hdfs::DatanodeInfoProto*> alive;
   {
     MutexLock lock(mu_);
     for (const hdfs::DatanodeInfoProto& node : block.locs()) {
-      const std::string& uuid = node.id().datanodeuuid();
-      if (dead_.contains(uuid) || bad_.contains({uuid, block.b().blockid()})) continue;
-      alive.push_back(&node);
+      if (!HasFailed(node.id().datanodeuuid(), block.b().blockid())) alive.push_back(&node);
     }
   }
   const hdfs::DatanodeInfoProto* best = nullptr;
@@ -291,9 +295,10 @@ const hdfs::DatanodeInfoProto* LocatedFile::ChooseNode(const hdfs::LocatedBlockP
   return best;
 }
 
-void LocatedFile::NoteDead(const hdfs::DatanodeIDProto& node) {
+void LocatedFile::NoteDead(const hdfs::DatanodeIDProto& node, absl::Duration life) {
+  const absl::Duration until = context_->clock.Monotonic() + life;
   MutexLock lock(mu_);
-  dead_.insert(node.datanodeuuid());
+  dead_[node.datanodeuuid()] = until;
 }
 
 void LocatedFile::NoteBad(const hdfs::DatanodeIDProto& node, uint64_t block_id) {

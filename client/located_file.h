@@ -12,6 +12,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -57,7 +58,9 @@ class LocatedFile {
   // seconds lately last.
   const hdfs::DatanodeInfoProto* ChooseNode(const hdfs::LocatedBlockProto& block) const
       ABSL_LOCKS_EXCLUDED(mu_);
-  void NoteDead(const hdfs::DatanodeIDProto& node) ABSL_LOCKS_EXCLUDED(mu_);
+  // It is not chosen for so long, or until ForgetDead.
+  void NoteDead(const hdfs::DatanodeIDProto& node, absl::Duration life = absl::InfiniteDuration())
+      ABSL_LOCKS_EXCLUDED(mu_);
   // Its replica of this block has failed, and nothing else is held against it.
   void NoteBad(const hdfs::DatanodeIDProto& node, uint64_t block_id) ABSL_LOCKS_EXCLUDED(mu_);
   void ForgetDead() ABSL_LOCKS_EXCLUDED(mu_);  // and bad
@@ -76,6 +79,9 @@ class LocatedFile {
                                      const hdfs::DatanodeIDProto& node, absl::Duration patience);
   // All but the last block of an open file.
   void Keep(const hdfs::LocatedBlocksProto& found) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // That its node is dead, or it is bad itself.
+  bool HasFailed(const std::string& uuid, uint64_t block_id) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // The last block, if it has been kept.
   void RenewLast(const hdfs::LocatedBlocksProto& found) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
@@ -89,7 +95,8 @@ class LocatedFile {
   SeenBlocks seen_ ABSL_GUARDED_BY(mu_);
   bool striping_is_known_ ABSL_GUARDED_BY(mu_) = false;
   std::shared_ptr<const Striping> striping_ ABSL_GUARDED_BY(mu_);
-  absl::flat_hash_set<std::string> dead_ ABSL_GUARDED_BY(mu_);  // datanode uuids
+  // By datanode uuid, until when on the clock.
+  absl::flat_hash_map<std::string, absl::Duration> dead_ ABSL_GUARDED_BY(mu_);
   absl::flat_hash_set<std::pair<std::string, uint64_t>> bad_ ABSL_GUARDED_BY(mu_);  // and block ids
 };
 

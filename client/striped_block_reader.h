@@ -45,8 +45,8 @@ class UnitSource {
   // any more, and nothing is wrong with the unit. Any other error: Failed is told.
   virtual absl::StatusOr<std::unique_ptr<BlockReader>> Open(uint32_t unit, uint64_t offset,
                                                             uint64_t bytes) = 0;
-  // An attempt to read `unit` ended with `why`, after `took`. True: there is another replica of the
-  // unit, which the next Open is of. False: the unit is lost.
+  // An attempt to read `unit` ended with `why`, after `took`. True: another Open may do better, of
+  // another replica, or once more of the same one. False: the unit is lost.
   virtual bool Failed(uint32_t unit, const absl::Status& why, absl::Duration took) = 0;
   // All of `stream` has been read.
   virtual void Finished(BlockReader& stream) = 0;

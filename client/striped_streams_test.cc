@@ -205,6 +205,36 @@ TEST_F(StripedStreamsTest, ANodeThatIsCutOffIsDoneWithout) {
   EXPECT_THAT(ReadFile("/f"), IsOkAndHolds(data));
 }
 
+// As datanodes end the streams of a consumer that has paused for minutes.
+TEST_F(StripedStreamsTest, StreamsThatBreakAreOpenedAgain) {
+  fs_ = cluster_.Connect(Options(), clock_);
+  const std::string data = Put("/f", 2 * kGroup);
+  for (const int node : {0, 1, 2}) cluster_.BreakReads(node, 1);
+  EXPECT_THAT(ReadFile("/f"), IsOkAndHolds(data));
+  EXPECT_EQ(cluster_.Calls("getBlockLocations"), 1) << "no other round was needed";
+}
+
+TEST_F(StripedStreamsTest, AStreamThatBreaksTwiceIsDoneWithout) {
+  fs_ = cluster_.Connect(Options(), clock_);
+  const std::string data = Put("/f", 2 * kGroup);
+  cluster_.BreakReads(0, 100);
+  EXPECT_THAT(ReadFile("/f"), IsOkAndHolds(data));
+  EXPECT_EQ(cluster_.BrokenReads(0), 2) << "in the second group its node is not asked";
+}
+
+TEST_F(StripedStreamsTest, AStreamThatFellSilentIsNotOpenedAgain) {
+  BusyClock clock;
+  clock.step = CostlyNodes::kCostly;  // each attempt takes that long
+  const auto fs = cluster_.Connect(Options(), clock);
+  const std::string data = Put("/f", 1);
+  cluster_.BreakReads(0, 100);
+  ASSERT_OK_AND_ASSIGN(const auto in, fs->Open("/f"));
+  char byte = 0;
+  EXPECT_THAT(in->Read(std::as_writable_bytes(std::span(&byte, 1))), IsOkAndHolds(1u));
+  EXPECT_EQ(byte, data[0]);
+  EXPECT_EQ(cluster_.BrokenReads(0), 1);
+}
+
 TEST_F(StripedStreamsTest, ASeekGoesOverCellsAndGroups) {
   const std::string data = Put("/f", 5 * kGroup / 2);
   cluster_.HideUnit("/f", 1, 1);

@@ -290,6 +290,15 @@ void FakeCluster::CorruptReads(int node) {
   MutexLock lock(mu_);
   corrupting_.insert(node);
 }
+void FakeCluster::BreakReads(int node, int reads) {
+  MutexLock lock(mu_);
+  breaking_[node] = reads;
+}
+int FakeCluster::BrokenReads(int node) const {
+  MutexLock lock(mu_);
+  const auto found = broken_.find(node);
+  return found == broken_.end() ? 0 : found->second;
+}
 void FakeCluster::CutOff(int node) {
   MutexLock lock(mu_);
   cut_off_[node] = std::make_unique<DeafPort>();

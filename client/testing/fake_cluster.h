@@ -42,7 +42,10 @@ class FakeCluster {
   void CutOff(int node);
   // What the node sends after its answer to READ_BLOCK, in place of packets.
   void SendInsteadOfPackets(int node, std::string bytes);
-  void AckOutOfTurn(int node);  // acknowledges a packet that nobody sent
+  // The next so many reads end inside a packet.
+  void BreakReads(int node, int reads);
+  int BrokenReads(int node) const;  // so far
+  void AckOutOfTurn(int node);      // acknowledges a packet that nobody sent
   // The next pipeline that begins at `node` is refused after `delay`, since its last node is
   // silent, as all later ones with that node are at once.
   void LastNodeSilentAtSetUp(int node, absl::Duration delay);
@@ -169,6 +172,8 @@ class FakeCluster {
   std::set<int> refusing_ ABSL_GUARDED_BY(mu_);
   std::set<int> refusing_copies_ ABSL_GUARDED_BY(mu_);
   std::set<int> corrupting_ ABSL_GUARDED_BY(mu_);
+  std::map<int, int> breaking_ ABSL_GUARDED_BY(mu_);  // reads to come
+  std::map<int, int> broken_ ABSL_GUARDED_BY(mu_);
   std::set<int> acking_wrong_ ABSL_GUARDED_BY(mu_);
   std::map<int, uint64_t> die_after_ ABSL_GUARDED_BY(mu_);
   std::map<int, absl::Duration> last_silent_ ABSL_GUARDED_BY(mu_);

@@ -262,6 +262,7 @@ bool FakeCluster::Node::Read(Socket& socket, const hdfs::OpReadBlockProto& op) {
   std::optional<std::string> instead;
   std::optional<uint64_t> flipped_at;
   bool corrupt = false;
+  bool breaks = false;
   hdfs::BlockOpResponseProto refusal;
   refusal.set_status(hdfs::STATUS_SUCCESS);
   {
@@ -280,6 +281,11 @@ bool FakeCluster::Node::Read(Socket& socket, const hdfs::OpReadBlockProto& op) {
       flipped_at = block->second.flipped_at;
     }
     corrupt = cluster_.corrupting_.contains(index_);
+    breaks = refusal.status() == hdfs::STATUS_SUCCESS && cluster_.breaking_[index_] > 0;
+    if (breaks) {
+      --cluster_.breaking_[index_];
+      ++cluster_.broken_[index_];
+    }
     const auto found = cluster_.instead_.find(index_);
     if (found != cluster_.instead_.end()) instead = found->second;
   }
@@ -312,8 +318,9 @@ bool FakeCluster::Node::Read(Socket& socket, const hdfs::OpReadBlockProto& op) {
                                       .last_in_block = piece.empty(),
                                       .data_bytes = static_cast<uint32_t>(piece.size())},
                                      static_cast<uint32_t>(sums.size()), packet_header);
+    if (breaks) piece.resize(piece.size() / 2);
     if (!socket.Send(std::span(packet_header).first(size)).ok() || !socket.Send(Bytes(sums)).ok() ||
-        !socket.Send(Bytes(piece)).ok()) {
+        !socket.Send(Bytes(piece)).ok() || breaks) {
       return false;
     }
     at += piece.size();
