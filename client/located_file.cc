@@ -270,7 +270,8 @@ absl::StatusOr<KnownBlock> LocatedFile::BlockAt(uint64_t offset, bool fresh) {
 bool LocatedFile::HasFailed(const std::string& uuid, uint64_t block_id) const {
   const auto dead = dead_.find(uuid);
   if (dead != dead_.end() && context_->clock.Monotonic() < dead->second) return true;
-  return bad_.contains({uuid, block_id});
+  // The key is a copy, and this is asked for each location on each read.
+  return !bad_.empty() && bad_.contains({uuid, block_id});
 }
 
 const hdfs::DatanodeInfoProto* LocatedFile::ChooseNode(const hdfs::LocatedBlockProto& block) const {
