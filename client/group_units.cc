@@ -10,6 +10,7 @@
 namespace cairn::client {
 namespace {
 
+constexpr absl::string_view kNobodyHasIt = "no datanode is known that has it";
 constexpr absl::string_view kHasFailed = "its datanode has failed before";
 
 void RemoveLocation(hdfs::LocatedBlockProto& located, const hdfs::DatanodeInfoProto& node) {
@@ -32,33 +33,34 @@ GroupUnits::GroupUnits(ClientContext& context, LocatedFile& file, const std::str
   for (uint32_t number = 0; number < units_.size(); ++number) {
     Unit& unit = units_[number];
     unit.located = LocateUnit(group, layout, number);
-    if (unit.located.b().numbytes() == 0) continue;
-    if (number < layout.data_units()) ++needed_;
-    if (file_.ChooseNode(unit.located) != nullptr) {
-      unit.usable = true;
-      ++usable_;
-    } else if (!unit.located.locs().empty()) {
-      SetAside(unit, kHasFailed);
-    }
+    unit.absence = unit.located.locs().empty() ? kNobodyHasIt : kHasFailed;
+    if (number < layout.data_units() && unit.located.b().numbytes() > 0) ++needed_;
   }
   if (attempt_.is_first) SetCostlyAside();
 }
 
+const hdfs::DatanodeInfoProto* GroupUnits::NodeOf(const Unit& unit) const {
+  const bool has_bytes = unit.located.b().numbytes() > 0;
+  return has_bytes && !unit.is_aside ? file_.ChooseNode(unit.located) : nullptr;
+}
+
+bool GroupUnits::HasSpare() const {
+  return std::count_if(units_.begin(), units_.end(),
+                       [this](const Unit& unit) { return NodeOf(unit) != nullptr; }) > needed_;
+}
+
 void GroupUnits::SetAside(Unit& unit, absl::string_view why) {
-  if (std::exchange(unit.usable, false)) --usable_;
-  unit.located.clear_locs();
+  unit.is_aside = true;
   unit.absence = why;
 }
 
 void GroupUnits::SetCostlyAside() {
   for (Unit& unit : units_) {
-    if (!HasSpare()) return;
-    const hdfs::DatanodeInfoProto* const best =
-        unit.usable ? file_.ChooseNode(unit.located) : nullptr;
+    const hdfs::DatanodeInfoProto* const best = NodeOf(unit);
     if (best == nullptr) continue;
-    if (context_.costly_nodes.Until(best->id().datanodeuuid()) > absl::ZeroDuration()) {
-      SetAside(unit, "its datanode cost another read seconds");
-    }
+    if (context_.costly_nodes.Until(best->id().datanodeuuid()) == absl::ZeroDuration()) continue;
+    if (!HasSpare()) return;
+    SetAside(unit, "its datanode cost another read seconds");
   }
 }
 
@@ -66,7 +68,7 @@ absl::StatusOr<std::unique_ptr<BlockReader>> GroupUnits::Open(uint32_t number, u
                                                               uint64_t bytes) {
   Unit& unit = units_[number];
   unit.has_stream = false;
-  const hdfs::DatanodeInfoProto* const node = file_.ChooseNode(unit.located);
+  const hdfs::DatanodeInfoProto* const node = NodeOf(unit);
   if (node == nullptr) {
     unit.node.reset();
     return absl::UnavailableError(unit.absence);
@@ -117,7 +119,7 @@ bool GroupUnits::Failed(uint32_t number, const absl::Status& why, absl::Duration
     file_.NoteDead(node->id(), CostlyNodes::kLife);
   }
   RemoveLocation(unit.located, *node);
-  if (file_.ChooseNode(unit.located) != nullptr) return true;
+  if (NodeOf(unit) != nullptr) return true;
   SetAside(unit, kHasFailed);
   return false;
 }

@@ -49,8 +49,8 @@ class GroupUnits final : public UnitSource {
     std::optional<hdfs::DatanodeInfoProto> node;  // that was asked last
     bool has_stream = false;                      // the last Open was granted
     bool was_reopened = false;
-    bool usable = false;
-    absl::string_view absence = "no datanode is known that has it";  // why nobody can be asked
+    bool is_aside = false;      // and is not asked
+    absl::string_view absence;  // why nobody can be asked
   };
 
   // Its stream broke, and nobody was waited for.
@@ -58,7 +58,10 @@ class GroupUnits final : public UnitSource {
   void SetAside(Unit& unit, absl::string_view why);
   // Leaves costly datanodes alone while there are other units in their place.
   void SetCostlyAside();
-  bool HasSpare() const { return usable_ > needed_; }
+  // Who is asked for it next; null: it has no bytes, is aside, or its datanodes have failed, here
+  // or another reader of the file.
+  const hdfs::DatanodeInfoProto* NodeOf(const Unit& unit) const;
+  bool HasSpare() const;
 
   ClientContext& context_;
   LocatedFile& file_;
@@ -66,7 +69,6 @@ class GroupUnits final : public UnitSource {
   const Attempt attempt_;
   std::vector<Unit> units_;
   uint32_t needed_ = 0;  // data units that have bytes
-  uint32_t usable_ = 0;  // units that have bytes, and a datanode that may be asked
 };
 
 }  // namespace cairn::client

@@ -157,6 +157,15 @@ TEST_F(GroupUnitsTest, AReplicaThatFailedIsNotAskedAgainForThisGroup) {
   EXPECT_THAT(units.Open(1, 0, 100).status().message(), HasSubstr("has failed before"));
 }
 
+// By another reader of the file, after this one began.
+TEST_F(GroupUnitsTest, AUnitWhoseDatanodeWasFoundDeadMeanwhileIsSaidToHaveFailed) {
+  GroupUnits units = Units();
+  file_.NoteDead(group_.locs(1).id());
+  const auto stream = units.Open(1, 0, 100);
+  EXPECT_THAT(stream.status().message(), HasSubstr("has failed before"));
+  EXPECT_FALSE(units.Failed(1, stream.status(), absl::ZeroDuration()));
+}
+
 TEST_F(GroupUnitsTest, AnotherReplicaOfAUnitComesNext) {
   AddUnit(1, "uuid-6");
   GroupUnits units = Units();
