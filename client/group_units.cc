@@ -11,6 +11,7 @@ namespace cairn::client {
 namespace {
 
 constexpr absl::string_view kNobodyHasIt = "no datanode is known that has it";
+constexpr absl::string_view kIsCostly = "its datanode cost another read seconds";
 constexpr absl::string_view kHasFailed = "its datanode has failed before";
 
 void RemoveLocation(hdfs::LocatedBlockProto& located, const hdfs::DatanodeInfoProto& node) {
@@ -36,31 +37,30 @@ GroupUnits::GroupUnits(ClientContext& context, LocatedFile& file, const std::str
     unit.absence = unit.located.locs().empty() ? kNobodyHasIt : kHasFailed;
     if (number < layout.data_units() && unit.located.b().numbytes() > 0) ++needed_;
   }
-  if (attempt_.is_first) SetCostlyAside();
+  if (attempt_.is_first) HoldCostlyBack();
 }
 
 const hdfs::DatanodeInfoProto* GroupUnits::NodeOf(const Unit& unit) const {
-  const bool has_bytes = unit.located.b().numbytes() > 0;
-  return has_bytes && !unit.is_aside ? file_.ChooseNode(unit.located) : nullptr;
+  const bool has_turn = unit.turn == Turn::kFirst || unit.turn == Turn::kRecalled;
+  return has_turn && unit.located.b().numbytes() > 0 ? file_.ChooseNode(unit.located) : nullptr;
 }
 
-bool GroupUnits::HasSpare() const {
-  return std::count_if(units_.begin(), units_.end(),
-                       [this](const Unit& unit) { return NodeOf(unit) != nullptr; }) > needed_;
+bool GroupUnits::HasSpareFor(const Unit& unit) const {
+  const auto counts = [&](const Unit& other) {
+    return NodeOf(other) != nullptr ||
+           (unit.turn == Turn::kRecalled && other.turn == Turn::kHeldBack);
+  };
+  return std::count_if(units_.begin(), units_.end(), counts) > needed_;
 }
 
-void GroupUnits::SetAside(Unit& unit, absl::string_view why) {
-  unit.is_aside = true;
-  unit.absence = why;
-}
-
-void GroupUnits::SetCostlyAside() {
+void GroupUnits::HoldCostlyBack() {
   for (Unit& unit : units_) {
     const hdfs::DatanodeInfoProto* const best = NodeOf(unit);
     if (best == nullptr) continue;
     if (context_.costly_nodes.Until(best->id().datanodeuuid()) == absl::ZeroDuration()) continue;
-    if (!HasSpare()) return;
-    SetAside(unit, "its datanode cost another read seconds");
+    if (!HasSpareFor(unit)) return;
+    unit.turn = Turn::kHeldBack;
+    unit.absence = kIsCostly;
   }
 }
 
@@ -75,7 +75,7 @@ absl::StatusOr<std::unique_ptr<BlockReader>> GroupUnits::Open(uint32_t number, u
   }
   unit.node = *node;
   const ClientOptions& options = context_.options;
-  const bool soon = attempt_.is_first && HasSpare();
+  const bool soon = attempt_.is_first && HasSpareFor(unit);
   const bool bounded = soon && options.read_silence_limit > absl::ZeroDuration();
   absl::StatusOr<std::unique_ptr<RemoteBlockReader>> stream = OpenRemote(
       context_, node->id(),
@@ -104,7 +104,7 @@ bool GroupUnits::Failed(uint32_t number, const absl::Status& why, absl::Duration
   Unit& unit = units_[number];
   const std::optional<hdfs::DatanodeInfoProto> node = std::exchange(unit.node, std::nullopt);
   if (!node.has_value()) {
-    SetAside(unit, unit.absence);
+    if (unit.turn != Turn::kHeldBack) unit.turn = Turn::kOver;
     return false;
   }
   if (MayReopen(unit, why, took)) {
@@ -120,8 +120,16 @@ bool GroupUnits::Failed(uint32_t number, const absl::Status& why, absl::Duration
   }
   RemoveLocation(unit.located, *node);
   if (NodeOf(unit) != nullptr) return true;
-  SetAside(unit, kHasFailed);
+  unit.turn = Turn::kOver;
   return false;
+}
+
+bool GroupUnits::Recall(uint32_t number) {
+  Unit& unit = units_[number];
+  if (unit.turn != Turn::kHeldBack) return false;
+  unit.turn = Turn::kRecalled;
+  unit.absence = kHasFailed;
+  return true;
 }
 
 void GroupUnits::Finished(BlockReader& stream) { KeepConnection(context_, stream); }

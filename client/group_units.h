@@ -25,7 +25,8 @@ class GroupUnits final : public UnitSource {
  public:
   struct Attempt {
     // The first one: a datanode that is silent is not waited for long, nor one asked that was
-    // costly a moment ago, as long as there are more units than are needed.
+    // costly a moment ago, as long as there are more units than are needed. It is before the
+    // attempt fails.
     bool is_first = true;
     // Tokens are fresh: one that is not taken is a failure of its unit.
     bool token_renewed = false;
@@ -41,27 +42,31 @@ class GroupUnits final : public UnitSource {
   absl::StatusOr<std::unique_ptr<BlockReader>> Open(uint32_t number, uint64_t offset,
                                                     uint64_t bytes) override;
   bool Failed(uint32_t number, const absl::Status& why, absl::Duration took) override;
+  bool Recall(uint32_t number) override;
   void Finished(BlockReader& stream) override;
 
  private:
+  // Held back is a unit while others are asked in its place, and recalled once these do not do.
+  enum class Turn : uint8_t { kFirst, kHeldBack, kRecalled, kOver };
   struct Unit {
     hdfs::LocatedBlockProto located;              // without the locations that have failed here
     std::optional<hdfs::DatanodeInfoProto> node;  // that was asked last
     bool has_stream = false;                      // the last Open was granted
     bool was_reopened = false;
-    bool is_aside = false;      // and is not asked
+    Turn turn = Turn::kFirst;
     absl::string_view absence;  // why nobody can be asked
   };
 
   // Its stream broke, and nobody was waited for.
   static bool MayReopen(const Unit& unit, const absl::Status& why, absl::Duration took);
-  void SetAside(Unit& unit, absl::string_view why);
   // Leaves costly datanodes alone while there are other units in their place.
-  void SetCostlyAside();
-  // Who is asked for it next; null: it has no bytes, is aside, or its datanodes have failed, here
-  // or another reader of the file.
+  void HoldCostlyBack();
+  // Who is asked for it next; null: it has no bytes, it is not its turn, or its datanodes have
+  // failed, here or another reader of the file.
   const hdfs::DatanodeInfoProto* NodeOf(const Unit& unit) const;
-  bool HasSpare() const;
+  // There are units in place of this one. In place of a recalled one another that is held back may
+  // be, but never in place of the others.
+  bool HasSpareFor(const Unit& unit) const;
 
   ClientContext& context_;
   LocatedFile& file_;

@@ -202,8 +202,16 @@ TEST_F(GroupUnitsTest, ACostlyDatanodeIsLeftAloneWhileThereAreOthers) {
     EXPECT_THAT(units.Open(unit, 0, 100).status().message(), HasSubstr("cost another read"));
   }
   EXPECT_THAT(units.Open(2, 0, 100).status().message(), HasSubstr(kRefused)) << "three are needed";
+  EXPECT_FALSE(units.Recall(2)) << "it has not been held back";
+  const absl::Status held_back = units.Open(0, 0, 100).status();
+  EXPECT_FALSE(units.Failed(0, held_back, absl::ZeroDuration()));
+  EXPECT_TRUE(units.Recall(0));
+  const absl::Status recalled = units.Open(0, 0, 100).status();
+  EXPECT_THAT(recalled.message(), HasSubstr(kRefused));
+  EXPECT_FALSE(units.Failed(0, recalled, absl::ZeroDuration()));
+  EXPECT_FALSE(units.Recall(0)) << "nothing is left of it";
   GroupUnits second = Units({.is_first = false});
-  EXPECT_THAT(second.Open(0, 0, 100).status().message(), HasSubstr(kRefused));
+  EXPECT_THAT(second.Open(1, 0, 100).status().message(), HasSubstr(kRefused));
 }
 
 TEST_F(GroupUnitsTest, ASilentDatanodeIsNotWaitedForWhileThereAreOthers) {

@@ -127,6 +127,14 @@ void StripedBlockReader::Lose(uint32_t number, const absl::Status& why, absl::Du
   ++lost_;
 }
 
+bool StripedBlockReader::Recall(uint32_t number) {
+  Unit& unit = units_[number];
+  if (unit.lost.ok() || !source_->Recall(number)) return false;
+  unit.lost = absl::OkStatus();
+  --lost_;
+  return true;
+}
+
 absl::StatusOr<size_t> StripedBlockReader::ReadDirectly(std::span<std::byte> out) {
   const auto [number, offset] = layout().PlaceOf(position_);
   const uint64_t left = layout().cell_bytes() - offset % layout().cell_bytes();
@@ -150,7 +158,7 @@ size_t StripedBlockReader::TakeFromWindow(std::span<std::byte> out) {
 }
 
 absl::Status StripedBlockReader::FillWindow(uint64_t step_end) {
-  if (!CanCompute()) return TooManyLost("the stripe is still being written, and lacks");
+  if (!CanCompute()) return RecallNeeded(step_end);
   uint64_t begin = UINT64_MAX, end = 0;
   layout().ForEachPiece(position_, step_end - position_, [&](const Layout::Piece& piece) {
     begin = std::min(begin, piece.place.offset);
@@ -167,16 +175,27 @@ absl::Status StripedBlockReader::FillWindow(uint64_t step_end) {
   }
 }
 
+absl::Status StripedBlockReader::RecallNeeded(uint64_t step_end) {
+  for (const uint32_t number : LostBefore(step_end)) {
+    if (Recall(number)) return absl::OkStatus();
+  }
+  return TooManyLost("the stripe is still being written, and lacks");
+}
+
 uint64_t StripedBlockReader::BytesInWindow(uint32_t number) const {
   const uint64_t end = std::max(UnitBytes(number), window_.begin);
   return std::min(end - window_.begin, window_.columns);
 }
 
-absl::StatusOr<std::vector<uint32_t>> StripedBlockReader::ChooseSources() const {
+absl::StatusOr<std::vector<uint32_t>> StripedBlockReader::ChooseSources() {
   std::vector<uint32_t> sources;
   for (uint32_t number = 0; number < units_.size(); ++number) {
     if (sources.size() == layout().data_units()) break;
     if (units_[number].lost.ok() || BytesInWindow(number) == 0) sources.push_back(number);
+  }
+  for (uint32_t number = 0; number < units_.size(); ++number) {
+    if (sources.size() == layout().data_units()) break;
+    if (BytesInWindow(number) > 0 && Recall(number)) sources.push_back(number);
   }
   if (sources.size() < layout().data_units()) return TooManyLost("too many units are lost:");
   return sources;

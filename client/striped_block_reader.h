@@ -48,6 +48,9 @@ class UnitSource {
   // An attempt to read `unit` ended with `why`, after `took`. True: another Open may do better, of
   // another replica, or once more of the same one. False: the unit is lost.
   virtual bool Failed(uint32_t unit, const absl::Status& why, absl::Duration took) = 0;
+  // True: `unit`, which is lost, had only been left alone for the sake of others, and may be opened
+  // from now on.
+  virtual bool Recall(uint32_t unit) = 0;
   // All of `stream` has been read.
   virtual void Finished(BlockReader& stream) = 0;
 };
@@ -68,7 +71,7 @@ class StripedBlockReader final : public BlockReader {
 
   // kDataLoss, kUnavailable: too many units are lost, because their checksums do not match, or for
   // other reasons too; the message names the group, those units, and what befell each. A unit that
-  // was lost once stays so. kUnauthenticated: Open's.
+  // was lost once stays so, but where it is recalled. kUnauthenticated: Open's.
   absl::StatusOr<size_t> Read(std::span<std::byte> out) override;
   uint64_t remaining() const override { return end_ - position_; }
   bool is_local() const override { return false; }
@@ -106,13 +109,16 @@ class StripedBlockReader final : public BlockReader {
   // 1 to out.size() bytes of the unit's stream; 0: that failed, and the stream is gone.
   size_t ReadStream(uint32_t number, std::span<std::byte> out);
   void Lose(uint32_t number, const absl::Status& why, absl::Duration began);
+  bool Recall(uint32_t number);  // false: it is not lost, or for good
 
   // 0: the unit is to be looked at again.
   absl::StatusOr<size_t> ReadDirectly(std::span<std::byte> out);
   size_t TakeFromWindow(std::span<std::byte> out);
+  // OK, too, once a unit has been recalled that is needed itself: the window is empty then.
   absl::Status FillWindow(uint64_t step_end);
-  // k units by number, those that are zeros in the window among them.
-  absl::StatusOr<std::vector<uint32_t>> ChooseSources() const;
+  absl::Status RecallNeeded(uint64_t step_end);  // where nothing can be computed
+  // k units by number, those that are zeros in the window among them. What has to be is recalled.
+  absl::StatusOr<std::vector<uint32_t>> ChooseSources();
   // Those that are not filled after it have failed.
   absl::Status FillCells(std::span<const uint32_t> sources, bool to_range_end);
   void FillCell(uint32_t number);

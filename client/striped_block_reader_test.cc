@@ -42,8 +42,9 @@ struct Opened {
 struct Trouble {
   uint64_t from = 0;  // bytes of the unit before it can be read
   absl::Status status = absl::UnavailableError("gone");
-  bool has_other = false;  // a replica of the unit without trouble
-  bool ends = false;       // its stream ends, and no error says why
+  bool has_other = false;     // a replica of the unit without trouble
+  bool ends = false;          // its stream ends, and no error says why
+  bool is_held_back = false;  // until it is recalled
 };
 
 // What the units hold, what is wrong with them, and what was asked of them.
@@ -52,6 +53,7 @@ struct Memory {
   std::map<uint32_t, Trouble> troubles;
   std::vector<Opened> opened;
   std::vector<std::pair<uint32_t, absl::Status>> failures;
+  std::vector<uint32_t> recalled;
   int finished = 0;
 };
 
@@ -107,6 +109,12 @@ class MemoryUnits final : public UnitSource {
     const bool has_other = memory_.troubles.at(unit).has_other;
     if (has_other) memory_.troubles.erase(unit);
     return has_other;
+  }
+  bool Recall(uint32_t unit) override {
+    if (!memory_.troubles.at(unit).is_held_back) return false;
+    memory_.recalled.push_back(unit);
+    memory_.troubles.erase(unit);
+    return true;
   }
   void Finished(BlockReader& stream) override {
     EXPECT_EQ(stream.remaining(), 0u);
@@ -327,6 +335,24 @@ TEST_F(StripedBlockReaderTest, AnotherReplicaOfAUnitIsReadInItsPlace) {
   EXPECT_EQ(memory_.opened.size(), 5u);
   EXPECT_TRUE(std::none_of(memory_.opened.begin(), memory_.opened.end(),
                            [](const Opened& opened) { return opened.unit >= 3; }));
+}
+
+TEST_F(StripedBlockReaderTest, AUnitThatWasHeldBackIsRecalledBeforeTooManyAreLost) {
+  for (const bool is_needed : {false, true}) {
+    MakeGroup(SmallCells(3, 2), 10 * 3 * kCell);
+    for (const uint32_t unit : {0u, 3u}) memory_.troubles[unit] = {.is_held_back = true};
+    if (is_needed) Lose(4);
+    EXPECT_THAT(ReadRange(0, data_.size()), IsOkAndHolds(data_));
+    EXPECT_EQ(memory_.recalled, is_needed ? std::vector<uint32_t>{0} : std::vector<uint32_t>{});
+  }
+}
+
+TEST_F(StripedBlockReaderTest, AndBeforeTheReaderGivesUpAStripeThatIsBeingWritten) {
+  being_written_ = true;
+  MakeGroup(SmallCells(3, 2), 2 * 3 * kCell - 1);
+  memory_.troubles[1] = {.is_held_back = true};
+  EXPECT_THAT(ReadRange(0, data_.size()), IsOkAndHolds(data_));
+  EXPECT_THAT(memory_.recalled, ElementsAre(1u));
 }
 
 // Old tokens are no fault of a unit.

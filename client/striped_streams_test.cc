@@ -57,6 +57,18 @@ class StripedStreamsTest : public StreamsTest {
     return data;
   }
 
+  // It costs a reader of another file seconds, on `clock`, which `fs` goes by.
+  void MakeNodeCostly(int node, FileSystem& fs, BusyClock& clock) {
+    Put("/costs", kStripe);
+    cluster_.DropUnit("/costs", 0, static_cast<uint32_t>(node));
+    clock.step = CostlyNodes::kCostly;
+    ASSERT_OK_AND_ASSIGN(const auto in, fs.Open("/costs"));
+    std::byte byte;
+    EXPECT_THAT(in->ReadAt(static_cast<uint64_t>(node) * kCell, std::span(&byte, 1)),
+                IsOkAndHolds(1u));
+    clock.step = absl::ZeroDuration();
+  }
+
   // Pieces at random places, from one stream.
   void ExpectPieces(const std::string& path, const std::string& data, int pieces) {
     ASSERT_OK_AND_ASSIGN(const auto in, fs_->Open(path));
@@ -205,6 +217,20 @@ TEST_F(StripedStreamsTest, ANodeThatIsCutOffIsDoneWithout) {
   EXPECT_THAT(ReadFile("/f"), IsOkAndHolds(data));
 }
 
+TEST_F(StripedStreamsTest, ACostlyNodeIsAskedBeforeAReadFails) {
+  BusyClock clock;
+  const auto fs = cluster_.Connect(Options(), clock);
+  MakeNodeCostly(0, *fs, clock);
+  const std::string data = Put("/f", kGroup);
+  for (const uint32_t unit : {1u, 2u}) cluster_.DropUnit("/f", 0, unit);
+  const int calls = cluster_.Calls("getBlockLocations");
+  ASSERT_OK_AND_ASSIGN(const auto in, fs->Open("/f"));
+  std::string all(data.size(), '\0');
+  EXPECT_THAT(in->ReadFully(std::as_writable_bytes(std::span(all))), IsOkAndHolds(data.size()));
+  EXPECT_EQ(all, data);
+  EXPECT_EQ(cluster_.Calls("getBlockLocations"), calls + 1) << "no other round was needed";
+}
+
 // As datanodes end the streams of a consumer that has paused for minutes.
 TEST_F(StripedStreamsTest, StreamsThatBreakAreOpenedAgain) {
   fs_ = cluster_.Connect(Options(), clock_);
@@ -308,14 +334,7 @@ TEST_F(StripedStreamsTest, AGroupThatHasBeenClosedIsComputedToItsEnd) {
 TEST_F(StripedStreamsTest, AGroupThatIsClosedWhileAReaderAttachesIsNotTakenForTheShorterOne) {
   BusyClock clock;
   const auto fs = cluster_.Connect(Options(), clock);
-  Put("/other", 1);
-  cluster_.DropUnit("/other", 0, 0);
-  std::string part(5, '\0');
-  const auto out = std::as_writable_bytes(std::span(part));
-  clock.step = CostlyNodes::kCostly;
-  ASSERT_OK_AND_ASSIGN(const auto other, fs->Open("/other"));
-  ASSERT_OK(other->ReadAt(0, out));  // from now on the clock says whether node 0 is costly
-  clock.step = absl::ZeroDuration();
+  MakeNodeCostly(0, *fs, clock);  // whether it is, a reader that attaches asks the clock
 
   const std::string data = Put("/f", 2 * kStripe);
   cluster_.OpenLastGroup("/f", kStripe + kCell + 5);
@@ -325,7 +344,9 @@ TEST_F(StripedStreamsTest, AGroupThatIsClosedWhileAReaderAttachesIsNotTakenForTh
     cluster_.CloseLastGroup("/f");
     EXPECT_THAT(in->RefreshLength(), IsOkAndHolds(data.size()));
   };
-  EXPECT_THAT(in->ReadAt(kStripe + kCell, out), IsOkAndHolds(5u));
+  std::string part(5, '\0');
+  EXPECT_THAT(in->ReadAt(kStripe + kCell, std::as_writable_bytes(std::span(part))),
+              IsOkAndHolds(5u));
   EXPECT_FALSE(clock.next_act) << "the file was closed meanwhile";
   EXPECT_EQ(part, data.substr(kStripe + kCell, 5));
 }
