@@ -6,6 +6,7 @@
 #include "absl/time/clock.h"
 #include "client/context.h"
 #include "client/convert.h"
+#include "client/erasure_convert.h"
 #include "client/file_checksum.h"
 #include "client/hadoop_rpc.h"
 #include "client/input_stream_impl.h"
@@ -655,7 +656,7 @@ absl::StatusOr<std::string> FileSystem::GetEcPolicy(absl::string_view path) {
   request.set_src(path.data(), path.size());
   ASSIGN_OR_RETURN(const auto response, context_->Call<hdfs::GetErasureCodingPolicyResponseProto>(
                                             "getErasureCodingPolicy", path, request));
-  return response.has_ecpolicy() ? response.ecpolicy().name() : std::string();
+  return response.has_ecpolicy() ? PolicyName(response.ecpolicy()) : std::string();
 }
 
 }  // namespace cairn::client

@@ -391,6 +391,18 @@ TEST_F(StripedStreamsTest, UnitsThatThePolicyDoesNotHaveAreRefused) {
   EXPECT_THAT(fs_->Open("/f"), StatusIs(absl::StatusCode::kInternal, HasSubstr("/f")));
 }
 
+// Of a system policy an Apache HDFS sends the id alone.
+TEST_F(StripedStreamsTest, APolicyHasItsNameAlsoWhereTheServerSendsNone) {
+  Put("/f", kGroup);
+  EXPECT_THAT(fs_->GetEcPolicy("/f"), IsOkAndHolds(SmallCells(3, 2).name));
+  hdfs::ErasureCodingPolicyProto policy;
+  policy.set_id(1);
+  cluster_.TellPolicy("/f", policy);
+  EXPECT_THAT(fs_->GetEcPolicy("/f"), IsOkAndHolds("RS-6-3-1024k"));
+  cluster_.TellPolicy("/f", std::nullopt);
+  EXPECT_THAT(fs_->GetEcPolicy("/f"), IsOkAndHolds(""));
+}
+
 TEST_F(StripedStreamsTest, LocationsAreThoseOfTheUnits) {
   Put("/f", kGroup + 1);
   ASSERT_OK_AND_ASSIGN(const auto locations, fs_->GetBlockLocations("/f", 0, 2 * kGroup));

@@ -168,6 +168,10 @@ absl::Status FakeCluster::Handle(absl::string_view method, const std::string& by
       tail.mutable_b()->set_numbytes(lost->second);
       located.set_filelength(tail.offset());
     }
+  } else if (method == "getErasureCodingPolicy") {
+    const FileState& file = files_[Parse<hdfs::GetErasureCodingPolicyRequestProto>(bytes).src()];
+    auto& answer = As<hdfs::GetErasureCodingPolicyResponseProto>(response);
+    if (file.policy.has_value()) *answer.mutable_ecpolicy() = *file.policy;
   } else if (method == "reportBadBlocks") {
     const auto r = Parse<hdfs::ReportBadBlocksRequestProto>(bytes);
     for (const auto& block : r.blocks()) {
