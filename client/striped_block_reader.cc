@@ -13,6 +13,13 @@ namespace cairn::client {
 
 using erasure::Layout;
 
+namespace {
+
+// Of what befell one unit, in a message that names them all: datanodes send any text.
+constexpr size_t kMaxReasonBytes = 300;
+
+}  // namespace
+
 StripedBlockReader::StripedBlockReader(std::shared_ptr<const Striping> striping, const Group& group,
                                        uint64_t offset, uint64_t length,
                                        std::unique_ptr<UnitSource> source, Clock& clock)
@@ -253,8 +260,8 @@ absl::Status StripedBlockReader::TooManyLost(absl::string_view trouble) const {
     const absl::Status& why = units_[number].lost;
     if (why.ok()) continue;
     only_checksums = only_checksums && absl::IsDataLoss(why);
-    absl::StrAppend(&text, std::exchange(separator, ", "), "unit ", number, " (", why.message(),
-                    ")");
+    absl::StrAppend(&text, std::exchange(separator, ", "), "unit ", number, " (",
+                    why.message().substr(0, kMaxReasonBytes), ")");
   }
   return only_checksums ? absl::DataLossError(text) : absl::UnavailableError(text);
 }

@@ -70,8 +70,8 @@ class StripedBlockReader final : public BlockReader {
       uint64_t length, std::unique_ptr<UnitSource> source, Clock& clock);
 
   // kDataLoss, kUnavailable: too many units are lost, because their checksums do not match, or for
-  // other reasons too; the message names the group, those units, and what befell each. A unit that
-  // was lost once stays so, but where it is recalled. kUnauthenticated: Open's.
+  // other reasons too; the message names the group, those units, and in short what befell each. A
+  // unit that was lost once stays so, but where it is recalled. kUnauthenticated: Open's.
   absl::StatusOr<size_t> Read(std::span<std::byte> out) override;
   uint64_t remaining() const override { return end_ - position_; }
   bool is_local() const override { return false; }

@@ -355,6 +355,16 @@ TEST_F(StripedBlockReaderTest, AndBeforeTheReaderGivesUpAStripeThatIsBeingWritte
   EXPECT_THAT(memory_.recalled, ElementsAre(1u));
 }
 
+TEST_F(StripedBlockReaderTest, WhatIsSaidOfEachLostUnitIsCut) {
+  MakeGroup(SmallCells(3, 2), 3 * kCell);
+  for (const uint32_t unit : {0u, 1u, 2u}) {
+    Lose(unit, absl::UnavailableError(absl::StrCat("began ", std::string(100'000, 'x'))));
+  }
+  const absl::Status status = ReadRange(0, kCell).status();
+  EXPECT_THAT(status.message(), HasSubstr("unit 2 (began xx"));
+  EXPECT_LT(status.message().size(), 1100u);
+}
+
 // Old tokens are no fault of a unit.
 TEST_F(StripedBlockReaderTest, ATokenThatIsNotTakenEndsTheReader) {
   MakeGroup(SmallCells(3, 2), 3 * kCell);
