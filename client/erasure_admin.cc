@@ -3,10 +3,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "client/erasure_convert.h"
 #include "client/hadoop_rpc.h"
 #include "client/path.h"
 #include "common/status_macros.h"
-#include "erasure/policy.h"
 #include "proto/hdfs/client_namenode.pb.h"
 
 namespace cairn::client {
@@ -32,26 +32,10 @@ ErasurePolicyState ToState(hdfs::ErasureCodingPolicyState state) {
   return ErasurePolicyState::kEnabled;
 }
 
-// Null: it is no system policy. Servers send the id of one and leave out the rest.
-const erasure::Policy* SystemPolicy(const hdfs::ErasureCodingPolicyProto& p) {
-  return p.id() <= kMaxPolicyId ? erasure::FindSystemPolicy(static_cast<uint8_t>(p.id())) : nullptr;
-}
-
-std::string NameOf(const hdfs::ErasureCodingPolicyProto& p) {
-  const erasure::Policy* const system = SystemPolicy(p);
-  return system != nullptr ? system->name : p.name();
-}
-
-absl::StatusOr<ErasurePolicy> ToErasurePolicy(const hdfs::ErasureCodingPolicyProto& p,
+absl::StatusOr<ErasurePolicy> ToErasurePolicy(const hdfs::ErasureCodingPolicyProto& sent,
                                               absl::string_view method) {
-  ErasurePolicy policy{.id = p.id(), .name = NameOf(p), .state = ToState(p.state())};
-  if (const erasure::Policy* const system = SystemPolicy(p)) {
-    policy.codec = erasure::CodecName(system->schema.codec);
-    policy.data_units = system->schema.data_units;
-    policy.parity_units = system->schema.parity_units;
-    policy.cell_bytes = system->cell_bytes;
-    return policy;
-  }
+  const hdfs::ErasureCodingPolicyProto p = Completed(sent);
+  ErasurePolicy policy{.id = p.id(), .name = p.name(), .state = ToState(p.state())};
   const hdfs::ECSchemaProto& schema = p.schema();
   policy.codec = schema.codecname();
   policy.data_units = schema.dataunits();
@@ -150,7 +134,7 @@ absl::StatusOr<std::vector<AddedErasurePolicy>> ErasureAdmin::AddPolicies(
   std::vector<AddedErasurePolicy> added;
   for (const hdfs::AddErasureCodingPolicyResponseProto& outcome : response.responses()) {
     AddedErasurePolicy& one = added.emplace_back();
-    one.name = NameOf(outcome.policy());
+    one.name = PolicyName(outcome.policy());
     if (!outcome.succeed()) one.refused = outcome.errormsg();
   }
   return added;

@@ -60,6 +60,14 @@ hdfs::ErasureCodingPolicyProto ToProto(const erasure::Policy& policy) {
   return proto;
 }
 
+hdfs::ErasureCodingPolicyProto Completed(const hdfs::ErasureCodingPolicyProto& proto) {
+  const erasure::Policy* const known = FindById(proto.id());
+  if (known == nullptr) return proto;
+  hdfs::ErasureCodingPolicyProto completed = ToProto(*known);
+  if (proto.has_state()) completed.set_state(proto.state());
+  return completed;
+}
+
 std::string PolicyName(const hdfs::ErasureCodingPolicyProto& proto) {
   if (const erasure::Policy* known = FindById(proto.id())) return known->name;
   return proto.has_name() ? proto.name() : absl::StrCat("policy ", proto.id());

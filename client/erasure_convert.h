@@ -21,6 +21,10 @@ absl::StatusOr<erasure::Policy> ToPolicy(const hdfs::ErasureCodingPolicyProto& p
 // With all that a client which does not know the id needs.
 hdfs::ErasureCodingPolicyProto ToProto(const erasure::Policy& policy);
 
+// What a server may leave out of a system policy is there, as every client knows it; any other one,
+// and each one's state, is as it was sent.
+hdfs::ErasureCodingPolicyProto Completed(const hdfs::ErasureCodingPolicyProto& proto);
+
 // For display, of one that may make no sense: "RS-6-3-1024k", or "policy 77" when it has no name.
 std::string PolicyName(const hdfs::ErasureCodingPolicyProto& proto);
 

@@ -44,6 +44,22 @@ TEST(ErasureConvertTest, ASystemPolicyIsKnownByItsIdWhateverElseIsSaid) {
   }
 }
 
+TEST(ErasureConvertTest, ASystemPolicyIsCompletedAndAnyOtherLeftAsItIs) {
+  hdfs::ErasureCodingPolicyProto sent = WithId(2);
+  sent.set_cellsize(1);
+  sent.set_state(hdfs::EC_POLICY_REMOVED);
+  const hdfs::ErasureCodingPolicyProto completed = Completed(sent);
+  EXPECT_EQ(completed.name(), "RS-3-2-1024k");
+  EXPECT_EQ(completed.cellsize(), 1u << 20);
+  EXPECT_EQ(completed.schema().codecname(), "rs");
+  EXPECT_EQ(completed.schema().dataunits(), 3u);
+  EXPECT_EQ(completed.schema().parityunits(), 2u);
+  EXPECT_EQ(completed.state(), hdfs::EC_POLICY_REMOVED);
+  for (const hdfs::ErasureCodingPolicyProto& other : {WithId(258), ToProto(Custom())}) {
+    EXPECT_EQ(Completed(other).SerializeAsString(), other.SerializeAsString());
+  }
+}
+
 TEST(ErasureConvertTest, AnotherPolicyIsWhatTheServerSays) {
   ASSERT_OK_AND_ASSIGN(const erasure::Policy found, ToPolicy(ToProto(Custom()), "/f"));
   EXPECT_EQ(found.id, 65);
