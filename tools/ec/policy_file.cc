@@ -18,6 +18,8 @@ namespace {
 constexpr uint64_t kMaxFileBytes = 1 << 20;
 constexpr uint32_t kMaxNumber = INT32_MAX;  // Java's largest
 constexpr uint32_t kCellUnit = 1024;
+constexpr size_t kMaxOptions = 64;    // of one schema
+constexpr size_t kMaxPolicies = 255;  // a policy's id is a byte
 
 // All text directly inside `node`: comments and CDATA sections split it.
 std::string TextOf(const pugi::xml_node& node) {
@@ -51,6 +53,8 @@ class Parser {
   absl::Status ReadSchemas(const pugi::xml_node& schemas);
   absl::StatusOr<client::ErasurePolicy> ReadSchema(const pugi::xml_node& schema) const;
   absl::StatusOr<client::ErasurePolicy> ReadPolicy(const pugi::xml_node& policy) const;
+  absl::StatusOr<std::vector<client::ErasurePolicy>> ReadPolicies(
+      const pugi::xml_node& nodes) const;
 
   const absl::string_view text_;
   const absl::string_view source_;
@@ -107,6 +111,9 @@ absl::StatusOr<client::ErasurePolicy> Parser::ReadSchema(const pugi::xml_node& s
     if (child.type() != pugi::node_element || name == "codec" || name == "k" || name == "m") {
       continue;
     }
+    if (read.options.size() == kMaxOptions) {
+      return Bad(child, absl::StrCat("<schema> has more than ", kMaxOptions, " options"));
+    }
     RETURN_IF_ERROR(Only(schema, child.name()).status());
     read.options.emplace_back(name, TextOf(child));
   }
@@ -152,6 +159,25 @@ absl::StatusOr<client::ErasurePolicy> Parser::ReadPolicy(const pugi::xml_node& p
   return read;
 }
 
+absl::StatusOr<std::vector<client::ErasurePolicy>> Parser::ReadPolicies(
+    const pugi::xml_node& nodes) const {
+  std::vector<client::ErasurePolicy> policies;
+  size_t count = 0;
+  for (const pugi::xml_node node : nodes.children()) {
+    if (node.type() != pugi::node_element) continue;
+    if (absl::string_view(node.name()) != "policy") {
+      return Bad(node, absl::StrCat("<", node.name(), "> in <policies>, expected <policy>"));
+    }
+    if (++count > kMaxPolicies) {
+      return Bad(node, absl::StrCat("there are more than ", kMaxPolicies, " policies"));
+    }
+    ASSIGN_OR_RETURN(client::ErasurePolicy policy, ReadPolicy(node));
+    const bool is_new = std::find(policies.begin(), policies.end(), policy) == policies.end();
+    if (is_new) policies.push_back(std::move(policy));
+  }
+  return policies;
+}
+
 absl::StatusOr<std::vector<client::ErasurePolicy>> Parser::Parse() {
   // parse_default resolves XML's five entities and character references only; a DOCTYPE is skipped.
   pugi::xml_document document;
@@ -167,17 +193,7 @@ absl::StatusOr<std::vector<client::ErasurePolicy>> Parser::Parse() {
   ASSIGN_OR_RETURN(const pugi::xml_node schemas, Only(root, "schemas"));
   ASSIGN_OR_RETURN(const pugi::xml_node nodes, Only(root, "policies"));
   RETURN_IF_ERROR(ReadSchemas(schemas));
-  std::vector<client::ErasurePolicy> policies;
-  for (const pugi::xml_node node : nodes.children()) {
-    if (node.type() != pugi::node_element) continue;
-    if (absl::string_view(node.name()) != "policy") {
-      return Bad(node, absl::StrCat("<", node.name(), "> in <policies>, expected <policy>"));
-    }
-    ASSIGN_OR_RETURN(client::ErasurePolicy policy, ReadPolicy(node));
-    const bool is_new = std::find(policies.begin(), policies.end(), policy) == policies.end();
-    if (is_new) policies.push_back(std::move(policy));
-  }
-  return policies;
+  return ReadPolicies(nodes);
 }
 
 }  // namespace

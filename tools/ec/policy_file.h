@@ -10,8 +10,9 @@
 //     </policies>
 //   </configuration>
 //
-// Other elements of a schema are options of its codec. k and m count units, cellsize is bytes and a
-// multiple of 1024. Which codecs, units and cells there may be is the namenode's to judge.
+// Other elements of a schema are options of its codec, at most 64. There are at most 255 policies,
+// k and m count units, cellsize is bytes and a multiple of 1024. Which codecs, units and cells
+// there may be is the namenode's to judge.
 #pragma once
 
 #include <string>

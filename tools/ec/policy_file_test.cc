@@ -3,6 +3,7 @@
 
 #include <fstream>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "common/testing/status_matchers.h"
 #include "common/testing/temp_dir.h"
@@ -15,6 +16,7 @@ using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::SizeIs;
 using ::testing::StartsWith;
 
 constexpr char kFile[] =
@@ -114,6 +116,31 @@ TEST(PolicyFileTest, APolicyNeedsAKnownSchemaAndAWholeCell) {
             "f.xml:11: <cellSize> in <policy>, expected <schema> and <cellsize>");
   EXPECT_EQ(ComplaintAfter("<!-- a comment -->", "<rule/>"),
             "f.xml:9: <rule> in <policies>, expected <policy>");
+}
+
+TEST(PolicyFileTest, ASchemaHasABoundedNumberOfOptions) {
+  std::string options;
+  for (int i = 0; i < 64; ++i) absl::StrAppend(&options, "<o", i, ">x</o", i, ">");
+  EXPECT_THAT(ParsePolicyFile(Edited("<speed>high</speed>", options), "f.xml"),
+              IsOkAndHolds(SizeIs(2)));
+  EXPECT_EQ(ComplaintAfter("<speed>high</speed>", options + "<speed>high</speed>"),
+            "f.xml:6: <schema> has more than 64 options");
+}
+
+TEST(PolicyFileTest, ThereIsABoundedNumberOfPolicies) {
+  std::string policies;
+  for (int cell = 1; cell <= 255; ++cell) {
+    absl::StrAppend(&policies, "<policy><schema>narrow</schema><cellsize>", 1024 * cell,
+                    "</cellsize></policy>");
+  }
+  constexpr char kTunedPolicy[] =
+      "<policy><schema>tuned</schema><cellsize>262144</cellsize></policy>";
+  constexpr char kNarrowPolicy[] =
+      "  <policy><schema>narrow</schema><cellsize>131072</cellsize></policy>\n";
+  std::string text = absl::StrReplaceAll(kFile, {{kNarrowPolicy, ""}, {kTunedPolicy, policies}});
+  EXPECT_THAT(ParsePolicyFile(text, "f.xml"), IsOkAndHolds(SizeIs(255)));
+  text = absl::StrReplaceAll(text, {{"</policies>", absl::StrCat(kTunedPolicy, "</policies>")}});
+  EXPECT_EQ(Complaint(text), "f.xml:11: there are more than 255 policies");
 }
 
 TEST(PolicyFileTest, ComplaintsAreOfOneLine) {
