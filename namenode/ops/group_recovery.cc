@@ -81,6 +81,7 @@ void NamenodeImpl::SendGroupRecoveries() {
     WriterLock lock(mu_);
     // Nothing is ordered whose outcome could not be written down.
     if (!ReadyToWrite("recover blocks").ok()) return;
+    const BlockId before = position;
     const auto at = group_recoveries_.upper_bound(position);
     more = at != group_recoveries_.end();
     if (!more) return;
@@ -92,8 +93,9 @@ void NamenodeImpl::SendGroupRecoveries() {
       group_recoveries_.erase(at);
     } else if (at->second.ordered == 0) {
       OrderStep(*file, at->second, *cluster, now);
-    } else if (!EndStep(*file, at->second)) {
-      BeginStep(*file, at->second, std::nullopt);
+    } else {
+      if (!EndStep(*file, at->second)) BeginStep(*file, at->second, std::nullopt);
+      position = before;  // for the next step, if there is one
     }
   }
 }
