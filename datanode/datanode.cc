@@ -447,8 +447,10 @@ void Datanode::Rebuild(const internal::RebuildUnits& order) {
                                   size_t{erasure::kMaxUnits});  // a group has no more
     return tell(std::vector<absl::Status>(targets, checked.status()));
   }
-  transfer_->Run([this, tell, checked = *std::move(checked)]() -> awaitable<void> {
-    const std::function<bool()> stopping = [this] { return transfer_->stopping(); };
+  // The server's destructor waits for this, with `transfer_` null already.
+  TransferServer& server = *transfer_;
+  server.Run([this, &server, tell, checked = *std::move(checked)]() -> awaitable<void> {
+    const std::function<bool()> stopping = [&server] { return server.stopping(); };
     const std::vector<absl::Status> outcomes = co_await RebuildUnits(*context_, checked, stopping);
     tell(outcomes);
   });
