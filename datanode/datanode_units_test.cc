@@ -6,6 +6,7 @@
 
 #include "datanode/testing/coded_group.h"
 #include "datanode/testing/datanode_fixture.h"
+#include "datanode/testing/transfer_test.h"
 
 namespace cairn::datanode {
 namespace {
@@ -14,6 +15,7 @@ using testing::CodedGroup;
 using testing::DatanodeTest;
 using ::testing::Eq;
 using testing::Pattern;
+using testing::SilentNode;
 using ::testing::SizeIs;
 using testing::TestBlock;
 using testing::TransferClient;
@@ -77,6 +79,20 @@ TEST_F(RebuildCommandTest, AUnitThatCannotBeRebuiltIsToldAsAFailedCopyOfIt) {
     EXPECT_NE(failed.reason(), "");
     EVENTUALLY(!datanode->store().Find(UnitOf(kGroup, 1)).has_value());
   }
+}
+
+TEST_F(RebuildCommandTest, ADatanodeThatEndsGivesUpARebuildThatWaitsForASource) {
+  ASSERT_OK_AND_ASSIGN(auto datanode, StartAt("n1"));
+  ASSERT_OK(Write(datanode->transfer_port(), group_.Block(0), group_.units[0]));
+  SilentNode silent(/*replies=*/false);
+  internal::Command order = Order(*datanode, {0, 2});
+  order.mutable_rebuild()->mutable_sources(1)->mutable_address()->set_transfer_port(silent.port());
+  namenode_.Order(order);
+  silent.WaitForBytes();
+  datanode.reset();
+  ASSERT_OK_AND_ASSIGN(datanode, StartAt("n1"));
+  EXPECT_TRUE(datanode->store().Find(UnitOf(kGroup, 0)).has_value());
+  EXPECT_FALSE(datanode->store().Find(UnitOf(kGroup, 1)).has_value());
 }
 
 // ---- reports and recoveries

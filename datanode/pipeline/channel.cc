@@ -59,29 +59,44 @@ Channel::Channel(Socket socket, absl::Duration idle_limit)
 
 awaitable<absl::StatusOr<std::shared_ptr<Channel>>> Channel::Connect(std::string ip, uint16_t port,
                                                                      absl::Duration connect_limit,
-                                                                     absl::Duration idle_limit) {
+                                                                     absl::Duration idle_limit,
+                                                                     std::stop_token stop) {
   boost::system::error_code error;
   const auto address = asio::ip::make_address(ip, error);
   if (error) {
     co_return absl::InvalidArgumentError(absl::StrCat("\"", ip, "\" is no numeric address"));
   }
   const asio::any_io_executor executor = co_await asio::this_coro::executor;
-  tcp::socket socket(executor);
-  asio::steady_timer timer(executor, absl::ToChronoNanoseconds(connect_limit));
-  timer.async_wait([&socket](const boost::system::error_code& cancelled) {
+  // Who gives up late finds no socket, or one that is closed since a channel has taken its place.
+  const auto socket = std::make_shared<tcp::socket>(executor);
+  const auto give_up = [weak = std::weak_ptr<tcp::socket>(socket)] {
     boost::system::error_code ignored;
-    if (!cancelled) socket.close(ignored);
+    if (const auto left = weak.lock()) left->close(ignored);
+  };
+  asio::steady_timer timer(executor, absl::ToChronoNanoseconds(connect_limit));
+  timer.async_wait([give_up](const boost::system::error_code& cancelled) {
+    if (!cancelled) give_up();
   });
+  const std::stop_callback stopped(stop, [executor, give_up] { asio::post(executor, give_up); });
   const tcp::endpoint endpoint(address, port);
-  co_await socket.async_connect(endpoint, asio::redirect_error(asio::use_awaitable, error));
+  co_await socket->async_connect(endpoint, asio::redirect_error(asio::use_awaitable, error));
   timer.cancel();
-  // The handler of a timer that had just fired still refers to the socket: let it run first.
-  co_await asio::post(executor, asio::use_awaitable);
-  if (error || !socket.is_open()) {
+  if (error || !socket->is_open()) {
     co_return absl::UnavailableError(
         absl::StrCat("connect to ", ip, ":", port, ": ", error ? error.message() : "timed out"));
   }
-  co_return std::make_shared<Channel>(std::move(socket), idle_limit);
+  auto channel = std::make_shared<Channel>(std::move(*socket), idle_limit);
+  channel->AbortWhen(stop);
+  co_return channel;
+}
+
+// Whoever requests the stop never holds the channel, and so does not destroy it.
+void Channel::AbortWhen(const std::stop_token& stop) {
+  abort_when_.emplace(stop, [executor = executor(), weak = weak_from_this()] {
+    asio::post(executor, [weak] {
+      if (const auto self = weak.lock()) self->Close();
+    });
+  });
 }
 
 void Channel::SetIdleLimit(absl::Duration limit) {

@@ -13,8 +13,11 @@
 
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -33,10 +36,12 @@ class Channel : public std::enable_shared_from_this<Channel> {
   using Socket = boost::asio::generic::stream_protocol::socket;  // TCP's or a UNIX socket
   Channel(Socket socket, absl::Duration idle_limit);
 
-  // Connects to a numeric address. kInvalidArgument: not one. kUnavailable: refused or unreachable.
+  // Connects to a numeric address. kInvalidArgument: not one. kUnavailable: refused or unreachable,
+  // or `stop` was requested. That aborts the channel as well, for as long as there is one.
   static awaitable<absl::StatusOr<std::shared_ptr<Channel>>> Connect(std::string ip, uint16_t port,
                                                                      absl::Duration connect_limit,
-                                                                     absl::Duration idle_limit);
+                                                                     absl::Duration idle_limit,
+                                                                     std::stop_token stop);
 
   void SetIdleLimit(absl::Duration limit);
   // From now on reads and writes fail `limit` after this call, however many bytes move: against a
@@ -88,6 +93,7 @@ class Channel : public std::enable_shared_from_this<Channel> {
   absl::Status Failure(const char* call, int error) const;
   awaitable<absl::Status> WaitWritable();
   void SetLowWater(size_t coming);
+  void AbortWhen(const std::stop_token& stop);
   void Progress();  // a byte moved, or a wait began
   void ArmTimer();
   bool HasBytes() const;
@@ -108,6 +114,7 @@ class Channel : public std::enable_shared_from_this<Channel> {
   int low_water_ = 1;  // bytes that make the socket readable
   std::vector<std::byte> pending_;
   std::weak_ptr<Channel> close_with_;
+  std::optional<std::stop_callback<std::function<void()>>> abort_when_;
   std::string peer_;
 };
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <stop_token>
 #include <string>
 
 #include "absl/status/status.h"
@@ -66,6 +67,8 @@ struct TransferContext {
   // Has a replica read again that is doubtful. None: what could not be read is condemned at once.
   std::function<void(const ReplicaInfo&)> suspect = nullptr;
   RunningWriters writers{};
+  // Requested: connections to other datanodes are cut, and no more can be made.
+  std::stop_source outgoing_stop{};
   BalanceThrottle balance{uint64_t{100} << 20};  // dfs.datanode.balance.bandwidthPerSec
 };
 
@@ -110,6 +113,11 @@ awaitable<void> ReportFailedRead(TransferContext& context, const ReplicaInfo& re
 // Asks whoever writes the replica to stop, and waits until it has, but not for ever: who comes next
 // is told if it has not.
 awaitable<void> StopWriter(std::shared_ptr<OpenReplica> open);
+
+// A connection to another datanode. None of its waits is longer than `patience`. Errors as
+// Channel::Connect.
+awaitable<absl::StatusOr<std::shared_ptr<Channel>>> ConnectToDatanode(
+    const TransferContext& context, std::string ip, uint16_t port, absl::Duration patience);
 
 // What the receiver of a copy says at the end. With `confirms` it sends a message in any case,
 // otherwise only if something went wrong: else it closes, and reports to the namenode itself.

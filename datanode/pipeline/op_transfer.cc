@@ -1,5 +1,8 @@
 // Sending whole replicas to other datanodes: TRANSFER_BLOCK for a client's pipeline recovery, and
 // the namenode's orders to replicate.
+#include <algorithm>
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 #include "common/logging.h"
 #include "datanode/pipeline/block_sender.h"
@@ -43,6 +46,15 @@ hdfs::OpWriteBlockProto MakeOp(const TransferContext& context, const Push& push,
 
 }  // namespace
 
+awaitable<absl::StatusOr<std::shared_ptr<Channel>>> ConnectToDatanode(
+    const TransferContext& context, std::string ip, uint16_t port, absl::Duration patience) {
+  auto channel = co_await Channel::Connect(std::move(ip), port,
+                                           std::min(context.options.connect_limit, patience),
+                                           patience, context.outgoing_stop.get_token());
+  if (channel.ok()) (*channel)->Tune(context.options.congestion_control);
+  co_return channel;
+}
+
 awaitable<absl::Status> ReadCopyOutcome(Channel& channel, bool confirms) {
   if (!confirms) {
     const absl::StatusOr<bool> end = co_await channel.AtEnd();
@@ -78,11 +90,9 @@ awaitable<absl::Status> PushReplica(TransferContext& context, Push push) {
       push.client_name.empty()
           ? context.options.idle_limit
           : std::min(context.options.idle_limit, context.options.next_node_limit);
-  auto channel =
-      co_await Channel::Connect(id.ipaddr(), static_cast<uint16_t>(id.xferport()),
-                                std::min(context.options.connect_limit, patience), patience);
+  auto channel = co_await ConnectToDatanode(context, id.ipaddr(),
+                                            static_cast<uint16_t>(id.xferport()), patience);
   if (!channel.ok()) co_return channel.status();
-  (*channel)->Tune(context.options.congestion_control);
   absl::Status status =
       co_await (*channel)->WriteBytes(std::as_bytes(std::span(op.data(), op.size())));
   BlockSender sender(context.disk, *std::move(reader), 0, length, /*checksums=*/true);
@@ -98,6 +108,9 @@ awaitable<absl::Status> PushReplica(TransferContext& context, Push push) {
   // Whoever closed in the middle may have said why.
   const bool said_why = absl::IsDataLoss(outcome) || absl::IsFailedPrecondition(outcome);
   if (status.ok() || said_why) status = outcome;
+  if (absl::IsUnavailable(status) && context.outgoing_stop.stop_requested()) {
+    co_return absl::CancelledError("this datanode stops");
+  }
   if (absl::IsDataLoss(status) || absl::IsUnavailable(status)) {
     // Our bytes are bad, or nobody knows whether they are.
     const absl::Status verified = co_await OnDisk(

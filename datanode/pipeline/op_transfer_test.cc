@@ -11,6 +11,7 @@ namespace {
 
 using testing::NodeAt;
 using testing::Pattern;
+using testing::SilentNode;
 using testing::TestBlock;
 using testing::TestNode;
 using testing::TransferClient;
@@ -145,6 +146,22 @@ TEST_F(TransferTest, ACopyForBalanceGoesAtItsPaceAndEndsWithTheServer) {
   one.server->Drain(absl::ZeroDuration());
   EVENTUALLY(three.server->transfers() == 0);
   EVENTUALLY(!three.store->Find(BlockId{block.id}).has_value());
+}
+
+// It would wait for ten minutes, and a server's destructor for it.
+TEST_F(TransferTest, AServersEndCutsACopyToASilentNode) {
+  TestNode one(dir_.Path("n1"));
+  const TestBlock block;
+  ASSERT_OK(Write({&one}, block, Pattern(1000)));
+  SilentNode silent(/*replies=*/false);
+  absl::Status outcome;
+  one.server->Replicate({.block = BlockId{block.id},
+                         .stamp = GenerationStamp{block.stamp},
+                         .targets = {NodeAt(silent.port())}},
+                        [&outcome](const absl::Status& why) { outcome = why; });
+  silent.WaitForBytes();
+  one.server.reset();
+  EXPECT_THAT(outcome, StatusIs(absl::StatusCode::kCancelled));
 }
 
 // Nobody keeps a copy of bad bytes, and where they come from is found out.

@@ -239,16 +239,14 @@ awaitable<Downstream> ConnectNext(TransferContext& context, Channel& upstream, c
       context.options.next_node_limit + op.targets_size() * context.options.next_node_extra;
   const absl::Duration silence = SilenceLimit(context, op);
   const absl::Duration wait = silence > absl::ZeroDuration() ? std::min(silence, limit) : limit;
-  auto channel =
-      co_await Channel::Connect(target.id().ipaddr(), static_cast<uint16_t>(target.id().xferport()),
-                                std::min(context.options.connect_limit, wait), wait);
+  auto channel = co_await ConnectToDatanode(context, target.id().ipaddr(),
+                                            static_cast<uint16_t>(target.id().xferport()), wait);
   if (!channel.ok()) {
     fail(channel.status());
     co_return next;
   }
   next.channel = *std::move(channel);
   upstream.CloseWith(next.channel);
-  next.channel->Tune(context.options.congestion_control);
   const std::string bytes =
       transfer::EncodeOp(transfer::Opcode::kWriteBlock, ForNextNode(op, silence));
   const absl::Status sent =

@@ -170,10 +170,14 @@ void TransferServer::Drain(absl::Duration limit) {
 }
 
 void TransferServer::AbortAll() {
-  MutexLock lock(mu_);
-  for (const auto& [id, weak] : channels_) {
-    if (const auto channel = weak.lock()) channel->Abort();
+  {
+    MutexLock lock(mu_);
+    for (const auto& [id, weak] : channels_) {
+      if (const auto channel = weak.lock()) channel->Abort();
+    }
   }
+  // Last, so that no writer hears from here that it is the next node that has failed.
+  context_.outgoing_stop.request_stop();
 }
 
 bool TransferServer::WaitUntilIdle(absl::Duration limit) {

@@ -29,7 +29,8 @@ class TransferServer {
   // reason.
   static absl::StatusOr<std::unique_ptr<TransferServer>> Start(TransferContext& context,
                                                                IoThreads& threads);
-  // Closes every connection, and waits until the last has ended. Not from an I/O thread.
+  // Closes every connection, and those to other datanodes, and waits until the last operation has
+  // ended. Not from an I/O thread.
   ~TransferServer();
 
   // Serves at a UNIX socket too, which every user may connect to; one that a dead process left is
@@ -56,8 +57,8 @@ class TransferServer {
   // told to `failed`, if there is one, on an I/O thread. A copy for the sake of balance goes at its
   // pace, and is given up when StopAccepting is called.
   void Replicate(Push push, std::function<void(const absl::Status&)> failed = nullptr);
-  // Runs `work` on an I/O thread as one more transfer, which the server's end waits for. Returns at
-  // once.
+  // Runs `work` on an I/O thread as one more transfer, which the server's end waits for: what it
+  // waits for should be connections that ConnectToDatanode has made. Returns at once.
   void Run(std::function<awaitable<void>()> work);
   // StopAccepting was called.
   bool stopping() const { return !accepting_.load(); }

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/logging.h"
+#include "common/status_macros.h"
 #include "datanode/rebuild/unit_reader.h"
 #include "datanode/rebuild/unit_writer.h"
 #include "erasure/coder.h"
@@ -74,7 +75,8 @@ class Rebuild {
   absl::Status Compare(uint64_t offset, size_t bytes);
   awaitable<absl::Status> WritePiece(uint64_t offset, size_t bytes);
   awaitable<absl::Status> Finish();
-  absl::Status CheckTargets() const;  // one is left
+  absl::Status CheckTargets() const;   // one is left
+  absl::Status CheckStopping() const;  // kCancelled: it is
 
   UnitReader::Range RangeOf(const Reading& reading, uint64_t offset) const {
     return {.block = UnitOf(order_.group, reading.source->unit),
@@ -111,7 +113,7 @@ awaitable<absl::Status> Rebuild::Run() {
   coder_ = *std::move(coder);
   CO_RETURN_IF_ERROR(co_await Begin());
   for (uint64_t offset = 0; offset < longest_; offset += piece_bytes_) {
-    if (stopping_()) co_return absl::CancelledError("this datanode stops");
+    CO_RETURN_IF_ERROR(CheckStopping());
     const size_t bytes = BytesIn(longest_, offset, piece_bytes_);
     CO_RETURN_IF_ERROR(co_await ReadPiece(offset, bytes));
     CO_RETURN_IF_ERROR(Compute(bytes));
@@ -156,6 +158,7 @@ awaitable<absl::Status> Rebuild::OpenFirst() {
 
 awaitable<absl::Status> Rebuild::OpenTargets() {
   for (Writing& writing : writings_) {
+    CO_RETURN_IF_ERROR(CheckStopping());
     auto writer = co_await UnitWriter::Open(context_, order_, *writing.target, checksum_);
     writing.status = writer.status();
     if (writer.ok()) writing.writer = *std::move(writer);
@@ -169,6 +172,10 @@ absl::Status Rebuild::CheckTargets() const {
   return left ? absl::OkStatus() : absl::UnavailableError("no target is left");
 }
 
+absl::Status Rebuild::CheckStopping() const {
+  return stopping_() ? absl::CancelledError("this datanode stops") : absl::OkStatus();
+}
+
 // ---- Reading ----
 
 awaitable<absl::Status> Rebuild::ReadPiece(uint64_t offset, size_t bytes) {
@@ -179,6 +186,7 @@ awaitable<absl::Status> Rebuild::ReadPiece(uint64_t offset, size_t bytes) {
 
 awaitable<absl::Status> Rebuild::Fill(Reading& reading, uint64_t offset, size_t bytes) {
   while (true) {
+    CO_RETURN_IF_ERROR(CheckStopping());
     const absl::Status status = co_await TryFill(reading, offset, bytes);
     if (status.ok()) co_return status;
     if (absl::IsDataLoss(status)) {
@@ -208,6 +216,7 @@ awaitable<absl::Status> Rebuild::Open(Reading& reading, uint64_t offset) {
 }
 
 absl::Status Rebuild::Replace(Reading& reading, const absl::Status& why) {
+  RETURN_IF_ERROR(CheckStopping());  // which may be why
   const std::string what =
       absl::StrCat(GroupName(), ": unit ", reading.source->unit, ": ", why.message());
   LOG_WARN("rebuilding units: {}", what);
@@ -295,7 +304,9 @@ awaitable<absl::Status> Rebuild::WritePiece(uint64_t offset, size_t bytes) {
 awaitable<absl::Status> Rebuild::Finish() {
   for (Writing& writing : writings_) {
     if (writing.writer == nullptr) continue;
-    writing.status = co_await writing.writer->Finish();
+    // Those that have their unit already keep it.
+    writing.status = CheckStopping();
+    if (writing.status.ok()) writing.status = co_await writing.writer->Finish();
     writing.writer = nullptr;
     if (!writing.status.ok()) continue;
     LOG_INFO("{}: unit {} was rebuilt on {}:{} from units {}; {} of {} bytes of the units compared",

@@ -41,8 +41,9 @@ inline constexpr size_t kRebuildPieceBytes = size_t{256} << 10;
 
 // By target: whether its datanode has a finalized replica of the unit. One that fails alone leaves
 // the others what they are. kDataLoss: units contradict each other, or the last source that could
-// be read has a bad checksum; kCancelled: `stopping` said so, which is asked before each piece;
-// others are those of sources or targets. Runs on one thread, that of the executor, and computes
+// be read has a bad checksum; kCancelled: `stopping` said so, which is asked before each step
+// that waits for a source or a target; others are those of sources or targets. A wait itself ends
+// with TransferContext::outgoing_stop. Runs on one thread, that of the executor, and computes
 // there.
 awaitable<std::vector<absl::Status>> RebuildUnits(TransferContext& context, RebuildOrder order,
                                                   std::function<bool()> stopping);

@@ -314,12 +314,49 @@ TEST_F(RebuildTest, ATargetThatRefusesLeavesTheOthers) {
   ExpectRebuilt(*holders_[1], group, 1);
 }
 
-TEST_F(RebuildTest, ADatanodeThatStopsGivesItUp) {
-  const CodedGroup group = NewGroup(kLarge);
+TEST_F(RebuildTest, ADatanodeThatStopsGivesItUpAtWhateverStep) {
+  const CodedGroup group = NewGroup(kStripe);  // one piece
   Store(group);
-  int asked = 0;
-  EXPECT_THAT(Run(rebuilder_, Order(group, {0, 2, 3, 4}, {1}), [&asked] { return ++asked == 3; }),
+  const RebuildOrder order = Order(group, {0, 2, 3, 4}, {1});
+  int steps = 0;
+  while (true) {
+    int asked = 0;
+    const auto outcomes = Run(rebuilder_, order, [&] { return ++asked > steps; });
+    if (outcomes[0].ok()) break;
+    EXPECT_THAT(outcomes, Each(StatusIs(absl::StatusCode::kCancelled))) << "after " << steps;
+    ExpectNothingRegistered();
+    ++steps;
+  }
+  EXPECT_EQ(steps, 7) << "the target, the piece, each of four sources, the end";
+}
+
+TEST_F(RebuildTest, ADatanodeThatStopsLooksForNoOtherSource) {
+  const CodedGroup group = NewGroup(kStripe);
+  Store(group);
+  RebuildOrder order = Order(group, {0, 2, 3, 4}, {1});
+  order.sources[0].address.port = NewNode("gone")->port();
+  EXPECT_THAT(Run(rebuilder_, order, [] { return true; }),
               Each(StatusIs(absl::StatusCode::kCancelled)));
+}
+
+// The limits of these waits are a minute and ten; a server's destructor waits for what runs.
+TEST_F(RebuildTest, AServersEndCutsWhatARebuildWaitsFor) {
+  for (const bool source_is_silent : {true, false}) {
+    const CodedGroup group = NewGroup(kStripe);
+    Store(group);
+    SilentNode silent(/*replies=*/false);
+    RebuildOrder order = Order(group, {0, 2, 3, 4}, {1});
+    (source_is_silent ? order.sources[1].address : order.targets[0].address).port = silent.port();
+    const auto node = NewNode(absl::StrCat("ends", source_is_silent));
+    std::vector<absl::Status> outcomes;
+    node->server->Run([&]() -> awaitable<void> {
+      outcomes = co_await RebuildUnits(*node->context, order, [] { return false; });
+    });
+    silent.WaitForBytes();
+    node->server.reset();
+    ASSERT_THAT(outcomes, SizeIs(1));
+    EXPECT_FALSE(outcomes[0].ok());
+  }
   ExpectNothingRegistered();
 }
 

@@ -45,10 +45,8 @@ awaitable<absl::StatusOr<std::unique_ptr<UnitReader>>> UnitReader::Open(
   // There may be others to go on with.
   const absl::Duration patience =
       std::min(context.options.idle_limit, context.options.next_node_limit);
-  auto channel = co_await Channel::Connect(
-      from.ip, from.port, std::min(context.options.connect_limit, patience), patience);
+  auto channel = co_await ConnectToDatanode(context, from.ip, from.port, patience);
   if (!channel.ok()) co_return channel.status();
-  (*channel)->Tune(context.options.congestion_control);
   std::unique_ptr<UnitReader> reader(new UnitReader(*std::move(channel), range));
   const std::string op = ReadOp(context, range);
   const absl::Status status = co_await reader->Begin(op);

@@ -42,10 +42,8 @@ awaitable<absl::StatusOr<std::unique_ptr<UnitWriter>>> UnitWriter::Open(
     const transfer::DataChecksum& checksum) {
   const TransferOptions& options = context.options;
   const absl::Duration patience = std::min(options.idle_limit, options.next_node_limit);
-  auto channel = co_await Channel::Connect(to.address.ip, to.address.port,
-                                           std::min(options.connect_limit, patience), patience);
+  auto channel = co_await ConnectToDatanode(context, to.address.ip, to.address.port, patience);
   if (!channel.ok()) co_return channel.status();
-  (*channel)->Tune(options.congestion_control);
   std::unique_ptr<UnitWriter> writer(
       new UnitWriter(*std::move(channel), checksum, options.idle_limit));
   const std::string op = WriteOp(context, order, to, checksum);

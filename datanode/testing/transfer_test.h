@@ -56,6 +56,12 @@ class SilentNode {
   SilentNode(const SilentNode&) = delete;
   SilentNode& operator=(const SilentNode&) = delete;
   uint16_t port() const { return port_; }
+  // Waits until somebody has connected and sent something. Once; not with replies.
+  void WaitForBytes() {
+    connection_ = ::accept(listener_, nullptr, nullptr);
+    char byte = 0;
+    CHECK(::recv(connection_, &byte, 1, MSG_PEEK) == 1);
+  }
 
  private:
   const int listener_;
