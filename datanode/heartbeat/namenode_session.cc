@@ -2,15 +2,14 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <utility>
 
-#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "common/clock.h"
 #include "common/logging.h"
 #include "common/status_macros.h"
 #include "common/thread.h"
-#include "datanode/heartbeat/report_parts.h"
 
 namespace cairn::datanode {
 namespace {
@@ -312,40 +311,63 @@ absl::Status NamenodeSession::RegisterNow() {
   return absl::OkStatus();
 }
 
-absl::Status NamenodeSession::SendChanges(bool all_now) {
-  while (true) {
-    if (in_flight_.empty()) {
+absl::Status NamenodeSession::SendChanges() {
+  if (!in_flight_.empty()) RETURN_IF_ERROR(SendInFlight().status());
+  {
+    MutexLock lock(mu_);
+    const bool due = (urgent_ && Now() >= next_report_) || stopping_ ||
+                     pending_.size() >= kMaxChangesPerReport || Now() >= next_heartbeat_ ||
+                     RoundIsDue();  // what is told before it need not differ in it
+    if (pending_.empty()) urgent_ = false;
+    if (pending_.empty() || !due) return absl::OkStatus();
+  }
+  return SendPending().status();
+}
+
+// What comes meanwhile may come as fast as it could be sent: heartbeats and reports come first.
+absl::StatusOr<std::vector<NamenodeSession::Change>> NamenodeSession::SendPending() {
+  size_t left = 0;
+  {
+    MutexLock lock(mu_);
+    left = pending_.size();
+  }
+  std::vector<Change> told;
+  while (left > 0) {
+    {
       MutexLock lock(mu_);
-      const bool due = all_now || (urgent_ && Now() >= next_report_) || stopping_ ||
-                       pending_.size() >= kMaxChangesPerReport || Now() >= next_heartbeat_ ||
-                       RoundIsDue();  // what is told before it need not differ in it
-      if (pending_.empty()) urgent_ = false;
-      if (pending_.empty() || !due) return absl::OkStatus();
-      const size_t count = std::min(pending_.size(), kMaxChangesPerReport);
-      const auto end = pending_.begin() + static_cast<std::ptrdiff_t>(count);
+      const auto count = static_cast<std::ptrdiff_t>(std::min(left, kMaxChangesPerReport));
+      const auto end = pending_.begin() + count;
       in_flight_.assign(std::make_move_iterator(pending_.begin()), std::make_move_iterator(end));
       pending_.erase(pending_.begin(), end);
       if (pending_.empty()) urgent_ = false;
-      ++sequence_;
     }
-    internal::ReportChangesRequest request;
-    request.set_datanode_uuid(options_.datanode_uuid);
-    request.set_session(*session_);
-    request.set_sequence(sequence_);
-    const size_t fit = AddChanges(in_flight_, &request);
-    if (fit < in_flight_.size()) {
-      const auto rest = in_flight_.begin() + static_cast<std::ptrdiff_t>(fit);
-      MutexLock lock(mu_);
-      pending_.insert(pending_.begin(), std::make_move_iterator(rest),
-                      std::make_move_iterator(in_flight_.end()));
-      in_flight_.erase(rest, in_flight_.end());
-      urgent_ = true;
-    }
-    RETURN_IF_ERROR(link_.ReportChanges(request));
-    next_report_ = Now() + std::min(kMaxReportSpacing,
-                                    kReportSpacing * static_cast<double>(in_flight_.size()));
-    in_flight_.clear();
+    ++sequence_;
+    ASSIGN_OR_RETURN(std::vector<Change> sent, SendInFlight());
+    left -= sent.size();
+    told.insert(told.end(), std::make_move_iterator(sent.begin()),
+                std::make_move_iterator(sent.end()));
   }
+  return told;
+}
+
+absl::StatusOr<std::vector<NamenodeSession::Change>> NamenodeSession::SendInFlight() {
+  internal::ReportChangesRequest request;
+  request.set_datanode_uuid(options_.datanode_uuid);
+  request.set_session(*session_);
+  request.set_sequence(sequence_);
+  const size_t fit = AddChanges(in_flight_, &request);
+  if (fit < in_flight_.size()) {
+    const auto rest = in_flight_.begin() + static_cast<std::ptrdiff_t>(fit);
+    MutexLock lock(mu_);
+    pending_.insert(pending_.begin(), std::make_move_iterator(rest),
+                    std::make_move_iterator(in_flight_.end()));
+    in_flight_.erase(rest, in_flight_.end());
+    urgent_ = true;
+  }
+  RETURN_IF_ERROR(link_.ReportChanges(request));
+  next_report_ =
+      Now() + std::min(kMaxReportSpacing, kReportSpacing * static_cast<double>(in_flight_.size()));
+  return std::exchange(in_flight_, {});
 }
 
 bool NamenodeSession::RoundIsDue() const {
@@ -389,36 +411,9 @@ absl::Status NamenodeSession::SendReports() {
   return absl::OkStatus();
 }
 
-bool NamenodeSession::HasUntoldArrival(size_t volume) {
-  const std::string uuid = store_->volumes()[volume]->identity().storage_uuid;
-  absl::flat_hash_set<BlockId> left;  // another volume
-  {
-    MutexLock lock(mu_);
-    for (const Change& change : pending_) {
-      const BlockId block{change.report.block().block_id()};
-      const bool deleted = change.report.state() == internal::DELETED;
-      if (change.storage_uuid != uuid) {
-        if (deleted) left.insert(block);
-      } else if (!deleted && left.contains(block)) {
-        return true;
-      }
-    }
-  }
-  // A new replica is in the map before its change is announced.
-  return std::any_of(left.begin(), left.end(), [&](BlockId block) {
-    const auto now = store_->Find(block);
-    return now.has_value() && now->volume == static_cast<int>(volume);
-  });
-}
-
-template <typename Describe>
-absl::StatusOr<std::invoke_result_t<Describe&>> NamenodeSession::DescribeVolume(size_t volume,
-                                                                                Describe describe) {
-  while (true) {
-    RETURN_IF_ERROR(SendChanges(/*all_now=*/true));
-    auto description = describe();
-    if (!HasUntoldArrival(volume)) return description;
-  }
+absl::StatusOr<ToldReplicas> NamenodeSession::TellBefore(size_t volume) {
+  ASSIGN_OR_RETURN(const std::vector<Change> told, SendPending());
+  return LastTold(told, store_->VolumeAt(static_cast<int>(volume)).identity().storage_uuid);
 }
 
 absl::StatusOr<bool> NamenodeSession::ReportVolume(size_t volume) {
@@ -428,9 +423,11 @@ absl::StatusOr<bool> NamenodeSession::ReportVolume(size_t volume) {
     RETURN_IF_ERROR(SendList(volume, {}));
     return true;
   }
-  ASSIGN_OR_RETURN(const ReplicaStore::Summary summary, DescribeVolume(volume, [&] {
-                     return store_->Summarize(static_cast<int>(volume), digest_shift_);
-                   }));
+  ReplicaStore::Summary summary = store_->Summarize(static_cast<int>(volume), digest_shift_);
+  ASSIGN_OR_RETURN(const ToldReplicas told, TellBefore(volume));
+  // The digests cannot be brought up to it: buckets that it makes a difference to are listed.
+  std::erase_if(summary.others,
+                [&](const ReplicaInfo& replica) { return told.contains(replica.block); });
   if (summary.buckets.size() + summary.others.size() > kMostInDigests) {
     RETURN_IF_ERROR(SendList(volume, {}));
     return true;
@@ -471,10 +468,11 @@ absl::StatusOr<bool> NamenodeSession::ReportVolume(size_t volume) {
 
 // `ranges` empty: everything.
 absl::Status NamenodeSession::SendList(size_t volume, std::span<const BlockRange> ranges) {
-  ASSIGN_OR_RETURN(const std::vector<ReplicaInfo> replicas, DescribeVolume(volume, [&] {
-                     return ranges.empty() ? store_->List(static_cast<int>(volume))
-                                           : store_->List(static_cast<int>(volume), ranges);
-                   }));
+  const int index = static_cast<int>(volume);
+  std::vector<ReplicaInfo> seen =
+      ranges.empty() ? store_->List(index) : store_->List(index, ranges);
+  ASSIGN_OR_RETURN(const ToldReplicas told, TellBefore(volume));
+  const std::vector<ReplicaInfo> replicas = BringUpTo(told, ranges, std::move(seen));
   const std::vector<ReportPart> parts =
       SplitReport(replicas, ranges, static_cast<size_t>(options_.replicas_per_part));
   const uint64_t report_id = next_report_id_++;
@@ -483,7 +481,7 @@ absl::Status NamenodeSession::SendList(size_t volume, std::span<const BlockRange
     request.set_datanode_uuid(options_.datanode_uuid);
     request.set_session(*session_);
     request.set_sequence(++sequence_);
-    request.set_storage_uuid(store_->volumes()[volume]->identity().storage_uuid);
+    request.set_storage_uuid(store_->VolumeAt(index).identity().storage_uuid);
     request.set_report_id(report_id);
     request.set_part(static_cast<uint32_t>(part));
     request.set_last(part + 1 == parts.size());

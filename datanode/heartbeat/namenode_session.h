@@ -12,11 +12,12 @@
 // away, transfers go on.
 //
 // A report round tells all that the volumes hold, by digests; only where those differ from what the
-// namenode knows replicas are listed (heartbeat/report_parts.h). Each step of it describes every
-// replica as it was at some moment of the description, and is sent before anything that changed
-// since that began: what is in it already is told once more. The volumes are described one after
-// the other; whatever left one of them and has come to the next meanwhile is told as a change in
-// between, so that no round puts one replica on two volumes.
+// namenode knows replicas are listed (heartbeat/report_parts.h). A description looks at each
+// replica of a volume at a moment of its own, while they come, go and move between volumes. So what
+// was announced until its end is told before it, and it says the same of those replicas, whatever
+// it saw. Of the others it may be ahead of their changes, which are told once more; a move is
+// announced as it happens (ReplicaEvents::Moved), so it is never ahead of one. Thus no description
+// puts a replica that has moved on two volumes, or on none before its move is told.
 //
 // Threads: Changed from any thread; orders are given to `obey` on the session's thread, which must
 // not wait for disks or peers.
@@ -31,7 +32,6 @@
 #include <stop_token>
 #include <string>
 #include <thread>
-#include <type_traits>
 #include <vector>
 
 #include "absl/random/random.h"
@@ -40,6 +40,7 @@
 #include "common/mutex.h"
 #include "datanode/heartbeat/change_report.h"
 #include "datanode/heartbeat/namenode_link.h"
+#include "datanode/heartbeat/report_parts.h"
 #include "datanode/volume/replica_store.h"
 
 namespace cairn::datanode {
@@ -103,17 +104,18 @@ class NamenodeSession final : public ReplicaEvents {
   // One round: whatever is due. The error of the first call that failed.
   absl::Status Round();
   absl::Status RegisterNow();
-  absl::Status SendChanges(bool all_now = false);  // or when they are due
+  absl::Status SendChanges();  // if they are due
+  // All that wait now, and returns them. None is in flight.
+  absl::StatusOr<std::vector<Change>> SendPending() ABSL_LOCKS_EXCLUDED(mu_);
+  // Those in flight, as far as one message takes them, and returns them; the others wait again.
+  absl::StatusOr<std::vector<Change>> SendInFlight() ABSL_LOCKS_EXCLUDED(mu_);
   // The round that is under way or due, as far as it goes.
   absl::Status SendReports();
   bool RoundIsDue() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   bool BeginRound() ABSL_LOCKS_EXCLUDED(mu_);
-  // What `describe` returns of a volume: of a moment at which nothing waited to be told that left
-  // another volume for this one.
-  template <typename Describe>
-  absl::StatusOr<std::invoke_result_t<Describe&>> DescribeVolume(size_t volume, Describe describe)
-      ABSL_LOCKS_EXCLUDED(mu_);
-  bool HasUntoldArrival(size_t volume) ABSL_LOCKS_EXCLUDED(mu_);
+  // Tells what waits to be told at the end of a description of the volume, and returns what of it
+  // the description must agree with.
+  absl::StatusOr<ToldReplicas> TellBefore(size_t volume);
   // False: the namenode is not ready; again later.
   absl::StatusOr<bool> ReportVolume(size_t volume);
   absl::Status SendList(size_t volume, std::span<const BlockRange> ranges);

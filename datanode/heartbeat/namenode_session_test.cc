@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -79,8 +80,9 @@ class SessionTest : public ::testing::Test {
     }
     return 0;
   }
-  // Takes all that was reported, in its order, as a namenode does.
-  void ExpectNeverOnTwoVolumes() {
+  // Takes all that was reported, in its order, as a namenode does. The first report tells of the
+  // block; nothing that follows may put it on two volumes, nor a list leave it on none.
+  void ExpectAlwaysOnOneVolume() {
     std::set<std::string> holders;
     std::map<uint64_t, std::function<void()>> steps;  // by the reports' numbers
     for (const auto& part : namenode_.parts()) {
@@ -89,7 +91,7 @@ class SessionTest : public ::testing::Test {
         for (const auto& report : part.replicas()) {
           if (report.block().block_id() == ToInt(kBlock)) holders.insert(part.storage_uuid());
         }
-        EXPECT_LE(holders.size(), 1u) << "after the list in report " << part.sequence();
+        EXPECT_EQ(holders.size(), 1u) << "after the list in report " << part.sequence();
       };
     }
     for (const auto& request : namenode_.changes()) {
@@ -125,7 +127,7 @@ TEST_F(SessionTest, AMoveBetweenTwoVolumesReportsIsToldBeforeTheSecond) {
   EVENTUALLY(ListedIn(1) != 0);
   EXPECT_NE(ListedIn(0), 0u);
   EXPECT_LT(HeardIn(0, internal::DELETED), ListedIn(1));
-  ExpectNeverOnTwoVolumes();
+  ExpectAlwaysOnOneVolume();
 }
 
 // Whoever counts two replicas on one node may have either of them deleted.
@@ -139,10 +141,10 @@ TEST_F(SessionTest, AMoveBehindAnEarlierChangeOfItsTargetIsADeletionFirst) {
   Start();
   EVENTUALLY(HeardIn(1, internal::FINALIZED) != 0);
   EXPECT_EQ(HeardIn(0, internal::DELETED), HeardIn(1, internal::FINALIZED));
-  ExpectNeverOnTwoVolumes();
+  ExpectAlwaysOnOneVolume();
 }
 
-TEST_F(SessionTest, AReplicaOnTheMoveIsNeverToldOfOnTwoVolumes) {
+TEST_F(SessionTest, AReplicaOnTheMoveIsNeverToldOfOnTwoVolumesNorOnNone) {
   Start();
   std::thread mover([this] {
     for (int i = 0; i < 300; ++i) Move(1 - i % 2);
@@ -154,7 +156,39 @@ TEST_F(SessionTest, AReplicaOnTheMoveIsNeverToldOfOnTwoVolumes) {
   }
   mover.join();
   session_.Stop();
-  ExpectNeverOnTwoVolumes();
+  ExpectAlwaysOnOneVolume();
+}
+
+TEST_F(SessionTest, AReplicaThatMovesDuringEveryReportHoldsUpNoRound) {
+  namenode_.on_changes = [this, left = 1000]() mutable {
+    if (left-- > 0) Move(1 - store_->Find(kBlock)->volume);
+  };
+  Start();
+  EVENTUALLY(namenode_.heartbeats() > 0);  // the round is over
+  const auto parts = namenode_.parts();
+  ASSERT_EQ(parts.size(), 2u);
+  EXPECT_LT(parts[1].sequence(), 10u);
+  session_.Stop();
+  ExpectAlwaysOnOneVolume();
+}
+
+TEST_F(SessionTest, WhatIsToldBeforeDigestsIsNotToldWithThemAgain) {
+  internal::ReportDigestsReply differs;
+  differs.add_differing(0);
+  namenode_.WantDigests(10, {differs});
+  std::unique_ptr<ReplicaWriter> writer;
+  namenode_.on_part = [this, &writer] {  // of the first volume, and there is no other
+    auto created = store_->Create({.block = BlockId{8}, .stamp = kStamp, .storage_uuid = uuid(1)});
+    EXPECT_OK(created);
+    if (created.ok()) writer = *std::move(created);
+  };
+  Start();
+  EVENTUALLY(namenode_.heartbeats() > 0);  // the round is over
+  const auto digests = namenode_.digests();
+  ASSERT_EQ(digests.size(), 2u);
+  EXPECT_EQ(digests[1].storage_uuid(), uuid(1));
+  EXPECT_TRUE(namenode_.Heard(8, internal::BEING_WRITTEN));
+  EXPECT_EQ(digests[1].others_size(), 0);
 }
 
 }  // namespace

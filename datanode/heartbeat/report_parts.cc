@@ -1,8 +1,73 @@
 #include "datanode/heartbeat/report_parts.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace cairn::datanode {
+namespace {
+
+ReplicaState StateOf(internal::ReplicaState state) {
+  switch (state) {
+    case internal::FINALIZED:
+      return ReplicaState::kFinalized;
+    case internal::BEING_WRITTEN:
+      return ReplicaState::kBeingWritten;
+    case internal::WAITING_RECOVERY:
+      return ReplicaState::kWaitingRecovery;
+    default:
+      return ReplicaState::kCorrupt;
+  }
+}
+
+bool IsIn(BlockId block, std::span<const BlockRange> ranges) {
+  return ranges.empty() || std::any_of(ranges.begin(), ranges.end(), [&](const BlockRange& range) {
+           return range.first <= block && block <= range.last;
+         });
+}
+
+bool IsBefore(const ReplicaInfo& a, const ReplicaInfo& b) { return a.block < b.block; }
+
+}  // namespace
+
+ToldReplicas LastTold(std::span<const ReplicaChange> changes, absl::string_view storage_uuid) {
+  ToldReplicas told;
+  for (const ReplicaChange& change : changes) {
+    if (change.storage_uuid != storage_uuid) continue;
+    const internal::BlockRef& block = change.report.block();
+    std::optional<ReplicaInfo>& last = told[BlockId{block.block_id()}];
+    last.reset();
+    if (change.report.state() == internal::DELETED) continue;
+    last = ReplicaInfo{.block = BlockId{block.block_id()},
+                       .stamp = GenerationStamp{block.generation_stamp()},
+                       .state = StateOf(change.report.state()),
+                       .length = block.length()};
+  }
+  return told;
+}
+
+std::vector<ReplicaInfo> BringUpTo(const ToldReplicas& told, std::span<const BlockRange> ranges,
+                                   std::vector<ReplicaInfo> replicas) {
+  if (told.empty()) return replicas;
+  std::erase_if(replicas, [&](const ReplicaInfo& replica) {
+    const auto found = told.find(replica.block);
+    if (found == told.end()) return false;
+    const std::optional<ReplicaInfo>& last = found->second;
+    return !last || last->stamp != replica.stamp || last->state != replica.state;
+  });
+  std::vector<ReplicaInfo> missing;
+  for (const auto& [block, last] : told) {
+    if (!last || !IsIn(block, ranges)) continue;
+    if (!std::binary_search(replicas.begin(), replicas.end(), *last, IsBefore)) {
+      missing.push_back(*last);
+    }
+  }
+  std::sort(missing.begin(), missing.end(), IsBefore);
+  std::vector<ReplicaInfo> all;
+  all.reserve(replicas.size() + missing.size());
+  std::merge(replicas.begin(), replicas.end(), missing.begin(), missing.end(),
+             std::back_inserter(all), IsBefore);
+  return all;
+}
 
 std::vector<ReportPart> SplitReport(std::span<const ReplicaInfo> replicas,
                                     std::span<const BlockRange> ranges, size_t most) {

@@ -84,5 +84,58 @@ TEST(ReportPartsTest, TheLastOfAllIdsAreInTheLastRange) {
   EXPECT_THAT(parts[1].ranges, ElementsAre(Ids(kMost, kMost)));
 }
 
+// ---- what was told meanwhile
+
+ReplicaChange Change(const std::string& storage, uint64_t block, internal::ReplicaState state,
+                     uint64_t stamp = 1) {
+  ReplicaChange change{.storage_uuid = storage};
+  change.report.mutable_block()->set_block_id(block);
+  change.report.mutable_block()->set_generation_stamp(stamp);
+  change.report.set_state(state);
+  return change;
+}
+
+ReplicaInfo Seen(uint64_t id, ReplicaState state = ReplicaState::kFinalized, uint64_t length = 0) {
+  return {.block = BlockId{id}, .stamp = GenerationStamp{1}, .state = state, .length = length};
+}
+
+TEST(ReportPartsTest, AMoveThatWasToldIsInBothLists) {
+  const std::vector<ReplicaChange> changes = {Change("v0", 7, internal::DELETED),
+                                              Change("v1", 7, internal::FINALIZED)};
+  for (const bool seen : {false, true}) {  // on both, if each was looked at in time
+    const auto list = seen ? std::vector{Seen(5), Seen(7), Seen(9)} : std::vector{Seen(5), Seen(9)};
+    EXPECT_THAT(BringUpTo(LastTold(changes, "v0"), {}, list), ElementsAre(Seen(5), Seen(9)));
+    EXPECT_THAT(BringUpTo(LastTold(changes, "v1"), {}, list),
+                ElementsAre(Seen(5), Seen(7), Seen(9)));
+  }
+}
+
+TEST(ReportPartsTest, TheLastThatWasToldCounts) {
+  const std::vector<ReplicaChange> changes = {
+      Change("v0", 7, internal::BEING_WRITTEN), Change("v0", 7, internal::FINALIZED, 2),
+      Change("v0", 8, internal::FINALIZED),     Change("v0", 8, internal::CORRUPT),
+      Change("v0", 9, internal::FINALIZED),     Change("v0", 9, internal::DELETED)};
+  ReplicaInfo newer = Seen(7);
+  newer.stamp = GenerationStamp{2};
+  EXPECT_THAT(BringUpTo(LastTold(changes, "v0"), {},
+                        {Seen(7, ReplicaState::kBeingWritten), Seen(8), Seen(9)}),
+              ElementsAre(newer, Seen(8, ReplicaState::kCorrupt)));
+}
+
+TEST(ReportPartsTest, AListKnowsHowLongAReplicaBeingWrittenIs) {
+  const std::vector<ReplicaChange> changes = {Change("v0", 7, internal::BEING_WRITTEN)};
+  const ReplicaInfo seen = Seen(7, ReplicaState::kBeingWritten, 500);
+  EXPECT_THAT(BringUpTo(LastTold(changes, "v0"), {}, {seen}), ElementsAre(seen));
+}
+
+TEST(ReportPartsTest, WhatWasToldOutsideTheRangesOfAListIsNotAdded) {
+  const std::vector<ReplicaChange> changes = {
+      Change("v0", 9, internal::FINALIZED), Change("v0", 10, internal::FINALIZED),
+      Change("v0", 19, internal::FINALIZED), Change("v0", 20, internal::FINALIZED)};
+  const std::vector<BlockRange> ranges = {{BlockId{10}, BlockId{19}}};
+  EXPECT_THAT(BringUpTo(LastTold(changes, "v0"), ranges, {Seen(15)}),
+              ElementsAre(Seen(10), Seen(15), Seen(19)));
+}
+
 }  // namespace
 }  // namespace cairn::datanode

@@ -3,9 +3,9 @@
 //
 // Only equality is believed. That two digests are equal means that what the datanode had while it
 // made its own, each replica at a moment of its own, is what the records say now; whatever it
-// changed since it began it reports later, in order. Anything in flight (a report not sent yet, a
-// block not committed, an order not carried out, records that a crash forgot) makes a difference,
-// and the list of one bucket settles it as a full report would.
+// changed since it began it has reported before them, or reports later, in order. Anything in
+// flight (a report not sent yet, a block not committed, an order not carried out, records that a
+// crash forgot) makes a difference, and the list of one bucket settles it as a full report would.
 #include "namenode/core/run.h"
 #include "namenode/ops/reporter.h"
 
