@@ -425,6 +425,7 @@ absl::StatusOr<bool> NamenodeSession::ReportVolume(size_t volume) {
   }
   ReplicaStore::Summary summary = store_->Summarize(static_cast<int>(volume), digest_shift_);
   ASSIGN_OR_RETURN(const ToldReplicas told, TellBefore(volume));
+  if (on.failed()) return true;  // what it held was being forgotten meanwhile
   // The digests cannot be brought up to it: buckets that it makes a difference to are listed.
   std::erase_if(summary.others,
                 [&](const ReplicaInfo& replica) { return told.contains(replica.block); });
@@ -472,6 +473,8 @@ absl::Status NamenodeSession::SendList(size_t volume, std::span<const BlockRange
   std::vector<ReplicaInfo> seen =
       ranges.empty() ? store_->List(index) : store_->List(index, ranges);
   ASSIGN_OR_RETURN(const ToldReplicas told, TellBefore(volume));
+  // What it held was being forgotten meanwhile, and is not gone from a disk that is well.
+  if (store_->VolumeAt(index).failed()) return absl::OkStatus();
   const std::vector<ReplicaInfo> replicas = BringUpTo(told, ranges, std::move(seen));
   const std::vector<ReportPart> parts =
       SplitReport(replicas, ranges, static_cast<size_t>(options_.replicas_per_part));

@@ -172,6 +172,27 @@ TEST_F(SessionTest, AReplicaThatMovesDuringEveryReportHoldsUpNoRound) {
   ExpectAlwaysOnOneVolume();
 }
 
+// What it held is dropped while it is looked at: an empty list would have the namenode count all of
+// it as lost from a disk that is well.
+TEST_F(SessionTest, AVolumeThatFailsWhileItIsDescribedIsNotListed) {
+  ASSERT_OK(WriteOn(1, BlockId{8}));
+  const auto listed = std::make_shared<bool>(false);
+  namenode_.on_part = [this, listed] {
+    if (!*listed) {
+      EXPECT_OK(WriteOn(0, BlockId{9}));  // it waits to be told
+    }
+    *listed = true;
+  };
+  namenode_.on_changes = [this, listed] {
+    if (*listed) store_->VolumeAt(1).MarkFailed(absl::DataLossError("for a test"));
+  };
+  Start();
+  EVENTUALLY(namenode_.heartbeats() > 0);  // the round is over
+  EXPECT_NE(ListedIn(0), 0u);
+  EXPECT_TRUE(store_->VolumeAt(1).failed());
+  for (const auto& part : namenode_.parts()) EXPECT_NE(part.storage_uuid(), uuid(1));
+}
+
 TEST_F(SessionTest, WhatIsToldBeforeDigestsIsNotToldWithThemAgain) {
   internal::ReportDigestsReply differs;
   differs.add_differing(0);
