@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "namenode/core/testing/test_namenode.h"
+#include "namenode/core/testing/wrapped_store.h"
 #include "namenode/store/keys.h"
 
 namespace cairn::namenode {
@@ -15,9 +16,42 @@ using ::testing::Optional;
 using ::testing::SizeIs;
 using Result = DigestAnswer::Result;
 
+// Its records 'r' cannot be gone through while a test says so.
+class DamagedStore final : public WrappedStore {
+ public:
+  DamagedStore(std::unique_ptr<Store> store, const bool& damaged)
+      : WrappedStore(std::move(store)), damaged_(damaged) {}
+
+  std::unique_ptr<Range> Scan(absl::string_view prefix, absl::string_view after,
+                              size_t limit) const override {
+    if (damaged_ && prefix[0] == keys::kReplicas) return std::make_unique<DamagedRange>();
+    return WrappedStore::Scan(prefix, after, limit);
+  }
+
+ private:
+  class DamagedRange final : public Range {
+   public:
+    bool Valid() override { return false; }
+    void Next() override {}
+    absl::string_view key() const override { return ""; }
+    absl::string_view value() const override { return ""; }
+    absl::Status status() const override { return absl::DataLossError("a damaged block"); }
+    bool more() const override { return false; }
+    absl::string_view resume_after() const override { return ""; }
+  };
+  const bool& damaged_;
+};
+
 class ReportDigestsTest : public ::testing::Test {
  protected:
   ReportDigestsTest() { nn_.FinishWalk(); }
+  TestNamenode::Options OnDamagedStore() {
+    TestNamenode::Options options;
+    options.wrap_store = [this](std::unique_ptr<Store> store, const Store::WithLock&) {
+      return std::make_unique<DamagedStore>(std::move(store), damaged_);
+    };
+    return options;
+  }
   // The replicas of `file` that readers are told of.
   size_t Locations(absl::string_view file) {
     const auto located = nn_->GetBlockLocations(kSuper, file, 0, 1 << 30).value;
@@ -31,7 +65,25 @@ class ReportDigestsTest : public ::testing::Test {
     nn_.Restart();
     nn_.FinishWalk();
   }
-  TestNamenode nn_;
+  // As earlier versions left them: a record says that the file is on node 1, too, and its index
+  // not.
+  void NameWithoutIndex(absl::string_view file) {
+    const BlockVersion block = BlockOf(file);
+    nn_->WithLock([&] {
+      store::Replicas record;
+      record.set_generation_stamp(ToInt(block.stamp));
+      record.set_length(block.length);
+      for (const int node : {0, 1}) {
+        record.add_storages(*nn_->cluster().NumberOf(TestNamenode::StorageUuid(node)));
+      }
+      nn_.store().PutUnjournalled(keys::Replicas(block.id), record.SerializeAsString());
+    });
+    nn_.Flush();
+    Restart();
+    ASSERT_EQ(Locations(file), 2u);
+  }
+  bool damaged_ = false;
+  TestNamenode nn_{OnDamagedStore()};
 };
 
 TEST_F(ReportDigestsTest, NothingIsListedWhenNothingDiffers) {
@@ -78,23 +130,10 @@ TEST_F(ReportDigestsTest, AReplicaThatIsGoneIsDropped) {
   nn_.ExpectConsistent();
 }
 
-// Earlier versions left such records.
 TEST_F(ReportDigestsTest, ARecordThatNamesAStorageWithoutItsIndexIsMended) {
   nn_.WriteFile("/a", {30});
   nn_.WriteFile("/b", {40});
-  const BlockVersion block = BlockOf("/a");
-  nn_->WithLock([&] {
-    store::Replicas record;
-    record.set_generation_stamp(ToInt(block.stamp));
-    record.set_length(block.length);
-    for (const int node : {0, 1}) {
-      record.add_storages(*nn_->cluster().NumberOf(TestNamenode::StorageUuid(node)));
-    }
-    nn_.store().PutUnjournalled(keys::Replicas(block.id), record.SerializeAsString());
-  });
-  nn_.Flush();
-  Restart();
-  ASSERT_EQ(Locations("/a"), 2u);
+  NameWithoutIndex("/a");
   EXPECT_THAT(nn_.SendRound(0), Optional(0u)) << "here it is right";
   EXPECT_THAT(nn_.SendRound(1), Optional(0u)) << "there is nothing to list";
   EXPECT_EQ(Locations("/a"), 1u);
@@ -103,6 +142,39 @@ TEST_F(ReportDigestsTest, ARecordThatNamesAStorageWithoutItsIndexIsMended) {
   const auto answer = nn_->ReportDigests(nn_.Digests(1));
   ASSERT_OK(answer);
   EXPECT_THAT(answer->differing, IsEmpty());
+}
+
+TEST_F(ReportDigestsTest, AListOfEverythingMendsItToo) {
+  nn_.WriteFile("/a", {30});
+  NameWithoutIndex("/a");
+  nn_.SendFullReport(1);
+  EXPECT_EQ(Locations("/a"), 1u);
+  nn_.ExpectConsistent();
+}
+
+// It is in the list, and not in the records.
+TEST_F(ReportDigestsTest, ACorruptReplicaHidesNoRecordWithoutIndex) {
+  nn_.WriteFile("/a", {30});
+  nn_.WriteFile("/b", {40});
+  ASSERT_OK(nn_.Report(1, BlockOf("/b"), ReplicaState::kCorrupt));
+  NameWithoutIndex("/a");
+  EXPECT_THAT(nn_.SendRound(1), Optional(1u));
+  EXPECT_EQ(Locations("/a"), 1u);
+}
+
+TEST_F(ReportDigestsTest, RecordsThatCannotBeReadKeepNoListFromBeingTaken) {
+  nn_.WriteFile("/a", {30});
+  nn_.WriteFile("/b", {40});
+  NameWithoutIndex("/a");
+  nn_.LoseReplica(0, BlockOf("/b").id);
+  damaged_ = true;
+  EXPECT_THAT(nn_.SendRound(0), Optional(1u));
+  EXPECT_THAT(nn_.SendRound(1), Optional(0u));
+  EXPECT_EQ(Locations("/b"), 0u) << "by the records 'n'";
+  EXPECT_EQ(Locations("/a"), 2u);
+  damaged_ = false;
+  EXPECT_THAT(nn_.SendRound(1), Optional(0u));
+  EXPECT_EQ(Locations("/a"), 1u);
 }
 
 TEST_F(ReportDigestsTest, AWipedDiskIsFoundOut) {

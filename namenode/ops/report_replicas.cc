@@ -13,6 +13,7 @@ namespace cairn::namenode {
 namespace {
 
 constexpr uint32_t kMaxStorages = 1 << 20;
+constexpr BlockId kLastId{~uint64_t{0}};
 constexpr size_t kFailedSlice = 50;  // failed copies taken in under one lock, microseconds each
 
 absl::Status Mismatch(const DatanodeRegistration& node, absl::string_view what,
@@ -216,6 +217,10 @@ absl::Status NamenodeImpl::ReportReplicas(const ReplicasReport& report) {
     std::optional<BlockId> up_to;
     if (!report.last) up_to = reached;
     RETURN_IF_ERROR(reporter.DropMissing(after, up_to, report.replicas, changed));
+    if (after != kLastId) {
+      RETURN_IF_ERROR(reporter.DropWithoutIndex(
+          {BlockId{ToInt(after) + 1}, up_to.value_or(kLastId)}, report.replicas, changed));
+    }
   }
   if (report.last) {
     full_reports_.End(storage, report.session);

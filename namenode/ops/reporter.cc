@@ -322,39 +322,70 @@ absl::Status NamenodeImpl::Reporter::DropMissing(BlockId after, std::optional<Bl
                       replicas, changed);
 }
 
-uint64_t NamenodeImpl::Reporter::CountRecorded(const BlockRange& range) const {
-  uint64_t replicas = 0;
-  for (std::optional<uint64_t> next = 0; next;) {
+std::vector<BlockRange> NamenodeImpl::Reporter::FindOvercounted(
+    const BlockRange& range, std::span<const ReportedReplica> replicas) const {
+  uint32_t shift = 0;
+  {
+    ReaderLock lock(namenode_.mu_);
+    shift = namenode_.blocks_->digests().shift();
+  }
+  absl::flat_hash_map<uint64_t, uint64_t> listed;  // finalized, by bucket
+  for (const ReportedReplica& replica : replicas) {
+    if (replica.state == ReplicaState::kFinalized) ++listed[DigestBucket(replica.block.id, shift)];
+  }
+  // Id 0 is none: a range that begins at 1 has all of the first bucket.
+  const uint64_t ids = uint64_t{1} << shift;
+  const uint64_t first = ToInt(range.first), last = ToInt(range.last);
+  const uint64_t begin = first <= 1 ? 0 : (first - 1) / ids + 1;
+  const uint64_t end = last / ids + (last % ids == ids - 1 ? 1 : 0);
+  std::vector<BlockRange> found;
+  for (std::optional<uint64_t> at = begin; at;) {
     ReaderLock lock(namenode_.mu_);
     const ReplicaDigests& digests = namenode_.blocks_->digests();
-    if (!digests.complete()) return 0;
-    // Id 0 is none: a range that begins at 1 has all of the first bucket.
-    const uint64_t ids = uint64_t{1} << digests.shift();
-    const uint64_t first = ToInt(range.first), last = ToInt(range.last);
-    const uint64_t begin = first <= 1 ? 0 : (first - 1) / ids + 1;
-    const uint64_t end = last / ids + (last % ids == ids - 1 ? 1 : 0);
-    next = digests.Count(storage_, std::max(begin, *next), end, kBucketsSlice, &replicas);
+    if (!digests.complete() || digests.shift() != shift) return {};
+    uint64_t none = 0;
+    at = digests.Count(storage_, *at, end, 0, &none);  // the first that has any
+    for (size_t looked = 0; at && looked < kBucketsSlice; ++looked) {
+      const uint64_t bucket = *at;
+      uint64_t recorded = 0;
+      at = digests.Count(storage_, bucket, end, 1, &recorded);
+      if (recorded <= listed[bucket]) continue;
+      const uint64_t start = bucket << shift;
+      if (found.empty() || ToInt(found.back().last) + 1 != start) {
+        found.push_back({BlockId{start}, {}});
+      }
+      found.back().last = BlockId{start | (ids - 1)};
+    }
   }
-  return replicas;
+  return found;
 }
 
 absl::Status NamenodeImpl::Reporter::DropWithoutIndex(const BlockRange& range,
                                                       std::span<const ReportedReplica> replicas,
                                                       const absl::flat_hash_set<BlockId>& changed) {
-  if (CountRecorded(range) <= replicas.size()) return absl::OkStatus();
   const auto names_storage = [this](absl::string_view key, absl::string_view value) {
     const auto record = ParseReplicas(key, value);
     if (!record.ok()) return false;
     const auto& storages = record->storages();
     return std::find(storages.begin(), storages.end(), storage_) != storages.end();
   };
-  const bool from_start = ToInt(range.first) <= 1;
-  return DropUnlisted(
-      {.prefix = std::string(1, keys::kReplicas),
-       .position = from_start ? "" : keys::Replicas(BlockId{ToInt(range.first) - 1}),
-       .up_to = range.last,
-       .names_storage = names_storage},
-      replicas, changed);
+  for (const BlockRange& buckets : FindOvercounted(range, replicas)) {
+    const BlockId first = buckets.first;
+    const absl::Status status = DropUnlisted(
+        {.prefix = std::string(1, keys::kReplicas),
+         .position = ToInt(first) == 0 ? "" : keys::Replicas(BlockId{ToInt(first) - 1}),
+         .up_to = buckets.last,
+         .names_storage = names_storage},
+        replicas, changed);
+    if (absl::IsAborted(status)) return status;
+    if (!status.ok()) {
+      LOG_EVERY_SECONDS(kError, 10,
+                        "storage {}: more replicas are recorded than it lists, and the records "
+                        "cannot be looked through: {}",
+                        storage_, status.ToString());
+    }
+  }
+  return absl::OkStatus();
 }
 
 absl::Status NamenodeImpl::Reporter::DropUnlisted(RecordWalk walk,

@@ -51,8 +51,10 @@ class NamenodeImpl::Reporter {
                            std::span<const ReportedReplica> replicas,
                            const absl::flat_hash_set<BlockId>& changed);
   // The same of records 'r' that name the storage without its record 'n', which is what the above
-  // goes by: earlier versions left some. Costs next to nothing unless the digests say that there
-  // are more replicas in the range than `replicas`; then all records 'r' in it are read.
+  // goes by: earlier versions left some. Costs next to nothing but for buckets in which the digests
+  // count more replicas than `replicas` has finalized ones: all their records 'r' are read. A
+  // bucket of which the range has a part only is left alone. What cannot be read is logged, and
+  // left to the next list: it says nothing against this one.
   absl::Status DropWithoutIndex(const BlockRange& range, std::span<const ReportedReplica> replicas,
                                 const absl::flat_hash_set<BlockId>& changed);
 
@@ -86,9 +88,12 @@ class NamenodeImpl::Reporter {
 
   absl::Status DropUnlisted(RecordWalk walk, std::span<const ReportedReplica> replicas,
                             const absl::flat_hash_set<BlockId>& changed);
-  // Replicas on the storage by the records 'r', in buckets that lie wholly in the range. 0: after a
-  // start it is not known yet.
-  uint64_t CountRecorded(const BlockRange& range) const ABSL_LOCKS_EXCLUDED(namenode_.mu_);
+  // The buckets that lie wholly in the range and have more replicas on the storage by the records
+  // 'r' than finalized ones by the list; neighbours are one range. None: after a start it is not
+  // known yet.
+  std::vector<BlockRange> FindOvercounted(const BlockRange& range,
+                                          std::span<const ReportedReplica> replicas) const
+      ABSL_LOCKS_EXCLUDED(namenode_.mu_);
   absl::Status ProcessSlice(std::span<const ReportedReplica> slice);
   absl::Status Satisfy(const Needs& needs, uint64_t flushes);
   // The newest value of `key`; false: LevelDB must be asked.
