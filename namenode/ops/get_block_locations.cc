@@ -32,6 +32,7 @@ LocatedBlock NamenodeImpl::Locate(const Inode& file, const BlockVersion& block, 
     mu_.AssertReaderHeld();
     bool corrupt = false;
     std::vector<uint32_t> storages = blocks_->Locations(unit.id, &corrupt);
+    if (corrupt && file.erasure != nullptr) storages.clear();  // it is computed
     healer_->HideLeaving(unit.id, cluster, &storages);
     storages = OrderForReader(cluster, storages, reader_ip, RandomBits());
     readable += !storages.empty() && !corrupt;
