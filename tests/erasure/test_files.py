@@ -183,7 +183,14 @@ class ErasureFiles(Case):
         self.put(data, "/cold/restarted")
         self.cluster.kill(*self.cluster.names)
         self.cluster.start(*self.cluster.names)
-        self.assertEqual(self.get("/cold/restarted"), data)
+        self.assertEqual(self.cluster.cat("/cold/restarted"), data)
+        # A new one: Hadoop's client does not try a call again whose connection has ended.
+        again = hadoop.Shell(self.cluster.uri)
+        self.addCleanup(again.close)
+        local = os.path.join(env.new_directory("get"), "data")
+        again.run("-get", "/cold/restarted", local)
+        with open(local, "rb") as file:
+            self.assertEqual(file.read(), data)
 
     def test_a_deleted_file_leaves_no_unit(self):
         before = set(self.groups())
