@@ -413,14 +413,6 @@ TEST_F(StripedStreamsTest, LocationsAreThoseOfTheUnits) {
   EXPECT_THAT(locations[1].names, SizeIs(3)) << "one cell, and parity of it";
 }
 
-// The namenode has opened the file by then; nobody would renew that.
-TEST_F(StripedStreamsTest, AppendsAreRefusedAndTheFileIsClosed) {
-  Put("/f", kGroup);
-  EXPECT_THAT(fs_->Append("/f", {.new_block = true}),
-              StatusIs(absl::StatusCode::kUnimplemented, HasSubstr("/f: is erasure-coded")));
-  EXPECT_EQ(cluster_.Calls("recoverLease"), 1);
-}
-
 // It does not depend on the layout.
 TEST_F(StripedStreamsTest, TheCompositeChecksumIsThatOfTheBytes) {
   for (const size_t bytes : {uint64_t{1}, kCell + 1, kStripe + 700, kGroup, 5 * kGroup / 2 + 3}) {
