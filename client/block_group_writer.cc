@@ -173,16 +173,20 @@ bool BlockGroupWriter::MoveAll() {
   return moved;
 }
 
+// One at a time, and soon only if another one speaks: where all are silent it is this machine, or
+// its way to them, that stands still.
 bool BlockGroupWriter::GiveUpOverdue() {
-  bool given_up = false;
+  const bool one_speaks = std::any_of(units_.begin(), units_.end(), [](const Unit& unit) {
+    return unit.stream.is_connected() && !unit.stream.IsSilent();
+  });
   for (Unit& unit : units_) {
     if (!unit.stream.is_connected()) continue;
-    if (const auto failure = unit.stream.CheckOverdue(/*spare=*/CanLoseOne())) {
+    if (const auto failure = unit.stream.CheckOverdue(/*spare=*/one_speaks && CanLoseOne())) {
       GiveUp(unit, *failure);
-      given_up = true;
+      return true;
     }
   }
-  return given_up;
+  return false;
 }
 
 void BlockGroupWriter::WaitForAny() const {

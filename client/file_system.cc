@@ -277,7 +277,8 @@ absl::StatusOr<std::unique_ptr<OutputStream>> FileSystem::Create(absl::string_vi
   request.set_clientname(context_->client_name);
   request.set_createflag(hdfs::CREATE_FLAG_CREATE |
                          (options.overwrite ? hdfs::CREATE_FLAG_OVERWRITE : 0) |
-                         (options.lazy_persist ? hdfs::CREATE_FLAG_LAZY_PERSIST : 0));
+                         (options.lazy_persist ? hdfs::CREATE_FLAG_LAZY_PERSIST : 0) |
+                         (options.should_replicate ? hdfs::CREATE_FLAG_SHOULD_REPLICATE : 0));
   request.set_createparent(options.create_parents);
   request.set_replication(options.replication != 0 ? options.replication : defaults.replication);
   request.set_blocksize(block_bytes);

@@ -54,6 +54,7 @@ struct CreateOptions {
   uint64_t block_bytes = 0;    // 0: ClientOptions::block_bytes; a multiple of the checksum chunk
   uint16_t mode = 0666;        // before the umask
   bool lazy_persist = false;
+  bool should_replicate = false;  // whatever erasure coding policy the directory has
 };
 
 struct AppendOptions {

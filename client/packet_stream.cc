@@ -192,6 +192,10 @@ absl::Duration PacketStream::Silence(bool spare) const {
                       : PipelineTimeout(context_.options, nodes_.size());
 }
 
+bool PacketStream::IsSilent() const {
+  return IsOwed() && context_.clock.Monotonic() - last_heard_ > Silence(/*spare=*/true);
+}
+
 std::optional<PipelineFailure> PacketStream::CheckOverdue(bool spare) {
   if (AllAcked()) return std::nullopt;
   const absl::Duration silence = Silence(spare);

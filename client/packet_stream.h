@@ -80,6 +80,8 @@ class PacketStream {
 
   // Sends what the socket takes and reads the acknowledgements that have come, without waiting.
   std::optional<PipelineFailure> Move();
+  // The first node owes something, and has not been heard of for as long as one is given up soon.
+  bool IsSilent() const;
   // To be asked while waiting: a failure if the first node owes something for too long. `spare`:
   // the writing goes on without this pipeline, even of one node, which is then given up sooner.
   std::optional<PipelineFailure> CheckOverdue(bool spare = false);

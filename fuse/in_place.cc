@@ -68,7 +68,8 @@ class InPlace::Temporary {
     auto out = fs->Create(note.path, {.create_parents = false,
                                       .replication = like.replication,
                                       .block_bytes = like.block_bytes,
-                                      .mode = 0600});
+                                      .mode = 0600,
+                                      .should_replicate = like.ec_policy.empty()});
     if (!out.ok()) {
       const bool unknown =
           absl::IsUnavailable(out.status()) || absl::IsDeadlineExceeded(out.status());

@@ -1,0 +1,74 @@
+"""The mount in a directory with an erasure coding policy."""
+
+import os
+
+from erasure.test_files import CELL, DATA, GROUP, POLICY, content
+from harness import mount
+from harness.case import Case
+from harness.cluster import MiniCluster
+
+
+class Mounted(Case):
+    limit_seconds = 300
+
+    def setUp(self):
+        super().setUp()
+        reason = mount.why_not()
+        if reason:
+            self.skipTest(reason)
+        self.cluster = MiniCluster(
+            datanodes=6, conf={"cairn.namenode.erasure.coding": "true", "dfs.blocksize": "2m"}
+        )
+        self.addCleanup(self.cluster.close)
+        self.cluster.cairn("ec", "-enablePolicy", "-policy", POLICY)
+        self.cluster.dfs("-mkdir", "/cold")
+        self.mount = mount.Mount(self.cluster)
+        self.addCleanup(self.mount.close)
+
+    def code(self, path):
+        self.cluster.cairn("ec", "-setPolicy", "-path", path, "-policy", POLICY)
+
+    def test_files_are_written_synced_and_read(self):
+        self.code("/cold")
+        for size in (0, 1, CELL + 1, DATA * CELL, GROUP + 5):
+            path = self.mount / f"cold/size-{size}"
+            with open(path, "wb") as file:
+                file.write(content(size))
+                file.flush()
+                os.fsync(file.fileno())
+                self.assertEqual(self.cluster.cat(f"/cold/size-{size}"), content(size))
+            with open(path, "rb") as file:
+                self.assertEqual(file.read(), content(size))
+
+    def test_a_replicated_file_in_a_coded_directory_is_changed_in_place(self):
+        data = bytearray(content(GROUP))
+        path = self.mount / "cold/before"
+        with open(path, "wb") as file:
+            file.write(data)
+        self.code("/cold")
+        with open(path, "r+b") as file:
+            file.seek(CELL + 3)
+            file.write(b"changed")
+            file.flush()
+            os.fsync(file.fileno())
+        data[CELL + 3 : CELL + 10] = b"changed"
+        self.assertEqual(self.cluster.cat("/cold/before"), bytes(data))
+        policy = self.cluster.cairn("ec", "-getPolicy", "-path", "/cold/before").stdout
+        self.assertIn(b"unspecified", policy)
+
+    def test_a_coded_file_that_cannot_be_changed_in_place_says_so_and_stays(self):
+        self.code("/cold")
+        path = self.mount / "cold/coded"
+        with open(path, "wb") as file:
+            file.write(content(GROUP))
+        try:
+            with open(path, "r+b", buffering=0) as file:
+                file.seek(10)
+                file.write(b"changed")
+                os.fsync(file.fileno())
+        except OSError:
+            self.assertEqual(self.cluster.cat("/cold/coded"), content(GROUP))
+            return
+        changed = bytearray(content(GROUP))
+        changed[10:17] = b"changed"
+        self.assertEqual(self.cluster.cat("/cold/coded"), bytes(changed))
