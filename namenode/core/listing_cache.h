@@ -4,8 +4,8 @@
 // A page belongs to one version of its directory (DirectoryData::version grows with every change
 // of what a listing shows and is never used twice), so nothing has to be invalidated: a page of an
 // older version is not found, and goes when its turn comes. What a page shows that is set further
-// above, where no version tells of it, is looked for along with it. Bounded in bytes: two generations, of
-// which the older is dropped when the younger is full. Thread-safe.
+// above, where no version tells of it, is looked for along with it. Bounded in bytes: two
+// generations, of which the older is dropped when the younger is full. Thread-safe.
 #pragma once
 
 #include <cstdint>

@@ -20,6 +20,7 @@ Outcome<LocatedBlock> NamenodeImpl::AddBlock(const Caller& caller, const AddBloc
   Outcome<LocatedBlock> outcome = Write<LocatedBlock>(
       caller, What{"add block to ", request.path},
       [&](Attempt& attempt) -> absl::StatusOr<LocatedBlock> {
+        mu_.AssertHeld();
         ASSIGN_OR_RETURN(Inode* const file,
                          ResolveWritten(attempt, request.path, request.file, request.client_name));
         const FileData& data = *file->file;
@@ -105,7 +106,6 @@ Outcome<LocatedBlock> NamenodeImpl::AddBlock(const Caller& caller, const AddBloc
                                           "(dfs.namenode.fs-limits.max-blocks-per-file): ",
                                           count, " >= ", options_.max_blocks_per_file));
         }
-        mu_.AssertHeld();
         ASSIGN_OR_RETURN(const std::vector<uint32_t> targets, choose());
         RecordThere(targets);
 

@@ -50,6 +50,7 @@ Outcome<FileStatus> NamenodeImpl::Create(const Caller& caller, absl::string_view
     return status;
   };
   const auto body = [&](Attempt& attempt) -> absl::StatusOr<FileStatus> {
+    mu_.AssertHeld();
     ASSIGN_OR_RETURN(const Resolved at,
                      attempt.Resolve(*path, View::IfBlocked::kParentNotDirectory));
     Inode* const existing = at.target();
