@@ -338,7 +338,11 @@ class EcCommands(Case):
         cls.reason = hadoop.why_not()
         if cls.reason is not None:
             return
-        cls.cluster = MiniCluster(datanodes=3, racks=["/a", "/b", "/c"])
+        cls.cluster = MiniCluster(
+            datanodes=3,
+            racks=["/a", "/b", "/c"],
+            conf={"cairn.namenode.erasure.coding": "true"},
+        )
         cls.addClassCleanup(cls.cluster.close)
         cls.java = hadoop.Shell(cls.cluster.uri)
         cls.addClassCleanup(cls.java.close)

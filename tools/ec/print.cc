@@ -134,8 +134,11 @@ void PrintAdded(const std::vector<client::AddedErasurePolicy>& added, std::ostre
 
 std::string FailureText(absl::string_view command, const absl::Status& status) {
   const FsError error = GetFsError(status);
-  if (error == FsError::kNone) return absl::StrCat("-", command, ": ", Escaped(status.message()));
-  return absl::StrCat(ExceptionClass(error), ": ", Escaped(status.message()));
+  // The first line, as HDFS's tool does.
+  const absl::string_view message = status.message();
+  const std::string text = Escaped(message.substr(0, message.find('\n')));
+  if (error == FsError::kNone) return absl::StrCat("-", command, ": ", text);
+  return absl::StrCat(ExceptionClass(error), ": ", text);
 }
 
 }  // namespace cairn::tools

@@ -92,6 +92,8 @@ TEST(EcPrintTest, AFailureHasTheClassThatHadoopsClientGivesIt) {
   EXPECT_EQ(text(FsError::kNoErasurePolicySet), "NoECPolicySetException: why");
   EXPECT_EQ(text(FsError::kIllegalArgument), "RemoteException: why");
   EXPECT_EQ(text(FsError::kIo), "RemoteException: why");
+  EXPECT_EQ(FailureText("getPolicy", absl::UnavailableError("first line\nsecond line")),
+            "-getPolicy: first line");
   EXPECT_EQ(FailureText("getPolicy", absl::UnavailableError("nobody there")),
             "-getPolicy: nobody there");
 }
