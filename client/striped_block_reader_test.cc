@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <bit>
 #include <string>
 #include <vector>
 
@@ -22,13 +21,6 @@ using ::testing::Not;
 using ::testing::Pair;
 
 constexpr uint32_t kCell = 1024;
-
-// Lengths of groups at whose edges something changes.
-std::vector<size_t> Lengths(uint32_t data_units) {
-  const size_t stripe = data_units * kCell;
-  return {1,      kCell - 1,  kCell,      kCell + 1,          stripe - 1,
-          stripe, stripe + 1, 3 * stripe, 4 * stripe + kCell, 2 * stripe + 2 * kCell + 300};
-}
 
 TEST_F(StripedBlockReaderTest, AHealthyGroupIsReadFromTheDataUnitsThatARangeTouches) {
   MakeGroup(SmallCells(3, 2), 10 * 3 * kCell + 1500);
@@ -51,23 +43,6 @@ TEST_F(StripedBlockReaderTest, AHealthyGroupIsReadFromTheDataUnitsThatARangeTouc
     ASSERT_THAT(ReadRange(offset, length), IsOkAndHolds(data_.substr(offset, length)));
     ASSERT_EQ(memory_.opened, expected);
     ASSERT_EQ(memory_.finished, static_cast<int>(expected.size()));
-  }
-}
-
-TEST_F(StripedBlockReaderTest, EveryLossThatThePolicyAllowsIsMadeGood) {
-  for (const erasure::Policy& policy : {SmallCells(3, 2), SmallCells(6, 3), SmallCells(1, 1)}) {
-    const int parity = static_cast<int>(policy.schema.parity_units);
-    for (const size_t bytes : Lengths(policy.schema.data_units)) {
-      for (uint32_t lost = 0; lost < 1u << policy.schema.units(); ++lost) {
-        if (std::popcount(lost) > parity) continue;
-        MakeGroup(policy, bytes);
-        for (uint32_t unit = 0; unit < policy.schema.units(); ++unit) {
-          if ((lost & 1u << unit) != 0) Lose(unit);
-        }
-        ExpectReadable(absl::StrCat(policy.name, ", ", bytes, " bytes, lost ", lost));
-        if (HasFatalFailure()) return;
-      }
-    }
   }
 }
 
