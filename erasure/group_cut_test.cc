@@ -3,8 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <algorithm>
+#include <bit>
 #include <cstddef>
+#include <cstring>
 #include <random>
 #include <vector>
 
@@ -95,87 +96,118 @@ TEST(GroupCutTest, WholeStripesBehindTheFlushAreKeptToo) {
   EXPECT_EQ(Plan({2 * kCell, 2 * kCell, 2 * kCell, kCell, kCell}, kStripe + 7).bytes, 2 * kStripe);
 }
 
-// A group as its writer makes it: `bytes` of data, whose last stripe may be short.
-std::vector<std::vector<std::byte>> UnitsOf(const std::vector<std::byte>& data,
-                                            const Coder& coder) {
-  std::vector<std::vector<std::byte>> units(5);
-  const size_t stripes = (data.size() + kStripe - 1) / kStripe;
-  for (size_t stripe = 0; stripe < stripes; ++stripe) {
-    std::vector<std::vector<std::byte>> cells(5, std::vector<std::byte>(kCell));
-    for (size_t i = 0; i < kStripe && stripe * kStripe + i < data.size(); ++i) {
-      cells[i / kCell][i % kCell] = data[stripe * kStripe + i];
+using Bytes = std::vector<std::byte>;
+
+// The units of a group with `data`, as its writer makes them.
+std::vector<Bytes> UnitsOf(const Bytes& data, const Layout& layout, const Coder& coder) {
+  const uint64_t columns = layout.UnitBytes(data.size(), 0);
+  std::vector<Bytes> units(layout.units(), Bytes(columns));
+  layout.ForEachPiece(0, data.size(), [&](const Layout::Piece& piece) {
+    std::memcpy(units[piece.place.unit].data() + piece.place.offset, data.data() + piece.at,
+                piece.bytes);
+  });
+  std::vector<const std::byte*> in;
+  std::vector<std::byte*> out;
+  for (Bytes& unit : units) {
+    if (in.size() < layout.data_units()) {
+      in.push_back(unit.data());
+    } else {
+      out.push_back(unit.data());
     }
-    const std::byte* in[] = {cells[0].data(), cells[1].data(), cells[2].data()};
-    std::byte* out[] = {cells[3].data(), cells[4].data()};
-    coder.Encode(in, out, kCell);
-    for (size_t unit = 0; unit < 5; ++unit) {
-      const uint64_t end = kLayout.UnitBytes(
-          std::min<uint64_t>(data.size(), (stripe + 1) * kStripe), static_cast<uint32_t>(unit));
-      const size_t count = end - std::min<uint64_t>(end, stripe * kCell);
-      units[unit].insert(units[unit].end(), cells[unit].begin(),
-                         cells[unit].begin() + static_cast<std::ptrdiff_t>(count));
-    }
+  }
+  coder.Encode(in, out, columns);
+  for (uint32_t unit = 0; unit < layout.units(); ++unit) {
+    units[unit].resize(layout.UnitBytes(data.size(), unit));
   }
   return units;
 }
 
-// Every k of the units that were kept, cut to their parts, give back the bytes.
-void ExpectGives(const std::vector<std::vector<std::byte>>& units, const GroupCut& cut,
-                 const std::vector<std::byte>& data, const Coder& coder) {
-  ASSERT_LE(cut.bytes, data.size());
-  for (uint32_t lost_a = 0; lost_a < 5; ++lost_a) {
-    for (uint32_t lost_b = 0; lost_b <= lost_a; ++lost_b) {
-      const uint64_t columns = kLayout.UnitBytes(cut.bytes, 0);
-      std::vector<std::vector<std::byte>> there(5);
-      std::vector<const std::byte*> in(5, nullptr);
-      std::vector<uint32_t> wanted;
-      uint32_t count = 0;
-      for (uint32_t unit = 0; unit < 5; ++unit) {
-        const uint64_t part = kLayout.UnitBytes(cut.bytes, unit);
-        const bool lost = unit == lost_a || unit == lost_b;
-        if (part == 0 || (cut.keep[unit] && !lost)) {
-          there[unit].assign(units[unit].begin(),
-                             units[unit].begin() + static_cast<std::ptrdiff_t>(part));
-          there[unit].resize(columns);
-          in[unit] = there[unit].data();
-          ++count;
-        } else if (unit < 3) {
-          wanted.push_back(unit);
-        }
-      }
-      if (count < 3) continue;
-      std::vector<std::vector<std::byte>> out(wanted.size(), std::vector<std::byte>(columns));
-      std::vector<std::byte*> outs;
-      for (auto& buffer : out) outs.push_back(buffer.data());
-      ASSERT_OK(coder.Rebuild(in, wanted, outs, columns));
-      for (size_t i = 0; i < wanted.size(); ++i) there[wanted[i]] = out[i];
-      for (uint64_t offset = 0; offset < cut.bytes; offset += 61) {
-        const Layout::Place place = kLayout.PlaceOf(offset);
-        ASSERT_EQ(there[place.unit][place.offset], data[offset])
-            << offset << " without " << lost_a << ", " << lost_b;
-      }
+// The part that each unit has of the group after the cut, padded to the longest; empty: it is lost.
+std::vector<Bytes> PartsOf(const std::vector<Bytes>& units, const GroupCut& cut,
+                           const Layout& layout) {
+  std::vector<Bytes> parts(units.size());
+  for (uint32_t unit = 0; unit < units.size(); ++unit) {
+    const uint64_t bytes = layout.UnitBytes(cut.bytes, unit);
+    if (bytes != 0 && !cut.keep[unit]) continue;
+    EXPECT_GE(units[unit].size(), bytes) << "of unit " << unit << ", which is kept";
+    parts[unit] = units[unit];
+    parts[unit].resize(bytes);
+    parts[unit].resize(layout.UnitBytes(cut.bytes, 0));
+  }
+  return parts;
+}
+
+// Where k `parts` are left without the `lost` ones, a bit for each, they give `data` back.
+void ExpectGives(const std::vector<Bytes>& parts, uint32_t lost, const std::vector<Bytes>& data,
+                 const Coder& coder) {
+  const size_t columns = data[0].size();
+  std::vector<const std::byte*> in(parts.size(), nullptr);
+  std::vector<uint32_t> wanted;
+  uint32_t count = 0;
+  for (uint32_t unit = 0; unit < parts.size(); ++unit) {
+    if (!parts[unit].empty() && (lost & 1u << unit) == 0) {
+      in[unit] = parts[unit].data();
+      ++count;
+    } else if (unit < coder.schema().data_units) {
+      wanted.push_back(unit);
     }
+  }
+  if (count < coder.schema().data_units && lost != 0) return;
+  std::vector<Bytes> computed(wanted.size(), Bytes(columns));
+  std::vector<std::byte*> out;
+  for (Bytes& bytes : computed) out.push_back(bytes.data());
+  ASSERT_OK(coder.Rebuild(in, wanted, out, columns));
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    ASSERT_EQ(std::memcmp(computed[i].data(), data[wanted[i]].data(), columns), 0)
+        << "unit " << wanted[i] << " without " << lost;
   }
 }
 
-TEST(GroupCutTest, WhateverIsKeptGivesTheRightBytes) {
-  const auto coder = Coder::Create(kSchema);
+// What is kept of units that end in `left`, without any m of them, gives what it is to give.
+void ExpectAllGive(const std::vector<Bytes>& left, const GroupCut& cut, const Bytes& data,
+                   const Layout& layout, const Coder& coder) {
+  ASSERT_LE(cut.bytes, data.size());
+  if (cut.bytes == 0) return;
+  const std::vector<Bytes> parts = PartsOf(left, cut, layout);
+  std::vector<Bytes> expected(layout.data_units(), Bytes(layout.UnitBytes(cut.bytes, 0)));
+  layout.ForEachPiece(0, cut.bytes, [&](const Layout::Piece& piece) {
+    std::memcpy(expected[piece.place.unit].data() + piece.place.offset, data.data() + piece.at,
+                piece.bytes);
+  });
+  for (uint32_t lost = 0; lost < 1u << layout.units(); ++lost) {
+    if (std::popcount(lost) > static_cast<int>(coder.schema().parity_units)) continue;
+    ExpectGives(parts, lost, expected, coder);
+    if (testing::Test::HasFatalFailure()) return;
+  }
+}
+
+// Ends `unit` anywhere, or takes it away. Returns how long it is then.
+uint64_t Hurt(Bytes& unit, std::mt19937& random) {
+  const bool gone = random() % 4 == 0;
+  unit.resize(gone ? 0 : random() % (unit.size() + 1));
+  return gone ? kGone : unit.size();
+}
+
+// Groups of random lengths, whose units end anywhere; after a flush at most m of them.
+void CutRandomGroups(const Schema& schema) {
+  const Layout layout(schema, kCell);
+  const auto coder = Coder::Create(schema);
   ASSERT_OK(coder);
   std::mt19937 random(7);
   for (int round = 0; round < 300; ++round) {
-    std::vector<std::byte> data(1 + random() % (4 * kStripe));
+    SCOPED_TRACE(round);
+    Bytes data(1 + random() % (4 * layout.stripe_bytes()));
     for (std::byte& byte : data) byte = static_cast<std::byte>(random());
-    const auto units = UnitsOf(data, **coder);
+    std::vector<Bytes> left = UnitsOf(data, layout, **coder);
     const bool flushed = random() % 2 == 0;
+    uint32_t hurt = flushed ? 0 : UINT32_MAX;
+    for (uint32_t i = 0; i < schema.parity_units; ++i) hurt |= 1u << random() % schema.units();
     std::vector<uint64_t> lengths;
-    int hurt = 0;
-    for (const auto& unit : units) {
-      const bool spared = flushed && ++hurt > 2;  // an acknowledged flush reached all of them
-      lengths.push_back(spared              ? unit.size()
-                        : random() % 4 == 0 ? kGone
-                                            : random() % (unit.size() + 1));
+    for (uint32_t unit = 0; unit < schema.units(); ++unit) {
+      const bool is_hurt = (hurt & 1u << unit) != 0;
+      lengths.push_back(is_hurt ? Hurt(left[unit], random) : left[unit].size());
     }
-    const absl::StatusOr<GroupCut> cut = PlanGroupCut(kLayout, lengths, flushed ? data.size() : 0);
+    const absl::StatusOr<GroupCut> cut = PlanGroupCut(layout, lengths, flushed ? data.size() : 0);
     if (!cut.ok()) {
       ASSERT_FALSE(flushed) << cut.status();
       continue;
@@ -183,8 +215,15 @@ TEST(GroupCutTest, WhateverIsKeptGivesTheRightBytes) {
     if (flushed) {
       ASSERT_EQ(cut->bytes, data.size());
     }
-    ExpectGives(units, *cut, data, **coder);
+    ExpectAllGive(left, *cut, data, layout, **coder);
+    if (testing::Test::HasFailure()) return;
   }
+}
+
+TEST(GroupCutTest, WhateverIsKeptGivesTheRightBytes) { CutRandomGroups(kSchema); }
+
+TEST(GroupCutTest, AndWithSixDataUnitsAndThreeOfParity) {
+  CutRandomGroups({.codec = Codec::kReedSolomon, .data_units = 6, .parity_units = 3});
 }
 
 }  // namespace
