@@ -1,5 +1,6 @@
 """The mount in a directory with an erasure coding policy."""
 
+import errno
 import os
 
 from erasure.test_files import CELL, DATA, GROUP, POLICY, content
@@ -56,19 +57,19 @@ class Mounted(Case):
         policy = self.cluster.cairn("ec", "-getPolicy", "-path", "/cold/before").stdout
         self.assertIn(b"unspecified", policy)
 
-    def test_a_coded_file_that_cannot_be_changed_in_place_says_so_and_stays(self):
+    def test_a_coded_file_is_not_changed_in_place_and_grows_at_its_end(self):
         self.code("/cold")
         path = self.mount / "cold/coded"
         with open(path, "wb") as file:
             file.write(content(GROUP))
-        try:
+        with self.assertRaises(OSError) as refused:
             with open(path, "r+b", buffering=0) as file:
                 file.seek(10)
                 file.write(b"changed")
                 os.fsync(file.fileno())
-        except OSError:
-            self.assertEqual(self.cluster.cat("/cold/coded"), content(GROUP))
-            return
-        changed = bytearray(content(GROUP))
-        changed[10:17] = b"changed"
-        self.assertEqual(self.cluster.cat("/cold/coded"), bytes(changed))
+        self.assertEqual(refused.exception.errno, errno.EOPNOTSUPP)
+        self.assertEqual(self.cluster.cat("/cold/coded"), content(GROUP))
+        with open(path, "ab", buffering=0) as file:
+            file.write(b"appended")
+            os.fsync(file.fileno())
+        self.assertEqual(self.cluster.cat("/cold/coded"), content(GROUP) + b"appended")
