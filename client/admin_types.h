@@ -51,13 +51,14 @@ struct CopyReport {
   absl::Duration given_up_in;  // then it is ordered anew, if it has not arrived; 0: not known
 };
 
+// A block, a unit of a block group, or a group of an erasure-coded file.
 struct BlockReport {
   uint64_t id = 0, stamp = 0, length = 0;
   uint64_t offset = 0;  // in its file
-  uint32_t wanted = 0;  // replicas
+  uint32_t wanted = 0;  // replicas; of a group: units
   bool under_construction = false;
   std::string recovery_waits_for;  // its writer is gone, and its length cannot be agreed on without
-  bool corrupt = false;            // no good replica is left, and bad ones are
+  bool corrupt = false;  // no good replica is left, and bad ones are; of a group: too few units are
   std::vector<ReplicaReport> replicas;
 
   Need need = Need::kNone;
@@ -70,6 +71,19 @@ struct BlockReport {
   std::optional<Repair> repair;
   std::vector<CopyReport> copies;
 
+  // Of a group, which has no replicas itself: its units, by number, without those that hold
+  // nothing. So many of them give back its bytes; `need` is that of the one that is worst off.
+  std::vector<BlockReport> units;
+  uint32_t units_needed = 0;
+
+  bool is_group() const { return !units.empty(); }
+  bool is_unit() const { return !is_group() && id >> 63 != 0; }
+  uint64_t group_id() const { return id & ~uint64_t{15}; }  // of a unit
+  uint32_t unit_number() const { return id & 15; }
+  // Some replica is neither known to be bad nor lost.
+  bool HasGood() const;
+  // Of a group: units that have.
+  uint32_t GoodUnits() const;
   uint32_t Count(Standing standing) const;
   // Good replicas on nodes in service.
   uint32_t live() const { return Count(Standing::kLive) + Count(Standing::kStale); }
@@ -79,6 +93,7 @@ struct FileReport {
   std::string path;
   uint64_t inode = 0, length = 0;
   uint32_t replication = 0;
+  std::string erasure_policy;   // name; the blocks are groups. Empty: replicated
   uint32_t storage_policy = 0;  // 0: the default
   bool open = false;            // somebody is writing it
   std::string block_pool;
@@ -96,6 +111,7 @@ struct OwnedBlock {
   BlockReport block;
 };
 
+// A block, or a group of an erasure-coded file.
 struct LostBlock {
   uint64_t id = 0;
   std::string path;

@@ -4,9 +4,12 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "client/block_reports.h"
 #include "client/convert.h"
+#include "client/erasure_convert.h"
 #include "client/hadoop_rpc.h"
 #include "client/path.h"
+#include "client/striping.h"
 #include "common/fs_error.h"
 #include "common/status_macros.h"
 #include "proto/admin.pb.h"
@@ -35,104 +38,10 @@ absl::Time WallTime(uint64_t ms) {
   return absl::FromUnixMillis(static_cast<int64_t>(std::min<uint64_t>(ms, INT64_MAX)));
 }
 
-// What this program does not know counts as lost, so that nothing is taken for healthy.
-Standing ToStanding(int value) {
-  return value >= 0 && value <= static_cast<int>(Standing::kBeingWritten)
-             ? static_cast<Standing>(value)
-             : Standing::kDead;
-}
-
-StorageType ToStorageType(uint32_t value) {
-  return value >= 1 && value <= 6 ? static_cast<StorageType>(value) : StorageType::kDisk;
-}
-
 DatanodeAdminState ToAdminState(uint32_t value) {
   return value <= static_cast<uint32_t>(DatanodeAdminState::kInMaintenance)
              ? static_cast<DatanodeAdminState>(value)
              : DatanodeAdminState::kNormal;
-}
-
-ReplicaReport ToReplicaReport(const admin::Replica& p) {
-  return {.datanode_uuid = p.datanode_uuid(),
-          .ip = p.ip(),
-          .host = p.host_name(),
-          .rack = p.rack(),
-          .storage_uuid = p.storage_uuid(),
-          .transfer_port = static_cast<uint16_t>(p.transfer_port()),
-          .storage_type = ToStorageType(p.storage_type()),
-          .standing = ToStanding(p.standing())};
-}
-
-BlockReport ToBlockReport(const admin::Block& p) {
-  BlockReport b;
-  b.id = p.id();
-  b.stamp = p.generation_stamp();
-  b.length = std::min(p.length(), kMaxLength);
-  b.offset = std::min(p.offset(), kMaxLength);
-  b.wanted = p.wanted();
-  b.under_construction = p.under_construction();
-  b.recovery_waits_for = p.recovery_waits_for();
-  for (const admin::Replica& replica : p.replicas()) b.replicas.push_back(ToReplicaReport(replica));
-  const bool any_bad = b.Count(Standing::kCorrupt) > 0;
-  const bool any_good =
-      std::any_of(b.replicas.begin(), b.replicas.end(), [](const ReplicaReport& replica) {
-        return replica.standing != Standing::kCorrupt && replica.standing != Standing::kDead;
-      });
-  b.corrupt = any_bad && !any_good;
-  const int need = p.need();
-  if (need > 0 && need < static_cast<int>(kNeeds)) b.need = static_cast<Need>(need);
-  if (p.queued()) {
-    b.repair = BlockReport::Repair{.known = Millis(p.known_for_ms()),
-                                   .again = Millis(p.again_in_ms()),
-                                   .failures = p.failures(),
-                                   .blocked_by = p.blocked_by()};
-  }
-  for (const admin::Copy& copy : p.copies()) {
-    b.copies.push_back(
-        {copy.source(), copy.target(), Millis(copy.running_ms()), Millis(copy.given_up_in_ms())});
-  }
-  return b;
-}
-
-// From what readers are told.
-BlockReport ToBlockReport(const hdfs::LocatedBlockProto& p, uint32_t wanted) {
-  BlockReport b;
-  b.id = p.b().blockid();
-  b.stamp = p.b().generationstamp();
-  b.length = p.b().numbytes();
-  b.offset = p.offset();
-  b.wanted = wanted;
-  b.corrupt = p.corrupt();
-  for (int i = 0; i < p.locs_size(); ++i) {
-    const hdfs::DatanodeInfoProto& node = p.locs(i);
-    ReplicaReport replica;
-    replica.datanode_uuid = node.id().datanodeuuid();
-    replica.ip = node.id().ipaddr();
-    replica.host = node.id().hostname();
-    replica.rack = node.location();
-    replica.transfer_port = static_cast<uint16_t>(node.id().xferport());
-    if (i < p.storageids_size()) replica.storage_uuid = p.storageids(i);
-    if (i < p.storagetypes_size()) {
-      replica.storage_type = ToStorageType(static_cast<uint32_t>(p.storagetypes(i)));
-    }
-    switch (node.adminstate()) {
-      case hdfs::DatanodeInfoProto::DECOMMISSION_INPROGRESS:
-        replica.standing = Standing::kDecommissioning;
-        break;
-      case hdfs::DatanodeInfoProto::DECOMMISSIONED:
-        replica.standing = Standing::kDecommissioned;
-        break;
-      case hdfs::DatanodeInfoProto::ENTERING_MAINTENANCE:
-      case hdfs::DatanodeInfoProto::IN_MAINTENANCE:
-        replica.standing = Standing::kMaintenance;
-        break;
-      default:
-        break;
-    }
-    if (b.corrupt) replica.standing = Standing::kCorrupt;
-    b.replicas.push_back(std::move(replica));
-  }
-  return b;
 }
 
 NodeFacts ToNodeFacts(const admin::NodeFacts& p) {
@@ -174,12 +83,6 @@ NodeFacts ToNodeFacts(const admin::NodeFacts& p) {
 }
 
 }  // namespace
-
-uint32_t BlockReport::Count(Standing standing) const {
-  return static_cast<uint32_t>(
-      std::count_if(replicas.begin(), replicas.end(),
-                    [&](const ReplicaReport& replica) { return replica.standing == standing; }));
-}
 
 std::string NodeFacts::name() const { return absl::StrCat(ip, ":", transfer_port); }
 
@@ -240,7 +143,11 @@ absl::StatusOr<FileReport> ClusterAdmin::DescribeFile(absl::string_view path) {
     file.storage_policy = page->storage_policy();
     file.open = page->open();
     file.block_pool = page->block_pool();
-    for (const admin::Block& block : page->blocks()) file.blocks.push_back(ToBlockReport(block));
+    file.erasure_policy = page->erasure_policy();
+    for (const admin::Block& block : page->blocks()) {
+      ASSIGN_OR_RETURN(BlockReport report, ToReport(block));
+      file.blocks.push_back(std::move(report));
+    }
     if (!page->more()) return file;
     const uint64_t next =
         file.blocks.empty() ? 0 : file.blocks.back().offset + file.blocks.back().length;
@@ -277,14 +184,26 @@ absl::StatusOr<FileReport> ClusterAdmin::DescribeByLocations(absl::string_view p
   file.replication = status.replication;
   file.storage_policy = info.fs().storagepolicy();
   file.open = located.underconstruction();
+  std::optional<erasure::Layout> layout;
+  if (located.has_ecpolicy()) {
+    ASSIGN_OR_RETURN(const erasure::Policy policy, ToPolicy(located.ecpolicy(), path));
+    RETURN_IF_ERROR(CheckGroups(located, policy, path));
+    layout.emplace(policy.schema, policy.cell_bytes);
+    file.erasure_policy = policy.name;
+  }
+  const auto report = [&](const hdfs::LocatedBlockProto& block, bool open) {
+    if (layout) return ToGroupReport(block, *layout, open);
+    BlockReport told = ToReport(block, status.replication);
+    told.under_construction = open;
+    return told;
+  };
   for (const hdfs::LocatedBlockProto& block : located.blocks()) {
     file.block_pool = block.b().poolid();
-    file.blocks.push_back(ToBlockReport(block, status.replication));
+    file.blocks.push_back(report(block, /*open=*/false));
   }
   if (!located.islastblockcomplete() && located.has_lastblock()) {
     file.block_pool = located.lastblock().b().poolid();
-    BlockReport last = ToBlockReport(located.lastblock(), status.replication);
-    last.under_construction = true;
+    BlockReport last = report(located.lastblock(), /*open=*/true);
     if (!file.blocks.empty() && file.blocks.back().id == last.id) file.blocks.pop_back();
     file.blocks.push_back(std::move(last));
   }
@@ -297,10 +216,11 @@ absl::StatusOr<std::optional<OwnedBlock>> ClusterAdmin::DescribeBlock(uint64_t b
   ASSIGN_OR_RETURN(const auto response,
                    Ask<admin::DescribeBlockResponse>(*cairn_, "describeBlock", request));
   if (!response.found()) return std::nullopt;
+  ASSIGN_OR_RETURN(BlockReport block, ToReport(response.block()));
   return OwnedBlock{.path = response.path(),
                     .inode = response.inode(),
                     .block_pool = response.block_pool(),
-                    .block = ToBlockReport(response.block())};
+                    .block = std::move(block)};
 }
 
 absl::StatusOr<std::vector<LostBlock>> ClusterAdmin::ListLostBlocks(absl::string_view path) {

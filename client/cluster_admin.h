@@ -40,11 +40,13 @@ class ClusterAdmin {
 
   // ---- Cairn's own ----
 
-  // All blocks of a file with their replicas. kNotFound: missing, or a directory.
+  // All blocks of a file with their replicas, or groups with their units. kNotFound: missing, or a
+  // directory.
   absl::StatusOr<FileReport> DescribeFile(absl::string_view path);
   // nullopt: no file has such a block.
   absl::StatusOr<std::optional<OwnedBlock>> DescribeBlock(uint64_t block_id);
-  // All blocks of which no good replica is left, of files below `path`.
+  // All blocks of which no good replica is left, and groups of which too few units are, of files
+  // below `path`.
   absl::StatusOr<std::vector<LostBlock>> ListLostBlocks(absl::string_view path);
   absl::StatusOr<ClusterFacts> DescribeCluster();
   absl::StatusOr<Operations> GetOperations();

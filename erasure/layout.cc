@@ -14,6 +14,11 @@ uint64_t Layout::UnitBytes(uint64_t group_bytes, uint32_t unit) const {
   return whole * cell_ + (rest > before ? std::min<uint64_t>(rest - before, cell_) : 0);
 }
 
+uint32_t Layout::UnitsNeeded(uint64_t group_bytes) const {
+  const uint64_t cells = group_bytes / cell_ + (group_bytes % cell_ != 0);
+  return static_cast<uint32_t>(std::min<uint64_t>(cells, data_));
+}
+
 Layout::Place Layout::PlaceOf(uint64_t offset) const {
   return {.unit = static_cast<uint32_t>(offset / cell_ % data_),
           .offset = offset / stripe_bytes() * cell_ + offset % cell_};

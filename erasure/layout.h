@@ -32,6 +32,8 @@ class Layout {
   // How long `unit`, data or parity, is in a group that holds `group_bytes` of data. A data unit
   // of no bytes has no block.
   uint64_t UnitBytes(uint64_t group_bytes, uint32_t unit) const;
+  // So many units give back such a group: as many as data units hold bytes of it.
+  uint32_t UnitsNeeded(uint64_t group_bytes) const;
 
   struct Place {
     uint32_t unit = 0;    // of the data units

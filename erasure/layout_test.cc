@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <random>
 
@@ -47,6 +48,10 @@ TEST(LayoutTest, EachByteLiesWhereDealingThemOutPutsIt) {
       for (uint32_t unit = 0; unit < layout.units(); ++unit) {
         EXPECT_EQ(layout.UnitBytes(bytes, unit), model.unit_bytes[unit]) << bytes << " " << unit;
       }
+      EXPECT_EQ(layout.UnitsNeeded(bytes),
+                std::count_if(model.unit_bytes.begin(), model.unit_bytes.begin() + data,
+                              [](uint64_t held) { return held > 0; }))
+          << bytes;
     }
   }
 }

@@ -14,9 +14,7 @@ BlockVersion UnitVersion(const Inode& file, const BlockVersion& block, uint32_t 
 
 uint32_t UnitsNeeded(const Inode& file, const BlockVersion& block) {
   if (file.erasure == nullptr) return 1;
-  const uint64_t cell = file.erasure->cell_bytes;
-  const uint64_t cells = block.length / cell + (block.length % cell != 0);
-  return static_cast<uint32_t>(std::min<uint64_t>(cells, file.erasure->schema.data_units));
+  return erasure::Layout(file.erasure->schema, file.erasure->cell_bytes).UnitsNeeded(block.length);
 }
 
 bool IsFinal(const Inode& file, const BlockVersion& block) {

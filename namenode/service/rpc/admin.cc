@@ -10,6 +10,7 @@
 #include "absl/strings/numbers.h"
 #include "namenode/service/rpc/below.h"
 #include "namenode/service/rpc/client_protocol_methods.h"
+#include "namenode/service/rpc/lost_blocks.h"
 
 namespace cairn::namenode::client_protocol {
 namespace {
@@ -138,16 +139,14 @@ void ListCorruptFileBlocks(const Call& call) {
     hdfs::ListCorruptFileBlocksResponseProto response;
     uint64_t ticket = 0;
     for (;;) {
-      const std::vector<BlockId> ids =
-          call.namenode().BlocksInNeed(Need::kMissing, BlockId{after}, kPage);
-      for (const BlockId id : ids) {
-        after = ToInt(id);
-        const Outcome<BlockHealth> health = call.namenode().DescribeBlock(call.caller, id);
-        ticket = std::max(ticket, health.ticket);
-        if (!health.value.ok() || !IsBelow(health.value->path, request.path())) continue;
-        response.mutable_corrupt()->add_files(health.value->path);
+      const LostBlocks page =
+          ListLost(call.namenode(), call.caller, request.path(), BlockId{after}, kPage);
+      after = ToInt(page.next_after);
+      ticket = std::max(ticket, page.ticket);
+      for (const LostBlocks::Lost& block : page.blocks) {
+        response.mutable_corrupt()->add_files(block.path);
       }
-      if (ids.empty() || !response.corrupt().files().empty()) break;
+      if (!page.more || !page.blocks.empty()) break;
     }
     response.mutable_corrupt()->set_cookie(absl::StrCat(after));
     call.reply.SendAt(ticket, response);

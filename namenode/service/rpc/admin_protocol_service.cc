@@ -7,9 +7,10 @@
 #include "absl/strings/str_cat.h"
 #include "common/descriptors.h"
 #include "common/fs_error.h"
+#include "erasure/layout.h"
 #include "namenode/blocks/block_health.h"
 #include "namenode/cluster/cluster_state.h"
-#include "namenode/service/rpc/below.h"
+#include "namenode/service/rpc/lost_blocks.h"
 #include "proto/admin.pb.h"
 #include "wire/parse_message.h"
 
@@ -88,6 +89,38 @@ void FillBlock(const BlockHealth& health, uint64_t offset, const ClusterView& cl
     to.set_running_ms(Millis(copy.running));
     to.set_given_up_in_ms(Millis(copy.given_up_in));
   }
+}
+
+// That it cannot be read comes before all else.
+admin::Need MoreUrgent(admin::Need a, admin::Need b) {
+  if (a == admin::MISSING || b == admin::NONE) return a;
+  if (b == admin::MISSING || a == admin::NONE) return b;
+  return std::min(a, b);
+}
+
+// A group of these units.
+admin::Block ToGroup(const LocatedBlock& group, std::vector<admin::Block> units) {
+  const erasure::Layout layout(group.erasure->schema, group.erasure->cell_bytes);
+  admin::Block out;
+  out.set_id(ToInt(group.block.id));
+  out.set_generation_stamp(ToInt(group.block.stamp));
+  out.set_length(group.block.length);
+  out.set_offset(group.offset);
+  out.set_units_needed(layout.UnitsNeeded(group.block.length));
+  for (admin::Block& unit : units) {
+    if (unit.under_construction()) out.set_under_construction(true);
+    if (!unit.recovery_waits_for().empty()) {
+      out.set_recovery_waits_for(unit.recovery_waits_for());
+    }
+    out.set_need(MoreUrgent(out.need(), unit.need()));
+    *out.add_units() = std::move(unit);
+  }
+  uint32_t wanted = 0;
+  for (uint32_t unit = 0; unit < layout.units(); ++unit) {
+    wanted += out.under_construction() || layout.UnitBytes(group.block.length, unit) > 0;
+  }
+  out.set_wanted(wanted);
+  return out;
 }
 
 void FillNode(const DatanodeInfo& node, admin::NodeFacts& out) {
@@ -250,9 +283,12 @@ void AdminProtocolService::DescribeFile(const Caller& caller, absl::string_view 
   response.set_storage_policy(file.storage_policy);
   response.set_open(located.value->under_construction);
   response.set_block_pool(namenode_.block_pool_id());
+  const erasure::Policy* const erasure = located.value->erasure;
+  if (erasure != nullptr) response.set_erasure_policy(erasure->name);
   std::vector<LocatedBlock> blocks = located.value->blocks;
-  // Small blocks may be many more than a page; a page ends where one does.
-  if (blocks.size() > kBlocksPerPage) blocks.resize(kBlocksPerPage);
+  // Small blocks may be many more than a page; a page ends where one does. Each unit is a block.
+  const size_t most = kBlocksPerPage / (erasure == nullptr ? 1 : erasure->schema.units());
+  if (blocks.size() > most) blocks.resize(most);
   const uint64_t end =
       blocks.empty() ? request.offset() : blocks.back().offset + blocks.back().block.length;
   response.set_more(!blocks.empty() && end < located.value->file_length);
@@ -260,15 +296,31 @@ void AdminProtocolService::DescribeFile(const Caller& caller, absl::string_view 
   if (!response.more() && last && !located.value->last_complete) blocks.push_back(*last);
   const std::shared_ptr<const ClusterView> cluster = namenode_.cluster().View();
   for (const LocatedBlock& block : blocks) {
-    const Outcome<BlockHealth> health = namenode_.DescribeBlock(caller, block.block.id);
-    ticket = std::max(ticket, health.ticket);
-    if (!health.value.ok()) {
-      if (GetFsError(health.value.status()) == FsError::kFileNotFound) continue;  // cut off since
-      return reply.FailAt(ticket, health.value.status());
-    }
-    FillBlock(*health.value, block.offset, *cluster, *response.add_blocks());
+    const absl::StatusOr<std::optional<admin::Block>> told =
+        Describe(caller, block, *cluster, ticket);
+    if (!told.ok()) return reply.FailAt(ticket, told.status());
+    if (told->has_value()) *response.add_blocks() = **told;
   }
   reply.SendAt(ticket, response);
+}
+
+absl::StatusOr<std::optional<admin::Block>> AdminProtocolService::Describe(
+    const Caller& caller, const LocatedBlock& block, const ClusterView& cluster, uint64_t& ticket) {
+  std::vector<admin::Block> told;
+  const uint32_t units = block.erasure == nullptr ? 1 : block.erasure->schema.units();
+  for (uint32_t unit = 0; unit < units; ++unit) {
+    const Outcome<BlockHealth> health =
+        namenode_.DescribeBlock(caller, UnitOf(block.block.id, unit));
+    ticket = std::max(ticket, health.ticket);
+    if (health.value.ok()) {
+      FillBlock(*health.value, block.offset, cluster, told.emplace_back());
+    } else if (GetFsError(health.value.status()) != FsError::kFileNotFound) {
+      return health.value.status();
+    }
+  }
+  if (told.empty()) return std::nullopt;
+  if (block.erasure == nullptr) return std::move(told.front());
+  return ToGroup(block, std::move(told));
 }
 
 void AdminProtocolService::DescribeBlock(const Caller& caller, absl::string_view bytes,
@@ -293,23 +345,17 @@ void AdminProtocolService::ListLostBlocks(const Caller& caller, absl::string_vie
                                           rpc::RpcReply& reply) {
   admin::ListLostBlocksRequest request;
   if (!Parse(bytes, request, reply)) return;
-  const std::vector<BlockId> ids =
-      namenode_.BlocksInNeed(Need::kMissing, BlockId{request.after()}, kLostBlocksPerPage);
+  const LostBlocks page =
+      ListLost(namenode_, caller, request.below(), BlockId{request.after()}, kLostBlocksPerPage);
   admin::ListLostBlocksResponse response;
-  uint64_t ticket = 0;
-  for (const BlockId id : ids) {
-    const Outcome<BlockHealth> health = namenode_.DescribeBlock(caller, id);
-    ticket = std::max(ticket, health.ticket);
-    // Deleted since; or healed, which the queue learns in its own time.
-    if (!health.value.ok() || health.value->counts.readable > 0) continue;
-    if (!IsBelow(health.value->path, request.below())) continue;
+  for (const LostBlocks::Lost& lost : page.blocks) {
     admin::LostBlock& block = *response.add_blocks();
-    block.set_id(ToInt(id));
-    block.set_path(health.value->path);
+    block.set_id(ToInt(lost.id));
+    block.set_path(lost.path);
   }
-  response.set_more(ids.size() == kLostBlocksPerPage);
-  if (!ids.empty()) response.set_next_after(ToInt(ids.back()));
-  reply.SendAt(ticket, response);
+  response.set_more(page.more);
+  response.set_next_after(ToInt(page.next_after));
+  reply.SendAt(page.ticket, response);
 }
 
 void AdminProtocolService::DescribeCluster(const Caller& caller, rpc::RpcReply& reply) {

@@ -10,16 +10,21 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "namenode/namenode.h"
 #include "namenode/service/rpc/operation_counters.h"
+#include "proto/admin.pb.h"
 #include "wire/rpc/service.h"
 
 namespace cairn::namenode {
+
+class ClusterView;
 
 class AdminProtocolService final : public rpc::RpcService {
  public:
@@ -47,6 +52,12 @@ class AdminProtocolService final : public rpc::RpcService {
 
  private:
   void DescribeFile(const Caller& caller, absl::string_view request, rpc::RpcReply& reply);
+  // A block, or a group with its units. nullopt: it was cut off since. `ticket` rises to the
+  // answer's.
+  absl::StatusOr<std::optional<admin::Block>> Describe(const Caller& caller,
+                                                       const LocatedBlock& block,
+                                                       const ClusterView& cluster,
+                                                       uint64_t& ticket);
   void DescribeBlock(const Caller& caller, absl::string_view request, rpc::RpcReply& reply);
   void ListLostBlocks(const Caller& caller, absl::string_view request, rpc::RpcReply& reply);
   void DescribeCluster(const Caller& caller, rpc::RpcReply& reply);

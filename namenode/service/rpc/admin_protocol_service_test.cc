@@ -48,6 +48,33 @@ class AdminProtocolTest : public EdgeTest {
     return health;
   }
 
+  // A file of one group, which has so many bytes.
+  void LocateGroup(uint64_t bytes) {
+    LocatedBlock group;
+    group.block = {kGroup, GenerationStamp{1001}, bytes};
+    group.erasure = &policy_;
+    namenode_.located.file_length = bytes;
+    namenode_.located.blocks = {group};
+    namenode_.located.last = group;
+    namenode_.located.last_complete = true;
+    namenode_.located.erasure = &policy_;
+  }
+  // The namenode knows this unit; without any it would know all.
+  void AddUnit(uint32_t unit, std::optional<Need> need, BlockId group = kGroup) {
+    BlockHealth& health = namenode_.healths[UnitOf(group, unit)];
+    if (namenode_.cluster().View()->Find(1) != nullptr) health = Health();
+    health.block.id = UnitOf(group, unit);
+    health.path = "/a/f";
+    health.need = need;
+  }
+
+  static constexpr uint64_t kCell = 1 << 20;
+  static constexpr BlockId kGroup = MakeGroupId(7);
+  const erasure::Policy policy_{
+      .id = 2,
+      .name = "RS-3-2-1024k",
+      .schema = {.codec = erasure::Codec::kReedSolomon, .data_units = 3, .parity_units = 2},
+      .cell_bytes = kCell};
   OperationCounters counters_;
   FakeClock clock_;
   AdminProtocolService admin_{namenode_,
@@ -113,6 +140,72 @@ TEST_F(AdminProtocolTest, ALongFileComesInPages) {
   EXPECT_TRUE(response.more());
 }
 
+TEST_F(AdminProtocolTest, AGroupIsDescribedUnitByUnit) {
+  AddDatanodes();
+  namenode_.status = SomeFile();
+  LocateGroup(kCell + 5);  // of unit 2 there is nothing
+  AddUnit(0, Need::kHighest);
+  AddUnit(1, Need::kVeryLow);
+  AddUnit(3, std::nullopt);
+  admin::DescribeFileRequest request;
+  request.set_path("/a/f");
+  auto response = AskAdmin<admin::DescribeFileResponse>("describeFile", request);
+  EXPECT_EQ(response.erasure_policy(), "RS-3-2-1024k");
+  ASSERT_EQ(response.blocks_size(), 1);
+  const admin::Block& group = response.blocks(0);
+  EXPECT_EQ(group.id(), ToInt(kGroup));
+  EXPECT_EQ(group.length(), kCell + 5);
+  EXPECT_EQ(group.units_needed(), 2u);
+  EXPECT_EQ(group.wanted(), 4u) << "two of data, two of parity";
+  EXPECT_EQ(group.need(), admin::HIGHEST);
+  EXPECT_EQ(group.replicas_size(), 0);
+  EXPECT_FALSE(group.under_construction());
+  ASSERT_EQ(group.units_size(), 3);
+  EXPECT_EQ(group.units(1).id(), ToInt(UnitOf(kGroup, 1)));
+  EXPECT_EQ(group.units(2).id(), ToInt(UnitOf(kGroup, 3)));
+  EXPECT_EQ(group.units(0).replicas_size(), 2);
+
+  AddUnit(4, Need::kMissing);
+  response = AskAdmin<admin::DescribeFileResponse>("describeFile", request);
+  EXPECT_EQ(response.blocks(0).need(), admin::MISSING);
+  namenode_.healths.clear();
+  namenode_.healths[BlockId{1}];  // all units were cut off since
+  response = AskAdmin<admin::DescribeFileResponse>("describeFile", request);
+  EXPECT_EQ(response.blocks_size(), 0);
+}
+
+TEST_F(AdminProtocolTest, OfAGroupThatIsBeingWrittenAllUnitsAreWanted) {
+  AddDatanodes();
+  namenode_.status = SomeFile();
+  LocateGroup(1);
+  AddUnit(0, std::nullopt);
+  namenode_.healths.begin()->second.under_construction = true;
+  namenode_.healths.begin()->second.recovery_waits_for = "unit 3";
+  admin::DescribeFileRequest request;
+  request.set_path("/a/f");
+  const auto response = AskAdmin<admin::DescribeFileResponse>("describeFile", request);
+  ASSERT_EQ(response.blocks_size(), 1);
+  EXPECT_TRUE(response.blocks(0).under_construction());
+  EXPECT_EQ(response.blocks(0).wanted(), 5u);
+  EXPECT_EQ(response.blocks(0).recovery_waits_for(), "unit 3");
+}
+
+TEST_F(AdminProtocolTest, APageOfGroupsHasAsManyUnitsAsOneOfBlocks) {
+  namenode_.status = SomeFile();
+  LocateGroup(1);
+  const LocatedBlock group = namenode_.located.blocks[0];
+  for (uint64_t i = 1; i < 100; ++i) {
+    namenode_.located.blocks.push_back(group);
+    namenode_.located.blocks.back().offset = i;
+  }
+  namenode_.located.file_length = 100;
+  admin::DescribeFileRequest request;
+  request.set_path("/a/f");
+  const auto response = AskAdmin<admin::DescribeFileResponse>("describeFile", request);
+  EXPECT_EQ(response.blocks_size(), static_cast<int>(AdminProtocolService::kBlocksPerPage / 5));
+  EXPECT_TRUE(response.more());
+}
+
 TEST_F(AdminProtocolTest, ADirectoryIsNoFileToDescribe) {
   namenode_.status = SomeDirectory();
   admin::DescribeFileRequest request;
@@ -149,6 +242,44 @@ TEST_F(AdminProtocolTest, LostBlocksAreThoseThatCannotBeReadBelowThePath) {
   request.set_below("");
   namenode_.health.counts.readable = 1;
   EXPECT_EQ(AskAdmin<admin::ListLostBlocksResponse>("listLostBlocks", request).blocks_size(), 0);
+}
+
+TEST_F(AdminProtocolTest, ALostGroupIsToldOnceAndAUnitThatIsComputedIsNot) {
+  for (const uint32_t unit : {0, 2, 3}) {
+    AddUnit(unit, Need::kMissing);
+    namenode_.in_need.push_back(UnitOf(kGroup, unit));
+  }
+  const BlockId other = BlockId{ToInt(kGroup) + 16};
+  AddUnit(1, Need::kHighest, other);
+  namenode_.in_need.push_back(UnitOf(other, 1));
+  const auto response =
+      AskAdmin<admin::ListLostBlocksResponse>("listLostBlocks", admin::ListLostBlocksRequest());
+  ASSERT_EQ(response.blocks_size(), 1);
+  EXPECT_EQ(response.blocks(0).id(), ToInt(kGroup));
+
+  hdfs::ListCorruptFileBlocksRequestProto asked;
+  asked.set_path("/");
+  EXPECT_EQ(Parse<hdfs::ListCorruptFileBlocksResponseProto>(Call("listCorruptFileBlocks", asked))
+                .corrupt()
+                .files_size(),
+            1);
+}
+
+TEST_F(AdminProtocolTest, APageOfLostBlocksEndsWhereAGroupDoes) {
+  constexpr uint64_t kPage = 100;
+  for (uint64_t i = 0; i + 1 < kPage; ++i) namenode_.in_need.push_back(BlockId{i + 1});
+  for (const uint32_t unit : {0, 1}) {
+    AddUnit(unit, Need::kMissing);
+    namenode_.in_need.push_back(UnitOf(kGroup, unit));
+  }
+  admin::ListLostBlocksRequest request;
+  auto response = AskAdmin<admin::ListLostBlocksResponse>("listLostBlocks", request);
+  EXPECT_TRUE(response.more());
+  ASSERT_EQ(response.blocks_size(), 1);
+  request.set_after(response.next_after());
+  response = AskAdmin<admin::ListLostBlocksResponse>("listLostBlocks", request);
+  EXPECT_EQ(response.blocks_size(), 0);
+  EXPECT_FALSE(response.more());
 }
 
 TEST_F(AdminProtocolTest, TheClusterIsDescribedToEverybody) {

@@ -45,6 +45,7 @@ class FakeNamenode final : public Namenode {
   std::optional<LocatedBlock> append_block;
   ContentSummary summary;
   BlockHealth health;
+  std::map<BlockId, BlockHealth> healths;  // if not empty, in place of `health`: all that there are
   HealthTotals totals;
   std::vector<LeaveProgress> leaving;
   std::vector<BlockId> in_need;
@@ -243,15 +244,26 @@ class FakeNamenode final : public Namenode {
     return Note(c, Nothing(), "ReportBadBlock(%s, [%s])", Text(b), absl::StrJoin(storages, " "));
   }
   Outcome<BlockHealth> DescribeBlock(const Caller& c, BlockId id) override {
-    return Note(c, health, "DescribeBlock(%d)", ToInt(id));
+    const auto own = healths.find(id);
+    auto outcome =
+        Note(c, own == healths.end() ? health : own->second, "DescribeBlock(%d)", ToInt(id));
+    if (!healths.empty() && own == healths.end()) {
+      outcome.value = MakeFsError(FsError::kFileNotFound, "no file has it");
+    }
+    return outcome;
   }
   HealthTotals Health() override { return totals; }
   std::vector<LeaveProgress> Leaving() override { return leaving; }
   std::vector<std::pair<uint32_t, uint64_t>> PendingDeletions() override {
     return pending_deletions;
   }
-  std::vector<BlockId> BlocksInNeed(Need need, BlockId, size_t) override {
-    return need == their_need.value_or(need) ? in_need : std::vector<BlockId>();
+  std::vector<BlockId> BlocksInNeed(Need need, BlockId after, size_t most) override {
+    std::vector<BlockId> found;
+    if (need != their_need.value_or(need)) return found;
+    for (const BlockId id : in_need) {
+      if (id > after && found.size() < most) found.push_back(id);
+    }
+    return found;
   }
   Outcome<OpenFilePage> ListOpenFiles(const Caller& c, InodeId after, bool blocking,
                                       size_t most) override {
