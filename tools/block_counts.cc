@@ -6,17 +6,28 @@
 
 namespace cairn::tools {
 
-bool IsOpenAndUnreadable(const client::BlockReport& block) {
+namespace {
+
+bool CanBeAsked(const client::BlockReport& block) {
   using client::Standing;
+  return std::any_of(
+      block.replicas.begin(), block.replicas.end(), [](const client::ReplicaReport& replica) {
+        return replica.standing != Standing::kDead && replica.standing != Standing::kCorrupt &&
+               replica.standing != Standing::kAwaited;
+      });
+}
+
+}  // namespace
+
+bool IsOpenAndUnreadable(const client::BlockReport& block) {
   if (!block.under_construction) return false;
   // Nobody has told of it, and no byte of it is known to be acknowledged: it was never begun, or
   // the namenode has just started.
-  if (block.replicas.empty()) return block.length > 0;
-  return std::all_of(
-      block.replicas.begin(), block.replicas.end(), [](const client::ReplicaReport& replica) {
-        return replica.standing == Standing::kDead || replica.standing == Standing::kCorrupt ||
-               replica.standing == Standing::kAwaited;
-      });
+  const auto untold = [](const client::BlockReport& b) { return b.replicas.empty(); };
+  if (!block.is_group()) return untold(block) ? block.length > 0 : !CanBeAsked(block);
+  if (std::all_of(block.units.begin(), block.units.end(), untold)) return block.length > 0;
+  const auto there = std::count_if(block.units.begin(), block.units.end(), CanBeAsked);
+  return there < std::max<int64_t>(block.units_needed, 1);
 }
 
 std::string WhyMoreMayBeWrong(const client::ClusterFacts& cluster) {

@@ -9,7 +9,8 @@
 namespace cairn::tools {
 
 // Of a block that is being written: it has bytes that were acknowledged, or may have, and no
-// datanode that holds them can be asked now. A writer that is alive may mend it still.
+// datanode that holds them can be asked now; of a group: of too few units. A writer that is alive
+// may mend it still.
 bool IsOpenAndUnreadable(const client::BlockReport& block);
 
 // Why more blocks may be in trouble than the namenode counts and lists: it has not looked at all of

@@ -117,7 +117,7 @@ absl::Status Fsck::CheckFile(const client::FileStatus& status) {
     return absl::OkStatus();
   }
   const FileVerdict verdict = Judge(*file, cluster_);
-  totals_.Add(*file, verdict, cluster_);
+  totals_.Add(*file, verdict);
   if (!o_.json) {
     PrintFsckFile(*file, verdict, cluster_, o_, out_);
   } else if (o_.files || !verdict.ok()) {

@@ -42,14 +42,23 @@ const Policy& PolicyOf(uint32_t id) {
   return kPolicies[2];
 }
 
+// Of a block, or of all units of a group.
+std::vector<const ReplicaReport*> ReplicasOf(const BlockReport& block) {
+  std::vector<const ReplicaReport*> all;
+  for (const ReplicaReport& replica : block.replicas) all.push_back(&replica);
+  for (const BlockReport& unit : block.units) {
+    for (const ReplicaReport& replica : unit.replicas) all.push_back(&replica);
+  }
+  return all;
+}
+
 PolicyUse UseOf(const client::FileReport& file, const BlockReport& block) {
   const Policy& policy = PolicyOf(file.storage_policy);
   std::map<StorageType, uint32_t> have, want;
-  for (const ReplicaReport& replica : block.replicas) ++have[replica.storage_type];
-  if (!block.replicas.empty()) ++want[policy.first];
-  if (block.replicas.size() > 1) {
-    want[policy.rest] += static_cast<uint32_t>(block.replicas.size()) - 1;
-  }
+  const std::vector<const ReplicaReport*> replicas = ReplicasOf(block);
+  for (const ReplicaReport* replica : replicas) ++have[replica->storage_type];
+  if (!replicas.empty()) ++want[policy.first];
+  if (replicas.size() > 1) want[policy.rest] += static_cast<uint32_t>(replicas.size()) - 1;
   PolicyUse use{.policy = policy.name, .matches = have == want};
   for (const auto& [type, count] : have) {
     absl::StrAppend(&use.storages, use.storages.empty() ? "" : ",", StorageTypeName(type), ":",
@@ -58,40 +67,107 @@ PolicyUse UseOf(const client::FileReport& file, const BlockReport& block) {
   return use;
 }
 
+// A rack has an even share of a group's units, as long as they allow.
+uint32_t RacksWanted(const BlockReport& block, const BlockVerdict& verdict, uint32_t racks) {
+  if (!block.is_group()) return std::min({kRacks, block.wanted, racks});
+  const auto shares = [](uint32_t units, uint32_t each) { return (units + each - 1) / each; };
+  const uint32_t share = shares(std::max(block.wanted, 1u), std::max(racks, 1u));
+  return shares(verdict.total(), share);
+}
+
 uint32_t RacksShort(const BlockReport& block, const BlockVerdict& verdict,
                     const FsckCluster& cluster) {
   if (verdict.total() == 0) return 0;
   std::set<std::string> racks;
-  for (const ReplicaReport& replica : block.replicas) {
-    const bool stands = replica.standing != Standing::kCorrupt &&
-                        replica.standing != Standing::kDead &&
-                        replica.standing != Standing::kAwaited;
-    if (stands) racks.insert(replica.rack);
+  for (const ReplicaReport* replica : ReplicasOf(block)) {
+    const bool stands = replica->standing != Standing::kCorrupt &&
+                        replica->standing != Standing::kDead &&
+                        replica->standing != Standing::kAwaited;
+    if (stands) racks.insert(replica->rack);
   }
   const auto current = static_cast<uint32_t>(racks.size());
-  const uint32_t wanted = std::min({kRacks, block.wanted, cluster.racks});
+  const uint32_t wanted = RacksWanted(block, verdict, cluster.racks);
   return current < wanted ? wanted - current : 0;
 }
 
-BlockVerdict JudgeBlock(const BlockReport& block, const FsckCluster& cluster) {
-  BlockVerdict v;
+void CountReplicas(const BlockReport& block, BlockVerdict& v) {
   v.live = block.live() + block.Count(Standing::kAwaited);
   v.decommissioned = block.Count(Standing::kDecommissioned);
   v.decommissioning = block.Count(Standing::kDecommissioning);
   v.maintenance = block.Count(Standing::kMaintenance);
+  v.surplus = v.live > block.wanted ? v.live - block.wanted : 0;
+}
+
+// A unit with several replicas is counted once, where its best one stands.
+void CountUnits(const BlockReport& group, BlockVerdict& v) {
+  for (const BlockReport& unit : group.units) {
+    BlockVerdict of_unit;
+    CountReplicas(unit, of_unit);
+    v.surplus += of_unit.surplus;
+    if (of_unit.live > 0) {
+      ++v.live;
+    } else if (of_unit.decommissioning > 0) {
+      ++v.decommissioning;
+    } else if (of_unit.decommissioned > 0) {
+      ++v.decommissioned;
+    } else if (of_unit.maintenance > 0) {
+      ++v.maintenance;
+    }
+  }
+}
+
+bool IsReadable(const BlockReport& block, const BlockVerdict& v) {
+  if (block.is_group()) return block.GoodUnits() >= block.units_needed;
+  return v.total() > 0 || block.Count(Standing::kExcess) > 0;
+}
+
+BlockVerdict JudgeBlock(const BlockReport& block, const FsckCluster& cluster) {
+  BlockVerdict v;
+  block.is_group() ? CountUnits(block, v) : CountReplicas(block, v);
   if (block.under_construction) {
-    v.live = static_cast<uint32_t>(block.replicas.size());
+    v.live = static_cast<uint32_t>(ReplicasOf(block).size());
     v.counted = false;
     v.missing = IsOpenAndUnreadable(block);
     return v;
   }
   v.corrupt = block.corrupt;
-  const bool readable = v.total() > 0 || block.Count(Standing::kExcess) > 0;
+  v.enough = v.total() >= (block.is_group() ? block.units_needed : cluster.min_replication);
+  const bool readable = IsReadable(block, v);
   v.missing = !readable && !v.corrupt;
   v.under_replicated = v.total() < block.wanted && readable;
-  v.surplus = v.live > block.wanted ? v.live - block.wanted : 0;
   v.racks_short = RacksShort(block, v, cluster);
   return v;
+}
+
+bool IsQueued(const BlockReport& block) {
+  return block.repair.has_value() ||
+         std::any_of(block.units.begin(), block.units.end(),
+                     [](const BlockReport& unit) { return unit.repair.has_value(); });
+}
+
+void AddBlock(const BlockReport& block, const BlockVerdict& v, BlockTotals& t) {
+  if (v.missing) {
+    ++t.missing_blocks;
+    t.missing_bytes += block.length;
+  }
+  if (!v.counted) return;
+  t.replicas += v.total();
+  t.expected_replicas += block.wanted;
+  t.decommissioned += v.decommissioned;
+  t.decommissioning += v.decommissioning;
+  t.maintenance += v.maintenance;
+  ++(v.enough ? t.min_replicated : t.under_min);
+  if (v.surplus > 0) ++t.over;
+  if (v.under_replicated) {
+    ++t.under;
+    t.missing_replicas += block.wanted - v.total();
+  }
+  if (v.racks_short > 0) ++t.mis;
+  if (v.corrupt) {
+    ++t.corrupt_blocks;
+    t.corrupt_bytes += block.length;
+  }
+  if (IsQueued(block)) ++t.queued;
 }
 
 }  // namespace
@@ -115,49 +191,23 @@ FileVerdict Judge(const client::FileReport& file, const FsckCluster& cluster) {
 }
 
 void FsckTotals::AddOpen(const client::FileReport& file) {
-  ++open_files;
-  open_bytes += file.length;
-  open_blocks += file.blocks.size();
+  BlockTotals& t = Of(file);
+  ++t.open_files;
+  t.open_bytes += file.length;
+  t.open_blocks += file.blocks.size();
   complete_knowledge &= file.complete_knowledge;
 }
 
-void FsckTotals::Add(const client::FileReport& file, const FileVerdict& verdict,
-                     const FsckCluster& cluster) {
-  ++files;
-  bytes += file.length;
-  blocks += file.blocks.size();
+void FsckTotals::Add(const client::FileReport& file, const FileVerdict& verdict) {
+  BlockTotals& t = Of(file);
+  ++t.files;
+  t.bytes += file.length;
+  t.blocks += file.blocks.size();
   complete_knowledge &= file.complete_knowledge;
-  if (verdict.lost()) ++corrupt_files;
+  if (verdict.lost()) ++t.corrupt_files;
   for (size_t i = 0; i < file.blocks.size(); ++i) {
-    const BlockReport& block = file.blocks[i];
-    const BlockVerdict& v = verdict.blocks[i];
-    if (v.missing) {
-      ++missing_blocks;
-      missing_bytes += block.length;
-    }
-    if (!v.counted) continue;
-    replicas += v.total();
-    expected_replicas += block.wanted;
-    decommissioned += v.decommissioned;
-    decommissioning += v.decommissioning;
-    maintenance += v.maintenance;
-    if (v.total() >= cluster.min_replication) {
-      ++min_replicated;
-    } else {
-      ++under_min;
-    }
-    if (v.surplus > 0) ++over;
-    if (v.under_replicated) {
-      ++under;
-      missing_replicas += block.wanted - v.total();
-    }
-    if (v.racks_short > 0) ++mis;
-    if (v.corrupt) {
-      ++corrupt_blocks;
-      corrupt_bytes += block.length;
-    }
-    if (block.repair.has_value()) ++queued;
-    ++policies[UseOf(file, block)];
+    AddBlock(file.blocks[i], verdict.blocks[i], t);
+    if (verdict.blocks[i].counted) ++policies[UseOf(file, file.blocks[i])];
   }
 }
 

@@ -9,6 +9,13 @@
 // while it is there: a block that has one left is not missing, which in HDFS it is.
 //   mis-replicated: all in one rack, though there are several
 //
+// Of an erasure-coded file a block is a group, and what is counted are its units, each once:
+//   MISSING   too few units can be read to give back the group's bytes
+//   CORRUPT   the same, and some unit is known to be bad
+//   under-replicated: not all units are there, but enough
+//   mis-replicated: the units that are there stand in fewer racks than an even share of the racks
+//     asks for. HDFS wants as many racks as units, if there are so many.
+//
 // The last block of an open file, which HDFS never judges, is MISSING when nobody can read it
 // (tools/block_counts.h). Open files are checked with -openforwrite only, as in HDFS.
 //
@@ -29,6 +36,7 @@ struct BlockVerdict {
   uint32_t total() const { return live + decommissioned + decommissioning + maintenance; }
   bool missing = false, corrupt = false;
   bool under_replicated = false;
+  bool enough = false;       // of them for readers: the minimum, or the units that a group needs
   uint32_t surplus = 0;      // live ones beyond what is wanted
   uint32_t racks_short = 0;  // racks that it should stand in besides
   bool counted = true;       // false: being written, so nothing is said of it but `missing`
@@ -62,8 +70,8 @@ struct PolicyUse {
   }
 };
 
-struct FsckTotals {
-  uint64_t dirs = 0, symlinks = 0;
+// Of replicated files and their blocks and replicas; or of coded ones, block groups and units.
+struct BlockTotals {
   uint64_t files = 0, bytes = 0, blocks = 0;                 // of those that were checked
   uint64_t open_files = 0, open_bytes = 0, open_blocks = 0;  // of those that were not
   uint64_t min_replicated = 0, under_min = 0, over = 0, under = 0, mis = 0;
@@ -72,12 +80,24 @@ struct FsckTotals {
   uint64_t replicas = 0, expected_replicas = 0, missing_replicas = 0;
   uint64_t decommissioned = 0, decommissioning = 0, maintenance = 0;
   uint64_t queued = 0;  // for repair
+
+  bool healthy() const { return missing_blocks == 0 && corrupt_blocks == 0; }
+};
+
+struct FsckTotals {
+  uint64_t dirs = 0, symlinks = 0;
+  BlockTotals replicated, coded;
   bool complete_knowledge = true;
   std::map<PolicyUse, uint64_t> policies;  // blocks by them
 
-  bool healthy() const { return missing_blocks == 0 && corrupt_blocks == 0; }
+  bool healthy() const { return replicated.healthy() && coded.healthy(); }
   void AddOpen(const client::FileReport& file);  // one that is not checked
-  void Add(const client::FileReport& file, const FileVerdict& verdict, const FsckCluster& cluster);
+  void Add(const client::FileReport& file, const FileVerdict& verdict);
+
+ private:
+  BlockTotals& Of(const client::FileReport& file) {
+    return file.erasure_policy.empty() ? replicated : coded;
+  }
 };
 
 }  // namespace cairn::tools

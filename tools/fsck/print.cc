@@ -46,20 +46,34 @@ const char* DetailText(Standing standing, const FsckOptions& o) {
   return "LIVE";
 }
 
+// Each replica after `prefix`.
+void AppendReplicas(const BlockReport& block, const std::string& prefix, const FsckOptions& o,
+                    std::string* text) {
+  for (const ReplicaReport& replica : block.replicas) {
+    if (!IsListed(replica)) continue;
+    absl::StrAppend(text, text->empty() ? "" : ", ", prefix);
+    if (o.racks) {
+      absl::StrAppend(text, replica.rack, "/", Address(replica));
+    } else {
+      absl::StrAppend(text, "DatanodeInfoWithStorage[", Address(replica), ",", replica.storage_uuid,
+                      ",", StorageTypeName(replica.storage_type), "]");
+    }
+    if (o.upgrade_domains) absl::StrAppend(text, "(ud=undefined)");
+    if (o.replica_details) absl::StrAppend(text, "(", DetailText(replica.standing, o), ")");
+  }
+}
+
+std::string IdText(const BlockReport& block) {
+  return absl::StrCat("blk_", static_cast<int64_t>(block.id));
+}
+
 std::string ReplicaList(const BlockReport& block, const FsckOptions& o) {
   if (!o.locations && !o.racks && !o.replica_details && !o.upgrade_domains) return "";
   std::string text;
-  for (const ReplicaReport& replica : block.replicas) {
-    if (!IsListed(replica)) continue;
-    if (!text.empty()) absl::StrAppend(&text, ", ");
-    if (o.racks) {
-      absl::StrAppend(&text, replica.rack, "/", Address(replica));
-    } else {
-      absl::StrAppend(&text, "DatanodeInfoWithStorage[", Address(replica), ",",
-                      replica.storage_uuid, ",", StorageTypeName(replica.storage_type), "]");
-    }
-    if (o.upgrade_domains) absl::StrAppend(&text, "(ud=undefined)");
-    if (o.replica_details) absl::StrAppend(&text, "(", DetailText(replica.standing, o), ")");
+  AppendReplicas(block, "", o, &text);
+  for (const BlockReport& unit : block.units) {
+    // HDFS names the units of whole groups only.
+    AppendReplicas(unit, block.under_construction ? "" : IdText(unit) + ":", o, &text);
   }
   return absl::StrCat("  [", text, "]");
 }
@@ -73,13 +87,13 @@ std::string BlockLines(const FileReport& file, const FileVerdict& verdict, const
     if (!v.counted) {
       absl::StrAppend(&text, "\nUnder Construction Block:\n", number, ". ", BlockName(file, block),
                       " len=", block.length, v.missing ? " MISSING!" : "",
-                      " Expected_repl=", block.replicas.size(), ReplicaList(block, o));
+                      " Expected_repl=", v.live, ReplicaList(block, o));
       continue;
     }
     absl::StrAppend(&text, number++, ". ", BlockName(file, block), " len=", block.length);
-    if (v.missing) {
-      absl::StrAppend(&text, " MISSING!");
-    } else {
+    if (v.missing) absl::StrAppend(&text, " MISSING!");
+    // What is left of a group is told, though it is not enough.
+    if (!v.missing || block.is_group()) {
       absl::StrAppend(&text, " Live_repl=", v.live, ReplicaList(block, o));
     }
     absl::StrAppend(&text, "\n");
@@ -92,8 +106,8 @@ void PrintTrouble(const FileReport& file, const BlockReport& block, const BlockV
                   std::ostream& out) {
   if (v.corrupt) {
     out << "\n"
-        << Escaped(file.path) << ": CORRUPT blockpool " << file.block_pool << " block blk_"
-        << static_cast<int64_t>(block.id) << "\n";
+        << Escaped(file.path) << ": CORRUPT blockpool " << file.block_pool << " block "
+        << IdText(block) << "\n";
   }
   if (v.under_replicated) {
     if (!o.files) out << "\n" << Escaped(file.path) << ": ";
@@ -164,44 +178,98 @@ void PrintPolicies(const FsckTotals& totals, std::ostream& out) {
   }
 }
 
-// What stands between two lines of stars: nothing of it in a whole file system.
-void PrintDamage(const FsckTotals& t, const FsckCluster& cluster, std::ostream& out) {
+// HDFS's words where a section is about blocks, or about block groups.
+struct SectionWords {
+  const char* block;  // "block"
+  const char* upper;  // "BLOCKS"
+};
+constexpr SectionWords kBlocks{"block", "BLOCKS"};
+constexpr SectionWords kGroups{"block group", "BLOCK GROUPS"};
+
+// How much there is.
+void PrintExtent(const BlockTotals& t, const SectionWords& words, std::ostream& out) {
+  out << " Total size:\t" << t.bytes << " B";
+  if (t.open_bytes > 0) out << " (Total open files size: " << t.open_bytes << " B)";
+  out << "\n Total files:\t" << t.files;
+  if (t.open_files > 0) out << " (Files currently being written: " << t.open_files << ")";
+  out << "\n Total " << words.block << "s (validated):\t" << t.blocks;
+  if (t.blocks > 0) out << " (avg. " << words.block << " size " << t.bytes / t.blocks << " B)";
+  if (t.open_blocks > 0) {
+    out << " (Total open file " << words.block << "s (not validated): " << t.open_blocks << ")";
+  }
+}
+
+// What stands between two lines of stars: nothing of it in a whole file system. `under_min`: what
+// is said of blocks that have too few replicas.
+void PrintDamage(const BlockTotals& t, const SectionWords& words, const std::string& under_min,
+                 std::ostream& out) {
   if (t.corrupt_files == 0 && t.under_min == 0) return;
   constexpr char kStars[] = "\n  ********************************";
   out << kStars;
-  if (t.under_min > 0) {
-    out << "\n  UNDER MIN REPL'D BLOCKS:\t" << CountWithShare(t.under_min, t.blocks)
-        << "\n  MINIMAL BLOCK REPLICATION:\t" << cluster.min_replication;
-  }
+  if (t.under_min > 0) out << under_min;
   if (t.corrupt_files > 0) {
     out << "\n  CORRUPT FILES:\t" << t.corrupt_files;
     if (t.missing_bytes > 0) {
-      out << "\n  MISSING BLOCKS:\t" << t.missing_blocks << "\n  MISSING SIZE:\t\t"
+      out << "\n  MISSING " << words.upper << ":\t" << t.missing_blocks << "\n  MISSING SIZE:\t\t"
           << t.missing_bytes << " B";
     }
     if (t.corrupt_blocks > 0) {
-      out << "\n  CORRUPT BLOCKS: \t" << t.corrupt_blocks << "\n  CORRUPT SIZE:\t\t"
+      out << "\n  CORRUPT " << words.upper << ": \t" << t.corrupt_blocks << "\n  CORRUPT SIZE:\t\t"
           << t.corrupt_bytes << " B";
     }
   }
   out << kStars;
 }
 
-// There are no coded files: HDFS's section, with nothing in it.
-void PrintBlockGroups(std::ostream& out) {
-  out << "\nErasure Coded Block Groups:\n"
-         " Total size:\t0 B\n"
-         " Total files:\t0\n"
-         " Total block groups (validated):\t0\n"
-         " Minimally erasure-coded block groups:\t0\n"
-         " Over-erasure-coded block groups:\t0\n"
-         " Under-erasure-coded block groups:\t0\n"
-         " Unsatisfactory placement block groups:\t0\n"
-         " Average block group size:\t0.0\n"
-         " Missing block groups:\t\t0\n"
-         " Corrupt block groups:\t\t0\n"
-         " Missing internal blocks:\t0\n"
-         " Blocks queued for replication:\t0\n";
+std::string AverageReplicas(const BlockTotals& t) {
+  return JavaFloat(t.blocks == 0 ? 0.0f
+                                 : static_cast<float>(t.replicas) / static_cast<float>(t.blocks));
+}
+
+std::string MissingReplicas(const BlockTotals& t) {
+  return CountWithShare(t.missing_replicas, t.replicas > 0 ? t.expected_replicas : 0);
+}
+
+void PrintReplicated(const BlockTotals& t, const FsckCluster& cluster, std::ostream& out) {
+  out << "\nReplicated Blocks:\n";
+  PrintExtent(t, kBlocks, out);
+  PrintDamage(t, kBlocks,
+              absl::StrCat("\n  UNDER MIN REPL'D BLOCKS:\t", CountWithShare(t.under_min, t.blocks),
+                           "\n  MINIMAL BLOCK REPLICATION:\t", cluster.min_replication),
+              out);
+  out << "\n Minimally replicated blocks:\t" << CountWithShare(t.min_replicated, t.blocks)
+      << "\n Over-replicated blocks:\t" << CountWithShare(t.over, t.blocks)
+      << "\n Under-replicated blocks:\t" << CountWithShare(t.under, t.blocks)
+      << "\n Mis-replicated blocks:\t\t" << CountWithShare(t.mis, t.blocks)
+      << "\n Default replication factor:\t" << cluster.default_replication
+      << "\n Average block replication:\t" << AverageReplicas(t) << "\n Missing blocks:\t\t"
+      << t.missing_blocks << "\n Corrupt blocks:\t\t" << t.corrupt_blocks
+      << "\n Missing replicas:\t\t" << MissingReplicas(t);
+  if (t.decommissioned > 0) out << "\n DecommissionedReplicas:\t" << t.decommissioned;
+  if (t.decommissioning > 0) out << "\n DecommissioningReplicas:\t" << t.decommissioning;
+  if (t.maintenance > 0) out << "\n InMaintenanceReplicas:\t" << t.maintenance;
+  out << "\n Blocks queued for replication:\t" << t.queued << "\n";
+}
+
+// Their "average size" is HDFS's: how many units they have.
+void PrintBlockGroups(const BlockTotals& t, std::ostream& out) {
+  out << "\nErasure Coded Block Groups:\n";
+  PrintExtent(t, kGroups, out);
+  PrintDamage(
+      t, kGroups,
+      absl::StrCat("\n  UNRECOVERABLE BLOCK GROUPS:\t", CountWithShare(t.under_min, t.blocks)),
+      out);
+  out << "\n Minimally erasure-coded block groups:\t" << CountWithShare(t.min_replicated, t.blocks)
+      << "\n Over-erasure-coded block groups:\t" << CountWithShare(t.over, t.blocks)
+      << "\n Under-erasure-coded block groups:\t" << CountWithShare(t.under, t.blocks)
+      << "\n Unsatisfactory placement block groups:\t" << CountWithShare(t.mis, t.blocks)
+      << "\n Average block group size:\t" << AverageReplicas(t) << "\n Missing block groups:\t\t"
+      << t.missing_blocks << "\n Corrupt block groups:\t\t" << t.corrupt_blocks
+      << "\n Missing internal blocks:\t" << MissingReplicas(t);
+  if (t.decommissioned > 0) out << "\n Decommissioned internal blocks:\t" << t.decommissioned;
+  if (t.decommissioning > 0) out << "\n Decommissioning internal blocks:\t" << t.decommissioning;
+  if (t.maintenance > 0) out << "\n InMaintenanceReplicas:\t" << t.maintenance;
+  out << "\n Blocks queued for replication:\t" << t.queued << "\n";
 }
 
 // The last line of -blockId and its exit code.
@@ -235,19 +303,6 @@ StandingText TextOf(Standing standing, const FsckOptions& o) {
   return {"is HEALTHY", 0};
 }
 
-const char* JsonStanding(Standing standing) {
-  constexpr const char* kNames[] = {"live",           "stale",        "awaited", "decommissioning",
-                                    "decommissioned", "maintenance",  "excess",  "corrupt",
-                                    "dead",           "being-written"};
-  return kNames[static_cast<size_t>(standing)];
-}
-
-const char* JsonNeed(client::Need need) {
-  constexpr const char* kNames[] = {"none",         "highest", "very-low", "low",
-                                    "badly-spread", "missing", "surplus"};
-  return kNames[static_cast<size_t>(need)];
-}
-
 }  // namespace
 
 std::string BlockName(const FileReport& file, const BlockReport& block) {
@@ -257,9 +312,12 @@ std::string BlockName(const FileReport& file, const BlockReport& block) {
 void PrintFsckFile(const FileReport& file, const FileVerdict& verdict, const FsckCluster& cluster,
                    const FsckOptions& o, std::ostream& out) {
   if (o.files || (o.open_for_write && file.open)) {
-    out << Escaped(file.path) << " " << file.length
-        << " bytes, replicated: replication=" << file.replication << ", " << file.blocks.size()
-        << " block(s)" << (o.open_for_write && file.open ? ", OPENFORWRITE: " : ": ");
+    const std::string redundancy =
+        file.erasure_policy.empty() ? absl::StrCat("replicated: replication=", file.replication)
+                                    : absl::StrCat("erasure-coded: policy=", file.erasure_policy);
+    out << Escaped(file.path) << " " << file.length << " bytes, " << Escaped(redundancy) << ", "
+        << file.blocks.size() << " block(s)"
+        << (o.open_for_write && file.open ? ", OPENFORWRITE: " : ": ");
   }
   uint32_t under = 0;
   for (size_t i = 0; i < file.blocks.size(); ++i) {
@@ -276,33 +334,9 @@ void PrintFsckTotals(const FsckTotals& t, const FsckCluster& cluster, const Fsck
                      std::ostream& out) {
   out << "\nStatus: " << (t.healthy() ? "HEALTHY" : "CORRUPT") << "\n Number of data-nodes:\t"
       << cluster.live_nodes << "\n Number of racks:\t\t" << cluster.racks << "\n Total dirs:\t\t\t"
-      << t.dirs << "\n Total symlinks:\t\t" << t.symlinks
-      << "\n\nReplicated Blocks:\n Total size:\t" << t.bytes << " B";
-  if (t.open_bytes > 0) out << " (Total open files size: " << t.open_bytes << " B)";
-  out << "\n Total files:\t" << t.files;
-  if (t.open_files > 0) out << " (Files currently being written: " << t.open_files << ")";
-  out << "\n Total blocks (validated):\t" << t.blocks;
-  if (t.blocks > 0) out << " (avg. block size " << t.bytes / t.blocks << " B)";
-  if (t.open_blocks > 0) {
-    out << " (Total open file blocks (not validated): " << t.open_blocks << ")";
-  }
-  PrintDamage(t, cluster, out);
-  const float average =
-      t.blocks == 0 ? 0.0f : static_cast<float>(t.replicas) / static_cast<float>(t.blocks);
-  out << "\n Minimally replicated blocks:\t" << CountWithShare(t.min_replicated, t.blocks)
-      << "\n Over-replicated blocks:\t" << CountWithShare(t.over, t.blocks)
-      << "\n Under-replicated blocks:\t" << CountWithShare(t.under, t.blocks)
-      << "\n Mis-replicated blocks:\t\t" << CountWithShare(t.mis, t.blocks)
-      << "\n Default replication factor:\t" << cluster.default_replication
-      << "\n Average block replication:\t" << JavaFloat(average) << "\n Missing blocks:\t\t"
-      << t.missing_blocks << "\n Corrupt blocks:\t\t" << t.corrupt_blocks
-      << "\n Missing replicas:\t\t"
-      << CountWithShare(t.missing_replicas, t.replicas > 0 ? t.expected_replicas : 0);
-  if (t.decommissioned > 0) out << "\n DecommissionedReplicas:\t" << t.decommissioned;
-  if (t.decommissioning > 0) out << "\n DecommissioningReplicas:\t" << t.decommissioning;
-  if (t.maintenance > 0) out << "\n InMaintenanceReplicas:\t" << t.maintenance;
-  out << "\n Blocks queued for replication:\t" << t.queued << "\n";
-  PrintBlockGroups(out);
+      << t.dirs << "\n Total symlinks:\t\t" << t.symlinks << "\n";
+  PrintReplicated(t.replicated, cluster, out);
+  PrintBlockGroups(t.coded, out);
   if (o.storage_policies) PrintPolicies(t, out);
 }
 
@@ -339,88 +373,6 @@ int FsckBlockExitCode(const client::OwnedBlock* found, const FsckOptions& o) {
   // HDFS goes by the last line that is printed; without a replica that is a count.
   if (found->block.replicas.empty()) return 255;
   return TextOf(found->block.replicas.back().standing, o).exit_code;
-}
-
-void WriteBlock(const BlockReport& block, JsonWriter& json) {
-  json.BeginObject();
-  json.Field("block", absl::StrCat("blk_", static_cast<int64_t>(block.id)));
-  json.Field("generation_stamp", block.stamp);
-  json.Field("length", block.length);
-  json.Field("wanted", block.wanted);
-  json.Field("under_construction", block.under_construction);
-  json.Field("need", JsonNeed(block.need));
-  if (block.repair.has_value()) {
-    json.Key("repair");
-    json.BeginObject();
-    json.Field("known_for_s", absl::ToDoubleSeconds(block.repair->known));
-    json.Field("again_in_s", absl::ToDoubleSeconds(block.repair->again));
-    json.Field("failures", block.repair->failures);
-    json.Field("blocked_by", block.repair->blocked_by);
-    json.EndObject();
-  }
-  json.Key("copies");
-  json.BeginArray();
-  for (const client::CopyReport& copy : block.copies) {
-    json.BeginObject();
-    json.Field("source", copy.source);
-    json.Field("target", copy.target);
-    json.Field("running_s", absl::ToDoubleSeconds(copy.running));
-    json.EndObject();
-  }
-  json.EndArray();
-  json.Key("replicas");
-  json.BeginArray();
-  for (const ReplicaReport& replica : block.replicas) {
-    json.BeginObject();
-    json.Field("datanode", Address(replica));
-    json.Field("host", replica.host);
-    json.Field("rack", replica.rack);
-    json.Field("storage", replica.storage_uuid);
-    json.Field("storage_type", StorageTypeName(replica.storage_type));
-    json.Field("standing", JsonStanding(replica.standing));
-    json.EndObject();
-  }
-  json.EndArray();
-  json.EndObject();
-}
-
-void WriteFsckFile(const FileReport& file, const FileVerdict& verdict, JsonWriter& json) {
-  json.BeginObject();
-  json.Field("path", file.path);
-  json.Field("length", file.length);
-  json.Field("replication", file.replication);
-  json.Field("open", file.open);
-  json.Field("missing_blocks", verdict.missing);
-  json.Field("corrupt_blocks", verdict.corrupt);
-  json.Field("under_replicated_blocks", verdict.under_replicated);
-  json.Field("mis_replicated_blocks", verdict.mis_replicated);
-  json.Key("blocks");
-  json.BeginArray();
-  for (const BlockReport& block : file.blocks) WriteBlock(block, json);
-  json.EndArray();
-  json.EndObject();
-}
-
-void WriteFsckTotals(const FsckTotals& t, const FsckCluster& cluster, JsonWriter& json) {
-  json.BeginObject();
-  json.Field("datanodes", cluster.live_nodes);
-  json.Field("racks", cluster.racks);
-  json.Field("dirs", t.dirs);
-  json.Field("symlinks", t.symlinks);
-  json.Field("files", t.files);
-  json.Field("bytes", t.bytes);
-  json.Field("blocks", t.blocks);
-  json.Field("open_files", t.open_files);
-  json.Field("corrupt_files", t.corrupt_files);
-  json.Field("missing_blocks", t.missing_blocks);
-  json.Field("corrupt_blocks", t.corrupt_blocks);
-  json.Field("minimally_replicated_blocks", t.min_replicated);
-  json.Field("over_replicated_blocks", t.over);
-  json.Field("under_replicated_blocks", t.under);
-  json.Field("mis_replicated_blocks", t.mis);
-  json.Field("missing_replicas", t.missing_replicas);
-  json.Field("blocks_queued_for_repair", t.queued);
-  json.EndObject();
 }
 
 }  // namespace cairn::tools

@@ -42,6 +42,33 @@ FileReport SomeFile(std::vector<Standing> standings) {
   return file;
 }
 
+constexpr uint64_t kGroupId = 0x8000000000000010;
+
+// A file of an RS-3-2 group of 7,000,000 bytes, with the units that stand so.
+FileReport CodedFile(std::vector<Standing> units) {
+  FileReport file = SomeFile(units);
+  file.length = 7000000;
+  file.replication = 1;
+  file.erasure_policy = "RS-3-2-1024k";
+  BlockReport group;
+  group.id = kGroupId;
+  group.stamp = 1001;
+  group.length = 7000000;
+  group.wanted = 5;
+  group.units_needed = 3;
+  for (const client::ReplicaReport& replica : file.blocks[0].replicas) {
+    BlockReport unit;
+    unit.id = kGroupId + group.units.size();
+    unit.wanted = 1;
+    unit.replicas = {replica};
+    group.units.push_back(unit);
+  }
+  file.blocks = {group};
+  return file;
+}
+
+constexpr Standing kThere = Standing::kLive, kGone = Standing::kDead;
+
 std::string Printed(const FileReport& file, const FsckOptions& o) {
   std::ostringstream out;
   PrintFsckFile(file, Judge(file, kCluster), kCluster, o, out);
@@ -106,11 +133,95 @@ TEST(FsckPrintTest, ALostBlockIsSaidOfItsFile) {
             "\n/a/f: CORRUPT 1 blocks of total size 10 B.");
 }
 
+TEST(FsckPrintTest, ACodedFileIsListedWithTheUnitsOfItsGroups) {
+  const FileReport file = CodedFile({kThere, kThere, kThere, kThere, kThere});
+  EXPECT_EQ(Printed(file, {}), "");
+  EXPECT_EQ(Printed(file, {.files = true, .blocks = true, .locations = true}),
+            "/a/f 7000000 bytes, erasure-coded: policy=RS-3-2-1024k, 1 block(s):  OK\n"
+            "0. BP-1-127.0.0.1-1:blk_-9223372036854775792_1001 len=7000000 Live_repl=5  "
+            "[blk_-9223372036854775792:DatanodeInfoWithStorage[127.0.0.1:9866,DS-0,DISK], "
+            "blk_-9223372036854775791:DatanodeInfoWithStorage[127.0.0.1:9867,DS-1,DISK], "
+            "blk_-9223372036854775790:DatanodeInfoWithStorage[127.0.0.1:9868,DS-2,DISK], "
+            "blk_-9223372036854775789:DatanodeInfoWithStorage[127.0.0.1:9869,DS-3,DISK], "
+            "blk_-9223372036854775788:DatanodeInfoWithStorage[127.0.0.1:9870,DS-4,DISK]]\n\n");
+  EXPECT_THAT(Printed(file, {.files = true, .blocks = true, .racks = true}),
+              HasSubstr("[blk_-9223372036854775792:/default-rack/127.0.0.1:9866, "));
+}
+
+TEST(FsckPrintTest, UnitsThatAreGoneAreNotListed) {
+  EXPECT_EQ(Printed(CodedFile({kThere, kGone, kThere, kGone, kThere}), {}),
+            "\n/a/f:  Under replicated BP-1-127.0.0.1-1:blk_-9223372036854775792_1001. Target "
+            "Replicas is 5 but found 3 live replica(s), 0 decommissioned replica(s), 0 "
+            "decommissioning replica(s).\n");
+  EXPECT_THAT(Printed(CodedFile({kThere, kGone, kGone, kGone, kThere}),
+                      {.files = true, .blocks = true, .locations = true}),
+              HasSubstr("1 block(s):  MISSING 1 blocks of total size 7000000 B\n"
+                        "0. BP-1-127.0.0.1-1:blk_-9223372036854775792_1001 len=7000000 MISSING! "
+                        "Live_repl=2  "
+                        "[blk_-9223372036854775792:DatanodeInfoWithStorage[127.0.0.1:9866,DS-0,"
+                        "DISK], blk_-9223372036854775788:DatanodeInfoWithStorage[127.0.0.1:9870,"
+                        "DS-4,DISK]]\n"));
+}
+
+TEST(FsckPrintTest, BlockGroupsHaveASectionOfTheirOwn) {
+  FsckTotals totals;
+  for (const Standing second : {kThere, kGone}) {
+    const FileReport file = CodedFile({kThere, second, kThere, kThere, kThere});
+    totals.Add(file, Judge(file, kCluster));
+  }
+  std::ostringstream out;
+  PrintFsckTotals(totals, kCluster, {}, out);
+  EXPECT_THAT(out.str(), HasSubstr("\nStatus: HEALTHY\n"));
+  EXPECT_THAT(out.str(), HasSubstr(" Total files:\t0\n Total blocks (validated):\t0\n"));
+  EXPECT_THAT(out.str(), HasSubstr("\nErasure Coded Block Groups:\n"
+                                   " Total size:\t14000000 B\n"
+                                   " Total files:\t2\n"
+                                   " Total block groups (validated):\t2 (avg. block group size "
+                                   "7000000 B)\n"
+                                   " Minimally erasure-coded block groups:\t2 (100.0 %)\n"
+                                   " Over-erasure-coded block groups:\t0 (0.0 %)\n"
+                                   " Under-erasure-coded block groups:\t1 (50.0 %)\n"
+                                   " Unsatisfactory placement block groups:\t0 (0.0 %)\n"
+                                   " Average block group size:\t4.5\n"
+                                   " Missing block groups:\t\t0\n"
+                                   " Corrupt block groups:\t\t0\n"
+                                   " Missing internal blocks:\t1 (10.0 %)\n"
+                                   " Blocks queued for replication:\t0\n"));
+}
+
+TEST(FsckPrintTest, ALostGroupStandsBetweenStars) {
+  FsckTotals totals;
+  const FileReport file = CodedFile({kThere, kGone, kGone, kGone, kThere});
+  totals.Add(file, Judge(file, kCluster));
+  std::ostringstream out;
+  PrintFsckTotals(totals, kCluster, {}, out);
+  EXPECT_THAT(out.str(), HasSubstr("\nStatus: CORRUPT\n"));
+  EXPECT_THAT(out.str(), HasSubstr("\n  ********************************\n"
+                                   "  UNRECOVERABLE BLOCK GROUPS:\t1 (100.0 %)\n"
+                                   "  CORRUPT FILES:\t1\n"
+                                   "  MISSING BLOCK GROUPS:\t1\n"
+                                   "  MISSING SIZE:\t\t7000000 B\n"
+                                   "  ********************************\n"
+                                   " Minimally erasure-coded block groups:\t0 (0.0 %)\n"));
+}
+
+TEST(FsckPrintTest, JsonTellsOfGroupsAndTheirUnits) {
+  const FileReport file = CodedFile({kThere, kGone});
+  std::ostringstream out;
+  JsonWriter json(out);
+  WriteFsckFile(file, Judge(file, kCluster), json);
+  EXPECT_THAT(out.str(), HasSubstr("\"erasure_policy\":\"RS-3-2-1024k\""));
+  EXPECT_THAT(out.str(), Not(HasSubstr("\"replication\"")));
+  EXPECT_THAT(out.str(), HasSubstr("\"units_needed\":3,\"units\":[{\"block\":\"blk_-92233720"
+                                   "36854775792\""));
+  EXPECT_THAT(out.str(), HasSubstr("\"unit\":1,\"copies\":[],\"replicas\":[{"));
+}
+
 TEST(FsckPrintTest, TheSumsOfAHealthyFileSystem) {
   FsckTotals totals;
   totals.dirs = 2;
   const FileReport file = SomeFile({Standing::kLive, Standing::kLive});
-  totals.Add(file, Judge(file, kCluster), kCluster);
+  totals.Add(file, Judge(file, kCluster));
   std::ostringstream out;
   PrintFsckTotals(totals, kCluster, {}, out);
   EXPECT_THAT(out.str(), HasSubstr("\nStatus: HEALTHY\n"
@@ -139,7 +250,7 @@ TEST(FsckPrintTest, TheSumsOfAHealthyFileSystem) {
 TEST(FsckPrintTest, DamageStandsBetweenStars) {
   FsckTotals totals;
   const FileReport file = SomeFile({});
-  totals.Add(file, Judge(file, kCluster), kCluster);
+  totals.Add(file, Judge(file, kCluster));
   std::ostringstream out;
   PrintFsckTotals(totals, kCluster, {}, out);
   EXPECT_THAT(out.str(), HasSubstr("\n  ********************************\n"
