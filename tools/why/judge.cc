@@ -33,12 +33,22 @@ std::string NodeText(const ReplicaReport& replica) {
   return absl::StrCat(replica.ip, ":", replica.transfer_port);
 }
 
+// Of a group: those of all its units.
 std::string Nodes(const BlockReport& block, Standing standing) {
   std::vector<std::string> names;
   for (const ReplicaReport& replica : block.replicas) {
     if (replica.standing == standing) names.push_back(NodeText(replica));
   }
+  for (const BlockReport& unit : block.units) {
+    if (std::string more = Nodes(unit, standing); !more.empty()) names.push_back(std::move(more));
+  }
   return absl::StrJoin(names, ", ");
+}
+
+// Datanodes that held some of it may come back.
+bool MayReturn(const BlockReport& block) {
+  return block.Count(Standing::kDead) + block.Count(Standing::kAwaited) > 0 ||
+         std::any_of(block.units.begin(), block.units.end(), MayReturn);
 }
 
 // "lost with 10.0.0.1:9866; bad on 10.0.0.2:9866", of all replicas that are not simply good.
@@ -75,6 +85,15 @@ std::string WithNotes(std::string text, const BlockReport& block) {
 
 std::string BlockText(uint64_t id) { return absl::StrCat("blk_", static_cast<int64_t>(id)); }
 
+// "blk_1073741825", "group blk_-9223372036854775792", "blk_-9223372036854775791 (unit 1 of group
+// blk_-9223372036854775792)"
+std::string BlockText(const BlockReport& block) {
+  if (block.is_group()) return absl::StrCat("group ", BlockText(block.id));
+  if (!block.is_unit()) return BlockText(block.id);
+  return absl::StrCat(BlockText(block.id), " (unit ", block.unit_number(), " of group ",
+                      BlockText(block.group_id()), ")");
+}
+
 // What the namenode says it needs; of a server that does not, what the replicas show.
 Need NeedOf(const BlockReport& block) {
   if (block.need != Need::kNone || block.under_construction) return block.need;
@@ -98,12 +117,28 @@ std::string EndOfCopies(const BlockReport& block) {
   return text;
 }
 
-void DescribeRepair(const BlockReport& block, Need need, Trouble& t) {
-  std::vector<std::string> doing;
-  for (const client::CopyReport& copy : block.copies) {
-    doing.push_back(absl::StrCat("a copy from ", copy.source, " to ", copy.target, " has run for ",
-                                 Span(copy.running)));
+// What runs for a block, or for the units of a group.
+std::vector<std::string> CopyTexts(const BlockReport& block) {
+  std::vector<std::string> texts;
+  if (block.is_group()) {
+    for (const BlockReport& unit : block.units) {
+      for (std::string& text : CopyTexts(unit)) texts.push_back(std::move(text));
+    }
+    return texts;
   }
+  const bool computed = block.is_unit() && !block.HasGood();
+  for (const client::CopyReport& copy : block.copies) {
+    const std::string of =
+        block.is_unit() ? absl::StrCat(" of unit ", block.unit_number()) : std::string();
+    texts.push_back(absl::StrCat(
+        computed ? "a computation" : "a copy", of, computed ? " on " : " from ", copy.source,
+        computed ? " for " : " to ", copy.target, " has run for ", Span(copy.running)));
+  }
+  return texts;
+}
+
+void DescribeRepair(const BlockReport& block, Need need, Trouble& t) {
+  std::vector<std::string> doing = CopyTexts(block);
   if (!block.repair.has_value()) {
     t.doing =
         doing.empty() ? "nothing yet: the namenode has not come to it" : absl::StrJoin(doing, "; ");
@@ -118,7 +153,9 @@ void DescribeRepair(const BlockReport& block, Need need, Trouble& t) {
                     repair.failures == 1 ? " try has failed" : " tries have failed");
   }
   if (need == Need::kMissing) {
-    t.doing = "nothing can be done: there is nothing to copy from";
+    t.doing = block.is_group() || block.is_unit()
+                  ? "nothing can be done: there are too few units to compute the others from"
+                  : "nothing can be done: there is nothing to copy from";
     return;
   }
   if (doing.empty()) {
@@ -145,57 +182,127 @@ bool DescribeOpen(const BlockReport& block, Trouble& t) {
     return true;
   }
   if (!t.data_lost) return false;
-  t.what = WithNotes("its file is still open, and no replica of it can be read now", block);
+  t.what = WithNotes(absl::StrCat("its file is still open, and ",
+                                  block.is_group() ? "too few of its units can be read now"
+                                                   : "no replica of it can be read now"),
+                     block);
   t.doing =
       "a writer that is alive goes on with other datanodes; if there is none, nothing can be "
       "done";
-  const bool may_return =
-      block.replicas.empty() || block.Count(Standing::kDead) + block.Count(Standing::kAwaited) > 0;
+  const bool untold = block.replicas.empty() &&
+                      std::all_of(block.units.begin(), block.units.end(),
+                                  [](const BlockReport& unit) { return unit.replicas.empty(); });
+  const bool may_return = untold || MayReturn(block);
   t.expected = may_return ? "when one of the datanodes that held it is back"
                           : "not by itself: copy what can be read of the file, and delete it";
   return true;
 }
 
-// Empty: nothing is wrong with the block.
+// What is wrong with a block, or unit, that needs this.
+std::string WhatIsWrong(const BlockReport& block, Need need) {
+  const uint32_t good =
+      block.live() + block.Count(Standing::kAwaited) + block.Count(Standing::kMaintenance);
+  switch (need) {
+    case Need::kNone:
+      break;
+    case Need::kMissing:
+      return WithNotes(block.corrupt ? "every replica that is left is bad: it cannot be read"
+                                     : "no replica can be read now",
+                       block);
+    case Need::kHighest:
+    case Need::kVeryLow:
+    case Need::kLow:
+      return WithNotes(
+          absl::StrCat(good, " of ", block.wanted,
+                       block.wanted == 1 ? " replica is there" : " replicas are there"),
+          block);
+    case Need::kBadlySpread:
+      return "its replicas stand in too few racks";
+    case Need::kSurplus:
+      return WithNotes("it has more replicas than wanted", block);
+  }
+  return "";
+}
+
+// What is wrong with a group's units, and how many more it can do without. "": nothing.
+std::string WhatIsWrongWithUnits(const BlockReport& group) {
+  std::vector<std::string> missing, others;
+  for (const BlockReport& unit : group.units) {
+    const std::string name = absl::StrCat("unit ", unit.unit_number());
+    const Need need = NeedOf(unit);
+    if (!unit.HasGood()) {
+      missing.push_back(WithNotes(name, unit));
+    } else if (need != Need::kNone) {
+      others.push_back(absl::StrCat(name, ": ", WhatIsWrong(unit, need)));
+    }
+  }
+  if (missing.empty()) return absl::StrJoin(others, "; ");
+  std::string text =
+      absl::StrCat(missing.size(), " of its ", group.wanted, " units ",
+                   missing.size() == 1 ? "is" : "are", " missing: ", absl::StrJoin(missing, ", "));
+  const uint32_t good = group.GoodUnits();
+  if (good < group.units_needed) {
+    absl::StrAppend(&text, "; ", good, good == 1 ? " is" : " are", " left, and ",
+                    group.units_needed, " are needed to read it");
+  } else {
+    absl::StrAppend(
+        &text, "; ",
+        good == group.units_needed ? std::string("no") : absl::StrCat(good - group.units_needed),
+        " more may be lost");
+  }
+  others.insert(others.begin(), std::move(text));
+  return absl::StrJoin(others, "; ");
+}
+
+// With the copies and the repair of all its units.
+BlockReport WithRepairOfUnits(BlockReport group) {
+  std::vector<std::string> blocked;
+  for (const BlockReport& unit : group.units) {
+    group.copies.insert(group.copies.end(), unit.copies.begin(), unit.copies.end());
+    if (!unit.repair.has_value()) continue;
+    if (!group.repair.has_value()) group.repair = *unit.repair;
+    BlockReport::Repair& repair = *group.repair;
+    repair.known = std::max(repair.known, unit.repair->known);
+    repair.again = std::min(repair.again, unit.repair->again);
+    repair.failures = std::max(repair.failures, unit.repair->failures);
+    const std::string& why = unit.repair->blocked_by;
+    const bool told = std::find(blocked.begin(), blocked.end(), why) != blocked.end();
+    if (!why.empty() && !told) blocked.push_back(why);
+  }
+  if (group.repair.has_value()) group.repair->blocked_by = absl::StrJoin(blocked, "; ");
+  return group;
+}
+
+Need NeedOfGroup(const BlockReport& group) {
+  if (group.GoodUnits() < group.units_needed) return Need::kMissing;
+  Need need = Need::kNone;
+  for (const BlockReport& unit : group.units) {
+    const Need of_unit = NeedOf(unit);
+    if (need == Need::kNone || (of_unit != Need::kNone && of_unit < need)) need = of_unit;
+  }
+  // Of a server that does not tell: the unit is computed.
+  return need == Need::kMissing ? Need::kLow : need;
+}
+
+// Empty: nothing is wrong with the block, or group.
 std::vector<Trouble> BlockTroubles(const BlockReport& block, const std::string& path,
                                    const ClusterFacts* cluster) {
   Trouble t;
-  t.subject = path.empty() ? BlockText(block.id) : absl::StrCat(BlockText(block.id), " of ", path);
+  t.subject = path.empty() ? BlockText(block) : absl::StrCat(BlockText(block), " of ", path);
   if (block.under_construction) {
     if (!DescribeOpen(block, t)) return {};
     return {t};
   }
-  const Need need = NeedOf(block);
-  const uint32_t good =
-      block.live() + block.Count(Standing::kAwaited) + block.Count(Standing::kMaintenance);
-  const std::string counted = absl::StrCat(
-      good, " of ", block.wanted, block.wanted == 1 ? " replica is there" : " replicas are there");
-  switch (need) {
-    case Need::kNone:
-      return {};
-    case Need::kMissing:
-      t.data_lost = true;
-      t.what = WithNotes(block.corrupt ? "every replica that is left is bad: it cannot be read"
-                                       : "no replica can be read now",
-                         block);
-      break;
-    case Need::kHighest:
-    case Need::kVeryLow:
-    case Need::kLow:
-      t.what = WithNotes(counted, block);
-      break;
-    case Need::kBadlySpread:
-      t.what = "its replicas stand in too few racks";
-      break;
-    case Need::kSurplus:
-      t.what = WithNotes("it has more replicas than wanted", block);
-      break;
-  }
-  DescribeRepair(block, need, t);
+  const Need need = block.is_group() ? NeedOfGroup(block) : NeedOf(block);
+  if (need == Need::kNone) return {};
+  t.data_lost = need == Need::kMissing;
+  t.what = block.is_group() ? WhatIsWrongWithUnits(block) : WhatIsWrong(block, need);
+  DescribeRepair(block.is_group() ? WithRepairOfUnits(block) : block, need, t);
   if (need == Need::kMissing) {
-    const bool may_return = block.Count(Standing::kDead) + block.Count(Standing::kAwaited) > 0;
-    t.expected = may_return ? "when one of the datanodes that held it is back"
-                            : "not by itself: the file must be written again, or deleted";
+    t.expected = !MayReturn(block) ? "not by itself: the file must be written again, or deleted"
+                 : block.is_group() || block.is_unit()
+                     ? "when enough of the datanodes that held its group's units are back"
+                     : "when one of the datanodes that held it is back";
   }
   if (cluster != nullptr && cluster->safe_mode && t.blocked.empty()) {
     t.blocked = absl::StrCat("safe mode: ", cluster->safe_mode_reason);
@@ -318,13 +425,24 @@ void AddStorages(const NodeFacts& node, std::vector<Trouble>& troubles) {
 
 Explanation ExplainBlock(const client::OwnedBlock& owned, const ClusterFacts* cluster) {
   Explanation out;
-  out.subject = absl::StrCat(BlockText(owned.block.id), " of ", owned.path);
+  out.subject = absl::StrCat(BlockText(owned.block), " of ", owned.path);
   out.troubles = BlockTroubles(owned.block, owned.path, cluster);
   out.fine =
       owned.block.under_construction
           ? absl::StrCat("it is being written, on ", owned.block.replicas.size(), " datanodes")
           : absl::StrCat("it has ", owned.block.live(), " good replicas, and ", owned.block.wanted,
                          " are wanted");
+  return out;
+}
+
+Explanation ExplainUnit(const client::OwnedBlock& owned, const BlockReport& group,
+                        const ClusterFacts* cluster) {
+  Explanation out = ExplainBlock(owned, cluster);
+  for (Trouble& trouble : BlockTroubles(group, owned.path, cluster)) {
+    out.troubles.push_back(std::move(trouble));
+  }
+  WorstFirst(out.troubles);
+  absl::StrAppend(&out.fine, "; so it is with the other units of its group");
   return out;
 }
 
@@ -337,8 +455,10 @@ Explanation ExplainFile(const client::FileReport& file, const ClusterFacts* clus
     }
   }
   WorstFirst(out.troubles);
-  out.fine = absl::StrCat("its ", file.blocks.size(),
-                          file.blocks.size() == 1 ? " block has" : " blocks have", " all replicas",
+  const bool coded = !file.erasure_policy.empty();
+  out.fine = absl::StrCat("its ", file.blocks.size(), coded ? " block group" : " block",
+                          file.blocks.size() == 1 ? " has" : "s have",
+                          coded ? " all units" : " all replicas",
                           file.open ? "; somebody is writing it" : "");
   return out;
 }

@@ -28,6 +28,9 @@ struct Explanation {
 
 // The cluster tells what is about to happen to silent nodes; null: it is not known.
 Explanation ExplainBlock(const client::OwnedBlock& owned, const client::ClusterFacts* cluster);
+// A unit of a block group, and its group, of which bytes may be lost though the unit is there.
+Explanation ExplainUnit(const client::OwnedBlock& owned, const client::BlockReport& group,
+                        const client::ClusterFacts* cluster);
 Explanation ExplainFile(const client::FileReport& file, const client::ClusterFacts* cluster);
 Explanation ExplainNode(const client::NodeFacts& node, const client::ClusterFacts& cluster);
 

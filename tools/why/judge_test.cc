@@ -130,6 +130,110 @@ TEST(WhyTest, ABlockWhoseRecoveryCannotEndTellsWhatItWaitsFor) {
   EXPECT_FALSE(t.data_lost);
 }
 
+// A full RS-3-2 group whose units need this, and stand so.
+BlockReport Group(std::vector<std::pair<Need, Standing>> units) {
+  BlockReport group;
+  group.id = 0x8000000000000010;
+  group.length = 30;
+  group.wanted = 5;
+  group.units_needed = 3;
+  for (const auto& [need, standing] : units) {
+    BlockReport unit = Block(need, {standing});
+    unit.id = group.id + group.units.size();
+    unit.wanted = 1;
+    unit.replicas[0].transfer_port = static_cast<uint16_t>(9001 + group.units.size());
+    group.units.push_back(unit);
+  }
+  return group;
+}
+
+constexpr std::pair<Need, Standing> kThere = {Need::kNone, Standing::kLive};
+
+Explanation ExplainGroup(const BlockReport& group) {
+  client::FileReport file;
+  file.path = "/f";
+  file.erasure_policy = "RS-3-2-1024k";
+  file.blocks = {group};
+  return ExplainFile(file, nullptr);
+}
+
+TEST(WhyTest, AGroupTellsWhichUnitsAreMissingAndHowManyMoreMayBe) {
+  BlockReport group = Group({kThere, {Need::kVeryLow, Standing::kDead}, kThere, kThere, kThere});
+  Trouble t = ExplainGroup(group).troubles.at(0);
+  EXPECT_EQ(t.subject, "group blk_-9223372036854775792 of /f");
+  EXPECT_EQ(t.what,
+            "1 of its 5 units is missing: unit 1 (lost with 10.0.0.1:9002); 1 more may be lost");
+  EXPECT_FALSE(t.data_lost);
+  EXPECT_EQ(t.doing, "nothing yet: the namenode has not come to it");
+
+  group = Group({kThere,
+                 {Need::kHighest, Standing::kDead},
+                 kThere,
+                 {Need::kHighest, Standing::kCorrupt},
+                 kThere});
+  group.units[1].repair = BlockReport::Repair{.known = absl::Seconds(40)};
+  group.units[3].repair = BlockReport::Repair{.known = absl::Seconds(20)};
+  group.units[1].copies = {{"10.0.0.9:1", "10.0.0.8:1", absl::Seconds(2), absl::Seconds(60)}};
+  t = ExplainGroup(group).troubles.at(0);
+  EXPECT_THAT(t.what, HasSubstr("2 of its 5 units are missing"));
+  EXPECT_THAT(t.what, HasSubstr("unit 3 (bad on 10.0.0.1:9004); no more may be lost"));
+  EXPECT_EQ(t.since, "40s");
+  EXPECT_EQ(t.doing, "a computation of unit 1 on 10.0.0.9:1 for 10.0.0.8:1 has run for 2s");
+  EXPECT_THAT(t.expected, HasSubstr("when the copy is done"));
+}
+
+TEST(WhyTest, AGroupWithTooFewUnitsIsLostOnce) {
+  BlockReport group = Group({kThere,
+                             {Need::kMissing, Standing::kDead},
+                             {Need::kMissing, Standing::kDead},
+                             {Need::kMissing, Standing::kDead},
+                             kThere});
+  for (const size_t unit : {1, 2, 3}) {
+    group.units[unit].repair = BlockReport::Repair{.blocked_by = "too few other units"};
+  }
+  const Explanation e = ExplainGroup(group);
+  ASSERT_THAT(e.troubles, SizeIs(1));
+  const Trouble& t = e.troubles[0];
+  EXPECT_TRUE(t.data_lost);
+  EXPECT_THAT(t.what, HasSubstr("2 are left, and 3 are needed to read it"));
+  EXPECT_THAT(t.doing, HasSubstr("nothing can be done"));
+  EXPECT_EQ(t.blocked, "too few other units");
+  EXPECT_EQ(t.expected, "when enough of the datanodes that held its group's units are back");
+}
+
+TEST(WhyTest, AUnitThatIsToLeaveIsNotMissing) {
+  const Trouble t =
+      ExplainGroup(
+          Group({kThere, kThere, {Need::kHighest, Standing::kDecommissioning}, kThere, kThere}))
+          .troubles.at(0);
+  EXPECT_EQ(t.what, "unit 2: 0 of 1 replica is there (on 10.0.0.1:9003, which is to leave)");
+}
+
+TEST(WhyTest, AWholeGroupIsNoTrouble) {
+  const Explanation e = ExplainGroup(Group({kThere, kThere, kThere, kThere, kThere}));
+  EXPECT_THAT(e.troubles, IsEmpty());
+  EXPECT_EQ(e.fine, "its 1 block group has all units");
+}
+
+// The id of a group is that of its first unit, which may be well where the group is not.
+TEST(WhyTest, AUnitNamesItsGroupAndTellsOfIt) {
+  BlockReport group = Group({kThere,
+                             {Need::kMissing, Standing::kDead},
+                             {Need::kMissing, Standing::kDead},
+                             {Need::kMissing, Standing::kDead},
+                             kThere});
+  client::OwnedBlock owned{.path = "/f", .block = group.units[0]};
+  Explanation e = ExplainUnit(owned, group, nullptr);
+  EXPECT_EQ(e.subject, "blk_-9223372036854775792 (unit 0 of group blk_-9223372036854775792) of /f");
+  ASSERT_THAT(e.troubles, SizeIs(1));
+  EXPECT_EQ(e.troubles[0].subject, "group blk_-9223372036854775792 of /f");
+  owned.block = group.units[2];
+  e = ExplainUnit(owned, group, nullptr);
+  ASSERT_THAT(e.troubles, SizeIs(2));
+  EXPECT_EQ(e.troubles[0].subject,
+            "blk_-9223372036854775790 (unit 2 of group blk_-9223372036854775792) of /f");
+}
+
 TEST(WhyTest, TheWorstBlockOfAFileComesFirst) {
   client::FileReport file;
   file.path = "/f";

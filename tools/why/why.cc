@@ -104,7 +104,21 @@ class Why {
     if (!owned.has_value()) {
       return absl::NotFoundError(absl::StrCat(name, ": no file has this block"));
     }
-    return Found{.explanation = ExplainBlock(*owned, cluster())};
+    ASSIGN_OR_RETURN(const auto group, GroupOf(*owned));
+    return Found{.explanation = group.has_value() ? ExplainUnit(*owned, *group, cluster())
+                                                  : ExplainBlock(*owned, cluster())};
+  }
+
+  // The group of a unit. nullopt: the block is none, or its file is gone since.
+  absl::StatusOr<std::optional<client::BlockReport>> GroupOf(const client::OwnedBlock& owned) {
+    if (!owned.block.is_unit()) return std::nullopt;
+    const auto file = admin_.DescribeFile(owned.path);
+    if (absl::IsNotFound(file.status())) return std::nullopt;
+    RETURN_IF_ERROR(file.status());
+    for (const client::BlockReport& block : file->blocks) {
+      if (block.is_group() && block.id == owned.block.group_id()) return block;
+    }
+    return std::nullopt;
   }
 
   absl::StatusOr<Found> AskNode(const std::string& name) {
