@@ -132,12 +132,18 @@ void NamenodeImpl::Healer::CheckRacks(const ClusterView& before, const ClusterVi
 absl::Duration NamenodeImpl::Healer::DoubtedUntil(const Round& round,
                                                   const BlockFacts& facts) const {
   absl::Duration until = -absl::InfiniteDuration();
-  for (const auto& [storage, standing] : facts.replicas) {
-    if (standing != Standing::kLive || storage >= standing_.size()) continue;
+  const auto look = [&](const StandingReplica& replica) {
+    const auto& [storage, standing] = replica;
+    if (standing != Standing::kLive || storage >= standing_.size()) return;
     // This round may know that it is back, or that it has told, before the next look.
     const bool unseen = standing_[storage] == Standing::kDead ||
                         doubted_until_[storage] == absl::InfiniteDuration();
     until = std::max(until, unseen ? round.now + kWatchInterval : doubted_until_[storage]);
+  };
+  for (const StandingReplica& replica : facts.replicas) look(replica);
+  // A unit may be deleted because the others of its group give it back.
+  if (facts.group) {
+    for (const GroupFacts::Unit& other : facts.group->others) look(other.replica);
   }
   return until;
 }

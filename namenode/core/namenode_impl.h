@@ -356,6 +356,8 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
   void OrderStep(const Inode& file, GroupRecovery& recovery, const ClusterView& cluster,
                  absl::Duration now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   bool EndStep(const Inode& file, GroupRecovery& recovery) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  bool HaveAllTold(const Inode& file, const GroupRecovery& recovery) const
+      ABSL_SHARED_LOCKS_REQUIRED(mu_);
   void UnitRecovered(const BlockVersion& unit) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void CloseGroup(const Inode& file, const std::optional<BlockVersion>& group)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

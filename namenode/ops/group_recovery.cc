@@ -93,9 +93,11 @@ void NamenodeImpl::SendGroupRecoveries() {
       group_recoveries_.erase(at);
     } else if (at->second.ordered == 0) {
       OrderStep(*file, at->second, *cluster, now);
-    } else {
-      if (!EndStep(*file, at->second)) BeginStep(*file, at->second, std::nullopt);
+    } else if (EndStep(*file, at->second)) {
       position = before;  // for the next step, if there is one
+    } else {
+      BeginStep(*file, at->second, std::nullopt);
+      at->second.next_look = now + kStepLimit;
     }
   }
 }
@@ -103,27 +105,45 @@ void NamenodeImpl::SendGroupRecoveries() {
 void NamenodeImpl::OrderStep(const Inode& file, GroupRecovery& recovery, const ClusterView& cluster,
                              absl::Duration now) {
   recovery.next_look = now + kStepLimit;
+  bool all_taken = true;
   ForEachUnit(file, recovery.group, recovery.cutting, [&](uint32_t number, const BlockVersion& to) {
     mu_.AssertHeld();
     const BlockMap::Entry* const entry = blocks_->Find(to.id);
-    if (entry == nullptr) return;
-    if (recovery.cutting && !recovery.keep[number]) return;
-    // Where nobody has it, it is made, empty: only if nothing can have been in it.
-    const bool all_asked = file.file->blocks.back().length == 0 &&
-                           blocks_->CorruptReplicas(to.id).empty() && !UntoldHolder(*entry);
-    for (const RecoveryCandidate& candidate : RecoveryCandidates(entry->expected(), cluster)) {
-      const std::string& node = candidate.replica.datanode_uuid;
-      if (recovery.cutting) {
-        const BlockVersion from{to.id, recovery.from, recovery.found[number]};
-        orders_.Add(node, TruncateCommand{from, to.stamp, to.length});
-      } else {
-        const BlockVersion from{to.id, recovery.before, 0};
-        orders_.Add(node, RecoverCommand{from, to.stamp, {candidate.replica}, all_asked});
-      }
-      ++recovery.ordered;
-      break;
+    if (entry == nullptr || (recovery.cutting && !recovery.keep[number])) return;
+    const std::span<const uint32_t> expected = entry->expected();
+    const std::vector<RecoveryCandidate> candidates = RecoveryCandidates(expected, cluster);
+    if (candidates.empty()) return;
+    ++recovery.ordered;
+    const ReplicaTarget& replica = candidates.front().replica;
+    if (recovery.cutting) {
+      const BlockVersion from{to.id, recovery.from, recovery.found[number]};
+      all_taken &= orders_.Add(replica.datanode_uuid, TruncateCommand{from, to.stamp, to.length});
+      return;
     }
+    // Where nobody has it, it is made, empty: only if nothing can have been in it.
+    const bool all_asked = file.file->blocks.back().length == 0 && expected.size() == 1 &&
+                           blocks_->CorruptReplicas(to.id).empty() && !UntoldHolder(*entry);
+    const BlockVersion from{to.id, recovery.before, 0};
+    all_taken &=
+        orders_.Add(replica.datanode_uuid, RecoverCommand{from, to.stamp, {replica}, all_asked});
   });
+  if (all_taken) return;
+  recovery.ordered = 0;  // a datanode has too many orders: all of them again, soon
+  recovery.next_look = now + absl::Seconds(1);
+}
+
+// Every unit has told, or nobody can have it.
+bool NamenodeImpl::HaveAllTold(const Inode& file, const GroupRecovery& recovery) const {
+  bool all = true;
+  ForEachUnit(file, recovery.group, /*final=*/false,
+              [&](uint32_t number, const BlockVersion& unit) {
+                mu_.AssertHeld();
+                if (recovery.unit_bytes[number] != erasure::kMissingUnit) return;
+                const BlockMap::Entry* const entry = blocks_->Find(unit.id);
+                all &= entry != nullptr && entry->expected().empty() &&
+                       blocks_->CorruptReplicas(unit.id).empty() && !UntoldHolder(*entry);
+              });
+  return all;
 }
 
 // A datanode has finalized a unit under the stamp of a step.
@@ -138,8 +158,13 @@ void NamenodeImpl::UnitRecovered(const BlockVersion& unit) {
     return;
   }
   recovery.unit_bytes[number] = unit.length;
-  if (recovery.ordered == 0 || CountTold(recovery.unit_bytes) < recovery.ordered) return;
-  recovery.next_look = clock_.Monotonic();  // maintenance goes on with it
+  if (recovery.ordered == 0) return;
+  const bool done =
+      recovery.cutting
+          ? CountTold(recovery.unit_bytes) ==
+                static_cast<size_t>(std::count(recovery.keep.begin(), recovery.keep.end(), true))
+          : HaveAllTold(*file, recovery);
+  if (done) recovery.next_look = clock_.Monotonic();  // maintenance goes on with it
 }
 
 // False: too few units have told.
@@ -158,6 +183,7 @@ bool NamenodeImpl::EndStep(const Inode& file, GroupRecovery& recovery) {
       return false;
     }
     if (cut->bytes == 0) {
+      if (!HaveAllTold(file, recovery)) return false;  // who has not may have all of it
       CloseGroup(file, std::nullopt);
       return true;
     }

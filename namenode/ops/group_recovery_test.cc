@@ -218,6 +218,19 @@ TEST_F(GroupRecoveryTest, WhatAFlushHasAcknowledgedIsWaitedFor) {
   EXPECT_EQ(nn_.Stat("/cold/f")->length, 3 * kCell);
 }
 
+// Orders that cannot help are not given again and again.
+TEST_F(GroupRecoveryTest, ItPausesBetweenTriesThatEndInNothing) {
+  ASSERT_OK(nn_->Fsync(kSuper, "/cold/f", kNoInode, "client", 3 * kCell).value);
+  Left({kCell, kCell, kCell - 1, kCell - 1, kCell - 1});  // nobody has what was acknowledged
+  EXPECT_FALSE(Recover());
+  EXPECT_TRUE(Obey());
+  for (int step = 0; step < 5; ++step) EXPECT_FALSE(Obey()) << step;
+  EXPECT_FALSE(IsClosed());
+  nn_.clock().Advance(absl::Seconds(11));
+  nn_.HeartbeatAll();
+  EXPECT_TRUE(Obey());
+}
+
 TEST_F(GroupRecoveryTest, TheOldWriterIsShutOut) {
   Left({kCell, kCell, kCell, kCell, kCell});
   EXPECT_FALSE(Recover());
