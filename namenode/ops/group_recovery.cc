@@ -183,7 +183,16 @@ bool NamenodeImpl::EndStep(const Inode& file, GroupRecovery& recovery) {
       return false;
     }
     if (cut->bytes == 0) {
-      if (!HaveAllTold(file, recovery)) return false;  // who has not may have all of it
+      // Nothing of it was acknowledged, and those that are silent are not waited for; but those are
+      // that have not told of anything since a start.
+      bool untold = false;
+      ForEachUnit(file, group, /*final=*/false, [&](uint32_t number, const BlockVersion& unit) {
+        mu_.AssertHeld();
+        const BlockMap::Entry* const entry = blocks_->Find(unit.id);
+        untold |= recovery.unit_bytes[number] == erasure::kMissingUnit && entry != nullptr &&
+                  UntoldHolder(*entry).has_value();
+      });
+      if (untold) return false;
       CloseGroup(file, std::nullopt);
       return true;
     }

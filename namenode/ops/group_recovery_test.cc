@@ -218,6 +218,19 @@ TEST_F(GroupRecoveryTest, WhatAFlushHasAcknowledgedIsWaitedFor) {
   EXPECT_EQ(nn_.Stat("/cold/f")->length, 3 * kCell);
 }
 
+TEST_F(GroupRecoveryTest, BytesThatNobodyWasToldOfAreNotWaitedFor) {
+  Left({500, 0, 0, 0, 0});
+  EXPECT_FALSE(Recover());
+  EXPECT_TRUE(Obey(/*silent=*/{0}));
+  nn_->RunMaintenance();
+  EXPECT_FALSE(IsClosed());
+  nn_.clock().Advance(absl::Seconds(11));
+  nn_.HeartbeatAll();
+  nn_->RunMaintenance();
+  EXPECT_TRUE(IsClosed());
+  EXPECT_EQ(nn_.Stat("/cold/f")->length, 0u);
+}
+
 // Orders that cannot help are not given again and again.
 TEST_F(GroupRecoveryTest, ItPausesBetweenTriesThatEndInNothing) {
   ASSERT_OK(nn_->Fsync(kSuper, "/cold/f", kNoInode, "client", 3 * kCell).value);
