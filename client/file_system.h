@@ -140,7 +140,8 @@ class FileSystem {
                                                        const CreateOptions& options = {});
   // Writes go after the present end. kFailedPrecondition: another writer has it open. If no
   // datanode of the last block can go on with it (kUnavailable, say), the file is closed again.
-  // kUnsupported: the file is erasure-coded, and AppendOptions::new_block is off.
+  // kUnsupported: the file is erasure-coded, on an Apache HDFS, and AppendOptions::new_block is
+  // off.
   absl::StatusOr<std::unique_ptr<OutputStream>> Append(absl::string_view path,
                                                        const AppendOptions& options = {});
   // Makes the directory and its missing parents. OK when it is there. kAlreadyExists: it is a file.

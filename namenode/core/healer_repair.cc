@@ -28,6 +28,24 @@ constexpr absl::Duration kWaitPause = absl::Minutes(1);
 constexpr absl::Duration kCopyStart = absl::Seconds(20);
 constexpr double kCopyBytesPerSecond = 2 << 20;
 
+// What is remembered of a copy to `target`, which the datanode of `source` was ordered to make.
+PendingCopies::Copy CopyTo(uint32_t source, uint32_t target, uint64_t bytes,
+                           const ClusterView& view, absl::Duration now, absl::Duration deadline) {
+  const DatanodeInfo& from = *view.NodeOf(source)->info;
+  const DatanodeInfo& to = *view.NodeOf(target)->info;
+  return {.source = source,
+          .target = target,
+          .source_node = from.uuid,
+          .target_node = to.uuid,
+          .source_session = from.session,
+          .target_session = to.session,
+          .source_address = AddressOf(from),
+          .target_address = AddressOf(to),
+          .bytes = bytes,
+          .since = now,
+          .deadline = deadline};
+}
+
 }  // namespace
 
 // The owner as far as memory knows; nullopt: LevelDB must be asked.
@@ -297,18 +315,7 @@ bool NamenodeImpl::Healer::OrderCopies(const Round& round, const BlockFacts& fac
   }
   const absl::Duration deadline = round.now + CopyTimeout(facts.block.length);
   for (const uint32_t target : copy.targets) {
-    const DatanodeInfo& node = *view.NodeOf(target)->info;
-    copies_.Add(block, {.source = copy.source,
-                        .target = target,
-                        .source_node = source.uuid,
-                        .target_node = node.uuid,
-                        .source_session = source.session,
-                        .target_session = node.session,
-                        .source_address = AddressOf(source),
-                        .target_address = AddressOf(node),
-                        .bytes = facts.block.length,
-                        .since = round.now,
-                        .deadline = deadline});
+    copies_.Add(block, CopyTo(copy.source, target, facts.block.length, view, round.now, deadline));
   }
   namenode_.cluster_.Schedule(copy.targets);
   budget_.Spend(source.uuid, target_nodes, facts.block.length, round.now);
@@ -352,17 +359,8 @@ bool NamenodeImpl::Healer::OrderRebuild(const Round& round, const BlockFacts& fa
   for (const auto& [unit, storage] : rebuild.targets) {
     const DatanodeInfo& node = *view.NodeOf(storage)->info;
     const BlockId lost = UnitOf(group.group.id, unit);
-    copies_.Add(lost, {.source = first.storage,
-                       .target = storage,
-                       .source_node = worker.uuid,
-                       .target_node = node.uuid,
-                       .source_session = worker.session,
-                       .target_session = node.session,
-                       .source_address = AddressOf(worker),
-                       .target_address = AddressOf(node),
-                       .bytes = facts.block.length,
-                       .since = round.now,
-                       .deadline = deadline});
+    copies_.Add(lost,
+                CopyTo(first.storage, storage, facts.block.length, view, round.now, deadline));
     namenode_.cluster_.Schedule(std::span(&storage, 1));
     budget_.Spend(worker.uuid, std::span(&node.uuid, 1), facts.block.length, round.now);
     queue_.Defer(lost, deadline + kEndCopiesInterval);
