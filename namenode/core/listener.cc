@@ -20,8 +20,8 @@ void NamenodeImpl::RequireBlock(BlockId block) {
 }
 
 void NamenodeImpl::ForgetBlock(const BlockVersion& block, TxId txid) {
-  waiters_.Take(
-      OwnedId(block.id));  // whoever waits learns by its time-out; the call-backs are dropped
+  // Whoever waits learns by its time-out; the call-backs are dropped.
+  waiters_.Take(OwnedId(block.id));
   invalidations_.Add(blocks_->Remove(block.id), {block.id, block.stamp}, txid);
 }
 
