@@ -72,6 +72,13 @@ def explain(error):
     return "".join(trace.format(chain=False))
 
 
+def tails():
+    """The last lines of the daemons, while their clusters are still there."""
+    from harness import cluster
+
+    return "".join(f"{one.tails()}\n" for one in cluster.running)
+
+
 class Result(unittest.TestResult):
     """Prints a line when a test ends."""
 
@@ -100,6 +107,8 @@ class Result(unittest.TestResult):
     def fail_with(self, test, error, prefix=""):
         text = prefix + explain(error)
         if isinstance(test, unittest.TestCase):
+            if self.outcome != "FAILED":
+                text += tails()
             self.outcome = "FAILED"
             self.detail += text
         else:  # setUpClass

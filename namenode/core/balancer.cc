@@ -18,6 +18,9 @@ constexpr absl::Duration kEndMovesInterval = absl::Milliseconds(500);
 // A copy has this long, and then four times what its node's bandwidth takes for all it sends.
 constexpr absl::Duration kCopyStart = absl::Seconds(30);
 constexpr double kCopySlack = 4;
+// A view of the cluster is no older than this (ClusterState::Options::view_age, and a margin): what
+// heartbeats told before a job began is to count in its first iteration.
+constexpr absl::Duration kViewAge = absl::Milliseconds(150);
 // For the deletions of an iteration's old replicas before the next one begins.
 constexpr absl::Duration kDeletionWait = absl::Minutes(1);
 // For so long it is known which of the replicas is the one too many.
@@ -216,7 +219,7 @@ bool NamenodeImpl::Healer::Balancer::Step(const std::shared_ptr<const ClusterVie
     iteration_.reset();
     next_number_ = 0;
     take_small_ = false;
-    next_iteration_ = now;
+    next_iteration_ = now + kViewAge;
   }
   if (now < deletions_from) {
     Publish("nothing is deleted so soon after the namenode's start");

@@ -22,6 +22,8 @@ using State = ReplicaState;
 
 constexpr uint64_t kMiB = 1 << 20;
 constexpr uint64_t kDiskBytes = 100 * kMiB;
+// A round notices the job, the next one orders, and a heartbeat later the datanodes know.
+constexpr absl::Duration kFirstOrders = absl::Seconds(3);
 
 class BalancingTest : public HealingFixture {
  protected:
@@ -112,6 +114,20 @@ TEST_F(BalancingTest, AnEmptyDatanodeIsFilledToWithinTheThreshold) {
   EXPECT_EQ(iterations_[1].bytes_moved_before, moves_.size() * kMiB);
   EXPECT_THAT(moves_, SizeIs(45));
   EXPECT_FALSE(Ask().begun);
+}
+
+TEST_F(BalancingTest, WhatHeartbeatsToldAMomentBeforeTheJobCounts) {
+  Start(Nodes(2));
+  for (int i = 0; i < 60; ++i) {
+    blocks_.push_back(Write(absl::StrCat("/f", i), 1, {0}, kMiB));
+  }
+  Ask();
+  Pass(absl::Milliseconds(10));  // the view that requests share is older than these heartbeats
+  Ask();
+  ASSERT_THAT(iterations_, IsEmpty());
+  ASSERT_TRUE(Balance());
+  EXPECT_LE(PercentOf(0), 40);
+  EXPECT_GE(PercentOf(1), 20);
 }
 
 TEST_F(BalancingTest, WhatIsBalancedIsLeftAlone) {
@@ -214,7 +230,7 @@ TEST_F(BalancingTest, ACopyThatItsSourceCannotMakeIsGivenUpAtOnce) {
   Fill(60, {0});
   copying_ = false;
   Ask();
-  Pass(absl::Seconds(2));  // the second heartbeat takes the orders
+  Pass(kFirstOrders);
   ASSERT_THAT(moves_, SizeIs(Gt(0)));
   Ask(/*stop=*/true);
   const BlockId block = moves_[0];
@@ -232,7 +248,7 @@ TEST_F(BalancingTest, ADatanodeThatDiesInTheMiddleCostsNothing) {
   Fill(40, {0, 1});
   copying_ = false;
   Ask();
-  Pass(absl::Seconds(2));
+  Pass(kFirstOrders);
   ASSERT_THAT(moves_, SizeIs(Gt(10)));
   copying_ = true;
   expect_safe_ = false;  // until repair has replaced what is lost
@@ -256,7 +272,7 @@ TEST_F(BalancingTest, NobodyWaitsForALostNodeToDelete) {
   expect_safe_ = false;  // until repair has replaced what is lost
   deleting_ = false;
   Ask();
-  Pass(absl::Seconds(2));
+  Pass(kFirstOrders);
   ASSERT_THAT(moves_, SizeIs(Gt(0)));
   dead_.insert(0);
   deleting_ = true;
@@ -306,7 +322,7 @@ TEST_F(BalancingTest, AnAppendInTheMiddleOfAMoveWins) {
   Fill(60, {0}, kMiB / 2);
   copying_ = false;
   Ask();
-  Pass(absl::Seconds(2));
+  Pass(kFirstOrders);
   ASSERT_THAT(moves_, SizeIs(Gt(0)));
   const auto moved = std::find_if(blocks_.begin(), blocks_.end(),
                                   [&](const BlockVersion& b) { return b.id == moves_[0]; });

@@ -75,6 +75,15 @@ class BalancerCase(Case):
     def balancer(self, cluster, *arguments):
         return balance.start(self, cluster, *arguments)
 
+    def until_blocks_move(self, cluster, process):
+        def moving():
+            if process.poll() is not None:
+                out, err = process.communicate()
+                self.fail(f"it ended: {process.returncode}\n{out.decode()}{err.decode()}")
+            return self.newest_fill(cluster) > 2
+
+        self.eventually(moving, "blocks move", 60)
+
     def admin(self, cluster, *arguments):
         return run(
             [env.program("cairn"), "dfsadmin", *arguments], env=cluster.environment()
@@ -170,7 +179,7 @@ class BalancerTest(BalancerCase):
         self.add_datanode(cluster)
         self.admin(cluster, "-setBalancerBandwidth", "2000000")
         process = self.balancer(cluster, "-threshold", "3")
-        self.eventually(lambda: self.newest_fill(cluster) > 2, "blocks move", 60)
+        self.until_blocks_move(cluster, process)
         process.kill()
         process.communicate()
         self.assertEqual(self.troubles(cluster), [])
@@ -205,7 +214,7 @@ class BalancerTest(BalancerCase):
         self.add_datanode(cluster)
         self.admin(cluster, "-setBalancerBandwidth", "2000000")
         process = self.balancer(cluster, "-threshold", "3", "-idleiterations", "-1")
-        self.eventually(lambda: self.newest_fill(cluster) > 2, "blocks move", 60)
+        self.until_blocks_move(cluster, process)
         cluster.kill_now("namenode")
         cluster.start("namenode")
         self.assertIsNone(process.poll(), "it waits for the namenode and goes on")

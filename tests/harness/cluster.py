@@ -28,6 +28,10 @@ def run(arguments, check=True, timeout=120, **options):
     return result
 
 
+# Those that are open: run.py tells the ends of their logs when a test fails.
+running = []
+
+
 class MiniCluster:
     """`with MiniCluster(datanodes=3) as cluster:` starts it; the end of the block kills it.
 
@@ -46,6 +50,7 @@ class MiniCluster:
         self.port = env.free_port()
         self.children = {}  # name -> Popen, of those started by spawn()
         self.closed = False
+        running.append(self)
         if start:
             try:
                 self.make()
@@ -188,6 +193,7 @@ class MiniCluster:
         if self.closed:
             return
         self.closed = True
+        running.remove(self)
         for name in self.names:
             pid = self.pid(name)
             if pid:
@@ -231,7 +237,7 @@ class MiniCluster:
         return "\n".join(self.log(name).splitlines()[-lines:])
 
     def tails(self):
-        return "\n".join(f"---- {name}.log\n{self.tail(name, 12)}" for name in self.names)
+        return "\n".join(f"---- {name}.log\n{self.tail(name, 20)}" for name in self.names)
 
     def data(self, name):
         return os.path.join(self.directory, name)
