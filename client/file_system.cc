@@ -16,6 +16,7 @@
 #include "client/striped_file_writer.h"
 #include "common/fs_error.h"
 #include "common/status_macros.h"
+#include "common/utf8.h"
 #include "proto/hdfs/client_namenode.pb.h"
 
 namespace cairn::client {
@@ -31,6 +32,10 @@ absl::Status CheckPath(absl::string_view path) {
   if (path.empty() || path.front() != '/') {
     return MakeFsError(FsError::kInvalidPath,
                        absl::StrCat("Pathname ", path, " is not an absolute path"));
+  }
+  if (!IsUtf8(path)) {
+    return MakeFsError(FsError::kInvalidPath,
+                       absl::StrCat("Pathname ", ToUtf8(path), " is not UTF-8, as names are"));
   }
   return absl::OkStatus();
 }
@@ -144,6 +149,9 @@ absl::StatusOr<std::unique_ptr<FileSystem>> FileSystem::Connect(absl::string_vie
   ASSIGN_OR_RETURN(const HostPort namenode, ParseHostPort(parsed.authority, kDefaultNamenodePort));
   RETURN_IF_ERROR(CheckOptions(options));
   const std::string user = options.user.empty() ? LoginUser() : options.user;
+  if (!IsUtf8(user)) {
+    return absl::InvalidArgumentError(absl::StrCat("the user's name is not UTF-8: ", ToUtf8(user)));
+  }
   NamenodeRpc rpc = NewNamenodeRpc(namenode.host, namenode.port, user, options);
   auto datanodes = NewDatanodeRpc(user, options);
   return std::unique_ptr<FileSystem>(new FileSystem(std::make_shared<ClientContext>(

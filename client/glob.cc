@@ -1,5 +1,6 @@
 #include "client/glob.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -133,41 +134,52 @@ absl::StatusOr<GlobPattern> GlobPattern::Compile(absl::string_view pattern) {
   return compiled;
 }
 
-bool GlobPattern::MatchNodes(const Nodes& nodes, size_t node, absl::Span<const uint32_t> text,
-                             absl::FunctionRef<bool(absl::Span<const uint32_t>)> rest) {
-  for (; node < nodes.size(); ++node) {
-    const Node& n = nodes[node];
-    if (n.kind == Node::kStar) {
-      for (size_t skip = 0; skip <= text.size(); ++skip) {
-        if (MatchNodes(nodes, node + 1, text.subspan(skip), rest)) return true;
+// One node after the other, for all positions at a time: no pattern costs more than its length
+// times the name's.
+GlobPattern::Positions GlobPattern::After(const Nodes& nodes, absl::Span<const uint32_t> text,
+                                          Positions at) {
+  for (const Node& node : nodes) {
+    Positions next(text.size() + 1);
+    if (node.kind == Node::kAlternatives) {
+      for (const Nodes& word : node.alternatives) {
+        const Positions ends = After(word, text, at);
+        for (size_t i = 0; i < ends.size(); ++i) next[i] = next[i] || ends[i];
       }
-      return false;
+    } else if (node.kind == Node::kStar) {
+      bool reached = false;
+      for (size_t i = 0; i < at.size(); ++i) next[i] = reached = reached || at[i];
+    } else {
+      for (size_t i = 0; i < text.size(); ++i) next[i + 1] = at[i] && node.Takes(text[i]);
     }
-    if (n.kind == Node::kAlternatives) {
-      for (const Nodes& word : n.alternatives) {
-        const auto after_word = [&](absl::Span<const uint32_t> left) {
-          return MatchNodes(nodes, node + 1, left, rest);
-        };
-        if (MatchNodes(word, 0, text, after_word)) return true;
-      }
-      return false;
-    }
-    if (text.empty()) return false;
-    const uint32_t c = text.front();
-    if (n.kind == Node::kChar && c != n.character) return false;
-    if (n.kind == Node::kSet) {
-      bool in = false;
-      for (const auto& [low, high] : n.ranges) in |= c >= low && c <= high;
-      if (in == n.negated) return false;
-    }
-    text.remove_prefix(1);
+    at = std::move(next);
   }
-  return rest(text);
+  return at;
+}
+
+bool GlobPattern::Node::Takes(uint32_t c) const {
+  switch (kind) {
+    case kChar:
+      return c == character;
+    case kAny:
+      return true;
+    case kSet: {
+      const bool in = std::any_of(ranges.begin(), ranges.end(), [c](const auto& range) {
+        return c >= range.first && c <= range.second;
+      });
+      return in != negated;
+    }
+    case kStar:
+    case kAlternatives:
+      return false;
+  }
+  return false;
 }
 
 bool GlobPattern::Matches(absl::string_view name) const {
   const std::vector<uint32_t> text = Decode(name);
-  return MatchNodes(nodes_, 0, text, [](absl::Span<const uint32_t> left) { return left.empty(); });
+  Positions start(text.size() + 1);
+  start[0] = true;
+  return After(nodes_, text, std::move(start)).back();
 }
 
 bool HasGlob(absl::string_view path) {

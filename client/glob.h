@@ -8,12 +8,14 @@
 // itself. Source: Hadoop's FileSystem.globStatus documentation (GlobPattern, GlobExpander).
 #pragma once
 
+#include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
-#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "client/types.h"
 
 namespace cairn::client {
@@ -38,11 +40,14 @@ class GlobPattern {
     bool negated = false;
     std::vector<std::pair<uint32_t, uint32_t>> ranges;
     std::vector<std::vector<Node>> alternatives;
+
+    bool Takes(uint32_t c) const;  // of the kinds that are one character
   };
   using Nodes = std::vector<Node>;
+  using Positions = std::vector<bool>;  // in a text, its end included
   class Parser;
-  static bool MatchNodes(const Nodes& nodes, size_t node, absl::Span<const uint32_t> text,
-                         absl::FunctionRef<bool(absl::Span<const uint32_t>)> rest);
+  // Where `nodes` may end if they begin at any of `at`.
+  static Positions After(const Nodes& nodes, absl::Span<const uint32_t> text, Positions at);
 
   Nodes nodes_;
   bool has_wildcard_ = false;

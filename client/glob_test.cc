@@ -38,6 +38,17 @@ TEST(GlobPatternTest, BracesAreWordsAndNest) {
   EXPECT_TRUE(Matches("{a*,b}z", "axyz"));
 }
 
+TEST(GlobPatternTest, ManyStarsCostNoMoreThanTheirNumberTimesTheName) {
+  std::string pattern, words;
+  for (int i = 0; i < 100; ++i) pattern += "*a";
+  for (int i = 0; i < 40; ++i) words += "{a,aa,aaa}";
+  const std::string name(250, 'a');
+  EXPECT_TRUE(Matches(pattern, name));
+  EXPECT_FALSE(Matches(pattern + "b", name));
+  EXPECT_FALSE(Matches(words, name));
+  EXPECT_TRUE(Matches(words, name.substr(0, 90)));
+}
+
 TEST(GlobPatternTest, ABackslashTakesTheMeaningAway) {
   EXPECT_TRUE(Matches("a\\*", "a*"));
   EXPECT_FALSE(Matches("a\\*", "ab"));

@@ -11,6 +11,7 @@
 #include "absl/strings/str_split.h"
 #include "client/config_keys.h"
 #include "client/mode.h"
+#include "client/path.h"
 #include "common/config.h"
 #include "common/status_macros.h"
 #include "common/user_groups.h"
@@ -129,7 +130,10 @@ std::span<const ConfigKey> ClientConfigKeys() { return kKeys; }
 
 absl::StatusOr<ClientOptions> LoadClientOptions(const Config& config) {
   ClientOptions o;
-  ASSIGN_OR_RETURN(o.default_uri, config.GetString("fs.defaultFS"));
+  ASSIGN_OR_RETURN(const std::string uri, config.GetString("fs.defaultFS"));
+  absl::StatusOr<std::string> default_uri = DefaultUri(uri);
+  if (!default_uri.ok()) return config.Reject("fs.defaultFS", default_uri.status().message());
+  o.default_uri = *std::move(default_uri);
   ASSIGN_OR_RETURN(o.user, config.GetString("dfs.user"));
   ASSIGN_OR_RETURN(o.replication, config.GetInt("dfs.replication"));
   ASSIGN_OR_RETURN(o.block_bytes, config.GetSize("dfs.blocksize"));

@@ -40,6 +40,8 @@ TEST(ClientOptionsTest, KeysOfHadoopAreRead) {
 TEST(ClientOptionsTest, ABadValueNamesItsKey) {
   EXPECT_THAT(Load({"dfs.replication=0"}).status(),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("dfs.replication")));
+  EXPECT_THAT(Load({"fs.defaultFS=/x"}).status(),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("-D: fs.defaultFS")));
   EXPECT_THAT(Load({"fs.permissions.umask-mode=9"}).status(),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        HasSubstr("-D: fs.permissions.umask-mode = \"9\"")));

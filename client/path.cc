@@ -1,8 +1,10 @@
 #include "client/path.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -73,6 +75,25 @@ absl::StatusOr<PathUri> ParsePathUri(absl::string_view text) {
   }
   uri.path = text.empty() ? "/" : std::string(text);
   return uri;
+}
+
+absl::StatusOr<std::string> DefaultUri(absl::string_view text) {
+  if (text.empty()) return std::string();
+  if (text == "local") return std::string("file:///");
+  std::string uri(text);
+  if (!absl::StrContains(text, '/')) uri = absl::StrCat("hdfs://", text);
+  const absl::StatusOr<PathUri> parsed = ParsePathUri(uri);
+  const auto is_of_host = [](char c) {
+    return absl::ascii_isalnum(c) || absl::StrContains("-._:[]", c);
+  };
+  bool usable = parsed.ok() && !parsed->scheme.empty();
+  if (usable && parsed->scheme == "hdfs") {
+    usable = ParseHostPort(parsed->authority, 1).ok() &&
+             std::all_of(parsed->authority.begin(), parsed->authority.end(), is_of_host);
+  }
+  if (usable) return uri;
+  return absl::InvalidArgumentError(
+      absl::StrCat("\"", text, "\" names no cluster: expected hdfs://host:port"));
 }
 
 absl::StatusOr<HostPort> ParseHostPort(absl::string_view text, uint16_t default_port) {

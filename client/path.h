@@ -31,6 +31,11 @@ struct PathUri {
 // kInvalidArgument: an empty text or an empty scheme.
 absl::StatusOr<PathUri> ParsePathUri(absl::string_view text);
 
+// What fs.defaultFS (or -fs) means, with a scheme: "nn" and "nn:8020" are of HDFS, "local" is
+// file:///, as Hadoop takes them; "" stays empty. kInvalidArgument: HDFS without a host, or no name
+// of a cluster.
+absl::StatusOr<std::string> DefaultUri(absl::string_view text);
+
 struct HostPort {
   std::string host;
   uint16_t port = 0;

@@ -5,6 +5,8 @@
 namespace cairn::client {
 namespace {
 
+using ::testing::HasSubstr;
+
 TEST(NormalizePathTest, DropsEmptyAndDotComponents) {
   EXPECT_EQ(NormalizePath("/a//b/./c/"), "/a/b/c");
   EXPECT_EQ(NormalizePath("/"), "/");
@@ -49,6 +51,25 @@ TEST(ParsePathUriTest, AUriWithoutAPathMeansTheRoot) {
   EXPECT_EQ(uri.path, "/");
   EXPECT_FALSE(ParsePathUri("").ok());
   EXPECT_FALSE(ParsePathUri(":x").ok());
+}
+
+TEST(DefaultUriTest, ANameAloneIsOfHdfs) {
+  EXPECT_THAT(DefaultUri(""), IsOkAndHolds(""));
+  EXPECT_THAT(DefaultUri("nn"), IsOkAndHolds("hdfs://nn"));
+  EXPECT_THAT(DefaultUri("nn:9000"), IsOkAndHolds("hdfs://nn:9000"));
+  EXPECT_THAT(DefaultUri("[::1]:9000"), IsOkAndHolds("hdfs://[::1]:9000"));
+  EXPECT_THAT(DefaultUri("hdfs://nn/a"), IsOkAndHolds("hdfs://nn/a"));
+  EXPECT_THAT(DefaultUri("local"), IsOkAndHolds("file:///"));
+  EXPECT_THAT(DefaultUri("file:///"), IsOkAndHolds("file:///"));
+}
+
+TEST(DefaultUriTest, WhatNamesNoClusterIsRefused) {
+  for (const char* bad : {"/x", "hdfs:", "hdfs:/", "hdfs://", "hdfs:///", "hdfs:///a", "&a;",
+                          "://nn", ":8020", "nn:port", "hdfs://nn:99999", "a b", "//nn"}) {
+    EXPECT_THAT(DefaultUri(bad).status(),
+                StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(bad)))
+        << bad;
+  }
 }
 
 TEST(ParseHostPortTest, TakesNamesAddressesAndPorts) {

@@ -8,6 +8,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "client/config_keys.h"
+#include "client/path.h"
 #include "common/config.h"
 #include "common/status_macros.h"
 
@@ -74,7 +75,11 @@ absl::StatusOr<ClusterConfig> TakeClusterConfig(std::vector<std::string>& args,
   args.erase(args.begin(), args.begin() + static_cast<ptrdiff_t>(used));
   ASSIGN_OR_RETURN(Config config, LoadConfig(conf, overrides, keys));
   ASSIGN_OR_RETURN(client::ClientOptions options, client::LoadClientOptions(config));
-  if (!fs.empty()) options.default_uri = fs;
+  if (!fs.empty()) {
+    absl::StatusOr<std::string> uri = client::DefaultUri(fs);
+    if (!uri.ok()) return absl::InvalidArgumentError(absl::StrCat("-fs ", uri.status().message()));
+    options.default_uri = *std::move(uri);
+  }
   // Somebody waits at a terminal; HDFS's shell gives up after as long.
   if (!config.IsSet("cairn.client.rpc.retry")) options.rpc_retry_time = absl::Seconds(10);
   return ClusterConfig{std::move(options), std::move(config)};

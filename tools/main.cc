@@ -4,6 +4,7 @@
 #include <iostream>
 #include <string>
 
+#include "common/protobuf_log.h"
 #include "tools/command.h"
 
 namespace cairn::tools {
@@ -65,5 +66,6 @@ int Main(int argc, char** argv) {
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);  // a reader that went away is an error of writing, not our end
   std::ios::sync_with_stdio(false);
+  cairn::LogProtobufErrors();
   return cairn::tools::Main(argc, argv);
 }

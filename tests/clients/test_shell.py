@@ -49,6 +49,26 @@ class ShellOnACluster(Case):
         self.assertEqual(self.text("-ls", "-C", "-d", "/user/root/sub/.."), "/user/root\n")
         self.assertIn("sub\n", self.text("-ls", "-C"))
 
+    def test_what_names_no_cluster_is_refused(self):
+        for name in ("/x", "hdfs:", "hdfs:///", "&a;", "nn:port"):
+            wanted = f'"{name}" names no cluster: expected hdfs://host:port'
+            self.assertIn(f"-fs {wanted}", self.cluster.dfs_error("-fs", name, "-ls", "/"))
+            error = self.cluster.dfs_error("-D", f"fs.defaultFS={name}", "-ls", "/")
+            self.assertIn("fs.defaultFS", error)
+            self.assertIn(wanted, error)
+        self.assertEqual(self.text("-fs", self.cluster.address, "-ls", "-d", "-C", "/"), "/\n")
+
+    def test_names_that_are_no_utf8_are_refused_in_one_line(self):
+        for arguments in (["-mkdir", b"/bad\xff"], ["-touchz", b"/bad\xff"], ["-rm", b"/bad\xff"]):
+            result = self.cluster.dfs(*arguments, check=False)
+            self.assertEqual(result.returncode, 1)
+            error = result.stderr.decode()
+            self.assertEqual(len(error.splitlines()), 1, error)
+            self.assertIn("not UTF-8", error)
+        result = self.cluster.dfs("-ls", "/", check=False, env_more={"HADOOP_USER_NAME": b"b\xff"})
+        self.assertNotEqual(result.returncode, 0)
+        self.assertIn("the user's name is not UTF-8: b?", result.stderr.decode())
+
     def test_an_append_may_begin_a_new_block(self):
         local = os.path.join(env.new_directory("append"), "more")
         with open(local, "wb") as file:

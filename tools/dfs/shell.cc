@@ -98,12 +98,9 @@ absl::StatusOr<Volume*> Volumes::Default() {
     return absl::InvalidArgumentError(
         "no cluster is configured: set fs.defaultFS, HADOOP_CONF_DIR or -fs");
   }
-  ASSIGN_OR_RETURN(const client::PathUri uri, client::ParsePathUri(options_.default_uri));
-  if (uri.scheme == "hdfs" && uri.authority.empty()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("fs.defaultFS names no host: ", options_.default_uri));
-  }
-  return Of(uri.scheme.empty() ? "hdfs" : uri.scheme, uri.authority);
+  ASSIGN_OR_RETURN(const std::string text, client::DefaultUri(options_.default_uri));
+  ASSIGN_OR_RETURN(const client::PathUri uri, client::ParsePathUri(text));
+  return Of(uri.scheme, uri.authority);  // hdfs has a host
 }
 
 // ---- Shell: arguments ----
