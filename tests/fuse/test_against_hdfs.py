@@ -55,8 +55,6 @@ class AgainstApacheHdfs(test_mount.Trees, test_mount.Writing, test_mount.Names):
             file.write(b"from the beginning")
         self.assertEqual(read(path), b"from the beginning")
 
-    def test_a_file_that_another_mount_writes_has_its_true_length(self):
-        self.skipTest("HDFS does not say that a file is being written: docs/operations.md")
-
-    def test_what_was_synced_is_seen_by_others_before_it_is_closed(self):
-        self.skipTest("HDFS does not say that a file is being written: docs/operations.md")
+    # HDFS does not say that a file is being written: docs/operations.md.
+    test_a_file_that_another_mount_writes_has_its_true_length = None
+    test_what_was_synced_is_seen_by_others_before_it_is_closed = None
