@@ -154,16 +154,12 @@ class Planner {
     existing.insert(existing.end(), facts_.arriving.begin(), facts_.arriving.end());
     AddOthers(&existing, &excluded);
 
-    // A datanode that has a replica open takes no copy of it: one that has not reported yet is
-    // tried when there is no other.
-    std::vector<std::string> writing;
-    for (const uint32_t storage : facts_.writing) {
-      if (view_.NodeOf(storage) != nullptr) writing.push_back(NodeOf(storage).uuid);
-    }
+    const std::vector<std::string> avoided = ToAvoid();
     bool busy = false;
-    std::vector<uint32_t> targets = TryTargets(lacking, existing, excluded, writing, &busy);
-    if (targets.empty() && !writing.empty() && !busy) {
-      targets = TryTargets(lacking, existing, excluded, {}, &busy);
+    std::vector<uint32_t> targets = TryTargets(lacking, existing, excluded, avoided, &busy);
+    if (targets.empty() && !avoided.empty() && !busy) {
+      // Of the block itself none of them has a bad replica; of other units that are lost they may.
+      targets = TryTargets(facts_.group ? 1 : lacking, existing, excluded, {}, &busy);
     }
     if (need_ == Need::kBadlySpread && !targets.empty() && !IsInNewRack(targets.front())) {
       targets.clear();
@@ -184,11 +180,25 @@ class Planner {
     return {};
   }
 
+  // Datanodes that are tried when there is no other: a replica that is open there and has not been
+  // reported yet, or a bad one of another unit of the group, would have them refuse.
+  std::vector<std::string> ToAvoid() const {
+    std::vector<uint32_t> storages = facts_.writing;
+    if (facts_.group) {
+      storages.insert(storages.end(), facts_.group->bad.begin(), facts_.group->bad.end());
+    }
+    std::vector<std::string> nodes;
+    for (const uint32_t storage : storages) {
+      if (view_.NodeOf(storage) != nullptr) nodes.push_back(NodeOf(storage).uuid);
+    }
+    return nodes;
+  }
+
   // Those that may be given a copy now. *busy: there are others, which take as many as they may.
   std::vector<uint32_t> TryTargets(uint32_t lacking, const std::vector<uint32_t>& existing,
                                    std::vector<std::string> excluded,
-                                   const std::vector<std::string>& writing, bool* busy) {
-    excluded.insert(excluded.end(), writing.begin(), writing.end());
+                                   const std::vector<std::string>& avoided, bool* busy) {
+    excluded.insert(excluded.end(), avoided.begin(), avoided.end());
     PlacementRequest request;
     request.replicas = lacking;
     request.block_bytes = facts_.block.length;

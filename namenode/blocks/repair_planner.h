@@ -11,7 +11,8 @@
 // of the first target reads as many as hold the group's bytes, and one more to compare with, if
 // there is one. One order covers all units that the group has lost. No datanode that has a unit of
 // the group, or is being sent one, gets another; and no rack more than its share, if others can
-// take them.
+// take them. One that has a bad replica of another unit would refuse that unit, and has had bad
+// luck with the group: it gets a unit only where there is no other, and then that one alone.
 //
 // Deletions. Of too many good replicas the one that was moved goes first, else the fullest node's,
 // among those whose loss costs no rack that is needed. Only full knowledge deletes: every node that
@@ -45,6 +46,7 @@ struct GroupFacts {
   };
   std::vector<Unit> others;        // good ones
   uint32_t readable = 0;           // so many of them, each unit once, can be read now
+  std::vector<uint32_t> bad = {};  // storages with bad replicas of others
   std::vector<uint32_t> arriving;  // storages to which others are copied, moved or computed
   bool complete = true;            // all of them are in memory
   std::vector<uint32_t> lost;      // numbers of those that are gone, and that nobody makes

@@ -205,6 +205,8 @@ std::optional<GroupFacts> NamenodeImpl::Healer::GroupFactsOf(const Inode& file,
       if (copies == nullptr) continue;
       for (const PendingCopies::Copy& copy : *copies) facts.arriving.push_back(copy.target);
     }
+    const std::vector<uint32_t> bad = namenode_.blocks_->CorruptReplicas(other.id);
+    facts.bad.insert(facts.bad.end(), bad.begin(), bad.end());
     bool readable = false, away = false;
     for (const uint32_t storage : entry->replicas()) {
       const ReplicaMark mark =
