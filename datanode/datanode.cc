@@ -26,6 +26,7 @@ constexpr int kRecoveryThreads = 8;
 // Parsed, a hostile request (empty nested messages) takes up to a hundred times its size. The
 // longest honest one names the datanodes of a block.
 constexpr size_t kMaxIpcRequestBytes = size_t{64} << 10;
+constexpr size_t kMostReasonBytes = 400;  // the namenode takes 500
 constexpr absl::string_view kDataDirs = "dfs.datanode.data.dir";
 
 std::string HostName() {
@@ -409,7 +410,7 @@ void Datanode::Obey(const internal::Command& command) {
       });
       break;
     case internal::Command::kVerify:
-      orders_.Run([this, order = command.verify()] { Verify(order.block()); });
+      orders_.Run([this, order = command.verify()] { Verify(order); });
       break;
     case internal::Command::kBalanceBandwidth:
       context_->balance.SetRate(command.balance_bandwidth().bytes_per_second());
@@ -425,42 +426,50 @@ void Datanode::Obey(const internal::Command& command) {
 }
 
 void Datanode::TellFailed(internal::FailedCopy failed, const absl::Status& why) {
-  constexpr size_t kMostReasonBytes = 400;
   failed.set_reason(EscapeForLog(why.message(), kMostReasonBytes));
   session_.CopyFailed(std::move(failed));
 }
 
 void Datanode::Rebuild(const internal::RebuildUnits& order) {
-  const auto tell = [this, order](const std::vector<absl::Status>& outcomes) {
-    for (size_t i = 0; i < outcomes.size(); ++i) {
-      if (outcomes[i].ok()) continue;
+  const auto tell = [this, order](const RebuildOutcome& outcome) {
+    const std::vector<absl::Status>& targets = outcome.targets;
+    for (size_t i = 0; i < targets.size(); ++i) {
+      if (targets[i].ok()) continue;
       LOG_WARN("rebuilding unit {} of block group {}: {}",
                order.targets(static_cast<int>(i)).unit(),
-               ToSigned(BlockId{order.group().block_id()}), EscapeForLog(outcomes[i].message()));
+               ToSigned(BlockId{order.group().block_id()}), EscapeForLog(targets[i].message()));
       const auto failed = FailureOf(order, static_cast<int>(i));
-      if (failed.has_value()) TellFailed(*failed, outcomes[i]);
+      if (failed.has_value()) TellFailed(*failed, targets[i]);
     }
+    if (!outcome.wrong.has_value()) return;
+    std::optional<internal::WrongUnit> wrong = WrongUnitOf(order, outcome.wrong->unit);
+    if (!wrong.has_value()) return;
+    wrong->set_reason(EscapeForLog(outcome.wrong->why, kMostReasonBytes));
+    session_.FoundWrong(*std::move(wrong));
   };
   absl::StatusOr<RebuildOrder> checked = CheckRebuild(order);
   if (!checked.ok()) {
     const auto targets = std::min(static_cast<size_t>(order.targets_size()),
                                   size_t{erasure::kMaxUnits});  // a group has no more
-    return tell(std::vector<absl::Status>(targets, checked.status()));
+    return tell({.targets = std::vector<absl::Status>(targets, checked.status()), .wrong = {}});
   }
   // The server's destructor waits for this, with `transfer_` null already.
   TransferServer& server = *transfer_;
   server.Run([this, &server, tell, checked = *std::move(checked)]() -> awaitable<void> {
     const std::function<bool()> stopping = [&server] { return server.stopping(); };
-    const std::vector<absl::Status> outcomes = co_await RebuildUnits(*context_, checked, stopping);
-    tell(outcomes);
+    const RebuildOutcome outcome = co_await RebuildUnits(*context_, checked, stopping);
+    tell(outcome);
   });
 }
 
-void Datanode::Verify(const internal::BlockRef& block) {
-  const BlockId id{block.block_id()};
+void Datanode::Verify(const internal::VerifyReplica& order) {
+  const BlockId id{order.block().block_id()};
+  const GenerationStamp stamp{order.block().generation_stamp()};
   const std::optional<ReplicaInfo> replica = store_->Find(id);
-  if (!replica.has_value()) {
-    return store_->TellAbsent(id, GenerationStamp{block.generation_stamp()});
+  if (!replica.has_value()) return store_->TellAbsent(id, stamp);
+  if (order.condemned()) {
+    LOG_ERROR("{}: the other units of its group say that this replica is wrong", NameOf(*replica));
+    return store_->MarkCorrupt(id, stamp);
   }
   LOG_INFO("{}: a reader doubts this replica; looking at it", NameOf(id));
   if (context_->suspect != nullptr) return context_->suspect(*replica);  // what is on the medium

@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "datanode/testing/coded_group.h"
 #include "datanode/testing/datanode_fixture.h"
 #include "datanode/testing/transfer_test.h"
@@ -93,6 +94,59 @@ TEST_F(RebuildCommandTest, ADatanodeThatEndsGivesUpARebuildThatWaitsForASource) 
   ASSERT_OK_AND_ASSIGN(datanode, StartAt("n1"));
   EXPECT_TRUE(datanode->store().Find(UnitOf(kGroup, 0)).has_value());
   EXPECT_FALSE(datanode->store().Find(UnitOf(kGroup, 1)).has_value());
+}
+
+// RS-3-3 without unit 1, and unit 2 is wrong.
+TEST_F(RebuildCommandTest, AWrongUnitIsToldWithTheDatanodeThatHasIt) {
+  constexpr BlockId kOther = MakeGroupId(8);
+  CodedGroup group(kOther, {erasure::Codec::kReedSolomon, 3, 3}, 1024, 9000);
+  group.units[2][1000] = static_cast<char>(group.units[2][1000] ^ 1);
+  ASSERT_OK_AND_ASSIGN(const auto datanode, StartAt("n1"));
+  internal::Command command = Order(*datanode, {0, 2, 3, 4, 5});
+  internal::RebuildUnits& order = *command.mutable_rebuild();
+  order.mutable_group()->set_block_id(ToInt(kOther));
+  order.mutable_group()->set_length(group.length);
+  order.set_codec("rs");
+  order.set_data_units(3);
+  order.set_parity_units(3);
+  for (internal::RebuildUnits::Source& source : *order.mutable_sources()) {
+    const uint32_t unit = source.unit();
+    ASSERT_OK(Write(datanode->transfer_port(), group.Block(unit), group.units[unit]));
+    source.set_datanode_uuid(absl::StrCat("dn-", unit));
+  }
+  namenode_.LoseHeartbeat();  // it is told again
+  namenode_.Order(command);
+  EVENTUALLY(namenode_.Heard(ToInt(UnitOf(kOther, 1)), internal::FINALIZED));
+  EVENTUALLY(namenode_.wrong_units().size() == 1);
+  const internal::WrongUnit wrong = namenode_.wrong_units()[0];
+  EXPECT_EQ(wrong.block_id(), ToInt(UnitOf(kOther, 2)));
+  EXPECT_EQ(wrong.generation_stamp(), 1001u);
+  EXPECT_EQ(wrong.datanode_uuid(), "dn-2");
+  EXPECT_THAT(wrong.reason(), ::testing::HasSubstr("at offset 1000"));
+  EXPECT_THAT(namenode_.failed_copies(), SizeIs(0));
+}
+
+TEST_F(DatanodeTest, AUnitThatIsCondemnedIsReportedAsCorruptThoughItMatchesItsChecksums) {
+  ASSERT_OK_AND_ASSIGN(const auto datanode, StartAt("n1"));
+  const TestBlock unit{.id = ToInt(UnitOf(MakeGroupId(9), 4))};
+  ASSERT_OK(Write(datanode->transfer_port(), unit, Pattern(2000)));
+  internal::Command command;
+  internal::VerifyReplica& order = *command.mutable_verify();
+  order.mutable_block()->set_block_id(unit.id);
+  order.mutable_block()->set_generation_stamp(unit.stamp);
+  namenode_.Order(command);  // a doubt
+  order.mutable_block()->set_generation_stamp(unit.stamp - 1);
+  order.set_condemned(true);
+  namenode_.Order(command);  // of another version
+  const TestBlock absent{.id = unit.id + 1};
+  order.mutable_block()->set_block_id(absent.id);
+  namenode_.Order(command);
+  EVENTUALLY(namenode_.Heard(absent.id, internal::DELETED));
+  EXPECT_FALSE(namenode_.Heard(unit.id, internal::CORRUPT));
+  order.mutable_block()->set_block_id(unit.id);
+  order.mutable_block()->set_generation_stamp(unit.stamp);
+  namenode_.Order(command);
+  EVENTUALLY(namenode_.Heard(unit.id, internal::CORRUPT));
 }
 
 // ---- reports and recoveries

@@ -29,6 +29,7 @@ constexpr absl::Duration kMaxReportSpacing = absl::Milliseconds(4);
 
 // Of copies that failed: in one heartbeat, and between two heartbeats that are made for them.
 constexpr size_t kMostFailedCopies = 1000;
+constexpr size_t kMostWrongUnits = 1000;
 constexpr absl::Duration kFailuresSpacing = absl::Milliseconds(100);
 
 // Somebody may set the wall clock; heartbeats go on.
@@ -168,6 +169,38 @@ void NamenodeSession::CopyFailed(internal::FailedCopy failed) {
   wake_.NotifyAll();
 }
 
+void NamenodeSession::FoundWrong(internal::WrongUnit unit) {
+  {
+    MutexLock lock(mu_);
+    if (wrong_units_.size() >= kMostWrongUnits) wrong_units_.pop_front();
+    wrong_units_.push_back(std::move(unit));
+  }
+  wake_.NotifyAll();
+}
+
+void NamenodeSession::TakeFailures(internal::HeartbeatRequest* request) {
+  MutexLock lock(mu_);
+  for (internal::FailedCopy& failed : failed_copies_) {
+    *request->add_failed_copies() = std::move(failed);
+  }
+  failed_copies_.clear();
+  for (internal::WrongUnit& unit : wrong_units_) *request->add_wrong_units() = std::move(unit);
+  wrong_units_.clear();
+}
+
+// In front of those that were found meanwhile, as far as there is room.
+void NamenodeSession::KeepFailures(internal::HeartbeatRequest* request) {
+  MutexLock lock(mu_);
+  for (int i = request->failed_copies_size(); i-- > 0;) {
+    if (failed_copies_.size() >= kMostFailedCopies) break;
+    failed_copies_.push_front(std::move(*request->mutable_failed_copies(i)));
+  }
+  for (int i = request->wrong_units_size(); i-- > 0;) {
+    if (wrong_units_.size() >= kMostWrongUnits) break;
+    wrong_units_.push_front(std::move(*request->mutable_wrong_units(i)));
+  }
+}
+
 void NamenodeSession::TriggerReport(bool full) {
   {
     MutexLock lock(mu_);
@@ -199,7 +232,7 @@ void NamenodeSession::Run() {
       continue;
     }
     if (status.ok() && (heartbeat_now_ || volume_failed_)) pause = absl::ZeroDuration();
-    if (status.ok() && !failed_copies_.empty()) pause = std::min(pause, next_failures_ - Now());
+    if (status.ok() && HasFailures()) pause = std::min(pause, next_failures_ - Now());
     if (status.ok() && (round_wanted_ || lists_wanted_)) pause = absl::ZeroDuration();
     if (status.ok() && urgent_) pause = std::min(pause, next_report_ - Now());
     if (pause <= absl::ZeroDuration()) continue;
@@ -245,7 +278,7 @@ void NamenodeSession::WaitForOrders() {
 bool NamenodeSession::HeartbeatIsDue() {
   if (Now() >= next_heartbeat_) return true;
   MutexLock lock(mu_);
-  return heartbeat_now_ || volume_failed_ || (!failed_copies_.empty() && Now() >= next_failures_);
+  return heartbeat_now_ || volume_failed_ || (HasFailures() && Now() >= next_failures_);
 }
 
 absl::Status NamenodeSession::Round() {
@@ -506,24 +539,15 @@ absl::Status NamenodeSession::SendHeartbeat() {
   {
     MutexLock lock(mu_);
     volume_failed_ = false;  // what fails from now on may miss this one
-    for (internal::FailedCopy& failed : failed_copies_) {
-      *request.add_failed_copies() = std::move(failed);
-    }
-    failed_copies_.clear();
   }
+  TakeFailures(&request);
   request.set_datanode_uuid(options_.datanode_uuid);
   request.set_session(*session_);
   for (const auto& storage : Storages()) *request.add_storages() = storage;
   request.set_transfers(static_cast<uint32_t>(std::max(transfers_(), 0)));
   const absl::StatusOr<internal::HeartbeatReply> answer = link_.Heartbeat(request);
   if (!answer.ok()) {
-    MutexLock lock(mu_);
-    // In front of those that failed meanwhile, as far as there is room.
-    for (int i = request.failed_copies_size(); i-- > 0;) {
-      if (failed_copies_.size() < kMostFailedCopies) {
-        failed_copies_.push_front(std::move(*request.mutable_failed_copies(i)));
-      }
-    }
+    KeepFailures(&request);
     return answer.status();
   }
   const internal::HeartbeatReply& reply = *answer;

@@ -89,6 +89,8 @@ class NamenodeSession final : public ReplicaEvents {
   // A copy that the namenode ordered could not be made. A heartbeat says so at once, but those that
   // fail one after the other share heartbeats. If there are too many, the oldest are not told.
   void CopyFailed(internal::FailedCopy failed) ABSL_LOCKS_EXCLUDED(mu_);
+  // A unit of another datanode is wrong. Told likewise, and to another life of the namenode, too.
+  void FoundWrong(internal::WrongUnit unit) ABSL_LOCKS_EXCLUDED(mu_);
 
   // Soon: lists of all replicas, or what has changed.
   void TriggerReport(bool full) ABSL_LOCKS_EXCLUDED(mu_);
@@ -120,6 +122,12 @@ class NamenodeSession final : public ReplicaEvents {
   absl::StatusOr<bool> ReportVolume(size_t volume);
   absl::Status SendList(size_t volume, std::span<const BlockRange> ranges);
   absl::Status SendHeartbeat();
+  bool HasFailures() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    return !failed_copies_.empty() || !wrong_units_.empty();
+  }
+  // Moves what is not told yet to the heartbeat; and back, if that was not answered.
+  void TakeFailures(internal::HeartbeatRequest* request) ABSL_LOCKS_EXCLUDED(mu_);
+  void KeepFailures(internal::HeartbeatRequest* request) ABSL_LOCKS_EXCLUDED(mu_);
   std::vector<internal::StorageState> Storages() const;
 
   NamenodeLink& link_;
@@ -147,7 +155,7 @@ class NamenodeSession final : public ReplicaEvents {
   absl::Duration interval_;
   absl::Duration next_heartbeat_;  // by the monotonic clock
   absl::Duration next_report_;     // the same; of urgent changes
-  absl::Duration next_failures_;   // the same; of failed copies
+  absl::Duration next_failures_;   // the same; of failed copies and wrong units
 
   Mutex mu_;
   CondVar wake_;             // the session's thread
@@ -156,6 +164,7 @@ class NamenodeSession final : public ReplicaEvents {
   bool urgent_ ABSL_GUARDED_BY(mu_) = false;
   bool volume_failed_ ABSL_GUARDED_BY(mu_) = false;  // no heartbeat has said so yet
   std::deque<internal::FailedCopy> failed_copies_ ABSL_GUARDED_BY(mu_);  // not told yet
+  std::deque<internal::WrongUnit> wrong_units_ ABSL_GUARDED_BY(mu_);     // likewise
   bool round_wanted_ ABSL_GUARDED_BY(mu_) = false;
   bool lists_wanted_ ABSL_GUARDED_BY(mu_) = false;
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;

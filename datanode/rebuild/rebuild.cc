@@ -1,6 +1,7 @@
 #include "datanode/rebuild/rebuild.h"
 
 #include <algorithm>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -12,6 +13,7 @@
 #include "datanode/rebuild/unit_reader.h"
 #include "datanode/rebuild/unit_writer.h"
 #include "erasure/coder.h"
+#include "erasure/find_wrong_unit.h"
 
 namespace cairn::datanode {
 namespace {
@@ -45,10 +47,9 @@ class Rebuild {
         stopping_(stopping),
         longest_(order.UnitBytes(0)),
         used_(order.SourcesNeeded()) {
-    for (Reading& reading : used_) reading.source = &order_.sources[next_source_++];
-    if (next_source_ < order_.sources.size()) {
-      check_.emplace().source = &order_.sources[next_source_++];
-    }
+    for (const UnitSource& source : order.sources) left_.push_back(&source);
+    for (Reading& reading : used_) reading.source = TakeLeft();
+    if (!left_.empty()) check_.emplace().source = TakeLeft();
     for (const UnitTarget& target : order_.targets) {
       Writing& writing = writings_.emplace_back();
       writing.target = &target;
@@ -57,8 +58,8 @@ class Rebuild {
   }
 
   awaitable<absl::Status> Run();
-  // By target; `status` is Run's.
-  std::vector<absl::Status> Outcomes(const absl::Status& status) const;
+  // `status` is Run's.
+  RebuildOutcome Outcome(const absl::Status& status) const;
 
  private:
   awaitable<absl::Status> Begin();
@@ -69,15 +70,34 @@ class Rebuild {
   awaitable<absl::Status> Fill(Reading& reading, uint64_t offset, size_t bytes);
   awaitable<absl::Status> TryFill(Reading& reading, uint64_t offset, size_t bytes);
   awaitable<absl::Status> Open(Reading& reading, uint64_t offset);
+  awaitable<void> Complain(const Reading& reading, uint64_t offset);
   // Has the reading go on with another source. Else: why there is none.
   absl::Status Replace(Reading& reading, const absl::Status& why);
+  // By number: the piece of those in use, and of data units without bytes.
+  std::vector<const std::byte*> PiecesInUse() const;
   absl::Status Compute(size_t bytes);
   absl::Status Compare(uint64_t offset, size_t bytes);
+  absl::Status CheckEnds(uint64_t offset, size_t bytes) const;
+  // Units contradict each other: has those used and compared with be others, without the wrong one.
+  // Else: `contradiction`, and why nobody could be named.
+  awaitable<absl::Status> FindCulprit(uint64_t offset, size_t bytes, absl::Status contradiction);
+  awaitable<void> ReadAllOthers(uint64_t offset, size_t bytes, std::vector<Reading>* all);
+  // OK: it has the same bytes again, so that it was not this machine that changed them.
+  awaitable<absl::Status> ReadAgain(const Reading& reading, uint64_t offset, size_t bytes);
+  absl::Status Name(const Reading& culprit, uint64_t offset, size_t at, size_t bytes);
   awaitable<absl::Status> WritePiece(uint64_t offset, size_t bytes);
   awaitable<absl::Status> Finish();
   absl::Status CheckTargets() const;   // one is left
   absl::Status CheckStopping() const;  // kCancelled: it is
 
+  const UnitSource* TakeLeft() {
+    const UnitSource* const source = left_.front();
+    left_.pop_front();
+    return source;
+  }
+  size_t BytesOf(const Reading& reading, uint64_t offset, size_t piece) const {
+    return BytesIn(order_.UnitBytes(reading.source->unit), offset, piece);
+  }
   UnitReader::Range RangeOf(const Reading& reading, uint64_t offset) const {
     return {.block = UnitOf(order_.group, reading.source->unit),
             .stamp = order_.stamp,
@@ -98,13 +118,15 @@ class Rebuild {
   std::unique_ptr<erasure::Coder> coder_;
   transfer::DataChecksum checksum_;  // of the new replicas
   size_t piece_bytes_ = 0;
-  size_t next_source_ = 0;           // of the order's, that nobody has tried
-  std::vector<Reading> used_;        // as many as are needed
-  std::optional<Reading> check_;     // one more, if there is one
-  std::vector<std::byte> expected_;  // what the others say of its bytes
-  std::vector<std::byte> zeros_;     // of data units without bytes
+  std::deque<const UnitSource*> left_;  // may take the place of others
+  std::vector<Reading> used_;           // as many as are needed
+  std::optional<Reading> check_;        // one more, if there is one
+  std::vector<std::byte> expected_;     // what the others say of its bytes
+  std::vector<std::byte> zeros_;        // of data units without bytes
   std::vector<Writing> writings_;
   uint64_t compared_ = 0;  // bytes of each unit, with those of one more
+  std::optional<RebuildOutcome::WrongUnit> named_;
+  bool others_agree_ = false;  // to their end
 };
 
 awaitable<absl::Status> Rebuild::Run() {
@@ -117,18 +139,25 @@ awaitable<absl::Status> Rebuild::Run() {
     const size_t bytes = BytesIn(longest_, offset, piece_bytes_);
     CO_RETURN_IF_ERROR(co_await ReadPiece(offset, bytes));
     CO_RETURN_IF_ERROR(Compute(bytes));
-    CO_RETURN_IF_ERROR(Compare(offset, bytes));
+    if (absl::Status agreed = Compare(offset, bytes); !agreed.ok()) {
+      CO_RETURN_IF_ERROR(co_await FindCulprit(offset, bytes, std::move(agreed)));
+      CO_RETURN_IF_ERROR(Compute(bytes));
+      CO_RETURN_IF_ERROR(Compare(offset, bytes));
+    }
+    CO_RETURN_IF_ERROR(CheckEnds(offset, bytes));
     CO_RETURN_IF_ERROR(co_await WritePiece(offset, bytes));
   }
+  others_agree_ = true;
   co_return co_await Finish();
 }
 
-std::vector<absl::Status> Rebuild::Outcomes(const absl::Status& status) const {
-  std::vector<absl::Status> outcomes;
+RebuildOutcome Rebuild::Outcome(const absl::Status& status) const {
+  RebuildOutcome outcome;
   for (const Writing& writing : writings_) {
-    outcomes.push_back(writing.status.ok() ? status : writing.status);
+    outcome.targets.push_back(writing.status.ok() ? status : writing.status);
   }
-  return outcomes;
+  if (others_agree_) outcome.wrong = named_;
+  return outcome;
 }
 
 awaitable<absl::Status> Rebuild::Begin() {
@@ -180,7 +209,10 @@ absl::Status Rebuild::CheckStopping() const {
 
 awaitable<absl::Status> Rebuild::ReadPiece(uint64_t offset, size_t bytes) {
   for (Reading& reading : used_) CO_RETURN_IF_ERROR(co_await Fill(reading, offset, bytes));
-  if (check_.has_value() && !(co_await Fill(*check_, offset, bytes)).ok()) check_.reset();
+  if (!check_.has_value()) co_return absl::OkStatus();
+  const absl::Status status = co_await Fill(*check_, offset, bytes);
+  if (status.ok() || named_.has_value()) co_return status;
+  check_.reset();
   co_return absl::OkStatus();
 }
 
@@ -189,16 +221,19 @@ awaitable<absl::Status> Rebuild::Fill(Reading& reading, uint64_t offset, size_t 
     CO_RETURN_IF_ERROR(CheckStopping());
     const absl::Status status = co_await TryFill(reading, offset, bytes);
     if (status.ok()) co_return status;
-    if (absl::IsDataLoss(status)) {
-      co_await UnitReader::Complain(context_, reading.source->address, RangeOf(reading, offset),
-                                    reading.reader->bad_offset());
-    }
+    if (absl::IsDataLoss(status)) co_await Complain(reading, offset);
     CO_RETURN_IF_ERROR(Replace(reading, status));
   }
 }
 
+awaitable<void> Rebuild::Complain(const Reading& reading, uint64_t offset) {
+  if (reading.reader == nullptr) co_return;
+  co_await UnitReader::Complain(context_, reading.source->address, RangeOf(reading, offset),
+                                reading.reader->bad_offset());
+}
+
 awaitable<absl::Status> Rebuild::TryFill(Reading& reading, uint64_t offset, size_t bytes) {
-  const size_t there = BytesIn(order_.UnitBytes(reading.source->unit), offset, bytes);
+  const size_t there = BytesOf(reading, offset, bytes);
   const auto piece = std::span(reading.bytes).first(bytes);
   if (there > 0) {
     if (reading.reader == nullptr) CO_RETURN_IF_ERROR(co_await Open(reading, offset));
@@ -221,29 +256,37 @@ absl::Status Rebuild::Replace(Reading& reading, const absl::Status& why) {
       absl::StrCat(GroupName(), ": unit ", reading.source->unit, ": ", why.message());
   LOG_WARN("rebuilding units: {}", what);
   reading.reader = nullptr;
-  if (next_source_ < order_.sources.size()) {
-    reading.source = &order_.sources[next_source_++];
+  if (!left_.empty()) {
+    reading.source = TakeLeft();
     return absl::OkStatus();
   }
   const bool is_check = check_.has_value() && &reading == &*check_;
-  if (check_.has_value() && !is_check) {
+  if (check_.has_value() && !is_check && !named_.has_value()) {
     // It has been read as far as this one.
     reading = *std::move(check_);
     check_.reset();
     return absl::OkStatus();
   }
-  return absl::Status(why.code(), absl::StrCat(what, "; no other unit is left to read, and ",
-                                               used_.size(), " are needed"));
+  return absl::Status(
+      why.code(),
+      absl::StrCat(what, "; no other unit is left to read, and ", used_.size(), " are needed",
+                   named_.has_value() ? absl::StrCat(", and one to compare with, since unit ",
+                                                     named_->unit, " is wrong")
+                                      : ""));
 }
 
 // ---- Computing ----
 
-absl::Status Rebuild::Compute(size_t bytes) {
+std::vector<const std::byte*> Rebuild::PiecesInUse() const {
   std::vector<const std::byte*> units(order_.schema.units());
   for (uint32_t unit = 0; unit < order_.schema.data_units; ++unit) {
     if (order_.UnitBytes(unit) == 0) units[unit] = zeros_.data();
   }
   for (const Reading& reading : used_) units[reading.source->unit] = reading.bytes.data();
+  return units;
+}
+
+absl::Status Rebuild::Compute(size_t bytes) {
   std::vector<std::pair<uint32_t, std::byte*>> wanted;
   for (Writing& writing : writings_)
     wanted.emplace_back(writing.target->unit, writing.bytes.data());
@@ -255,22 +298,25 @@ absl::Status Rebuild::Compute(size_t bytes) {
     numbers.push_back(unit);
     places.push_back(place);
   }
-  return coder_->Rebuild(units, numbers, places, bytes);
+  return coder_->Rebuild(PiecesInUse(), numbers, places, bytes);
 }
 
 absl::Status Rebuild::Compare(uint64_t offset, size_t bytes) {
-  if (check_.has_value()) {
-    const auto said = expected_.begin();
-    const auto end = said + static_cast<std::ptrdiff_t>(bytes);
-    const auto differs = std::mismatch(said, end, check_->bytes.begin()).first;
-    if (differs != end) {
-      return absl::DataLossError(absl::StrCat(
-          GroupName(), ": unit ", check_->source->unit, " is not what units ", UsedUnits(),
-          " say it is, at offset ", offset + static_cast<uint64_t>(differs - said),
-          " of the unit: one of them has wrong bytes with right checksums"));
-    }
-    compared_ += bytes;
+  if (!check_.has_value()) return absl::OkStatus();
+  const auto said = expected_.begin();
+  const auto end = said + static_cast<std::ptrdiff_t>(bytes);
+  const auto differs = std::mismatch(said, end, check_->bytes.begin()).first;
+  if (differs != end) {
+    return absl::DataLossError(absl::StrCat(
+        GroupName(), ": unit ", check_->source->unit, " is not what units ", UsedUnits(),
+        " say it is, at offset ", offset + static_cast<uint64_t>(differs - said),
+        " of the unit: one of them has wrong bytes with right checksums"));
   }
+  compared_ += bytes;
+  return absl::OkStatus();
+}
+
+absl::Status Rebuild::CheckEnds(uint64_t offset, size_t bytes) const {
   for (const Writing& writing : writings_) {
     const auto begin = writing.bytes.begin();
     const auto unit_end =
@@ -286,6 +332,98 @@ absl::Status Rebuild::Compare(uint64_t offset, size_t bytes) {
                        " say: one of them has wrong bytes with right checksums"));
     }
   }
+  return absl::OkStatus();
+}
+
+// ---- Finding the one that is wrong ----
+
+awaitable<absl::Status> Rebuild::FindCulprit(uint64_t offset, size_t bytes,
+                                             absl::Status contradiction) {
+  LOG_WARN("rebuilding units: {}", contradiction.message());
+  const auto cannot = [&contradiction](const auto&... why) {
+    return absl::DataLossError(absl::StrCat(contradiction.message(), "; ", why...));
+  };
+  if (named_.has_value()) {
+    co_return cannot("unit ", named_->unit,
+                     " was found wrong before: of two wrong ones neither is sure");
+  }
+  std::vector<Reading> all = std::move(used_);
+  all.push_back(*std::move(check_));
+  co_await ReadAllOthers(offset, bytes, &all);
+  CO_RETURN_IF_ERROR(CheckStopping());  // which may be why one is not there
+
+  std::vector<erasure::UnitPiece> pieces(order_.schema.units());
+  for (uint32_t unit = 0; unit < order_.schema.data_units; ++unit) {
+    if (order_.UnitBytes(unit) == 0) pieces[unit] = {.bytes = zeros_.data(), .held = 0};
+  }
+  for (const Reading& reading : all) {
+    pieces[reading.source->unit] = {.bytes = reading.bytes.data(),
+                                    .held = BytesOf(reading, offset, bytes)};
+  }
+  const erasure::UnitFinding found = erasure::FindWrongUnit(*coder_, pieces, bytes);
+  if (found.agreement == erasure::Agreement::kAgree) {
+    co_return absl::InternalError(
+        absl::StrCat(contradiction.message(),
+                     "; looked at again they agree: this datanode's memory or processor is bad"));
+  }
+  if (found.agreement != erasure::Agreement::kOneIsWrong) {
+    co_return cannot("which one cannot be told from ", all.size(), " units");
+  }
+  const auto culprit = std::find_if(all.begin(), all.end(), [&found](const Reading& reading) {
+    return reading.source->unit == found.unit;
+  });
+  const absl::Status again = co_await ReadAgain(*culprit, offset, bytes);
+  CO_RETURN_IF_ERROR(CheckStopping());
+  if (!again.ok()) {
+    co_return cannot("it would be unit ", found.unit, ", which is not sure: ", again.message());
+  }
+  const Reading wrong = std::move(*culprit);
+  all.erase(culprit);
+  // There is at least one more than is needed.
+  const auto needed = static_cast<std::ptrdiff_t>(order_.SourcesNeeded());
+  used_.assign(std::make_move_iterator(all.begin()), std::make_move_iterator(all.begin() + needed));
+  check_ = std::move(all[static_cast<size_t>(needed)]);
+  for (const Reading& reading : std::span(all).subspan(static_cast<size_t>(needed) + 1)) {
+    left_.push_back(reading.source);
+  }
+  co_return Name(wrong, offset, found.offset, bytes);
+}
+
+awaitable<void> Rebuild::ReadAllOthers(uint64_t offset, size_t bytes, std::vector<Reading>* all) {
+  while (!left_.empty()) {
+    Reading other{.source = TakeLeft(), .reader = nullptr, .bytes = {}};
+    other.bytes.resize(piece_bytes_);
+    if (stopping_()) co_return;
+    const absl::Status status = co_await TryFill(other, offset, bytes);
+    if (status.ok()) {
+      all->push_back(std::move(other));
+      continue;
+    }
+    LOG_WARN("rebuilding units: {}: unit {}: {}", GroupName(), other.source->unit,
+             status.message());
+    if (absl::IsDataLoss(status)) co_await Complain(other, offset);
+  }
+}
+
+awaitable<absl::Status> Rebuild::ReadAgain(const Reading& reading, uint64_t offset, size_t bytes) {
+  Reading again{.source = reading.source, .reader = nullptr, .bytes = {}};
+  again.bytes.resize(piece_bytes_);
+  CO_RETURN_IF_ERROR(co_await TryFill(again, offset, bytes));
+  const auto end = again.bytes.begin() + static_cast<std::ptrdiff_t>(bytes);
+  if (std::equal(again.bytes.begin(), end, reading.bytes.begin())) co_return absl::OkStatus();
+  co_return absl::DataLossError("it has other bytes when it is read again");
+}
+
+absl::Status Rebuild::Name(const Reading& culprit, uint64_t offset, size_t at, size_t bytes) {
+  const uint32_t unit = culprit.source->unit;
+  std::byte* const place = expected_.data();
+  RETURN_IF_ERROR(coder_->Rebuild(PiecesInUse(), {&unit, 1}, {&place, 1}, bytes));
+  named_ = {.unit = unit,
+            .why = absl::StrCat("unit ", unit, " of ", GroupName(), " has byte ",
+                                static_cast<int>(culprit.bytes[at]), " at offset ", offset + at,
+                                " where all others say ", static_cast<int>(expected_[at]))};
+  LOG_ERROR("rebuilding units: {}; it is on {}:{}, and matches its checksums", named_->why,
+            culprit.source->address.ip, culprit.source->address.port);
   return absl::OkStatus();
 }
 
@@ -318,11 +456,11 @@ awaitable<absl::Status> Rebuild::Finish() {
 
 }  // namespace
 
-awaitable<std::vector<absl::Status>> RebuildUnits(TransferContext& context, RebuildOrder order,
-                                                  std::function<bool()> stopping) {
+awaitable<RebuildOutcome> RebuildUnits(TransferContext& context, RebuildOrder order,
+                                       std::function<bool()> stopping) {
   Rebuild rebuild(context, order, stopping);
   const absl::Status status = co_await rebuild.Run();
-  co_return rebuild.Outcomes(status);
+  co_return rebuild.Outcome(status);
 }
 
 }  // namespace cairn::datanode

@@ -117,4 +117,17 @@ std::optional<internal::FailedCopy> FailureOf(const internal::RebuildUnits& orde
   return failed;
 }
 
+std::optional<internal::WrongUnit> WrongUnitOf(const internal::RebuildUnits& order, uint32_t unit) {
+  for (const internal::RebuildUnits::Source& source : order.sources()) {
+    if (source.unit() != unit) continue;
+    if (!IsUuid(source.datanode_uuid())) return std::nullopt;
+    internal::WrongUnit wrong;
+    wrong.set_block_id(ToInt(UnitOf(BlockId{order.group().block_id()}, unit)));
+    wrong.set_generation_stamp(order.group().generation_stamp());
+    wrong.set_datanode_uuid(source.datanode_uuid());
+    return wrong;
+  }
+  return std::nullopt;
+}
+
 }  // namespace cairn::datanode

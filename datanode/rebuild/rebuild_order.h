@@ -58,4 +58,8 @@ absl::StatusOr<RebuildOrder> CheckRebuild(const internal::RebuildUnits& order);
 // namenode would take, which refuses the whole heartbeat then.
 std::optional<internal::FailedCopy> FailureOf(const internal::RebuildUnits& order, int target);
 
+// How the namenode is told that what a source of the order has of `unit` is wrong; without a
+// reason. nullopt: the order names no such source, or no datanode that the namenode would take.
+std::optional<internal::WrongUnit> WrongUnitOf(const internal::RebuildUnits& order, uint32_t unit);
+
 }  // namespace cairn::datanode

@@ -131,6 +131,18 @@ TEST(RebuildOrderTest, AFailureNamesTheUnitAndItsTarget) {
   EXPECT_THAT(failed->target_uuids(), ElementsAre("dn-9"));
 }
 
+TEST(RebuildOrderTest, AWrongUnitIsToldWithTheDatanodeThatHasIt) {
+  internal::RebuildUnits order = GoodOrder();
+  const auto wrong = WrongUnitOf(order, 2);
+  ASSERT_TRUE(wrong.has_value());
+  EXPECT_EQ(wrong->block_id(), ToInt(kGroup) + 2);
+  EXPECT_EQ(wrong->generation_stamp(), 1001u);
+  EXPECT_EQ(wrong->datanode_uuid(), "dn-2");
+  EXPECT_FALSE(WrongUnitOf(order, 3).has_value()) << "no source";
+  order.mutable_sources(1)->set_datanode_uuid("a b");
+  EXPECT_FALSE(WrongUnitOf(order, 2).has_value());
+}
+
 TEST(RebuildOrderTest, NothingIsToldThatTheNamenodeWouldNotTake) {
   internal::RebuildUnits order = GoodOrder();
   order.mutable_targets(0)->mutable_at()->set_datanode_uuid("");

@@ -84,6 +84,7 @@ struct TruncateCommand {
 // Somebody doubts the replica: read it from disk, and report it if it is bad, or not there.
 struct VerifyCommand {
   BlockVersion block;
+  bool condemned = false;  // it is bad, whatever its checksums say: report it so
 };
 // Compute units that are lost, and send each to its target.
 struct RebuildCommand {
@@ -100,7 +101,8 @@ struct RebuildCommand {
   erasure::Schema schema;
   uint32_t cell_bytes = 0;
   // At least as many as data units hold bytes of the group. The first ones are read; one more has
-  // the result compared with it, the others take the place of those that fail.
+  // the result compared with it, the others take the place of those that fail, and help to find one
+  // that is wrong.
   std::vector<Source> sources;
   std::vector<Target> targets;
 };
@@ -116,12 +118,21 @@ struct FailedCopy {
   std::string reason;                     // one line, printable
 };
 
+// A unit that matches its checksums and is wrong by what all others of its group say.
+struct WrongUnit {
+  BlockId block{};
+  GenerationStamp stamp{};
+  std::string datanode_uuid;  // that has it
+  std::string reason;         // one line, printable
+};
+
 struct DatanodeHeartbeat {
   std::string datanode_uuid;
   uint64_t session = 0;
   std::vector<StorageInfo> storages;
   uint32_t transfers = 0;
   std::vector<FailedCopy> failed_copies;  // since the last one
+  std::vector<WrongUnit> wrong_units;     // likewise
 };
 
 struct StorageChanges {

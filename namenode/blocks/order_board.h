@@ -54,7 +54,7 @@ class OrderBoard {
         ++doubts;
       }
       if (doubts >= kMostDoubts || waiting.size() >= kMostPerNode) return false;
-      waiting.push_back({++last_number_, VerifyCommand{block}});
+      waiting.push_back({++last_number_, VerifyCommand{.block = block}});
     }
     bell_.Ring(datanode_uuid, OrderBell::For::kOrder);
     return true;

@@ -8,6 +8,7 @@
 #include <variant>
 
 #include "erasure/layout.h"
+#include "namenode/blocks/redundancy_queue.h"
 #include "namenode/core/testing/healing_fixture.h"
 #include "namenode/namespace/units.h"
 
@@ -75,6 +76,11 @@ class ErasureHealingTest : public HealingFixture {
   }
 
   void Told(int node, const DatanodeCommand& command) override {
+    if (const auto* const verify = std::get_if<VerifyCommand>(&command)) {
+      if (!verify->condemned) return;
+      condemned_.push_back({node, verify->block.id});
+      EXPECT_OK(nn_->Report(node, Unit(UnitNumber(verify->block.id)), ReplicaState::kCorrupt));
+    }
     const auto* const rebuild = std::get_if<RebuildCommand>(&command);
     if (rebuild == nullptr) return;
     rebuilds_.push_back({node, *rebuild});
@@ -90,6 +96,7 @@ class ErasureHealingTest : public HealingFixture {
   };
   BlockVersion group_;
   std::vector<Rebuild> rebuilds_;
+  std::vector<std::pair<int, BlockId>> condemned_;
   bool rebuilding_ = true;
 };
 
@@ -200,6 +207,82 @@ TEST_F(ErasureHealingTest, ARebuildThatFailsIsTriedAgain) {
   EXPECT_THAT(Health(3).queued->blocked_by, HasSubstr("unit 2 does not fit the others"));
   Pass(absl::Minutes(2));
   EXPECT_GT(rebuilds_.size(), before);
+}
+
+// Units that contradict each other, say: the same will come of it for as long as nothing changes.
+TEST_F(ErasureHealingTest, TheMoreOftenARebuildFailsTheLongerIsThePause) {
+  StartWith(7);
+  rebuilding_ = false;
+  Kill(3);
+  std::vector<absl::Duration> ordered;
+  for (int step = 0; step < 1000 && ordered.size() < 9; ++step) {
+    const size_t before = rebuilds_.size();
+    Pass(absl::Seconds(3));
+    if (rebuilds_.size() == before) continue;
+    ASSERT_EQ(rebuilds_.size(), before + 1);
+    ordered.push_back(nn_->clock().Monotonic());
+    const Rebuild& last = rebuilds_.back();
+    nn_->Heartbeat(last.node, false,
+                   {{.block = Unit(3).id,
+                     .stamp = group_.stamp,
+                     .target_uuids = {last.command.targets[0].at.datanode_uuid},
+                     .reason = "they contradict each other"}});
+  }
+  ASSERT_THAT(ordered, SizeIs(9));
+  absl::Duration pause = RedundancyQueue::kFirstPause;
+  for (size_t i = 1; i < ordered.size(); ++i) {
+    EXPECT_GE(ordered[i] - ordered[i - 1], pause) << i;
+    EXPECT_LE(ordered[i] - ordered[i - 1], pause + absl::Seconds(6)) << i;
+    pause = std::min(pause * 2, RedundancyQueue::kLongestPause);
+  }
+  EXPECT_EQ(pause, RedundancyQueue::kLongestPause);
+}
+
+TEST_F(ErasureHealingTest, AUnitThatOthersProveWrongIsCondemnedComputedAnewAndDeleted) {
+  StartWith(8);
+  const WrongUnit wrong{.block = Unit(2).id,
+                        .stamp = group_.stamp,
+                        .datanode_uuid = TestNamenode::DatanodeUuid(2),
+                        .reason = "byte 1 where all others say 2"};
+  WrongUnit elsewhere = wrong;
+  elsewhere.datanode_uuid = "dn-of-nowhere";
+  nn_->Heartbeat(5, false, {}, {wrong, elsewhere});
+  Pass(absl::Minutes(2));
+  EXPECT_THAT(condemned_, ::testing::ElementsAre(std::pair(2, Unit(2).id)));
+  ASSERT_THAT(rebuilds_, SizeIs(1));
+  EXPECT_EQ(rebuilds_[0].command.targets[0].unit, 2u);
+  for (const auto& source : rebuilds_[0].command.sources) EXPECT_NE(source.unit, 2u);
+  EXPECT_THAT(deletions_, ::testing::Contains(std::pair(2, Unit(2).id)));
+  EXPECT_FALSE(Holders()[2].contains(2));
+  EXPECT_EQ(nn_->impl().Health().low(), 0u);
+}
+
+TEST_F(ErasureHealingTest, DatanodesWithBadUnitsOfTheGroupGetNoneIfThereAreOthers) {
+  StartWith(8);
+  for (const int unit : {1, 3}) {
+    EXPECT_OK(nn_->Report(unit, Unit(static_cast<uint32_t>(unit)), ReplicaState::kCorrupt));
+  }
+  Pass(absl::Minutes(2));
+  ASSERT_THAT(rebuilds_, SizeIs(1));
+  ASSERT_THAT(rebuilds_[0].command.targets, SizeIs(2));
+  for (const RebuildCommand::Target& target : rebuilds_[0].command.targets) {
+    EXPECT_GE(NodeOf(target.at.datanode_uuid), 5);
+  }
+}
+
+// Of five datanodes those with the bad units are the only ones without a good one.
+TEST_F(ErasureHealingTest, WithoutOthersADatanodeGetsTheUnitThatIsNotBadThere) {
+  StartWith(5);
+  deleting_ = false;
+  for (const int unit : {1, 3}) {
+    EXPECT_OK(nn_->Report(unit, Unit(static_cast<uint32_t>(unit)), ReplicaState::kCorrupt));
+  }
+  Pass(absl::Minutes(10));
+  for (const Rebuild& rebuild : rebuilds_) {
+    EXPECT_THAT(rebuild.command.targets, SizeIs(1));
+  }
+  EXPECT_EQ(Holders()[1], std::set<int>{3});
+  EXPECT_EQ(Holders()[3], std::set<int>{1});
 }
 
 TEST_F(ErasureHealingTest, AShortGroupIsComputedFromTheUnitsThatHoldBytes) {

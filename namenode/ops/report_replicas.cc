@@ -23,6 +23,21 @@ absl::Status Mismatch(const DatanodeRegistration& node, absl::string_view what,
                                                     ", this namenode ", ours));
 }
 
+// Whoever has the unit is to say that it is bad: so it is told in its reports, also to a namenode
+// that is started before the unit is deleted.
+void Condemn(absl::string_view by, const WrongUnit& wrong, const ClusterView& view,
+             OrderBoard& orders) {
+  const ClusterView::Node* const holder = view.FindByUuid(wrong.datanode_uuid);
+  const bool told =
+      holder != nullptr && holder->info->liveness != Liveness::kDead &&
+      orders.Add(wrong.datanode_uuid,
+                 VerifyCommand{.block = {wrong.block, wrong.stamp, 0}, .condemned = true});
+  LOG_ERROR(
+      "blk_{} on datanode {} is wrong, as datanode {} found when it rebuilt another unit: {}{}",
+      ToSigned(wrong.block), wrong.datanode_uuid, by, wrong.reason,
+      told ? "" : "; it is away, or has too many orders waiting, and is not told");
+}
+
 }  // namespace
 
 absl::StatusOr<DatanodeWelcome> NamenodeImpl::Register(const DatanodeRegistration& node) {
@@ -102,6 +117,12 @@ absl::StatusOr<std::vector<DatanodeCommand>> NamenodeImpl::Heartbeat(
     WriterLock lock(mu_);
     healer_->CopiesFailed(heartbeat.datanode_uuid, heartbeat.session,
                           failed.subspan(at, std::min(kFailedSlice, failed.size() - at)));
+  }
+  if (!heartbeat.wrong_units.empty()) {
+    const std::shared_ptr<const ClusterView> view = cluster_.View();
+    for (const WrongUnit& wrong : heartbeat.wrong_units) {
+      Condemn(heartbeat.datanode_uuid, wrong, *view, orders_);
+    }
   }
   TxId durable;
   {

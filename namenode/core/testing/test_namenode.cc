@@ -220,8 +220,10 @@ void TestNamenode::FinishWalk() {
 }
 
 std::vector<DatanodeCommand> TestNamenode::Heartbeat(int node, bool failed,
-                                                     std::vector<FailedCopy> failed_copies) {
+                                                     std::vector<FailedCopy> failed_copies,
+                                                     std::vector<WrongUnit> wrong_units) {
   DatanodeHeartbeat beat;
+  beat.wrong_units = std::move(wrong_units);
   beat.failed_copies = std::move(failed_copies);
   beat.datanode_uuid = DatanodeUuid(node);
   beat.session = sessions_[node];

@@ -95,9 +95,10 @@ class TestNamenode {
   // Finalized, on the first `nodes` datanodes.
   void ReportFinalized(const BlockVersion& block, int nodes = 1, int first_node = 0);
   absl::Status Report(int node, const BlockVersion& block, ReplicaState state);
-  // `failed`: so is its disk. And copies that it could not make.
+  // `failed`: so is its disk. And copies that it could not make, and units that it found wrong.
   std::vector<DatanodeCommand> Heartbeat(int node, bool failed = false,
-                                         std::vector<FailedCopy> failed_copies = {});
+                                         std::vector<FailedCopy> failed_copies = {},
+                                         std::vector<WrongUnit> wrong_units = {});
   void HeartbeatAll();
   // As it tells the namenode.
   StorageInfo StorageOf(int node);

@@ -196,6 +196,7 @@ struct CommandEncoder {
   }
   void operator()(const VerifyCommand& from) {
     *command.mutable_verify()->mutable_block() = ToProto(from.block);
+    command.mutable_verify()->set_condemned(from.condemned);
   }
   void operator()(const RebuildCommand& from) {
     internal::RebuildUnits& order = *command.mutable_rebuild();
@@ -261,6 +262,16 @@ absl::StatusOr<DatanodeHeartbeat> FromProto(const internal::HeartbeatRequest& re
       out.target_uuids.push_back(uuid);
     }
     out.reason = EscapeForLog(failed.reason(), kMaxReasonBytes);
+  }
+  if (request.wrong_units_size() > kMaxWrongUnits) return Bad("wrong_units", "too many");
+  for (const internal::WrongUnit& wrong : request.wrong_units()) {
+    // What others say of a replica counts only where it can be known without its datanode.
+    if (!IsGrouped(BlockId{wrong.block_id()})) return Bad("wrong_units", "not a unit of a group");
+    RETURN_IF_ERROR(CheckText("datanode_uuid", wrong.datanode_uuid(), kMaxUuidBytes));
+    heartbeat.wrong_units.push_back({.block = BlockId{wrong.block_id()},
+                                     .stamp = GenerationStamp{wrong.generation_stamp()},
+                                     .datanode_uuid = wrong.datanode_uuid(),
+                                     .reason = EscapeForLog(wrong.reason(), kMaxReasonBytes)});
   }
   return heartbeat;
 }

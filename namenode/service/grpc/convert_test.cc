@@ -167,7 +167,7 @@ TEST(ConvertTest, EveryOrderIsTranslated) {
   const auto truncate = ToProto(DatanodeCommand(TruncateCommand{block, GenerationStamp{1009}, 40}));
   EXPECT_EQ(truncate.truncate().new_length(), 40u);
   EXPECT_TRUE(ToProto(DatanodeCommand(FullReportCommand{})).has_full_report());
-  const auto verify = ToProto(DatanodeCommand(VerifyCommand{block}));
+  const auto verify = ToProto(DatanodeCommand(VerifyCommand{.block = block}));
   EXPECT_EQ(verify.verify().block().block_id(), 7u);
   EXPECT_EQ(verify.verify().block().generation_stamp(), 1001u);
 }
@@ -321,6 +321,34 @@ TEST(ConvertTest, CopiesThatFailedComeWithAReasonThatFitsOneLine) {
   EXPECT_THAT(FromProto(request).status(), StatusIs(absl::StatusCode::kInvalidArgument));
   failed.clear_target_uuids();
   for (int i = 0; i < kMaxFailedCopies; ++i) *request.add_failed_copies() = failed;
+  EXPECT_THAT(FromProto(request).status(), StatusIs(absl::StatusCode::kInvalidArgument));
+}
+
+TEST(ConvertTest, WrongUnitsAreUnitsOfGroups) {
+  internal::HeartbeatRequest request;
+  request.set_datanode_uuid("dn-1");
+  request.set_session(3);
+  internal::WrongUnit& wrong = *request.add_wrong_units();
+  const BlockId unit = UnitOf(MakeGroupId(7), 2);
+  wrong.set_block_id(ToInt(unit));
+  wrong.set_generation_stamp(1001);
+  wrong.set_datanode_uuid("dn-2");
+  wrong.set_reason("not\nwhat the others say");
+  const auto heartbeat = FromProto(request);
+  ASSERT_OK(heartbeat);
+  ASSERT_EQ(heartbeat->wrong_units.size(), 1u);
+  EXPECT_EQ(heartbeat->wrong_units[0].block, unit);
+  EXPECT_EQ(heartbeat->wrong_units[0].stamp, GenerationStamp{1001});
+  EXPECT_EQ(heartbeat->wrong_units[0].datanode_uuid, "dn-2");
+  EXPECT_EQ(heartbeat->wrong_units[0].reason, "not\\nwhat the others say");
+  wrong.set_block_id(7);
+  EXPECT_THAT(FromProto(request).status(), StatusIs(absl::StatusCode::kInvalidArgument))
+      << "a replicated block has its checksums alone";
+  wrong.set_block_id(ToInt(unit));
+  wrong.clear_datanode_uuid();
+  EXPECT_THAT(FromProto(request).status(), StatusIs(absl::StatusCode::kInvalidArgument));
+  wrong.set_datanode_uuid("dn-2");
+  for (int i = 0; i < kMaxWrongUnits; ++i) *request.add_wrong_units() = wrong;
   EXPECT_THAT(FromProto(request).status(), StatusIs(absl::StatusCode::kInvalidArgument));
 }
 
