@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/clock.h"
 #include "common/logging.h"
 #include "datanode/pipeline/block_receiver.h"
 #include "wire/parse_message.h"
@@ -47,7 +48,9 @@ awaitable<absl::StatusOr<std::unique_ptr<UnitReader>>> UnitReader::Open(
       std::min(context.options.idle_limit, context.options.next_node_limit);
   auto channel = co_await ConnectToDatanode(context, from.ip, from.port, patience);
   if (!channel.ok()) co_return channel.status();
-  std::unique_ptr<UnitReader> reader(new UnitReader(*std::move(channel), range));
+  (*channel)->SetTotalLimit(patience);
+  const LeastRate rate(context.options.rebuild_least_bytes_per_second, patience);
+  std::unique_ptr<UnitReader> reader(new UnitReader(*std::move(channel), range, rate));
   const std::string op = ReadOp(context, range);
   const absl::Status status = co_await reader->Begin(op);
   if (!status.ok()) co_return status;
@@ -158,6 +161,18 @@ awaitable<absl::Status> UnitReader::ReadData(std::span<std::byte> data) {
 }
 
 awaitable<absl::Status> UnitReader::Read(std::span<std::byte> out) {
+  const absl::Duration limit = rate_.LimitFor(out.size());
+  channel_->SetTotalLimit(limit);
+  const absl::Duration begin = SystemClock().Monotonic();
+  const absl::Status status = co_await ReadPackets(out);
+  rate_.Moved(out.size(), SystemClock().Monotonic() - begin);
+  if (!absl::IsDeadlineExceeded(status)) co_return status;
+  co_return absl::DeadlineExceededError(absl::StrCat(channel_->PeerName(), " sent less than ",
+                                                     out.size(), " bytes in ",
+                                                     absl::FormatDuration(limit)));
+}
+
+awaitable<absl::Status> UnitReader::ReadPackets(std::span<std::byte> out) {
   while (!out.empty()) {
     if (held_.empty()) {
       CO_RETURN_IF_ERROR(co_await ReadHeader());

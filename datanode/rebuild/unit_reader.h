@@ -2,7 +2,8 @@
 // READ_BLOCK, every chunk verified before it is given out.
 //
 // Packets go straight to the caller's memory where they fit; else one is held here, of at most
-// kMaxSourcePacketBytes. All coroutines on one thread.
+// kMaxSourcePacketBytes. A datanode that drips is waited for no longer than one that is silent
+// (least_rate.h). All coroutines on one thread.
 #pragma once
 
 #include <cstddef>
@@ -14,6 +15,7 @@
 #include "absl/status/statusor.h"
 #include "datanode/pipeline/channel.h"
 #include "datanode/pipeline/context.h"
+#include "datanode/rebuild/least_rate.h"
 #include "datanode/rebuild/rebuild_order.h"
 #include "wire/transfer/checksum.h"
 #include "wire/transfer/packet.h"
@@ -32,8 +34,9 @@ class UnitReader {
     uint64_t end = 0;  // above `offset`
   };
 
-  // Sends the operation and reads the answer. kUnavailable, kDeadlineExceeded: the datanode is away
-  // or silent. kFailedPrecondition: it says that it cannot, or breaks the protocol.
+  // Sends the operation and reads the answer. kUnavailable, kDeadlineExceeded: the datanode is
+  // away, or silent or too slow. kFailedPrecondition: it says that it cannot, or breaks the
+  // protocol.
   static awaitable<absl::StatusOr<std::unique_ptr<UnitReader>>> Open(const TransferContext& context,
                                                                      const TransferAddress& from,
                                                                      const Range& range);
@@ -56,13 +59,14 @@ class UnitReader {
   uint64_t bad_offset() const { return bad_offset_; }  // in the unit
 
  private:
-  UnitReader(std::shared_ptr<Channel> channel, const Range& range)
-      : channel_(std::move(channel)), end_(range.end), position_(range.offset) {}
+  UnitReader(std::shared_ptr<Channel> channel, const Range& range, const LeastRate& rate)
+      : channel_(std::move(channel)), rate_(rate), end_(range.end), position_(range.offset) {}
 
   absl::Status Broken(absl::string_view what) const;
   awaitable<absl::Status> Begin(const std::string& op);
   awaitable<absl::Status> ReadReply();
   awaitable<absl::Status> ReadFully(std::span<std::byte> out);
+  awaitable<absl::Status> ReadPackets(std::span<std::byte> out);
   // Sets packet_ and checksum_bytes_.
   awaitable<absl::Status> ReadHeader();
   absl::Status CheckHeader() const;
@@ -70,6 +74,7 @@ class UnitReader {
   awaitable<absl::Status> SkipToLastPacket();
 
   const std::shared_ptr<Channel> channel_;
+  LeastRate rate_;
   const uint64_t end_;
   uint64_t position_;      // next byte for the caller
   uint64_t received_ = 0;  // next byte of the datanode

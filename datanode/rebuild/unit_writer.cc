@@ -6,6 +6,8 @@
 #include <array>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "common/clock.h"
 #include "wire/transfer/op.h"
 #include "wire/transfer/packet.h"
 
@@ -44,8 +46,10 @@ awaitable<absl::StatusOr<std::unique_ptr<UnitWriter>>> UnitWriter::Open(
   const absl::Duration patience = std::min(options.idle_limit, options.next_node_limit);
   auto channel = co_await ConnectToDatanode(context, to.address.ip, to.address.port, patience);
   if (!channel.ok()) co_return channel.status();
+  (*channel)->SetTotalLimit(patience);
+  const LeastRate rate(options.rebuild_least_bytes_per_second, patience);
   std::unique_ptr<UnitWriter> writer(
-      new UnitWriter(*std::move(channel), checksum, options.idle_limit));
+      new UnitWriter(*std::move(channel), checksum, rate, options.idle_limit));
   const std::string op = WriteOp(context, order, to, checksum);
   const absl::Status status = co_await writer->Begin(op);
   if (!status.ok()) co_return status;
@@ -78,11 +82,19 @@ awaitable<absl::Status> UnitWriter::SendPacket(std::span<const std::byte> data, 
 }
 
 awaitable<absl::Status> UnitWriter::Write(std::span<const std::byte> data) {
-  co_return co_await SendPacket(data, /*last=*/false);
+  const absl::Duration limit = rate_.LimitFor(data.size());
+  channel_->SetTotalLimit(limit);
+  const absl::Duration begin = SystemClock().Monotonic();
+  const absl::Status status = co_await SendPacket(data, /*last=*/false);
+  rate_.Moved(data.size(), SystemClock().Monotonic() - begin);
+  if (!absl::IsDeadlineExceeded(status)) co_return status;
+  co_return absl::DeadlineExceededError(absl::StrCat(channel_->PeerName(), " took less than ",
+                                                     data.size(), " bytes in ",
+                                                     absl::FormatDuration(limit)));
 }
 
 awaitable<absl::Status> UnitWriter::Finish() {
-  channel_->SetIdleLimit(finish_limit_);  // for its syncs
+  channel_->SetTotalLimit(finish_limit_);  // for its syncs
   CO_RETURN_IF_ERROR(co_await SendPacket({}, /*last=*/true));
   co_return co_await ReadCopyOutcome(*channel_, /*confirms=*/true);
 }

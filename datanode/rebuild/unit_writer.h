@@ -1,7 +1,8 @@
 // datanode/rebuild/unit_writer.h - a new replica of a unit on another datanode, by WRITE_BLOCK.
 //
 // It is temporary there until Finish: who goes away before has it dropped, and nobody hears of it.
-// Unlike after an ordered copy the datanode says at the end that it has it. All coroutines on one
+// Unlike after an ordered copy the datanode says at the end that it has it. One that takes bytes
+// slowly is waited for no longer than one that takes none (least_rate.h). All coroutines on one
 // thread.
 #pragma once
 
@@ -14,6 +15,7 @@
 #include "absl/status/statusor.h"
 #include "datanode/pipeline/channel.h"
 #include "datanode/pipeline/context.h"
+#include "datanode/rebuild/least_rate.h"
 #include "datanode/rebuild/rebuild_order.h"
 #include "wire/transfer/checksum.h"
 
@@ -31,8 +33,8 @@ class UnitWriter {
   UnitWriter& operator=(const UnitWriter&) = delete;
 
   // The next bytes, as one packet: whole chunks, but for the unit's last. kFailedPrecondition: the
-  // datanode refuses, and says why. kUnavailable, kDeadlineExceeded: it went away, or is silent.
-  // After an error the writer is of no use.
+  // datanode refuses, and says why. kUnavailable, kDeadlineExceeded: it went away, or is silent or
+  // too slow. After an error the writer is of no use.
   awaitable<absl::Status> Write(std::span<const std::byte> data);
   // All has been written. OK: the datanode has a finalized replica. Errors as of Write; the
   // datanode may have it all the same.
@@ -40,14 +42,18 @@ class UnitWriter {
 
  private:
   UnitWriter(std::shared_ptr<Channel> channel, const transfer::DataChecksum& checksum,
-             absl::Duration finish_limit)
-      : channel_(std::move(channel)), checksum_(checksum), finish_limit_(finish_limit) {}
+             const LeastRate& rate, absl::Duration finish_limit)
+      : channel_(std::move(channel)),
+        checksum_(checksum),
+        rate_(rate),
+        finish_limit_(finish_limit) {}
 
   awaitable<absl::Status> Begin(const std::string& op);
   awaitable<absl::Status> SendPacket(std::span<const std::byte> data, bool last);
 
   const std::shared_ptr<Channel> channel_;
   const transfer::DataChecksum checksum_;
+  LeastRate rate_;
   const absl::Duration finish_limit_;
   uint64_t offset_ = 0;
   int64_t seqno_ = 0;
