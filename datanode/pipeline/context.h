@@ -51,8 +51,8 @@ struct TransferOptions {
   absl::Duration buffer_wait = absl::Seconds(30);
   absl::Duration stall_limit = absl::Seconds(10);
   // What a source or a target of a rebuild (datanode/rebuild/) has to move while it is waited for,
-  // beyond stalls of next_node_limit. A unit of 128 MiB then takes some eight minutes, by which time
-  // the namenode has ordered it anew.
+  // beyond stalls of next_node_limit. A unit of 128 MiB then takes some eight minutes, by which
+  // time the namenode has ordered it anew.
   uint64_t rebuild_least_bytes_per_second = uint64_t{256} << 10;
   std::string congestion_control;  // "": the system's
 };
