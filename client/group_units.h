@@ -45,6 +45,12 @@ class GroupUnits final : public UnitSource {
   bool Recall(uint32_t number) override;
   void Finished(BlockReader& stream) override;
 
+  // Who the last Open asked; null: nobody could be asked, or that has failed since.
+  const hdfs::DatanodeInfoProto* Asked(uint32_t number) const {
+    const std::optional<hdfs::DatanodeInfoProto>& node = units_[number].node;
+    return node.has_value() ? &*node : nullptr;
+  }
+
  private:
   // Held back is a unit while others are asked in its place, and recalled once these do not do.
   enum class Turn : uint8_t { kFirst, kHeldBack, kRecalled, kOver };

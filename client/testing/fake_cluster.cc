@@ -239,9 +239,13 @@ FakeCluster::~FakeCluster() {
 }
 
 std::unique_ptr<FileSystem> FakeCluster::Connect(ClientOptions options, Clock& clock) {
-  return FileSystem::Over(std::make_shared<ClientContext>(std::move(options), "tester", "fake:8020",
-                                                          std::make_unique<Namenode>(*this),
-                                                          std::make_unique<NoReplicas>(), clock));
+  return FileSystem::Over(NewContext(std::move(options), clock));
+}
+
+std::shared_ptr<ClientContext> FakeCluster::NewContext(ClientOptions options, Clock& clock) {
+  return std::make_shared<ClientContext>(std::move(options), "tester", "fake:8020",
+                                         std::make_unique<Namenode>(*this),
+                                         std::make_unique<NoReplicas>(), clock);
 }
 
 hdfs::DatanodeInfoProto FakeCluster::Info(int node) const {

@@ -31,6 +31,8 @@ class FakeCluster {
 
   // A client of this cluster.
   std::unique_ptr<FileSystem> Connect(ClientOptions options, Clock& clock = SystemClock());
+  // What such a client is made of.
+  std::shared_ptr<ClientContext> NewContext(ClientOptions options, Clock& clock = SystemClock());
 
   // ---- Failures, by node index ----
   void RefuseSetUp(int node);                    // every later pipeline with it fails
