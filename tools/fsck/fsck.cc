@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <set>
@@ -13,11 +14,13 @@
 #include "absl/time/clock.h"
 #include "client/cluster_admin.h"
 #include "client/file_system.h"
+#include "client/group_verifier.h"
 #include "client/path.h"
 #include "common/fs_error.h"
 #include "common/status_macros.h"
 #include "tools/block_counts.h"
 #include "tools/cluster_options.h"
+#include "tools/fsck/in_order.h"
 #include "tools/fsck/judge.h"
 #include "tools/fsck/lost_blocks.h"
 #include "tools/fsck/mend.h"
@@ -41,9 +44,20 @@ bool IsMissing(const absl::Status& status) {
 // One run over one path.
 class Fsck {
  public:
-  Fsck(client::FileSystem& fs, client::ClusterAdmin& admin, FsckOptions options, std::ostream& out,
-       std::ostream& err)
-      : fs_(fs), admin_(admin), o_(std::move(options)), out_(out), err_(err), json_(out) {}
+  // `verifier` is null unless groups are to be verified.
+  Fsck(client::FileSystem& fs, client::ClusterAdmin& admin, client::GroupVerifier* verifier,
+       FsckOptions options, std::ostream& out, std::ostream& err)
+      : fs_(fs),
+        admin_(admin),
+        verifier_(verifier),
+        o_(std::move(options)),
+        out_(out),
+        err_(err),
+        json_(out) {
+    if (verifier_ == nullptr) return;
+    verifications_.emplace(o_.verify_parallel);
+    totals_.verification.asked = true;
+  }
 
   int Run() {
     if (o_.by_block) return RunBlocks();
@@ -59,9 +73,19 @@ class Fsck {
 
   absl::Status FetchCluster();
   absl::Status CheckAll();
+  absl::Status CheckBelow(const client::FileStatus& status);  // and tells of all of it
   absl::Status CheckPath(const client::FileStatus& status);
   absl::Status CheckDirectory(const std::string& path);
   absl::Status CheckFile(const client::FileStatus& status);
+  // A file whose groups are verified, or not.
+  struct Checked {
+    client::FileReport file;
+    std::vector<std::optional<absl::StatusOr<client::GroupFinding>>> found;  // by block
+  };
+  std::vector<InOrder::Act> VerificationsOf(const std::shared_ptr<Checked>& checked);
+  void Tell(Checked& checked);
+  // At once, or after what has to be told of earlier files.
+  void InTurn(std::vector<InOrder::Act> work, InOrder::Act tell);
   void MendFile(const client::FileReport& file, const FileVerdict& verdict);
   void Say(absl::string_view trouble) { err_ << "fsck: " << Escaped(trouble) << "\n"; }
   std::string Started(absl::string_view about) const;
@@ -69,6 +93,7 @@ class Fsck {
 
   client::FileSystem& fs_;
   client::ClusterAdmin& admin_;
+  client::GroupVerifier* const verifier_;
   const FsckOptions o_;
   std::ostream& out_;
   std::ostream& err_;
@@ -76,6 +101,9 @@ class Fsck {
   FsckCluster cluster_;
   FsckTotals totals_;
   bool mending_failed_ = false;
+  absl::Status verifying_;                      // not OK: groups cannot be verified any more
+  std::atomic<bool> verifying_failed_ = false;  // the same, before it is the file's turn
+  std::optional<InOrder> verifications_;        // last: its threads use the others
 };
 
 std::string Fsck::Started(absl::string_view about) const {
@@ -110,21 +138,56 @@ absl::Status Fsck::FetchCluster() {
 }
 
 absl::Status Fsck::CheckFile(const client::FileStatus& status) {
-  const absl::StatusOr<client::FileReport> file = admin_.DescribeFile(status.path);
+  absl::StatusOr<client::FileReport> file = admin_.DescribeFile(status.path);
   if (!file.ok()) return IsMissing(file.status()) ? absl::OkStatus() : file.status();
   if (file->open && !o_.open_for_write) {
     totals_.AddOpen(*file);
     return absl::OkStatus();
   }
-  const FileVerdict verdict = Judge(*file, cluster_);
-  totals_.Add(*file, verdict);
-  if (!o_.json) {
-    PrintFsckFile(*file, verdict, cluster_, o_, out_);
-  } else if (o_.files || !verdict.ok()) {
-    WriteFsckFile(*file, verdict, json_);
+  const auto checked = std::make_shared<Checked>(Checked{.file = *std::move(file), .found = {}});
+  InTurn(VerificationsOf(checked), [this, checked] { Tell(*checked); });
+  return verifying_;
+}
+
+// Groups that are being written have bytes for which there is no parity yet.
+std::vector<InOrder::Act> Fsck::VerificationsOf(const std::shared_ptr<Checked>& checked) {
+  std::vector<InOrder::Act> work;
+  if (verifier_ == nullptr || checked->file.erasure_policy.empty()) return work;
+  checked->found.resize(checked->file.blocks.size());
+  for (size_t i = 0; i < checked->found.size(); ++i) {
+    if (checked->file.blocks[i].under_construction) continue;
+    work.push_back([this, checked, i] {
+      // Work is begun in the order of the files: those before the one that fails are whole.
+      if (verifying_failed_) return;
+      checked->found[i] = verifier_->Verify(checked->file.path, checked->file.blocks[i]);
+      if (!checked->found[i]->ok()) verifying_failed_ = true;
+    });
   }
-  if (verdict.lost() && !file->open) MendFile(*file, verdict);
-  return absl::OkStatus();
+  return work;
+}
+
+void Fsck::InTurn(std::vector<InOrder::Act> work, InOrder::Act tell) {
+  verifications_.has_value() ? verifications_->Add(std::move(work), std::move(tell)) : tell();
+}
+
+void Fsck::Tell(Checked& checked) {
+  if (!verifying_.ok()) return;
+  const client::FileReport& file = checked.file;
+  FileVerdict verdict = Judge(file, cluster_);
+  for (auto& found : checked.found) {
+    verdict.findings.emplace_back();
+    if (!found.has_value()) continue;
+    verifying_.Update(found->status());
+    if (!found->ok()) return;
+    verdict.findings.back() = **std::move(found);
+  }
+  totals_.Add(file, verdict);
+  if (!o_.json) {
+    PrintFsckFile(file, verdict, cluster_, o_, out_);
+  } else if (o_.files || !verdict.ok()) {
+    WriteFsckFile(file, verdict, json_);
+  }
+  if (verdict.lost() && !file.open) MendFile(file, verdict);
 }
 
 // A file that could not be mended does not stop the check of the others.
@@ -150,7 +213,9 @@ void Fsck::MendFile(const client::FileReport& file, const FileVerdict& verdict) 
 }
 
 absl::Status Fsck::CheckDirectory(const std::string& path) {
-  if (o_.files && !o_.json) out_ << Escaped(path) << " <dir>\n";
+  if (o_.files && !o_.json) {
+    InTurn({}, [this, path] { out_ << Escaped(path) << " <dir>\n"; });
+  }
   ++totals_.dirs;
   client::DirectoryIterator entries = fs_.List(path);
   for (;;) {
@@ -164,18 +229,27 @@ absl::Status Fsck::CheckDirectory(const std::string& path) {
 absl::Status Fsck::CheckPath(const client::FileStatus& status) {
   if (status.is_directory()) return CheckDirectory(status.path);
   if (status.is_file()) return CheckFile(status);
-  if (o_.files && !o_.json) out_ << Escaped(status.path) << " <symlink>\n";
+  if (o_.files && !o_.json) {
+    InTurn({}, [this, path = status.path] { out_ << Escaped(path) << " <symlink>\n"; });
+  }
   ++totals_.symlinks;
   return absl::OkStatus();
+}
+
+absl::Status Fsck::CheckBelow(const client::FileStatus& status) {
+  absl::Status checked = CheckPath(status);
+  if (verifications_.has_value()) verifications_->Finish();
+  checked.Update(verifying_);
+  return checked;
 }
 
 absl::Status Fsck::CheckAll() {
   ASSIGN_OR_RETURN(const client::FileStatus status, fs_.Stat(o_.path));
   RETURN_IF_ERROR(FetchCluster());
-  if (!o_.json) return CheckPath(status);
+  if (!o_.json) return CheckBelow(status);
   json_.Key("files");
   json_.BeginArray();
-  const absl::Status checked = CheckPath(status);
+  const absl::Status checked = CheckBelow(status);
   json_.EndArray();
   return checked;
 }
@@ -357,6 +431,12 @@ int RunFsck(CommandContext& ctx) {
   const auto fs = client::FileSystem::Connect(cluster, *options);
   if (!admin.ok()) return failed(admin.status());
   if (!fs.ok()) return failed(fs.status());
+  std::unique_ptr<client::GroupVerifier> verifier;
+  if (parsed->verify_groups) {
+    auto connected = client::GroupVerifier::Connect(cluster, *options);
+    if (!connected.ok()) return failed(connected.status());
+    verifier = *std::move(connected);
+  }
   parsed->path = client::NormalizePath(
       client::JoinPath((*fs)->HomeDirectory(), uri->path.empty() ? "/" : uri->path));
   if (!parsed->by_block) {
@@ -365,7 +445,7 @@ int RunFsck(CommandContext& ctx) {
     if (!there.ok()) return failed(there.status());
   }
   ctx.err << "Connecting to namenode via hdfs://" << (*admin)->authority() << "\n";
-  return Fsck(**fs, **admin, *std::move(parsed), ctx.out, ctx.err).Run();
+  return Fsck(**fs, **admin, verifier.get(), *std::move(parsed), ctx.out, ctx.err).Run();
 }
 
 }  // namespace cairn::tools

@@ -205,6 +205,7 @@ void FsckTotals::Add(const client::FileReport& file, const FileVerdict& verdict)
   t.blocks += file.blocks.size();
   complete_knowledge &= file.complete_knowledge;
   if (verdict.lost()) ++t.corrupt_files;
+  verification.Add(verdict.findings);
   for (size_t i = 0; i < file.blocks.size(); ++i) {
     AddBlock(file.blocks[i], verdict.blocks[i], t);
     if (verdict.blocks[i].counted) ++policies[UseOf(file, file.blocks[i])];

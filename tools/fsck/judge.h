@@ -19,7 +19,8 @@
 // The last block of an open file, which HDFS never judges, is MISSING when nobody can read it
 // (tools/block_counts.h). Open files are checked with -openforwrite only, as in HDFS.
 //
-// A file is corrupt when a block of it is missing or corrupt; the file system when a file is.
+// A file is corrupt when a block of it is missing or corrupt; the file system when a file is, or
+// when -ec-verify found it so (verification.h).
 #pragma once
 
 #include <cstdint>
@@ -28,6 +29,7 @@
 #include <vector>
 
 #include "client/admin_types.h"
+#include "tools/fsck/verification.h"
 
 namespace cairn::tools {
 
@@ -46,8 +48,11 @@ struct FileVerdict {
   std::vector<BlockVerdict> blocks;  // as in the report
   uint32_t missing = 0, corrupt = 0, under_replicated = 0, mis_replicated = 0;
   uint64_t missing_bytes = 0, corrupt_bytes = 0;
+  GroupFindings findings;  // by block, of an erasure-coded file with -ec-verify; else none
   bool lost() const { return missing > 0 || corrupt > 0; }
-  bool ok() const { return !lost() && under_replicated == 0 && mis_replicated == 0; }
+  bool ok() const {
+    return !lost() && under_replicated == 0 && mis_replicated == 0 && AreVerified(findings);
+  }
 };
 
 // What the verdict depends on besides the file.
@@ -89,8 +94,9 @@ struct FsckTotals {
   BlockTotals replicated, coded;
   bool complete_knowledge = true;
   std::map<PolicyUse, uint64_t> policies;  // blocks by them
+  VerificationTotals verification;
 
-  bool healthy() const { return replicated.healthy() && coded.healthy(); }
+  bool healthy() const { return replicated.healthy() && coded.healthy() && verification.healthy(); }
   void AddOpen(const client::FileReport& file);  // one that is not checked
   void Add(const client::FileReport& file, const FileVerdict& verdict);
 

@@ -3,13 +3,15 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "common/status_macros.h"
 
 namespace cairn::tools {
 
 const char kFsckUsage[] =
     "Usage: cairn fsck <path> [-list-corruptfileblocks | [-move | -delete | -openforwrite] "
     "[-files [-blocks [-locations | -racks | -replicaDetails | -upgradedomains]]]] "
-    "[-includeSnapshots] [-storagepolicies] [-maintenance] [-blockId <blk_Id>...] [--json]\n"
+    "[-includeSnapshots] [-storagepolicies] [-maintenance] [-blockId <blk_Id>...] "
+    "[-ec-verify [-parallel <groups>]] [--json]\n"
     "\t<path>\twhere to begin; / if none is given\n"
     "\t-files\tshow every file\n"
     "\t-files -blocks\tand its blocks\n"
@@ -25,11 +27,28 @@ const char kFsckUsage[] =
     "\t-maintenance\tshow nodes that are in maintenance, or will be\n"
     "\t-blockId\tshow which file a block belongs to and how its replicas stand\n"
     "\t-includeSnapshots\taccepted: there are no snapshots yet\n"
+    "\t-ec-verify\tread all units of erasure-coded files, and see whether they agree; files that "
+    "are being written only with -openforwrite, and without the group that is being written\n"
+    "\t-parallel\twith -ec-verify: so many block groups at a time, 1 to 64; 4 if not given\n"
     "\t--json\tthe same for programs: docs/operations.md\n";
+
+namespace {
+
+absl::Status ParseParallel(const std::string& text, FsckOptions* o) {
+  constexpr uint32_t kMost = 64;
+  if (absl::SimpleAtoi(text, &o->verify_parallel) && o->verify_parallel >= 1 &&
+      o->verify_parallel <= kMost) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("fsck: -parallel takes a number from 1 to ", kMost, ", not '", text, "'"));
+}
+
+}  // namespace
 
 absl::StatusOr<FsckOptions> ParseFsckOptions(const std::vector<std::string>& args) {
   FsckOptions o;
-  bool have_path = false;
+  bool have_path = false, parallel_given = false;
   for (size_t i = 0; i < args.size(); ++i) {
     const std::string& arg = args[i];
     if (arg == "-files") {
@@ -56,6 +75,12 @@ absl::StatusOr<FsckOptions> ParseFsckOptions(const std::vector<std::string>& arg
       o.move = true;
     } else if (arg == "-delete") {
       o.remove = true;
+    } else if (arg == "-ec-verify") {
+      o.verify_groups = true;
+    } else if (arg == "-parallel") {
+      const bool has_value = i + 1 < args.size();
+      RETURN_IF_ERROR(ParseParallel(has_value ? args[++i] : "", &o));
+      parallel_given = true;
     } else if (arg == "--json") {
       o.json = true;
     } else if (arg == "-includeSnapshots") {
@@ -79,6 +104,13 @@ absl::StatusOr<FsckOptions> ParseFsckOptions(const std::vector<std::string>& arg
       o.path = arg;
       have_path = true;
     }
+  }
+  if (parallel_given && !o.verify_groups) {
+    return absl::InvalidArgumentError("fsck: -parallel is for -ec-verify");
+  }
+  if (o.verify_groups && (o.by_block || o.list_corrupt)) {
+    return absl::InvalidArgumentError(
+        "fsck: -ec-verify reads files; it does not go with -blockId or -list-corruptfileblocks");
   }
   return o;
 }

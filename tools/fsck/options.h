@@ -1,6 +1,7 @@
 // tools/fsck/options.h - the command line of `cairn fsck`, which is that of `hdfs fsck`.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,8 @@ struct FsckOptions {
   bool open_for_write = false;  // files being written are checked too
   bool list_corrupt = false;
   bool move = false, remove = false;  // what is done with files that have lost a block
+  bool verify_groups = false;         // -ec-verify: the units of block groups are read
+  uint32_t verify_parallel = 4;       // so many groups at a time
   bool json = false;
   std::vector<std::string> block_ids;  // as given, "blk_1073741825"
   bool by_block = false;               // -blockId was given

@@ -30,6 +30,33 @@ TEST(FsckOptionsTest, TwoPathsAndUnknownOptionsAreRefusedInHdfssWords) {
               HasSubstr("fsck: Illegal option '-fast'"));
 }
 
+TEST(FsckOptionsTest, GroupsAreVerifiedAFewAtATime) {
+  EXPECT_FALSE(ParseFsckOptions({"/a"})->verify_groups);
+  const auto o = ParseFsckOptions({"/a", "-ec-verify"});
+  ASSERT_OK(o);
+  EXPECT_TRUE(o->verify_groups);
+  EXPECT_EQ(o->verify_parallel, 4u);
+  for (const uint32_t groups : {1u, 64u}) {
+    const auto more = ParseFsckOptions({"-ec-verify", "-parallel", std::to_string(groups), "/a"});
+    ASSERT_OK(more);
+    EXPECT_EQ(more->verify_parallel, groups);
+    EXPECT_EQ(more->path, "/a");
+  }
+}
+
+TEST(FsckOptionsTest, WhatVerifyingCannotMeanIsRefused) {
+  for (const char* const number : {"0", "65", "-1", "few", ""}) {
+    EXPECT_THAT(ParseFsckOptions({"-ec-verify", "-parallel", number}).status().message(),
+                HasSubstr("takes a number from 1 to 64"));
+  }
+  EXPECT_THAT(ParseFsckOptions({"-ec-verify", "-parallel"}).status().message(),
+              HasSubstr("takes a number from 1 to 64"));
+  EXPECT_THAT(ParseFsckOptions({"/a", "-parallel", "2"}).status().message(),
+              HasSubstr("-parallel is for -ec-verify"));
+  EXPECT_FALSE(ParseFsckOptions({"-ec-verify", "-blockId", "blk_1"}).ok());
+  EXPECT_FALSE(ParseFsckOptions({"/", "-list-corruptfileblocks", "-ec-verify"}).ok());
+}
+
 TEST(FsckOptionsTest, BlockNamesHaveTheFormsThatLogsAndFilesShow) {
   EXPECT_THAT(*ParseBlockName("blk_1073741825"), 1073741825u);
   EXPECT_THAT(*ParseBlockName("blk_1073741825_1001"), 1073741825u);

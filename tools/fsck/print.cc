@@ -131,6 +131,17 @@ void PrintTrouble(const FileReport& file, const BlockReport& block, const BlockV
   }
 }
 
+void PrintFindings(const FileReport& file, const FileVerdict& verdict, const FsckOptions& o,
+                   std::ostream& out) {
+  const std::string begin = o.files ? "" : absl::StrCat("\n", Escaped(file.path), ":");
+  for (size_t i = 0; i < verdict.findings.size(); ++i) {
+    const std::optional<client::GroupFinding>& finding = verdict.findings[i];
+    const bool says_something =
+        finding.has_value() && finding->state != client::GroupFinding::State::kChanged;
+    if (says_something) PrintFinding(file, file.blocks[i], *finding, begin, out);
+  }
+}
+
 void PrintLost(const FileReport& file, const FileVerdict& verdict, const FsckOptions& o,
                std::ostream& out) {
   const auto print = [&](const char* what, uint32_t blocks, uint64_t bytes) {
@@ -324,6 +335,7 @@ void PrintFsckFile(const FileReport& file, const FileVerdict& verdict, const Fsc
     if (verdict.blocks[i].under_replicated) ++under;
     PrintTrouble(file, file.blocks[i], verdict.blocks[i], cluster, o, under == 0, out);
   }
+  PrintFindings(file, verdict, o, out);
   PrintLost(file, verdict, o, out);
   if (!o.files) return;
   if (verdict.ok()) out << " OK\n";
@@ -337,6 +349,7 @@ void PrintFsckTotals(const FsckTotals& t, const FsckCluster& cluster, const Fsck
       << t.dirs << "\n Total symlinks:\t\t" << t.symlinks << "\n";
   PrintReplicated(t.replicated, cluster, out);
   PrintBlockGroups(t.coded, out);
+  PrintVerificationTotals(t.verification, out);
   if (o.storage_policies) PrintPolicies(t, out);
 }
 

@@ -123,6 +123,14 @@ void WriteFsckFile(const FileReport& file, const FileVerdict& verdict, JsonWrite
   json.BeginArray();
   for (const BlockReport& block : file.blocks) WriteBlock(block, json);
   json.EndArray();
+  if (!verdict.findings.empty()) {
+    json.Key("verification");
+    json.BeginArray();
+    for (size_t i = 0; i < verdict.findings.size(); ++i) {
+      WriteFinding(file.blocks[i], verdict.findings[i], json);
+    }
+    json.EndArray();
+  }
   json.EndObject();
 }
 
@@ -137,6 +145,10 @@ void WriteFsckTotals(const FsckTotals& t, const FsckCluster& cluster, JsonWriter
   json.BeginObject();
   WriteCounts(t.coded, json);
   json.EndObject();
+  if (t.verification.asked) {
+    json.Key("verification");
+    WriteVerificationTotals(t.verification, json);
+  }
   json.EndObject();
 }
 
