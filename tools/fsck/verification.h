@@ -16,6 +16,7 @@
 #include <ostream>
 #include <vector>
 
+#include "absl/strings/string_view.h"
 #include "client/admin_types.h"
 #include "client/group_verifier.h"
 #include "tools/json.h"
