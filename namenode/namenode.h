@@ -67,6 +67,13 @@ struct ReplaceBlocksRequest {
   std::vector<BlockId> blocks;         // all that it is to have, in their order
 };
 
+// A closed file given all blocks of its copy `source`, which vanishes, and that one's form.
+struct ConvertFileRequest {
+  absl::string_view target, source;    // paths
+  InodeId target_id = kNoInode;        // `target` is this file
+  std::vector<BlockVersion> expected;  // all its blocks that hold bytes, as the copy was made of them
+};
+
 struct SafeModeStatus {
   bool on = false;
   std::string reason;  // one line: what is known, what is missing, when it will end
@@ -163,6 +170,10 @@ class Namenode {
   // In one edit. kChanged: the target is not what was expected. kAlreadyBeingCreated: somebody
   // writes it. kIllegalArgument: the source does not fit, a block is of neither or named twice.
   virtual Outcome<Nothing> ReplaceBlocks(const Caller&, const ReplaceBlocksRequest&) = 0;
+  // From replicated to erasure-coded or back, in one edit. kChanged and kAlreadyBeingCreated as
+  // above. kNotReplicatedYet: replicas or units of the copy are missing; nothing has changed, ask
+  // again. kIllegalArgument: the copy is open, of another length, or in the file's own form.
+  virtual Outcome<Nothing> ConvertFile(const Caller&, const ConvertFileRequest&) = 0;
   // True: the bytes are gone. False: recovery of the last block has begun.
   virtual Outcome<bool> Truncate(const Caller&, absl::string_view path, uint64_t new_length,
                                  absl::string_view client_name) = 0;

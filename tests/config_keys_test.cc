@@ -69,6 +69,8 @@ TEST(ConfigKeysTest, WhatTheTableSaysIsWhatTheCodeHasByItself) {
               IsOkAndHolds(options.blocks.cache_bytes));
   EXPECT_THAT(config.GetDuration("dfs.namenode.accesstime.precision"),
               IsOkAndHolds(options.access_time_precision));
+  EXPECT_THAT(config.GetDuration("cairn.namenode.erasure.convert.grace"),
+              IsOkAndHolds(options.convert_grace));
   EXPECT_THAT(config.GetDuration("dfs.namenode.lease-hard-limit-sec"),
               IsOkAndHolds(options.leases.hard_limit));
 }

@@ -93,16 +93,41 @@ void NamenodeImpl::RemoveUnit(const BlockVersion& unit) {
     ForgetBlock(unit, last_txid_);
     return;
   }
-  store::Block record;
-  record.set_id(ToInt(unit.id));
-  record.set_generation_stamp(ToInt(unit.stamp));
-  record.set_length(unit.length);
-  store_.Put(keys::RemovedBlock(unit.id), record.SerializeAsString());
+  PutRemoved(unit);
   if (removed_blocks_.size() < options_.removed_blocks_in_memory) {
     removed_blocks_.push_back({unit.id, unit.stamp});
   } else {
     removed_unseen_ = true;
   }
+}
+
+void NamenodeImpl::PutRemoved(const BlockVersion& unit) {
+  store::Block record;
+  record.set_id(ToInt(unit.id));
+  record.set_generation_stamp(ToInt(unit.stamp));
+  record.set_length(unit.length);
+  store_.Put(keys::RemovedBlock(unit.id), record.SerializeAsString());
+}
+
+// A restart does not wait for the rest of the time: readers are looked after as far as is easy.
+void NamenodeImpl::RemoveUnitLater(const BlockVersion& unit) {
+  if (journal_ == nullptr || options_.convert_grace <= absl::ZeroDuration() ||
+      superseded_.size() >= options_.removed_blocks_in_memory) {
+    RemoveUnit(unit);
+    return;
+  }
+  invalidations_.Add(healer_->BlockRemoved(unit.id), {unit.id, unit.stamp}, last_txid_);
+  PutRemoved(unit);
+  superseded_.emplace_back(clock_.Monotonic() + options_.convert_grace,
+                           RemovedBlock{unit.id, unit.stamp});
+}
+
+void NamenodeImpl::OnBlockSuperseded(const Inode& file, const BlockVersion& block) {
+  mu_.AssertHeld();
+  ForEachUnit(file, block, /*final=*/true, [&](uint32_t, const BlockVersion& version) {
+    mu_.AssertHeld();
+    RemoveUnitLater(version);
+  });
 }
 
 void NamenodeImpl::OnBlockRemoved(const Inode& file, const BlockVersion& block) {

@@ -65,6 +65,8 @@ struct NamenodeOptions {
   size_t retry_cache_entries = 300000;
   absl::Duration retry_cache_life = absl::Minutes(10);
   size_t removed_blocks_in_memory = 1 << 16;
+  // cairn.namenode.erasure.convert.grace: how long the old blocks of a converted file stay.
+  absl::Duration convert_grace = absl::Minutes(1);
   // dfs.namenode.accesstime.precision (zero: reading moves no access time), and how many files
   // maintenance does at once.
   absl::Duration access_time_precision = absl::Hours(1);
@@ -171,6 +173,7 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
   Outcome<Nothing> Concat(const Caller&, absl::string_view target,
                           const std::vector<std::string>& sources) override;
   Outcome<Nothing> ReplaceBlocks(const Caller&, const ReplaceBlocksRequest&) override;
+  Outcome<Nothing> ConvertFile(const Caller&, const ConvertFileRequest&) override;
   Outcome<bool> Truncate(const Caller&, absl::string_view path, uint64_t new_length,
                          absl::string_view client_name) override;
   Outcome<FileStatus> Create(const Caller&, absl::string_view path, const CreateOptions&) override;
@@ -286,6 +289,8 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void CommitUnit(const BlockVersion& unit) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void RemoveUnit(const BlockVersion& unit) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void RemoveUnitLater(const BlockVersion& unit) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void PutRemoved(const BlockVersion& unit) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ReclaimSlice();
   absl::Status FillReclaim(edit::Edit* edit);
   bool FillReclaimedTail(edit::Truncate* cut) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -397,6 +402,9 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
   // The same if it were committed as `last` now.
   bool WouldHaveMinimum(const Inode& file, const BlockVersion& last) const
       ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  // FsError::kNotReplicatedYet: of a closed file a replica or unit is missing without which its
+  // blocks are not as safe as they are to be.
+  absl::Status CheckAllThere(const Inode& file, View& view) ABSL_SHARED_LOCKS_REQUIRED(mu_);
   // Where out->block is being written, and of a group, which unit is where.
   void AddExpected(const Inode& file, LocatedBlock* out) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
   // What `targets_` has for this unit.
@@ -455,6 +463,7 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
   void OnBlockAdded(const Inode& file, const BlockVersion& block) override;
   void OnBlockChanged(const Inode& file, const BlockVersion& block, bool committed) override;
   void OnBlockRemoved(const Inode& file, const BlockVersion& block) override;
+  void OnBlockSuperseded(const Inode& file, const BlockVersion& block) override;
   void OnOpened(const Inode& file) override;
   void OnClosed(const Inode& file) override;
   void OnDetached(InodeId directory) override;
@@ -496,6 +505,8 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
     GenerationStamp stamp;
   };
   std::deque<RemovedBlock> removed_blocks_ ABSL_GUARDED_BY(mu_);
+  // Those that readers may still use, and until when; likewise, but nobody is told before.
+  std::deque<std::pair<absl::Duration, RemovedBlock>> superseded_ ABSL_GUARDED_BY(mu_);
   bool removed_unseen_ ABSL_GUARDED_BY(mu_) = false;  // records that only another walk will find
   std::optional<std::string> removed_walk_ ABSL_GUARDED_BY(mu_);  // the key it has come to
   // Where the block of the edit being applied is to be written; set by the operation. Of a group,

@@ -24,6 +24,15 @@ bool NamenodeImpl::HasBackgroundWork() const {
 }
 
 void NamenodeImpl::ReleaseRemovedBlocks() {
+  {
+    WriterLock lock(mu_);
+    const absl::Duration now = clock_.Monotonic();
+    for (size_t i = 0; i < kReleaseSlice && !superseded_.empty(); ++i) {
+      if (superseded_.front().first > now) break;
+      removed_blocks_.push_back(superseded_.front().second);
+      superseded_.pop_front();
+    }
+  }
   for (size_t i = 0; i < kReleaseSlice && !invalidations_.IsFull(); ++i) {
     std::optional<RemovedBlock> removed;
     {

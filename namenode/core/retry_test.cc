@@ -69,7 +69,13 @@ class RetryTest : public ::testing::TestWithParam<bool> {
   }
   void ExpectNothingWritten() { EXPECT_EQ(nn_.journal().last_appended(), appended_); }
 
-  TestNamenode nn_;
+  static TestNamenode::Options Coding() {
+    TestNamenode::Options options;
+    options.namenode.erasure_coding = true;
+    return options;
+  }
+
+  TestNamenode nn_{Coding()};
   TxId appended_{};
 };
 
@@ -201,6 +207,23 @@ TEST_P(RetryTest, ReplaceBlocks) {
   ExpectNothingWritten();
   EXPECT_THAT(nn_->ReplaceBlocks(Call(2), request).value, IsFsError(FsError::kFileNotFound))
       << "the source";
+}
+
+TEST_P(RetryTest, ConvertFile) {
+  nn_.WriteFile("/t");
+  ASSERT_OK(nn_->ChangeErasurePolicy(kSuper, "XOR-2-1-1024k", ErasurePolicyState::kEnabled).value);
+  CreateOptions options = CreateFlags(true, false);
+  options.erasure_policy = "XOR-2-1-1024k";
+  ASSERT_OK(nn_->Create(kSuper, "/s", options).value);
+  ASSERT_THAT(nn_->Complete(kSuper, "/s", kNoInode, "client", {}, nullptr).value,
+              IsOkAndHolds(true));
+  ConvertFileRequest request{.target = "/t", .source = "/s"};
+  request.target_id = nn_.Stat("/t")->id;
+  ASSERT_OK(nn_->ConvertFile(Call(1), request).value);
+  Again();
+  EXPECT_OK(nn_->ConvertFile(Call(1), request).value);
+  ExpectNothingWritten();
+  EXPECT_THAT(nn_->ConvertFile(Call(2), request).value, IsFsError(FsError::kFileNotFound));
 }
 
 TEST_P(RetryTest, UpdatePipeline) {

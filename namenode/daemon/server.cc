@@ -147,6 +147,8 @@ absl::StatusOr<NamenodeOptions> ReadOptions(const Config& config, UserGroups& gr
                    config.GetInt("dfs.namenode.fs-limits.max-directory-items"));
   ASSIGN_OR_RETURN(options.listing_limit, config.GetInt("dfs.ls.limit"));
   ASSIGN_OR_RETURN(options.erasure_coding, config.GetBool("cairn.namenode.erasure.coding"));
+  ASSIGN_OR_RETURN(options.convert_grace,
+                   config.GetDuration("cairn.namenode.erasure.convert.grace"));
   ASSIGN_OR_RETURN(options.default_erasure_policy,
                    config.GetString("dfs.namenode.ec.system.default.policy"));
   ASSIGN_OR_RETURN(options.access_time_precision,

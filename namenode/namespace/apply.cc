@@ -90,6 +90,8 @@ absl::Status Tree::ApplyChange(const edit::Edit& edit, TxId txid) {
       return ApplyConcat(edit.concat(), time_ms, txid);
     case edit::Edit::kReplaceBlocks:
       return ApplyReplaceBlocks(edit.replace_blocks(), time_ms, txid);
+    case edit::Edit::kConvertFile:
+      return ApplyConvertFile(edit.convert_file(), time_ms, txid);
     case edit::Edit::kReserveIds: {
       const auto& change = edit.reserve_ids();
       reserved_ = {change.inode_id(), change.block_id(), change.generation_stamp()};
@@ -487,6 +489,7 @@ absl::Status Tree::ApplyReopen(const edit::ReopenFile& change, uint64_t time_ms,
   file->file->writer =
       std::make_unique<Writer>(Writer{change.lease_holder(), change.client_machine()});
   file->file->last_committed = true;
+  file->file->converted_from = 0;
   if (change.has_last_block()) {
     if (file->file->blocks.empty()) return DoesNotFit("append to a block that is not there");
     SetLastBlock(*file, change.last_block(), /*committed=*/false);
@@ -528,6 +531,7 @@ absl::Status Tree::ApplyTruncate(const edit::Truncate& change, uint64_t time_ms,
     listener_.OnOpened(*file);
   }
   if (data.length != change.new_length()) return DoesNotFit("truncate leaves another length");
+  data.converted_from = 0;
   file->mtime_ms = time_ms;
   ReplaceContribution(*file, before);
   Save(*file, txid);
@@ -565,6 +569,7 @@ absl::Status Tree::ApplyConcat(const edit::Concat& change, uint64_t time_ms, TxI
     }
     DropEmptied(source, time_ms, txid);
   }
+  data.converted_from = 0;
   target->mtime_ms = time_ms;
   ReplaceContribution(*target, before);
   Save(*target, txid);

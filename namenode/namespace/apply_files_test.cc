@@ -188,6 +188,55 @@ TEST_P(ApplyFilesTest, BlocksCanBeDroppedWithoutASource) {
   EXPECT_EQ(Sums(kRoot), "1 dirs 1 files 0 bytes 0 space");
 }
 
+TEST_P(ApplyFilesTest, AConvertedFileHasTheBlocksAndTheFormOfItsCopyWhichVanishes) {
+  MakeDirectories(kRoot, 20002, {"d"});
+  MakeFile(kRoot, 20000, "t", 1, 2, 30);
+  const uint32_t policy = erasure::FindSystemPolicy("XOR-2-1-1024k")->id;
+  edit::Edit create = Edit(200);
+  create.mutable_create_file()->set_parent(20002);
+  Fill(20001, "s", create.mutable_create_file()->mutable_inode());
+  create.mutable_create_file()->set_replication(1);
+  create.mutable_create_file()->set_block_bytes(1 << 20);
+  create.mutable_create_file()->set_lease_holder("writer");
+  create.mutable_create_file()->set_erasure_policy(policy);
+  Apply(create);
+  const uint64_t group = ToInt(MakeGroupId(9));
+  AddBlock(20001, group);
+  Close(20001, group, 130);
+
+  edit::Edit edit = Edit(900);
+  edit.mutable_convert_file()->set_target(20000);
+  edit.mutable_convert_file()->set_source(20001);
+  edit.mutable_convert_file()->set_converted_from(77);
+  listener_.said.clear();
+  Apply(edit);
+  EXPECT_THAT(listener_.said,
+              ElementsAre("superseded 0 blk_1_1001 100", "superseded 0 blk_2_1002 30"));
+  EXPECT_THAT(IdsOf(*At(20000)), ElementsAre(group));
+  EXPECT_EQ(At(20000)->erasure->id, policy);
+  EXPECT_EQ(At(20000)->file->block_bytes, uint64_t{1} << 20);
+  EXPECT_EQ(At(20000)->file->converted_from, 77u);
+  EXPECT_EQ(At(20000)->mtime_ms, 300u);
+  EXPECT_EQ(At(20001), nullptr);
+  EXPECT_EQ(At(20002)->directory->children, 0u);
+  EXPECT_EQ(Sums(20002), "1 dirs 0 files 0 bytes 0 space");
+  EXPECT_EQ(Sums(kRoot), "2 dirs 1 files 130 bytes 260 space");
+  Restart();
+  EXPECT_EQ(At(20000)->erasure->id, policy);
+  EXPECT_EQ(At(20000)->file->converted_from, 77u);
+}
+
+TEST_P(ApplyFilesTest, AConversionThatDoesNotFitIsNoEdit) {
+  MakeFile(kRoot, 20000, "t", 1, 2, 30);
+  MakeFile(kRoot, 20001, "shorter", 5, 2, 29);
+  edit::Edit edit = Edit(900);
+  edit.mutable_convert_file()->set_target(20000);
+  edit.mutable_convert_file()->set_source(20001);
+  EXPECT_THAT(TryApply(edit), StatusIs(absl::StatusCode::kDataLoss));
+  edit.mutable_convert_file()->set_source(20000);
+  EXPECT_THAT(TryApply(edit), StatusIs(absl::StatusCode::kDataLoss));
+}
+
 INSTANTIATE_TREE_TEST(ApplyFilesTest);
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Tree::Apply of an edit that gives a file another list of blocks.
+// Tree::Apply of the edits that give a file another list of blocks.
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
@@ -19,6 +19,12 @@ void AddTo(BlocksById& blocks, const Inode& file) {
 absl::Status DoesNotFit(absl::string_view what) {
   return absl::DataLossError(
       absl::StrCat("edit does not fit the namespace: replaced blocks: ", what));
+}
+
+std::string OwnedBy(const Inode& file) {
+  store::BlockOwner owner;
+  owner.set_inode(ToInt(file.id));
+  return owner.SerializeAsString();
 }
 
 }  // namespace
@@ -51,9 +57,7 @@ absl::Status Tree::ApplyReplaceBlocks(const edit::ReplaceBlocks& change, uint64_
 
   const Recount recount(*this, *target);
   const SubtreeSums before = target->Contribution();
-  store::BlockOwner owner;
-  owner.set_inode(ToInt(target->id));
-  const std::string owner_bytes = owner.SerializeAsString();
+  const std::string owner_bytes = OwnedBy(*target);
   // In the order of the files: what is deleted in which order is the same in every replay.
   const auto release = [&](const Inode& file) {
     for (const BlockVersion& block : file.file->blocks) {
@@ -73,7 +77,41 @@ absl::Status Tree::ApplyReplaceBlocks(const edit::ReplaceBlocks& change, uint64_
   }
   target->file->blocks = std::move(blocks);
   target->file->length = length;
+  target->file->converted_from = 0;
   target->mtime_ms = time_ms;
+  ReplaceContribution(*target, before);
+  Save(*target, txid);
+  return absl::OkStatus();
+}
+
+absl::Status Tree::ApplyConvertFile(const edit::ConvertFile& change, uint64_t time_ms, TxId txid) {
+  ASSIGN_OR_RETURN(Inode* const target, RequireFile(InodeId{change.target()}));
+  ASSIGN_OR_RETURN(Inode* const source, RequireFile(InodeId{change.source()}));
+  FileData& to = *target->file;
+  const FileData& from = *source->file;
+  if (target->is_open() || source->is_open() || source == target || source->parent == nullptr) {
+    return DoesNotFit("a file to be converted, or its copy, is open or detached, or they are one");
+  }
+  if (to.length != from.length) return DoesNotFit("a file was converted to another length");
+
+  const Recount recount(*this, *target);
+  const SubtreeSums before = target->Contribution();
+  for (const BlockVersion& block : to.blocks) {
+    store_.Delete(keys::BlockOwner(block.id));
+    listener_.OnBlockSuperseded(*target, block);
+  }
+  const std::string owner_bytes = OwnedBy(*target);
+  for (const BlockVersion& block : from.blocks) {
+    store_.Put(keys::BlockOwner(block.id), owner_bytes);
+  }
+  AddToSums(source->parent, source->Contribution(), -1);
+  target->erasure = source->erasure;
+  to.blocks = from.blocks;
+  to.replication = from.replication;
+  to.block_bytes = from.block_bytes;
+  to.should_replicate = from.should_replicate;
+  to.converted_from = change.converted_from();
+  DropEmptied(source, time_ms, txid);
   ReplaceContribution(*target, before);
   Save(*target, txid);
   return absl::OkStatus();

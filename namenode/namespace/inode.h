@@ -38,6 +38,7 @@ struct FileData {
   uint32_t replication = 0;
   bool should_replicate = false;
   bool last_committed = false;  // while open: the last block has its final length
+  uint64_t converted_from = 0;  // see the record
   bool truncating = false;      // open until the last block's replicas are cut to its length
 };
 

@@ -74,6 +74,9 @@ class TreeListener {
   // The block has a new stamp or length, or (committed) its final ones.
   virtual void OnBlockChanged(const Inode& file, const BlockVersion& block, bool committed) = 0;
   virtual void OnBlockRemoved(const Inode& file, const BlockVersion& block) = 0;
+  // The same, and the bytes are in other blocks now: readers who know this one may still use it for
+  // a while.
+  virtual void OnBlockSuperseded(const Inode& file, const BlockVersion& block) = 0;
   virtual void OnOpened(const Inode& file) = 0;  // or its lease went to another holder
   virtual void OnClosed(const Inode& file) = 0;
   virtual void OnDetached(InodeId directory) = 0;  // to be reclaimed
@@ -189,6 +192,7 @@ class Tree {
   absl::Status ApplyTruncate(const edit::Truncate& change, uint64_t time_ms, TxId txid);
   absl::Status ApplyConcat(const edit::Concat& change, uint64_t time_ms, TxId txid);
   absl::Status ApplyReplaceBlocks(const edit::ReplaceBlocks& change, uint64_t time_ms, TxId txid);
+  absl::Status ApplyConvertFile(const edit::ConvertFile& change, uint64_t time_ms, TxId txid);
 
   // kDataLoss: something in `directory` has that name.
   absl::Status RequireFree(const Inode& directory, absl::string_view name);

@@ -84,6 +84,8 @@ struct LocatedBlocks {
   bool last_complete = false;
   const erasure::Policy* erasure = nullptr;  // what the blocks are groups of; null: replicated
   uint64_t contents = 0;  // a digest of all the file's blocks and their stamps; 0: it has none
+  // What `contents` was before the file was converted, if its bytes are still those; 0: it was not.
+  uint64_t converted_from = 0;
   // The file, if its access time is to move when it is read now: for Namenode::Accessed.
   InodeId access_due = kNoInode;
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/replica_digest.h"
 #include "erasure/layout.h"
 
 namespace cairn::namenode {
@@ -38,6 +39,29 @@ std::optional<BlockVersion> FindUnit(const Inode& file, BlockId id) {
   const BlockVersion version = UnitVersion(file, *found, unit);
   if (!Exists(version, IsFinal(file, *found))) return std::nullopt;
   return version;
+}
+
+bool HasBlocks(const Inode& file, InodeId id, std::span<const BlockVersion> expected) {
+  if (file.id != id) return false;
+  size_t next = 0;
+  for (const BlockVersion& block : file.file->blocks) {
+    if (block.length == 0) continue;  // nobody is told of it
+    if (next == expected.size()) return false;
+    const BlockVersion& told = expected[next++];
+    if (block.id != told.id || block.stamp != told.stamp || block.length != told.length) {
+      return false;
+    }
+  }
+  return next == expected.size();
+}
+
+uint64_t ContentsOf(const Inode& file) {
+  uint64_t digest = 0;
+  for (const BlockVersion& block : file.file->blocks) {
+    digest = ReplicaDigest::Mix(digest ^ ToInt(block.id));
+    digest = ReplicaDigest::Mix(digest ^ ToInt(block.stamp));
+  }
+  return digest;
 }
 
 }  // namespace cairn::namenode

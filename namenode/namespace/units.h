@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 
 #include "common/ids.h"
 #include "namenode/namespace/inode.h"
@@ -52,6 +53,14 @@ std::optional<BlockVersion> FindUnit(const Inode& file, BlockId id);
 
 // The id under which the namespace knows what datanodes know as `id`.
 inline BlockId OwnedId(BlockId id) { return IsGrouped(id) ? GroupOf(id) : id; }
+
+// A digest of all its blocks and their stamps. Ids are never used twice and what a block holds under
+// one stamp never changes: as long as it is the same, so are the bytes. 0: it has no blocks.
+uint64_t ContentsOf(const Inode& file);
+
+// Whether it is the file `id`, and the blocks that hold bytes are these: then a caller who was told
+// of them knows every byte.
+bool HasBlocks(const Inode& file, InodeId id, std::span<const BlockVersion> expected);
 
 // For each of the block's units that exist.
 template <typename Use>

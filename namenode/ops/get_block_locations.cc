@@ -1,6 +1,5 @@
 #include <algorithm>
 
-#include "common/replica_digest.h"
 #include "namenode/cluster/placement.h"
 #include "namenode/core/healer.h"
 #include "namenode/core/run.h"
@@ -55,12 +54,12 @@ LocatedBlocks NamenodeImpl::LocateAll(const Inode& file, uint64_t offset, uint64
   out.under_construction = file.is_open();
   out.erasure = file.erasure;
   out.file_length = data.length;
+  out.contents = ContentsOf(file);
+  out.converted_from = data.converted_from;
   const uint64_t end = length > UINT64_MAX - offset ? UINT64_MAX : offset + length;
   uint64_t at = 0;
   for (size_t i = 0; i < data.blocks.size(); ++i) {
     const BlockVersion& block = data.blocks[i];
-    out.contents = ReplicaDigest::Mix(out.contents ^ ToInt(block.id));
-    out.contents = ReplicaDigest::Mix(out.contents ^ ToInt(block.stamp));
     const bool last = i + 1 == data.blocks.size();
     const bool open = last && file.is_open() && IsUnderConstruction(file, block, view);
     if (open) out.file_length -= block.length;

@@ -5,29 +5,13 @@
 #include "namenode/core/healer.h"
 #include "namenode/core/run.h"
 #include "namenode/core/text.h"
+#include "namenode/namespace/units.h"
 
 namespace cairn::namenode {
 namespace {
 
 absl::Status Refuse(absl::string_view why) {
   return MakeFsError(FsError::kIllegalArgument, absl::StrCat("replaceBlocks: ", why));
-}
-
-// An id is never used twice, and what a block holds under one stamp never changes: who knows all of
-// these knows every byte of the file.
-bool IsAsExpected(const Inode& file, const ReplaceBlocksRequest& request) {
-  if (file.id != request.target_id) return false;
-  size_t next = 0;
-  for (const BlockVersion& block : file.file->blocks) {
-    if (block.length == 0) continue;  // nobody is told of it
-    if (next == request.expected.size()) return false;
-    const BlockVersion& expected = request.expected[next++];
-    if (block.id != expected.id || block.stamp != expected.stamp ||
-        block.length != expected.length) {
-      return false;
-    }
-  }
-  return next == request.expected.size();
 }
 
 // As HDFS asks of the sources of concat, so that readers find nothing new. Another replication does
@@ -101,7 +85,7 @@ Outcome<Nothing> NamenodeImpl::ReplaceBlocks(const Caller& caller,
         }
         RETURN_IF_ERROR(
             TakeOver(attempt, target, request.client_name, "REPLACE_BLOCKS", request.target));
-        if (!IsAsExpected(target, request)) {
+        if (!HasBlocks(target, request.target_id, request.expected)) {
           return MakeFsError(FsError::kChanged,
                              absl::StrCat("replaceBlocks: ", ForMessage(request.target),
                                           " was changed by another client meanwhile"));

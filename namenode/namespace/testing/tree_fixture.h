@@ -37,6 +37,9 @@ class RecordingListener final : public TreeListener {
   void OnBlockRemoved(const Inode&, const BlockVersion& block) override {
     Say("removed", 0, block);
   }
+  void OnBlockSuperseded(const Inode&, const BlockVersion& block) override {
+    Say("superseded", 0, block);
+  }
   void OnOpened(const Inode& file) override {
     said.push_back(absl::StrCat("opened ", ToInt(file.id), " ", file.file->writer->holder));
   }

@@ -175,6 +175,7 @@ void PutLocatedBlock(BackwardWriter& w, uint32_t field, const LocatedBlock& bloc
 void PutLocatedBlocks(BackwardWriter& w, uint32_t field, const LocatedBlocks& blocks,
                       const BlockContext& context) {
   const size_t mark = w.size();
+  if (blocks.converted_from != 0) w.Varint(1001, blocks.converted_from);
   if (blocks.contents != 0) w.Varint(1000, blocks.contents);
   if (blocks.erasure != nullptr) PutErasurePolicy(w, 7, *blocks.erasure);
   w.Varint(5, blocks.last_complete ? 1 : 0);

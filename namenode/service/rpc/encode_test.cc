@@ -92,6 +92,7 @@ class EncodeTest : public EdgeTest {
     if (blocks.last.has_value()) Expect(*blocks.last, *out.mutable_lastblock());
     out.set_islastblockcomplete(blocks.last_complete);
     if (blocks.contents != 0) out.set_contents(blocks.contents);
+    if (blocks.converted_from != 0) out.set_convertedfrom(blocks.converted_from);
     if (blocks.erasure != nullptr) Expect(*blocks.erasure, *out.mutable_ecpolicy());
   }
 
@@ -198,6 +199,7 @@ TEST_F(EncodeTest, LocatedBlocksAreWhatTheGeneratedCodeWrites) {
   blocks.blocks[1].corrupt = true;
   blocks.last = Block(4, 300, {2});
   blocks.contents = 7;
+  blocks.converted_from = 8;
   hdfs::GetBlockLocationsResponseProto expected;
   Expect(blocks, *expected.mutable_locations());
   BackwardWriter w;
@@ -238,6 +240,7 @@ TEST_F(EncodeTest, RandomLocatedBlocksAreWhatTheGeneratedCodeWrites) {
     blocks.under_construction = random() % 2;
     blocks.last_complete = random() % 2;
     blocks.contents = random() >> (random() % 64);
+    if (random() % 2) blocks.converted_from = random() >> (random() % 64);
     if (random() % 2) blocks.erasure = &Policy(static_cast<uint8_t>(1 + random() % 5));
     for (uint64_t i = random() % 4; i > 0; --i) {
       LocatedBlock block = Block(random() >> (random() % 64), random() >> (random() % 64), {});

@@ -170,6 +170,12 @@ class FakeNamenode final : public Namenode {
                 r.target, r.source, r.client_name, ToInt(r.target_id), absl::StrJoin(expected, " "),
                 absl::StrJoin(blocks, " "));
   }
+  Outcome<Nothing> ConvertFile(const Caller& c, const ConvertFileRequest& r) override {
+    std::vector<std::string> expected;
+    for (const BlockVersion& block : r.expected) expected.push_back(Text(block));
+    return Note(c, Nothing(), "ConvertFile(%s, %s, file=%d expected=[%s])", r.target, r.source,
+                ToInt(r.target_id), absl::StrJoin(expected, " "));
+  }
   Outcome<bool> Truncate(const Caller& c, absl::string_view path, uint64_t new_length,
                          absl::string_view client_name) override {
     return Note(c, result, "Truncate(%s, %d, %s)", path, new_length, client_name);
