@@ -103,6 +103,9 @@ hdfs::Status ToReplyStatus(const absl::Status& status);
 
 // kInvalidArgument: the block belongs to another pool than this datanode.
 absl::Status CheckPool(const TransferContext& context, const hdfs::ExtendedBlockProto& block);
+// The same for who is to get its bytes, or their checksum; also: who asks takes a block group for a
+// block (wire/transfer/group_token.h).
+absl::Status CheckRead(const TransferContext& context, const hdfs::BaseHeaderProto& header);
 
 // ReplicaStore::OpenForRead on a disk thread: directories and inodes may have to come from the
 // disk.

@@ -67,7 +67,7 @@ awaitable<bool> BlockChecksum(TransferContext& context, std::shared_ptr<Channel>
   using Response = absl::StatusOr<hdfs::OpBlockChecksumResponseProto>;
   const hdfs::ExtendedBlockProto& block = op.header().block();
   const Response response = co_await OnDisk(context.disk, [&context, &op, &block]() -> Response {
-    RETURN_IF_ERROR(CheckPool(context, block));
+    RETURN_IF_ERROR(CheckRead(context, op.header()));
     ASSIGN_OR_RETURN(const ReplicaReader reader,
                      context.store.OpenForRead(BlockId{block.blockid()},
                                                GenerationStamp{block.generationstamp()}));

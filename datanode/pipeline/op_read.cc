@@ -7,6 +7,7 @@
 #include "datanode/pipeline/block_sender.h"
 #include "datanode/pipeline/context.h"
 #include "wire/parse_message.h"
+#include "wire/transfer/group_token.h"
 #include "wire/transfer/op.h"
 
 namespace cairn::datanode {
@@ -60,7 +61,7 @@ awaitable<bool> ReadClientStatus(TransferContext& context, Channel& channel,
 awaitable<bool> ReadBlock(TransferContext& context, std::shared_ptr<Channel> channel,
                           hdfs::OpReadBlockProto op) {
   const hdfs::ExtendedBlockProto& block = op.header().baseheader().block();
-  if (const absl::Status status = CheckPool(context, block); !status.ok()) {
+  if (const absl::Status status = CheckRead(context, op.header().baseheader()); !status.ok()) {
     (void)co_await SendError(*channel, hdfs::STATUS_ERROR, status.message());
     co_return false;
   }
@@ -150,6 +151,16 @@ absl::Status CheckPool(const TransferContext& context, const hdfs::ExtendedBlock
   return absl::InvalidArgumentError(absl::StrCat(NameOf(BlockId{block.blockid()}),
                                                  " is of block pool \"", block.poolid(),
                                                  "\", this datanode serves \"", ours, "\""));
+}
+
+absl::Status CheckRead(const TransferContext& context, const hdfs::BaseHeaderProto& header) {
+  if (header.token().identifier() == transfer::kGroupToken) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(NameOf(BlockId{header.block().blockid()}),
+                     " is a block group: the file is erasure-coded, or was made so since it was "
+                     "opened; open it again, with a client that reads such files"));
+  }
+  return CheckPool(context, header.block());
 }
 
 }  // namespace cairn::datanode

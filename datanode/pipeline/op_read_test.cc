@@ -13,6 +13,7 @@
 #include "common/testing/wrapped_file_system.h"
 #include "datanode/testing/transfer_test.h"
 #include "wire/transfer/block_checksum.h"
+#include "wire/transfer/group_token.h"
 
 namespace cairn::datanode {
 namespace {
@@ -74,6 +75,36 @@ TEST_F(TransferTest, ReadsThatCannotBeServedSayWhy) {
   EXPECT_THAT(refused({.id = 1}, 0, 1), HasSubstr("not found"));
   EXPECT_THAT(refused({.id = block.id, .stamp = 1002}, 0, 1), HasSubstr("older"));
   EXPECT_THAT(Read(node, {.id = block.id, .stamp = 1}, 0, 1000), IsOk());
+}
+
+// Unit 0 has the group's id, and its bytes are not the group's.
+TEST_F(TransferTest, WhoTakesABlockGroupForABlockReadsNothing) {
+  TestNode node(dir_.Path("n1"));
+  const TestBlock unit{.id = (uint64_t{1} << 63) + 16};
+  ASSERT_OK(Write({&node}, unit, Pattern(1000)));
+  EXPECT_THAT(Read(node, unit, 0, 1000), IsOk()) << "with the unit's own token";
+  hdfs::OpReadBlockProto read;
+  hdfs::BaseHeaderProto& header = *read.mutable_header()->mutable_baseheader();
+  *header.mutable_block() = unit.ToProto();
+  header.mutable_token()->set_identifier(std::string(transfer::kGroupToken));
+  for (std::string* const part :
+       {header.mutable_token()->mutable_password(), header.mutable_token()->mutable_kind(),
+        header.mutable_token()->mutable_service()}) {
+    part->clear();
+  }
+  read.mutable_header()->set_clientname("test-client");
+  read.set_offset(0);
+  read.set_len(10);
+  hdfs::OpBlockChecksumProto checksum;
+  *checksum.mutable_header() = header;
+  TransferClient reads(node.port()), asks(node.port());
+  ASSERT_TRUE(reads.SendOp(Opcode::kReadBlock, read));
+  ASSERT_TRUE(asks.SendOp(Opcode::kBlockChecksum, checksum));
+  for (TransferClient* const client : {&reads, &asks}) {
+    ASSERT_OK_AND_ASSIGN(const auto reply, client->ReadReply());
+    EXPECT_NE(reply.status(), hdfs::STATUS_SUCCESS);
+    EXPECT_THAT(reply.message(), HasSubstr("is a block group"));
+  }
 }
 
 // Readers of the tail of a replica that grows by a few bytes at a time are no damage.

@@ -71,7 +71,7 @@ awaitable<bool> RequestShortCircuitFds(TransferContext& context, std::shared_ptr
                                          ", the client reads up to ", op.maxversion());
     co_return co_await Refuse(*channel, why);
   }
-  if (const absl::Status status = CheckPool(context, block); !status.ok()) {
+  if (const absl::Status status = CheckRead(context, op.header()); !status.ok()) {
     co_return co_await Refuse(*channel, status.message(), hdfs::STATUS_ERROR);
   }
   absl::Status slot = absl::OkStatus();

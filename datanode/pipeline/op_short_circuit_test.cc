@@ -13,6 +13,7 @@
 #include "common/testing/eventually.h"
 #include "common/testing/status_matchers.h"
 #include "datanode/testing/transfer_test.h"
+#include "wire/transfer/group_token.h"
 #include "wire/transfer/meta_file.h"
 
 namespace cairn::datanode {
@@ -172,6 +173,13 @@ TEST_F(ShortCircuitTest, WhatCannotBeHadIsRefusedWithAReason) {
   auto other_pool = Request(block_);
   other_pool.mutable_header()->mutable_block()->set_poolid("BP-other");
   EXPECT_THAT(refused(other_pool), HasSubstr("block pool"));
+  auto of_group = Request(block_);
+  hdfs::TokenProto& token = *of_group.mutable_header()->mutable_token();
+  token.set_identifier(std::string(transfer::kGroupToken));
+  token.set_password("");
+  token.set_kind("");
+  token.set_service("");
+  EXPECT_THAT(refused(of_group), HasSubstr("is a block group"));
   auto old_client = Request(block_);
   old_client.set_maxversion(0);
   EXPECT_THAT(refused(old_client), HasSubstr("ERROR_UNSUPPORTED"));

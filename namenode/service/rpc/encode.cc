@@ -7,6 +7,7 @@
 
 #include "absl/container/inlined_vector.h"
 #include "common/check.h"
+#include "wire/transfer/group_token.h"
 
 namespace cairn::namenode {
 namespace {
@@ -49,12 +50,12 @@ void PutExtendedBlock(BackwardWriter& w, uint32_t field, const BlockVersion& blo
 }
 
 // Block access tokens are off: clients hand this one back without looking into it.
-void PutEmptyToken(BackwardWriter& w, uint32_t field) {
+void PutToken(BackwardWriter& w, uint32_t field, absl::string_view identifier) {
   const size_t mark = w.size();
   w.Bytes(4, "");
   w.Bytes(3, "");
   w.Bytes(2, "");
-  w.Bytes(1, "");
+  w.Bytes(1, identifier);
   w.CloseMessage(field, mark);
 }
 
@@ -67,7 +68,7 @@ void PutUnits(BackwardWriter& w, const LocatedBlock& group, const ClusterView& c
     if (i < group.storages.size() && cluster.Find(group.storages[i]) == nullptr) continue;
     units.push_back(static_cast<char>(group.units[i]));
   }
-  for (size_t i = 0; i < units.size(); ++i) PutEmptyToken(w, 10);
+  for (size_t i = 0; i < units.size(); ++i) PutToken(w, 10, "");
   w.Bytes(9, units);
 }
 
@@ -164,7 +165,7 @@ void PutLocatedBlock(BackwardWriter& w, uint32_t field, const LocatedBlock& bloc
     w.Varint(7, ClientStorageType((*it)->storage_type));
   }
   w.PackedZeros(6, locations.size());
-  PutEmptyToken(w, 5);
+  PutToken(w, 5, IsGrouped(block.block.id) ? transfer::kGroupToken : "");
   w.Varint(4, block.corrupt ? 1 : 0);
   for (auto it = locations.rbegin(); it != locations.rend(); ++it) PutDatanode(w, 3, *(*it)->node);
   w.Varint(2, block.offset);

@@ -82,7 +82,10 @@ class EncodeTest : public EdgeTest {
     }
     out.set_corrupt(block.corrupt);
     SetEmpty(*out.mutable_blocktoken());
-    if (IsGrouped(block.block.id)) ExpectUnits(block, out);
+    if (IsGrouped(block.block.id)) {
+      out.mutable_blocktoken()->set_identifier("block group");
+      ExpectUnits(block, out);
+    }
   }
 
   static void Expect(const LocatedBlocks& blocks, hdfs::LocatedBlocksProto& out) {
