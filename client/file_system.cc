@@ -290,6 +290,7 @@ absl::StatusOr<std::unique_ptr<OutputStream>> FileSystem::Create(absl::string_vi
   request.set_createparent(options.create_parents);
   request.set_replication(options.replication != 0 ? options.replication : defaults.replication);
   request.set_blocksize(block_bytes);
+  if (!options.erasure_policy.empty()) request.set_ecpolicyname(options.erasure_policy);
   ASSIGN_OR_RETURN(const auto response,
                    context_->Call<hdfs::CreateResponseProto>("create", path, request));
   const hdfs::HdfsFileStatusProto& made = response.fs();

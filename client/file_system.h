@@ -55,6 +55,7 @@ struct CreateOptions {
   uint16_t mode = 0666;        // before the umask
   bool lazy_persist = false;
   bool should_replicate = false;  // whatever erasure coding policy the directory has
+  std::string erasure_policy;     // by name, likewise; empty: the directory's
 };
 
 struct AppendOptions {
@@ -172,8 +173,20 @@ class FileSystem {
                              absl::string_view source, absl::Span<const uint64_t> blocks);
   // Whether ReplaceBlocks works here. Asks the server until it once has said so.
   absl::StatusOr<bool> CanReplaceBlocks();
-  // kFailedPrecondition with kAlreadyBeingCreated: the file is being written.
+  // kFailedPrecondition with kAlreadyBeingCreated: the file is being written. kUnimplemented: it is
+  // erasure-coded.
   absl::StatusOr<FileBlocks> GetFileBlocks(absl::string_view path);
+  // The same of erasure-coded files, too, whose blocks are groups.
+  absl::StatusOr<FileBlocks> GetFileVersion(absl::string_view path);
+  // Gives the closed file `target`, which is as `expected` says, all blocks of `source` in one
+  // step: a closed file with the same bytes in another form, replicated or erasure-coded. `source`
+  // vanishes, and `target` is kept in its form; id, owner, mode and times stay. Errors as of
+  // ReplaceBlocks; besides kUnavailable with kNotReplicatedYet: replicas or units of `source` are
+  // missing, ask again. kInvalidArgument: its length is another, or its form is not.
+  absl::Status ConvertFile(absl::string_view target, const FileBlocks& expected,
+                           absl::string_view source);
+  // Whether ConvertFile works here: asks the server.
+  absl::StatusOr<bool> CanConvertFiles();
   absl::Status SetPermission(absl::string_view path, uint16_t mode);
   // An empty name leaves that part as it is.
   absl::Status SetOwner(absl::string_view path, absl::string_view owner, absl::string_view group);

@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "client/context.h"
 #include "client/convert.h"
+#include "client/erasure_convert.h"
 #include "client/file_system.h"
 #include "common/fs_error.h"
 #include "common/status_macros.h"
@@ -13,20 +14,56 @@
 namespace cairn::client {
 namespace {
 
-absl::Status Ask(ClientContext& context, absl::string_view path,
-                 const client_calls::ReplaceBlocksRequest& request) {
-  constexpr absl::string_view kMethod = "replaceBlocks";
+template <typename Response>
+absl::Status Ask(ClientContext& context, absl::string_view method, absl::string_view path,
+                 const google::protobuf::MessageLite& request) {
   if (context.cairn == nullptr) {
     return MakeFsError(FsError::kNoSuchProtocol, absl::StrCat(path, ": not on this server"));
   }
-  client_calls::ReplaceBlocksResponse response;
-  const absl::Status status = context.cairn->Call(kMethod, request, response);
-  return status.ok() ? status : ClientContext::NamingPath(status, kMethod, path);
+  Response response;
+  const absl::Status status = context.cairn->Call(method, request, response);
+  return status.ok() ? status : ClientContext::NamingPath(status, method, path);
+}
+
+absl::Status Ask(ClientContext& context, absl::string_view path,
+                 const client_calls::ReplaceBlocksRequest& request) {
+  return Ask<client_calls::ReplaceBlocksResponse>(context, "replaceBlocks", path, request);
+}
+
+absl::Status Ask(ClientContext& context, absl::string_view path,
+                 const client_calls::ConvertFileRequest& request) {
+  return Ask<client_calls::ConvertFileResponse>(context, "convertFile", path, request);
+}
+
+// Whether the server knows a call: a request that names nothing changes nothing, and is refused as
+// that by who knows it. `refused`: its answer.
+absl::StatusOr<bool> IsKnown(const absl::Status& refused) {
+  if (absl::IsUnimplemented(refused)) return false;
+  if (absl::IsInvalidArgument(refused)) return true;
+  return refused.ok() ? absl::InternalError("a change of nothing: done") : refused;
+}
+
+void AddExpected(const FileBlocks& expected,
+                 google::protobuf::RepeatedPtrField<client_calls::BlockVersion>& sent) {
+  for (const BlockVersion& block : expected.blocks) {
+    client_calls::BlockVersion& out = *sent.Add();
+    out.set_id(block.id);
+    out.set_generation_stamp(block.stamp);
+    out.set_length(block.length);
+  }
 }
 
 }  // namespace
 
 absl::StatusOr<FileBlocks> FileSystem::GetFileBlocks(absl::string_view path) {
+  ASSIGN_OR_RETURN(FileBlocks blocks, GetFileVersion(path));
+  if (!blocks.status.ec_policy.empty()) {
+    return absl::UnimplementedError(absl::StrCat(path, ": is erasure-coded"));
+  }
+  return blocks;
+}
+
+absl::StatusOr<FileBlocks> FileSystem::GetFileVersion(absl::string_view path) {
   FileBlocks out;
   ASSIGN_OR_RETURN(out.status, Stat(path));
   hdfs::GetBlockLocationsRequestProto request;
@@ -44,8 +81,14 @@ absl::StatusOr<FileBlocks> FileSystem::GetFileBlocks(absl::string_view path) {
     return MakeFsError(FsError::kAlreadyBeingCreated,
                        absl::StrCat(path, ": another client is writing it"));
   }
-  if (located.has_ecpolicy() || located.has_fileencryptioninfo()) {
-    return absl::UnimplementedError(absl::StrCat(path, ": is erasure-coded or encrypted"));
+  if (located.has_fileencryptioninfo()) {
+    return absl::UnimplementedError(absl::StrCat(path, ": is encrypted"));
+  }
+  // It may have been converted between the two answers.
+  out.status.ec_policy.clear();
+  if (located.has_ecpolicy()) {
+    ASSIGN_OR_RETURN(const erasure::Policy policy, ToPolicy(located.ecpolicy(), path));
+    out.status.ec_policy = policy.name;
   }
   out.status.length = 0;
   for (const hdfs::LocatedBlockProto& block : located.blocks()) {
@@ -63,14 +106,10 @@ absl::StatusOr<FileBlocks> FileSystem::GetFileBlocks(absl::string_view path) {
 
 absl::StatusOr<bool> FileSystem::CanReplaceBlocks() {
   if (context_->can_replace_blocks.load(std::memory_order_relaxed)) return true;
-  // A request that names nothing changes nothing, and is refused as that by who knows the call.
-  const absl::Status refused = Ask(*context_, "", client_calls::ReplaceBlocksRequest());
-  if (absl::IsUnimplemented(refused)) return false;
-  if (!absl::IsInvalidArgument(refused)) {
-    return refused.ok() ? absl::InternalError("replaceBlocks of nothing: done") : refused;
-  }
-  context_->can_replace_blocks.store(true, std::memory_order_relaxed);
-  return true;
+  ASSIGN_OR_RETURN(const bool known,
+                   IsKnown(Ask(*context_, "", client_calls::ReplaceBlocksRequest())));
+  if (known) context_->can_replace_blocks.store(true, std::memory_order_relaxed);
+  return known;
 }
 
 absl::Status FileSystem::ReplaceBlocks(absl::string_view target, const FileBlocks& expected,
@@ -79,15 +118,24 @@ absl::Status FileSystem::ReplaceBlocks(absl::string_view target, const FileBlock
   client_calls::ReplaceBlocksRequest request;
   request.set_target(target.data(), target.size());
   request.set_target_inode(expected.status.inode);
-  for (const BlockVersion& block : expected.blocks) {
-    client_calls::BlockVersion& out = *request.add_expected();
-    out.set_id(block.id);
-    out.set_generation_stamp(block.stamp);
-    out.set_length(block.length);
-  }
+  AddExpected(expected, *request.mutable_expected());
   request.set_source(source.data(), source.size());
   for (const uint64_t block : blocks) request.add_blocks(block);
   request.set_client_name(context_->client_name);
+  return Ask(*context_, target, request);
+}
+
+absl::StatusOr<bool> FileSystem::CanConvertFiles() {
+  return IsKnown(Ask(*context_, "", client_calls::ConvertFileRequest()));
+}
+
+absl::Status FileSystem::ConvertFile(absl::string_view target, const FileBlocks& expected,
+                                     absl::string_view source) {
+  client_calls::ConvertFileRequest request;
+  request.set_target(target.data(), target.size());
+  request.set_target_inode(expected.status.inode);
+  AddExpected(expected, *request.mutable_expected());
+  request.set_source(source.data(), source.size());
   return Ask(*context_, target, request);
 }
 

@@ -9,46 +9,85 @@ namespace cairn::namenode {
 namespace {
 
 constexpr absl::string_view kReplaceBlocks = "replaceBlocks";
+constexpr absl::string_view kConvertFile = "convertFile";
 
-// Views into `request`.
+using SentBlocks = google::protobuf::RepeatedPtrField<client_calls::BlockVersion>;
+
+std::vector<BlockVersion> ToBlocks(const SentBlocks& sent) {
+  std::vector<BlockVersion> blocks;
+  blocks.reserve(static_cast<size_t>(sent.size()));
+  for (const client_calls::BlockVersion& block : sent) {
+    blocks.push_back(
+        {BlockId{block.id()}, GenerationStamp{block.generation_stamp()}, block.length()});
+  }
+  return blocks;
+}
+
+// Views into `request`, as in the next one.
 ReplaceBlocksRequest ToRequest(const client_calls::ReplaceBlocksRequest& request) {
   ReplaceBlocksRequest out{.target = request.target(),
                            .source = request.source(),
                            .client_name = request.client_name(),
                            .target_id = InodeId{request.target_inode()}};
-  out.expected.reserve(static_cast<size_t>(request.expected_size()));
-  for (const client_calls::BlockVersion& block : request.expected()) {
-    out.expected.push_back(
-        {BlockId{block.id()}, GenerationStamp{block.generation_stamp()}, block.length()});
-  }
+  out.expected = ToBlocks(request.expected());
   out.blocks.reserve(static_cast<size_t>(request.blocks_size()));
   for (const uint64_t block : request.blocks()) out.blocks.push_back(BlockId{block});
   return out;
 }
 
-}  // namespace
+ConvertFileRequest ToRequest(const client_calls::ConvertFileRequest& request) {
+  ConvertFileRequest out{.target = request.target(),
+                         .source = request.source(),
+                         .target_id = InodeId{request.target_inode()}};
+  out.expected = ToBlocks(request.expected());
+  return out;
+}
 
-void CairnProtocolService::Handle(const rpc::CallInfo& call, absl::string_view method,
-                                  absl::string_view bytes, rpc::RpcReply& reply) {
-  if (method != kReplaceBlocks) {
-    return reply.Fail(
-        MakeFsError(FsError::kNoSuchMethod, absl::StrCat("Unknown method ", method.substr(0, 128),
-                                                         " called on ", protocol(), " protocol.")));
-  }
-  client_calls::ReplaceBlocksRequest request;
-  if (bytes.size() > kMaxRequestBytes || !ParseMessage(bytes, &request)) {
-    return reply.Fail(absl::InvalidArgumentError("the request does not parse, or is too large"));
-  }
-  counters_.Count(kReplaceBlocks, call.principal.user);
+Caller CallerOf(const rpc::CallInfo& call) {
   Caller caller{.user = call.principal.user, .remote_ip = call.remote_ip};
   // A negative call id is the connection's own business and is never resent.
   if (call.has_client_id && call.call_id >= 0) {
     caller.client_id = call.client_id.data();
     caller.call_id = call.call_id;
   }
-  const Outcome<Nothing> outcome = namenode_.ReplaceBlocks(caller, ToRequest(request));
+  return caller;
+}
+
+// `make` is the operation, on a request that parses.
+template <typename Request, typename Response, typename Make>
+void Answer(absl::string_view bytes, rpc::RpcReply& reply, Make make) {
+  Request request;
+  if (bytes.size() > CairnProtocolService::kMaxRequestBytes || !ParseMessage(bytes, &request)) {
+    return reply.Fail(absl::InvalidArgumentError("the request does not parse, or is too large"));
+  }
+  const Outcome<Nothing> outcome = make(request);
   if (!outcome.value.ok()) return reply.FailAt(outcome.ticket, outcome.value.status());
-  reply.SendAt(outcome.ticket, client_calls::ReplaceBlocksResponse());
+  reply.SendAt(outcome.ticket, Response());
+}
+
+}  // namespace
+
+void CairnProtocolService::Handle(const rpc::CallInfo& call, absl::string_view method,
+                                  absl::string_view bytes, rpc::RpcReply& reply) {
+  if (method == kReplaceBlocks) {
+    using Request = client_calls::ReplaceBlocksRequest;
+    return Answer<Request, client_calls::ReplaceBlocksResponse>(
+        bytes, reply, [&](const Request& request) {
+          counters_.Count(kReplaceBlocks, call.principal.user);
+          return namenode_.ReplaceBlocks(CallerOf(call), ToRequest(request));
+        });
+  }
+  if (method == kConvertFile) {
+    using Request = client_calls::ConvertFileRequest;
+    return Answer<Request, client_calls::ConvertFileResponse>(
+        bytes, reply, [&](const Request& request) {
+          counters_.Count(kConvertFile, call.principal.user);
+          return namenode_.ConvertFile(CallerOf(call), ToRequest(request));
+        });
+  }
+  reply.Fail(
+      MakeFsError(FsError::kNoSuchMethod, absl::StrCat("Unknown method ", method.substr(0, 128),
+                                                       " called on ", protocol(), " protocol.")));
 }
 
 }  // namespace cairn::namenode

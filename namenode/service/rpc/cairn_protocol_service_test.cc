@@ -50,6 +50,24 @@ TEST_F(CairnProtocolTest, BlocksAreReplacedInTheNameOfTheCall) {
   EXPECT_EQ(namenode_.remote_ip, "10.1.2.3");
 }
 
+TEST_F(CairnProtocolTest, AFileIsConvertedInTheNameOfTheCall) {
+  namenode_.ticket = 9;
+  client_calls::ConvertFileRequest request;
+  request.set_target("/t");
+  request.set_target_inode(16390);
+  *request.add_expected() = SomeRequest().expected(0);
+  request.set_source("/s");
+  const FakeAnswer answer = CallCairn("convertFile", request.SerializeAsString());
+  ASSERT_OK(answer.status);
+  EXPECT_EQ(answer.ticket, 9u);
+  EXPECT_THAT(namenode_.last_call(), ::testing::StartsWith("ConvertFile(/t, /s, file=16390 expec"));
+  EXPECT_EQ(namenode_.call_id, 7);
+  EXPECT_FALSE(namenode_.client_id.empty());
+  namenode_.error = MakeFsError(FsError::kNotReplicatedYet, "wait");
+  EXPECT_THAT(CallCairn("convertFile", request.SerializeAsString()).status,
+              IsFsError(FsError::kNotReplicatedYet));
+}
+
 TEST_F(CairnProtocolTest, WhatTheNamenodeRefusesIsPassedOn) {
   namenode_.error = MakeFsError(FsError::kChanged, "changed");
   EXPECT_THAT(CallCairn("replaceBlocks", SomeRequest().SerializeAsString()).status,
@@ -58,8 +76,9 @@ TEST_F(CairnProtocolTest, WhatTheNamenodeRefusesIsPassedOn) {
 
 TEST_F(CairnProtocolTest, WhatIsNoRequestReachesNobody) {
   EXPECT_THAT(CallCairn("hardLink", "").status, IsFsError(FsError::kNoSuchMethod));
-  EXPECT_THAT(CallCairn("replaceBlocks", "\xff").status,
-              StatusIs(absl::StatusCode::kInvalidArgument));
+  for (const char* const method : {"replaceBlocks", "convertFile"}) {
+    EXPECT_THAT(CallCairn(method, "\xff").status, StatusIs(absl::StatusCode::kInvalidArgument));
+  }
   client_calls::ReplaceBlocksRequest huge = SomeRequest();
   huge.set_source(std::string(CairnProtocolService::kMaxRequestBytes, 'x'));
   EXPECT_THAT(CallCairn("replaceBlocks", huge.SerializeAsString()).status,
