@@ -71,8 +71,8 @@ absl::StatusOr<InputStream::Impl::Attached> InputStream::Impl::Attach(uint64_t o
     ASSIGN_OR_RETURN(const KnownBlock known,
                      file_.BlockAt(offset, std::exchange(rounds.fresh, false)));
     const BlockPtr& block = known.block;
-    if (const auto striping = file_.striping(); striping != nullptr) {
-      absl::StatusOr<Attached> group = AttachGroup(known, striping, offset, length, rounds);
+    if (known.striping != nullptr) {
+      absl::StatusOr<Attached> group = AttachGroup(known, offset, length, rounds);
       if (group.ok()) return group;
       rounds.last = group.status();
       RETURN_IF_ERROR(AfterGroupFailure(rounds, offset));
@@ -123,23 +123,24 @@ absl::StatusOr<InputStream::Impl::Attached> InputStream::Impl::Attach(uint64_t o
   }
 }
 
-absl::StatusOr<InputStream::Impl::Attached> InputStream::Impl::AttachGroup(
-    const KnownBlock& known, std::shared_ptr<const Striping> striping, uint64_t offset,
-    uint64_t length, const Rounds& rounds) {
+absl::StatusOr<InputStream::Impl::Attached> InputStream::Impl::AttachGroup(const KnownBlock& known,
+                                                                           uint64_t offset,
+                                                                           uint64_t length,
+                                                                           const Rounds& rounds) {
   const BlockPtr& group = known.block;
   const uint64_t in_group = offset - group->offset();
   auto units = std::make_unique<GroupUnits>(
-      *context_, file_, path_, *group, striping->layout(),
+      *context_, file_, path_, *group, known.striping->layout(),
       GroupUnits::Attempt{.is_first = rounds.failed == 0, .token_renewed = rounds.token_renewed});
   ASSIGN_OR_RETURN(
       std::unique_ptr<BlockReader> reader,
-      StripedBlockReader::Open(std::move(striping),
+      StripedBlockReader::Open(known.striping,
                                {.id = group->b().blockid(),
                                 .bytes = group->b().numbytes(),
                                 .being_written = known.being_written},
                                in_group, std::min(length, group->b().numbytes() - in_group),
                                std::move(units), context_->clock));
-  return Attached{.block = group, .node = {}, .reader = std::move(reader)};
+  return Attached{.block = group, .node = {}, .reader = std::move(reader), .is_group = true};
 }
 
 absl::Status InputStream::Impl::AfterGroupFailure(Rounds& rounds, uint64_t offset) {
@@ -152,7 +153,7 @@ absl::Status InputStream::Impl::AfterGroupFailure(Rounds& rounds, uint64_t offse
 
 absl::Status InputStream::Impl::AfterFailure(const Attached& failed, absl::Duration began,
                                              uint64_t offset, Rounds& rounds) {
-  if (file_.striping() != nullptr) return AfterGroupFailure(rounds, offset);
+  if (failed.is_group) return AfterGroupFailure(rounds, offset);
   Blame(failed, began, rounds);
   return absl::OkStatus();
 }

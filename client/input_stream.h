@@ -14,6 +14,8 @@
 // A stream stays with the file that it opened, or fails: when its path is of another file by now,
 // or blocks of it have been replaced, whatever is not known yet of where they are ends in kAborted
 // with kChanged. Open it again. What is appended, and what is cut off the end, is no such change.
+// Nor is a conversion from replicated to erasure-coded or back: the stream goes on in the new
+// blocks when it has to ask where they are, unless the file has been appended to or cut since.
 //
 // The length is that of the moment of opening. For a file still being written it includes what its
 // writer has flushed, of an erasure-coded one what the namenode knows of; RefreshLength() looks

@@ -43,6 +43,7 @@ class InputStream::Impl {
     BlockPtr block;
     hdfs::DatanodeInfoProto node;  // not of a group
     std::unique_ptr<BlockReader> reader;
+    bool is_group = false;
   };
   // How often one call has run out of replicas.
   struct Rounds {
@@ -58,9 +59,8 @@ class InputStream::Impl {
 
   // A reader at `offset` for up to `length` bytes, within one block. Tries replica after replica.
   absl::StatusOr<Attached> Attach(uint64_t offset, uint64_t length, Rounds& rounds);
-  absl::StatusOr<Attached> AttachGroup(const KnownBlock& known,
-                                       std::shared_ptr<const Striping> striping, uint64_t offset,
-                                       uint64_t length, const Rounds& rounds);
+  absl::StatusOr<Attached> AttachGroup(const KnownBlock& known, uint64_t offset, uint64_t length,
+                                       const Rounds& rounds);
   absl::StatusOr<std::unique_ptr<BlockReader>> OpenOn(const hdfs::DatanodeInfoProto& node,
                                                       const RemoteBlockReader::Request& request,
                                                       bool locally, absl::Duration connect_limit);

@@ -31,6 +31,11 @@ std::optional<ContentsId> ContentsOf(const hdfs::LocatedBlocksProto& found, uint
   return std::nullopt;
 }
 
+// What the bytes were known by before conversions; 0: the server tells nothing, or there are none.
+uint64_t BytesOf(const hdfs::LocatedBlocksProto& found) {
+  return found.convertedfrom() != 0 ? found.convertedfrom() : found.contents();
+}
+
 }  // namespace
 
 LocatedFile::LocatedFile(std::shared_ptr<ClientContext> context, std::string path,
@@ -79,11 +84,57 @@ absl::Status LocatedFile::CheckIsSame(const hdfs::LocatedBlocksProto& found) {
   return same ? absl::OkStatus() : Changed();
 }
 
-absl::StatusOr<hdfs::LocatedBlocksProto> LocatedFile::FetchSame(uint64_t offset) {
-  ASSIGN_OR_RETURN(hdfs::LocatedBlocksProto found, Fetch(offset, context_->options.prefetch_bytes));
-  RETURN_IF_ERROR(CheckIsSame(found));
-  RETURN_IF_ERROR(NoteStriping(found));
-  return found;
+absl::StatusOr<LocatedFile::Found> LocatedFile::FetchSame(uint64_t offset) {
+  while (true) {
+    Found found;
+    {
+      MutexLock lock(mu_);
+      found.form = form_;
+    }
+    ASSIGN_OR_RETURN(found.blocks, Fetch(offset, context_->options.prefetch_bytes));
+    ASSIGN_OR_RETURN(const bool converted, TakeConverted(found.blocks, found.form));
+    if (converted) {
+      ++found.form;
+      return found;
+    }
+    absl::Status same = CheckIsSame(found.blocks);
+    if (same.ok()) same = NoteStriping(found.blocks);
+    if (same.ok()) return found;
+    // Another thread has learned of a conversion since the question: it is of the form before.
+    MutexLock lock(mu_);
+    if (form_ == found.form) return same;
+  }
+}
+
+bool LocatedFile::IsConverted(const hdfs::LocatedBlocksProto& found, int form) const {
+  return form == form_ && bytes_ != 0 && found.contents() != told_ && BytesOf(found) == bytes_ &&
+         !found.underconstruction() && found.filelength() >= length_;
+}
+
+absl::StatusOr<bool> LocatedFile::TakeConverted(const hdfs::LocatedBlocksProto& found, int form) {
+  {
+    MutexLock lock(mu_);
+    if (!IsConverted(found, form)) return false;
+  }
+  std::shared_ptr<const Striping> striping;
+  if (found.has_ecpolicy()) {
+    ASSIGN_OR_RETURN(const erasure::Policy policy, ToPolicy(found.ecpolicy(), path_));
+    ASSIGN_OR_RETURN(striping, Striping::Create(policy));
+  }
+  MutexLock lock(mu_);
+  if (!IsConverted(found, form)) return false;
+  ++form_;
+  striping_ = std::move(striping);
+  blocks_.clear();
+  seen_ = SeenBlocks();
+  NoteSeen(found);
+  return true;
+}
+
+void LocatedFile::NoteSeen(const hdfs::LocatedBlocksProto& found) {
+  seen_.Note(found);
+  told_ = found.contents();
+  bytes_ = BytesOf(found);
 }
 
 absl::Status LocatedFile::NoteStriping(const hdfs::LocatedBlocksProto& found) {
@@ -153,7 +204,8 @@ absl::Status LocatedFile::Refresh(bool patient) {
   int without_locations = 0;
   std::optional<absl::Duration> stamp_patience;  // until when, once it is needed
   while (true) {
-    ASSIGN_OR_RETURN(const hdfs::LocatedBlocksProto found, FetchSame(0));
+    ASSIGN_OR_RETURN(const Found answer, FetchSame(0));
+    const hdfs::LocatedBlocksProto& found = answer.blocks;
     uint64_t length = found.filelength();
     hdfs::LocatedBlockProto last;
     const bool open_tail = found.has_lastblock() && !found.islastblockcomplete();
@@ -194,11 +246,12 @@ absl::Status LocatedFile::Refresh(bool patient) {
       length += last.b().numbytes();
     }
     MutexLock lock(mu_);
+    if (answer.form != form_) continue;
     blocks_.clear();
     Keep(found);
     if (open_tail) blocks_[last.offset()] = {std::make_shared<hdfs::LocatedBlockProto>(last), true};
     seen_.Cut(length);
-    seen_.Note(found);
+    NoteSeen(found);
     if (open_tail) seen_.Note(last);
     length_ = length;
     contents_ = ContentsOf(found, length);
@@ -218,7 +271,8 @@ void LocatedFile::RenewLast(const hdfs::LocatedBlocksProto& found) {
   if (!found.has_lastblock()) return;
   const auto kept = blocks_.find(found.lastblock().offset());
   if (kept == blocks_.end()) return;
-  auto& [block, being_written] = kept->second;
+  BlockPtr& block = kept->second.block;
+  bool& being_written = kept->second.being_written;
   // Or the writer has given it up, and written the same bytes as another block.
   if (!being_written && block->b().blockid() != found.lastblock().b().blockid()) return;
   auto renewed = std::make_shared<hdfs::LocatedBlockProto>(found.lastblock());
@@ -228,11 +282,6 @@ void LocatedFile::RenewLast(const hdfs::LocatedBlocksProto& found) {
     renewed->mutable_b()->set_numbytes(std::max(block->b().numbytes(), renewed->b().numbytes()));
   }
   block = std::move(renewed);
-}
-
-std::shared_ptr<const Striping> LocatedFile::striping() const {
-  MutexLock lock(mu_);
-  return striping_;
 }
 
 std::optional<ContentsId> LocatedFile::contents() const {
@@ -246,12 +295,13 @@ uint64_t LocatedFile::length() const {
 }
 
 absl::StatusOr<KnownBlock> LocatedFile::BlockAt(uint64_t offset, bool fresh) {
-  for (bool asked = false;; asked = true) {
+  for (bool asked = false;;) {
     if (asked || !fresh) {
       MutexLock lock(mu_);
       auto after = blocks_.upper_bound(offset);
       if (after != blocks_.begin()) {
-        const KnownBlock& known = std::prev(after)->second;
+        KnownBlock known = std::prev(after)->second;
+        known.striping = striping_;
         if (offset - known.block->offset() < known.block->b().numbytes()) return known;
       }
     }
@@ -259,11 +309,13 @@ absl::StatusOr<KnownBlock> LocatedFile::BlockAt(uint64_t offset, bool fresh) {
       return absl::UnavailableError(
           absl::StrCat(path_, ": the namenode names no block at offset ", offset));
     }
-    ASSIGN_OR_RETURN(const hdfs::LocatedBlocksProto found, FetchSame(offset));
+    ASSIGN_OR_RETURN(const Found found, FetchSame(offset));
     MutexLock lock(mu_);
-    Keep(found);
-    RenewLast(found);
-    seen_.Note(found);
+    if (found.form != form_) continue;
+    asked = true;
+    Keep(found.blocks);
+    RenewLast(found.blocks);
+    NoteSeen(found.blocks);
   }
 }
 

@@ -2,6 +2,8 @@
 //
 // Locations are fetched a stretch at a time and kept; a range is asked for again when its replicas
 // have failed. What is told of another file, which has come under the path meanwhile, is refused.
+// One that was converted, replicated to erasure-coded or back, has the same bytes in other blocks:
+// those that were known are forgotten then.
 // Also remembers which datanodes failed this reader. Thread-safe; calls the namenode without its
 // lock held.
 #pragma once
@@ -30,7 +32,8 @@ using BlockPtr = std::shared_ptr<const hdfs::LocatedBlockProto>;
 // Both as one answer told them: a length counts as the last one only with the flag of its moment.
 struct KnownBlock {
   BlockPtr block;
-  bool being_written = false;  // its replicas may have more by now
+  bool being_written = false;                          // its replicas may have more by now
+  std::shared_ptr<const Striping> striping = nullptr;  // of a group; null: a block
 };
 
 class LocatedFile {
@@ -46,8 +49,6 @@ class LocatedFile {
   absl::Status Refresh(bool patient = true) ABSL_LOCKS_EXCLUDED(mu_);
   uint64_t length() const ABSL_LOCKS_EXCLUDED(mu_);
   std::optional<ContentsId> contents() const ABSL_LOCKS_EXCLUDED(mu_);
-  // Null: replicated, or no block has been seen yet. A file keeps it for life.
-  std::shared_ptr<const Striping> striping() const ABSL_LOCKS_EXCLUDED(mu_);
 
   // The block that holds the byte at `offset` < length(); `fresh`: as the namenode knows it now.
   // kAborted with kChanged as above.
@@ -67,7 +68,18 @@ class LocatedFile {
 
  private:
   absl::StatusOr<hdfs::LocatedBlocksProto> Fetch(uint64_t offset, uint64_t length);
-  absl::StatusOr<hdfs::LocatedBlocksProto> FetchSame(uint64_t offset) ABSL_LOCKS_EXCLUDED(mu_);
+  // An answer of the same file, and in which form, by form_, it shows it.
+  struct Found {
+    hdfs::LocatedBlocksProto blocks;
+    int form = 0;
+  };
+  absl::StatusOr<Found> FetchSame(uint64_t offset) ABSL_LOCKS_EXCLUDED(mu_);
+  // Whether `found`, asked for when form_ was `form`, shows the same bytes in another form.
+  bool IsConverted(const hdfs::LocatedBlocksProto& found, int form) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // If so, it is what is known from now on.
+  absl::StatusOr<bool> TakeConverted(const hdfs::LocatedBlocksProto& found, int form)
+      ABSL_LOCKS_EXCLUDED(mu_);
   // Of the first answer that shows a block. kAborted with kChanged: a later one tells another.
   absl::Status NoteStriping(const hdfs::LocatedBlocksProto& found) ABSL_LOCKS_EXCLUDED(mu_);
   absl::Status Changed() const;
@@ -77,6 +89,8 @@ class LocatedFile {
   absl::StatusOr<uint64_t> VisibleLength(const hdfs::LocatedBlockProto& block, bool patient);
   absl::StatusOr<uint64_t> AskLength(const hdfs::LocatedBlockProto& block,
                                      const hdfs::DatanodeIDProto& node, absl::Duration patience);
+  // Notes what it shows, and how its bytes are known.
+  void NoteSeen(const hdfs::LocatedBlocksProto& found) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // All but the last block of an open file.
   void Keep(const hdfs::LocatedBlocksProto& found) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // That its node is dead, or it is bad itself.
@@ -94,7 +108,10 @@ class LocatedFile {
   std::map<uint64_t, KnownBlock> blocks_ ABSL_GUARDED_BY(mu_);  // by offset in the file
   SeenBlocks seen_ ABSL_GUARDED_BY(mu_);
   bool striping_is_known_ ABSL_GUARDED_BY(mu_) = false;
-  std::shared_ptr<const Striping> striping_ ABSL_GUARDED_BY(mu_);
+  std::shared_ptr<const Striping> striping_ ABSL_GUARDED_BY(mu_);  // null: replicated
+  int form_ ABSL_GUARDED_BY(mu_) = 0;        // grows with each conversion; blocks_ are all of it
+  uint64_t told_ ABSL_GUARDED_BY(mu_) = 0;   // LocatedBlocksProto::contents of the last answer
+  uint64_t bytes_ ABSL_GUARDED_BY(mu_) = 0;  // the same, or what it was before conversions
   // By datanode uuid, until when on the clock.
   absl::flat_hash_map<std::string, absl::Duration> dead_ ABSL_GUARDED_BY(mu_);
   absl::flat_hash_set<std::pair<std::string, uint64_t>> bad_ ABSL_GUARDED_BY(mu_);  // and block ids

@@ -188,11 +188,9 @@ void FakeCluster::LocateRange(const FileState& file,
                               const hdfs::GetBlockLocationsRequestProto& range,
                               hdfs::LocatedBlocksProto& located) {
   uint64_t offset = 0;
-  uint64_t digest = 1;
   for (uint64_t id : file.blocks) {
     const Block& block = blocks_[id];
     const uint64_t end = offset + block.id.numbytes();
-    digest = (digest * 31 + id) * 31 + block.id.generationstamp();
     *located.mutable_lastblock() = Locate(block, offset);
     if (end > range.offset() && offset < range.offset() + range.length()) {
       *located.add_blocks() = located.lastblock();
@@ -200,8 +198,16 @@ void FakeCluster::LocateRange(const FileState& file,
     offset = end;
   }
   located.set_filelength(offset);
-  if (!file.blocks.empty()) located.set_contents(digest);
+  if (!file.blocks.empty()) located.set_contents(DigestOf(file));
+  if (file.converted_from != 0) located.set_convertedfrom(file.converted_from);
   if (file.policy.has_value()) *located.mutable_ecpolicy() = *file.policy;
+}
+
+uint64_t FakeCluster::DigestOf(const FileState& file) {
+  uint64_t digest = 1;
+  for (uint64_t id : file.blocks)
+    digest = (digest * 31 + id) * 31 + blocks_[id].id.generationstamp();
+  return digest;
 }
 
 hdfs::LocatedBlockProto FakeCluster::Locate(const Block& block, uint64_t offset) const {
@@ -354,11 +360,26 @@ void FakeCluster::Move(const std::string& from, const std::string& to) {
 void FakeCluster::PutBlock(const std::string& path, size_t index, const std::string& from) {
   MutexLock lock(mu_);
   files_.at(path).blocks.at(index) = files_.at(from).blocks.at(index);
+  files_.at(path).converted_from = 0;
+}
+
+void FakeCluster::Convert(const std::string& path, const std::string& from) {
+  MutexLock lock(mu_);
+  FileState& file = files_.at(path);
+  const uint64_t known_as = file.converted_from != 0 ? file.converted_from : DigestOf(file);
+  for (uint64_t id : file.blocks) {
+    const uint64_t ids = file.policy.has_value() ? erasure::kMaxUnits : 1;
+    for (uint64_t unit = 0; unit < ids; ++unit) blocks_.erase(id + unit);
+  }
+  file = files_.at(from);
+  file.converted_from = known_as;
+  files_.erase(from);
 }
 
 void FakeCluster::Cut(const std::string& path, uint64_t length) {
   MutexLock lock(mu_);
   FileState& file = files_.at(path);
+  file.converted_from = 0;
   std::vector<uint64_t> left;
   for (uint64_t id : file.blocks) {
     if (length == 0) break;

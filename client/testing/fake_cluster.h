@@ -73,6 +73,8 @@ class FakeCluster {
   // A change in place: block `index` is that of `from` now.
   void PutBlock(const std::string& path, size_t index, const std::string& from);
   void Cut(const std::string& path, uint64_t length);
+  // It has the blocks and the form of `from`, which is gone, as are the replicas that it had.
+  void Convert(const std::string& path, const std::string& from);
 
   // ---- Erasure-coded files: fake_striped_files.cc ----
   // A closed file with `data` in groups whose units have up to `unit_bytes`, unit u of each on node
@@ -135,6 +137,7 @@ class FakeCluster {
     bool open = false;
     // Of an erasure-coded file, whose blocks are groups.
     std::optional<hdfs::ErasureCodingPolicyProto> policy;
+    uint64_t converted_from = 0;  // as namenodes tell it
   };
 
   template <typename Request>
@@ -147,6 +150,7 @@ class FakeCluster {
                       google::protobuf::MessageLite& response);
   void LocateRange(const FileState& file, const hdfs::GetBlockLocationsRequestProto& range,
                    hdfs::LocatedBlocksProto& located) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  uint64_t DigestOf(const FileState& file) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   hdfs::LocatedBlockProto Locate(const Block& block, uint64_t offset) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // What a group has that a block has not.
