@@ -321,8 +321,11 @@ def said(err):
     """What a command complained of, with the usage that it shows: what usage texts explain is in
     words of our own, and traces are of Java's."""
     err = err.replace(" [--json]", "").replace("bin/hdfs ec", "cairn ec")
+    err = err.replace(", convert\n", "\n")  # which HDFS has not
     lines = []
     for line in err.splitlines():
+        if line.startswith("          [-convert "):
+            continue
         if not line and lines:  # behind it the explanation begins
             break
         if not re.match(r"\s+at |Caused by: |\t\.\.\. ", line):

@@ -38,6 +38,21 @@ constexpr EcCommand kCommands[] = {
      "Tell whether there are datanodes and racks enough for all enabled policies, or for those\n"
      "named. Exits with 2 if not.",
      &RunEcVerifyClusterSetup, 1},
+    {"convert",
+     "(-policy <policy> | -replicate) [-parallel <n>] [-bandwidth <bytes>] [-minSize <bytes>] "
+     "[-olderThan <time>] [--json] <path> ...",
+     "Keep files that are there, or all below a directory, erasure-coded or replicated from now "
+     "on.\n"
+     "Each is copied, compared and switched over in one step; who reads it goes on, and one that\n"
+     "somebody writes or changes is left. Killed, it can be run again. Exits with 2 if not all\n"
+     "could be converted.\n"
+     "  -policy     An enabled policy, for replicated files.\n"
+     "  -replicate  For erasure-coded ones.\n"
+     "  -parallel   Files at a time; 4.\n"
+     "  -bandwidth  Bytes a second to read at the most, of all together: 100m.\n"
+     "  -minSize    Leave smaller files: 64m.\n"
+     "  -olderThan  Leave files that were changed since: 7d.",
+     &RunEcConvert},
     {"help", "<command-name>", "Explain a command, or all of them.", &RunEcHelp},
 };
 

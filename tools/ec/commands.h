@@ -7,6 +7,7 @@
 namespace cairn::tools {
 
 absl::Status RunEcAddPolicies(EcCall& call);         // policies.cc
+absl::Status RunEcConvert(EcCall& call);             // convert.cc
 absl::Status RunEcDisablePolicy(EcCall& call);       // policies.cc
 absl::Status RunEcEnablePolicy(EcCall& call);        // policies.cc
 absl::Status RunEcGetPolicy(EcCall& call);           // paths.cc

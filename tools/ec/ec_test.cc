@@ -100,7 +100,7 @@ TEST(EcTest, HelpOfWhatIsNoCommandNamesTheCommands) {
   ExpectRefused({"-help", "nosuch"}, 1,
                 "Unknown command 'nosuch'.\nValid help command names are:\n"
                 "listPolicies, addPolicies, getPolicy, removePolicy, setPolicy, unsetPolicy, "
-                "listCodecs, enablePolicy, disablePolicy, verifyClusterSetup\n");
+                "listCodecs, enablePolicy, disablePolicy, verifyClusterSetup, convert\n");
 }
 
 // ---- Options ----

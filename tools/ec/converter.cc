@@ -1,0 +1,295 @@
+#include "tools/ec/converter.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <memory>
+#include <optional>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "client/path.h"
+#include "common/clock.h"
+#include "common/crc32c.h"
+#include "common/fs_error.h"
+#include "common/status_macros.h"
+#include "tools/ec/copy_name.h"
+
+namespace cairn::tools {
+namespace {
+
+constexpr size_t kMaxQueued = 1024;
+constexpr size_t kPieceBytes = 1 << 20;
+// Reports of the copy's last replicas are on their way when it is closed.
+constexpr absl::Duration kReportPatience = absl::Seconds(30);
+constexpr absl::Duration kReportPause = absl::Milliseconds(200);
+constexpr char kCompositeCrc32c[] = "COMPOSITE-CRC32C";
+
+std::string HostName() {
+  std::array<char, 256> name{};
+  if (::gethostname(name.data(), name.size() - 1) != 0 || name[0] == '\0') return "localhost";
+  return name.data();
+}
+
+bool IsRunning(pid_t pid) { return ::kill(pid, 0) == 0 || errno != ESRCH; }
+
+std::string ById(uint64_t inode) { return absl::StrCat("/.reserved/.inodes/", inode); }
+
+std::string BigEndian(uint32_t crc) {
+  std::string bytes;
+  for (int shift = 24; shift >= 0; shift -= 8) bytes.push_back(static_cast<char>(crc >> shift));
+  return bytes;
+}
+
+absl::Status Differs(const std::string& path) {
+  return absl::DataLossError(
+      absl::StrCat(path, ": its copy has other bytes; the file is as it was"));
+}
+
+}  // namespace
+
+// The file that is being made; removed at the end, unless its blocks are another's by then.
+class Converter::Copy {
+ public:
+  static absl::StatusOr<std::unique_ptr<Copy>> Make(client::FileSystem& fs,
+                                                    const client::FileStatus& like,
+                                                    const std::string& policy,
+                                                    const std::string& host) {
+    const std::string name = ToName({.inode = like.inode, .pid = ::getpid(), .host = host});
+    std::unique_ptr<Copy> copy(new Copy(fs, client::JoinPath(client::ParentPath(like.path), name)));
+    ASSIGN_OR_RETURN(copy->out_, fs.Create(copy->path_, {.overwrite = true,
+                                                         .create_parents = false,
+                                                         .replication = like.replication,
+                                                         .block_bytes = like.block_bytes,
+                                                         .mode = 0600,
+                                                         .should_replicate = policy.empty(),
+                                                         .erasure_policy = policy}));
+    return copy;
+  }
+  ~Copy() {
+    out_ = nullptr;
+    if (!moved_) fs_.Delete(path_, /*recursive=*/false).IgnoreError();  // the next run finds it
+  }
+
+  client::OutputStream& out() { return *out_; }
+  const std::string& path() const { return path_; }
+  void NoteMoved() { moved_ = true; }
+
+ private:
+  Copy(client::FileSystem& fs, std::string path) : fs_(fs), path_(std::move(path)) {}
+
+  client::FileSystem& fs_;
+  const std::string path_;
+  std::unique_ptr<client::OutputStream> out_;
+  bool moved_ = false;
+};
+
+Converter::Converter(client::FileSystem& fs, ConvertOptions options, OnFailure on_failure)
+    : fs_(fs),
+      options_(std::move(options)),
+      host_(HostName()),
+      pacer_(options_.bytes_per_second),
+      on_failure_(std::move(on_failure)) {
+  for (int i = 0; i < options_.threads; ++i) threads_.emplace_back([this] { Work(); });
+}
+
+Converter::~Converter() { Finish(); }
+
+ConvertTotals Converter::Finish() {
+  {
+    MutexLock lock(mu_);
+    finishing_ = true;
+  }
+  changed_.NotifyAll();
+  for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
+  MutexLock lock(mu_);
+  return totals_;
+}
+
+// ---- Which files ----
+
+absl::Status Converter::Add(const std::string& path) {
+  ASSIGN_OR_RETURN(const client::FileStatus status, fs_.Stat(path));
+  if (status.is_directory()) return AddDirectory(path);
+  CleanUp(client::ParentPath(path));
+  AddFile(status);
+  return absl::OkStatus();
+}
+
+absl::Status Converter::AddDirectory(const std::string& path) {
+  std::vector<std::string> todo = {path};
+  while (!todo.empty()) {
+    const std::string directory = std::move(todo.back());
+    todo.pop_back();
+    CleanUp(directory);
+    client::DirectoryIterator entries = fs_.List(directory);
+    while (true) {
+      const absl::StatusOr<std::optional<client::FileStatus>> entry = entries.Next();
+      // One below may have been deleted since, or be somebody else's.
+      if (!entry.ok() && directory == path) return entry.status();
+      if (!entry.ok()) {
+        if (!absl::IsNotFound(entry.status())) Fail(directory, entry.status());
+        break;
+      }
+      if (!entry->has_value()) break;
+      if ((*entry)->is_directory()) {
+        todo.push_back((*entry)->path);
+      } else if ((*entry)->is_file()) {
+        AddFile(**entry);
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
+void Converter::AddFile(const client::FileStatus& file) {
+  if (ParseCopyName(client::BaseName(file.path)).has_value()) return;
+  MutexLock lock(mu_);
+  if (file.ec_policy == options_.policy) {
+    ++totals_.already;
+    return;
+  }
+  if (file.length < options_.min_bytes || file.modified + options_.min_age > absl::Now()) {
+    ++totals_.passed;
+    return;
+  }
+  while (files_.size() >= kMaxQueued) changed_.Wait(mu_);
+  files_.push_back(file);
+  changed_.NotifyAll();
+}
+
+void Converter::CleanUp(const std::string& directory) {
+  if (!cleaned_.insert(directory).second) return;
+  client::DirectoryIterator entries = fs_.List(directory, kCopyPrefix);
+  while (true) {
+    const absl::StatusOr<std::optional<client::FileStatus>> entry = entries.Next();
+    if (!entry.ok() || !entry->has_value()) return;  // whoever lists it next says why not
+    const absl::string_view name = client::BaseName((*entry)->path);
+    if (!absl::StartsWith(name, kCopyPrefix)) return;
+    const std::optional<CopyName> copy = ParseCopyName(name);
+    if (copy.has_value() && IsLeftOver(*copy, **entry, host_, IsRunning, absl::Now())) {
+      fs_.Delete((*entry)->path, /*recursive=*/false).IgnoreError();  // it does no harm
+    }
+  }
+}
+
+// ---- One file ----
+
+void Converter::Work() {
+  while (true) {
+    client::FileStatus file;
+    {
+      MutexLock lock(mu_);
+      while (files_.empty() && !finishing_) changed_.Wait(mu_);
+      if (files_.empty()) return;
+      file = std::move(files_.front());
+      files_.pop_front();
+    }
+    changed_.NotifyAll();
+    Convert(file);
+  }
+}
+
+void Converter::Convert(const client::FileStatus& file) {
+  uint64_t bytes = 0;
+  const absl::Status status = TryToConvert(file, &bytes);
+  const FsError error = GetFsError(status);
+  if (!status.ok() && error != FsError::kAlreadyBeingCreated && error != FsError::kChanged) {
+    // Deleted or renamed meanwhile is changed, too.
+    const auto there = fs_.Stat(file.path);
+    if (!absl::IsNotFound(there.status())) return Fail(file.path, status);
+  }
+  MutexLock lock(mu_);
+  if (status.ok()) {
+    ++totals_.converted;
+    totals_.bytes += bytes;
+  } else {
+    ++(error == FsError::kAlreadyBeingCreated ? totals_.written : totals_.changed);
+  }
+}
+
+absl::Status Converter::TryToConvert(const client::FileStatus& file, uint64_t* bytes) {
+  ASSIGN_OR_RETURN(client::FileBlocks version, fs_.GetFileVersion(file.path));
+  version.status.path = file.path;
+  const std::string& form = version.status.ec_policy;
+  if (form == options_.policy) return absl::OkStatus();  // somebody else was faster
+  if (!form.empty() && !options_.policy.empty()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(file.path, ": is ", form, "; make it replicated first"));
+  }
+  progress_.SetFile(file.path, version.status.length);
+  ASSIGN_OR_RETURN(const std::unique_ptr<Copy> copy,
+                   Copy::Make(fs_, version.status, options_.policy, host_));
+  uint32_t crc = 0;
+  RETURN_IF_ERROR(CopyBytes(version, copy->out(), &crc));
+  RETURN_IF_ERROR(copy->out().Close());
+  if (version.status.length > 0) RETURN_IF_ERROR(Compare(file.path, copy->path(), crc));
+  RETURN_IF_ERROR(Switch(version, ById(copy->out().status().inode)));
+  copy->NoteMoved();
+  *bytes = version.status.length;
+  return absl::OkStatus();
+}
+
+absl::Status Converter::CopyBytes(const client::FileBlocks& version, client::OutputStream& out,
+                                  uint32_t* crc) {
+  if (version.status.length == 0) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const std::unique_ptr<client::InputStream> in, fs_.Open(version.status.path));
+  std::vector<std::byte> buffer(kPieceBytes);
+  uint64_t copied = 0;
+  while (true) {
+    ASSIGN_OR_RETURN(const size_t got, in->ReadFully(buffer));
+    if (got == 0) break;
+    absl::SleepFor(pacer_.Wait(got, SystemClock().Monotonic()));
+    const auto piece = std::span<const std::byte>(buffer).first(got);
+    *crc = Crc32cExtend(*crc, piece);
+    RETURN_IF_ERROR(out.Write(piece));
+    copied += got;
+    progress_.Add(got);
+  }
+  if (copied == version.status.length) return absl::OkStatus();
+  return MakeFsError(FsError::kChanged, absl::StrCat(version.status.path, ": another length"));
+}
+
+// The composite CRC of a file is the CRC of its bytes, whatever its form. `crc` is that of the
+// bytes as they came here, which were checked on the way. The file's datanodes are asked, too, if
+// they have all: what a bad memory has spoilt between the check and here has a right CRC.
+absl::Status Converter::Compare(const std::string& path, const std::string& copy, uint32_t crc) {
+  ASSIGN_OR_RETURN(const client::FileChecksum made,
+                   fs_.GetFileChecksum(copy, client::ChecksumCombine::kComposite));
+  if (made.algorithm != kCompositeCrc32c || made.bytes != BigEndian(crc)) return Differs(path);
+  const absl::StatusOr<client::FileChecksum> original =
+      fs_.GetFileChecksum(path, client::ChecksumCombine::kComposite);
+  if (original.ok() && original->algorithm == made.algorithm && original->bytes != made.bytes) {
+    return Differs(path);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Converter::Switch(const client::FileBlocks& version, const std::string& copy) {
+  const absl::Time deadline = absl::Now() + kReportPatience;
+  absl::Status status;
+  while (true) {
+    status = fs_.ConvertFile(version.status.path, version, copy);
+    if (GetFsError(status) != FsError::kNotReplicatedYet || absl::Now() > deadline) break;
+    absl::SleepFor(kReportPause);
+  }
+  if (!absl::IsUnavailable(status) && !absl::IsDeadlineExceeded(status)) return status;
+  // It may have been done and the answer lost.
+  const absl::StatusOr<client::FileStatus> now = fs_.Stat(version.status.path);
+  const bool done = now.ok() && now->inode == version.status.inode &&
+                    now->ec_policy == options_.policy && !fs_.Exists(copy).value_or(true);
+  return done ? absl::OkStatus() : status;
+}
+
+void Converter::Fail(const std::string& path, const absl::Status& why) {
+  MutexLock lock(mu_);
+  ++totals_.failed;
+  on_failure_(path, why);
+}
+
+}  // namespace cairn::tools

@@ -1,0 +1,100 @@
+// tools/ec/converter.h - keeps files in another form, replicated or erasure-coded, where they are.
+//
+//   1. which blocks the file has (FileSystem::GetFileVersion)
+//   2. a copy beside it, in the other form (copy_name.h), whose bytes are compared by checksum
+//   3. one call gives the file the copy's blocks (FileSystem::ConvertFile), if it still has those
+//      of step 1
+//
+// Nothing is locked meanwhile: readers and writers do not notice, and who changes the file has it
+// left as it is. Killed at any moment this leaves each file in one form or the other, and at most a
+// copy for each thread, which the next run in that directory removes.
+//
+// Walks trees on the caller's thread and converts whole files on threads of its own.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_set.h"
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "client/file_system.h"
+#include "common/mutex.h"
+#include "tools/dfs/progress.h"
+#include "tools/ec/pacer.h"
+
+namespace cairn::tools {
+
+struct ConvertOptions {
+  std::string policy;  // empty: replicated
+  int threads = 1;
+  uint64_t bytes_per_second = 0;                  // of all files together; 0: no bound
+  uint64_t min_bytes = 0;                         // smaller files are left
+  absl::Duration min_age = absl::ZeroDuration();  // since they were changed
+};
+
+struct ConvertTotals {
+  uint64_t converted = 0, bytes = 0;
+  uint64_t already = 0;  // in the form that is wanted
+  uint64_t passed = 0;   // too small or too new
+  uint64_t written = 0;  // somebody writes them
+  uint64_t changed = 0;  // while they were copied; they are as they were left
+  uint64_t failed = 0;
+};
+
+class Converter {
+ public:
+  // Told of each file that failed; from any of the threads, one at a time.
+  using OnFailure = std::function<void(const std::string& path, const absl::Status& why)>;
+
+  // `fs` outlives this.
+  Converter(client::FileSystem& fs, ConvertOptions options, OnFailure on_failure);
+  ~Converter();  // waits
+  Converter(const Converter&) = delete;
+  Converter& operator=(const Converter&) = delete;
+
+  // The file, or all files below the directory. An error: the path is missing, or cannot be looked
+  // at.
+  absl::Status Add(const std::string& path) ABSL_LOCKS_EXCLUDED(mu_);
+  // Waits for all that was added.
+  ConvertTotals Finish() ABSL_LOCKS_EXCLUDED(mu_);
+
+ private:
+  class Copy;
+
+  void AddFile(const client::FileStatus& file) ABSL_LOCKS_EXCLUDED(mu_);
+  absl::Status AddDirectory(const std::string& path);
+  // Once for each directory: copies that were left there.
+  void CleanUp(const std::string& directory);
+  void Work() ABSL_LOCKS_EXCLUDED(mu_);
+  void Convert(const client::FileStatus& file) ABSL_LOCKS_EXCLUDED(mu_);
+  // OK: it has the form; `bytes`: those that were copied for it.
+  absl::Status TryToConvert(const client::FileStatus& file, uint64_t* bytes);
+  absl::Status CopyBytes(const client::FileBlocks& version, client::OutputStream& out,
+                         uint32_t* crc);
+  absl::Status Compare(const std::string& path, const std::string& copy, uint32_t crc);
+  absl::Status Switch(const client::FileBlocks& version, const std::string& copy);
+  void Fail(const std::string& path, const absl::Status& why) ABSL_LOCKS_EXCLUDED(mu_);
+
+  client::FileSystem& fs_;
+  const ConvertOptions options_;
+  const std::string host_;
+  Pacer pacer_;
+  Progress progress_;
+  absl::flat_hash_set<std::string> cleaned_;  // of the caller's thread
+
+  Mutex mu_;
+  CondVar changed_;
+  const OnFailure on_failure_;  // called with mu_ held
+  bool finishing_ ABSL_GUARDED_BY(mu_) = false;
+  std::deque<client::FileStatus> files_ ABSL_GUARDED_BY(mu_);
+  ConvertTotals totals_ ABSL_GUARDED_BY(mu_);
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace cairn::tools
