@@ -69,9 +69,10 @@ struct ReplaceBlocksRequest {
 
 // A closed file given all blocks of its copy `source`, which vanishes, and that one's form.
 struct ConvertFileRequest {
-  absl::string_view target, source;    // paths
-  InodeId target_id = kNoInode;        // `target` is this file
-  std::vector<BlockVersion> expected;  // all its blocks that hold bytes, as the copy was made of them
+  absl::string_view target, source;  // paths
+  InodeId target_id = kNoInode;      // `target` is this file
+  std::vector<BlockVersion>
+      expected;  // all its blocks that hold bytes, as the copy was made of them
 };
 
 struct SafeModeStatus {

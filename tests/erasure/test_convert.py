@@ -83,7 +83,7 @@ class Convert(Case):
 
     def facts(self, path):
         """What must not change."""
-        return self.cluster.dfs("-stat", "%b %a %u %g %Y %o %r", path).stdout
+        return self.cluster.dfs("-stat", "%b %a %u %g %Y %o", path).stdout
 
     def copies(self, directory):
         return [name for name in self.names(directory) if "/.cairn-convert-" in name]
@@ -112,6 +112,9 @@ class Convert(Case):
                 self.assertEqual(self.policy(path), wanted, path)
                 self.assertEqual(self.cluster.cat(path), content(size), path)
                 self.assertEqual(self.facts(path), before[path], path)
+            if wanted is None:
+                replication = self.cluster.dfs("-stat", "%r", *names).stdout
+                self.assertEqual(replication.split(), [b"3"] * len(names))
             again = self.convert(form, "/d")
             self.assertEqual((again["converted"], again["already"]), (0, len(SIZES)))
             # A block's id is negative if it is a group's unit; of the other form nothing is left.

@@ -47,7 +47,7 @@ constexpr EcCommand kCommands[] = {
      "somebody writes or changes is left. Killed, it can be run again. Exits with 2 if not all\n"
      "could be converted.\n"
      "  -policy     An enabled policy, for replicated files.\n"
-     "  -replicate  For erasure-coded ones.\n"
+     "  -replicate  For erasure-coded ones: as often as new files (dfs.replication).\n"
      "  -parallel   Files at a time; 4.\n"
      "  -bandwidth  Bytes a second to read at the most, of all together: 100m.\n"
      "  -minSize    Leave smaller files: 64m.\n"

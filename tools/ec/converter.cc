@@ -61,9 +61,9 @@ class Converter::Copy {
                                                     const std::string& host) {
     const std::string name = ToName({.inode = like.inode, .pid = ::getpid(), .host = host});
     std::unique_ptr<Copy> copy(new Copy(fs, client::JoinPath(client::ParentPath(like.path), name)));
+    // Of an erasure-coded file nobody knows how often it was replicated: as new files are.
     ASSIGN_OR_RETURN(copy->out_, fs.Create(copy->path_, {.overwrite = true,
                                                          .create_parents = false,
-                                                         .replication = like.replication,
                                                          .block_bytes = like.block_bytes,
                                                          .mode = 0600,
                                                          .should_replicate = policy.empty(),
