@@ -198,6 +198,7 @@ TEST_F(ConvertFileTest, AChangeEndsWhatWasSaidOfOldBytes) {
 TEST_F(ConvertFileTest, TheOldBlocksStayForReadersAMinuteAndThenGo) {
   WriteReplicated("/t", {kBlockBytes, 20});
   WriteCoded("/s", kBlockBytes + 20);
+  Deletions();  // of the unit that has no bytes
   const std::set<uint64_t> old = UnitIds("/t");
   ASSERT_OK(Convert(Request("/s")));
   EXPECT_THAT(Deletions(), IsEmpty());
