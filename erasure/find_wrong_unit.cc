@@ -1,7 +1,9 @@
 #include "erasure/find_wrong_unit.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
+#include <cstring>
 #include <optional>
 #include <vector>
 
@@ -36,7 +38,8 @@ class Finder {
     const bool named = spare() >= 2 && std::popcount(suspects_) == 1;
     return {.agreement = named ? Agreement::kOneIsWrong : Agreement::kCannotSay,
             .unit = named ? static_cast<uint32_t>(std::countr_zero(suspects_)) : 0,
-            .offset = *first_};
+            .offset = *first_,
+            .suspects = suspects_};
   }
 
  private:
@@ -67,26 +70,30 @@ class Finder {
 
   // Where the units of `set` contradict each other; no more than k never do.
   std::optional<size_t> FindDifference(uint32_t set, size_t at, size_t count) {
-    std::vector<const std::byte*> sources(units_.size());
-    std::vector<uint32_t> others;
-    std::vector<std::byte*> places;
-    size_t taken = 0;
+    std::array<const std::byte*, kMaxUnits> sources = {};
+    std::array<uint32_t, kMaxUnits> others = {};
+    std::array<std::byte*, kMaxUnits> places = {};
+    size_t taken = 0, compared = 0;
     for (uint32_t unit = 0; unit < units_.size(); ++unit) {
       if ((set & 1u << unit) == 0) continue;
       if (taken < needed_) {
         sources[unit] = units_[unit].bytes + at;
         ++taken;
       } else {
-        places.push_back(computed_.data() + others.size() * count);
-        others.push_back(unit);
+        places[compared] = computed_.data() + compared * count;
+        others[compared] = unit;
+        ++compared;
       }
     }
-    if (others.empty()) return std::nullopt;
-    const absl::Status status = coder_.Rebuild(sources, others, places, count);
+    if (compared == 0) return std::nullopt;
+    const absl::Status status =
+        coder_.Rebuild(std::span(sources).first(units_.size()), std::span(others).first(compared),
+                       std::span(places).first(compared), count);
     CHECK(status.ok()) << status;  // there are k, and any k do
     size_t first = count;
-    for (size_t i = 0; i < others.size(); ++i) {
+    for (size_t i = 0; i < compared; ++i) {
       const std::byte* const said = units_[others[i]].bytes + at;
+      if (std::memcmp(places[i], said, first) == 0) continue;
       const auto differs = std::mismatch(places[i], places[i] + first, said).first;
       first = static_cast<size_t>(differs - places[i]);
     }

@@ -21,7 +21,11 @@
 // units agree against the right one. Whoever acts on a name has the rest of the group agree first,
 // to its end, and keeps an eye on what is left to compare with.
 //
-// With one spare unit nobody is named: leaving out any of them ends the contradiction. Pure.
+// With one spare unit nobody is named: leaving out any of them ends the contradiction.
+//
+// A group that is looked at in pieces, which may have lost units in between: the wrong one is a
+// suspect of every piece that contradicts itself. With one spare unit a piece has two suspects or
+// more, since unit 0 and parity end last; so if one alone is left, some piece has named it. Pure.
 #pragma once
 
 #include <cstddef>
@@ -36,7 +40,8 @@ namespace cairn::erasure {
 struct UnitPiece {
   const std::byte* bytes = nullptr;  // null: it is not there
   // So many of them are the unit's own. The others are zeros because the unit ends before
-  // (erasure/layout.h): nobody wrote them, and they are right. 0: a data unit without a block.
+  // (erasure/layout.h): nobody wrote them, and they are right. 0: a data unit without a block, or
+  // offsets behind its end, where zeros are known of a lost unit, too.
   size_t held = 0;
 };
 
@@ -51,6 +56,9 @@ struct UnitFinding {
   Agreement agreement = Agreement::kUnchecked;
   uint32_t unit = 0;  // kOneIsWrong
   size_t offset = 0;  // kOneIsWrong, kCannotSay: of the first bytes that contradict each other
+  // Then, a bit for each: units with bytes of their own wherever there is a contradiction, without
+  // which the others agree, or have nothing that could differ. kOneIsWrong: `unit` alone.
+  uint32_t suspects = 0;
 };
 
 // `units`: k + m pieces of `bytes` bytes, by number.

@@ -72,6 +72,7 @@ class Group {
     }
     return numbers;
   }
+  uint32_t there_bits() const { return there_; }
   uint32_t spare() const {
     return static_cast<uint32_t>(std::popcount(there_)) - coder_->schema().data_units;
   }
@@ -118,8 +119,9 @@ void ForEachLoss(uint32_t most_lost, size_t bytes, const Use& use) {
 TEST(FindWrongUnitTest, UnitsThatAreRightAgreeUnlessNoneIsSpare) {
   ForEachLoss(/*most_lost=*/4, /*bytes=*/50, [](const auto& make) {
     const Group group = make();
-    EXPECT_EQ(group.Find().agreement,
-              group.spare() == 0 ? Agreement::kUnchecked : Agreement::kAgree);
+    const UnitFinding found = group.Find();
+    EXPECT_EQ(found.agreement, group.spare() == 0 ? Agreement::kUnchecked : Agreement::kAgree);
+    EXPECT_EQ(found.suspects, 0u);
   });
 }
 
@@ -133,16 +135,43 @@ TEST(FindWrongUnitTest, OneWrongUnitIsNamedWithTwoSpareOnesAndSeenWithOne) {
       switch (group.spare()) {
         case 0:
           EXPECT_EQ(found.agreement, Agreement::kUnchecked);
+          EXPECT_EQ(found.suspects, 0u);
           break;
         case 1:
           EXPECT_EQ(found.agreement, Agreement::kCannotSay);
+          EXPECT_EQ(found.suspects, group.there_bits());
           break;
         default:
           EXPECT_EQ(found.agreement, Agreement::kOneIsWrong);
           EXPECT_EQ(found.unit, wrong);
+          EXPECT_EQ(found.suspects, 1u << wrong);
       }
     }
   });
+}
+
+TEST(FindWrongUnitTest, OneOfThreeCopiesIsNamed) {
+  for (const uint32_t wrong : {0, 1, 2}) {
+    Group group({Codec::kReedSolomon, 1, 2}, 50);
+    group.Spoil(wrong);
+    EXPECT_EQ(group.Named(), std::optional<uint32_t>(wrong));
+  }
+}
+
+TEST(FindWrongUnitTest, WithOneSpareUnitAllAreSuspectsThatHaveNotEnded) {
+  Group group({Codec::kReedSolomon, 3, 2}, 100);
+  group.Lose(1u << 3);
+  group.Shorten(1, 60);
+  for (size_t at = 20; at < 30; ++at) group.Add(4, at, 0x41);
+  const UnitFinding early = group.Find();
+  EXPECT_EQ(early.agreement, Agreement::kCannotSay);
+  EXPECT_EQ(early.offset, 20u);
+  EXPECT_EQ(early.suspects, 0b10111u);
+  // Whoever is wrong at 20 is so at 80, where unit 1 has only zeros.
+  group.Add(4, 80, 0x41);
+  const UnitFinding both = group.Find();
+  EXPECT_EQ(both.offset, 20u);
+  EXPECT_EQ(both.suspects, 0b10101u);
 }
 
 TEST(FindWrongUnitTest, FewerThanAreNeededSayNothing) {
@@ -231,13 +260,19 @@ TEST(FindWrongUnitTest, WhatIsAtOtherOffsetsTellsThatTwoAreWrong) {
       together.Add(one, offset, together.RandomError());
       together.Add(other, offset, together.RandomError());
     }
-    EXPECT_EQ(together.Find().agreement, Agreement::kCannotSay) << "seed " << seed;
+    const UnitFinding found = together.Find();
+    EXPECT_EQ(found.agreement, Agreement::kCannotSay) << "seed " << seed;
+    EXPECT_EQ(found.offset, 0u);
+    EXPECT_EQ(found.suspects, 0u) << "seed " << seed;
     // Never at the same one: that is certain.
     Group apart(kSixThree, kBytes, seed);
     apart.Lose(1u << (seed % 9));
     apart.Add(one, seed, apart.RandomError());
     apart.Add(other, seed + 1, apart.RandomError());
-    EXPECT_EQ(apart.Find().agreement, Agreement::kCannotSay) << "seed " << seed;
+    const UnitFinding certain = apart.Find();
+    EXPECT_EQ(certain.agreement, Agreement::kCannotSay) << "seed " << seed;
+    EXPECT_EQ(certain.offset, seed);
+    EXPECT_EQ(certain.suspects, 0u) << "seed " << seed;
   }
 }
 
@@ -279,6 +314,7 @@ TEST(FindWrongUnitTest, DataUnitsWithoutBytesHelpToTell) {
     group.Lose(1u << 7 | 1u << 8);
     group.Spoil(wrong);
     EXPECT_EQ(group.Find().agreement, Agreement::kCannotSay);
+    EXPECT_EQ(group.Find().suspects, 1u << 0 | 1u << 6);
   }
 }
 
