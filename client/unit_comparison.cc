@@ -6,9 +6,9 @@
 #include <span>
 #include <utility>
 
-#include "client/wrong_unit.h"
 #include "common/check.h"
 #include "common/status_macros.h"
+#include "erasure/find_wrong_unit.h"
 
 namespace cairn::client {
 namespace {
@@ -39,7 +39,7 @@ class Comparer {
       for (uint32_t number = 0; number < units_.size(); ++number) {
         if (units_[number].length > at) RETURN_IF_ERROR(Fill(number, at, bytes));
       }
-      RETURN_IF_ERROR(Compare(at, bytes));
+      Compare(at, bytes);
       at += bytes;
     }
     if (std::has_single_bit(suspects_)) {
@@ -113,29 +113,25 @@ class Comparer {
     found_.lost.push_back({.unit = number, .why = why});
   }
 
-  absl::Status Compare(uint64_t at, size_t bytes) {
-    std::vector<const std::byte*> known(units_.size());
-    uint32_t zero_units = 0;
+  void Compare(uint64_t at, size_t bytes) {
+    std::vector<erasure::UnitPiece> pieces(units_.size());
     for (uint32_t number = 0; number < units_.size(); ++number) {
       const Unit& unit = units_[number];
       if (unit.length <= at) {
-        known[number] = zeros_.data();
-        zero_units |= 1u << number;
+        pieces[number] = {.bytes = zeros_.data(), .held = 0};
       } else if (!unit.is_lost) {
-        known[number] = unit.piece.data();
+        pieces[number] = {.bytes = unit.piece.data(), .held = bytes};
       }
     }
-    ASSIGN_OR_RETURN(const UnitsAgreement agreement,
-                     FindWrongUnit(striping_.coder(), known, bytes, scratch_));
-    if (agreement.spare > 0) found_.compared_bytes += bytes;
-    if (!agreement.differ_at.has_value()) return absl::OkStatus();
+    const erasure::UnitFinding found = erasure::FindWrongUnit(striping_.coder(), pieces, bytes);
+    if (found.agreement == erasure::Agreement::kUnchecked) return;
+    found_.compared_bytes += bytes;
+    if (found.agreement == erasure::Agreement::kAgree) return;
     if (!found_.differ_at.has_value()) {
-      found_.differ_at = at + *agreement.differ_at;
-      suspects_ = ~uint32_t{0};
+      found_.differ_at = at + found.offset;
+      suspects_ = found.suspects;
     }
-    // Zeros that nobody has written are right.
-    suspects_ &= agreement.suspects & ~zero_units;
-    return absl::OkStatus();
+    suspects_ &= found.suspects;
   }
 
   const Striping& striping_;
@@ -144,8 +140,7 @@ class Comparer {
   const size_t piece_bytes_;
   const std::vector<std::byte> zeros_;
   std::vector<Unit> units_;
-  std::vector<std::byte> scratch_;
-  uint32_t suspects_ = 0;  // a bit each: without which all others agree, as far as was compared
+  uint32_t suspects_ = 0;  // of all pieces that contradict themselves, a bit each
   UnitComparison found_;
 };
 

@@ -45,8 +45,7 @@ struct UnitComparison {
   std::optional<uint32_t> wrong;
 };
 
-// Of each unit in memory at a time. A group takes so much for each unit, and for each that is
-// spare.
+// Of each unit in memory at a time. A group takes so much for each unit, and once more for zeros.
 inline constexpr size_t kComparedPieceBytes = size_t{256} << 10;
 
 // Of a group with `group_bytes` > 0 of data. Each unit is read from one of its replicas, from

@@ -105,6 +105,30 @@ TEST_F(UnitComparisonTest, ZerosBehindTheEndOfALostUnitAreCompared) {
   EXPECT_EQ(spoilt.wrong, std::nullopt);
 }
 
+// Parity of a group whose unit 1 goes on for one byte: without the zero there all others agree.
+TEST_F(UnitComparisonTest, NobodyIsNamedForZerosBehindItsEnd) {
+  MakeGroup(SmallCells(3, 2), kCell + 100);
+  const std::vector<std::string> longer = MakeUnits(SmallCells(3, 2), data_ + "!");
+  memory_.units[3] = longer[3];
+  memory_.units[4] = longer[4];
+  ASSERT_OK_AND_ASSIGN(const UnitComparison found, Compare());
+  EXPECT_THAT(found.differ_at, Optional(100u));
+  EXPECT_EQ(found.wrong, std::nullopt);
+}
+
+// Behind its end nothing of it is missing, and there two units are spare.
+TEST_F(UnitComparisonTest, ZerosOfALostUnitHelpToNameTheWrongOne) {
+  MakeGroup(SmallCells(3, 2), kCell + 100);
+  Lose(1);
+  Spoil(4, 50);
+  ASSERT_OK_AND_ASSIGN(const UnitComparison unsure, Compare());
+  EXPECT_EQ(unsure.wrong, std::nullopt);
+  Spoil(4, 500);
+  ASSERT_OK_AND_ASSIGN(const UnitComparison found, Compare());
+  EXPECT_THAT(found.differ_at, Optional(50u));
+  EXPECT_THAT(found.wrong, Optional(4u));
+}
+
 TEST_F(UnitComparisonTest, AUnitIsComparedAsFarAsItCanBeRead) {
   MakeGroup(SmallCells(3, 2), 4 * kStripe);
   memory_.troubles[0] = {.from = 1300, .status = absl::DataLossError("bad")};
