@@ -79,10 +79,9 @@ class BalancingTest : public HealingFixture {
   void ExpectAllSafe() {
     if (!expect_safe_) return;
     for (const BlockVersion& block : blocks_) {
-      const auto health = nn()->DescribeBlock(kSuper, block.id).value;
-      ASSERT_OK(health);
-      EXPECT_GE(health->counts.live, health->wanted) << ToInt(block.id);
-      EXPECT_GE(health->counts.racks, std::min(racks_, health->wanted)) << ToInt(block.id);
+      const BlockHealth health = Health(block);
+      EXPECT_GE(health.counts.live, health.wanted) << ToInt(block.id);
+      EXPECT_GE(health.counts.racks, std::min(racks_, health.wanted)) << ToInt(block.id);
     }
   }
   double PercentOf(int node) {
@@ -259,8 +258,8 @@ TEST_F(BalancingTest, ADatanodeThatDiesInTheMiddleCostsNothing) {
   }
   expect_safe_ = true;
   Pass(absl::Seconds(3));
-  EXPECT_EQ(nn()->Health().low(), 0u);
-  EXPECT_EQ(nn()->Health().of(Need::kSurplus), 0u);
+  EXPECT_EQ(Totals().low(), 0u);
+  EXPECT_EQ(Totals().of(Need::kSurplus), 0u);
 }
 
 TEST_F(BalancingTest, NobodyWaitsForALostNodeToDelete) {
@@ -293,7 +292,7 @@ TEST_F(BalancingTest, ARestartInTheMiddleForgetsTheJobAndNothingElse) {
   nn_->RegisterDatanodes();
   nn_->SendFullReports();
   Pass(absl::Minutes(1));
-  EXPECT_EQ(nn()->Health().of(Need::kSurplus), 0u);
+  EXPECT_EQ(Totals().of(Need::kSurplus), 0u);
   told_ = 0;
   iterations_.clear();
   EXPECT_TRUE(Ask().begun);

@@ -57,19 +57,6 @@ class DeparturesTest : public HealingFixture {
   AdminState StateOf(int node) {
     return cluster().View()->FindByUuid(TestNamenode::DatanodeUuid(node))->info->admin_state;
   }
-  // The nodes with a good replica, whether it counts or not.
-  std::vector<int> Holders(const BlockVersion& block) {
-    const auto health = nn_->impl().DescribeBlock(kSuper, block.id).value;
-    EXPECT_OK(health);
-    std::vector<int> nodes;
-    if (!health.ok()) return nodes;
-    for (const ReplicaHealth& replica : health->replicas) {
-      if (replica.standing != Standing::kCorrupt && replica.standing != Standing::kExcess) {
-        nodes.push_back(NodeOf(replica.node->uuid));
-      }
-    }
-    return nodes;
-  }
   // A file of one replica that is being written; *node: where.
   LocatedBlock WriteTo(absl::string_view path, int* node) {
     CreateOptions create = CreateFlags(true, false);
@@ -77,7 +64,7 @@ class DeparturesTest : public HealingFixture {
     EXPECT_OK(nn_->impl().Create(kSuper, path, create).value);
     LocatedBlock block = nn_->AddBlock(path);
     EXPECT_THAT(block.storages, SizeIs(1));
-    *node = NodeOf(cluster().View()->NodeOf(block.storages.at(0))->info->uuid);
+    *node = NodeOf(block.storages.at(0));
     EXPECT_OK(nn_->Report(*node, block.block, State::kBeingWritten));
     return block;
   }

@@ -58,21 +58,15 @@ class ErasureHealingTest : public HealingFixture {
     }
   }
   // Where readers are sent, by unit.
-  std::map<uint32_t, std::set<int>> Holders() {
+  std::map<uint32_t, std::set<int>> HoldersByUnit() {
     const auto located = nn_->impl().GetBlockLocations(kSuper, "/cold/f", 0, 1).value;
     EXPECT_OK(located);
     std::map<uint32_t, std::set<int>> holders;
     const LocatedBlock& block = located->blocks[0];
     for (size_t i = 0; i < block.units.size(); ++i) {
-      const auto* const node = nn_->impl().cluster().View()->NodeOf(block.storages[i]);
-      holders[block.units[i]].insert(NodeOf(node->info->uuid));
+      holders[block.units[i]].insert(NodeOf(block.storages[i]));
     }
     return holders;
-  }
-  BlockHealth Health(uint32_t unit) {
-    const auto health = nn_->impl().DescribeBlock(kSuper, Unit(unit).id).value;
-    EXPECT_OK(health);
-    return health.value_or(BlockHealth());
   }
 
   void Told(int node, const DatanodeCommand& command) override {
@@ -122,8 +116,8 @@ TEST_F(ErasureHealingTest, ALostUnitIsComputedFromTheOthersOnADatanodeThatHasNon
   EXPECT_EQ(command.targets[0].unit, 1u);
   EXPECT_EQ(NodeOf(command.targets[0].at.datanode_uuid), node);
   EXPECT_GE(node, 5);
-  EXPECT_EQ(Holders()[1], std::set<int>{node});
-  EXPECT_EQ(nn_->impl().Health().low(), 0u);
+  EXPECT_EQ(HoldersByUnit()[1], std::set<int>{node});
+  EXPECT_EQ(Totals().low(), 0u);
 }
 
 TEST_F(ErasureHealingTest, AllUnitsThatAGroupHasLostAreComputedAtOnce) {
@@ -135,12 +129,12 @@ TEST_F(ErasureHealingTest, AllUnitsThatAGroupHasLostAreComputedAtOnce) {
   ASSERT_THAT(rebuilds_[0].command.targets, SizeIs(2));
   EXPECT_THAT(rebuilds_[0].command.sources, SizeIs(3));
   std::set<int> on;
-  for (const auto& [unit, nodes] : Holders()) {
+  for (const auto& [unit, nodes] : HoldersByUnit()) {
     EXPECT_THAT(nodes, SizeIs(1)) << unit;
     on.insert(nodes.begin(), nodes.end());
   }
   EXPECT_THAT(on, SizeIs(5));
-  EXPECT_EQ(nn_->impl().Health().low(), 0u);
+  EXPECT_EQ(Totals().low(), 0u);
 }
 
 TEST_F(ErasureHealingTest, WithTooFewUnitsLeftNothingIsOrdered) {
@@ -148,7 +142,7 @@ TEST_F(ErasureHealingTest, WithTooFewUnitsLeftNothingIsOrdered) {
   for (const int node : {0, 1, 2}) Kill(node);
   Pass(kGivenUp + absl::Minutes(1));
   EXPECT_THAT(rebuilds_, IsEmpty());
-  const BlockHealth health = Health(0);
+  const BlockHealth health = Health(Unit(0));
   EXPECT_EQ(health.need, Need::kMissing);
   ASSERT_TRUE(health.queued.has_value());
   EXPECT_THAT(health.queued->blocked_by, HasSubstr("too few other units"));
@@ -156,7 +150,7 @@ TEST_F(ErasureHealingTest, WithTooFewUnitsLeftNothingIsOrdered) {
   Have(2, 2);
   Pass(absl::Minutes(10));
   EXPECT_THAT(rebuilds_, SizeIs(1));
-  EXPECT_EQ(nn_->impl().Health().low(), 0u);
+  EXPECT_EQ(Totals().low(), 0u);
 }
 
 TEST_F(ErasureHealingTest, TheFewerAreLeftToLoseTheMoreUrgent) {
@@ -164,11 +158,11 @@ TEST_F(ErasureHealingTest, TheFewerAreLeftToLoseTheMoreUrgent) {
   StartWith(5);  // nobody can take a unit
   Kill(0);
   Pass(kGivenUp + absl::Minutes(1));
-  EXPECT_EQ(Health(0).need, Need::kVeryLow);
+  EXPECT_EQ(Health(Unit(0)).need, Need::kVeryLow);
   Kill(1);
   Pass(kGivenUp + absl::Minutes(1));
-  EXPECT_EQ(Health(0).need, Need::kHighest);
-  EXPECT_EQ(Health(1).need, Need::kHighest);
+  EXPECT_EQ(Health(Unit(0)).need, Need::kHighest);
+  EXPECT_EQ(Health(Unit(1)).need, Need::kHighest);
   EXPECT_THAT(rebuilds_, IsEmpty());
 }
 
@@ -204,7 +198,7 @@ TEST_F(ErasureHealingTest, ARebuildThatFailsIsTriedAgain) {
                           .reason = "unit 2 does not fit the others"};
   nn_->Heartbeat(first.node, false, {failed});
   Pass(absl::Seconds(3));
-  EXPECT_THAT(Health(3).queued->blocked_by, HasSubstr("unit 2 does not fit the others"));
+  EXPECT_THAT(Health(Unit(3)).queued->blocked_by, HasSubstr("unit 2 does not fit the others"));
   Pass(absl::Minutes(2));
   EXPECT_GT(rebuilds_.size(), before);
 }
@@ -297,12 +291,12 @@ TEST_F(ErasureHealingTest, AShortGroupIsComputedFromTheUnitsThatHoldBytes) {
 
 TEST_F(ErasureHealingTest, AUnitThatIsFoundBadIsComputedAnewAndThenDeleted) {
   StartWith(7);
-  EXPECT_OK(nn_->Report(2, Unit(2), ReplicaState::kCorrupt));
+  ReportBad(Unit(2), 2);
   Pass(absl::Minutes(2));
   ASSERT_THAT(rebuilds_, SizeIs(1));
   EXPECT_EQ(rebuilds_[0].command.targets[0].unit, 2u);
   EXPECT_THAT(deletions_, ::testing::Contains(std::pair(2, Unit(2).id)));
-  EXPECT_FALSE(Holders()[2].contains(2));
+  EXPECT_FALSE(HoldersByUnit()[2].contains(2));
 }
 
 }  // namespace

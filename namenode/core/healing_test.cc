@@ -1,12 +1,9 @@
 // A namenode whose datanodes obey, die, come back and lose replicas: every block returns to what
-// its file wants, and no good replica is deleted that is still needed.
+// its file wants. What is deleted and moved: deletions_test.cc.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <functional>
-
 #include "absl/strings/str_cat.h"
-#include "namenode/blocks/ordered_deletions.h"
 #include "namenode/core/testing/failing_store.h"
 #include "namenode/core/testing/healing_fixture.h"
 #include "namenode/store/keys.h"
@@ -19,49 +16,15 @@ using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using ::testing::IsSupersetOf;
 using ::testing::Not;
 using ::testing::SizeIs;
 using ::testing::UnorderedElementsAre;
 using State = ReplicaState;
 
 constexpr absl::Duration kGivenUp = absl::Minutes(5);
+constexpr absl::Duration kDelay = absl::Minutes(1);  // nothing is deleted so soon after a start
 
-class HealingTest : public HealingFixture {
- protected:
-  void Start(TestNamenode::Options options = {}) {
-    options.namenode.healing.deletion_delay = deletion_delay_;
-    HealingFixture::Start(std::move(options));
-  }
-
-  int NodeOf(uint32_t storage) {
-    return HealingFixture::NodeOf(nn_->impl().cluster().View()->NodeOf(storage)->info->uuid);
-  }
-  // The nodes that a reader is sent to.
-  std::vector<int> Holders(absl::string_view path) {
-    const auto located = nn_->impl().GetBlockLocations(kSuper, path, 0, 1).value;
-    EXPECT_OK(located);
-    std::vector<int> nodes;
-    if (located.ok() && !located->blocks.empty()) {
-      for (const uint32_t storage : located->blocks[0].storages) nodes.push_back(NodeOf(storage));
-    }
-    return nodes;
-  }
-  BlockHealth Health(const BlockVersion& block) {
-    const auto health = nn_->impl().DescribeBlock(kSuper, block.id).value;
-    EXPECT_OK(health);
-    return health.value_or(BlockHealth());
-  }
-  HealthTotals Totals() { return nn_->impl().Health(); }
-  void ReportBad(const BlockVersion& block, int node) {
-    EXPECT_OK(nn_->Report(node, block, State::kCorrupt));
-  }
-  void SetReplication(absl::string_view path, uint32_t replication) {
-    EXPECT_THAT(nn_->impl().SetReplication(kSuper, path, replication).value, IsOkAndHolds(true));
-  }
-
-  absl::Duration deletion_delay_;
-};
+class HealingTest : public HealingFixture {};
 
 // ---- lost nodes and disks
 
@@ -157,9 +120,8 @@ TEST_F(HealingTest, AReturnedNodesExtraReplicaGoesOnlyAfterItsFullReport) {
 
 // With its process the datanode's knowledge is gone, and with its storage the namenode's.
 TEST_F(HealingTest, ACorruptReplicaThatIsBackIsNoReasonToDeleteAGoodOne) {
-  deletion_delay_ = absl::Minutes(1);
-  Start(Nodes(3));
-  Pass(deletion_delay_);
+  Start(Nodes(3, kDelay));
+  Pass(kDelay);
   const BlockVersion block = Write("/f", 2, {0, 1});
   Pass(absl::Seconds(10));
   deleting_ = false;
@@ -182,8 +144,7 @@ TEST_F(HealingTest, ACorruptReplicaThatIsBackIsNoReasonToDeleteAGoodOne) {
 }
 
 TEST_F(HealingTest, WhoIsBackIsTrustedAfterAWhile) {
-  deletion_delay_ = absl::Minutes(1);
-  Start(Nodes(3));
+  Start(Nodes(3, kDelay));
   const BlockVersion block = Write("/f", 2, {0, 1});
   Kill(1);
   Pass(kGivenUp + absl::Minutes(1));
@@ -293,109 +254,6 @@ TEST_F(HealingTest, ACorruptReplicaIsReplacedAndThenDeleted) {
   EXPECT_EQ(Totals().of(Need::kSurplus), 0u);
 }
 
-// A new version of /f's block is written on nodes 0, 3 and 4, while 1 and 2 have the one before,
-// and the namenode forgets whom its pipeline consists of.
-class LeftBehindTest : public HealingTest {
- protected:
-  BlockVersion AppendWithoutTwoAndRestart() {
-    Start(Nodes(5));
-    const BlockVersion block = Write("/f", 3, {0, 1, 2});
-    EXPECT_OK(nn().impl().Append(kSuper, "/f", "client", /*new_block=*/false).value);
-    const BlockVersion longer =
-        nn().impl().UpdateBlockForPipeline(kSuper, block, "client").value.value().block;
-    EXPECT_OK(nn().impl()
-                  .UpdatePipeline(kSuper, "client", block, longer, {},
-                                  {TestNamenode::StorageUuid(0), TestNamenode::StorageUuid(3),
-                                   TestNamenode::StorageUuid(4)})
-                  .value);
-    nn().Flush();
-    nn().Restart();
-    return longer;
-  }
-  void Told(int node, const DatanodeCommand& command) override {
-    (void)node;
-    if (const auto* const recover = std::get_if<RecoverCommand>(&command)) {
-      recovery_ = recover->new_stamp;
-    } else if (const auto* const invalidate = std::get_if<InvalidateCommand>(&command)) {
-      for (const BlockVersion& block : invalidate->blocks) told_to_delete_.push_back(block);
-    }
-  }
-
-  GenerationStamp recovery_{};  // the newest
-  std::vector<BlockVersion> told_to_delete_;
-};
-
-// Their datanodes come back, tell of what they have before the file is closed, and say no more.
-TEST_F(LeftBehindTest, AReplicaThatWasToldOfBeforeACommitIsDeleted) {
-  for (const bool digests : {true, false}) {
-    SCOPED_TRACE(digests ? "told by a digest" : "told by a list");
-    deletions_.clear();
-    BlockVersion longer = AppendWithoutTwoAndRestart();
-    if (digests) {
-      nn().FinishWalk();
-      for (int node = 0; node < 5; ++node) ASSERT_TRUE(nn().SendRound(node).has_value());
-    } else {
-      nn().SendFullReports();
-    }
-    longer.length += 10;
-    for (const int node : {0, 3, 4}) ASSERT_OK(nn().Report(node, longer, State::kFinalized));
-    ASSERT_THAT(nn().impl().Complete(kSuper, "/f", kNoInode, "client", longer, nullptr).value,
-                IsOkAndHolds(true));
-    Pass(absl::Minutes(1));
-    EXPECT_THAT(deletions_, UnorderedElementsAre(std::pair(1, longer.id), std::pair(2, longer.id)));
-    EXPECT_THAT(Holders("/f"), UnorderedElementsAre(0, 3, 4));
-    EXPECT_EQ(Totals().corrupt_blocks, 0u);
-    EXPECT_THAT(copies_, IsEmpty());
-  }
-}
-
-// The same, and the file is deleted before anybody has looked at them: while it is open, and when
-// it has just been closed. (Found by the thrasher.)
-TEST_F(LeftBehindTest, IsDeletedWithItsFile) {
-  for (const bool closed : {true, false}) {
-    SCOPED_TRACE(closed ? "closed" : "open");
-    deletions_.clear();
-    BlockVersion longer = AppendWithoutTwoAndRestart();
-    nn().SendFullReports();
-    longer.length += 10;
-    for (const int node : {0, 3, 4}) ASSERT_OK(nn().Report(node, longer, State::kFinalized));
-    if (closed) {
-      ASSERT_THAT(nn().impl().Complete(kSuper, "/f", kNoInode, "client", longer, nullptr).value,
-                  IsOkAndHolds(true));
-    }
-    ASSERT_THAT(nn().impl().Delete(kSuper, "/f", false).value, IsOkAndHolds(true));
-    Pass(absl::Minutes(1));
-    EXPECT_THAT(deletions_, IsSupersetOf({std::pair(1, longer.id), std::pair(2, longer.id)}));
-  }
-}
-
-// It may still be in its recovery, whose order came late or whose disk is slow.
-TEST_F(LeftBehindTest, WhatIsBroughtToTheFinalStampLateIsSparedAndCounts) {
-  Start(Nodes(2));
-  CreateOptions create = CreateFlags(true, false);
-  create.replication = 2;
-  ASSERT_OK(nn().impl().Create(kSuper, "/f", create).value);
-  const BlockVersion block = nn().AddBlock("/f").block;
-  for (const int node : {0, 1}) ASSERT_OK(nn().Report(node, block, State::kBeingWritten));
-  deleting_ = false;
-  ASSERT_THAT(nn().impl().RecoverLease(kSuper, "/f", "c").value, IsOkAndHolds(false));
-  Pass(absl::Seconds(3));
-  ASSERT_GT(ToInt(recovery_), ToInt(block.stamp));
-  BlockVersion recovered = block;
-  recovered.stamp = recovery_;
-  recovered.length = 1000;
-  ASSERT_OK(nn().Report(0, recovered, State::kFinalized));
-  Pass(absl::Seconds(15));
-  for (const BlockVersion& ordered : told_to_delete_) {
-    EXPECT_LT(ToInt(ordered.stamp), ToInt(recovered.stamp));
-  }
-  ASSERT_THAT(told_to_delete_, Not(IsEmpty()));
-  ASSERT_OK(nn().Report(1, recovered, State::kFinalized)) << "it was spared, and has gone on";
-  EXPECT_EQ(Health(recovered).counts.live, 2u);
-  Pass(absl::Minutes(30));
-  EXPECT_EQ(Health(recovered).counts.live, 2u);
-}
-
 // The append's commit finds the lost replica outdated, and nobody will ever say that it is deleted.
 TEST_F(HealingTest, AnAppendAfterALossLeavesNoMarkOnTheLostStorage) {
   Start(Nodes(4));
@@ -442,250 +300,6 @@ TEST_F(HealingTest, WhereEveryNodeHasAReplicaACorruptOneMakesRoomForAGoodOne) {
   Pass(absl::Minutes(1));
   EXPECT_THAT(deletions_, ElementsAre(std::pair(2, block.id)));
   EXPECT_THAT(Holders("/f"), UnorderedElementsAre(0, 1, 2));
-}
-
-// ---- a file's replication
-
-// The order is lost with the session, and what it meant with the disk. (Found by tests/sim.)
-TEST_F(HealingTest, AReplicaThatComesAfterALostDeletionCounts) {
-  Start(Nodes(3));
-  const BlockVersion block = Write("/f", 3, {0, 1, 2});
-  ReportBad(block, 2);
-  Kill(2);
-  Pass(kGivenUp + absl::Minutes(1));
-  nn().LoseReplica(2, block.id);
-  Return(2);
-  nn().SendFullReport(2);
-  Pass(absl::Minutes(5));
-  EXPECT_THAT(Holders("/f"), UnorderedElementsAre(0, 1, 2));
-  EXPECT_FALSE(Health(block).queued.has_value());
-}
-
-TEST_F(HealingTest, ReplicationIsRaisedByCopiesAndLoweredByDeletions) {
-  Start(Nodes(4));
-  Write("/f", 1, {0});
-  SetReplication("/f", 4);
-  Pass(absl::Seconds(10));
-  EXPECT_THAT(copies_, SizeIs(1)) << "one order for all three";
-  EXPECT_THAT(Holders("/f"), SizeIs(4));
-  SetReplication("/f", 2);
-  Pass(absl::Seconds(10));
-  EXPECT_THAT(deletions_, SizeIs(2));
-  EXPECT_THAT(Holders("/f"), SizeIs(2));
-  EXPECT_EQ(Totals().by_need[static_cast<size_t>(Need::kSurplus)], 0u);
-}
-
-// Whichever record the disk fails to give: the file's place or entry, or its block's owner.
-TEST_F(HealingTest, AReplicationWhoseRecordsCannotBeReadForAMomentIsNotForgotten) {
-  for (const char prefix : {keys::kLocation, keys::kEntry, keys::kBlockOwner}) {
-    SCOPED_TRACE(prefix);
-    FailingStore* failing = nullptr;
-    TestNamenode::Options options = Nodes(2);
-    options.namenode.tree.cache_bytes = 1;
-    options.wrap_store = [&](std::unique_ptr<Store> store, const Store::WithLock&) {
-      auto wrapped = std::make_unique<FailingStore>(std::move(store));
-      failing = wrapped.get();
-      return wrapped;
-    };
-    Start(std::move(options));
-    Write("/d/f", 1, {0});
-    Pass(absl::Minutes(1));
-    SetReplication("/d/f", 2);
-    nn().Flush();
-    for (int i = 0; i < 10; ++i) nn()->RunMaintenance();  // out of memory
-    failing->FailNext(prefix);
-    Heal();
-    EXPECT_TRUE(failing->has_failed());
-    Pass(absl::Minutes(3));
-    EXPECT_THAT(Holders("/d/f"), UnorderedElementsAre(0, 1));
-  }
-}
-
-// A record that is damaged for good costs little, and one that can be read again is not forgotten.
-TEST_F(HealingTest, ABlockWhoseRecordsCannotBeReadAgainAndAgainIsTriedAfterGrowingPauses) {
-  FailingStore* failing = nullptr;
-  TestNamenode::Options options = Nodes(2);
-  options.namenode.tree.cache_bytes = 1;
-  options.namenode.healing.check_interval = absl::Hours(100);
-  options.wrap_store = [&](std::unique_ptr<Store> store, const Store::WithLock&) {
-    auto wrapped = std::make_unique<FailingStore>(std::move(store));
-    failing = wrapped.get();
-    return wrapped;
-  };
-  Start(std::move(options));
-  Write("/d/f", 1, {0});
-  Pass(absl::Minutes(1));
-  SetReplication("/d/f", 2);
-  nn().Flush();
-  for (int i = 0; i < 10; ++i) nn()->RunMaintenance();  // out of memory
-  failing->FailAll(keys::kBlockOwner);
-  Pass(absl::Minutes(5));
-  EXPECT_GE(failing->failures(), 3);
-  Pass(absl::Hours(5));
-  EXPECT_LT(failing->failures(), 15);
-  EXPECT_THAT(copies_, IsEmpty());
-  failing->FailAll('\0');
-  Pass(absl::Minutes(61));
-  EXPECT_THAT(Holders("/d/f"), UnorderedElementsAre(0, 1));
-}
-
-TEST_F(HealingTest, AReplicaThatIsBeingDeletedServesNobodyAndNeverCountsAgain) {
-  Start(Nodes(3));
-  const BlockVersion block = Write("/f", 2, {0, 1});
-  Pass(absl::Seconds(10));
-  deleting_ = false;  // it takes its time
-  SetReplication("/f", 1);
-  Pass(absl::Seconds(10));
-  ASSERT_THAT(deletions_, SizeIs(1));
-  const int leaving = deletions_[0].first;
-  EXPECT_THAT(Holders("/f"), ElementsAre(1 - leaving));
-  EXPECT_EQ(Health(block).counts.excess, 1u);
-  // It registers anew, and its report still shows the replica.
-  ASSERT_OK(nn().Report(leaving, block, State::kFinalized));
-  Return(leaving);
-  nn().SendFullReport(leaving);
-  Pass(absl::Minutes(5));
-  for (const auto& [node, id] : deletions_) EXPECT_EQ(node, leaving);
-  EXPECT_GT(deletions_.size(), 1u) << "told again";
-  EXPECT_THAT(Holders("/f"), ElementsAre(1 - leaving));
-}
-
-// Its datanode restarts before it obeys, and forgets the order; its report says nothing new.
-TEST_F(HealingTest, AReplicaWhoseDeletionWasLostCountsAgainWhereItIsNeeded) {
-  Start(Nodes(4));
-  const BlockVersion block = Write("/f", 4, {0, 1, 2, 3});
-  Pass(absl::Seconds(10));
-  deleting_ = false;
-  SetReplication("/f", 3);
-  Pass(absl::Seconds(10));
-  ASSERT_THAT(deletions_, SizeIs(1));
-  const int spared = deletions_[0].first;
-  const int lost = (spared + 1) % 4;
-  Kill(lost);
-  Pass(kGivenUp - absl::Seconds(20));
-  ASSERT_OK(nn().Report(spared, block, State::kFinalized));  // it has not obeyed
-  Return(spared);
-  nn().FinishWalk();
-  EXPECT_EQ(nn().SendRound(spared), 0u) << "nothing differs";
-  Pass(absl::Minutes(10));
-  EXPECT_THAT(Holders("/f"), AllOf(SizeIs(3), Contains(spared), Not(Contains(lost))));
-  EXPECT_FALSE(Health(block).queued.has_value());
-  EXPECT_THAT(deletions_, SizeIs(1));
-  EXPECT_THAT(copies_, IsEmpty());
-}
-
-// The order was lost on its way: its datanode keeps a replica, where another one could go.
-TEST_F(HealingTest, ADeletionThatIsNotAnsweredIsRepeatedAlsoWhereReplicasLack) {
-  Start(Nodes(3));
-  const BlockVersion block = Write("/f", 3, {0, 1, 2});
-  Pass(absl::Seconds(10));
-  deleting_ = false;
-  SetReplication("/f", 2);
-  Pass(absl::Seconds(10));
-  ASSERT_THAT(deletions_, SizeIs(1));
-  SetReplication("/f", 3);
-  Pass(absl::Minutes(10));
-  EXPECT_THAT(deletions_, SizeIs(1));
-  EXPECT_THAT(Health(block).queued->blocked_by, HasSubstr("waits for the datanodes to delete"));
-  deleting_ = true;
-  Pass(OrderedDeletions::kAgain);
-  EXPECT_THAT(deletions_, SizeIs(2));
-  EXPECT_THAT(Holders("/f"), SizeIs(3));
-  EXPECT_FALSE(Health(block).queued.has_value());
-}
-
-// The order is dropped with the datanode that it waited for.
-TEST_F(HealingTest, AReplicaWhoseDeletionNeverLeftCountsWhenItsDatanodeIsBack) {
-  Start(Nodes(3));
-  const BlockVersion block = Write("/f", 2, {0, 1, 2});
-  EXPECT_EQ(Totals().by_need[static_cast<size_t>(Need::kSurplus)], 0u);
-  nn().clock().Advance(absl::Seconds(10));
-  Heal();  // ordered, and not fetched
-  EXPECT_EQ(Health(block).counts.excess, 1u);
-  for (int node = 0; node < 3; ++node) {
-    Return(node);
-    nn().SendFullReport(node);
-  }
-  nn().clock().Advance(absl::Seconds(1));
-  SetReplication("/f", 3);
-  Heal();
-  EXPECT_EQ(Health(block).counts.excess, 0u);
-  EXPECT_FALSE(Health(block).need.has_value());
-}
-
-TEST_F(HealingTest, TheCoHolderOfALeavingReplicaDiesAndTheBlockIsCopiedFromIt) {
-  Start(Nodes(3));
-  const BlockVersion block = Write("/f", 2, {0, 1});
-  Pass(absl::Seconds(10));
-  deleting_ = false;
-  SetReplication("/f", 1);
-  Pass(absl::Seconds(10));
-  ASSERT_THAT(deletions_, SizeIs(1));
-  const int leaving = deletions_[0].first;
-  ASSERT_OK(nn().Report(leaving, block, State::kFinalized));
-  Kill(1 - leaving);
-  Pass(kGivenUp + absl::Seconds(10));
-  EXPECT_THAT(Holders("/f"), ElementsAre(2)) << "a copy that stays";
-}
-
-// A datanode may still be carrying out deletions that the process before this one ordered.
-TEST_F(HealingTest, NothingIsDeletedSoonAfterAStart) {
-  deletion_delay_ = absl::Minutes(1);
-  Start(Nodes(3));
-  const BlockVersion block = Write("/f", 2, {0, 1, 2});
-  Pass(absl::Seconds(50));
-  EXPECT_THAT(deletions_, IsEmpty());
-  EXPECT_THAT(Health(block).queued->blocked_by, HasSubstr("so soon after a start"));
-  Pass(absl::Seconds(15));
-  EXPECT_THAT(deletions_, SizeIs(1));
-}
-
-// ---- racks
-
-// Of nodes 0, 1, ...
-std::shared_ptr<const RackTable> Racks(const std::vector<std::string>& names) {
-  absl::flat_hash_map<std::string, std::string> racks;
-  for (size_t node = 0; node < names.size(); ++node) {
-    racks[absl::StrCat("10.0.0.", node + 1)] = names[node];
-  }
-  return std::make_shared<RackTable>(std::move(racks));
-}
-
-TEST_F(HealingTest, ABlockInOneRackIsSpreadAndTheExtraReplicaGoes) {
-  TestNamenode::Options options = Nodes(4);
-  options.cluster.racks = Racks({"/a", "/a", "/a", "/b"});
-  Start(std::move(options));
-  Write("/f", 2, {0, 1});
-  Pass(absl::Seconds(30));
-  EXPECT_THAT(Holders("/f"), AllOf(SizeIs(2), Contains(3)));
-  EXPECT_EQ(Totals().low(), 0u);
-}
-
-TEST_F(HealingTest, WhenASecondRackComesAllBlocksAreSpread) {
-  TestNamenode::Options options = Nodes(4);
-  options.cluster.racks = Racks({"/a", "/a", "/a", "/b"});
-  Start(std::move(options));
-  Kill(3);
-  Pass(kGivenUp + absl::Minutes(1));
-  Write("/f", 2, {0, 1});
-  Pass(absl::Minutes(1));
-  ASSERT_THAT(Holders("/f"), UnorderedElementsAre(0, 1));
-  Return(3);
-  nn().SendFullReport(3);
-  Pass(absl::Minutes(1));
-  EXPECT_THAT(Holders("/f"), AllOf(SizeIs(2), Contains(3)));
-}
-
-TEST_F(HealingTest, WhenANodesRackChangesItsBlocksAreSpread) {
-  TestNamenode::Options options = Nodes(4);
-  options.cluster.racks = Racks({"/a", "/a", "/b", "/b"});
-  Start(std::move(options));
-  Write("/f", 2, {0, 2});
-  Pass(absl::Minutes(1));
-  ASSERT_THAT(Holders("/f"), UnorderedElementsAre(0, 2));
-  nn()->cluster().SetRacks(Racks({"/a", "/a", "/a", "/b"}));
-  Pass(absl::Minutes(1));
-  EXPECT_THAT(Holders("/f"), AllOf(SizeIs(2), Contains(3)));
 }
 
 // ---- writing
@@ -809,6 +423,60 @@ TEST_F(HealingTest, WithoutAnotherDatanodeTheReasonIsTold) {
   EXPECT_THAT(Health(block).queued->blocked_by, HasSubstr("no datanode can take a copy"));
 }
 
+// Whichever record the disk fails to give: the file's place or entry, or its block's owner.
+TEST_F(HealingTest, AReplicationWhoseRecordsCannotBeReadForAMomentIsNotForgotten) {
+  for (const char prefix : {keys::kLocation, keys::kEntry, keys::kBlockOwner}) {
+    SCOPED_TRACE(prefix);
+    FailingStore* failing = nullptr;
+    TestNamenode::Options options = Nodes(2);
+    options.namenode.tree.cache_bytes = 1;
+    options.wrap_store = [&](std::unique_ptr<Store> store, const Store::WithLock&) {
+      auto wrapped = std::make_unique<FailingStore>(std::move(store));
+      failing = wrapped.get();
+      return wrapped;
+    };
+    Start(std::move(options));
+    Write("/d/f", 1, {0});
+    Pass(absl::Minutes(1));
+    SetReplication("/d/f", 2);
+    nn().Flush();
+    for (int i = 0; i < 10; ++i) nn()->RunMaintenance();  // out of memory
+    failing->FailNext(prefix);
+    Heal();
+    EXPECT_TRUE(failing->has_failed());
+    Pass(absl::Minutes(3));
+    EXPECT_THAT(Holders("/d/f"), UnorderedElementsAre(0, 1));
+  }
+}
+
+// A record that is damaged for good costs little, and one that can be read again is not forgotten.
+TEST_F(HealingTest, ABlockWhoseRecordsCannotBeReadAgainAndAgainIsTriedAfterGrowingPauses) {
+  FailingStore* failing = nullptr;
+  TestNamenode::Options options = Nodes(2);
+  options.namenode.tree.cache_bytes = 1;
+  options.namenode.healing.check_interval = absl::Hours(100);
+  options.wrap_store = [&](std::unique_ptr<Store> store, const Store::WithLock&) {
+    auto wrapped = std::make_unique<FailingStore>(std::move(store));
+    failing = wrapped.get();
+    return wrapped;
+  };
+  Start(std::move(options));
+  Write("/d/f", 1, {0});
+  Pass(absl::Minutes(1));
+  SetReplication("/d/f", 2);
+  nn().Flush();
+  for (int i = 0; i < 10; ++i) nn()->RunMaintenance();  // out of memory
+  failing->FailAll(keys::kBlockOwner);
+  Pass(absl::Minutes(5));
+  EXPECT_GE(failing->failures(), 3);
+  Pass(absl::Hours(5));
+  EXPECT_LT(failing->failures(), 15);
+  EXPECT_THAT(copies_, IsEmpty());
+  failing->FailAll('\0');
+  Pass(absl::Minutes(61));
+  EXPECT_THAT(Holders("/d/f"), UnorderedElementsAre(0, 1));
+}
+
 // ---- restarts of the namenode
 
 TEST_F(HealingTest, ARestartFindsEveryDebt) {
@@ -873,86 +541,6 @@ TEST_F(HealingTest, WhoWasGivenUpBeforeARestartIsBackLikeAnyOther) {
   Pass(absl::Minutes(5));
   EXPECT_THAT(deletions_, SizeIs(1));
   EXPECT_THAT(Holders("/f"), SizeIs(3));
-}
-
-// After a restart of the namenode repair begins without node 3, whose storage is known from before.
-// Its replica is one more than the block should have.
-class LateTest : public HealingTest {
- protected:
-  LateTest() { deletion_delay_ = absl::Minutes(1); }
-
-  // As the datanodes are left by `before`, and by `after` the restart.
-  void RestartWithout3(const std::function<void()>& before, const std::function<void()>& after) {
-    Start(Nodes(4));
-    block_ = Write("/f", 3, {0, 1, 3});
-    before();
-    nn().Flush();
-    nn().Crash();
-    ASSERT_OK(nn().Start());
-    for (int node = 0; node < 3; ++node) {
-      ASSERT_OK(nn().RegisterDatanode(node));
-      nn().SendFullReport(node);
-    }
-    after();
-    Pass(absl::Minutes(4));
-    SetReplication("/f", 2);
-    Pass(absl::Seconds(10));
-    deletions_.clear();
-  }
-  void ExpectDeletionsOnlyAfterAWhile() {
-    nn().SendFullReport(3);
-    Pass(absl::Seconds(50));
-    EXPECT_THAT(deletions_, IsEmpty());
-    EXPECT_THAT(Health(block_).queued->blocked_by, HasSubstr("was away is back"));
-    Pass(absl::Seconds(20));
-    EXPECT_THAT(deletions_, SizeIs(1));
-    EXPECT_THAT(Holders("/f"), SizeIs(2));
-  }
-
-  BlockVersion block_;
-};
-
-TEST_F(LateTest, WhoWasGivenUpBeforeARestartIsTrustedAfterAWhile) {
-  RestartWithout3(
-      [&] {
-        Kill(3);
-        Pass(kGivenUp + absl::Minutes(1));
-      },
-      [] {});
-  Return(3);
-  ExpectDeletionsOnlyAfterAWhile();
-}
-
-// Its datanode may have died before the namenode did, and then nobody had the time to give it up.
-TEST_F(LateTest, WhoComesWhenRepairHasBegunIsTrustedAfterAWhile) {
-  RestartWithout3([] {}, [&] { Kill(3); });
-  Return(3);
-  ExpectDeletionsOnlyAfterAWhile();
-}
-
-TEST_F(LateTest, WhoTellsWhenRepairHasBegunIsTrustedAfterAWhile) {
-  RestartWithout3([] {}, [&] { ASSERT_OK(nn().RegisterDatanode(3)); });
-  ExpectDeletionsOnlyAfterAWhile();
-}
-
-TEST_F(LateTest, WhoIsNewIsTrustedAtOnce) {
-  Start(Nodes(4));
-  nn().Crash();
-  nn().FormatAgain({});
-  ASSERT_OK(nn().Start());
-  Kill(3);
-  for (int node = 0; node < 3; ++node) {
-    ASSERT_OK(nn().RegisterDatanode(node));
-    nn().SendFullReport(node);
-  }
-  Pass(absl::Minutes(2));
-  const BlockVersion block = Write("/f", 2, {0, 1});
-  Return(3);
-  ASSERT_OK(nn().Report(3, block, State::kFinalized));
-  nn().SendFullReport(3);
-  Pass(absl::Seconds(10));
-  EXPECT_THAT(deletions_, SizeIs(1));
-  EXPECT_THAT(Holders("/f"), SizeIs(2));
 }
 
 TEST_F(HealingTest, AllBlocksAreLookedAtAgainAfterSomeTime) {

@@ -31,10 +31,11 @@ class HealingFixture : public ::testing::Test {
   explicit HealingFixture(absl::Duration step = absl::Seconds(3), int heartbeats = 2)
       : step_(step), heartbeats_(heartbeats) {}
 
-  static TestNamenode::Options Nodes(int count) {
+  static TestNamenode::Options Nodes(int count,
+                                     absl::Duration deletion_delay = absl::ZeroDuration()) {
     TestNamenode::Options options;
     options.datanodes = count;
-    options.namenode.healing.deletion_delay = absl::ZeroDuration();
+    options.namenode.healing.deletion_delay = deletion_delay;
     return options;
   }
   void Start(TestNamenode::Options options) {
@@ -91,6 +92,9 @@ class HealingFixture : public ::testing::Test {
     }
   }
   static int NodeOf(const std::string& datanode_uuid) { return std::stoi(datanode_uuid.substr(3)); }
+  int NodeOf(uint32_t storage) {
+    return NodeOf(nn_->impl().cluster().View()->NodeOf(storage)->info->uuid);
+  }
 
   // A closed file of one block with replicas on these nodes.
   BlockVersion Write(absl::string_view path, uint32_t replication, const std::vector<int>& nodes,
@@ -105,6 +109,40 @@ class HealingFixture : public ::testing::Test {
                 IsOkAndHolds(true));
     return block;
   }
+  void SetReplication(absl::string_view path, uint32_t replication) {
+    EXPECT_THAT(nn_->impl().SetReplication(kSuper, path, replication).value, IsOkAndHolds(true));
+  }
+  void ReportBad(const BlockVersion& block, int node) {
+    EXPECT_OK(nn_->Report(node, block, ReplicaState::kCorrupt));
+  }
+
+  // The nodes that a reader of the file's first block is sent to.
+  std::vector<int> Holders(absl::string_view path) {
+    const auto located = nn_->impl().GetBlockLocations(kSuper, path, 0, 1).value;
+    EXPECT_OK(located);
+    std::vector<int> nodes;
+    if (located.ok() && !located->blocks.empty()) {
+      for (const uint32_t storage : located->blocks[0].storages) nodes.push_back(NodeOf(storage));
+    }
+    return nodes;
+  }
+  // The nodes with a good replica, whether it counts or not.
+  std::vector<int> Holders(const BlockVersion& block) {
+    const BlockHealth health = Health(block);
+    std::vector<int> nodes;
+    for (const ReplicaHealth& replica : health.replicas) {
+      if (replica.standing != Standing::kCorrupt && replica.standing != Standing::kExcess) {
+        nodes.push_back(NodeOf(replica.node->uuid));
+      }
+    }
+    return nodes;
+  }
+  BlockHealth Health(const BlockVersion& block) {
+    const auto health = nn_->impl().DescribeBlock(kSuper, block.id).value;
+    EXPECT_OK(health);
+    return health.value_or(BlockHealth());
+  }
+  HealthTotals Totals() { return nn_->impl().Health(); }
 
   // ---- what a suite adds
   virtual void AfterMaintenance() {}
