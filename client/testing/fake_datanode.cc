@@ -14,10 +14,8 @@
 #include "absl/time/clock.h"
 #include "client/transfer_reply.h"
 #include "common/check.h"
-#include "wire/transfer/ack.h"
 #include "wire/transfer/block_checksum.h"
 #include "wire/transfer/checksum.h"
-#include "wire/transfer/op.h"
 #include "wire/transfer/packet.h"
 
 namespace cairn::client {
@@ -27,85 +25,38 @@ constexpr size_t kReadPacketBytes = 64 << 10;
 
 std::span<const std::byte> Bytes(const std::string& text) { return std::as_bytes(std::span(text)); }
 
-void Reply(Socket& socket, const google::protobuf::MessageLite& message) {
-  const std::string bytes = transfer::EncodeDelimited(message);
-  socket.Send(Bytes(bytes)).IgnoreError();  // a client that is gone needs no answer
-}
-
 }  // namespace
 
-FakeCluster::Node::Node(FakeCluster& cluster, int index) : cluster_(cluster), index_(index) {
-  listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  // Small, so that a writer's bytes do not all fit.
-  const int buffer_bytes = 64 << 10;
-  CHECK(::setsockopt(listener_, SOL_SOCKET, SO_RCVBUF, &buffer_bytes, sizeof(buffer_bytes)) == 0);
-  CHECK(::bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0);
-  CHECK(::listen(listener_, 64) == 0);
-  socklen_t size = sizeof(address);
-  CHECK(::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size) == 0);
-  port_ = ntohs(address.sin_port);
-  thread_ = std::thread([this] { Accept(); });
-}
-
-FakeCluster::Node::~Node() {
-  ::shutdown(listener_, SHUT_RDWR);
-  thread_.join();
-  {
-    MutexLock lock(mu_);
-    for (int fd : connections_) ::shutdown(fd, SHUT_RDWR);
-  }
-  for (std::thread& thread : serving_) thread.join();
-  ::close(listener_);
-}
-
-void FakeCluster::Node::Accept() {
-  while (true) {
-    const int fd = ::accept(listener_, nullptr, nullptr);
-    if (fd < 0) return;
-    {
-      MutexLock lock(mu_);
-      connections_.insert(fd);
-    }
-    serving_.emplace_back([this, fd] {
-      {
-        Socket socket(fd, "client", {});
-        while (ServeOne(socket)) {
-        }
-        MutexLock lock(mu_);
-        connections_.erase(fd);
-      }
-      MutexLock lock(cluster_.mu_);
-      ++cluster_.closed_connections_;
-    });
-  }
-}
+FakeCluster::Node::Node(FakeCluster& cluster, int index)
+    : cluster_(cluster),
+      index_(index),
+      port_({.serve =
+                 [this](Socket& socket) {
+                   while (ServeOne(socket)) {
+                   }
+                 },
+             .closed =
+                 [this] {
+                   MutexLock lock(cluster_.mu_);
+                   ++cluster_.closed_connections_;
+                 },
+             // Small, so that a writer's bytes do not all fit.
+             .receive_buffer_bytes = 64 << 10}) {}
 
 bool FakeCluster::Node::ServeOne(Socket& socket) {
-  std::string buffered;
-  absl::StatusOr<std::optional<transfer::Op>> op;
-  while (true) {
-    op = transfer::TakeOp(Bytes(buffered));
-    CHECK(op.ok()) << op.status();
-    if (op->has_value()) break;
-    std::byte byte;
-    if (!socket.Receive(std::span(&byte, 1)).ok()) return false;
-    buffered += static_cast<char>(byte);
+  const std::optional<FakeOp> op = TakeOp(socket);
+  if (!op.has_value()) return false;
+  switch (op->opcode) {
+    case transfer::Opcode::kWriteBlock:
+      return Write(socket, op->As<hdfs::OpWriteBlockProto>());
+    case transfer::Opcode::kTransferBlock:
+      return Copy(socket, op->As<hdfs::OpTransferBlockProto>());
+    case transfer::Opcode::kBlockChecksum:
+      return Checksum(socket, op->As<hdfs::OpBlockChecksumProto>());
+    default:
+      CHECK(op->opcode == transfer::Opcode::kReadBlock);
+      return Read(socket, op->As<hdfs::OpReadBlockProto>());
   }
-  const std::string body((*op)->body);
-  if ((*op)->opcode == transfer::Opcode::kWriteBlock) {
-    return Write(socket, Parse<hdfs::OpWriteBlockProto>(body));
-  }
-  if ((*op)->opcode == transfer::Opcode::kTransferBlock) {
-    return Copy(socket, Parse<hdfs::OpTransferBlockProto>(body));
-  }
-  if ((*op)->opcode == transfer::Opcode::kBlockChecksum) {
-    return Checksum(socket, Parse<hdfs::OpBlockChecksumProto>(body));
-  }
-  CHECK((*op)->opcode == transfer::Opcode::kReadBlock);
-  return Read(socket, Parse<hdfs::OpReadBlockProto>(body));
 }
 
 bool FakeCluster::Node::Write(Socket& socket, const hdfs::OpWriteBlockProto& op) {
@@ -148,7 +99,7 @@ bool FakeCluster::Node::Write(Socket& socket, const hdfs::OpWriteBlockProto& op)
   Reply(socket, reply);
   if (reply.status() != hdfs::STATUS_SUCCESS) return false;
   if (op.stage() == hdfs::OpWriteBlockProto::PIPELINE_CLOSE_RECOVERY) return false;
-  while (TakePacket(socket, id, chain)) {
+  while (StorePacket(socket, id, chain)) {
   }
   return false;
 }
@@ -190,36 +141,27 @@ bool FakeCluster::Node::AwaitRelease(Socket& socket) {
       }
       ++cluster_.signs_;
     }
-    std::string sign;
-    transfer::AppendAck({.seqno = transfer::kSignOfLifeSeqno, .statuses = {hdfs::STATUS_SUCCESS}},
-                        sign);
-    if (!socket.Send(Bytes(sign)).ok()) return false;
+    if (!SendAck(socket,
+                 {.seqno = transfer::kSignOfLifeSeqno, .statuses = {hdfs::STATUS_SUCCESS}})) {
+      return false;
+    }
     absl::SleepFor(absl::Milliseconds(20));
   }
 }
 
-bool FakeCluster::Node::TakePacket(Socket& socket, uint64_t id, const std::vector<int>& chain) {
+bool FakeCluster::Node::StorePacket(Socket& socket, uint64_t id, const std::vector<int>& chain) {
   if (!AwaitRelease(socket)) return false;
-  std::array<std::byte, transfer::kPacketPrefixBytes> prefix_bytes;
-  if (!socket.Receive(prefix_bytes).ok()) return false;
-  const auto prefix = transfer::DecodePacketPrefix(prefix_bytes);
-  CHECK(prefix.ok());
-  std::vector<std::byte> header_bytes(prefix->header_bytes);
-  std::vector<std::byte> payload(prefix->payload_bytes);
-  if (!socket.Receive(header_bytes).ok() || !socket.Receive(payload).ok()) return false;
-  const auto header = transfer::DecodePacketHeader(header_bytes, *prefix);
-  CHECK(header.ok());
-  const std::span<const std::byte> all = payload;
-  const size_t checksum_bytes = payload.size() - header->data_bytes;
-  const auto data = all.subspan(checksum_bytes);
-  CHECK(!transfer::DataChecksum().FindMismatch(data, all.first(checksum_bytes)).has_value());
-  transfer::PipelineAck ack{.seqno = header->seqno};
+  const std::optional<FakePacket> packet = TakePacket(socket);
+  if (!packet.has_value()) return false;
+  const transfer::PacketHeader& header = packet->header;
+  const std::span<const std::byte> data = packet->data();
+  transfer::PipelineAck ack{.seqno = header.seqno};
   bool silent = false;
   {
     MutexLock lock(cluster_.mu_);
-    silent = cluster_.restarting_at_close_.contains(index_) && !header->last_in_block;
+    silent = cluster_.restarting_at_close_.contains(index_) && !header.last_in_block;
     if (cluster_.acking_wrong_.erase(index_) > 0) ack.seqno += 7;
-    if (header->is_heartbeat()) ++cluster_.heartbeats_;
+    if (header.is_heartbeat()) ++cluster_.heartbeats_;
     if (!AwaitStart()) return false;
     for (int node : chain) {
       if (cluster_.restarting_.erase(node) > 0) {
@@ -233,27 +175,24 @@ bool FakeCluster::Node::TakePacket(Socket& socket, uint64_t id, const std::vecto
       }
       const auto limit = cluster_.die_after_.find(node);
       const bool dies = limit != cluster_.die_after_.end() &&
-                        static_cast<uint64_t>(header->end_offset()) > limit->second;
+                        static_cast<uint64_t>(header.end_offset()) > limit->second;
       ack.statuses.push_back(dies ? hdfs::STATUS_ERROR : hdfs::STATUS_SUCCESS);
       if (dies) cluster_.refusing_.insert(node);
-      if (dies || header->is_heartbeat()) continue;
+      if (dies || header.is_heartbeat()) continue;
       std::string& bytes = cluster_.blocks_[id].bytes[node];
       // Of a block that has been abandoned meanwhile.
-      if (static_cast<size_t>(header->offset_in_block) > bytes.size()) return false;
-      bytes.resize(header->offset_in_block);
+      if (static_cast<size_t>(header.offset_in_block) > bytes.size()) return false;
+      bytes.resize(header.offset_in_block);
       bytes.append(reinterpret_cast<const char*>(data.data()), data.size());
     }
-    if (header->last_in_block) cluster_.blocks_[id].synced_at_end = header->sync_block;
-    if (header->last_in_block && cluster_.restarting_at_close_.erase(index_) > 0) {
+    if (header.last_in_block) cluster_.blocks_[id].synced_at_end = header.sync_block;
+    if (header.last_in_block && cluster_.restarting_at_close_.erase(index_) > 0) {
       cluster_.blocks_[id].finished = true;
       ack = {.seqno = transfer::kUnknownSeqno, .statuses = {hdfs::STATUS_OOB_RESTART}};
     }
   }
   if (silent) return true;
-  std::string bytes;
-  transfer::AppendAck(ack, bytes);
-  if (!socket.Send(Bytes(bytes)).ok()) return false;
-  return ack.AllSucceeded() && !header->last_in_block;
+  return SendAck(socket, ack) && ack.AllSucceeded() && !header.last_in_block;
 }
 
 bool FakeCluster::Node::Read(Socket& socket, const hdfs::OpReadBlockProto& op) {

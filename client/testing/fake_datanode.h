@@ -3,27 +3,23 @@
 
 #include <array>
 #include <cstdint>
-#include <set>
-#include <thread>
 #include <vector>
 
 #include "client/socket.h"
 #include "client/testing/fake_cluster.h"
-#include "common/mutex.h"
+#include "client/testing/fake_port.h"
 
 namespace cairn::client {
 
-// Data transfer: a thread that accepts, and one for each connection. Keeps nothing itself: the
-// cluster has the replicas, and the failures that a test asks for.
+// Data transfer. Keeps nothing itself: the cluster has the replicas, and the failures that a test
+// asks for.
 class FakeCluster::Node {
  public:
   Node(FakeCluster& cluster, int index);  // `cluster` outlives this
-  ~Node();
 
-  uint16_t port() const { return port_; }
+  uint16_t port() const { return port_.port(); }
 
  private:
-  void Accept();
   // False: the connection is to be closed. So it is for each operation.
   bool ServeOne(Socket& socket);
   bool Write(Socket& socket, const hdfs::OpWriteBlockProto& op);
@@ -35,16 +31,11 @@ class FakeCluster::Node {
   // Until packets are no longer held; gives signs of life meanwhile.
   bool AwaitRelease(Socket& socket);
   // False: that was the last packet, or the end.
-  bool TakePacket(Socket& socket, uint64_t id, const std::vector<int>& chain);
+  bool StorePacket(Socket& socket, uint64_t id, const std::vector<int>& chain);
 
   FakeCluster& cluster_;
   const int index_;
-  int listener_ = -1;
-  uint16_t port_ = 0;
-  std::thread thread_;
-  std::vector<std::thread> serving_;  // of thread_ alone until it is joined
-  Mutex mu_;
-  std::set<int> connections_ ABSL_GUARDED_BY(mu_);
+  FakePort port_;  // last: its threads use the rest
 };
 
 // A port that takes no connection any more: the queue of those that nobody accepts is full, and the
