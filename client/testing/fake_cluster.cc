@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/testing/fake_datanode.h"
+#include "client/testing/fake_namenode.h"
 #include "common/check.h"
 #include "common/fs_error.h"
 
@@ -11,61 +12,15 @@ namespace cairn::client {
 
 // ---- The namenode ----
 
-class FakeCluster::Namenode final : public RpcChannel {
- public:
-  explicit Namenode(FakeCluster& cluster) : cluster_(cluster) {}
-  absl::Status Call(absl::string_view method, const google::protobuf::MessageLite& request,
-                    google::protobuf::MessageLite& response) override {
-    return cluster_.Handle(method, request.SerializeAsString(), response);
-  }
-
- private:
-  FakeCluster& cluster_;
-};
-
-namespace {
-
-// Every datanode knows of no replica.
-class NoReplicas final : public DatanodeRpc {
- public:
-  absl::StatusOr<std::unique_ptr<RpcChannel>> Connect(const std::string&, uint16_t,
-                                                      absl::Duration) override {
-    return std::make_unique<Channel>();
-  }
-
- private:
-  class Channel final : public RpcChannel {
-   public:
-    absl::Status Call(absl::string_view, const google::protobuf::MessageLite&,
-                      google::protobuf::MessageLite&) override {
-      return MakeFsError(FsError::kReplicaNotFound, "Replica not found");
-    }
-  };
-};
-
-template <typename Response>
-Response& As(google::protobuf::MessageLite& response) {
-  return static_cast<Response&>(response);
-}
-
-}  // namespace
-
 absl::Status FakeCluster::Handle(absl::string_view method, const std::string& bytes,
                                  google::protobuf::MessageLite& response) {
   MutexLock lock(mu_);
   ++calls_[std::string(method)];
   const auto status_of = [](const FileState& file, hdfs::HdfsFileStatusProto& s, uint64_t length) {
-    s.set_filetype(hdfs::HdfsFileStatusProto::IS_FILE);
-    s.set_path("");
+    s = FakeStatus();
     s.set_length(length);
-    s.mutable_permission()->set_perm(0644);
-    s.set_owner("u");
-    s.set_group("g");
-    s.set_modification_time(0);
-    s.set_access_time(0);
     s.set_blocksize(file.block_bytes);
     s.set_block_replication(file.replication);
-    s.set_fileid(17000);
     if (file.policy.has_value()) *s.mutable_ecpolicy() = *file.policy;
   };
   const auto length_of = [this](const FileState& file) ABSL_NO_THREAD_SAFETY_ANALYSIS {
@@ -211,20 +166,8 @@ uint64_t FakeCluster::DigestOf(const FileState& file) {
 }
 
 hdfs::LocatedBlockProto FakeCluster::Locate(const Block& block, uint64_t offset) const {
-  hdfs::LocatedBlockProto located;
-  *located.mutable_b() = block.id;
-  located.set_offset(offset);
-  located.set_corrupt(false);
-  auto& token = *located.mutable_blocktoken();
-  token.set_identifier("");
-  token.set_password("");
-  token.set_kind("");
-  token.set_service("");
-  for (int node : block.nodes) {
-    *located.add_locs() = Info(node);
-    located.add_storageids(absl::StrCat("DS-", node));
-    located.add_storagetypes(hdfs::STORAGE_TYPE_DISK);
-  }
+  hdfs::LocatedBlockProto located = FakeLocated(block.id, offset, /*token=*/"");
+  for (const int node : block.nodes) AddPlace(node, PortOf(node), located);
   if (!block.unit_numbers.empty()) LocateUnits(block, located);
   return located;
 }
@@ -249,27 +192,20 @@ std::unique_ptr<FileSystem> FakeCluster::Connect(ClientOptions options, Clock& c
 }
 
 std::shared_ptr<ClientContext> FakeCluster::NewContext(ClientOptions options, Clock& clock) {
-  return std::make_shared<ClientContext>(std::move(options), "tester", "fake:8020",
-                                         std::make_unique<Namenode>(*this),
-                                         std::make_unique<NoReplicas>(), clock);
+  return FakeContext(
+      [this](absl::string_view method, const std::string& request,
+             google::protobuf::MessageLite& response) { return Handle(method, request, response); },
+      std::move(options), clock);
 }
 
-hdfs::DatanodeInfoProto FakeCluster::Info(int node) const {
-  hdfs::DatanodeInfoProto info;
-  info.mutable_id()->set_ipaddr("127.0.0.1");
-  info.mutable_id()->set_hostname("localhost");
-  info.mutable_id()->set_datanodeuuid(absl::StrCat("uuid-", node));
+uint16_t FakeCluster::PortOf(int node) const {
   const auto deaf = cut_off_.find(node);
-  info.mutable_id()->set_xferport(
-      deaf != cut_off_.end() ? deaf->second->port() : nodes_[static_cast<size_t>(node)]->port());
-  info.mutable_id()->set_infoport(1);
-  info.mutable_id()->set_ipcport(1);
-  return info;
+  return deaf != cut_off_.end() ? deaf->second->port() : nodes_[static_cast<size_t>(node)]->port();
 }
 
 int FakeCluster::IndexOf(const hdfs::DatanodeIDProto& id) const {
   for (size_t i = 0; i < nodes_.size(); ++i) {
-    if (id.datanodeuuid() == absl::StrCat("uuid-", i)) return static_cast<int>(i);
+    if (id.datanodeuuid() == FakeUuid(static_cast<int>(i))) return static_cast<int>(i);
   }
   CHECK(false) << "unknown datanode " << id.datanodeuuid();
   return -1;

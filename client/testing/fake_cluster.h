@@ -16,7 +16,6 @@
 
 #include "client/context.h"
 #include "client/file_system.h"
-#include "common/check.h"
 #include "common/mutex.h"
 #include "erasure/policy.h"
 #include "proto/hdfs/client_namenode.pb.h"
@@ -117,7 +116,6 @@ class FakeCluster {
   int ClosedConnections() const;
 
  private:
-  class Namenode;
   class Node;
   class DeafPort;
   struct Block {
@@ -140,12 +138,6 @@ class FakeCluster {
     uint64_t converted_from = 0;  // as namenodes tell it
   };
 
-  template <typename Request>
-  static Request Parse(const std::string& bytes) {
-    Request request;
-    CHECK(request.ParseFromString(bytes));
-    return request;
-  }
   absl::Status Handle(absl::string_view method, const std::string& request,
                       google::protobuf::MessageLite& response);
   void LocateRange(const FileState& file, const hdfs::GetBlockLocationsRequestProto& range,
@@ -161,7 +153,7 @@ class FakeCluster {
   Block& UnitOf(const std::string& path, size_t group, uint32_t unit)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   std::string UnitToken(uint64_t unit_id) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  hdfs::DatanodeInfoProto Info(int node) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  uint16_t PortOf(int node) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   int IndexOf(const hdfs::DatanodeIDProto& id) const;
 
   mutable Mutex mu_;

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/erasure_convert.h"
+#include "client/testing/fake_namenode.h"
 #include "client/testing/fake_unit_node.h"
 #include "common/check.h"
 #include "common/fs_error.h"
@@ -12,60 +13,17 @@
 namespace cairn::client {
 namespace {
 
-template <typename Request>
-Request Parse(const std::string& bytes) {
-  Request request;
-  CHECK(request.ParseFromString(bytes));
-  return request;
-}
-
-template <typename Response>
-Response& As(google::protobuf::MessageLite& response) {
-  return static_cast<Response&>(response);
-}
-
 // A datanode takes a token for the block and stamp that it was given for, and no other.
 std::string TokenText(uint64_t block, uint64_t stamp) {
   return absl::StrCat("block ", block, " under ", stamp);
 }
 
-void FillToken(uint64_t block, uint64_t stamp, hdfs::TokenProto& token) {
-  token.set_identifier(TokenText(block, stamp));
-  token.set_password("");
-  token.set_kind("");
-  token.set_service("");
-}
-
 // Without places and units.
-void FillLocated(const hdfs::ExtendedBlockProto& group, hdfs::LocatedBlockProto& located) {
-  *located.mutable_b() = group;
-  located.set_offset(0);
-  located.set_corrupt(false);
-  FillToken(group.blockid(), group.generationstamp(), *located.mutable_blocktoken());
+hdfs::LocatedBlockProto LocatedGroup(const hdfs::ExtendedBlockProto& group) {
+  return FakeLocated(group, /*offset=*/0, TokenText(group.blockid(), group.generationstamp()));
 }
-
-// Nobody has anything to ask of a datanode but to take a unit.
-class NoDatanodes final : public DatanodeRpc {
- public:
-  absl::StatusOr<std::unique_ptr<RpcChannel>> Connect(const std::string&, uint16_t,
-                                                      absl::Duration) override {
-    return absl::UnavailableError("no such port");
-  }
-};
 
 }  // namespace
-
-class FakeGroups::Namenode final : public RpcChannel {
- public:
-  explicit Namenode(FakeGroups& groups) : groups_(groups) {}
-  absl::Status Call(absl::string_view method, const google::protobuf::MessageLite& request,
-                    google::protobuf::MessageLite& response) override {
-    return groups_.Handle(method, request.SerializeAsString(), response);
-  }
-
- private:
-  FakeGroups& groups_;
-};
 
 FakeGroups::FakeGroups(const erasure::Policy& policy, int nodes)
     : policy_(policy), layout_(policy.schema, policy.cell_bytes) {
@@ -82,9 +40,10 @@ FakeGroups::~FakeGroups() {
 }
 
 std::unique_ptr<FileSystem> FakeGroups::Connect(ClientOptions options, Clock& clock) {
-  return FileSystem::Over(std::make_shared<ClientContext>(std::move(options), "tester", "fake:8020",
-                                                          std::make_unique<Namenode>(*this),
-                                                          std::make_unique<NoDatanodes>(), clock));
+  return FileSystem::Over(FakeContext(
+      [this](absl::string_view method, const std::string& request,
+             google::protobuf::MessageLite& response) { return Handle(method, request, response); },
+      std::move(options), clock));
 }
 
 // ---- The namenode ----
@@ -123,17 +82,10 @@ absl::Status FakeGroups::Handle(absl::string_view method, const std::string& byt
 void FakeGroups::FillStatus(const FileState& file, hdfs::HdfsFileStatusProto& status) const {
   uint64_t length = 0;
   for (const GroupState& group : file.groups) length += group.id.numbytes();
-  status.set_filetype(hdfs::HdfsFileStatusProto::IS_FILE);
-  status.set_path("");
+  status = FakeStatus();
   status.set_length(length);
-  status.mutable_permission()->set_perm(0644);
-  status.set_owner("u");
-  status.set_group("g");
-  status.set_modification_time(0);
-  status.set_access_time(0);
   status.set_blocksize(file.block_bytes);
   status.set_block_replication(1);
-  status.set_fileid(17000);
   status.set_flags(hdfs::HdfsFileStatusProto::HAS_EC);
   *status.mutable_ecpolicy() = ToProto(policy_);
 }
@@ -163,7 +115,7 @@ absl::Status FakeGroups::AddGroup(const hdfs::AddBlockRequestProto& request,
   for (const auto& node : request.excludenodes()) excluded.insert(node.id().datanodeuuid());
   GroupState group;
   for (int i = 0; i < static_cast<int>(nodes_.size()); ++i) {
-    if (excluded.contains(Info(i).id().datanodeuuid())) continue;
+    if (excluded.contains(FakeUuid(i))) continue;
     if (group.nodes.size() < std::min<size_t>(layout_.units(), offered_)) group.nodes.push_back(i);
   }
   if (group.nodes.size() < layout_.data_units()) {
@@ -174,14 +126,13 @@ absl::Status FakeGroups::AddGroup(const hdfs::AddBlockRequestProto& request,
   next_group_ += erasure::kMaxUnits;
   group.id.set_generationstamp(next_stamp_++);
   group.id.set_numbytes(0);
-  FillLocated(group.id, added);
+  added = LocatedGroup(group.id);
   for (size_t unit = 0; unit < group.nodes.size(); ++unit) {
-    *added.add_locs() = Info(group.nodes[unit]);
-    added.add_storageids(absl::StrCat("DS-", group.nodes[unit]));
-    added.add_storagetypes(hdfs::STORAGE_TYPE_DISK);
+    AddPlace(group.nodes[unit], nodes_[static_cast<size_t>(group.nodes[unit])]->port(), added);
     added.mutable_blockindices()->push_back(
         static_cast<char>(numbering_wrongly_ ? layout_.units() : unit));
-    FillToken(group.id.blockid() + unit, group.id.generationstamp(), *added.add_blocktokens());
+    *added.add_blocktokens() =
+        FakeToken(TokenText(group.id.blockid() + unit, group.id.generationstamp()));
   }
   file.groups.push_back(std::move(group));
   return absl::OkStatus();
@@ -191,11 +142,11 @@ void FakeGroups::Renew(const hdfs::ExtendedBlockProto& block, hdfs::LocatedBlock
   const uint64_t stamp = next_stamp_++;
   hdfs::ExtendedBlockProto group = block;
   group.set_generationstamp(stamp);
-  FillLocated(group, renewed);
+  renewed = LocatedGroup(group);
   // As in HDFS: no place, and every unit.
   for (uint32_t unit = 0; unit < layout_.units(); ++unit) {
     renewed.mutable_blockindices()->push_back(static_cast<char>(unit));
-    FillToken(block.blockid() + unit, stamp, *renewed.add_blocktokens());
+    *renewed.add_blocktokens() = FakeToken(TokenText(block.blockid() + unit, stamp));
   }
 }
 
@@ -215,7 +166,7 @@ void FakeGroups::UpdatePipeline(const hdfs::UpdatePipelineRequestProto& request)
     const std::string& storage = request.storageids(static_cast<int>(unit));
     if (uuid == "null" && storage.empty()) {
       group.lost.insert(unit);
-    } else if (unit >= group.nodes.size() || uuid != Info(group.nodes[unit]).id().datanodeuuid() ||
+    } else if (unit >= group.nodes.size() || uuid != FakeUuid(group.nodes[unit]) ||
                storage != absl::StrCat("DS-", group.nodes[unit])) {
       Complain(absl::StrCat("unit ", unit, " is told to be on ", uuid, ", ", storage));
     }
@@ -272,17 +223,6 @@ FakeGroups::GroupState& FakeGroups::Find(uint64_t id) {
   }
   CHECK(false) << "no group " << id;
   return files_.begin()->second.groups.front();
-}
-
-hdfs::DatanodeInfoProto FakeGroups::Info(int node) const {
-  hdfs::DatanodeInfoProto info;
-  info.mutable_id()->set_ipaddr("127.0.0.1");
-  info.mutable_id()->set_hostname("localhost");
-  info.mutable_id()->set_datanodeuuid(absl::StrCat("uuid-", node));
-  info.mutable_id()->set_xferport(nodes_[static_cast<size_t>(node)]->port());
-  info.mutable_id()->set_infoport(1);
-  info.mutable_id()->set_ipcport(1);
-  return info;
 }
 
 // ---- What a datanode takes ----

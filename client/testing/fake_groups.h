@@ -71,7 +71,6 @@ class FakeGroups {
   std::vector<std::string> Complaints() const;
 
  private:
-  class Namenode;
   class Node;
   struct Replica {
     uint64_t stamp = 0;
@@ -107,7 +106,6 @@ class FakeGroups {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   bool HasEnough(const GroupState& group) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   GroupState& Find(uint64_t id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  hdfs::DatanodeInfoProto Info(int node) const;
 
   // ---- The datanodes ----
   // Empty: the pipeline is set up. Else why not.
