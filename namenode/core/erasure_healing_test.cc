@@ -7,10 +7,9 @@
 #include <set>
 #include <variant>
 
-#include "erasure/layout.h"
 #include "namenode/blocks/redundancy_queue.h"
+#include "namenode/core/testing/cold_files.h"
 #include "namenode/core/testing/healing_fixture.h"
-#include "namenode/namespace/units.h"
 
 namespace cairn::namenode {
 namespace {
@@ -20,7 +19,6 @@ using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
 constexpr absl::Duration kGivenUp = absl::Minutes(5);
-constexpr uint64_t kCell = 1 << 20;
 
 // RS-3-2: unit `u` of the file's only group is on datanode `u` at first.
 class ErasureHealingTest : public HealingFixture {
@@ -29,16 +27,9 @@ class ErasureHealingTest : public HealingFixture {
     TestNamenode::Options options = Nodes(datanodes);
     options.namenode.erasure_coding = true;
     Start(std::move(options));
-    EXPECT_OK(nn_->impl()
-                  .ChangeErasurePolicy(kSuper, "RS-3-2-1024k", ErasurePolicyState::kEnabled)
-                  .value);
-    nn_->Mkdir("/cold");
-    EXPECT_OK(nn_->impl().SetErasurePolicy(kSuper, "/cold", "RS-3-2-1024k").value);
+    MakeCold(*nn_);
     nn_->Create("/cold/f");
-    AddBlockRequest request;
-    request.path = "/cold/f";
-    request.client_name = "client";
-    group_ = nn_->impl().AddBlock(kSuper, request).value->block;
+    group_ = nn_->AddBlock("/cold/f").block;
     group_.length = bytes;
     for (uint32_t unit = 0; unit < 5; ++unit) Have(static_cast<int>(unit), unit);
     EXPECT_THAT(nn_->impl().Complete(kSuper, "/cold/f", kNoInode, "client", group_, nullptr).value,
@@ -48,10 +39,7 @@ class ErasureHealingTest : public HealingFixture {
     EXPECT_THAT(rebuilds_, IsEmpty());
   }
 
-  BlockVersion Unit(uint32_t unit) const {
-    const erasure::Layout layout(erasure::FindSystemPolicy("RS-3-2-1024k")->schema, kCell);
-    return {UnitOf(group_.id, unit), group_.stamp, layout.UnitBytes(group_.length, unit)};
-  }
+  BlockVersion Unit(uint32_t unit) const { return UnitOfCold(group_, group_.length, unit); }
   void Have(int node, uint32_t unit) {
     if (Unit(unit).length != 0) {
       EXPECT_OK(nn_->Report(node, Unit(unit), ReplicaState::kFinalized));

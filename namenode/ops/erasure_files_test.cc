@@ -5,9 +5,7 @@
 #include <set>
 #include <string>
 
-#include "erasure/layout.h"
-#include "namenode/core/testing/test_namenode.h"
-#include "namenode/namespace/units.h"
+#include "namenode/core/testing/cold_files.h"
 
 namespace cairn::namenode {
 namespace {
@@ -16,21 +14,10 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
 
-constexpr uint64_t kCell = 1 << 20;
-
-TestNamenode::Options SixNodes() {
-  TestNamenode::Options options;
-  options.namenode.erasure_coding = true;
-  options.datanodes = 6;
-  return options;
-}
-
 class ErasureFilesTest : public ::testing::Test {
  protected:
   ErasureFilesTest() {
-    EXPECT_OK(nn_->ChangeErasurePolicy(kSuper, "RS-3-2-1024k", ErasurePolicyState::kEnabled).value);
-    nn_.Mkdir("/cold");
-    EXPECT_OK(nn_->SetErasurePolicy(kSuper, "/cold", "RS-3-2-1024k").value);
+    MakeCold(nn_);
     nn_.Create("/cold/f");
   }
 
@@ -50,18 +37,14 @@ class ErasureFilesTest : public ::testing::Test {
   }
   // Datanode `node` has the unit, finalized, as long as a group of `bytes` has it.
   void ReportUnit(const BlockVersion& group, uint64_t bytes, uint32_t unit, int node) {
-    const erasure::Layout layout(erasure::FindSystemPolicy("RS-3-2-1024k")->schema, kCell);
-    EXPECT_OK(nn_.Report(node, {UnitOf(group.id, unit), group.stamp, layout.UnitBytes(bytes, unit)},
-                         ReplicaState::kFinalized));
+    EXPECT_OK(nn_.Report(node, UnitOfCold(group, bytes, unit), ReplicaState::kFinalized));
   }
   // Each unit that holds bytes is on the datanode where it was to be written.
   void ReportUnits(const LocatedBlock& located, uint64_t bytes, std::set<uint32_t> lost = {}) {
-    const erasure::Layout layout(erasure::FindSystemPolicy("RS-3-2-1024k")->schema, kCell);
     for (size_t i = 0; i < located.units.size(); ++i) {
-      if (lost.contains(located.units[i]) || layout.UnitBytes(bytes, located.units[i]) == 0) {
-        continue;
-      }
-      ReportUnit(located.block, bytes, located.units[i], static_cast<int>(located.storages[i]));
+      const uint32_t unit = located.units[i];
+      if (lost.contains(unit) || UnitOfCold(located.block, bytes, unit).length == 0) continue;
+      ReportUnit(located.block, bytes, unit, static_cast<int>(located.storages[i]));
     }
   }
   LocatedBlocks Locate() {
@@ -70,7 +53,7 @@ class ErasureFilesTest : public ::testing::Test {
     return *std::move(located.value);
   }
 
-  TestNamenode nn_{SixNodes()};
+  TestNamenode nn_{WithErasureCoding(/*datanodes=*/6)};
 };
 
 TEST_F(ErasureFilesTest, ABlockIsAGroupWithADatanodeForEachUnit) {
@@ -272,12 +255,8 @@ TEST_F(ErasureFilesTest, FilesOfDifferentKindsAreNotJoined) {
 }
 
 TEST(ErasurePlacementTest, WithTooFewDatanodesForTheDataNothingIsWritten) {
-  TestNamenode::Options options;
-  options.namenode.erasure_coding = true;
-  options.datanodes = 5;
-  TestNamenode nn(options);
-  nn.Mkdir("/cold");
-  ASSERT_OK(nn->SetErasurePolicy(kSuper, "/cold", "RS-6-3-1024k").value);
+  TestNamenode nn(WithErasureCoding(/*datanodes=*/5));
+  MakeCold(nn, "RS-6-3-1024k");
   nn.Create("/cold/f");
   AddBlockRequest request;
   request.path = "/cold/f";
@@ -289,12 +268,8 @@ TEST(ErasurePlacementTest, WithTooFewDatanodesForTheDataNothingIsWritten) {
 }
 
 TEST(ErasurePlacementTest, FewerDatanodesThanUnitsAreEnoughForTheData) {
-  TestNamenode::Options options;
-  options.namenode.erasure_coding = true;
-  options.datanodes = 7;
-  TestNamenode nn(options);
-  nn.Mkdir("/cold");
-  ASSERT_OK(nn->SetErasurePolicy(kSuper, "/cold", "RS-6-3-1024k").value);
+  TestNamenode nn(WithErasureCoding(/*datanodes=*/7));
+  MakeCold(nn, "RS-6-3-1024k");
   nn.Create("/cold/f");
   AddBlockRequest request;
   request.path = "/cold/f";

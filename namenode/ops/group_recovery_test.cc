@@ -6,9 +6,7 @@
 #include <set>
 #include <variant>
 
-#include "erasure/layout.h"
-#include "namenode/core/testing/test_namenode.h"
-#include "namenode/namespace/units.h"
+#include "namenode/core/testing/cold_files.h"
 
 namespace cairn::namenode {
 namespace {
@@ -16,29 +14,15 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::SizeIs;
 
-constexpr uint64_t kCell = 1 << 20;
-
-TestNamenode::Options SixNodes() {
-  TestNamenode::Options options;
-  options.namenode.erasure_coding = true;
-  options.datanodes = 6;
-  return options;
-}
-
 // RS-3-2. Datanodes hold units of the lengths that a test says, and obey.
 class GroupRecoveryTest : public ::testing::Test {
  protected:
   GroupRecoveryTest() {
-    EXPECT_OK(nn_->ChangeErasurePolicy(kSuper, "RS-3-2-1024k", ErasurePolicyState::kEnabled).value);
-    nn_.Mkdir("/cold");
-    EXPECT_OK(nn_->SetErasurePolicy(kSuper, "/cold", "RS-3-2-1024k").value);
+    MakeCold(nn_);
     CreateOptions create = CreateFlags(true, false);
     create.block_bytes = 4 * kCell;
     EXPECT_OK(nn_->Create(kSuper, "/cold/f", create).value);
-    AddBlockRequest request;
-    request.path = "/cold/f";
-    request.client_name = "client";
-    const LocatedBlock added = *nn_->AddBlock(kSuper, request).value;
+    const LocatedBlock added = nn_.AddBlock("/cold/f");
     group_ = added.block;
     for (size_t i = 0; i < added.units.size(); ++i) {
       node_of_[added.units[i]] = static_cast<int>(added.storages[i]);
@@ -91,7 +75,7 @@ class GroupRecoveryTest : public ::testing::Test {
     return located.value->blocks.empty() ? std::vector<uint8_t>() : located.value->blocks[0].units;
   }
 
-  TestNamenode nn_{SixNodes()};
+  TestNamenode nn_{WithErasureCoding(/*datanodes=*/6)};
   BlockVersion group_;
   std::map<uint32_t, int> node_of_;
   std::map<uint32_t, BlockVersion> units_;
