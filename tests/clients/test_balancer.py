@@ -37,9 +37,7 @@ class BesideHdfs(BalancerCase):
     limit_seconds = 400
 
     def setUp(self):
-        reason = hadoop.why_not()
-        if reason:
-            self.skipTest(reason)
+        self.need(hadoop.why_not())
 
     def theirs(self, hdfs, *arguments, user="root"):
         result = run(

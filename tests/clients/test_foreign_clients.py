@@ -22,28 +22,20 @@ class ForeignClients(Case):
         self.run_scenario(matrix.CairnDfs(self.cluster.uri))
 
     def test_hdfs_cli(self):
-        reason = matrix.HdfsCli.why_not()
-        if reason:
-            self.skipTest(reason)
+        self.need(matrix.HdfsCli.why_not())
         self.run_scenario(matrix.HdfsCli(self.cluster.uri))
 
     def test_rclone(self):
-        reason = matrix.Rclone.why_not()
-        if reason:
-            self.skipTest(reason)
+        self.need(matrix.Rclone.why_not())
         self.run_scenario(matrix.Rclone(self.cluster.uri))
 
     def test_apache_fs_shell(self):
-        reason = hadoop.why_not()
-        if reason:
-            self.skipTest(reason)
+        self.need(hadoop.why_not())
         self.run_scenario(matrix.FsShell(self.cluster.uri))
 
     def test_composite_checksums_do_not_depend_on_block_sizes(self):
         """COMPOSITE_CRC: the same for the same bytes, in our client and in Hadoop's"""
-        reason = hadoop.why_not()
-        if reason:
-            self.skipTest(reason)
+        self.need(hadoop.why_not())
         flags = ("-D", "dfs.checksum.combine.mode=COMPOSITE_CRC")
         data = matrix.content("blocks")
         self.cluster.put(data, "/one-mib-blocks", "-D", "dfs.blocksize=1m")

@@ -2,7 +2,6 @@
 
 import os
 import re
-import unittest
 
 from harness import env, hadoop, libhdfs
 from harness.case import Case
@@ -29,9 +28,7 @@ class LibhdfsCase(Case):
 
     @classmethod
     def setUpClass(cls):
-        reason = libhdfs.why_not()
-        if reason:
-            raise unittest.SkipTest(reason)
+        cls.need(libhdfs.why_not())
 
     def tour(self, port, *more):
         program = libhdfs.compile_c(TOUR)
@@ -128,9 +125,7 @@ class AgainstApacheHdfs(LibhdfsCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        reason = hadoop.why_not()
-        if reason:
-            raise unittest.SkipTest(reason)
+        cls.need(hadoop.why_not())
         cls.hdfs = hadoop.Hdfs(datanodes=2)
         cls.addClassCleanup(cls.hdfs.close)
 

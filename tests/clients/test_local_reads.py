@@ -7,7 +7,6 @@ import random
 import shutil
 import subprocess
 import threading
-import unittest
 
 from faults.test_leases import Writer, content
 from harness import env, libhdfs, replicas
@@ -62,9 +61,7 @@ class LocalReads(Case):
 
     @classmethod
     def setUpClass(cls):
-        reason = libhdfs.why_not()
-        if reason:
-            raise unittest.SkipTest(reason)
+        cls.need(libhdfs.why_not())
         cls.program = libhdfs.compile_c(SOURCE)
         cls.cluster = MiniCluster(datanodes=3, conf=CONF)
         cls.addClassCleanup(cls.cluster.close)

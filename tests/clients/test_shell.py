@@ -184,9 +184,7 @@ class ShellOnApacheHdfs(Case):
     limit_seconds = 300
 
     def test_lists_and_attributes(self):
-        reason = hadoop.why_not()
-        if reason:
-            self.skipTest(reason)
+        self.need(hadoop.why_not())
         hdfs = hadoop.Hdfs()
         self.addCleanup(hdfs.close)
         shell = hadoop.Shell(hdfs.uri)

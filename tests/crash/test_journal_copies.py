@@ -129,9 +129,7 @@ class JournalCopies(Case):
         self.assertEqual(listed(cluster), 3)
 
     def test_a_full_disk_drops_its_copy_and_a_restart_brings_it_back(self):
-        reason = disks.why_no_tmpfs()
-        if reason:
-            self.skipTest(reason)
+        self.need(disks.why_no_tmpfs())
         disk = disks.SmallDisk(80 << 20)
         self.addCleanup(disk.close)
         cluster = self.cluster(disk.path)

@@ -18,9 +18,7 @@ class PowerCuts(Case):
     limit_seconds = 60 + 15 * cuts_wanted(short=12)
 
     def setUp(self):
-        reason = disks.why_no_power_cuts()
-        if reason:
-            self.skipTest(reason)
+        self.need(disks.why_no_power_cuts())
 
     def start(self, cluster, *names):
         try:

@@ -51,9 +51,7 @@ class Flushes(Case):
         self.check_flushed_bytes_survive(DATA * CELL + CELL + 700_000)
 
     def test_hadoop_reads_a_file_with_a_short_group_in_the_middle(self):
-        reason = hadoop.why_not()
-        if reason:
-            self.skipTest(reason)
+        self.need(hadoop.why_not())
         writer = Writer(self.cluster, files=1, size=CELL + 100_000)
         writer.kill()
         self.close(writer.held)

@@ -14,9 +14,7 @@ class Mounted(Case):
 
     def setUp(self):
         super().setUp()
-        reason = mount.why_not()
-        if reason:
-            self.skipTest(reason)
+        self.need(mount.why_not())
         self.cluster = MiniCluster(
             datanodes=6, conf={"cairn.namenode.erasure.coding": "true", "dfs.blocksize": "2m"}
         )

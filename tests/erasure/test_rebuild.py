@@ -16,9 +16,7 @@ class Rebuild(Case):
 
     def setUp(self):
         super().setUp()
-        reason = hadoop.why_not()
-        if reason:
-            self.skipTest(reason)
+        self.need(hadoop.why_not())
         self.cluster = MiniCluster(
             datanodes=7,
             conf={

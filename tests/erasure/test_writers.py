@@ -45,9 +45,7 @@ class Writers(Case):
                 self.cluster.start(*lost)
 
     def test_hadoop_reads_what_cairn_wrote(self):
-        reason = hadoop.why_not()
-        if reason:
-            self.skipTest(reason)
+        self.need(hadoop.why_not())
         shell = hadoop.Shell(self.cluster.uri)
         self.addCleanup(shell.close)
         for size in SIZES:

@@ -25,9 +25,7 @@ class BalancerCase(Case):
 
     def start(self, datanodes=3, **conf):
         """A cluster with a small disk for each datanode, half of which is taken by files."""
-        reason = disks.why_no_tmpfs()
-        if reason:
-            self.skipTest(reason)
+        self.need(disks.why_no_tmpfs())
         defaults = {
             "dfs.replication": str(REPLICATION),
             "dfs.blocksize": "1m",

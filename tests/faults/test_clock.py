@@ -3,7 +3,7 @@
 import os
 import time
 
-from harness import env, rpc
+from harness import rpc
 from harness.case import Case
 from harness.cluster import MiniCluster
 

@@ -318,9 +318,7 @@ class Streaming(Case):
                 self.put_while_one_stops(cluster, [env.program("cairn"), "dfs"], victim)
 
     def test_a_datanode_is_stopped_while_hadoops_client_writes(self):
-        reason = hadoop.why_not()
-        if reason:
-            self.skipTest(reason)
+        self.need(hadoop.why_not())
         conf = {
             "dfs.client.socket-timeout": "3000",
             "dfs.datanode.socket.write.timeout": "3000",

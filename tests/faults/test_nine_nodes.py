@@ -70,9 +70,7 @@ class NineNodes(TopologyCase):
     }
 
     def setUp(self):
-        reason = netns.why_not()
-        if reason:
-            self.skipTest(reason)
+        self.need(netns.why_not())
         self.files = {}
 
     def start(self, *names, racks=THREE_RACKS, disk_bytes=0, **conf):
@@ -220,9 +218,7 @@ class NineNodes(TopologyCase):
         self.note(f"reads: {in_words(reader.so_far())}")
 
     def test_two_empty_nodes_are_filled_while_readers_go_on(self):
-        reason = disks.why_no_tmpfs()
-        if reason:
-            self.skipTest(reason)
+        self.need(disks.why_no_tmpfs())
         first = [f"datanode-{number}" for number in range(1, 8)]
         cluster = self.start(
             *first,

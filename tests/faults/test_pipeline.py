@@ -176,9 +176,7 @@ class Losses(Case):
             self.assertLess(seconds, limit * env.SLOW * (2 if not env.LONG else 1), key)
 
     def test_with_hadoops_client(self):
-        reason = hadoop.why_not()
-        if reason:
-            self.skipTest(reason)
+        self.need(hadoop.why_not())
         # Nothing but its own patience ends its wait for a silent first node: 5 s and 5 for each.
         conf = {"dfs.blocksize": "4m", "dfs.client.socket-timeout": "5000"}
         shell = hadoop.Shell(self.cluster.uri, conf)
@@ -241,9 +239,7 @@ class NoSpareNode(Case):
     """Hadoop's client as it comes, on three datanodes: it goes on with two, and with one."""
 
     def test_an_append_outlives_two_of_three_datanodes(self):
-        reason = hadoop.why_not()
-        if reason:
-            self.skipTest(reason)
+        self.need(hadoop.why_not())
         with MiniCluster(datanodes=3, conf={"dfs.blocksize": "64m"}) as cluster:
             conf = hadoop.write_conf(
                 env.new_directory("java-conf"), core={"fs.defaultFS": cluster.uri}, hdfs={}
@@ -365,9 +361,7 @@ class Restarts(Case):
                 )
 
     def test_hadoops_client_waits_for_the_only_datanode(self):
-        reason = hadoop.why_not()
-        if reason:
-            self.skipTest(reason)
+        self.need(hadoop.why_not())
         with MiniCluster(datanodes=1, conf={"dfs.blocksize": "64m"}) as cluster:
             conf = hadoop.write_conf(
                 env.new_directory("java-conf"),

@@ -241,9 +241,7 @@ class StockTools(TopologyCase):
     limit_seconds = 240
 
     def test_hadoops_dfsadmin_sees_and_refreshes(self):
-        reason = hadoop.why_not()
-        if reason:
-            self.skipTest(reason)
+        self.need(hadoop.why_not())
         hosts = self.hosts_file("[]")
         with MiniCluster(
             datanodes=2, racks=["/a", "/b"], conf={"dfs.hosts": hosts, **JSON_HOSTS}

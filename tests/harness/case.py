@@ -33,6 +33,12 @@ class Case(unittest.TestCase):
             signal.alarm(0)
             signal.signal(signal.SIGALRM, before)
 
+    @staticmethod
+    def need(why_not):
+        """Skips the test, or from setUpClass all of the class, if there is a reason not to run."""
+        if why_not:
+            raise unittest.SkipTest(why_not)
+
     def note(self, text):
         self.notes.append(text)
 
