@@ -6,9 +6,8 @@ import os
 import signal
 import subprocess
 import time
-import unittest
 
-from harness import env, rpc
+from harness import env, rpc, strace
 from harness.case import Case
 from harness.cluster import MiniCluster
 
@@ -57,22 +56,13 @@ class Deletions(Case):
             self.eventually(lambda: block_files(cluster) == 0, "all replicas deleted", 60)
 
 
-@unittest.skipIf(env.have("strace"), "strace is not installed")
 class Truncations(Case):
     def test_no_replica_is_cut_before_the_edit_is_durable(self):
         """The journal's write hangs; then the process dies, and the edit with it."""
+        self.need(strace.why_not())
         with MiniCluster(datanodes=1) as cluster:
             cluster.put(b"hello\n", "/h")
-            trace = subprocess.Popen(
-                [
-                    *("strace", "-f", "-q", "-p", str(cluster.pid("namenode"))),
-                    *("-e", "trace=pwrite64", "-e", "inject=pwrite64:delay_enter=60000000"),
-                    *("-o", os.devnull),
-                ],
-                stderr=subprocess.DEVNULL,
-            )
-            self.addCleanup(trace.kill)
-            time.sleep(2)  # attached to all threads
+            trace = strace.inject(self, cluster.pid("namenode"), "pwrite64:delay_enter=60000000")
             asking = rpc.Connection(cluster.port)
             asking.send("truncate", rpc.truncate("/h", 3))
             time.sleep(8)  # more than two heartbeats: time for an order, were there one

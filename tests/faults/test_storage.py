@@ -11,7 +11,7 @@ import subprocess
 import threading
 import time
 
-from harness import disks, env, rpc
+from harness import disks, env, rpc, strace
 from harness.case import Case
 from harness.cluster import Failed, MiniCluster, run
 from harness.load import Load
@@ -355,49 +355,25 @@ class JournalDamage(Case):
 
     def test_a_failed_write_is_final(self):
         """fault 3: after EIO nothing is acknowledged, the namenode stops, a restart has all acks"""
-        missing = env.have("strace")
-        if missing:
-            self.skipTest(f"{missing} is not installed")
+        self.need(strace.why_not())
         with MiniCluster(datanodes=0, conf=JOURNAL_ONLY) as cluster:
             make_directories(cluster, 10)
             child = cluster.spawn("namenode")
             path = journal_file(cluster)
-            trace = subprocess.Popen(
-                [
-                    *("strace", "-f", "-q", "-p", str(child.pid), "-P", path),
-                    *("-e", "trace=pwrite64", "-e", "inject=pwrite64:error=EIO:when=6"),
-                ],
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-            )
-            try:
-                self.eventually(lambda: traced(child.pid), "strace to attach", 20)
-                acknowledged = 10
-                with self.assertRaises((ConnectionError, rpc.RemoteError, OSError)):
-                    with rpc.Connection(cluster.port) as connection:
-                        for number in range(10, 40):
-                            connection.call("mkdirs", rpc.mkdirs(f"/d/{number:06}"))
-                            acknowledged += 1
-                self.assertEqual(child.wait(20), 1)
-            finally:
-                trace.kill()
-                trace.communicate()
+            trace = strace.inject(self, child.pid, "pwrite64:error=EIO:when=6", path)
+            acknowledged = 10
+            with self.assertRaises((ConnectionError, rpc.RemoteError, OSError)):
+                with rpc.Connection(cluster.port) as connection:
+                    for number in range(10, 40):
+                        connection.call("mkdirs", rpc.mkdirs(f"/d/{number:06}"))
+                        acknowledged += 1
+            self.assertEqual(child.wait(20), 1)
+            trace.kill()
+            trace.wait()
             self.assertIn("journal", cluster.tail("namenode"))
             cluster.start("namenode")
             self.assertLess(acknowledged, 40)
             self.assertIn(len(listed(cluster)), (acknowledged, acknowledged + 1))
-
-
-def traced(pid):
-    """Whether every thread of the process has a tracer."""
-    try:
-        for thread in os.listdir(f"/proc/{pid}/task"):
-            with open(f"/proc/{pid}/task/{thread}/status") as file:
-                if "TracerPid:\t0\n" in file.read():
-                    return False
-        return True
-    except OSError:
-        return True
 
 
 class StoreDamage(Case):
@@ -559,9 +535,7 @@ class CrashPoints(Case):
 
 class FullDisk(Case):
     def setUp(self):
-        reason = disks.why_no_tmpfs()
-        if reason:
-            self.skipTest(reason)
+        self.need(disks.why_no_tmpfs())
 
     def test_the_namenodes_disk_is_full(self):
         """fault 4: writes get a clear error, reads go on, and it heals without a restart"""

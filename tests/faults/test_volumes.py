@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 
-from harness import disks, env
+from harness import disks, env, strace
 from harness.case import Case
 from harness.cluster import MiniCluster, run
 
@@ -19,18 +19,6 @@ def replicas(directory, meta=False):
     """Data files of finalized replicas, or their meta files."""
     found = glob.glob(os.path.join(directory, "current/finalized/*/*/blk_*"))
     return sorted(f for f in found if f.endswith(".meta") == meta)
-
-
-def traced(pid):
-    """Whether every thread of the process has a tracer."""
-    try:
-        for thread in os.listdir(f"/proc/{pid}/task"):
-            with open(f"/proc/{pid}/task/{thread}/status") as file:
-                if "TracerPid:\t0\n" in file.read():
-                    return False
-        return True
-    except OSError:
-        return True
 
 
 def make_volume(directory, version, number):
@@ -102,33 +90,12 @@ class Volumes(Case):
         for path, data in files.items():
             self.assertTrue(cluster.cat(path) == data, path)
 
-    def inject(self, child, what, path=None):
-        """strace lets calls of the datanode fail, those on `path` if it is given."""
-        missing = env.have("strace")
-        if missing:
-            self.skipTest(f"{missing} is not installed")
-        call = what.split(":")[0]
-        trace = subprocess.Popen(
-            [
-                *("strace", "-f", "-q", "-p", str(child.pid), "-e", f"trace={call}"),
-                *("-e", f"inject={what}", *(("-P", path) if path else ())),
-            ],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        self.addCleanup(trace.wait)
-        self.addCleanup(trace.kill)
-        self.eventually(lambda: traced(child.pid), "strace to attach", 20)
-        return trace
-
-
 class Hangs(Volumes):
     """A disk whose calls never return: fsfreeze lets every write wait."""
 
     def start_with_a_disk(self, more=()):
-        reason = disks.why_no_power_cuts() or (env.have("fsfreeze") and "fsfreeze is not installed")
-        if reason:
-            self.skipTest(reason)
+        self.need(disks.why_no_power_cuts())
+        self.need(env.have("fsfreeze") and "fsfreeze is not installed")
         self.disk = disks.PowerCutDisk(320 << 20)
         self.addCleanup(self.disk.close)
         self.other = env.new_directory("disk")
@@ -234,9 +201,7 @@ class Hangs(Volumes):
 
 class Failures(Volumes):
     def setUp(self):
-        reason = disks.why_no_tmpfs()
-        if reason:
-            self.skipTest(reason)
+        self.need(disks.why_no_tmpfs())
 
     def disks(self, count):
         found = [disks.SmallDisk(64 << 20) for _ in range(count)]
@@ -312,7 +277,7 @@ class IoErrors(Volumes):
         cluster, child = self.start([one, two])
         files = self.put_some(cluster, 4, prefix="/before")
         writer, path = self.open_writer(cluster, [one, two])
-        self.inject(child, "fdatasync:error=EIO", path)
+        strace.inject(self, child.pid, "fdatasync:error=EIO", path)
         writer.stdin.close()
         self.assertEqual(writer.wait(60), 0, writer.stderr.read())
         self.assertTrue(cluster.cat("/w") == self.FIRST)
@@ -328,7 +293,7 @@ class IoErrors(Volumes):
         one = env.new_directory("disk")
         cluster, child = self.start([one], conf={"dfs.client.read.shortcircuit": "false"})
         files = self.put_some(cluster, 4)
-        trace = self.inject(child, "sendfile:error=EIO:when=1..2")
+        trace = strace.inject(self, child.pid, "sendfile:error=EIO:when=1..2")
         for _ in range(3):
             self.check(cluster, files)
         trace.kill()
@@ -422,9 +387,7 @@ class HotSwap(Volumes):
         self.assertIsNone(child.poll())
 
     def test_a_failed_disk_is_replaced_at_its_place(self):
-        reason = disks.why_no_tmpfs()
-        if reason:
-            self.skipTest(reason)
+        self.need(disks.why_no_tmpfs())
         disk = disks.SmallDisk(64 << 20)
         self.addCleanup(disk.close)
         other = env.new_directory("disk")
@@ -461,9 +424,7 @@ class HotSwap(Volumes):
         self.assertIsNone(child.poll())
 
     def test_the_disks_of_a_node_are_balanced(self):
-        reason = disks.why_no_tmpfs()
-        if reason:
-            self.skipTest(reason)
+        self.need(disks.why_no_tmpfs())
         one, two = disks.SmallDisk(64 << 20), disks.SmallDisk(64 << 20)
         self.addCleanup(one.close)
         self.addCleanup(two.close)
