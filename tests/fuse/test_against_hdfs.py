@@ -11,30 +11,18 @@ from fuse.test_in_place import (
     FALLOC_ZERO_RANGE,
     fallocate,
 )
-from fuse.test_mount import read, write
-from harness import hadoop, mount
-from harness.mount import Mount
+from harness import hadoop
+from harness.mount import BLOCK, Mount, read, write
 
 
-class AgainstApacheHdfs(test_mount.Trees, test_mount.Writing, test_mount.Names):
-    limit_seconds = 400
-
-    @classmethod
-    def new_cluster(cls):
-        return hadoop.Hdfs(datanodes=1)
-
+class AgainstApacheHdfs(
+    hadoop.InPlaceOfCairn, test_mount.Trees, test_mount.Writing, test_mount.Names
+):
     @classmethod
     def new_mount(cls, options=()):
-        keys = {"dfs.blocksize": test_mount.BLOCK, "dfs.replication": 1}
+        keys = {"dfs.blocksize": BLOCK, "dfs.replication": 1}
         more = [word for key, value in keys.items() for word in ("-D", f"{key}={value}")]
         return Mount(cls.cluster, options=options, more=more)
-
-    @classmethod
-    def setUpClass(cls):
-        reason = mount.why_not() or hadoop.why_not()
-        if reason:
-            raise test_mount.unittest.SkipTest(reason)
-        super().setUpClass()
 
     def test_a_change_in_place_is_refused_and_does_no_harm(self):
         path = self.directory() + "/f"

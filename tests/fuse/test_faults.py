@@ -5,53 +5,15 @@ import os
 import subprocess
 import threading
 import time
-import unittest
 
 from harness import env, mount
-from harness.case import Case
 from harness.cluster import MiniCluster, run
 from harness.helper import Helper
-from harness.mount import Mount
-
-BLOCK = 1 << 20
+from harness.mount import BLOCK, Mount, MountCase, OwnMountCase, read, write
 
 
-def write(path, data):
-    with open(path, "wb") as file:
-        file.write(data)
-
-
-def read(path):
-    with open(path, "rb") as file:
-        return file.read()
-
-
-class Faults(Case):
+class Faults(OwnMountCase):
     """faults 54, 55: what fsync acknowledged is there, what failed is never shown as saved"""
-
-    limit_seconds = 240
-
-    @classmethod
-    def setUpClass(cls):
-        reason = mount.why_not()
-        if reason:
-            raise unittest.SkipTest(reason)
-
-    def new_cluster(self, datanodes=3, **conf):
-        keys = {"dfs.blocksize": str(BLOCK), "cairn.namenode.dead.interval": "1h"}
-        cluster = MiniCluster(datanodes=datanodes, conf={**keys, **conf})
-        self.addCleanup(cluster.close)
-        return cluster
-
-    def new_mount(self, cluster, **options):
-        made = Mount(cluster, **options)
-        self.addCleanup(made.close)
-        return made
-
-    def assertErrno(self, number, call, *arguments, **options):
-        with self.assertRaises(OSError) as caught:
-            call(*arguments, **options)
-        self.assertEqual(errno.errorcode[caught.exception.errno], errno.errorcode[number])
 
     def test_a_killed_mount_says_so_and_is_mounted_again_in_its_place(self):
         cluster = self.new_cluster(datanodes=1)
@@ -291,16 +253,10 @@ class Faults(Case):
         self.assertEqual(os.listdir(there.point), [])
 
 
-class Memory(Case):
+class Memory(MountCase):
     """Nothing is kept of inodes that the kernel knows."""
 
     limit_seconds = 3600 if env.LONG else 120
-
-    @classmethod
-    def setUpClass(cls):
-        reason = mount.why_not()
-        if reason:
-            raise unittest.SkipTest(reason)
 
     def test_many_known_inodes_cost_no_memory(self):
         from harness.cluster import resident_bytes

@@ -6,16 +6,12 @@ import os
 import pwd
 import signal
 import threading
-import unittest
 
 from fuse import test_mount
 from fuse.test_in_place import PIECE, Bytes
-from fuse.test_mount import BLOCK, read, write
-from harness import env, mount
-from harness.case import Case
-from harness.cluster import MiniCluster
+from harness import env
 from harness.helper import Helper
-from harness.mount import Mount
+from harness.mount import BLOCK, Mount, OwnMountCase, read, write
 
 
 class OthersFiles(test_mount.OnAMount):
@@ -66,29 +62,8 @@ class OthersFiles(test_mount.OnAMount):
             self.assertEqual(read(there + "/f"), b"0123456789abc")
 
 
-class Faults(Case):
+class Faults(OwnMountCase):
     """faults 54, 55 of a file that is being changed: it is the old one or the new one"""
-
-    limit_seconds = 240
-
-    @classmethod
-    def setUpClass(cls):
-        reason = mount.why_not()
-        if reason:
-            raise unittest.SkipTest(reason)
-
-    assertErrno = test_mount.OnAMount.assertErrno
-
-    def new_cluster(self, datanodes=1, **conf):
-        keys = {"dfs.blocksize": str(BLOCK), "cairn.namenode.dead.interval": "1h"}
-        cluster = MiniCluster(datanodes=datanodes, conf={**keys, **conf})
-        self.addCleanup(cluster.close)
-        return cluster
-
-    def new_mount(self, cluster, **options):
-        made = Mount(cluster, **options)
-        self.addCleanup(made.close)
-        return made
 
     def test_a_mount_killed_before_a_sync_leaves_the_old_file(self):
         cluster = self.new_cluster()

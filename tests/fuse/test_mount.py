@@ -7,15 +7,12 @@ import os
 import subprocess
 import threading
 import time
-import unittest
 
 from harness import env, mount
-from harness.case import Case
 from harness.cluster import MiniCluster, run
 from harness.helper import Helper
-from harness.mount import Mount
+from harness.mount import BLOCK, Mount, MountCase, read, write
 
-BLOCK = 1 << 20
 CHUNK = 512
 # Around the edges of chunks, packets, kernel requests and blocks.
 SIZES = [
@@ -25,31 +22,18 @@ SIZES = [
 NAMES = ["plain", "with space", "ümläut", "日本語", "new\nline", "-dash", "quote'\"", "x" * 255]
 
 
-def write(path, data):
-    with open(path, "wb") as file:
-        file.write(data)
-
-
-def read(path):
-    with open(path, "rb") as file:
-        return file.read()
-
-
 def shell(script, *arguments, **options):
     return run(["sh", "-ec", script, "sh", *arguments], **options)
 
 
-class OnAMount(Case):
+class OnAMount(MountCase):
     """One cluster and one mount for all tests of the class."""
 
-    limit_seconds = 240
     mount_options = ()
 
     @classmethod
     def setUpClass(cls):
-        reason = mount.why_not()
-        if reason:
-            raise unittest.SkipTest(reason)
+        super().setUpClass()
         cls.cluster = cls.new_cluster()
         cls.addClassCleanup(cls.cluster.close)
         cls.mount = cls.new_mount(cls.mount_options)
@@ -88,10 +72,6 @@ class OnAMount(Case):
     def in_cluster(self, path):
         return path[len(self.mount.point):]
 
-    def assertErrno(self, number, call, *arguments, **options):
-        with self.assertRaises(OSError) as caught:
-            call(*arguments, **options)
-        self.assertEqual(errno.errorcode[caught.exception.errno], errno.errorcode[number])
 
 
 class Trees(OnAMount):

@@ -7,10 +7,10 @@ import sys
 import time
 
 from fuse import test_mount
-from fuse.test_mount import read, write
 from harness import env
 from harness.cluster import run
 from harness.helper import Helper
+from harness.mount import read, write
 
 DAEMON = ("setpriv", "--reuid=1", "--regid=1", "--clear-groups")
 

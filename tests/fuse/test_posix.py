@@ -6,12 +6,11 @@ import pwd
 import re
 import subprocess
 import time
-import unittest
 
 from fuse import test_mount
-from fuse.test_mount import BLOCK, read, write
 from harness import crates, env
 from harness.cluster import run
+from harness.mount import BLOCK, read, write
 
 # All that it can do; no other descriptor writes the file, and its blocks are some.
 FSX = f"""
@@ -58,9 +57,7 @@ class OfACrate(test_mount.OnAMount):
 
     @classmethod
     def setUpClass(cls):
-        reason = crates.why_not(*cls.crate)
-        if reason:
-            raise unittest.SkipTest(reason)
+        cls.need(crates.why_not(*cls.crate))
         super().setUpClass()
 
 

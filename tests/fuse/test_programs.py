@@ -8,9 +8,10 @@ import unittest
 
 from clients.test_python_package import PACKAGES
 from fuse import test_mount
-from fuse.test_mount import read, shell, write
+from fuse.test_mount import shell
 from harness import env, venv
 from harness.cluster import Failed, run
+from harness.mount import read, write
 
 
 def needs(*programs):
@@ -176,9 +177,7 @@ class DataPrograms(test_mount.OnAMount):
 
     @classmethod
     def setUpClass(cls):
-        reason = venv.why_not(PACKAGES)
-        if reason:
-            raise unittest.SkipTest(reason)
+        cls.need(venv.why_not(PACKAGES))
         super().setUpClass()
 
     def python(self, script, *arguments):

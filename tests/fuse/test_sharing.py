@@ -13,8 +13,8 @@ import threading
 import time
 
 from fuse import test_mount
-from fuse.test_mount import BLOCK, read
 from harness import env
+from harness.mount import BLOCK, read
 
 SECONDS = 60 if env.LONG else 4
 

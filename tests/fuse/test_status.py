@@ -7,9 +7,9 @@ import subprocess
 
 from fuse import test_mount
 from fuse.test_in_place import fallocate
-from fuse.test_mount import read, write
 from fuse.test_programs import needs
 from harness import env
+from harness.mount import read, write
 
 
 class Status(test_mount.OnAMount):

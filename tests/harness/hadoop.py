@@ -261,3 +261,18 @@ class Hdfs:
             disk.close()
         self.disks = []
         shutil.rmtree(self.directory, ignore_errors=True)
+
+
+class InPlaceOfCairn:
+    """Before a test class whose new_cluster() makes a Cairn: its tests, on an Apache HDFS."""
+
+    limit_seconds = 400
+
+    @classmethod
+    def new_cluster(cls):
+        return Hdfs(datanodes=1)
+
+    @classmethod
+    def setUpClass(cls):
+        cls.need(why_not())
+        super().setUpClass()

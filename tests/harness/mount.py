@@ -1,6 +1,7 @@
 """A mount of a cluster by cairn-fuse, which never outlives its test."""
 
 import ctypes
+import errno
 import os
 import select
 import shutil
@@ -9,7 +10,10 @@ import subprocess
 import time
 
 from harness import env
-from harness.cluster import Failed
+from harness.case import Case
+from harness.cluster import Failed, MiniCluster
+
+BLOCK = 1 << 20
 
 RENAME_NOREPLACE = 1
 RENAME_EXCHANGE = 2
@@ -103,6 +107,46 @@ class Mount:
         if not is_mounted(self.point):
             shutil.rmtree(self.point, ignore_errors=True)
             shutil.rmtree(self.stage, ignore_errors=True)
+
+
+def write(path, data):
+    with open(path, "wb") as file:
+        file.write(data)
+
+
+def read(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
+class MountCase(Case):
+    """Tests of what a mount shows."""
+
+    limit_seconds = 240
+
+    @classmethod
+    def setUpClass(cls):
+        cls.need(why_not())
+
+    def assertErrno(self, number, call, *arguments, **options):
+        with self.assertRaises(OSError) as caught:
+            call(*arguments, **options)
+        self.assertEqual(errno.errorcode[caught.exception.errno], errno.errorcode[number])
+
+
+class OwnMountCase(MountCase):
+    """Each test has a cluster and mounts of its own."""
+
+    def new_cluster(self, datanodes=1, **conf):
+        keys = {"dfs.blocksize": str(BLOCK), "cairn.namenode.dead.interval": "1h"}
+        cluster = MiniCluster(datanodes=datanodes, conf={**keys, **conf})
+        self.addCleanup(cluster.close)
+        return cluster
+
+    def new_mount(self, cluster, **options):
+        made = Mount(cluster, **options)
+        self.addCleanup(made.close)
+        return made
 
 
 def renameat2(source, target, flags):
