@@ -2,32 +2,15 @@
 
 import json
 import os
-import unittest
 
 from harness import env, hadoop, libhdfs, venv
-from harness.case import Case
-from harness.cluster import MiniCluster
 
 PACKAGES = ["pyarrow==26.0.1"]
 SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "pyarrow_calls.py")
 
 
-class Pyarrow(Case):
-    limit_seconds = 300
-
-    @classmethod
-    def new_cluster(cls):
-        return MiniCluster(datanodes=2)
-
-    @classmethod
-    def setUpClass(cls):
-        reason = libhdfs.why_not() or venv.why_not(PACKAGES)
-        if reason is None and libhdfs.sanitizers():
-            reason = "a Python without sanitizers cannot load a library with them"
-        if reason:
-            raise unittest.SkipTest(reason)
-        cls.cluster = cls.new_cluster()
-        cls.addClassCleanup(cls.cluster.close)
+class Pyarrow(libhdfs.PythonCase):
+    packages = PACKAGES
 
     def call(self, name, cluster="", **more_env):
         """The result of one function of the script, run in a fresh interpreter."""
@@ -66,16 +49,5 @@ class Pyarrow(Case):
         self.assertEqual([p for p in loaded if "libjvm" in p and not p.startswith(ours)], [])
 
 
-class PyarrowAgainstApacheHdfs(Pyarrow):
-    limit_seconds = 400
-
-    @classmethod
-    def new_cluster(cls):
-        return hadoop.Hdfs(datanodes=1)
-
-    @classmethod
-    def setUpClass(cls):
-        reason = hadoop.why_not()
-        if reason:
-            raise unittest.SkipTest(reason)
-        super().setUpClass()
+class PyarrowAgainstApacheHdfs(hadoop.InPlaceOfCairn, Pyarrow):
+    pass

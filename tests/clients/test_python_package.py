@@ -3,11 +3,9 @@
 import json
 import os
 import shutil
-import unittest
 
 from harness import env, hadoop, libhdfs, venv
-from harness.case import Case
-from harness.cluster import MiniCluster, run
+from harness.cluster import run
 
 PACKAGES = [
     "fsspec==2026.9.0",
@@ -29,23 +27,13 @@ def install():
     return target
 
 
-class PythonPackage(Case):
-    limit_seconds = 300
-
-    @classmethod
-    def new_cluster(cls):
-        return MiniCluster(datanodes=2)
+class PythonPackage(libhdfs.PythonCase):
+    packages = PACKAGES
 
     @classmethod
     def setUpClass(cls):
-        reason = libhdfs.why_not() or venv.why_not(PACKAGES)
-        if reason is None and libhdfs.sanitizers():
-            reason = "a Python without sanitizers cannot load a library with them"
-        if reason:
-            raise unittest.SkipTest(reason)
+        super().setUpClass()
         cls.site = install()
-        cls.cluster = cls.new_cluster()
-        cls.addClassCleanup(cls.cluster.close)
 
     def call(self, name):
         """The result of one function of the script, run in a fresh interpreter."""
@@ -83,16 +71,5 @@ class PythonPackage(Case):
         self.assertEqual(self.call("threads"), "done")
 
 
-class PythonPackageAgainstApacheHdfs(PythonPackage):
-    limit_seconds = 400
-
-    @classmethod
-    def new_cluster(cls):
-        return hadoop.Hdfs(datanodes=1)
-
-    @classmethod
-    def setUpClass(cls):
-        reason = hadoop.why_not()
-        if reason:
-            raise unittest.SkipTest(reason)
-        super().setUpClass()
+class PythonPackageAgainstApacheHdfs(hadoop.InPlaceOfCairn, PythonPackage):
+    pass

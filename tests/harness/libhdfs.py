@@ -4,8 +4,9 @@ import glob
 import os
 import subprocess
 
-from harness import env
-from harness.cluster import run
+from harness import env, venv
+from harness.case import Case
+from harness.cluster import MiniCluster, run
 
 _installed = None
 
@@ -90,3 +91,21 @@ def run_program(arguments, conf_dir=None, check=True, **options):
     environment.update(options.pop("more_env", {}))
     options.setdefault("stdin", subprocess.DEVNULL)
     return run(arguments, check=check, env=environment, **options)
+
+
+class PythonCase(Case):
+    """A Python with `packages` that is to load the library, and a cluster."""
+
+    limit_seconds = 300
+    packages = ()
+
+    @classmethod
+    def new_cluster(cls):
+        return MiniCluster(datanodes=2)
+
+    @classmethod
+    def setUpClass(cls):
+        cls.need(why_not() or venv.why_not(cls.packages))
+        cls.need(sanitizers() and "a Python without sanitizers cannot load a library with them")
+        cls.cluster = cls.new_cluster()
+        cls.addClassCleanup(cls.cluster.close)
