@@ -3,6 +3,16 @@
 #include "namenode/namespace/units.h"
 
 namespace cairn::namenode {
+namespace {
+
+// Whether a writer who was told of no block, by create or append, may have begun with block
+// `index`: an append tells of the last one if the writer is to go on with it.
+bool MayBeginWriting(const Inode& file, size_t index) {
+  const FileData& data = *file.file;
+  return index == 0 || file.erasure != nullptr || data.blocks[index - 1].length >= data.block_bytes;
+}
+
+}  // namespace
 
 // The last block of `file` as the writer is told it: still empty, on its pipeline.
 LocatedBlock NamenodeImpl::DescribeNewBlock(const Inode& file, View& view) {
@@ -60,14 +70,14 @@ Outcome<LocatedBlock> NamenodeImpl::AddBlock(const Caller& caller, const AddBloc
         };
         bool commit = false;
         if (!request.previous) {
-          // The first block, its repetition, or an append that begins with a new block.
-          const bool repeated = count != 0 && blocks[count - 1].length == 0 &&
-                                IsUnderConstruction(*file, blocks[count - 1], attempt);
-          if (!attempt.wanted().empty()) return View::NotLoaded();
-          if (repeated && count == 1) return repeat();
+          // The first block, or the first of an append that has none to go on with; or the
+          // repetition of such a call.
           if (count != 0) {
             const bool open = IsUnderConstruction(*file, blocks[count - 1], attempt);
             if (!attempt.wanted().empty()) return View::NotLoaded();
+            if (open && blocks[count - 1].length == 0 && MayBeginWriting(*file, count - 1)) {
+              return repeat();
+            }
             if (open) {
               return MakeFsError(FsError::kIo,
                                  absl::StrCat("Request looks like a retry to allocate block ",

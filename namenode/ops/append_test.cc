@@ -79,6 +79,27 @@ TEST_F(AppendTest, AFullLastBlockIsFollowedByANewOne) {
   EXPECT_EQ(nn_.Stat("/f")->length, kBlockBytes + 5);
 }
 
+TEST_F(AppendTest, ARepeatedCallAfterAFullLastBlockGetsTheSameBlock) {
+  nn_.WriteFile("/f", {kBlockBytes});
+  ASSERT_OK(Append("/f").value);
+  const LocatedBlock next = nn_.AddBlock("/f", std::nullopt, "appender");
+  const LocatedBlock again = nn_.AddBlock("/f", std::nullopt, "appender");
+  EXPECT_EQ(again.block.id, next.block.id);
+  EXPECT_EQ(again.offset, kBlockBytes);
+  EXPECT_EQ(again.storages, next.storages);
+}
+
+// An append would have told its writer of a last block that is not full.
+TEST_F(AppendTest, WhoHasWrittenABlockHasToNameItForTheNext) {
+  nn_.WriteFile("/f", {30});
+  ASSERT_OK(Append("/f", "appender", /*new_block=*/true).value);
+  nn_.AddBlock("/f", BlocksOf("/f")[0], "appender");
+  AddBlockRequest request;
+  request.path = "/f";
+  request.client_name = "appender";
+  EXPECT_THAT(nn_->AddBlock(kSuper, request).value, IsFsError(FsError::kIo));
+}
+
 TEST_F(AppendTest, AFullLastBlockIsStillFinishedAfterARestart) {
   nn_.WriteFile("/f", {kBlockBytes});
   ASSERT_OK(Append("/f").value);

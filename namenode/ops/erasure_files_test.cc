@@ -235,6 +235,62 @@ TEST_F(ErasureFilesTest, AppendBeginsANewGroupWhetherItAsksForOneOrNot) {
   nn_.ExpectConsistent();
 }
 
+// The writer was told of no group by the append, and has none to name.
+TEST_F(ErasureFilesTest, ARepeatedCallAfterAnAppendGetsTheSameGroup) {
+  const LocatedBlock group = *AddBlock().value;
+  ReportUnits(group, 7);
+  ASSERT_THAT(Complete(WithLength(group.block, 7)).value, IsOkAndHolds(true));
+  ASSERT_OK(nn_->Append(kSuper, "/cold/f", "client", /*new_block=*/false).value);
+  const LocatedBlock next = *AddBlock().value;
+  for (const bool restart : {false, true}) {
+    SCOPED_TRACE(restart);
+    if (restart) {
+      nn_.Restart();
+      ReportUnits(group, 7);
+    }
+    const auto again = AddBlock();
+    ASSERT_OK(again.value);
+    EXPECT_EQ(again.value->block.id, next.block.id);
+    EXPECT_EQ(again.value->block.stamp, next.block.stamp);
+    EXPECT_EQ(again.value->offset, 7u);
+    EXPECT_THAT(again.value->units, ElementsAre(0, 1, 2, 3, 4));
+    if (!restart) {
+      EXPECT_EQ(again.value->storages, next.storages);
+    }
+  }
+  const LocatedBlock last = *AddBlock().value;
+  ReportUnits(last, 9);
+  ASSERT_THAT(Complete(WithLength(last.block, 9)).value, IsOkAndHolds(true));
+  EXPECT_EQ(nn_.Stat("/cold/f")->length, 16u);
+  EXPECT_THAT(Locate().blocks, SizeIs(2));
+  nn_.ExpectConsistent();
+}
+
+TEST_F(ErasureFilesTest, AnAbandonedGroupIsNotTheAnswerToTheNextCall) {
+  const LocatedBlock group = *AddBlock().value;
+  ReportUnits(group, 7);
+  ASSERT_THAT(Complete(WithLength(group.block, 7)).value, IsOkAndHolds(true));
+  ASSERT_OK(nn_->Append(kSuper, "/cold/f", "client", /*new_block=*/false).value);
+  const BlockVersion abandoned = AddBlock().value->block;
+  ASSERT_OK(nn_->AbandonBlock(kSuper, "/cold/f", kNoInode, "client", abandoned).value);
+  const auto next = AddBlock();
+  ASSERT_OK(next.value);
+  EXPECT_NE(next.value->block.id, abandoned.id);
+  EXPECT_EQ(next.value->offset, 7u);
+  nn_.ExpectConsistent();
+}
+
+// As of a block whose bytes the namenode was told: the writer has begun to write.
+TEST_F(ErasureFilesTest, AGroupThatHasBytesIsNotTheAnswerToARepeatedCall) {
+  const LocatedBlock group = *AddBlock().value;
+  ReportUnits(group, 7);
+  ASSERT_THAT(Complete(WithLength(group.block, 7)).value, IsOkAndHolds(true));
+  ASSERT_OK(nn_->Append(kSuper, "/cold/f", "client", /*new_block=*/false).value);
+  ASSERT_OK(AddBlock().value);
+  ASSERT_OK(nn_->Fsync(kSuper, "/cold/f", kNoInode, "client", 5).value);
+  EXPECT_THAT(AddBlock().value, IsFsError(FsError::kIo));
+}
+
 TEST_F(ErasureFilesTest, FilesOfDifferentKindsAreNotJoined) {
   const LocatedBlock group = *AddBlock().value;
   ReportUnits(group, 7);
