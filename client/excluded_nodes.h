@@ -1,9 +1,13 @@
 // client/excluded_nodes.h - datanodes that failed a stream lately and get none of its new replicas.
 //
 // Forgiven after a while: what failed may have been the network, or a restart, and a stream that
-// lives for days must not run out of nodes. Not thread-safe; the stream serializes.
+// lives for days must not run out of nodes. Sooner where there is no other: TakeDue tells whom to
+// try again, after a second at first, and after twice as long whenever that was in vain or the node
+// has failed again since. One that keeps failing is excluded for as long. Not thread-safe; the
+// stream serializes.
 #pragma once
 
+#include <algorithm>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -21,12 +25,25 @@ class ExcludedNodes {
   void Add(const hdfs::DatanodeInfoProto& node, absl::Duration expiry);
   // Those that have not expired.
   std::vector<hdfs::DatanodeInfoProto> List();
+  // Those of them that may be tried again although they are excluded.
+  std::vector<hdfs::DatanodeInfoProto> TakeDue();
+  // Excluded no longer, if it was.
+  void Readmit(const hdfs::DatanodeInfoProto& node);
 
  private:
+  static constexpr absl::Duration kFirstPause = absl::Seconds(1);
+
   struct Entry {
     hdfs::DatanodeInfoProto node;
-    absl::Duration until;  // on the monotonic clock
+    absl::Duration pause;      // from its last failure, or try
+    absl::Duration until;      // it is excluded; on the monotonic clock, like the others
+    absl::Duration try_at;     // see TakeDue
+    absl::Duration forget_at;  // what has failed again by then, has failed repeatedly
   };
+
+  absl::Duration Longer(absl::Duration pause) const { return std::min(pause * 2, expiry_); }
+  Entry* Find(const hdfs::DatanodeInfoProto& node);
+  void Forget();
 
   const absl::Duration expiry_;
   Clock& clock_;
