@@ -21,11 +21,11 @@ void ExcludedNodes::Add(const hdfs::DatanodeInfoProto& node, absl::Duration expi
   Forget();
   const absl::Duration now = clock_.Monotonic();
   Entry* entry = Find(node);
-  const absl::Duration pause = entry == nullptr ? kFirstPause : Longer(entry->pause);
+  const absl::Duration pause = entry == nullptr ? absl::ZeroDuration() : Longer(entry->pause);
   if (entry == nullptr) entry = &entries_.emplace_back();
   *entry = {.node = node,
             .pause = pause,
-            .until = now + (pause == kFirstPause ? expiry : std::max(expiry, pause)),
+            .until = now + std::max(expiry, pause),
             .try_at = now + pause,
             .forget_at = {}};
   entry->forget_at = entry->until + expiry_;

@@ -2,9 +2,9 @@
 //
 // Forgiven after a while: what failed may have been the network, or a restart, and a stream that
 // lives for days must not run out of nodes. Sooner where there is no other: TakeDue tells whom to
-// try again, after a second at first, and after twice as long whenever that was in vain or the node
-// has failed again since. One that keeps failing is excluded for as long. Not thread-safe; the
-// stream serializes.
+// try again, at once when it has failed the first time, then after a second, and after twice as
+// long whenever that was in vain or the node has failed again. One that keeps failing is excluded
+// for as long at least. Not thread-safe; the stream serializes.
 #pragma once
 
 #include <algorithm>
@@ -41,7 +41,9 @@ class ExcludedNodes {
     absl::Duration forget_at;  // what has failed again by then, has failed repeatedly
   };
 
-  absl::Duration Longer(absl::Duration pause) const { return std::min(pause * 2, expiry_); }
+  absl::Duration Longer(absl::Duration pause) const {
+    return std::min(std::max(pause * 2, kFirstPause), expiry_);
+  }
   Entry* Find(const hdfs::DatanodeInfoProto& node);
   void Forget();
 

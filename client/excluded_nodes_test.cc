@@ -46,7 +46,7 @@ TEST_F(ExcludedNodesTest, ANodeThatFailsAgainStaysLonger) {
 
 TEST_F(ExcludedNodesTest, ANodeIsDueAfterPausesThatGrow) {
   excluded_.Add(Node("a"));
-  EXPECT_THAT(excluded_.TakeDue(), IsEmpty());
+  EXPECT_EQ(excluded_.TakeDue().size(), 1u) << "it may be back by the time that it is missed";
   for (const int pause : {1, 2, 4, 8, 16, 32, 64, 128, 256}) {
     clock_.Advance(absl::Seconds(pause) - absl::Milliseconds(1));
     EXPECT_THAT(excluded_.TakeDue(), IsEmpty()) << pause;
@@ -58,21 +58,20 @@ TEST_F(ExcludedNodesTest, ANodeIsDueAfterPausesThatGrow) {
 
 TEST_F(ExcludedNodesTest, ANodeThatIsReadmittedAndFailsAgainIsDueLater) {
   excluded_.Add(Node("a"));
-  clock_.Advance(absl::Seconds(1));
   EXPECT_EQ(excluded_.TakeDue().size(), 1u);
   excluded_.Readmit(Node("a"));
   EXPECT_THAT(Uuids(), IsEmpty());
   EXPECT_THAT(excluded_.TakeDue(), IsEmpty());
   excluded_.Add(Node("a"));
   EXPECT_THAT(Uuids(), ElementsAre("a"));
-  clock_.Advance(absl::Seconds(4) - absl::Milliseconds(1));
+  clock_.Advance(absl::Seconds(2) - absl::Milliseconds(1));
   EXPECT_THAT(excluded_.TakeDue(), IsEmpty());
   clock_.Advance(absl::Milliseconds(1));
   EXPECT_EQ(excluded_.TakeDue().size(), 1u);
 }
 
 TEST_F(ExcludedNodesTest, ANodeThatRestartsAgainAndAgainIsExcludedForLonger) {
-  for (const int seconds : {30, 30, 30, 30, 30, 32, 64, 128, 256, 512, 600, 600}) {
+  for (const int seconds : {30, 30, 30, 30, 30, 30, 32, 64, 128, 256, 512, 600, 600}) {
     excluded_.Add(Node("a"), absl::Seconds(30));
     clock_.Advance(absl::Seconds(seconds) - absl::Milliseconds(1));
     EXPECT_THAT(Uuids(), ElementsAre("a")) << seconds;
