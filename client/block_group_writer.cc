@@ -3,15 +3,23 @@
 #include <poll.h>
 
 #include <algorithm>
+#include <memory>
 #include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "client/pipeline_set_up.h"
+#include "common/fs_error.h"
 #include "common/status_macros.h"
 #include "erasure/layout.h"
 
 namespace cairn::client {
 namespace {
+
+constexpr absl::Duration kWaitSlice = absl::Seconds(2);  // as for packets
+constexpr absl::Duration kRestartPoll = absl::Milliseconds(500);
+constexpr absl::Duration kProbeLimit = absl::Milliseconds(500);  // to connect to who may be back
 
 // `group`'s place for `unit`; without nodes if it has none.
 absl::StatusOr<PipelineTarget> PlaceOf(const hdfs::LocatedBlockProto& group,
@@ -35,50 +43,158 @@ BlockGroupWriter::BlockGroupWriter(const OpenFile& file, const Striping& stripin
       excluded_(excluded),
       aborted_(aborted) {}
 
-absl::Status BlockGroupWriter::Create(const hdfs::ExtendedBlockProto* previous) {
+// ---- Beginning ----
+
+absl::Status BlockGroupWriter::Create(const hdfs::ExtendedBlockProto* previous,
+                                      const Stripe& first) {
+  for (int attempt = 0;; ++attempt) {
+    ASSIGN_OR_RETURN(const hdfs::LocatedBlockProto located, AddGroup(previous));
+    RETURN_IF_ERROR(TakeGroup(located));
+    RETURN_IF_ERROR(CheckUnits());
+    std::vector<Unit*> units;
+    for (Unit& unit : units_) {
+      if (unit.lost.ok() && first.HasCell(unit.number)) units.push_back(&unit);
+    }
+    const size_t without_place = CountLost();
+    Connect(units, hdfs::OpWriteBlockProto::PIPELINE_SETUP_CREATE, group_.generationstamp());
+    const absl::Status status = CheckUnits();
+    const bool may_try_again = attempt < file_.context->options.block_write_retries &&
+                               !aborted_.load(std::memory_order_relaxed);
+    if (CountLost() == without_place || (status.ok() && !may_try_again)) {
+      began_ = true;
+      return status;
+    }
+    if (absl::IsAborted(status)) return status;
+    for (Unit& unit : units_) unit.stream.Disconnect();
+    RETURN_IF_ERROR(AbandonBlock(file_, group_));
+    if (!may_try_again) return status;
+  }
+}
+
+absl::StatusOr<hdfs::LocatedBlockProto> BlockGroupWriter::AddGroup(
+    const hdfs::ExtendedBlockProto* previous) {
+  const std::vector<hdfs::DatanodeInfoProto> excluded = excluded_.List();
+  absl::StatusOr<hdfs::LocatedBlockProto> added = AddLocatedBlock(file_, previous, excluded);
+  if (excluded.empty()) return added;
+  if (!added.ok()) {
+    // Where the others are too few for the data, those that failed are better than none.
+    return GetFsError(added.status()) == FsError::kIo ? AddLocatedBlock(file_, previous, {})
+                                                      : added;
+  }
+  if (static_cast<size_t>(added->locs_size()) >= striping_.layout().units() || !Readmit()) {
+    return added;
+  }
+  RETURN_IF_ERROR(AbandonBlock(file_, added->b()));
+  return AddLocatedBlock(file_, previous, excluded_.List());
+}
+
+bool BlockGroupWriter::Readmit() {
+  bool any = false;
+  for (const hdfs::DatanodeInfoProto& node : excluded_.TakeDue()) {
+    if (!file_.context->ConnectTransfer(node.id(), kProbeLimit).ok()) continue;
+    excluded_.Readmit(node);
+    any = true;
+  }
+  return any;
+}
+
+absl::Status BlockGroupWriter::TakeGroup(const hdfs::LocatedBlockProto& located) {
   const erasure::Layout& layout = striping_.layout();
-  ASSIGN_OR_RETURN(const hdfs::LocatedBlockProto located,
-                   AddLocatedBlock(file_, previous, excluded_.List()));
   RETURN_IF_ERROR(CheckGroup(located, layout.units(), file_.path));
   group_ = located.b();
   group_.set_numbytes(0);
+  units_.clear();
+  lost_under_stamp_ = false;
   for (uint32_t number = 0; number < layout.units(); ++number) {
     Unit& unit = units_.emplace_back(number, *file_.context, pool_, settings_.checksum);
     ASSIGN_OR_RETURN(unit.target, PlaceOf(located, layout, number));
     if (unit.target.nodes.empty()) {
       unit.lost = absl::UnavailableError("the namenode had no datanode for it");
+      unit.left_behind = true;
     }
   }
-  return CheckUnits();
+  return absl::OkStatus();
 }
 
-absl::Status BlockGroupWriter::Put(Stripe& stripe) {
-  for (Unit& unit : units_) {
-    PutCell(unit, stripe.TakeCell(unit.number));
-    RETURN_IF_ERROR(CheckUnits());
+void BlockGroupWriter::Connect(const std::vector<Unit*>& units, Stage stage, uint64_t stamp) {
+  std::vector<std::pair<Unit*, std::unique_ptr<PipelineSetUp>>> under_way;
+  for (Unit* const unit : units) {
+    unit->restarting = false;
+    unit->stream.Disconnect();
+    unit->stream.ReleaseAcked();
+    const SetUpRequest request = {.stage = stage,
+                                  .generation_stamp = stamp,
+                                  .min_bytes = unit->stream.acked_bytes(),
+                                  .max_bytes = unit->stream.sent_bytes(),
+                                  .block_bytes = settings_.unit_bytes};
+    under_way.emplace_back(unit, std::make_unique<PipelineSetUp>(*file_.context, unit->target,
+                                                                 request, settings_.checksum));
   }
+  while (!under_way.empty() && !aborted_.load(std::memory_order_relaxed)) {
+    std::erase_if(under_way, [&](const auto& one) {
+      const auto& [unit, set_up] = one;
+      if (!set_up->Move()) return false;
+      PipelineFailure failure;
+      if (std::optional<OpenPipeline> pipeline = set_up->Take(failure)) {
+        unit->stream.Use(*std::move(pipeline), unit->target.nodes);
+      } else {
+        GiveUp(*unit, failure);
+      }
+      return true;
+    });
+    if (under_way.empty()) return;
+    // As GiveUpOverdue, one at a time.
+    const bool spare = OneSpeaks() && CanLoseOne();
+    const auto overdue = std::find_if(under_way.begin(), under_way.end(), [&](const auto& one) {
+      return one.second->IsOverdue(spare);
+    });
+    if (overdue != under_way.end()) {
+      overdue->second->GiveUp();
+      continue;
+    }
+    // The datanodes that are set up already wait, too.
+    std::vector<pollfd> polled;
+    for (const auto& [unit, set_up] : under_way) polled.push_back(set_up->WhatToPoll());
+    WaitForAny(std::move(polled));
+    QueueHeartbeats();
+    MoveAll();
+  }
+}
+
+// ---- Writing ----
+
+absl::Status BlockGroupWriter::Put(Stripe& stripe) {
+  for (Unit& unit : units_) PutCell(unit, stripe.TakeCell(unit.number));
   group_.set_numbytes(group_.numbytes() + stripe.bytes());
   MoveAll();
-  while (KeptBytes() > settings_.window_bytes) RETURN_IF_ERROR(Pump());
+  RETURN_IF_ERROR(CheckUnits());
+  while (!lost_under_stamp_ && KeptBytes() > settings_.window_bytes) RETURN_IF_ERROR(Pump());
   return LeaveLostBehind();
 }
 
 absl::Status BlockGroupWriter::Finish(bool sync) {
-  RETURN_IF_ERROR(PumpUntilAcked());
-  RETURN_IF_ERROR(LeaveLostBehind());
+  while (!closing_) {
+    RETURN_IF_ERROR(PumpUntilAcked());
+    if (StartClosing(sync)) break;
+    RETURN_IF_ERROR(LeaveLostBehind());
+  }
+  return PumpUntilAcked();
+}
+
+bool BlockGroupWriter::StartClosing(bool sync) {
+  if (closing_) return true;
+  if (!AllAcked() || AnyRestarting() || LostLackBytes()) return false;
   for (Unit& unit : units_) {
     if (unit.stream.is_connected()) unit.stream.PutClosing(sync);
   }
   closing_ = true;
-  return PumpUntilAcked();
+  MoveAll();
+  return true;
 }
 
 // ---- Units ----
 
 void BlockGroupWriter::PutCell(Unit& unit, std::vector<std::unique_ptr<OutPacket>> cell) {
-  if (!cell.empty() && unit.lost.ok() && !unit.stream.is_connected()) {
-    Connect(unit, hdfs::OpWriteBlockProto::PIPELINE_SETUP_CREATE, group_.generationstamp());
-  }
   for (std::unique_ptr<OutPacket>& packet : cell) {
     if (unit.lost.ok()) {
       unit.stream.Put(std::move(packet), /*sync=*/false);
@@ -88,34 +204,38 @@ void BlockGroupWriter::PutCell(Unit& unit, std::vector<std::unique_ptr<OutPacket
   }
 }
 
-void BlockGroupWriter::Connect(Unit& unit, Stage stage, uint64_t stamp) {
-  unit.stream.Disconnect();
-  PipelineFailure failure;
-  std::optional<OpenPipeline> pipeline = SetUpPipeline(*file_.context, unit.target,
-                                                       {.stage = stage,
-                                                        .generation_stamp = stamp,
-                                                        .min_bytes = unit.stream.acked_bytes(),
-                                                        .max_bytes = unit.stream.sent_bytes(),
-                                                        .block_bytes = settings_.unit_bytes,
-                                                        .spare = CanLoseOne()},
-                                                       settings_.checksum, failure);
-  if (!pipeline.has_value()) return GiveUp(unit, failure);
-  unit.stream.Use(*std::move(pipeline), unit.target.nodes);
-}
-
 void BlockGroupWriter::GiveUp(Unit& unit, const PipelineFailure& failure) {
   const ClientOptions& options = file_.context->options;
+  lost_under_stamp_ = true;
+  has_lost_ |= began_;
+  if (failure.restarting && began_ && !closing_ && !CanLoseOne()) {
+    unit.restarting = true;
+    unit.stream.Disconnect();
+    return;
+  }
   unit.lost = failure.status;
+  unit.restarting = false;
   unit.stream.Abandon();
   // Whoever says that it will be back is soon welcome again.
   excluded_.Add(unit.target.nodes[0], failure.restarting ? options.datanode_restart_timeout
                                                          : options.excluded_node_expiry);
-  lost_under_stamp_ = true;
 }
 
 size_t BlockGroupWriter::CountLost() const {
   return static_cast<size_t>(std::count_if(units_.begin(), units_.end(),
                                            [](const Unit& unit) { return !unit.lost.ok(); }));
+}
+
+bool BlockGroupWriter::AnyRestarting() const {
+  return std::any_of(units_.begin(), units_.end(),
+                     [](const Unit& unit) { return unit.restarting; });
+}
+
+bool BlockGroupWriter::LostLackBytes() const {
+  return std::any_of(units_.begin(), units_.end(), [&](const Unit& unit) {
+    return !unit.lost.ok() && !unit.left_behind &&
+           unit.stream.acked_bytes() < striping_.layout().UnitBytes(group_.numbytes(), unit.number);
+  });
 }
 
 bool BlockGroupWriter::CanLoseOne() const {
@@ -147,12 +267,13 @@ uint64_t BlockGroupWriter::KeptBytes() const {
 
 bool BlockGroupWriter::AllAcked() const {
   return std::all_of(units_.begin(), units_.end(),
-                     [](const Unit& unit) { return unit.stream.AllAcked(); });
+                     [](const Unit& unit) { return unit.restarting || unit.stream.AllAcked(); });
 }
 
 bool BlockGroupWriter::HasUnsent() const {
-  return std::any_of(units_.begin(), units_.end(),
-                     [](const Unit& unit) { return unit.stream.HasUnsent(); });
+  return std::any_of(units_.begin(), units_.end(), [](const Unit& unit) {
+    return unit.stream.is_connected() && unit.stream.HasUnsent();
+  });
 }
 
 bool BlockGroupWriter::MoveAll() {
@@ -176,9 +297,7 @@ bool BlockGroupWriter::MoveAll() {
 // One at a time, and soon only if another one speaks: where all are silent it is this machine, or
 // its way to them, that stands still.
 bool BlockGroupWriter::GiveUpOverdue() {
-  const bool one_speaks = std::any_of(units_.begin(), units_.end(), [](const Unit& unit) {
-    return unit.stream.is_connected() && !unit.stream.IsSilent();
-  });
+  const bool one_speaks = OneSpeaks();
   for (Unit& unit : units_) {
     if (!unit.stream.is_connected()) continue;
     if (const auto failure = unit.stream.CheckOverdue(/*spare=*/one_speaks && CanLoseOne())) {
@@ -189,9 +308,15 @@ bool BlockGroupWriter::GiveUpOverdue() {
   return false;
 }
 
-void BlockGroupWriter::WaitForAny() const {
-  absl::Duration slice = absl::InfiniteDuration();
-  std::vector<pollfd> polled;
+bool BlockGroupWriter::OneSpeaks() const {
+  return std::any_of(units_.begin(), units_.end(), [](const Unit& unit) {
+    return unit.stream.is_connected() && !unit.stream.IsSilent();
+  });
+}
+
+void BlockGroupWriter::WaitForAny(std::vector<pollfd> polled) const {
+  absl::Duration slice =
+      std::min(kWaitSlice, SilenceLimit(file_.context->options, 1, /*spare=*/true) / 2);
   for (const Unit& unit : units_) {
     if (!unit.stream.is_connected()) continue;
     slice = std::min(slice, unit.stream.WaitSlice(/*spare=*/CanLoseOne()));
@@ -205,11 +330,15 @@ absl::Status BlockGroupWriter::Pump() {
   while (!MoveAll() && !GiveUpOverdue()) {
     RETURN_IF_ERROR(CheckUnits());
     WaitForAny();
-    for (Unit& unit : units_) {
-      if (unit.stream.is_connected()) unit.stream.QueueHeartbeat();
-    }
+    QueueHeartbeats();
   }
   return CheckUnits();
+}
+
+void BlockGroupWriter::QueueHeartbeats() {
+  for (Unit& unit : units_) {
+    if (unit.stream.is_connected()) unit.stream.QueueHeartbeat();
+  }
 }
 
 absl::Status BlockGroupWriter::PumpUntilAcked() {
@@ -218,13 +347,12 @@ absl::Status BlockGroupWriter::PumpUntilAcked() {
 }
 
 bool BlockGroupWriter::Serve(bool idle) {
-  bool heartbeats = false;
-  for (Unit& unit : units_) {
-    if (!unit.stream.is_connected()) continue;
-    unit.stream.QueueHeartbeat();
-    heartbeats |= unit.stream.HasHeartbeat();
-  }
-  if (idle || heartbeats) MoveAll();
+  QueueHeartbeats();
+  const bool heartbeats = std::any_of(units_.begin(), units_.end(), [](const Unit& unit) {
+    return unit.stream.is_connected() && unit.stream.HasHeartbeat();
+  });
+  // A writer who fills a stripe for minutes does not look for what datanodes may have to say.
+  if (idle || heartbeats || AllAcked()) MoveAll();
   return HasUnsent();
 }
 
@@ -233,19 +361,45 @@ bool BlockGroupWriter::Serve(bool idle) {
 absl::Status BlockGroupWriter::LeaveLostBehind() {
   while (lost_under_stamp_) {
     RETURN_IF_ERROR(PumpUntilAcked());
+    RETURN_IF_ERROR(AwaitRestarts());
     lost_under_stamp_ = false;
     ASSIGN_OR_RETURN(const hdfs::LocatedBlockProto renewed, RenewBlock(file_, group_));
     TakeTokens(renewed);
+    std::vector<Unit*> left;
     for (Unit& unit : units_) {
-      if (!unit.stream.is_connected()) continue;
-      Connect(unit, hdfs::OpWriteBlockProto::PIPELINE_SETUP_STREAMING_RECOVERY,
-              renewed.b().generationstamp());
+      if (unit.stream.is_connected() || unit.restarting) left.push_back(&unit);
     }
+    Connect(left, hdfs::OpWriteBlockProto::PIPELINE_SETUP_STREAMING_RECOVERY,
+            renewed.b().generationstamp());
     RETURN_IF_ERROR(CheckUnits());
+    // One that had restarted gets the rest. What the namenode is told of, the units have.
+    RETURN_IF_ERROR(PumpUntilAcked());
     // If one more was lost, the datanodes of the others take a yet newer stamp in place of this.
     if (!lost_under_stamp_) RETURN_IF_ERROR(TellNamenode(renewed.b().generationstamp()));
   }
   return absl::OkStatus();
+}
+
+absl::Status BlockGroupWriter::AwaitRestarts() {
+  ClientContext& context = *file_.context;
+  const absl::Duration give_up =
+      context.clock.Monotonic() + context.options.datanode_restart_timeout;
+  for (Unit& unit : units_) {
+    while (unit.restarting &&
+           !context.ConnectTransfer(unit.target.nodes[0].id(), kProbeLimit).ok()) {
+      if (context.clock.Monotonic() >= give_up) {
+        GiveUp(unit,
+               {.status = absl::UnavailableError(absl::StrCat(
+                    NodeName(unit.target.nodes[0]), ": said that it restarts, and is not back"))});
+        break;
+      }
+      absl::SleepFor(kRestartPoll);
+      QueueHeartbeats();
+      MoveAll();
+      RETURN_IF_ERROR(CheckUnits());
+    }
+  }
+  return CheckUnits();
 }
 
 void BlockGroupWriter::TakeTokens(const hdfs::LocatedBlockProto& renewed) {
@@ -269,7 +423,10 @@ absl::Status BlockGroupWriter::TellNamenode(uint64_t stamp) {
   renewed.set_generationstamp(stamp);
   RETURN_IF_ERROR(UpdatePipeline(file_, places, renewed));
   group_ = renewed;
-  for (Unit& unit : units_) unit.target.block.set_generationstamp(stamp);
+  for (Unit& unit : units_) {
+    unit.target.block.set_generationstamp(stamp);
+    unit.left_behind = !unit.lost.ok();
+  }
   return absl::OkStatus();
 }
 

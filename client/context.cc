@@ -12,6 +12,7 @@
 #include "client/path.h"
 #include "client/pipeline.h"
 #include "common/random_bytes.h"
+#include "common/status_macros.h"
 
 namespace cairn::client {
 namespace {
@@ -70,14 +71,19 @@ std::string ClientContext::TransferHost(const hdfs::DatanodeIDProto& node) const
   return options.use_datanode_hostname ? node.hostname() : node.ipaddr();
 }
 
-absl::StatusOr<Socket> ClientContext::ConnectTransfer(const hdfs::DatanodeIDProto& node,
-                                                      absl::Duration connect_limit) const {
+absl::StatusOr<uint16_t> ClientContext::TransferPort(const hdfs::DatanodeIDProto& node) {
   if (node.xferport() == 0 || node.xferport() > 65535) {
     return absl::UnavailableError(absl::StrCat(node.ipaddr(), ": no valid transfer port"));
   }
+  return static_cast<uint16_t>(node.xferport());
+}
+
+absl::StatusOr<Socket> ClientContext::ConnectTransfer(const hdfs::DatanodeIDProto& node,
+                                                      absl::Duration connect_limit) const {
+  ASSIGN_OR_RETURN(const uint16_t port, TransferPort(node));
   SocketOptions how = socket_options;
   how.connect_timeout = std::min(how.connect_timeout, connect_limit);
-  return Socket::Connect(TransferHost(node), static_cast<uint16_t>(node.xferport()), how);
+  return Socket::Connect(TransferHost(node), port, how);
 }
 
 }  // namespace cairn::client

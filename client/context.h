@@ -42,6 +42,8 @@ struct ClientContext {
 
   // Where to dial a datanode's transfer port: by address, or by name if so configured.
   std::string TransferHost(const hdfs::DatanodeIDProto& node) const;
+  // kUnavailable: it has told no valid one.
+  static absl::StatusOr<uint16_t> TransferPort(const hdfs::DatanodeIDProto& node);
   absl::StatusOr<Socket> ConnectTransfer(
       const hdfs::DatanodeIDProto& node,
       absl::Duration connect_limit = absl::InfiniteDuration()) const;

@@ -25,6 +25,7 @@ class OutPacket {
   size_t room() const { return capacity_ - data_.size(); }
   size_t size() const { return data_.size(); }
   uint64_t offset() const { return offset_; }
+  void set_offset(uint64_t offset_in_block) { offset_ = offset_in_block; }  // before it is sealed
   uint64_t end() const { return offset_ + data_.size(); }
   std::span<const std::byte> data() const { return data_; }
   int64_t seqno() const { return seqno_; }

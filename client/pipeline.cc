@@ -136,25 +136,19 @@ absl::Duration SilenceLimit(const ClientOptions& options, size_t nodes, bool spa
 namespace {
 
 // The reply to a set-up, behind the signs of life that may come before it.
-absl::Status ReceiveSetUpReply(ClientContext& context, Socket& socket, size_t nodes, bool spare,
+absl::Status ReceiveSetUpReply(ClientContext& context, Socket& socket, size_t nodes,
                                hdfs::BlockOpResponseProto& reply) {
-  using Signs = ClientContext::Signs;
   const absl::Duration whole = PipelineTimeout(context.options, nodes);
   const absl::Duration give_up = context.clock.Monotonic() + whole;
-  const bool impatient = context.set_up_signs.load() != Signs::kNotGiven;
-  socket.SetReadTimeout(impatient ? SilenceLimit(context.options, nodes, spare) : whole);
+  const bool impatient = context.set_up_signs.load() != ClientContext::Signs::kNotGiven;
+  socket.SetReadTimeout(impatient ? SilenceLimit(context.options, nodes) : whole);
   while (true) {
     const absl::Status status = ReceiveDelimited(socket, reply);
     if (!status.ok()) {
-      Signs unknown = Signs::kUnknown;
-      context.set_up_signs.compare_exchange_strong(unknown, Signs::kNotGiven);
+      NoteSetUpSilence(context);
       return status;
     }
-    if (reply.signsoflife()) {
-      context.set_up_signs.store(Signs::kGiven);
-    } else if (reply.status() == hdfs::STATUS_SUCCESS) {  // a refusal says nothing of signs
-      context.set_up_signs.store(Signs::kNotGiven);
-    }
+    NoteSetUpSigns(context, reply);
     if (reply.status() != hdfs::STATUS_IN_PROGRESS) return absl::OkStatus();
     if (context.clock.Monotonic() >= give_up) {
       return absl::UnavailableError(
@@ -165,29 +159,32 @@ absl::Status ReceiveSetUpReply(ClientContext& context, Socket& socket, size_t no
 
 }  // namespace
 
-std::optional<OpenPipeline> SetUpPipeline(ClientContext& context, const PipelineTarget& target,
-                                          const SetUpRequest& request,
-                                          const transfer::DataChecksum& checksum,
-                                          PipelineFailure& failure) {
-  failure = {};
-  absl::StatusOr<Socket> socket = context.ConnectTransfer(
-      target.nodes[0].id(), SilenceLimit(context.options, target.nodes.size(), request.spare));
-  if (!socket.ok()) {
-    failure.status = socket.status();
-    return std::nullopt;
+std::string EncodeSetUp(const ClientContext& context, const PipelineTarget& target,
+                        const SetUpRequest& request, const transfer::DataChecksum& checksum) {
+  return transfer::EncodeOp(transfer::Opcode::kWriteBlock,
+                            MakeOp(context, target, request, checksum));
+}
+
+void NoteSetUpSigns(ClientContext& context, const hdfs::BlockOpResponseProto& reply) {
+  using Signs = ClientContext::Signs;
+  if (reply.signsoflife()) {
+    context.set_up_signs.store(Signs::kGiven);
+  } else if (reply.status() == hdfs::STATUS_SUCCESS) {  // a refusal says nothing of signs
+    context.set_up_signs.store(Signs::kNotGiven);
   }
-  const std::string bytes =
-      transfer::EncodeOp(transfer::Opcode::kWriteBlock, MakeOp(context, target, request, checksum));
-  hdfs::BlockOpResponseProto reply;
-  failure.status = socket->Send(std::as_bytes(std::span(bytes)));
-  if (failure.status.ok()) {
-    failure.status = ReceiveSetUpReply(context, *socket, target.nodes.size(), request.spare, reply);
-  }
-  if (!failure.status.ok()) return std::nullopt;
+}
+
+void NoteSetUpSilence(ClientContext& context) {
+  using Signs = ClientContext::Signs;
+  Signs unknown = Signs::kUnknown;
+  context.set_up_signs.compare_exchange_strong(unknown, Signs::kNotGiven);
+}
+
+std::optional<PipelineFailure> RefusalOf(const PipelineTarget& target,
+                                         const hdfs::BlockOpResponseProto& reply) {
   const std::string& bad = reply.firstbadlink();
-  if (reply.status() == hdfs::STATUS_SUCCESS && bad.empty()) {
-    return OpenPipeline{.socket = *std::move(socket), .gives_signs = reply.signsoflife()};
-  }
+  if (reply.status() == hdfs::STATUS_SUCCESS && bad.empty()) return std::nullopt;
+  PipelineFailure failure;
   for (size_t i = 0; i < target.nodes.size(); ++i) {
     const hdfs::DatanodeIDProto& id = target.nodes[i].id();
     if (bad == absl::StrCat(id.ipaddr(), ":", id.xferport())) failure.bad_node = i;
@@ -196,7 +193,32 @@ std::optional<OpenPipeline> SetUpPipeline(ClientContext& context, const Pipeline
   failure.status = absl::UnavailableError(absl::StrCat(
       id.ipaddr(), ":", id.xferport(), ": setting up a pipeline for block ", target.block.blockid(),
       ": ", reply.message().empty() ? "refused" : reply.message()));
-  return std::nullopt;
+  return failure;
+}
+
+std::optional<OpenPipeline> SetUpPipeline(ClientContext& context, const PipelineTarget& target,
+                                          const SetUpRequest& request,
+                                          const transfer::DataChecksum& checksum,
+                                          PipelineFailure& failure) {
+  failure = {};
+  absl::StatusOr<Socket> socket = context.ConnectTransfer(
+      target.nodes[0].id(), SilenceLimit(context.options, target.nodes.size()));
+  if (!socket.ok()) {
+    failure.status = socket.status();
+    return std::nullopt;
+  }
+  const std::string bytes = EncodeSetUp(context, target, request, checksum);
+  hdfs::BlockOpResponseProto reply;
+  failure.status = socket->Send(std::as_bytes(std::span(bytes)));
+  if (failure.status.ok()) {
+    failure.status = ReceiveSetUpReply(context, *socket, target.nodes.size(), reply);
+  }
+  if (!failure.status.ok()) return std::nullopt;
+  if (std::optional<PipelineFailure> refusal = RefusalOf(target, reply)) {
+    failure = *std::move(refusal);
+    return std::nullopt;
+  }
+  return OpenPipeline{.socket = *std::move(socket), .gives_signs = reply.signsoflife()};
 }
 
 absl::StatusOr<hdfs::LocatedBlockProto> AddLocatedBlock(

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -38,7 +39,6 @@ struct SetUpRequest {
   uint64_t min_bytes = 0;         // acknowledged, or the length before an append
   uint64_t max_bytes = 0;         // sent
   uint64_t block_bytes = 0;       // how large the block may become
-  bool spare = false;             // as for SilenceLimit
 };
 
 // What failed and which node is to blame.
@@ -70,6 +70,19 @@ std::optional<OpenPipeline> SetUpPipeline(ClientContext& context, const Pipeline
                                           const SetUpRequest& request,
                                           const transfer::DataChecksum& checksum,
                                           PipelineFailure& failure);
+
+// ---- What a set-up consists of, for SetUpPipeline and pipeline_set_up.h ----
+
+std::string EncodeSetUp(const ClientContext& context, const PipelineTarget& target,
+                        const SetUpRequest& request, const transfer::DataChecksum& checksum);
+// What a reply, or that none came, says of ClientContext::set_up_signs.
+void NoteSetUpSigns(ClientContext& context, const hdfs::BlockOpResponseProto& reply);
+void NoteSetUpSilence(ClientContext& context);
+// nullopt: the pipeline is set up.
+std::optional<PipelineFailure> RefusalOf(const PipelineTarget& target,
+                                         const hdfs::BlockOpResponseProto& reply);
+
+// ---- Calls of the namenode ----
 
 // The file as the namenode knows it for the calls below.
 struct OpenFile {

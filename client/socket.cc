@@ -54,6 +54,18 @@ int ConnectWithin(int fd, const sockaddr* address, socklen_t size, absl::Duratio
   return ::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) == 0 ? error : errno;
 }
 
+// 0, or an error for gai_strerror.
+int LookUp(const std::string& host, uint16_t port, addrinfo** found) {
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_NUMERICSERV;
+  return ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, found);
+}
+
+void FreeAddresses(addrinfo* addresses) {
+  if (addresses != nullptr) ::freeaddrinfo(addresses);
+}
+
 void Advance(std::span<iovec>& buffers, size_t done) {
   while (!buffers.empty() && done >= buffers.front().iov_len) {
     done -= buffers.front().iov_len;
@@ -119,11 +131,8 @@ absl::Status Socket::Error(const char* what, int error) const {
 absl::StatusOr<Socket> Socket::Connect(const std::string& host, uint16_t port,
                                        const SocketOptions& options) {
   const std::string peer = absl::StrCat(host, ":", port);
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_NUMERICSERV;
   addrinfo* found = nullptr;
-  const int failed = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found);
+  const int failed = LookUp(host, port, &found);
   if (failed != 0) {
     return absl::UnavailableError(absl::StrCat(peer, ": ", ::gai_strerror(failed)));
   }
@@ -264,6 +273,49 @@ bool Socket::IsStale() const {
   char byte;
   const ssize_t n = ::recv(fd_, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
   return n >= 0 || !WouldBlock(errno);
+}
+
+// ---- Connections on their way ----
+
+PendingSocket::PendingSocket(const std::string& host, uint16_t port, const SocketOptions& options)
+    : peer_(absl::StrCat(host, ":", port)), options_(options), addresses_(nullptr, &FreeAddresses) {
+  addrinfo* found = nullptr;
+  if (const int failed = LookUp(host, port, &found); failed != 0) why_ = ::gai_strerror(failed);
+  addresses_.reset(found);
+  next_ = found;
+}
+
+PendingSocket::~PendingSocket() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+void PendingSocket::Drop(int error) {
+  if (fd_ >= 0) ::close(std::exchange(fd_, -1));
+  why_ = absl::StrCat("connect: ", std::strerror(error));
+}
+
+absl::StatusOr<std::optional<Socket>> PendingSocket::Move() {
+  while (true) {
+    if (fd_ < 0) {
+      if (next_ == nullptr) return absl::UnavailableError(absl::StrCat(peer_, ": ", why_));
+      const addrinfo& a = *std::exchange(next_, next_->ai_next);
+      fd_ = ::socket(a.ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+      if (fd_ < 0 || (::connect(fd_, a.ai_addr, a.ai_addrlen) != 0 && errno != EINPROGRESS)) {
+        Drop(errno);
+        continue;
+      }
+    }
+    const int n = PollRetrying(fd_, POLLOUT, absl::ZeroDuration());
+    if (n == 0) return std::optional<Socket>();
+    int error = 0;
+    socklen_t length = sizeof(error);
+    if (n < 0 || ::getsockopt(fd_, SOL_SOCKET, SO_ERROR, &error, &length) != 0) error = errno;
+    if (error == 0) {
+      ::fcntl(fd_, F_SETFL, ::fcntl(fd_, F_GETFL) & ~O_NONBLOCK);
+      return std::optional<Socket>(Socket(std::exchange(fd_, -1), peer_, options_));
+    }
+    Drop(error);
+  }
 }
 
 }  // namespace cairn::client

@@ -5,10 +5,13 @@
 // kUnavailable, as is every failure of the peer, since the answer to all is to try another node.
 #pragma once
 
+#include <netdb.h>
 #include <sys/uio.h>
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -82,6 +85,33 @@ class Socket {
   int fd_ = -1;
   int low_water_ = 1;
   std::string peer_;
+};
+
+// A connection that is coming about, for whoever makes several at once. A host's addresses are
+// tried one after the other; how long to wait for it is the owner's business.
+class PendingSocket {
+ public:
+  // Waits for nothing but the look-up of a name.
+  PendingSocket(const std::string& host, uint16_t port, const SocketOptions& options);
+  PendingSocket(const PendingSocket&) = delete;
+  PendingSocket& operator=(const PendingSocket&) = delete;
+  ~PendingSocket();
+
+  // nullopt: it is still on its way; fd() can be written to when there is more to say.
+  // kUnavailable: no address is left. Not to be called after either of the others.
+  absl::StatusOr<std::optional<Socket>> Move();
+  int fd() const { return fd_; }
+  const std::string& peer() const { return peer_; }  // host:port, for messages
+
+ private:
+  void Drop(int error);
+
+  const std::string peer_;
+  const SocketOptions options_;
+  std::unique_ptr<addrinfo, void (*)(addrinfo*)> addresses_;
+  const addrinfo* next_ = nullptr;
+  int fd_ = -1;
+  std::string why_;  // the last address failed, or the name
 };
 
 }  // namespace cairn::client

@@ -18,6 +18,8 @@ Stripe::Stripe(const Striping& striping, OutPacketPool& pool, uint64_t unit_offs
 
 bool Stripe::is_full() const { return bytes_ == striping_.layout().stripe_bytes(); }
 
+bool Stripe::HasCell(uint32_t unit) const { return striping_.layout().UnitBytes(bytes_, unit) > 0; }
+
 size_t Stripe::Append(std::span<const std::byte> data) {
   const uint64_t cell_bytes = striping_.layout().cell_bytes();
   size_t taken = 0;
@@ -34,6 +36,13 @@ size_t Stripe::Append(std::span<const std::byte> data) {
     taken += bytes;
   }
   return taken;
+}
+
+void Stripe::MoveTo(uint64_t unit_offset) {
+  for (auto& cell : cells_) {
+    for (auto& packet : cell) packet->set_offset(packet->offset() - unit_offset_ + unit_offset);
+  }
+  unit_offset_ = unit_offset;
 }
 
 void Stripe::Encode() {

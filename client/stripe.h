@@ -32,8 +32,12 @@ class Stripe {
 
   uint64_t bytes() const { return bytes_; }  // of data
   bool is_full() const;
+  // `unit` has bytes in it, or will have parity.
+  bool HasCell(uint32_t unit) const;
   // Takes what there is room for; returns how many bytes.
   size_t Append(std::span<const std::byte> data);
+  // It begins there in place of where it was to.
+  void MoveTo(uint64_t unit_offset);
   // Computes the parity of the data, of which there are some. The stripe then takes no more.
   void Encode();
   // The packets of `unit`'s cell in order; none if it has no bytes in this stripe.
@@ -52,7 +56,7 @@ class Stripe {
 
   const Striping& striping_;
   OutPacketPool& pool_;
-  const uint64_t unit_offset_;
+  uint64_t unit_offset_;
   const size_t packet_bytes_;
   uint64_t bytes_ = 0;
   std::vector<std::vector<std::unique_ptr<OutPacket>>> cells_;  // by unit

@@ -62,6 +62,25 @@ TEST_F(StripeTest, HasDataAndParityOfEveryUnitHoweverTheCellsAreCut) {
   }
 }
 
+TEST_F(StripeTest, CanBeMovedWhileItIsFilled) {
+  const std::string data = RandomBytes(9000);
+  Stripe stripe(*striping_, pool_, /*unit_offset=*/3 * 4096, 1024);
+  stripe.Append(Bytes(data).first(5000));
+  stripe.MoveTo(kUnitOffset);
+  stripe.Append(Bytes(data).subspan(5000));
+  stripe.Encode();
+  const std::vector<std::string> expected = MakeUnits(Policy(), data);
+  for (uint32_t unit = 0; unit < expected.size(); ++unit) {
+    EXPECT_EQ(Joined(stripe, unit, 1024), expected[unit]) << "unit " << unit;
+  }
+}
+
+TEST_F(StripeTest, KnowsWhichUnitsWillHaveACell) {
+  Stripe stripe(*striping_, pool_, kUnitOffset, 1024);
+  stripe.Append(Bytes(RandomBytes(4097)));
+  for (uint32_t unit = 0; unit < 5; ++unit) EXPECT_EQ(stripe.HasCell(unit), unit != 2) << unit;
+}
+
 TEST_F(StripeTest, TakesNoMoreThanItsCellsHold) {
   const std::string data = RandomBytes(20'000);
   Stripe stripe(*striping_, pool_, kUnitOffset, 512);

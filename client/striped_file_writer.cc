@@ -40,6 +40,7 @@ StripedFileWriter::StripedFileWriter(const OpenFile& file, const FileStatus& sta
                    striping_->layout().stripe_bytes()),
       packet_sizes_(file.context->options),
       excluded_(file.context->options.excluded_node_expiry, file.context->clock),
+      early_ends_(striping_->layout().stripe_bytes(), group_bytes_),
       syncing_(file.context->options.sync_blocks) {}
 
 absl::Status StripedFileWriter::Continue(const hdfs::LocatedBlockProto& group, bool /*new_block*/) {
@@ -50,7 +51,39 @@ absl::Status StripedFileWriter::Continue(const hdfs::LocatedBlockProto& group, b
 absl::Status StripedFileWriter::StartGroup() {
   group_ =
       std::make_unique<BlockGroupWriter>(file_, *striping_, settings_, pool_, excluded_, aborted_);
-  return group_->Create(last_block());
+  return group_->Create(last_block(), *stripe_);
+}
+
+absl::Status StripedFileWriter::EndGroup() {
+  RETURN_IF_ERROR(group_->Finish(syncing_));
+  previous_ = group_->block();
+  previous_told_ = false;
+  if (previous_->numbytes() == group_bytes_ && !group_->has_lost()) early_ends_.GotFullAndWhole();
+  group_ = nullptr;
+  return absl::OkStatus();
+}
+
+bool StripedFileWriter::IsEarlyEndDue() const {
+  if (group_ == nullptr) return false;
+  return group_->is_closing() ||
+         (group_->has_lost() &&
+          early_ends_.IsDue(group_->block().numbytes(), group_->CanLoseOne()));
+}
+
+absl::Status StripedFileWriter::EndGroupIfDue() {
+  if (!IsEarlyEndDue()) return absl::OkStatus();
+  early_ends_.EndedEarly();
+  RETURN_IF_ERROR(EndGroup());
+  // What of the next stripe is there already is the first one of the next group.
+  if (stripe_ != nullptr) stripe_->MoveTo(0);
+  return absl::OkStatus();
+}
+
+bool StripedFileWriter::Serve(bool idle) {
+  if (group_ == nullptr) return false;
+  group_->Serve(idle);
+  if (IsEarlyEndDue()) group_->StartClosing(syncing_);
+  return group_->HasUnsent();
 }
 
 void StripedFileWriter::StartStripe() {
@@ -61,6 +94,7 @@ void StripedFileWriter::StartStripe() {
 }
 
 absl::Status StripedFileWriter::PutStripe() {
+  RETURN_IF_ERROR(EndGroupIfDue());
   if (group_ == nullptr) RETURN_IF_ERROR(StartGroup());
   stripe_->Encode();
   RETURN_IF_ERROR(group_->Put(*stripe_));
@@ -69,16 +103,17 @@ absl::Status StripedFileWriter::PutStripe() {
 }
 
 absl::Status StripedFileWriter::Write(std::span<const std::byte> data) {
+  RETURN_IF_ERROR(EndGroupIfDue());
   while (!data.empty()) {
     if (stripe_ == nullptr) StartStripe();
     const size_t taken = stripe_->Append(data);
     data = data.subspan(taken);
     unflushed_bytes_ += taken;
     if (HasUnsent()) group_->Move();
-    if (stripe_->is_full()) RETURN_IF_ERROR(PutStripe());
-    if (group_ != nullptr && group_->block().numbytes() == group_bytes_) {
-      RETURN_IF_ERROR(EndBlock());
-    }
+    if (!stripe_->is_full()) continue;
+    RETURN_IF_ERROR(PutStripe());
+    const bool is_full = group_->block().numbytes() == group_bytes_;
+    RETURN_IF_ERROR(is_full ? EndGroup() : EndGroupIfDue());
   }
   return absl::OkStatus();
 }
@@ -95,12 +130,7 @@ absl::Status StripedFileWriter::Flush(bool sync) {
 
 absl::Status StripedFileWriter::EndBlock() {
   if (stripe_ != nullptr) RETURN_IF_ERROR(PutStripe());
-  if (group_ == nullptr) return absl::OkStatus();
-  RETURN_IF_ERROR(group_->Finish(syncing_));
-  previous_ = group_->block();
-  previous_told_ = false;
-  group_ = nullptr;
-  return absl::OkStatus();
+  return group_ == nullptr ? absl::OkStatus() : EndGroup();
 }
 
 }  // namespace cairn::client

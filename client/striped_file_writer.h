@@ -5,6 +5,11 @@
 // a block has cells. The last stripe of a group may be short: at the end of the file, or where the
 // writer has a block end.
 //
+// A group that has lost a unit ends before it is full, at the border of a stripe (early_ends.h),
+// and what follows has all its units again. Between two calls of the writer the stream keeper's
+// thread sees to it as far as that needs no wait: datanodes that restart one after the other end no
+// stream, not even of a writer who pauses meanwhile.
+//
 // Memory: one stripe, which is k cells and, while it is handed over, m of parity, besides
 // ClientOptions::write_window_bytes of packets on their way.
 //
@@ -25,6 +30,7 @@
 
 #include "absl/status/statusor.h"
 #include "client/block_group_writer.h"
+#include "client/early_ends.h"
 #include "client/excluded_nodes.h"
 #include "client/file_writer.h"
 #include "client/options.h"
@@ -58,10 +64,14 @@ class StripedFileWriter final : public FileWriter {
     return previous_.has_value() ? &*previous_ : nullptr;
   }
   bool HasUnsent() const override { return group_ != nullptr && group_->HasUnsent(); }
-  bool Serve(bool idle) override { return group_ != nullptr && group_->Serve(idle); }
+  bool Serve(bool idle) override;
 
  private:
   absl::Status StartGroup();
+  absl::Status EndGroup();
+  // The group that is open ends here, full or not.
+  bool IsEarlyEndDue() const;
+  absl::Status EndGroupIfDue();
   void StartStripe();
   absl::Status PutStripe();
 
@@ -73,6 +83,7 @@ class StripedFileWriter final : public FileWriter {
   const PacketSizes packet_sizes_;
   OutPacketPool pool_;
   ExcludedNodes excluded_;
+  EarlyEnds early_ends_;
   std::unique_ptr<BlockGroupWriter> group_;  // null: none is open
   std::unique_ptr<Stripe> stripe_;           // being filled; null: empty
   std::optional<hdfs::ExtendedBlockProto> previous_;

@@ -34,7 +34,7 @@ FakeGroups::~FakeGroups() {
   {
     MutexLock lock(mu_);
     ending_ = true;
-    ended_.NotifyAll();
+    changed_.NotifyAll();
   }
   nodes_.clear();
 }
@@ -63,6 +63,8 @@ absl::Status FakeGroups::Handle(absl::string_view method, const std::string& byt
   } else if (method == "addBlock") {
     return AddGroup(Parse<hdfs::AddBlockRequestProto>(bytes),
                     *As<hdfs::AddBlockResponseProto>(response).mutable_block());
+  } else if (method == "abandonBlock") {
+    return Abandon(Parse<hdfs::AbandonBlockRequestProto>(bytes));
   } else if (method == "updateBlockForPipeline") {
     Renew(Parse<hdfs::UpdateBlockForPipelineRequestProto>(bytes).block(),
           *As<hdfs::UpdateBlockForPipelineResponseProto>(response).mutable_block());
@@ -135,6 +137,17 @@ absl::Status FakeGroups::AddGroup(const hdfs::AddBlockRequestProto& request,
         FakeToken(TokenText(group.id.blockid() + unit, group.id.generationstamp()));
   }
   file.groups.push_back(std::move(group));
+  return absl::OkStatus();
+}
+
+absl::Status FakeGroups::Abandon(const hdfs::AbandonBlockRequestProto& request) {
+  FileState& file = files_.at(request.src());
+  if (file.groups.empty() || file.groups.back().id.blockid() != request.b().blockid()) {
+    Complain(absl::StrCat("group ", request.b().blockid(), ", not the last, is abandoned"));
+  } else {
+    file.groups.pop_back();
+  }
+  history_.push_back("abandonBlock");
   return absl::OkStatus();
 }
 
@@ -228,7 +241,10 @@ FakeGroups::GroupState& FakeGroups::Find(uint64_t id) {
 // ---- What a datanode takes ----
 
 std::string FakeGroups::SetUp(int node, const hdfs::OpWriteBlockProto& op) {
-  if (refusing_.contains(node)) return "refused for a test";
+  if (refusing_[node] > 0) {
+    --refusing_[node];
+    return "refused for a test";
+  }
   const auto& base = op.header().baseheader();
   if (op.targets_size() != 0) Complain("a unit is to go to several datanodes");
   if (base.token().identifier() != TokenText(base.block().blockid(), op.latestgenerationstamp())) {
@@ -238,6 +254,15 @@ std::string FakeGroups::SetUp(int node, const hdfs::OpWriteBlockProto& op) {
   const auto [made, is_new] = replicas_.insert(
       {{node, base.block().blockid()}, Replica{.stamp = op.latestgenerationstamp()}});
   return is_new ? "" : "is there already";
+}
+
+bool FakeGroups::AwaitSetUp(int node) {
+  if (refusing_[node] == 0) ++set_ups_;
+  changed_.NotifyAll();
+  while (!ending_ && (hanging_.contains(node) || set_ups_ < set_ups_together_)) {
+    changed_.Wait(mu_);
+  }
+  return !ending_;
 }
 
 std::string FakeGroups::Reopen(int node, const hdfs::OpWriteBlockProto& op) {
@@ -264,9 +289,17 @@ void FakeGroups::Complain(std::string about) { complaints_.push_back(std::move(a
 
 // ---- What a test asks for ----
 
-void FakeGroups::RefuseSetUp(int node) {
+void FakeGroups::RefuseSetUp(int node, int times) {
   MutexLock lock(mu_);
-  refusing_.insert(node);
+  refusing_[node] = times;
+}
+void FakeGroups::HangInSetUp(int node) {
+  MutexLock lock(mu_);
+  hanging_.insert(node);
+}
+void FakeGroups::AnswerSetUpsTogether(int set_ups) {
+  MutexLock lock(mu_);
+  set_ups_together_ = set_ups_ + set_ups;
 }
 void FakeGroups::RefuseRecovery(int node) {
   MutexLock lock(mu_);
@@ -276,6 +309,12 @@ void FakeGroups::DieAfterBytes(int node, uint64_t bytes) {
   MutexLock lock(mu_);
   die_after_[node] = bytes;
 }
+void FakeGroups::RestartAfterBytes(int node, uint64_t bytes) {
+  MutexLock lock(mu_);
+  restart_after_[node] = bytes;
+}
+void FakeGroups::Restart(int node) { nodes_[static_cast<size_t>(node)]->Restart(); }
+void FakeGroups::ClosePort(int node) { nodes_[static_cast<size_t>(node)]->ClosePort(); }
 void FakeGroups::DieAtClose(int node) {
   MutexLock lock(mu_);
   dying_at_close_.insert(node);
@@ -346,6 +385,12 @@ std::vector<std::string> FakeGroups::History() const {
 int FakeGroups::Heartbeats() const {
   MutexLock lock(mu_);
   return heartbeats_;
+}
+
+size_t FakeGroups::Connections() const {
+  size_t open = 0;
+  for (const auto& node : nodes_) open += node->Connections();
+  return open;
 }
 
 std::vector<std::string> FakeGroups::Complaints() const {

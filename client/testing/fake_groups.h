@@ -34,11 +34,19 @@ class FakeGroups {
   std::unique_ptr<FileSystem> Connect(ClientOptions options, Clock& clock = SystemClock());
 
   // ---- Failures, by node index ----
-  void RefuseSetUp(int node);
+  void RefuseSetUp(int node, int times = 1 << 30);
+  void HangInSetUp(int node);  // never answers
+  // Set-ups are answered once so many have come, those that were refused not counted.
+  void AnswerSetUpsTogether(int set_ups);
   void RefuseRecovery(int node);                 // of a unit that it has already
   void DieAfterBytes(int node, uint64_t bytes);  // of any unit: its ack is an error, then gone
-  void DieAtClose(int node);                     // the closing packet's ack is an error
-  void FallSilent(int node);                     // acknowledges nothing, after signs were promised
+  // The same, but it says that it restarts, once, and is back at once.
+  void RestartAfterBytes(int node, uint64_t bytes);
+  // To all its writers. What it has stays, unfinished.
+  void Restart(int node);
+  void ClosePort(int node);   // for good; connections stay
+  void DieAtClose(int node);  // the closing packet's ack is an error
+  void FallSilent(int node);  // acknowledges nothing, after signs were promised
   // A new group has places for so many of its units, the first ones.
   void OfferAtMost(size_t units);
   void NumberUnitsWrongly();       // of groups that are added
@@ -65,9 +73,11 @@ class FakeGroups {
   bool IsOpen(const std::string& path) const;
   int Calls(const std::string& method) const;
   // What became of groups, in order, with their bytes by what the client said: "addBlock", or
-  // "addBlock after 1500", "finished" for each unit, "fsync 1500", "complete 1500" or "complete".
+  // "addBlock after 1500", "abandonBlock", "finished" for each unit, "fsync 1500", "complete 1500"
+  // or "complete".
   std::vector<std::string> History() const;
   int Heartbeats() const;  // of writers
+  size_t Connections() const;
   std::vector<std::string> Complaints() const;
 
  private:
@@ -97,6 +107,8 @@ class FakeGroups {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Renew(const hdfs::ExtendedBlockProto& block, hdfs::LocatedBlockProto& renewed)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status Abandon(const hdfs::AbandonBlockRequestProto& request)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void UpdatePipeline(const hdfs::UpdatePipelineRequestProto& request)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status Fsync(const hdfs::FsyncRequestProto& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -110,6 +122,8 @@ class FakeGroups {
   // ---- The datanodes ----
   // Empty: the pipeline is set up. Else why not.
   std::string SetUp(int node, const hdfs::OpWriteBlockProto& op) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Until the set-up is to be answered. False: never.
+  bool AwaitSetUp(int node) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   std::string Reopen(int node, const hdfs::OpWriteBlockProto& op)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Complain(std::string about) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -117,7 +131,7 @@ class FakeGroups {
   const erasure::Policy policy_;
   const erasure::Layout layout_;
   mutable Mutex mu_;
-  CondVar ended_;
+  CondVar changed_;
   bool ending_ ABSL_GUARDED_BY(mu_) = false;
   uint64_t next_group_ ABSL_GUARDED_BY(mu_) = uint64_t{1} << 63;
   uint64_t next_stamp_ ABSL_GUARDED_BY(mu_) = 2000;
@@ -126,9 +140,13 @@ class FakeGroups {
   std::map<std::string, int> calls_ ABSL_GUARDED_BY(mu_);
   std::vector<std::string> history_ ABSL_GUARDED_BY(mu_);
   std::vector<std::string> complaints_ ABSL_GUARDED_BY(mu_);
-  std::set<int> refusing_ ABSL_GUARDED_BY(mu_);
+  std::map<int, int> refusing_ ABSL_GUARDED_BY(mu_);  // so many times
+  std::set<int> hanging_ ABSL_GUARDED_BY(mu_);
+  int set_ups_ ABSL_GUARDED_BY(mu_) = 0;
+  int set_ups_together_ ABSL_GUARDED_BY(mu_) = 0;
   std::set<int> refusing_recovery_ ABSL_GUARDED_BY(mu_);
   std::map<int, uint64_t> die_after_ ABSL_GUARDED_BY(mu_);
+  std::map<int, uint64_t> restart_after_ ABSL_GUARDED_BY(mu_);
   std::set<int> dying_at_close_ ABSL_GUARDED_BY(mu_);
   std::set<int> silent_ ABSL_GUARDED_BY(mu_);
   size_t offered_ ABSL_GUARDED_BY(mu_) = erasure::kMaxUnits;

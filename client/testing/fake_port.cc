@@ -38,6 +38,21 @@ FakePort::~FakePort() {
   ::close(listener_);
 }
 
+void FakePort::Close() { ::shutdown(listener_, SHUT_RDWR); }
+
+size_t FakePort::Connections() {
+  MutexLock lock(mu_);
+  return connections_.size();
+}
+
+void FakePort::EndConnections(absl::string_view last_words) {
+  MutexLock lock(mu_);
+  for (const int fd : connections_) {
+    ::send(fd, last_words.data(), last_words.size(), MSG_NOSIGNAL);
+    ::shutdown(fd, SHUT_RDWR);
+  }
+}
+
 void FakePort::Accept() {
   while (true) {
     const int fd = ::accept(listener_, nullptr, nullptr);

@@ -12,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "absl/strings/string_view.h"
 #include "client/socket.h"
 #include "common/check.h"
 #include "common/mutex.h"
@@ -35,6 +36,10 @@ class FakePort {
   ~FakePort();
 
   uint16_t port() const { return port_; }
+  void Close();  // nobody comes in any more
+  size_t Connections() ABSL_LOCKS_EXCLUDED(mu_);
+  // Sends `last_words` on each of them first.
+  void EndConnections(absl::string_view last_words) ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
   void Accept();

@@ -11,6 +11,13 @@ namespace cairn::client {
 FakeGroups::Node::Node(FakeGroups& groups, int index)
     : groups_(groups), index_(index), port_({.serve = [this](Socket& socket) { Serve(socket); }}) {}
 
+void FakeGroups::Node::Restart() {
+  std::string told;
+  transfer::AppendAck({.seqno = transfer::kUnknownSeqno, .statuses = {hdfs::STATUS_OOB_RESTART}},
+                      told);
+  port_.EndConnections(told);
+}
+
 void FakeGroups::Node::Serve(Socket& socket) {
   const std::optional<FakeOp> op = TakeOp(socket);
   if (!op.has_value()) return;
@@ -19,6 +26,7 @@ void FakeGroups::Node::Serve(Socket& socket) {
   hdfs::BlockOpResponseProto reply;
   {
     MutexLock lock(groups_.mu_);
+    if (!groups_.AwaitSetUp(index_)) return;
     reply.set_message(groups_.SetUp(index_, request));
   }
   reply.set_status(reply.message().empty() ? hdfs::STATUS_SUCCESS : hdfs::STATUS_ERROR);
@@ -38,7 +46,7 @@ bool FakeGroups::Node::StorePacket(Socket& socket, uint64_t block) {
   {
     MutexLock lock(groups_.mu_);
     if (groups_.silent_.contains(index_)) {
-      while (!groups_.ending_) groups_.ended_.Wait(groups_.mu_);
+      while (!groups_.ending_) groups_.changed_.Wait(groups_.mu_);
       return false;
     }
     if (header.is_heartbeat()) {
@@ -57,8 +65,13 @@ hdfs::Status FakeGroups::Node::Store(uint64_t block, const FakePacket& packet) {
   Replica& replica = groups_.replicas_[{index_, block}];
   const auto limit = groups_.die_after_.find(index_);
   if (limit != groups_.die_after_.end() && offset + data.size() > limit->second) {
-    groups_.refusing_.insert(index_);
+    groups_.refusing_[index_] = 1 << 30;
     return hdfs::STATUS_ERROR;
+  }
+  const auto restart = groups_.restart_after_.find(index_);
+  if (restart != groups_.restart_after_.end() && offset + data.size() > restart->second) {
+    groups_.restart_after_.erase(restart);
+    return hdfs::STATUS_OOB_RESTART;
   }
   if (last && groups_.dying_at_close_.contains(index_)) return hdfs::STATUS_ERROR;
   if (offset != replica.bytes.size()) {

@@ -16,6 +16,9 @@ class FakeGroups::Node {
   Node(FakeGroups& groups, int index);  // `groups` outlives this
 
   uint16_t port() const { return port_.port(); }
+  void Restart();  // see FakeGroups
+  void ClosePort() { port_.Close(); }
+  size_t Connections() { return port_.Connections(); }
 
  private:
   void Serve(Socket& socket);

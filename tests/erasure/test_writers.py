@@ -105,3 +105,55 @@ class Writers(Case):
         self.cluster.put(content(CELL + 7), "/appended")
         self.cluster.append(content(DATA * CELL + 1), "/appended")
         self.assertEqual(self.cluster.cat("/appended"), content(CELL + 7) + content(DATA * CELL + 1))
+
+
+class RollingRestarts(Case):
+    """fault 44: a writer goes on while each datanode is restarted in its turn, though the cluster
+    has no more datanodes than a group has units."""
+
+    limit_seconds = 400
+
+    def setUp(self):
+        super().setUp()
+        self.cluster = MiniCluster(
+            datanodes=5,
+            conf={
+                "cairn.namenode.erasure.coding": "true",
+                "cairn.datanode.drain.limit": "1s",
+                "dfs.blocksize": "64m",
+            },
+        )
+        self.addCleanup(self.cluster.close)
+        for words_ in (("-enablePolicy", "-policy", POLICY),
+                       ("-setPolicy", "-path", "/", "-policy", POLICY)):
+            self.cluster.cairn("ec", *words_)
+        self.eventually(lambda: self.cluster.live_datanodes() == 5, "all datanodes")
+
+    def write_through(self, path, stop, rounds):
+        piece = DATA * CELL + 12345  # more than a stripe
+        data = content(piece * (rounds * len(self.cluster.datanodes) + 1))
+        process = subprocess.Popen(
+            [env.program("cairn"), "dfs", "-put", "-", path],
+            stdin=subprocess.PIPE,
+            env=self.cluster.environment(),
+        )
+        self.addCleanup(process.stdin.close)
+        left = data
+        for name in self.cluster.datanodes * rounds:
+            process.stdin.write(left[:piece])
+            process.stdin.flush()
+            left = left[piece:]
+            stop(name)
+            self.eventually(lambda name=name: not self.cluster.alive(name), f"{name} has ended")
+            self.cluster.start(name)
+            self.eventually(lambda: self.cluster.live_datanodes() == 5, "all are back")
+        process.stdin.write(left)
+        process.stdin.close()
+        self.assertEqual(process.wait(120 * env.SLOW), 0, "the writer")
+        self.assertTrue(self.cluster.cat(path) == data)
+
+    def test_announced(self):
+        self.write_through("/announced", self.cluster.stop, rounds=2)
+
+    def test_by_kill_9(self):
+        self.write_through("/killed", self.cluster.kill_now, rounds=1)
