@@ -384,22 +384,25 @@ absl::Status BlockGroupWriter::AwaitRestarts() {
   ClientContext& context = *file_.context;
   const absl::Duration give_up =
       context.clock.Monotonic() + context.options.datanode_restart_timeout;
-  for (Unit& unit : units_) {
-    while (unit.restarting &&
-           !context.ConnectTransfer(unit.target.nodes[0].id(), kProbeLimit).ok()) {
-      if (context.clock.Monotonic() >= give_up) {
-        GiveUp(unit,
-               {.status = absl::UnavailableError(absl::StrCat(
-                    NodeName(unit.target.nodes[0]), ": said that it restarts, and is not back"))});
-        break;
-      }
-      absl::SleepFor(kRestartPoll);
-      QueueHeartbeats();
-      MoveAll();
-      RETURN_IF_ERROR(CheckUnits());
+  std::vector<const Unit*> back;
+  while (true) {
+    const auto waited = std::find_if(units_.begin(), units_.end(), [&](const Unit& unit) {
+      return unit.restarting && std::find(back.begin(), back.end(), &unit) == back.end();
+    });
+    if (waited == units_.end()) return CheckUnits();
+    const hdfs::DatanodeInfoProto& node = waited->target.nodes[0];
+    if (context.clock.Monotonic() >= give_up) {
+      GiveUp(*waited, {.status = absl::UnavailableError(absl::StrCat(
+                           NodeName(node), ": said that it restarts, and is not back"))});
+      continue;
     }
+    // At once it may be the process that is about to end that takes a connection.
+    absl::SleepFor(kRestartPoll);
+    QueueHeartbeats();
+    MoveAll();
+    RETURN_IF_ERROR(CheckUnits());
+    if (context.ConnectTransfer(node.id(), kProbeLimit).ok()) back.push_back(&*waited);
   }
-  return CheckUnits();
 }
 
 void BlockGroupWriter::TakeTokens(const hdfs::LocatedBlockProto& renewed) {
