@@ -300,6 +300,14 @@ TEST_F(StripedRestartsTest, SoAreTheyUnderANewStamp) {
   ExpectWritten({{0, 4}});
 }
 
+TEST_F(StripedRestartsTest, SignsOfLifeMayComeBeforeTheAnswer) {
+  Use(5);
+  nodes_->GiveSignsInSetUp(3);
+  PutStripes(2);
+  Close();
+  ExpectWritten({});
+}
+
 TEST_F(StripedRestartsTest, ADatanodeThatRefusesIsReplacedBeforeAnythingIsWritten) {
   for (const int node : {1, 4}) {  // of data, of parity
     Use(7);

@@ -297,6 +297,10 @@ void FakeGroups::HangInSetUp(int node) {
   MutexLock lock(mu_);
   hanging_.insert(node);
 }
+void FakeGroups::GiveSignsInSetUp(int signs) {
+  MutexLock lock(mu_);
+  signs_in_set_up_ = signs;
+}
 void FakeGroups::AnswerSetUpsTogether(int set_ups) {
   MutexLock lock(mu_);
   set_ups_together_ = set_ups_ + set_ups;

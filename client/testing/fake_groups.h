@@ -35,7 +35,8 @@ class FakeGroups {
 
   // ---- Failures, by node index ----
   void RefuseSetUp(int node, int times = 1 << 30);
-  void HangInSetUp(int node);  // never answers
+  void HangInSetUp(int node);        // never answers
+  void GiveSignsInSetUp(int signs);  // so many, by every node, before its answer
   // Set-ups are answered once so many have come, those that were refused not counted.
   void AnswerSetUpsTogether(int set_ups);
   void RefuseRecovery(int node);                 // of a unit that it has already
@@ -144,6 +145,7 @@ class FakeGroups {
   std::set<int> hanging_ ABSL_GUARDED_BY(mu_);
   int set_ups_ ABSL_GUARDED_BY(mu_) = 0;
   int set_ups_together_ ABSL_GUARDED_BY(mu_) = 0;
+  int signs_in_set_up_ ABSL_GUARDED_BY(mu_) = 0;
   std::set<int> refusing_recovery_ ABSL_GUARDED_BY(mu_);
   std::map<int, uint64_t> die_after_ ABSL_GUARDED_BY(mu_);
   std::map<int, uint64_t> restart_after_ ABSL_GUARDED_BY(mu_);

@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <span>
+#include <string>
 
 #include "absl/strings/str_cat.h"
 #include "common/check.h"
@@ -24,15 +25,21 @@ void FakeGroups::Node::Serve(Socket& socket) {
   CHECK(op->opcode == transfer::Opcode::kWriteBlock);
   const auto request = op->As<hdfs::OpWriteBlockProto>();
   hdfs::BlockOpResponseProto reply;
+  std::string bytes;
   {
     MutexLock lock(groups_.mu_);
     if (!groups_.AwaitSetUp(index_)) return;
+    hdfs::BlockOpResponseProto sign;
+    sign.set_status(hdfs::STATUS_IN_PROGRESS);
+    sign.set_signsoflife(true);
+    for (int i = 0; i < groups_.signs_in_set_up_; ++i) bytes += transfer::EncodeDelimited(sign);
     reply.set_message(groups_.SetUp(index_, request));
   }
   reply.set_status(reply.message().empty() ? hdfs::STATUS_SUCCESS : hdfs::STATUS_ERROR);
   reply.set_firstbadlink("");
   reply.set_signsoflife(request.signoflifems() > 0);
-  Reply(socket, reply);
+  bytes += transfer::EncodeDelimited(reply);
+  if (!socket.Send(std::as_bytes(std::span(bytes))).ok()) return;
   if (reply.status() != hdfs::STATUS_SUCCESS) return;
   while (StorePacket(socket, request.header().baseheader().block().blockid())) {
   }
