@@ -203,7 +203,8 @@ class PausingWriterTest : public StripedRestartsTest {
   }
   size_t Finished() {
     size_t finished = 0;
-    for (const FakeGroups::Unit& unit : Groups()[0].units) finished += unit.finished;
+    const FakeGroups::Group first = Groups()[0];
+    for (const FakeGroups::Unit& unit : first.units) finished += unit.finished;
     return finished;
   }
 };
