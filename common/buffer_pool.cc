@@ -17,6 +17,7 @@ std::optional<BufferPool::Buffer> BufferPool::TryTake() {
   return Buffer(core_, memory);
 }
 
+size_t BufferPool::max_buffers() const { return core_->max_buffers; }
 size_t BufferPool::buffer_bytes() const { return core_->buffer_bytes; }
 
 size_t BufferPool::taken() const {

@@ -30,6 +30,7 @@ class BufferPool {
   std::optional<Buffer> TryTake();
 
   size_t buffer_bytes() const;
+  size_t max_buffers() const;
   size_t taken() const;  // by now, for metrics
 
  private:

@@ -1,15 +1,16 @@
 #include "datanode/pipeline/block_receiver.h"
 
 #include <algorithm>
+#include <exception>
 #include <utility>
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "boost/asio/co_spawn.hpp"
-#include "boost/asio/detached.hpp"
 #include "boost/asio/post.hpp"
 #include "common/check.h"
 #include "common/logging.h"
+#include "datanode/pipeline/log_thrown.h"
 
 namespace cairn::datanode {
 namespace {
@@ -20,6 +21,9 @@ using transfer::DataChecksum;
 constexpr absl::Duration kBufferRetry = absl::Milliseconds(5);
 // A buffer unused for so long is worth more to others than reading it again costs.
 constexpr absl::Duration kQuietBuffer = absl::Milliseconds(100);
+
+// Assigning an empty vector would keep the memory.
+void Free(std::vector<std::byte>& bytes) { std::vector<std::byte>().swap(bytes); }
 
 bool DividesBuffer(const DataChecksum& checksum) {
   return kWriteBufferBytes % checksum.bytes_per_checksum() == 0;
@@ -58,6 +62,7 @@ std::shared_ptr<BlockReceiver> BlockReceiver::Create(Setup setup) {
 BlockReceiver::BlockReceiver(Setup setup)
     : disk_(*setup.disk),
       buffers_(*setup.buffers),
+      checksum_buffers_(*setup.checksum_buffers),
       buffer_waiters_(*setup.buffer_waiters),
       upstream_(std::move(setup.upstream)),
       mirror_(std::move(setup.mirror)),
@@ -77,7 +82,6 @@ BlockReceiver::BlockReceiver(Setup setup)
       stuck_limit_(setup.stuck_limit),
       span_(kWriteBufferBytes / checksum_.bytes_per_checksum() * checksum_.bytes_per_checksum()),
       buffer_start_(writer_->length() / span_ * span_),
-      crcs_(static_cast<size_t>(checksum_.ChecksumBytes(span_))),
       start_length_(writer_->length()),
       length_(start_length_),
       disk_end_(length_),
@@ -88,9 +92,9 @@ BlockReceiver::BlockReceiver(Setup setup)
       flush_timer_(upstream_->executor()),
       buffer_timer_(upstream_->executor()),
       watch_timer_(upstream_->executor()) {
-  // What came together with the operation.
-  fifo_ = std::move(upstream_->pending());
-  upstream_->pending().clear();
+  // What came together with the operation. Copied: the operation's own bytes had room there, too.
+  fifo_.assign(upstream_->pending().begin(), upstream_->pending().end());
+  Free(upstream_->pending());
   fifo_end_ = fifo_.size();
 }
 
@@ -98,20 +102,33 @@ awaitable<absl::Status> BlockReceiver::Run() {
   const auto self = shared_from_this();
   ++loops_running_;
   asio::co_spawn(
-      upstream_->executor(), [self] { return self->AckLoop(); }, asio::detached);
+      upstream_->executor(), [self] { return self->AckLoop(); }, LogThrown("acknowledging"));
   if (mirror_ != nullptr && send_acks_) {
     ++loops_running_;
     asio::co_spawn(
-        upstream_->executor(), [self] { return self->MirrorAckLoop(); }, asio::detached);
+        upstream_->executor(), [self] { return self->MirrorAckLoop(); },
+        LogThrown("reading acknowledgements"));
   }
-  absl::Status status = co_await ReceiveAll();
+  absl::Status status;
+  try {
+    status = co_await ReceiveAll();
+  } catch (const std::exception&) {
+    // No memory, not for a text either. The loops have to end, and the writer to be released.
+    status = absl::Status(absl::StatusCode::kResourceExhausted, "");
+  }
   receiving_ended_ = true;
+  in_data_ = false;
   ack_signal_.Notify();
+  Free(fifo_);
+  Free(head_);
+  Free(scratch_);
+  checksum_buffer_.reset();
   // What was received stays, whatever happened to the connection.
   if (!status.ok() && write_error_.ok() && length_ > disk_end_) FlushTail();
   flush_timer_.cancel();
   buffer_timer_.cancel();
   co_await WaitForDisk();
+  ReleaseBuffer();  // the nodes behind may take their time
   ack_signal_.Notify();
   // The acknowledging loop ends by itself; the mirror's by its socket.
   while (loops_running_ > (mirror_ != nullptr && send_acks_ ? 1 : 0)) co_await end_signal_.Wait();
@@ -138,21 +155,22 @@ awaitable<absl::Status> BlockReceiver::Run() {
 
 // ---- The buffer ----
 
-awaitable<absl::Status> BlockReceiver::WaitForBuffer() {
+awaitable<absl::Status> BlockReceiver::WaitForBuffer(BufferPool& pool,
+                                                     std::optional<BufferPool::Buffer>* out) {
   const auto give_up = std::chrono::steady_clock::now() + absl::ToChronoNanoseconds(buffer_wait_);
   buffer_waiters_.fetch_add(1);
   const absl::Cleanup done = [this] { buffer_waiters_.fetch_sub(1); };
   while (true) {
-    buffer_ = buffers_.TryTake();
-    if (buffer_.has_value()) co_return absl::OkStatus();
+    *out = pool.TryTake();
+    if (out->has_value()) co_return absl::OkStatus();
     if (std::chrono::steady_clock::now() >= give_up) {
       LOG_EVERY_SECONDS(kWarn, 10, "a writer found no buffer in {}: all {} are taken",
-                        absl::FormatDuration(buffer_wait_), buffers_.taken());
+                        absl::FormatDuration(buffer_wait_), pool.taken());
       co_return absl::ResourceExhaustedError(
           absl::StrCat("no write buffer in ", absl::FormatDuration(buffer_wait_), ": all ",
-                       buffers_.taken(), " are taken (cairn.datanode.write.buffers)"));
+                       pool.taken(), " are taken (cairn.datanode.write.buffers)"));
     }
-    LOG_EVERY_SECONDS(kWarn, 60, "all {} write buffers are taken: writers wait", buffers_.taken());
+    LOG_EVERY_SECONDS(kWarn, 60, "all {} write buffers are taken: writers wait", pool.taken());
     asio::steady_timer timer(upstream_->executor(), absl::ToChronoNanoseconds(kBufferRetry));
     boost::system::error_code ignored;
     co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
@@ -162,41 +180,84 @@ awaitable<absl::Status> BlockReceiver::WaitForBuffer() {
 
 awaitable<absl::Status> BlockReceiver::TakeBuffer() {
   if (buffer_.has_value()) co_return absl::OkStatus();
-  CO_RETURN_IF_ERROR(co_await WaitForBuffer());
+  CO_RETURN_IF_ERROR(co_await WaitForBuffer(buffers_, &buffer_));
+  crcs_.resize(static_cast<size_t>(checksum_.ChecksumBytes(span_)));
   if (length_ == buffer_start_) co_return absl::OkStatus();
   co_await WaitForDisk();
   const auto bytes = buffer_->span().first(static_cast<size_t>(length_ - buffer_start_));
   co_return co_await OnDisk(disk_, [this, bytes] { return writer_->Load(buffer_start_, bytes); });
 }
 
+awaitable<absl::Status> BlockReceiver::TakeChecksumBuffer() {
+  checksum_buffer_ = checksum_buffers_.TryTake();
+  if (checksum_buffer_.has_value()) co_return absl::OkStatus();
+  // Those who have one may be waiting for a buffer for data.
+  while (buffer_.has_value()) {
+    CO_RETURN_IF_ERROR(write_error_);
+    if (dirty()) {
+      FlushTail();
+    } else if (!flush_running_) {
+      ReleaseBuffer();
+      break;
+    }
+    co_await disk_signal_.Wait();
+  }
+  co_return co_await WaitForBuffer(checksum_buffers_, &checksum_buffer_);
+}
+
 bool BlockReceiver::BufferIsIdle() const {
   return buffer_.has_value() && waiting_ && !in_data_ && !dirty() && !flush_running_;
 }
 
-void BlockReceiver::ReleaseIdleBuffer() {
-  if (BufferIsIdle() && buffer_waiters_.load(std::memory_order_relaxed) > 0) buffer_.reset();
+void BlockReceiver::ReleaseBuffer() {
+  buffer_.reset();
+  Free(crcs_);
 }
 
-void BlockReceiver::WatchBuffer() {
-  if (buffer_timer_armed_ || !buffer_.has_value()) return;
+void BlockReceiver::ReleaseIdleBuffer() {
+  if (BufferIsIdle() && buffer_waiters_.load(std::memory_order_relaxed) > 0) ReleaseBuffer();
+}
+
+void BlockReceiver::WatchMemory() {
+  const size_t own = fifo_.capacity() + head_.capacity() + scratch_.capacity();
+  if (buffer_timer_armed_ || (own == 0 && !buffer_.has_value() && !checksum_buffer_.has_value())) {
+    return;
+  }
   buffer_timer_armed_ = true;
   buffer_timer_.expires_after(absl::ToChronoNanoseconds(kQuietBuffer));
   buffer_timer_.async_wait([self = shared_from_this()](const boost::system::error_code& error) {
     self->buffer_timer_armed_ = false;
-    if (!error && !self->receiving_ended_) self->CheckBuffer();
+    if (!error && !self->receiving_ended_) self->CheckMemory();
   });
 }
 
-void BlockReceiver::CheckBuffer() {
+void BlockReceiver::FreeQuietMemory() {
+  if (BufferIsIdle()) ReleaseBuffer();
+  if (fifo_.capacity() > fifo_end_ - fifo_begin_) {
+    const auto begin = fifo_.begin();
+    fifo_ = std::vector<std::byte>(begin + static_cast<std::ptrdiff_t>(fifo_begin_),
+                                   begin + static_cast<std::ptrdiff_t>(fifo_end_));
+    fifo_begin_ = 0;
+    fifo_end_ = fifo_.size();
+  }
+  if (in_packet_) return;  // its header and checksums are needed still
+  Free(head_);
+  Free(scratch_);
+}
+
+void BlockReceiver::CheckMemory() {
   const auto silent = std::chrono::steady_clock::now() - waiting_since_;
-  if (BufferIsIdle() && silent >= absl::ToChronoNanoseconds(kQuietBuffer)) buffer_.reset();
-  if (buffer_.has_value() && waiting_ && in_data_ &&
+  const bool quiet = waiting_ && silent >= absl::ToChronoNanoseconds(kQuietBuffer);
+  if (quiet) FreeQuietMemory();
+  if (waiting_ && (checksum_buffer_.has_value() || (buffer_.has_value() && in_data_)) &&
       silent >= absl::ToChronoNanoseconds(stall_limit_) && buffer_waiters_.load() > 0) {
     LOG_WARN("{} from {}: silent in the middle of a packet while others wait for its buffer",
              NameOf(writer_->block()), upstream_->PeerName());
     upstream_->Close();
   }
-  WatchBuffer();
+  // Without a buffer there is nothing more to free before its next byte, or its next wait for one.
+  const bool soon = waiting_ && !quiet;
+  if (soon || buffer_.has_value() || checksum_buffer_.has_value()) WatchMemory();
 }
 
 // ---- Writing ----

@@ -20,11 +20,15 @@
 // acknowledged is never written over. A packet that goes on in the middle of such a chunk must have
 // a checksum that goes with the bytes this node has.
 //
-// Memory: at most two buffers, of a pool that all receivers share. A stream that has been quiet for
-// 100 ms between two packets gives its buffer back once the bytes are in the file, and at
-// once if another receiver waits for one; the next packet reads them again. While another waits, a
-// peer that is silent in the middle of a packet is cut off after stall_limit. Who gets none within
-// buffer_wait fails.
+// Memory: at most two buffers, of a pool that all receivers share, with the checksums of the bytes
+// in them. A stream that has been quiet for 100 ms between two packets gives its buffer back once
+// the bytes are in the file, and at once if another receiver waits for one; the next packet reads
+// them again. While another waits, a peer that is silent in the middle of a packet is cut off after
+// stall_limit. Who gets none within buffer_wait fails. The checksums of a packet that has more than
+// 16 KiB of them are in a buffer of a second pool, on the same terms; who waits for one has given
+// back its buffer for data, and who has one may wait for a buffer for data, so that nobody waits in
+// a circle. What a receiver has besides is some tens of KiB at most, of bytes that have come and of
+// what is to be acknowledged, and nothing of a stream that is quiet.
 //
 // Time: the mirror's channel fails when the mirror takes no byte, or sends none while it owes an
 // acknowledgement, for that channel's limit; with nothing owed it may be silent for ever. The
@@ -78,7 +82,8 @@ class BlockReceiver : public std::enable_shared_from_this<BlockReceiver> {
   struct Setup {
     DiskPool* disk = nullptr;
     BufferPool* buffers = nullptr;               // of kWriteBufferBytes
-    std::atomic<int>* buffer_waiters = nullptr;  // receivers that wait for one
+    BufferPool* checksum_buffers = nullptr;      // the same, for checksums of large packets
+    std::atomic<int>* buffer_waiters = nullptr;  // receivers that wait for one of either
     std::shared_ptr<Channel> upstream;
     std::shared_ptr<Channel> mirror;        // null: this is the last node; closed with upstream
     std::unique_ptr<ReplicaWriter> writer;  // its stopper aborts upstream
@@ -135,23 +140,33 @@ class BlockReceiver : public std::enable_shared_from_this<BlockReceiver> {
   };
 
   // Packets received and not yet acknowledged; a client has some tens in flight.
-  static constexpr size_t kMaxItems = 4096;
+  static constexpr size_t kMaxItems = 1024;
+  // Acknowledgements of the next node that wait for their turn here; more of them are not read.
+  static constexpr size_t kMaxDownstream = 128;
 
   explicit BlockReceiver(Setup setup);
 
   // ---- The buffer (block_receiver.cc) ----
   // The one at buffer_start_, with what the file has of it. kResourceExhausted: none is free.
   awaitable<absl::Status> TakeBuffer();
-  awaitable<absl::Status> WaitForBuffer();
+  awaitable<absl::Status> TakeChecksumBuffer();
+  awaitable<absl::Status> WaitForBuffer(BufferPool& pool, std::optional<BufferPool::Buffer>* out);
   bool BufferIsIdle() const;
+  void ReleaseBuffer();
   void ReleaseIdleBuffer();  // if another receiver waits for one
-  void WatchBuffer();        // looks again every kQuietBuffer, while there is one
-  void CheckBuffer();
+  // Looks after kQuietBuffer for what a quiet stream need not keep: again and again while there is
+  // a buffer, and once after a packet otherwise.
+  void WatchMemory();
+  void CheckMemory();
+  void FreeQuietMemory();
 
   // ---- Receiving (block_receiver_packets.cc) ----
   awaitable<absl::Status> ReceiveAll();
   awaitable<absl::Status> ReceivePacket();
-  awaitable<absl::Status> ReceiveData(const transfer::PacketHeader& header, size_t header_end);
+  // `head` goes on before the data, if it has not gone yet.
+  awaitable<absl::Status> ReceiveData(const transfer::PacketHeader& header,
+                                      std::span<const std::byte> head,
+                                      std::span<const std::byte> checksums);
   // Receives and passes on bytes that the file has already; `head` goes before them.
   awaitable<absl::Status> SkipData(uint64_t count, bool ends_packet,
                                    std::span<const std::byte>* head);
@@ -197,6 +212,7 @@ class BlockReceiver : public std::enable_shared_from_this<BlockReceiver> {
 
   DiskPool& disk_;
   BufferPool& buffers_;
+  BufferPool& checksum_buffers_;
   std::atomic<int>& buffer_waiters_;
   const std::shared_ptr<Channel> upstream_;
   const std::shared_ptr<Channel> mirror_;
@@ -222,9 +238,10 @@ class BlockReceiver : public std::enable_shared_from_this<BlockReceiver> {
   size_t usual_head_bytes_ = 0;  // of the last packet: what to read ahead
 
   std::optional<BufferPool::Buffer> buffer_;
-  uint64_t buffer_start_ = 0;       // block offset of buffer_[0]
-  std::vector<std::byte> crcs_;     // of the chunks in buffer_
-  std::vector<std::byte> head_;     // header and checksums of the packet being received
+  uint64_t buffer_start_ = 0;    // block offset of buffer_[0]
+  std::vector<std::byte> crcs_;  // of the chunks in buffer_; none without one
+  std::vector<std::byte> head_;  // header and checksums of the packet being received
+  std::optional<BufferPool::Buffer> checksum_buffer_;  // these, of a large packet
   std::vector<std::byte> scratch_;  // for bytes that are received only to be passed on
   const uint64_t start_length_;     // bytes there were
   uint64_t length_ = 0;             // bytes there are, here or on disk

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "boost/asio/post.hpp"
 #include "common/logging.h"
@@ -14,6 +15,7 @@ namespace asio = boost::asio;
 using transfer::PipelineAck;
 
 constexpr size_t kMaxAcksPerSend = 256;
+constexpr size_t kMaxAckBytesPerSend = size_t{16} << 10;  // and one more acknowledgement
 constexpr std::chrono::milliseconds kBlockingSpan{250};
 
 }  // namespace
@@ -143,11 +145,22 @@ void BlockReceiver::MeasureBlocking(Steady::time_point from, Steady::time_point 
 
 awaitable<void> BlockReceiver::AckLoop() {
   const auto self = shared_from_this();
+  bool thrown = true;  // until the end is reached
+  const absl::Cleanup ended = [this, &thrown] {
+    // Without acknowledgements a receiver that has ended by itself still answers.
+    if (thrown || (!all_acked_ && (send_acks_ || !receiving_ended_))) upstream_->Close();
+    if (thrown) all_acked_ = false;
+    disk_signal_.Notify();
+    --loops_running_;
+    end_signal_.Notify();
+  };
   bool stop = false;
   while (!stop) {
     std::string out;
     size_t count = 0;
-    for (; count < kMaxAcksPerSend && !stop && !items_.empty() && FrontIsReady(); ++count) {
+    for (; count < kMaxAcksPerSend && out.size() < kMaxAckBytesPerSend && !stop &&
+           !items_.empty() && FrontIsReady();
+         ++count) {
       const Item item = items_.front();
       const PipelineAck ack = MakeAck(item);
       items_.pop_front();
@@ -172,7 +185,8 @@ awaitable<void> BlockReceiver::AckLoop() {
         all_acked_ = false;
         break;
       }
-      disk_signal_.Notify();  // there is room in items_
+      disk_signal_.Notify();                   // there is room in items_
+      if (count > 0) mirror_signal_.Notify();  // and in downstream_
       if (restart_told_ && !stop) {
         co_await WaitForClient();
         break;
@@ -184,16 +198,23 @@ awaitable<void> BlockReceiver::AckLoop() {
     if (stop || nothing_comes || cannot_write) break;
     co_await ack_signal_.Wait();
   }
-  // Without acknowledgements a receiver that has ended by itself still answers.
-  if (!all_acked_ && (send_acks_ || !receiving_ended_)) upstream_->Close();
-  disk_signal_.Notify();
-  --loops_running_;
-  end_signal_.Notify();
+  thrown = false;
 }
 
 awaitable<void> BlockReceiver::MirrorAckLoop() {
   const auto self = shared_from_this();
+  const absl::Cleanup ended = [this] {
+    // An exception: AckLoop waits for no more.
+    if (mirror_error_.ok()) mirror_error_ = absl::Status(absl::StatusCode::kUnavailable, "");
+    ack_signal_.Notify();
+    --loops_running_;
+    end_signal_.Notify();
+  };
   while (mirror_error_.ok()) {
+    if (downstream_.size() >= kMaxDownstream && !mirror_->closed()) {
+      co_await mirror_signal_.Wait();
+      continue;
+    }
     auto taken = transfer::TakeAck(mirror_->pending());
     if (!taken.ok()) {
       mirror_error_ = taken.status();
@@ -210,7 +231,8 @@ awaitable<void> BlockReceiver::MirrorAckLoop() {
       }
       downstream_.push_back({std::move(ack), Steady::now()});
       ++mirror_acks_;
-      if (downstream_.size() > kMaxItems) {
+      // One packet may have been passed on and not be among items_ yet.
+      if (mirror_acks_ > items_enqueued_ + 1) {
         mirror_error_ = absl::UnavailableError("the next node acknowledges what it was not sent");
       }
     } else if (items_enqueued_ <= mirror_acks_ && !(forwarding_ && mirror_gives_signs_) &&
@@ -227,9 +249,6 @@ awaitable<void> BlockReceiver::MirrorAckLoop() {
   if (!all_acked_ && !upstream_->closed()) {
     LOG_WARN("{}: the next node has failed: {}", NameOf(writer_->block()), mirror_error_);
   }
-  ack_signal_.Notify();
-  --loops_running_;
-  end_signal_.Notify();
 }
 
 }  // namespace cairn::datanode

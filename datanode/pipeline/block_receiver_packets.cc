@@ -12,9 +12,14 @@ namespace {
 
 using transfer::PacketHeader;
 
-constexpr size_t kScratchBytes = size_t{64} << 10;
+constexpr size_t kScratchBytes = size_t{16} << 10;
 // Checksums of one packet: those of 16 MiB under 512-byte chunks are an eighth of this.
 constexpr uint32_t kMaxChecksumBytes = uint32_t{1} << 20;
+static_assert(kMaxChecksumBytes <= kWriteBufferBytes);
+// More of them than that, which are those of 2 MiB under 512-byte chunks, wait for a buffer.
+constexpr uint32_t kOwnChecksumBytes = uint32_t{16} << 10;
+// What a peer has announced costs no memory before it comes.
+constexpr size_t kFifoStep = size_t{4} << 10;
 constexpr uint32_t kSmallPacketBytes = uint32_t{32} << 10;
 
 iovec Area(std::span<const std::byte> bytes) {
@@ -46,7 +51,7 @@ awaitable<absl::Status> BlockReceiver::WaitForBytes(size_t coming) {
   waiting_ = true;
   waiting_since_ = std::chrono::steady_clock::now();
   ReleaseIdleBuffer();
-  WatchBuffer();
+  WatchMemory();
   absl::Status status = co_await upstream_->WaitReadable(coming);
   waiting_ = false;
   co_return status;
@@ -60,9 +65,11 @@ awaitable<absl::Status> BlockReceiver::FillFifo(size_t wanted) {
       fifo_end_ -= fifo_begin_;
       fifo_begin_ = 0;
     }
-    if (fifo_.size() < wanted) fifo_.resize(wanted);
+    const size_t room = std::min(wanted, fifo_end_ + kFifoStep);
+    if (fifo_.size() < room) fifo_.resize(room);
     // Not more than asked for: what follows is data, which belongs into the aligned buffer.
-    const iovec area = Area(std::span(fifo_).subspan(fifo_end_, wanted - fifo_end_));
+    const size_t end = std::min(wanted, fifo_.size());
+    const iovec area = Area(std::span(fifo_).subspan(fifo_end_, end - fifo_end_));
     const absl::StatusOr<size_t> count = upstream_->TryRead(std::span(&area, 1));
     if (!count.ok()) co_return count.status();
     fifo_end_ += *count;
@@ -82,8 +89,9 @@ awaitable<absl::Status> BlockReceiver::ReadInto(std::span<std::byte> out, bool e
   while (!out.empty()) {
     // The header of this packet has been dealt with, so the fifo's memory is free.
     fifo_begin_ = fifo_end_ = 0;
-    if (fifo_.size() < usual_head_bytes_) fifo_.resize(usual_head_bytes_);
-    const iovec areas[] = {Area(out), Area(std::span(fifo_).first(usual_head_bytes_))};
+    const size_t ahead = ends_packet ? usual_head_bytes_ : 0;
+    if (fifo_.size() < ahead) fifo_.resize(ahead);
+    const iovec areas[] = {Area(out), Area(std::span(fifo_).first(ahead))};
     const absl::StatusOr<size_t> count = upstream_->TryRead(std::span(areas, ends_packet ? 2 : 1));
     if (!count.ok()) co_return count.status();
     if (*count > out.size()) fifo_end_ = *count - out.size();
@@ -132,7 +140,8 @@ awaitable<absl::Status> BlockReceiver::ReceivePacket() {
   if (!header.ok()) co_return header.status();
   const uint32_t checksum_bytes = prefix->payload_bytes - header->data_bytes;
   CO_RETURN_IF_ERROR(CheckPacket(*header, checksum_bytes));
-  const size_t head_bytes = header_end + checksum_bytes;
+  const bool large = checksum_bytes > kOwnChecksumBytes;
+  const size_t head_bytes = large ? header_end : header_end + checksum_bytes;
   CO_RETURN_IF_ERROR(co_await FillFifo(head_bytes));
   if (header->data_bytes > 0) usual_head_bytes_ = head_bytes;
 
@@ -140,12 +149,23 @@ awaitable<absl::Status> BlockReceiver::ReceivePacket() {
   const auto head_begin = fifo_.begin() + static_cast<std::ptrdiff_t>(fifo_begin_);
   head_.assign(head_begin, head_begin + static_cast<std::ptrdiff_t>(head_bytes));
   fifo_begin_ += head_bytes;
+  std::span<const std::byte> head = head_;
+  auto checksums = head.subspan(header_end);
+  if (large) {
+    CO_RETURN_IF_ERROR(co_await TakeChecksumBuffer());
+    const auto area = checksum_buffer_->span().first(checksum_bytes);
+    CO_RETURN_IF_ERROR(co_await ReadInto(area, /*ends_packet=*/false));
+    checksums = area;
+    co_await Forward(head, checksums);
+    head = {};
+  }
   if (header->data_bytes == 0) {
-    co_await Forward(head_, {});
+    co_await Forward(head, {});
   } else {
     in_data_ = true;
-    const absl::Status status = co_await ReceiveData(*header, header_end);
+    const absl::Status status = co_await ReceiveData(*header, head, checksums);
     in_data_ = false;
+    checksum_buffer_.reset();
     if (bad_received_) {
       items_.push_back({.seqno = header->seqno, .end = length_, .bad = true});
       ++items_enqueued_;
@@ -159,10 +179,12 @@ awaitable<absl::Status> BlockReceiver::ReceivePacket() {
 
 awaitable<absl::Status> BlockReceiver::SkipData(uint64_t count, bool ends_packet,
                                                 std::span<const std::byte>* head) {
-  scratch_.resize(kScratchBytes);
+  if (count == 0) co_return absl::OkStatus();
+  const auto most = static_cast<size_t>(std::min<uint64_t>(count, kScratchBytes));
+  if (scratch_.size() < most) scratch_.resize(most);
   while (count > 0) {
     const auto piece =
-        std::span(scratch_).first(static_cast<size_t>(std::min<uint64_t>(count, kScratchBytes)));
+        std::span(scratch_).first(static_cast<size_t>(std::min<uint64_t>(count, most)));
     count -= piece.size();
     CO_RETURN_IF_ERROR(co_await ReadInto(piece, ends_packet && count == 0));
     co_await Forward(*head, piece);
@@ -171,11 +193,11 @@ awaitable<absl::Status> BlockReceiver::SkipData(uint64_t count, bool ends_packet
   co_return absl::OkStatus();
 }
 
-awaitable<absl::Status> BlockReceiver::ReceiveData(const PacketHeader& header, size_t header_end) {
+awaitable<absl::Status> BlockReceiver::ReceiveData(const PacketHeader& header,
+                                                   std::span<const std::byte> head,
+                                                   std::span<const std::byte> checksums) {
   const auto offset = static_cast<uint64_t>(header.offset_in_block);
   const auto end = static_cast<uint64_t>(header.end_offset());
-  std::span<const std::byte> head = head_;  // goes out with the first piece
-  const auto checksums = std::span<const std::byte>(head_).subspan(header_end);
   const uint64_t client_chunk = client_checksum_.bytes_per_checksum();
   // What has come before stays as it is, whatever the packet says of it: it may be acknowledged.
   // hflush sends the beginning of the last chunk again; a recovered pipeline sends whole packets.
@@ -235,7 +257,7 @@ absl::Status BlockReceiver::BadChecksum(uint64_t offset) {
 
 absl::Status BlockReceiver::CheckTail() {
   const uint64_t from = checksum_.RoundDown(length_);
-  if (from == length_) return absl::OkStatus();
+  if (from == length_ || checksum_.checksum_size() == 0) return absl::OkStatus();
   const uint64_t chunk = checksum_.bytes_per_checksum();
   const uint32_t known =
       transfer::LoadBig32(&crcs_[static_cast<size_t>((from - buffer_start_) / chunk * 4)]);

@@ -1,6 +1,7 @@
 // datanode/pipeline/context.h - what every operation of the data transfer port has at hand.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -74,6 +75,9 @@ struct TransferContext {
   // Requested: connections to other datanodes are cut, and no more can be made.
   std::stop_source outgoing_stop{};
   BalanceThrottle balance{uint64_t{100} << 20};  // dfs.datanode.balance.bandwidthPerSec
+  // For the checksums of large packets: so many more buffers of the same size.
+  BufferPool checksum_buffers{buffers.buffer_bytes(),
+                              std::max<size_t>(1, buffers.max_buffers() / 8)};
 };
 
 // Each runs one operation to its end. True: the connection may carry another.
@@ -106,6 +110,13 @@ absl::Status CheckPool(const TransferContext& context, const hdfs::ExtendedBlock
 // The same for who is to get its bytes, or their checksum; also: who asks takes a block group for a
 // block (wire/transfer/group_token.h).
 absl::Status CheckRead(const TransferContext& context, const hdfs::BaseHeaderProto& header);
+
+// kInvalidArgument: more nodes, or more said of them, than a pipeline has, or a port that is none.
+absl::Status CheckTargets(
+    const google::protobuf::RepeatedPtrField<hdfs::DatanodeInfoProto>& targets, int storage_types,
+    int storage_ids);
+// "address:port"
+std::string AddressOf(const hdfs::DatanodeInfoProto& node);
 
 // ReplicaStore::OpenForRead on a disk thread: directories and inodes may have to come from the
 // disk.

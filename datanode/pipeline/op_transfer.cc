@@ -128,6 +128,8 @@ awaitable<bool> TransferBlock(TransferContext& context, std::shared_ptr<Channel>
   if (status.ok() && (op.targets_size() == 0 || op.header().clientname().empty())) {
     status = absl::InvalidArgumentError("a transfer needs a client's name and a target");
   }
+  status.Update(
+      CheckTargets(op.targets(), op.targetstoragetypes_size(), op.targetstorageids_size()));
   if (status.ok()) {
     Push push{.block = BlockId{block.blockid()},
               .stamp = GenerationStamp{block.generationstamp()},

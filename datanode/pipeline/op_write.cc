@@ -1,14 +1,15 @@
 // WRITE_BLOCK: setting up one node of a pipeline.
 #include <algorithm>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "boost/asio/co_spawn.hpp"
-#include "boost/asio/detached.hpp"
 #include "boost/asio/post.hpp"
 #include "boost/asio/steady_timer.hpp"
 #include "common/logging.h"
 #include "datanode/pipeline/block_receiver.h"
 #include "datanode/pipeline/context.h"
+#include "datanode/pipeline/log_thrown.h"
 #include "wire/parse_message.h"
 #include "wire/transfer/op.h"
 #include "wire/transfer/sign_of_life.h"
@@ -34,20 +35,14 @@ std::string NameIn(const Op& op) {
   return NameOf(BlockId{op.header().baseheader().block().blockid()});
 }
 
-std::string AddressOf(const hdfs::DatanodeInfoProto& node) {
-  return absl::StrCat(node.id().ipaddr(), ":", node.id().xferport());
-}
-
 absl::Status CheckOp(const TransferContext& context, const Op& op) {
   const hdfs::ExtendedBlockProto& block = op.header().baseheader().block();
   if (absl::Status status = CheckPool(context, block); !status.ok()) return status;
-  if (static_cast<size_t>(op.targets_size()) >= transfer::kMaxPipelineNodes) {
-    return absl::InvalidArgumentError(absl::StrCat("pipeline of ", op.targets_size(), " nodes"));
-  }
-  for (const auto& target : op.targets()) {
-    if (target.id().xferport() == 0 || target.id().xferport() > 65535) {
-      return absl::InvalidArgumentError(absl::StrCat("target ", AddressOf(target)));
-    }
+  absl::Status status =
+      CheckTargets(op.targets(), op.targetstoragetypes_size(), op.targetstorageids_size());
+  if (!status.ok()) return status;
+  if (static_cast<size_t>(op.targetpinnings_size()) > transfer::kMaxPipelineNodes) {
+    return absl::InvalidArgumentError(absl::StrCat(op.targetpinnings_size(), " pinnings"));
   }
   if (op.stage() == Op::DATA_STREAMING || op.stage() == Op::PIPELINE_CLOSE) {
     return absl::InvalidArgumentError(absl::StrCat("stage ", op.stage(), " sets up no pipeline"));
@@ -120,7 +115,7 @@ class SetUpSigns {
     state_ =
         std::make_shared<State>(channel, transfer::SignPeriod(limit), context.options.set_up_limit);
     boost::asio::co_spawn(
-        channel->executor(), [state = state_] { return Speak(state); }, boost::asio::detached);
+        channel->executor(), [state = state_] { return Speak(state); }, LogThrown("signs of life"));
   }
   ~SetUpSigns() {
     if (state_ != nullptr) state_->Stop();
@@ -158,6 +153,10 @@ class SetUpSigns {
   };
 
   static awaitable<void> Speak(std::shared_ptr<State> state) {
+    const absl::Cleanup end = [&state] {
+      state->running = false;
+      state->ended.Notify();
+    };
     while (!state->stopping) {
       boost::system::error_code ignored;
       state->timer.expires_after(absl::ToChronoNanoseconds(state->period));
@@ -169,8 +168,6 @@ class SetUpSigns {
       reply.set_signsoflife(true);
       if (!(co_await SendReply(*state->channel, std::move(reply))).ok()) break;
     }
-    state->running = false;
-    state->ended.Notify();
   }
 
   std::shared_ptr<State> state_;  // null: nobody asked
@@ -297,6 +294,27 @@ awaitable<void> CloseRecovery(TransferContext& context, Channel& channel, const 
 
 }  // namespace
 
+absl::Status CheckTargets(
+    const google::protobuf::RepeatedPtrField<hdfs::DatanodeInfoProto>& targets, int storage_types,
+    int storage_ids) {
+  constexpr int kMost = static_cast<int>(transfer::kMaxPipelineNodes);
+  if (targets.size() >= kMost || storage_types > kMost || storage_ids > kMost) {
+    return absl::InvalidArgumentError(absl::StrCat("pipeline of ", targets.size(), " nodes, with ",
+                                                   storage_types, " storage types and ",
+                                                   storage_ids, " storages"));
+  }
+  for (const auto& target : targets) {
+    if (target.id().xferport() == 0 || target.id().xferport() > 65535) {
+      return absl::InvalidArgumentError(absl::StrCat("target ", AddressOf(target)));
+    }
+  }
+  return absl::OkStatus();
+}
+
+std::string AddressOf(const hdfs::DatanodeInfoProto& node) {
+  return absl::StrCat(node.id().ipaddr(), ":", node.id().xferport());
+}
+
 awaitable<void> StopWriter(std::shared_ptr<OpenReplica> open) {
   const auto executor = co_await boost::asio::this_coro::executor;
   struct Wait {
@@ -367,6 +385,7 @@ awaitable<bool> WriteBlock(TransferContext& context, std::shared_ptr<Channel> ch
   const auto receiver = BlockReceiver::Create(
       {.disk = &context.disk,
        .buffers = &context.buffers,
+       .checksum_buffers = &context.checksum_buffers,
        .buffer_waiters = &context.buffer_waiters,
        .upstream = channel,
        .mirror = next.channel,

@@ -6,12 +6,14 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
+#include <exception>
+#include <thread>
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "boost/asio/co_spawn.hpp"
-#include "boost/asio/detached.hpp"
 #include "boost/asio/ip/address.hpp"
 #include "boost/asio/post.hpp"
 #include "common/clock.h"
@@ -19,6 +21,7 @@
 #include "common/logging.h"
 #include "common/net/domain_socket.h"
 #include "common/status_macros.h"
+#include "datanode/pipeline/log_thrown.h"
 #include "wire/parse_message.h"
 #include "wire/transfer/op.h"
 
@@ -34,14 +37,25 @@ constexpr absl::Duration kAcceptRetry = absl::Milliseconds(100);
 // For a client to hear that this node restarts, and to leave.
 constexpr absl::Duration kNoticeTime = absl::Seconds(2);
 
+// The longest that is usual. What is longer keeps nothing that nobody looks at, for as long as the
+// operation takes: a few bytes on the wire can be a hundred times as many in memory.
+constexpr size_t kUsualOpBytes = size_t{4} << 10;
+
 // Parses the operation and runs it; a body that does not parse ends the connection.
 template <typename Message>
 awaitable<bool> Dispatch(awaitable<bool> (*run)(TransferContext&, std::shared_ptr<Channel>,
                                                 Message),
                          TransferContext& context, std::shared_ptr<Channel> channel,
-                         const std::string& body) {
+                         std::string* body) {
   Message message;
-  if (!ParseMessage(body, &message)) {
+  const bool unusual = body->size() > kUsualOpBytes;
+  const bool parsed = ParseMessage(*body, &message);
+  std::string().swap(*body);
+  if (parsed && unusual) {
+    message.DiscardUnknownFields();
+    message = Message(message);  // a copy has no room to spare
+  }
+  if (!parsed) {
     LOG_EVERY_SECONDS(kWarn, 10, "{}: an operation that does not parse", channel->PeerName());
     co_return false;
   }
@@ -134,14 +148,47 @@ absl::Status TransferServer::ListenLocally(const std::string& path) {
   return absl::OkStatus();
 }
 
+// With a channel: a connection that is served.
+class TransferServer::Running {
+ public:
+  enum Kind { kTransfer, kNone };
+  Running(TransferServer& server, Kind kind, std::shared_ptr<Channel> connection = nullptr)
+      : channel(std::move(connection)), server_(server), kind_(kind) {
+    {
+      MutexLock lock(server_.mu_);
+      if (channel != nullptr) server_.channels_.emplace(id_ = server_.next_id_++, channel);
+      ++server_.running_;
+    }
+    if (kind_ == kTransfer) server_.active_.fetch_add(1);
+  }
+  ~Running() {
+    if (channel != nullptr) channel->Close();
+    if (kind_ == kTransfer) server_.active_.fetch_sub(1);
+    MutexLock lock(server_.mu_);
+    server_.channels_.erase(id_);
+    --server_.running_;
+    server_.idle_.NotifyAll();
+  }
+  Running(const Running&) = delete;
+  Running& operator=(const Running&) = delete;
+
+  const std::shared_ptr<Channel> channel;
+
+ private:
+  TransferServer& server_;
+  const Kind kind_;
+  uint64_t id_ = 0;
+};
+
 template <typename Acceptor>
 void TransferServer::RunAcceptLoop(std::shared_ptr<Acceptor> acceptor) {
-  {
-    MutexLock lock(mu_);
-    ++running_;
-  }
+  auto running = std::make_shared<Running>(*this, Running::kNone);
   asio::co_spawn(
-      threads_.context(0), [this, acceptor] { return AcceptLoop(acceptor); }, asio::detached);
+      threads_.context(0),
+      [this, acceptor, running = std::move(running)]() mutable {
+        return AcceptLoop(acceptor, std::move(running));
+      },
+      LogThrown("accepting connections"));
 }
 
 TransferServer::~TransferServer() {
@@ -191,54 +238,50 @@ bool TransferServer::WaitUntilIdle(absl::Duration limit) {
   return true;
 }
 
-void TransferServer::Ended(uint64_t id) {
-  MutexLock lock(mu_);
-  channels_.erase(id);
-  --running_;
-  idle_.NotifyAll();
+template <typename Acceptor>
+awaitable<void> TransferServer::AcceptLoop(std::shared_ptr<Acceptor> acceptor,
+                                           std::shared_ptr<Running> running) {
+  (void)running;  // until the end
+  while (accepting_.load()) {
+    try {
+      co_await AcceptOne(*acceptor);
+    } catch (const std::exception& error) {
+      // No memory for this connection, which is closed; there may be for others later.
+      LOG_EVERY_SECONDS(kWarn, 10, "accept on the data transfer port: {}", error.what());
+      // A timer would need memory.
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+  }
 }
 
 template <typename Acceptor>
-awaitable<void> TransferServer::AcceptLoop(std::shared_ptr<Acceptor> acceptor) {
-  while (accepting_.load()) {
-    boost::system::error_code error;
-    asio::io_context& context = threads_.Next();
-    Channel::Socket socket =
-        co_await acceptor->async_accept(context, asio::redirect_error(asio::use_awaitable, error));
-    if (!accepting_.load()) break;
-    if (error) {
-      // Out of descriptors, for one: others may be closed soon.
-      LOG_EVERY_SECONDS(kWarn, 10, "accept on the data transfer port: {}", error.message());
-      asio::steady_timer timer(acceptor->get_executor(), absl::ToChronoNanoseconds(kAcceptRetry));
-      co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, error));
-      continue;
-    }
-    if (transfers() >= context_.options.max_transfers) {
-      LOG_EVERY_SECONDS(kWarn, 10, "{} transfers are running: a connection is refused",
-                        transfers());
-      continue;  // closes it
-    }
-    auto channel = std::make_shared<Channel>(std::move(socket), context_.options.header_limit);
-    channel->Tune(context_.options.congestion_control);
-    active_.fetch_add(1);
-    uint64_t id = 0;
-    {
-      MutexLock lock(mu_);
-      id = next_id_++;
-      ++running_;
-      channels_.emplace(id, channel);
-    }
-    asio::co_spawn(
-        context, [this, channel, id] { return Serve(channel, id); }, asio::detached);
+awaitable<void> TransferServer::AcceptOne(Acceptor& acceptor) {
+  boost::system::error_code error;
+  asio::io_context& context = threads_.Next();
+  Channel::Socket socket =
+      co_await acceptor.async_accept(context, asio::redirect_error(asio::use_awaitable, error));
+  if (!accepting_.load()) co_return;
+  if (error) {
+    // Out of descriptors, for one: others may be closed soon.
+    LOG_EVERY_SECONDS(kWarn, 10, "accept on the data transfer port: {}", error.message());
+    asio::steady_timer timer(acceptor.get_executor(), absl::ToChronoNanoseconds(kAcceptRetry));
+    co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, error));
+    co_return;
   }
-  Ended(0);
+  if (transfers() >= context_.options.max_transfers) {
+    LOG_EVERY_SECONDS(kWarn, 10, "{} transfers are running: a connection is refused", transfers());
+    co_return;  // closes it
+  }
+  auto channel = std::make_shared<Channel>(std::move(socket), context_.options.header_limit);
+  channel->Tune(context_.options.congestion_control);
+  auto running = std::make_shared<Running>(*this, Running::kTransfer, std::move(channel));
+  asio::co_spawn(
+      context, [this, running = std::move(running)]() mutable { return Serve(std::move(running)); },
+      LogThrown("a transfer"));
 }
 
-awaitable<void> TransferServer::Serve(std::shared_ptr<Channel> channel, uint64_t id) {
-  co_await ServeOperations(channel);
-  channel->Close();
-  active_.fetch_sub(1);
-  Ended(id);
+awaitable<void> TransferServer::Serve(std::shared_ptr<Running> running) {
+  co_await ServeOperations(running->channel);
 }
 
 awaitable<void> TransferServer::ServeOperations(std::shared_ptr<Channel> channel) {
@@ -269,6 +312,7 @@ awaitable<bool> TransferServer::ServeOne(std::shared_ptr<Channel> channel) {
       auto& pending = channel->pending();
       pending.erase(pending.begin(),
                     pending.begin() + static_cast<std::ptrdiff_t>((*op)->consumed));
+      if (body.size() > kUsualOpBytes) pending.shrink_to_fit();
       break;
     }
     if (!(co_await channel->ReadMore()).ok()) co_return false;
@@ -276,24 +320,24 @@ awaitable<bool> TransferServer::ServeOne(std::shared_ptr<Channel> channel) {
   channel->SetIdleLimit(context_.options.idle_limit);
   switch (opcode) {
     case Opcode::kWriteBlock:
-      co_return co_await Dispatch(&WriteBlock, context_, channel, body);
+      co_return co_await Dispatch(&WriteBlock, context_, channel, &body);
     case Opcode::kReadBlock:
-      co_return co_await Dispatch(&ReadBlock, context_, channel, body);
+      co_return co_await Dispatch(&ReadBlock, context_, channel, &body);
     case Opcode::kTransferBlock:
-      co_return co_await Dispatch(&TransferBlock, context_, channel, body);
+      co_return co_await Dispatch(&TransferBlock, context_, channel, &body);
     case Opcode::kBlockChecksum:
-      co_return co_await Dispatch(&BlockChecksum, context_, channel, body);
+      co_return co_await Dispatch(&BlockChecksum, context_, channel, &body);
     case Opcode::kCopyBlock:
     case Opcode::kReplaceBlock:
     case Opcode::kBlockGroupChecksum:
       (void)co_await SendError(*channel, hdfs::STATUS_ERROR, "operation not supported");
       co_return false;
     case Opcode::kRequestShortCircuitFds:
-      co_return co_await Dispatch(&RequestShortCircuitFds, context_, channel, body);
+      co_return co_await Dispatch(&RequestShortCircuitFds, context_, channel, &body);
     case Opcode::kRequestShortCircuitShm:
-      co_return co_await Dispatch(&RequestShortCircuitShm, context_, channel, body);
+      co_return co_await Dispatch(&RequestShortCircuitShm, context_, channel, &body);
     case Opcode::kReleaseShortCircuitFds:
-      co_return co_await Dispatch(&ReleaseShortCircuitFds, context_, channel, body);
+      co_return co_await Dispatch(&ReleaseShortCircuitFds, context_, channel, &body);
     default:
       break;
   }
@@ -323,19 +367,14 @@ void TransferServer::Replicate(Push push, std::function<void(const absl::Status&
 }
 
 void TransferServer::Run(std::function<awaitable<void>()> work) {
-  {
-    MutexLock lock(mu_);
-    ++running_;
-  }
-  active_.fetch_add(1);
+  auto running = std::make_shared<Running>(*this, Running::kTransfer);
   asio::co_spawn(
       threads_.Next(),
-      [this, work = std::move(work)]() -> awaitable<void> {
+      [work = std::move(work), running = std::move(running)]() mutable -> awaitable<void> {
+        const auto until_the_end = std::move(running);
         co_await work();
-        active_.fetch_sub(1);
-        Ended(0);
       },
-      asio::detached);
+      LogThrown("a transfer to another datanode"));
 }
 
 }  // namespace cairn::datanode

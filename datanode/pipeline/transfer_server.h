@@ -66,14 +66,18 @@ class TransferServer {
  private:
   TransferServer(TransferContext& context, IoThreads& threads);
 
+  // A coroutine that uses the server: counted as long as this lives, whatever it throws.
+  class Running;
+
   template <typename Acceptor>
   void RunAcceptLoop(std::shared_ptr<Acceptor> acceptor) ABSL_LOCKS_EXCLUDED(mu_);
   template <typename Acceptor>
-  awaitable<void> AcceptLoop(std::shared_ptr<Acceptor> acceptor);
-  awaitable<void> Serve(std::shared_ptr<Channel> channel, uint64_t id);
+  awaitable<void> AcceptLoop(std::shared_ptr<Acceptor> acceptor, std::shared_ptr<Running> running);
+  template <typename Acceptor>
+  awaitable<void> AcceptOne(Acceptor& acceptor);
+  awaitable<void> Serve(std::shared_ptr<Running> running);
   awaitable<void> ServeOperations(std::shared_ptr<Channel> channel);
   awaitable<bool> ServeOne(std::shared_ptr<Channel> channel);
-  void Ended(uint64_t id) ABSL_LOCKS_EXCLUDED(mu_);
   void AbortAll() ABSL_LOCKS_EXCLUDED(mu_);
   bool WaitUntilIdle(absl::Duration limit) ABSL_LOCKS_EXCLUDED(mu_);
 

@@ -46,6 +46,7 @@ class SteppedReceiver {
     receiver_ = BlockReceiver::Create(
         {.disk = &disk_,
          .buffers = &node.buffers,
+         .checksum_buffers = &node.context->checksum_buffers,
          .buffer_waiters = &node.context->buffer_waiters,
          .upstream = std::make_shared<Channel>(acceptor_.accept(), absl::Minutes(1)),
          .mirror = std::make_shared<Channel>(std::move(mirror), absl::Minutes(1)),

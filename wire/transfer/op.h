@@ -20,8 +20,9 @@
 namespace cairn::transfer {
 
 inline constexpr uint16_t kProtocolVersion = 28;
-// Operations carry a block, tokens and a few datanodes; the longest known is a few kilobytes.
-inline constexpr size_t kMaxOpBytes = size_t{256} << 10;
+// Operations carry a block, tokens and a few datanodes, 63 at most, each of some 250 bytes; the
+// longest known is a few kilobytes.
+inline constexpr size_t kMaxOpBytes = size_t{64} << 10;
 // Replies carry a status and, at most, a CRC for each stripe of a block.
 inline constexpr size_t kMaxReplyBytes = size_t{1} << 20;
 
