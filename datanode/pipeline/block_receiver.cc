@@ -219,10 +219,8 @@ void BlockReceiver::ReleaseIdleBuffer() {
 }
 
 void BlockReceiver::WatchMemory() {
-  const size_t own = fifo_.capacity() + head_.capacity() + scratch_.capacity();
-  if (buffer_timer_armed_ || (own == 0 && !buffer_.has_value() && !checksum_buffer_.has_value())) {
-    return;
-  }
+  const bool any = buffer_.has_value() || checksum_buffer_.has_value() || own_bytes() > 0;
+  if (buffer_timer_armed_ || !any) return;
   buffer_timer_armed_ = true;
   buffer_timer_.expires_after(absl::ToChronoNanoseconds(kQuietBuffer));
   buffer_timer_.async_wait([self = shared_from_this()](const boost::system::error_code& error) {

@@ -123,6 +123,10 @@ class BlockReceiver : public std::enable_shared_from_this<BlockReceiver> {
   uint64_t received_bytes() const { return length_ - start_length_; }
   // Packets came whose data do not match their checksums.
   bool bad_checksum() const { return bad_received_; }
+  // Memory for what comes from upstream that is of no pool. From the upstream's executor.
+  size_t own_bytes() const {
+    return fifo_.capacity() + head_.capacity() + scratch_.capacity() + crcs_.capacity();
+  }
 
  private:
   using Steady = std::chrono::steady_clock;

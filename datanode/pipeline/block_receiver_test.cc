@@ -1,6 +1,7 @@
 // Packets in, to the disk and on, and their acknowledgements.
 #include "datanode/pipeline/block_receiver.h"
 
+#include <algorithm>
 #include <array>
 #include <filesystem>
 
@@ -292,6 +293,125 @@ TEST_F(TransferTest, WhoStallsInAPacketIsCutOffWhileOthersWaitForItsBuffer) {
   EVENTUALLY(node.buffers.taken() == 1);
   EXPECT_OK(Write({&node}, {.id = 2}, Pattern(200'000)));
   EXPECT_TRUE(stalled.AtEnd());
+}
+
+// ---- Memory ----
+
+// Prefix and header of a packet whose data have a checksum for each 512 bytes.
+std::string HeaderOf(int64_t seqno, uint64_t offset, uint32_t data_bytes) {
+  std::array<std::byte, transfer::kMaxEncodedHeaderBytes> head;
+  const auto checksum_bytes =
+      static_cast<uint32_t>(transfer::DataChecksum().ChecksumBytes(data_bytes));
+  const size_t size = transfer::EncodePacketHeader(
+      {.offset_in_block = static_cast<int64_t>(offset), .seqno = seqno, .data_bytes = data_bytes},
+      checksum_bytes, head);
+  return std::string(reinterpret_cast<const char*>(head.data()), size);
+}
+
+TEST_F(TransferTest, ChecksumsThatAreAnnouncedTakeNoMemoryBeforeTheyCome) {
+  TestNode node(dir_.Path("n1"));
+  SteppedReceiver stepped(node, {});
+  constexpr uint32_t kBytes = 2 << 20;  // 16 KiB of checksums, the most without a buffer
+  const std::string head = HeaderOf(0, 0, kBytes);
+  size_t most = 0;
+  const auto own_bytes = [&] {
+    const size_t now = stepped.Poll().receiver().own_bytes();
+    most = std::max(most, now);
+    return now;
+  };
+  ASSERT_TRUE(stepped.client.Send(head));
+  ASSERT_TRUE(stepped.client.Send(std::string(100, 'c')));
+  EVENTUALLY(own_bytes() == head.size() + 100);
+  EXPECT_LE(most, 2 * 4096u);
+  ASSERT_TRUE(stepped.client.Send(std::string(10'000, 'c')));
+  EVENTUALLY(own_bytes() == head.size() + 10'100);
+  EXPECT_LE(most, 2 * 4 * 4096u);
+}
+
+TEST_F(TransferTest, ChecksumsOfALargePacketWaitInABuffer) {
+  TestNode node(dir_.Path("n1"));
+  {
+    SteppedReceiver stepped(node, {});
+    constexpr uint32_t kBytes = 15 << 20;
+    ASSERT_TRUE(stepped.client.Send(HeaderOf(0, 0, kBytes)));
+    EVENTUALLY(stepped.Poll().receiver().own_bytes() > 0 &&
+               node.context->checksum_buffers.taken() == 1);
+    ASSERT_TRUE(stepped.client.Send(std::string(kBytes / 512 * 4, 'c')));
+    EVENTUALLY(stepped.Poll().UnreadByNextNode() > 0);  // a part of them
+    EXPECT_LT(stepped.receiver().own_bytes(), 1024u);
+    EXPECT_EQ(node.buffers.taken(), 0u);
+  }
+  EXPECT_EQ(node.context->checksum_buffers.taken(), 0u);
+}
+
+TEST_F(TransferTest, AStreamThatIsQuietKeepsNoMemory) {
+  const std::string data = Pattern(3000);
+  const absl::string_view view = data;
+  TestNode node(dir_.Path("n1"));
+  SteppedReceiver stepped(node, {});
+  stepped.ReleaseDisk();
+  ASSERT_TRUE(stepped.client.SendPacket(0, 0, view.substr(0, 1000)));
+  EVENTUALLY(stepped.Poll().receiver().received_bytes() == 1000);
+  EXPECT_GT(stepped.receiver().own_bytes(), 0u);
+  EVENTUALLY(stepped.Poll().receiver().own_bytes() == 0 && node.buffers.taken() == 0);
+  ASSERT_TRUE(stepped.client.SendPacket(1, 512, view.substr(512)));
+  EVENTUALLY(stepped.Poll().receiver().received_bytes() == 3000);
+  stepped.AcknowledgeFromNextNode(0);
+  stepped.AcknowledgeFromNextNode(1);
+  EVENTUALLY(stepped.Poll().receiver().own_bytes() == 0 &&
+             node.store->FindOpen(BlockId{TestBlock().id})->acked() == 3000);
+  EXPECT_THAT(Read(node, {}, 0, data.size()), IsOkAndHolds(Eq(data)));
+}
+
+// Each holds a buffer for checksums, and some for data, while it waits for another.
+TEST_F(TransferTest, WritersOfLargePacketsDoNotWaitForOneAnotherForEver) {
+  TestNode one(dir_.Path("n1"), {}, PosixFileSystem(), {}, /*write_buffers=*/2);
+  TestNode two(dir_.Path("n2"), {}, PosixFileSystem(), {}, /*write_buffers=*/2);
+  ASSERT_EQ(one.context->checksum_buffers.max_buffers(), 1u);
+  const std::string data = Pattern(7'000'000);
+  std::vector<std::thread> writers;
+  for (uint64_t id = 1; id <= 5; ++id) {
+    // Small packets between them leave a buffer half full.
+    const size_t packet_bytes = id % 3 == 0 ? 65536 : 5860 * 512;
+    writers.emplace_back([&, id, packet_bytes] {
+      EXPECT_OK(Write({&one, &two}, {.id = id}, data, packet_bytes));
+    });
+  }
+  for (std::thread& writer : writers) writer.join();
+  for (uint64_t id = 1; id <= 5; ++id) {
+    EXPECT_THAT(Read(two, {.id = id}, 0, data.size()), IsOkAndHolds(Eq(data)));
+  }
+  EVENTUALLY(one.context->checksum_buffers.taken() == 0 && one.buffers.taken() == 0);
+}
+
+TEST_F(TransferTest, WhoStallsInChecksumsIsCutOffWhileOthersWaitForItsBuffer) {
+  TransferOptions options;
+  options.stall_limit = absl::Milliseconds(50);
+  TestNode node(dir_.Path("n1"), options, PosixFileSystem(), {}, /*write_buffers=*/2);
+  TransferClient stalled(node.port());
+  SetUp(stalled, WriteOp({.id = 1}));
+  ASSERT_TRUE(stalled.Send(HeaderOf(0, 0, 4 << 20)));
+  ASSERT_TRUE(stalled.Send(std::string(20'000, 'c')));
+  EVENTUALLY(node.context->checksum_buffers.taken() == 1);
+  EXPECT_OK(Write({&node}, {.id = 2}, Pattern(6'000'000), /*packet_bytes=*/5860 * 512));
+  EXPECT_TRUE(stalled.AtEnd());
+}
+
+TEST_F(TransferTest, ANextNodeThatAcknowledgesWhatItWasNotSentHasFailed) {
+  TestNode node(dir_.Path("n1"));
+  SteppedReceiver stepped(node, {});
+  stepped.ReleaseDisk();
+  const auto open = node.store->FindOpen(BlockId{TestBlock().id});
+  ASSERT_TRUE(stepped.client.SendPacket(0, 0, Pattern(512)));
+  EVENTUALLY(stepped.Poll().receiver().received_bytes() == 512);
+  // One more than was sent may be on its way to the list of those that were.
+  stepped.AcknowledgeFromNextNode(0, 1, 2, 3);
+  EVENTUALLY(stepped.Poll().receiver().received_bytes() == 512 && open->acked() == 512);
+  for (int64_t seqno = 1; seqno < 4; ++seqno) {
+    ASSERT_TRUE(stepped.client.SendPacket(seqno, static_cast<uint64_t>(seqno) * 512, Pattern(512)));
+  }
+  EVENTUALLY(stepped.Poll().ended());
+  EXPECT_EQ(open->acked(), 3 * 512u);
 }
 
 // The writer is told, or cut off; nothing half done looks finished, and there is room again later.

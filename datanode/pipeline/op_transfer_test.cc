@@ -46,6 +46,33 @@ TEST_F(TransferTest, AReplicaIsTransferredToANodeThatJoinsThePipeline) {
   EXPECT_THAT(Read(two, block, 0, data.size()), IsOkAndHolds(Eq(data)));
 }
 
+TEST_F(TransferTest, ATransferToWhatIsNoPipelineIsRefused) {
+  TestNode one(dir_.Path("n1"));
+  TestNode two(dir_.Path("n2"));
+  const TestBlock block;
+  ASSERT_OK(Write({&one}, block, Pattern(1000)));
+  hdfs::OpTransferBlockProto good;
+  *good.mutable_header()->mutable_baseheader()->mutable_block() = block.ToProto();
+  good.mutable_header()->set_clientname("test-client");
+  hdfs::OpTransferBlockProto far = good;
+  *far.add_targets() = NodeAt(two.port());
+  far.mutable_targets(0)->mutable_id()->set_xferport(65536u + two.port());
+  hdfs::OpTransferBlockProto nowhere = good;
+  *nowhere.add_targets() = NodeAt(0);
+  hdfs::OpTransferBlockProto many = good;
+  for (size_t i = 0; i < transfer::kMaxPipelineNodes; ++i) *many.add_targets() = NodeAt(two.port());
+  hdfs::OpTransferBlockProto stored = good;
+  *stored.add_targets() = NodeAt(two.port());
+  for (size_t i = 0; i <= transfer::kMaxPipelineNodes; ++i) stored.add_targetstorageids("");
+  for (const auto& op : {good, far, nowhere, many, stored}) {  // the first: without a target
+    TransferClient client(one.port());
+    client.SendOp(Opcode::kTransferBlock, op);
+    ASSERT_OK_AND_ASSIGN(const auto reply, client.ReadReply());
+    EXPECT_EQ(reply.status(), hdfs::STATUS_ERROR_INVALID) << reply.ShortDebugString();
+  }
+  EXPECT_FALSE(two.store->Find(BlockId{block.id}).has_value());
+}
+
 TEST_F(TransferTest, ACopyOrderedByTheNamenodeArrivesFinalized) {
   TestNode one(dir_.Path("n1"));
   TestNode two(dir_.Path("n2"));

@@ -35,6 +35,29 @@ TEST_F(TransferTest, ANodeThatCannotBeReachedIsNamed) {
   EVENTUALLY(!one.store->Find(BlockId{TestBlock().id}).has_value());
 }
 
+TEST_F(TransferTest, MoreSaidOfAPipelineThanItHasNodesIsRefused) {
+  TestNode node(dir_.Path("n1"));
+  const auto refused = [&](const Op& op) {
+    TransferClient client(node.port());
+    client.SendOp(Opcode::kWriteBlock, op);
+    const auto reply = client.ReadReply();
+    return reply.ok() && reply->status() == hdfs::STATUS_ERROR_INVALID;
+  };
+  Op ids = WriteOp({});
+  Op types = WriteOp({});
+  Op pinnings = WriteOp({});
+  for (size_t i = 0; i <= transfer::kMaxPipelineNodes; ++i) {
+    ids.add_targetstorageids("");
+    types.add_targetstoragetypes(hdfs::STORAGE_TYPE_DISK);
+    pinnings.add_targetpinnings(false);
+  }
+  EXPECT_TRUE(refused(ids));
+  EXPECT_TRUE(refused(types));
+  EXPECT_TRUE(refused(pinnings));
+  EXPECT_TRUE(refused(WriteOp({}, std::vector<uint16_t>(transfer::kMaxPipelineNodes, 1))));
+  EXPECT_FALSE(node.store->Find(BlockId{TestBlock().id}).has_value());
+}
+
 // Its checksums would take four times the buffer's memory, outside the pool of buffers.
 TEST_F(TransferTest, ABlockWithAChecksumForEachByteIsNotBegun) {
   TestNode node(dir_.Path("n1"));

@@ -1,6 +1,8 @@
 // What reaches the port and is no operation.
 #include "datanode/pipeline/transfer_server.h"
 
+#include <new>
+
 #include "common/testing/eventually.h"
 #include "common/testing/status_matchers.h"
 #include "datanode/testing/transfer_test.h"
@@ -46,6 +48,39 @@ TEST_F(TransferTest, APeerThatDripsIsCutOff) {
   EXPECT_TRUE(dripping.AtEnd());
   EXPECT_TRUE(silent.AtEnd());
   EVENTUALLY(node.server->transfers() == 0);
+}
+
+// The server's end waits for all transfers.
+TEST_F(TransferTest, ATransferThatThrowsIsOver) {
+  TestNode node(dir_.Path("n1"));
+  for (int i = 0; i < 3; ++i) {
+    node.server->Run([]() -> awaitable<void> {
+      throw std::bad_alloc();
+      co_return;
+    });
+  }
+  EVENTUALLY(node.server->transfers() == 0);
+}
+
+// What is not looked at may be there.
+TEST_F(TransferTest, AnOperationWithManyUnknownFieldsIsUnderstood) {
+  TestNode node(dir_.Path("n1"));
+  auto op = WriteOp({});
+  auto* const unknown = op.GetReflection()->MutableUnknownFields(&op);
+  for (int i = 0; i < 10'000; ++i) unknown->AddVarint(7000, 1);
+  TransferClient client(node.port());
+  SetUp(client, op);
+  ASSERT_OK(client.WriteRest(0, Pattern(1000)));
+  EXPECT_THAT(Read(node, {}, 0, 1000), IsOkAndHolds(Pattern(1000)));
+}
+
+TEST_F(TransferTest, AnOperationThatIsTooLongEndsItsConnection) {
+  TestNode node(dir_.Path("n1"));
+  auto op = WriteOp({});
+  op.mutable_header()->set_clientname(std::string(transfer::kMaxOpBytes, 'x'));
+  TransferClient client(node.port());
+  client.SendOp(Opcode::kWriteBlock, op);
+  EXPECT_TRUE(client.AtEnd());
 }
 
 }  // namespace

@@ -74,10 +74,14 @@ class SteppedReceiver {
   void ReleaseDisk() {
     if (!std::exchange(released_, true)) held_.count_down();
   }
-  void AcknowledgeFromNextNode(int64_t seqno) const {
-    std::string ack;
-    transfer::AppendAck({.seqno = seqno, .statuses = {hdfs::STATUS_SUCCESS}}, ack);
-    CHECK(::send(next_node_, ack.data(), ack.size(), 0) == static_cast<ssize_t>(ack.size()));
+  bool ended() const { return ended_; }
+  template <typename... Seqnos>
+  void AcknowledgeFromNextNode(Seqnos... seqnos) const {
+    std::string acks;
+    for (const int64_t seqno : {int64_t{seqnos}...}) {
+      transfer::AppendAck({.seqno = seqno, .statuses = {hdfs::STATUS_SUCCESS}}, acks);
+    }
+    CHECK(::send(next_node_, acks.data(), acks.size(), 0) == static_cast<ssize_t>(acks.size()));
   }
   int UnreadByNextNode() const {  // bytes
     int bytes = 0;

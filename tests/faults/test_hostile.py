@@ -306,6 +306,50 @@ class Floods(Hostile):
         for connection in held:
             connection.close()
 
+    def test_packets_that_are_announced_and_do_not_come(self):
+        """fault 41: what a datanode is about to be sent costs it nothing before it comes"""
+        limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(limit[1], 8192), limit[1]))
+        port = int(self.cluster.ports("datanode-1")["transfer"])
+        with rpc.Connection(self.cluster.port) as connection:
+            connection.call("create", rpc.create("/announced", client="evil"))
+            located = connection.call("addBlock", rpc.field(1, "/announced") + rpc.field(2, "evil"))
+            pool = rpc.parse(rpc.parse(located[1][0])[1][0])[1][0]
+            connection.call("delete", rpc.delete("/announced"))
+        held = []
+        for number in range(600):
+            block = (
+                rpc.field(1, pool)
+                + rpc.field(2, 1000 + number)
+                + rpc.field(3, 1001)
+                + rpc.field(4, 0)
+            )
+            operation = (
+                rpc.field(1, rpc.field(1, rpc.field(1, block)) + rpc.field(2, "evil"))
+                + rpc.field(4, 6)  # PIPELINE_SETUP_CREATE
+                + rpc.field(5, 1)
+                + rpc.field(6, 0)
+                + rpc.field(7, 0)
+                + rpc.field(8, 1001)
+                + rpc.field(9, rpc.field(1, 2) + rpc.field(2, 64))  # a CRC32C for each 64 bytes
+            )
+            connection = socket.create_connection(("127.0.0.1", port), timeout=10)
+            held.append(connection)
+            connection.sendall(b"\x00\x1c\x50" + rpc.delimited(operation))
+            # Without packets behind it, so that the answer is about the set-up.
+            self.assertTrue(connection.recv(100), "no answer to a set-up")
+            # As much as a packet may have, and as much as needs no buffer of the pool.
+            data = 15 << 20 if number % 2 == 0 else 256 << 10
+            checksums = data // 64 * 4
+            header = struct.pack("<Bq Bq BB Bi", 0x09, 0, 0x11, 0, 0x18, 0, 0x25, data)
+            connection.sendall(struct.pack(">IH", 4 + checksums + data, len(header)) + header + b"c" * 100)
+        slowest = self.work()
+        grown = resident_bytes(self.pids["datanode-1"]) - self.before["datanode-1"]
+        self.note(f"the datanode grew by {grown >> 20} MiB; work took {slowest:.2f} s")
+        self.assertLess(grown, MOST_GROWTH * env.SLOW)
+        for connection in held:
+            connection.close()
+
     def test_a_byte_a_second(self):
         """fault 41: a slow sender is cut off, and nobody else waits meanwhile"""
         with rpc.Connection(self.cluster.port, greet=False) as example:
