@@ -78,6 +78,26 @@ TEST_F(TransferTest, ABlockWithAChecksumForEachByteIsNotBegun) {
   }
 }
 
+// The writer's line broke before the first byte, maybe at another node: it goes on with what is
+// here.
+TEST_F(TransferTest, AReplicaWithoutAByteStaysForItsWriter) {
+  TestNode one(dir_.Path("n1"));
+  TestNode two(dir_.Path("n2"));
+  const TestBlock block;
+  {
+    TransferClient client(one.port());
+    SetUp(client, WriteOp(block, {two.port()}));
+  }
+  EVENTUALLY(!two.store->FindOpen(BlockId{block.id})->has_writer());
+  Op op = WriteOp(block);
+  op.set_stage(Op::PIPELINE_SETUP_STREAMING_RECOVERY);
+  op.set_latestgenerationstamp(1002);
+  TransferClient client(two.port());
+  SetUp(client, op);
+  ASSERT_OK(client.WriteRest(0, Pattern(1000)));
+  EXPECT_THAT(Read(two, {.stamp = 1002}, 0, 1000), IsOkAndHolds(Eq(Pattern(1000))));
+}
+
 // Its writer knows what was acknowledged; the node has forgotten.
 TEST_F(TransferTest, AReplicaOfARestartedNodeGoesOnWithItsWriter) {
   const TestBlock block;
