@@ -19,6 +19,7 @@ namespace asio = boost::asio;
 using transfer::DataChecksum;
 
 constexpr absl::Duration kBufferRetry = absl::Milliseconds(5);
+constexpr int kWaitersAtOnce = 64;  // of more, each looks more seldom
 // A buffer unused for so long is worth more to others than reading it again costs.
 constexpr absl::Duration kQuietBuffer = absl::Milliseconds(100);
 
@@ -171,7 +172,9 @@ awaitable<absl::Status> BlockReceiver::WaitForBuffer(BufferPool& pool,
                        pool.taken(), " are taken (cairn.datanode.write.buffers)"));
     }
     LOG_EVERY_SECONDS(kWarn, 60, "all {} write buffers are taken: writers wait", pool.taken());
-    asio::steady_timer timer(upstream_->executor(), absl::ToChronoNanoseconds(kBufferRetry));
+    const int share = std::max(buffer_waiters_.load() / kWaitersAtOnce, 1);
+    asio::steady_timer timer(upstream_->executor(),
+                             absl::ToChronoNanoseconds(kBufferRetry * share));
     boost::system::error_code ignored;
     co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
     if (upstream_->closed()) co_return absl::UnavailableError("closed while waiting for memory");
@@ -231,6 +234,7 @@ void BlockReceiver::WatchMemory() {
 
 void BlockReceiver::FreeQuietMemory() {
   if (BufferIsIdle()) ReleaseBuffer();
+  if (!buffer_.has_value()) Free(crcs_);  // the last one went to the disk
   if (fifo_.capacity() > fifo_end_ - fifo_begin_) {
     const auto begin = fifo_.begin();
     fifo_ = std::vector<std::byte>(begin + static_cast<std::ptrdiff_t>(fifo_begin_),

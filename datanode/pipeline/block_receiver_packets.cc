@@ -61,7 +61,7 @@ awaitable<absl::Status> BlockReceiver::WaitForBytes(size_t coming) {
 awaitable<absl::Status> BlockReceiver::FillFifo(size_t wanted) {
   while (fifo_end_ - fifo_begin_ < wanted) {
     if (fifo_begin_ > 0) {
-      std::memmove(fifo_.data(), &fifo_[fifo_begin_], fifo_end_ - fifo_begin_);
+      std::memmove(fifo_.data(), fifo_.data() + fifo_begin_, fifo_end_ - fifo_begin_);
       fifo_end_ -= fifo_begin_;
       fifo_begin_ = 0;
     }
