@@ -467,10 +467,6 @@ void Datanode::Verify(const internal::VerifyReplica& order) {
   const GenerationStamp stamp{order.block().generation_stamp()};
   const std::optional<ReplicaInfo> replica = store_->Find(id);
   if (!replica.has_value()) return store_->TellAbsent(id, stamp);
-  if (order.condemned()) {
-    LOG_ERROR("{}: the other units of its group say that this replica is wrong", NameOf(*replica));
-    return store_->MarkCorrupt(id, stamp);
-  }
   LOG_INFO("{}: a reader doubts this replica; looking at it", NameOf(id));
   if (context_->suspect != nullptr) return context_->suspect(*replica);  // what is on the medium
   const absl::Status status = store_->Verify(id, replica->stamp);

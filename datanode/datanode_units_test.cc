@@ -126,29 +126,6 @@ TEST_F(RebuildCommandTest, AWrongUnitIsToldWithTheDatanodeThatHasIt) {
   EXPECT_THAT(namenode_.failed_copies(), SizeIs(0));
 }
 
-TEST_F(DatanodeTest, AUnitThatIsCondemnedIsReportedAsCorruptThoughItMatchesItsChecksums) {
-  ASSERT_OK_AND_ASSIGN(const auto datanode, StartAt("n1"));
-  const TestBlock unit{.id = ToInt(UnitOf(MakeGroupId(9), 4))};
-  ASSERT_OK(Write(datanode->transfer_port(), unit, Pattern(2000)));
-  internal::Command command;
-  internal::VerifyReplica& order = *command.mutable_verify();
-  order.mutable_block()->set_block_id(unit.id);
-  order.mutable_block()->set_generation_stamp(unit.stamp);
-  namenode_.Order(command);  // a doubt
-  order.mutable_block()->set_generation_stamp(unit.stamp - 1);
-  order.set_condemned(true);
-  namenode_.Order(command);  // of another version
-  const TestBlock absent{.id = unit.id + 1};
-  order.mutable_block()->set_block_id(absent.id);
-  namenode_.Order(command);
-  EVENTUALLY(namenode_.Heard(absent.id, internal::DELETED));
-  EXPECT_FALSE(namenode_.Heard(unit.id, internal::CORRUPT));
-  order.mutable_block()->set_block_id(unit.id);
-  order.mutable_block()->set_generation_stamp(unit.stamp);
-  namenode_.Order(command);
-  EVENTUALLY(namenode_.Heard(unit.id, internal::CORRUPT));
-}
-
 // ---- reports and recoveries
 
 TEST_F(DatanodeTest, ReportRoundsTellOfUnitsBehindAllOtherReplicas) {

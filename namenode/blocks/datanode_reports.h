@@ -84,7 +84,6 @@ struct TruncateCommand {
 // Somebody doubts the replica: read it from disk, and report it if it is bad, or not there.
 struct VerifyCommand {
   BlockVersion block;
-  bool condemned = false;  // it is bad, whatever its checksums say: report it so
 };
 // Compute units that are lost, and send each to its target.
 struct RebuildCommand {

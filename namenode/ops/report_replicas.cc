@@ -23,19 +23,14 @@ absl::Status Mismatch(const DatanodeRegistration& node, absl::string_view what,
                                                     ", this namenode ", ours));
 }
 
-// Whoever has the unit is to say that it is bad: so it is told in its reports, also to a namenode
-// that is started before the unit is deleted.
-void Condemn(absl::string_view by, const WrongUnit& wrong, const ClusterView& view,
-             OrderBoard& orders) {
-  const ClusterView::Node* const holder = view.FindByUuid(wrong.datanode_uuid);
-  const bool told =
-      holder != nullptr && holder->info->liveness != Liveness::kDead &&
-      orders.Add(wrong.datanode_uuid,
-                 VerifyCommand{.block = {wrong.block, wrong.stamp, 0}, .condemned = true});
-  LOG_ERROR(
-      "blk_{} on datanode {} is wrong, as datanode {} found when it rebuilt another unit: {}{}",
-      ToSigned(wrong.block), wrong.datanode_uuid, by, wrong.reason,
-      told ? "" : "; it is away, or has too many orders waiting, and is not told");
+// For an operator, and nothing is done about it: one datanode's word would delete what may be the
+// right bytes, since the holder cannot see what is wrong (decision 0019).
+void TellWrong(absl::string_view by, const WrongUnit& wrong) {
+  LOG_EVERY_SECONDS(kError, 1,
+                    "blk_{} on datanode {} is wrong, as datanode {} found when it rebuilt another "
+                    "unit: {}; see \"A wrong unit\" in docs/operations.md",
+                    ToSigned(wrong.block), EscapeForLog(wrong.datanode_uuid), by,
+                    EscapeForLog(wrong.reason));
 }
 
 }  // namespace
@@ -118,12 +113,7 @@ absl::StatusOr<std::vector<DatanodeCommand>> NamenodeImpl::Heartbeat(
     healer_->CopiesFailed(heartbeat.datanode_uuid, heartbeat.session,
                           failed.subspan(at, std::min(kFailedSlice, failed.size() - at)));
   }
-  if (!heartbeat.wrong_units.empty()) {
-    const std::shared_ptr<const ClusterView> view = cluster_.View();
-    for (const WrongUnit& wrong : heartbeat.wrong_units) {
-      Condemn(heartbeat.datanode_uuid, wrong, *view, orders_);
-    }
-  }
+  for (const WrongUnit& wrong : heartbeat.wrong_units) TellWrong(heartbeat.datanode_uuid, wrong);
   TxId durable;
   {
     ReaderLock lock(mu_);

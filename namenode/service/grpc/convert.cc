@@ -196,7 +196,6 @@ struct CommandEncoder {
   }
   void operator()(const VerifyCommand& from) {
     *command.mutable_verify()->mutable_block() = ToProto(from.block);
-    command.mutable_verify()->set_condemned(from.condemned);
   }
   void operator()(const RebuildCommand& from) {
     internal::RebuildUnits& order = *command.mutable_rebuild();
