@@ -63,7 +63,7 @@ Outcome<FileStatus> NamenodeImpl::Create(const Caller& caller, absl::string_view
         RETURN_IF_ERROR(attempt.Check(*existing, kWrite));
       } else {
         // Who may not make files here closes none that another is writing.
-        RETURN_IF_ERROR(attempt.Check(*existing->parent, kWrite | kExecute));
+        RETURN_IF_ERROR(attempt.Check(*existing->parent, kWrite));
         RETURN_IF_ERROR(TakeOver(attempt, *existing, options.client_name, "CREATE_FILE", text));
         return MakeFsError(
             FsError::kFileAlreadyExists,
@@ -88,7 +88,7 @@ Outcome<FileStatus> NamenodeImpl::Create(const Caller& caller, absl::string_view
     if (existing != nullptr) {
       RETURN_IF_ERROR(attempt.CheckRemoval(parent, *existing));
     } else {
-      RETURN_IF_ERROR(attempt.Check(parent, kWrite | kExecute));
+      RETURN_IF_ERROR(attempt.Check(parent, kWrite));  // it was searched, so kExecute is there
       RETURN_IF_ERROR(CheckNewNames(*path, first, at));
       RETURN_IF_ERROR(CheckRoom(parent));
     }

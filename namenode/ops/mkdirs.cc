@@ -29,7 +29,7 @@ Outcome<bool> NamenodeImpl::Mkdirs(const Caller& caller, absl::string_view text,
           return MakeFsError(FsError::kParentNotDirectory,
                              absl::StrCat(ForMessage(PathOf(parent)), " (is not a directory)"));
         }
-        RETURN_IF_ERROR(attempt.Check(parent, kWrite | kExecute));
+        RETURN_IF_ERROR(attempt.Check(parent, kWrite));  // it was searched, so kExecute is there
         RETURN_IF_ERROR(CheckNewNames(*path, first, at));
         RETURN_IF_ERROR(CheckRoom(parent));
 

@@ -27,7 +27,10 @@ absl::Status NamenodeImpl::CommitRename(Attempt& attempt, const Inode& source,
                                         const Inode& to_parent, absl::string_view to_name,
                                         const Inode* overwritten) {
   RETURN_IF_ERROR(attempt.CheckRemoval(*source.parent, source));
-  RETURN_IF_ERROR(attempt.Check(to_parent, kWrite | kExecute));
+  // One after the other: HDFS names the first that is missing. A target that is a directory to move
+  // into has not been searched yet.
+  RETURN_IF_ERROR(attempt.Check(to_parent, kExecute));
+  RETURN_IF_ERROR(attempt.Check(to_parent, kWrite));
   if (overwritten != nullptr) RETURN_IF_ERROR(attempt.CheckRemoval(to_parent, *overwritten));
   const std::string to_path = PathOf(to_parent);
   RETURN_IF_ERROR(CheckDepth(to_path, DepthOf(&to_parent) + 1));

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "namenode/core/testing/test_namenode.h"
@@ -227,6 +228,46 @@ TEST_F(RenameTest, BothSidesNeedWritePermission) {
   EXPECT_THAT(Rename("/theirs/g", "/mine/g", kAlice), IsFsError(FsError::kAccessControl));
   EXPECT_THAT(Rename2("/mine/f", "/theirs/g", true, kAlice), IsFsError(FsError::kAccessControl));
   EXPECT_THAT(Rename("/mine/f", "/mine/f2", kAlice), IsOkAndHolds(true));
+}
+
+// As HDFS: the right to search is asked for first, and each by itself.
+TEST_F(RenameTest, ADenialNamesTheOneRightThatIsMissing) {
+  nn_.Mkdir("/mine", kSuper, 0777);
+  nn_.WriteFile("/mine/f", {}, kAlice);
+  nn_.Mkdir("/closed", kSuper, 0755);
+  nn_.WriteFile("/closed/g");
+  nn_.Mkdir("/hidden", kSuper, 0766);
+  nn_.Mkdir("/secret", kSuper, 0700);
+  const std::string closed =
+      "Permission denied: user=alice, access=WRITE, "
+      "inode=\"/closed\":hdfs:supergroup:drwxr-xr-x";
+  const std::string hidden =
+      "Permission denied: user=alice, access=EXECUTE, "
+      "inode=\"/hidden\":hdfs:supergroup:drwxrw-rw-";
+  const std::string secret =
+      "Permission denied: user=alice, access=EXECUTE, "
+      "inode=\"/secret\":hdfs:supergroup:drwx------";
+  const auto create = [&](absl::string_view path) {
+    return nn_->Create(kAlice, path, CreateFlags(true, false)).value.status();
+  };
+  const auto text = [](const absl::Status& status) { return std::string(status.message()); };
+  EXPECT_EQ(text(Mkdirs("/closed/x/y", true, kAlice).status()), closed);
+  EXPECT_EQ(text(Mkdirs("/hidden/x/y", true, kAlice).status()), hidden);
+  EXPECT_EQ(text(Mkdirs("/secret/x", true, kAlice).status()), secret);
+  EXPECT_EQ(text(create("/closed/x")), closed);
+  EXPECT_EQ(text(create("/closed/g")), closed) << "there already";
+  EXPECT_EQ(text(create("/hidden/x")), hidden);
+  EXPECT_EQ(text(create("/secret/x")), secret);
+  EXPECT_EQ(text(Delete("/closed/g", false, kAlice).status()), closed);
+  EXPECT_EQ(text(Rename("/closed/g", "/mine/g", kAlice).status()), closed);
+  const std::pair<std::string, std::string> denials[] = {
+      {"/closed", closed}, {"/hidden", hidden}, {"/secret", secret}};
+  for (const auto& [directory, denial] : denials) {
+    const std::string target = absl::StrCat(directory, "/f");
+    EXPECT_EQ(text(Rename("/mine/f", target, kAlice).status()), denial);
+    EXPECT_EQ(text(Rename("/mine/f", directory, kAlice).status()), denial) << "into it";
+    EXPECT_EQ(text(Rename2("/mine/f", target, false, kAlice)), denial);
+  }
 }
 
 TEST_F(RenameTest, MovingToTrashNeedsTheRightToDelete) {
