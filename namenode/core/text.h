@@ -4,9 +4,11 @@
 // largest size (kMaxEditBytes), which CHECKs would enforce. So both are asked here, before.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 
 #include "absl/status/status.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "common/fs_error.h"
@@ -28,12 +30,16 @@ inline absl::Status CheckClientName(absl::string_view name) {
                      absl::StrCat("not a client name: \"", ToUtf8(name.substr(0, 100)), "\""));
 }
 
-// FsError::kIllegalArgument: it cannot own a file. Empty is fine: it means "as it is".
+// FsError::kIllegalArgument: it cannot own a file. Empty is fine: it means "as it is". Control
+// characters, which HDFS takes, would tear the lines of whatever prints it.
 inline absl::Status CheckOwnerName(absl::string_view name) {
-  if (name.size() <= kMaxOwnerBytes && IsUtf8(name)) return absl::OkStatus();
-  return MakeFsError(
-      FsError::kIllegalArgument,
-      absl::StrCat("not the name of a user or a group: \"", ToUtf8(name.substr(0, 100)), "\""));
+  const bool printable = std::none_of(name.begin(), name.end(), [](char c) {
+    return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+  });
+  if (printable && name.size() <= kMaxOwnerBytes && IsUtf8(name)) return absl::OkStatus();
+  return MakeFsError(FsError::kIllegalArgument,
+                     absl::StrCat("not the name of a user or a group: \"",
+                                  absl::Utf8SafeCEscape(ToUtf8(name.substr(0, 100))), "\""));
 }
 
 }  // namespace cairn::namenode

@@ -54,6 +54,17 @@ TEST_F(AttributesTest, OwnersAndGroupsAreShortText) {
               IsFsError(FsError::kIllegalArgument));
   EXPECT_THAT(nn_->SetOwner(kSuper, "/home/f", "", std::string(100'000, 'x')).value,
               IsFsError(FsError::kIllegalArgument));
+  for (const absl::string_view name :
+       {absl::string_view("a\0b", 3), absl::string_view("a\nb"), absl::string_view("\t"),
+        absl::string_view("\x1b[2J"), absl::string_view("a\x7f")}) {
+    EXPECT_THAT(nn_->SetOwner(kSuper, "/home/f", name, "").value,
+                IsFsError(FsError::kIllegalArgument));
+    EXPECT_THAT(nn_->SetOwner(kSuper, "/home/f", "", name).value,
+                IsFsError(FsError::kIllegalArgument));
+  }
+  EXPECT_EQ(std::string(nn_->SetOwner(kSuper, "/home/f", "a\nb", "").value.status().message()),
+            "not the name of a user or a group: \"a\\nb\"");
+  EXPECT_OK(nn_->SetOwner(kSuper, "/home/f", "DOMAIN\\a b@c", "x,y:$z'").value) << "as HDFS";
   EXPECT_OK(nn_->SetOwner(kSuper, "/home/f", "j\xc3\xbcrgen", "").value);
   nn_.Restart();
   EXPECT_EQ(nn_.Stat("/home/f")->owner, "j\xc3\xbcrgen");
