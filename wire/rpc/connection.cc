@@ -122,12 +122,13 @@ class Connection::Reply final : public RpcReply {
 };
 
 Connection::Connection(std::shared_ptr<ServerCore> core, Shard& shard, asio::ip::tcp::socket socket,
-                       std::string remote_ip)
+                       std::string remote_ip, uint64_t address_key)
     : core_(std::move(core)),
       shard_(shard),
       socket_(std::move(socket)),
       fd_(socket_.native_handle()),
       remote_ip_(std::move(remote_ip)),
+      address_key_(address_key),
       session_(remote_ip_, core_->options.proxy_check),
       opened_(core_->clock.Monotonic()),
       last_read_(opened_),
@@ -152,11 +153,13 @@ void Connection::Close() {
     unsent->Shrink(0);
   }
   AccountOutput();
-  if (std::exchange(counted_pre_auth_, false)) {
-    core_->stats.open_pre_auth_connections.fetch_sub(1, std::memory_order_relaxed);
-  }
+  EndHandshake();
   shard_.Forget(this);
   core_->ConnectionClosed();
+}
+
+void Connection::EndHandshake() {
+  if (std::exchange(counted_pre_auth_, false)) core_->HandshakeEnded(address_key_);
 }
 
 // --- Reading. ---
@@ -270,10 +273,7 @@ void Connection::HandleFrame(absl::string_view frame) {
     HandleCall(call);
     return;
   }
-  if (counted_pre_auth_ && session_.established()) {
-    counted_pre_auth_ = false;
-    core_->stats.open_pre_auth_connections.fetch_sub(1, std::memory_order_relaxed);
-  }
+  if (session_.established()) EndHandshake();
   Obey(next);
 }
 

@@ -26,8 +26,9 @@ namespace cairn::rpc {
 
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
+  // `address_key` is what its handshake counts for, until ServerCore::HandshakeEnded.
   Connection(std::shared_ptr<ServerCore> core, Shard& shard, boost::asio::ip::tcp::socket socket,
-             std::string remote_ip);
+             std::string remote_ip, uint64_t address_key);
   ~Connection();
 
   void Start();
@@ -63,6 +64,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void ErasePending(size_t bytes);
   void HandleFrame(absl::string_view frame);
   void HandleCall(const IncomingCall& call);
+  void EndHandshake();  // idempotent
   void Obey(Session::Next next);
   size_t MissingBytes() const;
   void AccountPending();
@@ -99,6 +101,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   boost::asio::ip::tcp::socket socket_;
   const int fd_;
   const std::string remote_ip_;
+  const uint64_t address_key_;
   Session session_;
 
   std::string pending_;

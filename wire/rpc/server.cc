@@ -22,15 +22,25 @@ using tcp = asio::ip::tcp;
 // Before the next try when accepting failed, mostly because no descriptor is free.
 constexpr auto kAcceptPause = std::chrono::milliseconds(100);
 
-std::string RemoteIp(const tcp::socket& socket) {
+asio::ip::address RemoteAddress(const tcp::socket& socket) {
   boost::system::error_code error;
   const tcp::endpoint remote = socket.remote_endpoint(error);
-  if (error) return "unknown";  // already gone; the first read will say so
+  if (error) return {};  // 0.0.0.0: already gone; the first read will say so
   const asio::ip::address address = remote.address();
   if (address.is_v6() && address.to_v6().is_v4_mapped()) {
-    return asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6()).to_string();
+    return asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6());
   }
-  return address.to_string();
+  return address;
+}
+
+// What one client may have alone: an IPv4 address, or an IPv6 network, the first half of the
+// address. No network in use begins with 32 zero bits, but for that of ::1.
+uint64_t AddressKey(const asio::ip::address& address) {
+  if (address.is_v4()) return address.to_v4().to_uint();
+  uint64_t network = 0;
+  const asio::ip::address_v6::bytes_type bytes = address.to_v6().to_bytes();
+  for (size_t i = 0; i < sizeof network; ++i) network = network << 8 | bytes[i];
+  return network;
 }
 
 }  // namespace
@@ -219,23 +229,43 @@ asio::awaitable<void> ServerCore::AcceptLoop([[maybe_unused]] std::shared_ptr<Se
 
 void ServerCore::Admit(tcp::socket socket, Shard& shard) {
   stats.connections_accepted.fetch_add(1, std::memory_order_relaxed);
+  const asio::ip::address remote = RemoteAddress(socket);
+  const uint64_t address_key = AddressKey(remote);
   if (stats.open_connections.load(std::memory_order_relaxed) >= options.max_connections ||
-      stats.open_pre_auth_connections.load(std::memory_order_relaxed) >=
-          options.max_pre_auth_connections) {
+      !HandshakeBegins(address_key)) {
     stats.connections_refused.fetch_add(1, std::memory_order_relaxed);
     return;  // closes the socket
   }
   stats.open_connections.fetch_add(1, std::memory_order_relaxed);
-  stats.open_pre_auth_connections.fetch_add(1, std::memory_order_relaxed);
   boost::system::error_code ignored;  // slower, not wrong, without it
   socket.set_option(tcp::no_delay(true), ignored);
   socket.set_option(tcp::socket::keep_alive(true), ignored);  // finds clients whose machine died
-  std::string remote_ip = RemoteIp(socket);
   auto connection = std::make_shared<Connection>(shared_from_this(), shard, std::move(socket),
-                                                 std::move(remote_ip));
+                                                 remote.to_string(), address_key);
   asio::dispatch(shard.context(), [&shard, connection = std::move(connection)]() mutable {
     shard.Adopt(std::move(connection));
   });
+}
+
+bool ServerCore::HandshakeBegins(uint64_t address_key) {
+  if (stats.open_pre_auth_connections.load(std::memory_order_relaxed) >=
+      options.max_pre_auth_connections) {
+    return false;
+  }
+  MutexLock lock(pre_auth_mu_);
+  int& from_there = pre_auth_by_address_[address_key];
+  if (from_there >= options.max_pre_auth_per_address) return false;
+  ++from_there;
+  stats.open_pre_auth_connections.fetch_add(1, std::memory_order_relaxed);
+  return true;
+}
+
+void ServerCore::HandshakeEnded(uint64_t address_key) {
+  MutexLock lock(pre_auth_mu_);
+  const auto found = pre_auth_by_address_.find(address_key);
+  if (--found->second == 0) pre_auth_by_address_.erase(found);
+  // Last, and with the lock: whoever sees this number go down finds room for the address as well.
+  stats.open_pre_auth_connections.fetch_sub(1, std::memory_order_relaxed);
 }
 
 void ServerCore::RunOnShards(const std::function<void(Shard&)>& task) {

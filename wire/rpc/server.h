@@ -50,8 +50,11 @@ struct RpcServerOptions {
   // have those closed that ask for little.
   size_t connection_share_bytes = size_t{16} << 10;
 
-  int max_connections = 20'000;  // more are accepted and closed at once
-  int max_pre_auth_connections = 5'000;
+  int max_connections = 20'000;          // more are accepted and closed at once
+  int max_pre_auth_connections = 5'000;  // whose handshake has not ended
+  // Of those, from one address, or of IPv6 from one /64: so nobody alone keeps the others out. Any
+  // number of clients behind one gateway may be connected.
+  int max_pre_auth_per_address = 1'250;
   // Per connection; reading stops until answers have left.
   int max_calls_in_flight = 1'024;
   size_t max_queued_output_bytes = size_t{16} << 20;

@@ -10,6 +10,8 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -115,6 +117,8 @@ class ServerCore : public std::enable_shared_from_this<ServerCore> {
   ReplyGate* gate() const { return gate_; }
   void GateMoved();
   RpcService* FindService(absl::string_view protocol) const;  // null: none
+  // Of one connection from that address, once: it has a context, or is closed without one.
+  void HandshakeEnded(uint64_t address_key) ABSL_LOCKS_EXCLUDED(pre_auth_mu_);
   void ConnectionClosed() ABSL_LOCKS_EXCLUDED(drain_mu_);
   bool WaitUntilNoneOpen(absl::Duration limit) ABSL_LOCKS_EXCLUDED(drain_mu_);
 
@@ -125,6 +129,8 @@ class ServerCore : public std::enable_shared_from_this<ServerCore> {
  private:
   boost::asio::awaitable<void> AcceptLoop(std::shared_ptr<ServerCore> self);
   void Admit(boost::asio::ip::tcp::socket socket, Shard& shard);
+  // False: a limit is reached, for all or for the address.
+  bool HandshakeBegins(uint64_t address_key) ABSL_LOCKS_EXCLUDED(pre_auth_mu_);
 
   ReplyGate* const gate_;
   absl::flat_hash_map<std::string, RpcService*> services_;
@@ -133,6 +139,9 @@ class ServerCore : public std::enable_shared_from_this<ServerCore> {
   boost::asio::ip::tcp::acceptor acceptor_;
   boost::asio::steady_timer accept_pause_;
   size_t next_shard_ = 0;
+
+  Mutex pre_auth_mu_;
+  absl::flat_hash_map<uint64_t, int> pre_auth_by_address_ ABSL_GUARDED_BY(pre_auth_mu_);
 
   Mutex drain_mu_;  // only for waiting: stats.open_connections is the number
   CondVar none_open_;

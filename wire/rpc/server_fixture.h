@@ -25,9 +25,14 @@ namespace cairn::rpc {
 
 class RawClient {
  public:
-  explicit RawClient(uint16_t port) : fd_(::socket(AF_INET, SOCK_STREAM, 0)) {
+  // `from`: the last byte of its own address, 127.0.0.x; 0: as the kernel chooses.
+  explicit RawClient(uint16_t port, uint32_t from = 0) : fd_(::socket(AF_INET, SOCK_STREAM, 0)) {
     sockaddr_in address{};
     address.sin_family = AF_INET;
+    if (from != 0) {
+      address.sin_addr.s_addr = htonl((INADDR_LOOPBACK & ~uint32_t{0xff}) | from);
+      EXPECT_EQ(::bind(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+    }
     address.sin_port = htons(port);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     EXPECT_EQ(::connect(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);

@@ -329,6 +329,39 @@ TEST_F(RpcServerLimitsTest, UnauthenticatedConnectionsHaveTheirOwnLimit) {
   EXPECT_EQ(d.ReadAnswer().first, 1);
 }
 
+TEST_F(RpcServerLimitsTest, OneAddressHasAShareOfTheUnfinishedHandshakes) {
+  RpcServerOptions options;
+  options.max_pre_auth_per_address = 2;
+  Start(options);
+  RawClient a = Connect();
+  RawClient b = Connect();
+  EVENTUALLY(stats().open_pre_auth_connections.load() == 2);
+  EXPECT_TRUE(Connect().ClosedByServer());
+  EXPECT_EQ(stats().connections_refused.load(), 1u);
+  RawClient elsewhere(server_->port(), /*from=*/2);
+  elsewhere.Establish();
+  elsewhere.Call(1, "user", "");
+  EXPECT_EQ(elsewhere.ReadAnswer().first, 1) << "another address";
+
+  // Those that have ended theirs do not count, however many they are.
+  a.Establish();
+  EVENTUALLY(stats().open_pre_auth_connections.load() == 1);
+  std::vector<RawClient> established;
+  for (int i = 0; i < 10; ++i) {
+    established.push_back(Established());
+    established.back().Call(1, "user", "");
+    ASSERT_EQ(established.back().ReadAnswer().first, 1);
+  }
+  RawClient c = Connect();
+  EVENTUALLY(stats().open_pre_auth_connections.load() == 2);
+  EXPECT_TRUE(Connect().ClosedByServer());
+  clock_.Advance(absl::Seconds(11));  // b and c are cut off
+  EVENTUALLY(stats().open_pre_auth_connections.load() == 0);
+  RawClient late = Established();
+  late.Call(1, "user", "");
+  EXPECT_EQ(late.ReadAnswer().first, 1);
+}
+
 TEST_F(RpcServerLimitsTest, LackOfDescriptorsPausesAcceptingOnly) {
   Start();
   RawClient old = Established();
