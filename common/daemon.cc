@@ -13,6 +13,7 @@
 #include "common/io/file_system.h"
 #include "common/logging.h"
 #include "common/mutex.h"
+#include "common/out_of_memory.h"
 #include "common/protobuf_log.h"
 #include "common/status_macros.h"
 #include "common/thread.h"
@@ -113,6 +114,7 @@ absl::Status InitDaemonLogging(const Config& config, const std::string& program)
   options.level = *parsed;
   ASSIGN_OR_RETURN(options.file, config.GetString("cairn.log.file"));
   LogProtobufErrors();
+  SayWhenOutOfMemory();
   const absl::Status opened = InitLogging(options);
   if (opened.ok()) return opened;
   return {opened.code(), config.Reject("cairn.log.file", opened.message()).message()};

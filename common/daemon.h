@@ -34,7 +34,7 @@ struct DaemonOptions {
 };
 
 // The log, protobuf's errors in it, as `cairn.log.level` and `cairn.log.file` say, which both must
-// be declared.
+// be declared; and what is said when there is no memory (common/out_of_memory.h).
 // kInvalidArgument, or the file's error; the message names key and file.
 absl::Status InitDaemonLogging(const Config& config, const std::string& program);
 

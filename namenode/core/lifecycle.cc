@@ -105,19 +105,23 @@ absl::Status NamenodeImpl::Replay(TxId txid, absl::string_view bytes) {
     return absl::DataLossError(absl::StrCat("journal: edit ", ToInt(txid), " does not parse"));
   }
   WriterLock lock(mu_);
-  if (txid > store_.applied()) {
-    if (ToInt(txid) != ToInt(last_txid_) + 1) {
-      return absl::DataLossError(
-          absl::StrCat("journal: edit ", ToInt(txid), " follows edit ", ToInt(last_txid_)));
+  // As in AppendAndApply: nobody goes on, or flushes, with half of an edit.
+  return [&]() noexcept -> absl::Status {
+    mu_.AssertHeld();
+    if (txid > store_.applied()) {
+      if (ToInt(txid) != ToInt(last_txid_) + 1) {
+        return absl::DataLossError(
+            absl::StrCat("journal: edit ", ToInt(txid), " follows edit ", ToInt(last_txid_)));
+      }
+      RETURN_IF_ERROR(tree_->Apply(edit, txid));
+      last_txid_ = txid;
+      // Reclaimed before the restart: what this list is for has been done.
+      if (edit.reclaim().root_removed()) std::erase(detached_, InodeId{edit.reclaim().root()});
+      tree_->Trim(64);
     }
-    RETURN_IF_ERROR(tree_->Apply(edit, txid));
-    last_txid_ = txid;
-    // Reclaimed before the restart: what this list is for has been done.
-    if (edit.reclaim().root_removed()) std::erase(detached_, InodeId{edit.reclaim().root()});
-    tree_->Trim(64);
-  }
-  RememberForRetry(edit, txid);
-  return absl::OkStatus();
+    RememberForRetry(edit, txid);
+    return absl::OkStatus();
+  }();
 }
 
 Tree::Counters NamenodeImpl::reserved() const {

@@ -80,17 +80,22 @@ void NamenodeImpl::Attempt::CommitAside() {
   edit_ = nullptr;
 }
 
+// Out of memory in here ends the process, whoever called and would catch it: the edit may be in one
+// journal of several, or applied in half. The next start finds in the journal whether it was made.
 TxId NamenodeImpl::AppendAndApply(const edit::Edit& edit) {
-  thread_local std::string bytes;
-  bytes.clear();
-  CHECK(edit.AppendToString(&bytes));
-  const TxId txid{ToInt(last_txid_) + 1};
-  journal_->Append(txid, bytes);
-  last_txid_ = txid;
-  // The edit was validated: one that does not apply is a bug, and going on would spread it.
-  CHECK_OK(tree_->Apply(edit, txid));
-  RememberForRetry(edit, txid);
-  return txid;
+  return [&]() noexcept {
+    mu_.AssertHeld();
+    thread_local std::string bytes;
+    bytes.clear();
+    CHECK(edit.AppendToString(&bytes));
+    const TxId txid{ToInt(last_txid_) + 1};
+    journal_->Append(txid, bytes);
+    last_txid_ = txid;
+    // The edit was validated: one that does not apply is a bug, and going on would spread it.
+    CHECK_OK(tree_->Apply(edit, txid));
+    RememberForRetry(edit, txid);
+    return txid;
+  }();
 }
 
 void NamenodeImpl::RememberForRetry(const edit::Edit& edit, TxId txid) {

@@ -168,7 +168,7 @@ void Connection::SpawnReadLoop() {
   reading_ = true;
   asio::co_spawn(socket_.get_executor(), ReadLoop(shared_from_this()),
                  [self = shared_from_this()](const std::exception_ptr& thrown) {
-                   if (thrown) self->Close();  // out of memory: this client's calls are lost
+                   if (thrown) self->Close();  // out of memory for this client's bytes
                  });
 }
 
@@ -180,7 +180,7 @@ asio::awaitable<void> Connection::ReadLoop([[maybe_unused]] std::shared_ptr<Conn
     if (error || closed_) break;
     try {
       ReadSocket();
-    } catch (...) {
+    } catch (...) {          // no memory for what was read or is to be sent; no call was under way
       shard_.out().Clear();  // the next connection's answers go there
       throw;
     }
@@ -319,7 +319,9 @@ void Connection::HandleCall(const IncomingCall& call) {
   info.retry_count = call.header.retry_count;
   info.caller_context = call.header.caller_context;
   Reply reply(*this, call.header);
-  last_service_->Handle(info, call.method.method, call.request, reply);
+  // What a service throws is want of memory, and what it was doing may be half done: the process
+  // ends here (common/out_of_memory.h), before `reply` takes that for a forgotten answer.
+  [&]() noexcept { last_service_->Handle(info, call.method.method, call.request, reply); }();
 }
 
 // --- Answering. ---

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/out_of_memory.h"
 #include "common/testing/eventually.h"
 #include "common/testing/status_matchers.h"
 #include "wire/rpc/remote_exception.h"
@@ -22,6 +23,7 @@ using testing::HasSubstr;
 using testing::StartsWith;
 
 class RpcServerTest : public RpcServerFixture {};
+class RpcServerDeathTest : public RpcServerFixture {};
 
 TEST_F(RpcServerTest, PreambleContextAndCallInOneSegment) {
   Start();
@@ -74,17 +76,19 @@ TEST_F(RpcServerTest, ConnectionsOfAllThreadsAreServed) {
   EVENTUALLY(stats().open_connections.load() == 0);
 }
 
-TEST_F(RpcServerTest, AnswersOfAConnectionThatFailedGoToNobodyElse) {
-  Start();
-  RawClient failing = Established();
-  RawClient others[] = {Established(), Established()};  // one of them on its thread
-  failing.Send(absl::StrCat(CallFrame(1, "echo", Text("secret").SerializeAsString()),
-                            CallFrame(2, "throw", Text("secret").SerializeAsString())));
-  EXPECT_TRUE(failing.ClosedByServer());
-  for (RawClient& other : others) {
-    other.Call(7, "user", "");
-    EXPECT_EQ(other.ReadAnswer(), std::make_pair(7, std::string("alice")));
-  }
+// What it does may be half done.
+TEST_F(RpcServerDeathTest, AServiceWithoutMemoryEndsTheProcess) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");  // the server has threads
+  EXPECT_DEATH(
+      {
+        SayWhenOutOfMemory();
+        Start();
+        RawClient client = Established();
+        client.Call(1, "throw", "");
+        client.ReadAnswer();
+        client.ReadAnswer();
+      },
+      "out of memory");
 }
 
 TEST_F(RpcServerTest, ErrorsKeepTheConnection) {

@@ -110,7 +110,8 @@ class RpcService {
   // The declaring class, such as "org.apache.hadoop.hdfs.protocol.ClientProtocol".
   virtual absl::string_view protocol() const = 0;
   // `request` is the serialized request message, not yet parsed. An unknown `method` is answered
-  // with FsError::kNoSuchMethod; a request that does not parse with kInvalidArgument.
+  // with FsError::kNoSuchMethod; a request that does not parse with kInvalidArgument. An exception
+  // (std::bad_alloc) that it lets out ends the process.
   virtual void Handle(const CallInfo& call, absl::string_view method, absl::string_view request,
                       RpcReply& reply) = 0;
 };

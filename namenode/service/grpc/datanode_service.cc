@@ -67,12 +67,14 @@ class WaitingCall final : public grpc::ServerUnaryReactor {
 using Methods =
     internal::DatanodeService::WithCallbackMethod_AwaitOrders<internal::DatanodeService::Service>;
 
+// noexcept: what throws, for want of memory, may have carried out half of a report. gRPC would
+// catch that and go on (common/out_of_memory.h).
 class Service final : public Methods {
  public:
   explicit Service(DatanodeReports& reports) : reports_(reports) {}
 
   grpc::Status Register(grpc::ServerContext* context, const internal::RegisterRequest* request,
-                        internal::RegisterReply* reply) override {
+                        internal::RegisterReply* reply) noexcept override {
     const auto node = FromProto(*request, IpOfPeer(context->peer()));
     if (!node.ok()) return ToGrpc(node.status());
     const auto welcome = reports_.Register(*node);
@@ -82,7 +84,7 @@ class Service final : public Methods {
   }
 
   grpc::Status Heartbeat(grpc::ServerContext*, const internal::HeartbeatRequest* request,
-                         internal::HeartbeatReply* reply) override {
+                         internal::HeartbeatReply* reply) noexcept override {
     const auto heartbeat = FromProto(*request);
     if (!heartbeat.ok()) return ToGrpc(heartbeat.status());
     const auto commands = reports_.Heartbeat(*heartbeat);
@@ -93,7 +95,7 @@ class Service final : public Methods {
 
   grpc::ServerUnaryReactor* AwaitOrders(grpc::CallbackServerContext* context,
                                         const internal::AwaitOrdersRequest* request,
-                                        internal::AwaitOrdersReply* reply) override {
+                                        internal::AwaitOrdersReply* reply) noexcept override {
     if (const absl::Status status = Check(*request); !status.ok()) {
       grpc::ServerUnaryReactor* const refusal = context->DefaultReactor();
       refusal->Finish(ToGrpc(status));
@@ -105,19 +107,19 @@ class Service final : public Methods {
   }
 
   grpc::Status ReportChanges(grpc::ServerContext*, const internal::ReportChangesRequest* request,
-                             internal::ReportChangesReply*) override {
+                             internal::ReportChangesReply*) noexcept override {
     const auto report = FromProto(*request);
     return ToGrpc(report.ok() ? reports_.ReportChanges(*report) : report.status());
   }
 
   grpc::Status ReportReplicas(grpc::ServerContext*, const internal::ReportReplicasRequest* request,
-                              internal::ReportReplicasReply*) override {
+                              internal::ReportReplicasReply*) noexcept override {
     const auto report = FromProto(*request);
     return ToGrpc(report.ok() ? reports_.ReportReplicas(*report) : report.status());
   }
 
   grpc::Status ReportDigests(grpc::ServerContext*, const internal::ReportDigestsRequest* request,
-                             internal::ReportDigestsReply* reply) override {
+                             internal::ReportDigestsReply* reply) noexcept override {
     const auto report = FromProto(*request);
     if (!report.ok()) return ToGrpc(report.status());
     const auto answer = reports_.ReportDigests(*report);
