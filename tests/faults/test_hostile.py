@@ -176,6 +176,48 @@ class Garbage(Hostile):
                     connection.call("initReplicaRecovery", message)
                 self.assertEqual(isinstance(caught.exception, rpc.RemoteError), size < 64 << 10)
 
+    def test_a_call_that_waits_keeps_little(self):
+        """complete() waits for a replica. With it wait the client id and the path; tearDown looks at
+        the memory."""
+        with rpc.Connection(self.cluster.port) as writer:
+            created = writer.call("create", rpc.create("/waits"))
+            file_id = rpc.parse(created[1][0])[13][0]
+            located = writer.call("addBlock", rpc.add_block("/waits"))
+            block = rpc.parse(located[1][0])[1][0]
+            waits = rpc.complete("/waits", last=block)
+            for size in (15, 17, 36, 60 << 10, 1 << 20, 16 << 20):
+                with self.subTest(client_id=size), rpc.Connection(self.cluster.port) as connection:
+                    connection.client_id = os.urandom(size)
+                    connection.send("complete", waits)
+                    with self.assertRaisesRegex(rpc.RemoteError, "RpcServerException"):
+                        connection.receive()
+            path = "/" + "p" * 1_000_000
+            with rpc.Connection(self.cluster.port) as connection:
+                for _ in range(200):
+                    connection.send("complete", rpc.complete(path, file_id=file_id, last=block))
+                    with self.assertRaisesRegex(rpc.RemoteError, "InvalidPathException"):
+                        connection.receive()
+            self.assertEqual(writer.call("delete", rpc.delete("/waits")), {1: [1]})
+
+    def test_long_headers_end_the_connection(self):
+        extras = {
+            "caller context": rpc.field(7, rpc.field(1, b"c" * 5000)),
+            "its signature": rpc.field(7, rpc.field(1, b"") + rpc.field(2, b"s" * 70_000)),
+            "an unknown field": rpc.field(15, b"?" * 70_000),
+        }
+        for port, protocol in self.rpc_ports():
+            which = rpc.field(1, "any") + rpc.field(2, protocol) + rpc.field(3, 1)
+            for name, extra in extras.items():
+                with self.subTest(protocol=protocol, extra=name):
+                    with rpc.Connection(port, protocol=protocol) as connection:
+                        header = connection.header(0, 0) + extra
+                        connection.socket.sendall(connection.frame(header, which, b""))
+                        # A whole frame over a datanode's limit gets no answer.
+                        with self.assertRaisesRegex(
+                            (rpc.RemoteError, OSError), "RpcServerException|closed|reset"
+                        ):
+                            connection.receive()
+
     def test_bad_messages_fill_no_log(self):
         """However many they are, the log has few lines of them."""
         before = {name: len(self.cluster.log(name).splitlines()) for name in self.cluster.names}

@@ -28,6 +28,11 @@ inline constexpr uint8_t kIpcVersion = 9;
 inline constexpr size_t kMaxRequestBytes = size_t{64} << 20;    // ipc.maximum.data.length
 inline constexpr size_t kMaxResponseBytes = size_t{128} << 20;  // ipc.maximum.response.length
 inline constexpr size_t kMaxPreAuthBytes = size_t{64} << 10;    // until the context has been read
+// Of a request. What a call keeps while it waits is out of its header, and the header is small, or
+// thousands of calls that wait would keep thousands of frames.
+inline constexpr size_t kMaxHeaderBytes = size_t{64} << 10;
+inline constexpr size_t kClientIdBytes = 16;            // ClientId.BYTE_LENGTH; or there is none
+inline constexpr size_t kMaxCallerContextBytes = 4096;  // Hadoop logs the first 128 of it
 
 enum class AuthByte : uint8_t { kNone = 0x00, kSasl = 0xdf };
 

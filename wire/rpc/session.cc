@@ -1,6 +1,7 @@
 #include "wire/rpc/session.h"
 
 #include <algorithm>
+#include <string>
 
 #include "absl/strings/str_cat.h"
 #include "common/utf8.h"
@@ -56,6 +57,21 @@ RequestHeader NoHeader() {
   RequestHeader header;
   header.call_id = kCallIdAuthorizationFailed;
   return header;
+}
+
+// What a call may keep of its header while it waits must be short. Empty: it is. An odd client id
+// is taken out, so as not to be echoed.
+std::string FindTooLong(RequestHeader* header) {
+  const size_t id_bytes = header->client_id.size();
+  if (id_bytes != 0 && id_bytes != kClientIdBytes) {
+    header->client_id = {};
+    return absl::StrCat("A client id has ", kClientIdBytes, " bytes; this one has ", id_bytes);
+  }
+  if (header->caller_context.size() > kMaxCallerContextBytes) {
+    return absl::StrCat("The caller context is ", header->caller_context.size(),
+                        " bytes long; the limit is ", kMaxCallerContextBytes);
+  }
+  return {};
 }
 
 void SendSasl(const RequestHeader& header, const hdfs::RpcSaslProto& message, OutBuffer* out) {
@@ -117,10 +133,19 @@ Next Session::OnPreamble(absl::string_view preamble, OutBuffer* out) {
 
 Next Session::OnFrame(absl::string_view frame, IncomingCall* call, OutBuffer* out) {
   absl::string_view header_bytes;
-  if (!TakeDelimited(&frame, &header_bytes) || !ParseRequestHeader(header_bytes, &call->header)) {
+  const bool found = TakeDelimited(&frame, &header_bytes);
+  if (found && header_bytes.size() > kMaxHeaderBytes) {
+    return BadHeader(NoHeader(),
+                     absl::StrCat("The request header is ", header_bytes.size(),
+                                  " bytes long; the limit is ", kMaxHeaderBytes),
+                     out);
+  }
+  if (!found || !ParseRequestHeader(header_bytes, &call->header)) {
     return Undecodable(NoHeader(), "IPC server could not decode the request header", out);
   }
+  const std::string too_long = FindTooLong(&call->header);
   const RequestHeader& header = call->header;
+  if (!too_long.empty()) return BadHeader(header, too_long, out);
   if (header.rpc_op < 0) {
     return BadHeader(header, "IPC Server: No rpc op in rpcRequestHeader", out);
   }

@@ -8,7 +8,10 @@
 // SUCCESS to their NEGOTIATE sends them on to the context without a password.
 //
 // No sockets: bytes in, a decision and perhaps reply bytes out. One thread. Every byte is hostile;
-// nothing a client sends makes this allocate more than the user's name.
+// nothing a client sends makes this allocate more than the user's name. A header over
+// kMaxHeaderBytes, a client id that is neither kClientIdBytes long nor empty and a caller context
+// over kMaxCallerContextBytes end the connection: services may keep what is in an IncomingCall's
+// header for as long as a call waits.
 // Source: Apache Hadoop's IPC, version 9.
 #pragma once
 

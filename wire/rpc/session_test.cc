@@ -192,6 +192,56 @@ TEST_F(SessionTest, BadHeadersAreFatal) {
               kRpcServerException, -1);
 }
 
+// What a call keeps while it waits comes from its header.
+TEST_F(SessionTest, LongHeadersAreFatal) {
+  Establish();
+  const auto feed = [&](const RequestHeader& header) {
+    OutBuffer frame;
+    EncodeCall(header, {.method = "m", .protocol = kTestProtocol, .version = 1}, "", &frame);
+    return Feed(frame.view());
+  };
+  const std::string long_id(kClientIdBytes + 1, 'i');
+  const std::string context(kMaxCallerContextBytes + 1, 'c');
+  RequestHeader header{.rpc_kind = 2, .rpc_op = 0, .call_id = 5};
+  EXPECT_EQ(feed(header), Next::kCall) << "there may be no client id";
+  header.client_id = absl::string_view(long_id).substr(1);
+  header.caller_context = absl::string_view(context).substr(1);
+  EXPECT_EQ(feed(header), Next::kCall);
+  EXPECT_EQ(call_.header.client_id.size(), kClientIdBytes);
+  EXPECT_EQ(call_.header.caller_context.size(), kMaxCallerContextBytes);
+
+  header.caller_context = context;
+  ExpectFatal(feed(header), RpcErrorCode::kFatalInvalidRpcHeader, kRpcServerException, 5);
+  EXPECT_THAT(text_, HasSubstr("caller context"));
+  header.caller_context = {};
+  for (const size_t bytes : {size_t{1}, kClientIdBytes - 1, kClientIdBytes + 1}) {
+    header.client_id = absl::string_view(long_id).substr(0, bytes);
+    ExpectFatal(feed(header), RpcErrorCode::kFatalInvalidRpcHeader, kRpcServerException, 5);
+    EXPECT_THAT(text_, HasSubstr("client id"));
+    TestResponse response;
+    ASSERT_TRUE(ParseResponse(out_.view().substr(kLengthBytes), &response));
+    EXPECT_EQ(response.header.client_id, "") << "not echoed, however long it is";
+  }
+}
+
+TEST_F(SessionTest, AHeaderHasALimitWhateverIsInIt) {
+  Establish();
+  const auto feed = [&](size_t unknown_field_bytes) {
+    std::string header = Hex("08 02 10 00 18 0a 22 00 28 01 7a");  // and field 15
+    char size[10];
+    header.append(size, static_cast<size_t>(PutVarint(unknown_field_bytes, size) - size));
+    header.append(unknown_field_bytes, 'x');
+    std::string frame(kLengthBytes, '\0');  // which nobody reads here
+    frame.append(size, static_cast<size_t>(PutVarint(header.size(), size) - size));
+    frame += header + Hex("06 0a 00 12 00 18 01") + Hex("00");
+    return Feed(frame);
+  };
+  constexpr size_t kOtherBytes = 11 + 3;
+  EXPECT_EQ(feed(kMaxHeaderBytes - kOtherBytes), Next::kCall);
+  ExpectFatal(feed(kMaxHeaderBytes - kOtherBytes + 1), RpcErrorCode::kFatalInvalidRpcHeader,
+              kRpcServerException, -1);
+}
+
 TEST_F(SessionTest, UserIsTheShortName) {
   FeedPreamble(kSimplePreamble);
   EXPECT_EQ(FeedContext("alice/host.example@EXAMPLE.COM"), Next::kContinue);

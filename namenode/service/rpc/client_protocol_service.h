@@ -45,7 +45,8 @@ struct ClientProtocolOptions {
   // into an error, and Java sleeps 400 ms after it.
   absl::Duration complete_wait = absl::Seconds(2);
   // complete() and truncate() calls that wait at one time, a complete() counted for the whole of
-  // `complete_wait` even if it is answered sooner: this bounds their memory, timers included.
+  // `complete_wait` even if it is answered sooner: this bounds their memory, timers included, since
+  // each keeps a path, a client's name and a user, some 9 KiB at most and 200 bytes as a rule.
   // Further ones are answered false at once.
   int max_waiting_calls = 65536;
   // Counts every call, if not null; outlives the service.

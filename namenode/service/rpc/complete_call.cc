@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "common/mutex.h"
+#include "namenode/namespace/path.h"
 
 namespace cairn::namenode::client_protocol {
 namespace {
@@ -96,6 +97,12 @@ void Complete(const Call& call) {
   WithRequest<hdfs::CompleteRequestProto>(call, [&](const auto& request) {
     if (const absl::Status bad = CheckClientName(request.clientname()); !bad.ok()) {
       return call.reply.Fail(bad);
+    }
+    // A file's id stands in for its path, which nobody then reads; but a call that waits keeps it.
+    if (request.src().size() > kMaxPathBytes) {
+      return call.reply.Fail(MakeFsError(
+          FsError::kInvalidPath, absl::StrCat("the path is ", request.src().size(),
+                                              " bytes long; the limit is ", kMaxPathBytes)));
     }
     std::optional<BlockVersion> last;
     if (request.has_last()) {

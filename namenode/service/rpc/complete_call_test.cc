@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "namenode/namespace/path.h"
 #include "namenode/service/rpc/testing/edge_fixture.h"
 
 namespace cairn::namenode {
@@ -10,9 +11,9 @@ namespace {
 class CompleteCallTest : public EdgeTest {
  protected:
   // As EdgeTest::Call, but the answer may come later.
-  std::unique_ptr<FakeReply> Complete(bool with_last = true) {
+  std::unique_ptr<FakeReply> Complete(bool with_last = true, absl::string_view path = "/f") {
     hdfs::CompleteRequestProto request;
-    request.set_src("/f");
+    request.set_src(std::string(path));
     request.set_clientname("c");
     request.set_fileid(16390);
     if (with_last) SetBlock(*request.mutable_last(), 7, 1001, 10);
@@ -119,6 +120,16 @@ TEST_F(CompleteCallTest, BeyondTheLimitNobodyWaits) {
   Run(absl::Seconds(2));  // the first has its answer: there is room again
   EXPECT_FALSE(Result(*first));
   EXPECT_TRUE(Complete()->answer().deferred);
+}
+
+// The file's id would do, but the path is kept for as long as the call waits.
+TEST_F(CompleteCallTest, AnOverlongPathIsRefusedThoughTheFileIsNamedByItsId) {
+  namenode_.result = false;
+  const std::string longest = "/" + std::string(kMaxPathBytes - 1, 'p');
+  EXPECT_TRUE(Complete(true, longest)->answer().deferred);
+  const auto reply = Complete(true, longest + "p");
+  EXPECT_FALSE(reply->answer().deferred);
+  EXPECT_THAT(reply->answer().status, IsFsError(FsError::kInvalidPath));
 }
 
 TEST_F(CompleteCallTest, WaitersMayOutliveTheService) {
