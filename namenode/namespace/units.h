@@ -54,8 +54,8 @@ std::optional<BlockVersion> FindUnit(const Inode& file, BlockId id);
 // The id under which the namespace knows what datanodes know as `id`.
 inline BlockId OwnedId(BlockId id) { return IsGrouped(id) ? GroupOf(id) : id; }
 
-// A digest of all its blocks and their stamps. Ids are never used twice and what a block holds under
-// one stamp never changes: as long as it is the same, so are the bytes. 0: it has no blocks.
+// A digest of all its blocks and their stamps. Ids are never used twice and what a block holds
+// under one stamp never changes: as long as it is the same, so are the bytes. 0: it has no blocks.
 uint64_t ContentsOf(const Inode& file);
 
 // Whether it is the file `id`, and the blocks that hold bytes are these: then a caller who was told
