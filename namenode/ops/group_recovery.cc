@@ -171,8 +171,13 @@ void NamenodeImpl::UnitRecovered(const BlockVersion& unit) {
 bool NamenodeImpl::EndStep(const Inode& file, GroupRecovery& recovery) {
   const BlockVersion group = recovery.group;
   if (!recovery.cutting) {
+    std::vector<uint64_t> unit_bytes = recovery.unit_bytes;
+    // What nobody can have holds nothing: if the others are too few, no more of them are to come.
+    if (HaveAllTold(file, recovery)) {
+      std::replace(unit_bytes.begin(), unit_bytes.end(), erasure::kMissingUnit, uint64_t{0});
+    }
     absl::StatusOr<erasure::GroupCut> cut =
-        erasure::PlanGroupCut(LayoutOf(file), recovery.unit_bytes, file.file->blocks.back().length);
+        erasure::PlanGroupCut(LayoutOf(file), unit_bytes, file.file->blocks.back().length);
     if (cut.ok() && cut->bytes > MaxBlockBytes(file)) {
       cut =
           absl::InternalError(absl::StrCat("its units are as long as for ", cut->bytes, " bytes"));

@@ -215,6 +215,51 @@ TEST_F(GroupRecoveryTest, BytesThatNobodyWasToldOfAreNotWaitedFor) {
   EXPECT_EQ(nn_.Stat("/cold/f")->length, 0u);
 }
 
+// All nodes died while the group was begun: some of its units were never made, and nobody remembers
+// who was to have them.
+TEST_F(GroupRecoveryTest, UnitsThatNobodyHasAreNotWaitedFor) {
+  Left({kCell, 500, 0, 0, 0});
+  nn_.Restart();
+  nn_.SendFullReports();
+  EXPECT_FALSE(Recover());
+  EXPECT_TRUE(Obey());
+  EXPECT_TRUE(Obey());
+  nn_->RunMaintenance();
+  ASSERT_TRUE(IsClosed());
+  EXPECT_EQ(nn_.Stat("/cold/f")->length, kCell + 500);
+  EXPECT_THAT(Located(), ElementsAre(0, 1));
+}
+
+TEST_F(GroupRecoveryTest, FewUnitsOfNoBytesAreNoReasonToWait) {
+  Left({0, 0, 0, 0, 0});
+  for (const uint32_t unit : {0U, 3U}) {
+    EXPECT_OK(nn_.Report(node_of_[unit], units_[unit], ReplicaState::kBeingWritten));
+  }
+  nn_.Restart();
+  nn_.SendFullReports();
+  EXPECT_FALSE(Recover());
+  EXPECT_TRUE(Obey());
+  nn_->RunMaintenance();
+  ASSERT_TRUE(IsClosed());
+  EXPECT_EQ(nn_.Stat("/cold/f")->length, 0u);
+  EXPECT_TRUE(Located().empty());
+}
+
+TEST_F(GroupRecoveryTest, AcknowledgedBytesThatAreNotThereKeepTheFileOpen) {
+  ASSERT_OK(nn_->Fsync(kSuper, "/cold/f", kNoInode, "client", 3 * kCell).value);
+  Left({kCell, kCell, 0, 0, 0});
+  nn_.Restart();
+  nn_.SendFullReports();
+  for (int step = 0; step < 4; ++step) {
+    EXPECT_FALSE(Recover());
+    Obey();
+    nn_.clock().Advance(absl::Seconds(11));
+    nn_.HeartbeatAll();
+    nn_->RunMaintenance();
+  }
+  EXPECT_FALSE(IsClosed());
+}
+
 // Orders that cannot help are not given again and again.
 TEST_F(GroupRecoveryTest, ItPausesBetweenTriesThatEndInNothing) {
   ASSERT_OK(nn_->Fsync(kSuper, "/cold/f", kNoInode, "client", 3 * kCell).value);
