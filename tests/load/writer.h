@@ -40,7 +40,8 @@ class Writer {
   // All three outlive this. What becomes acknowledged is posted on the board.
   Writer(const WriterOptions& options, client::FileSystem& fs, Trace& trace, Board& board);
 
-  // Makes the directory. Any error: the load cannot begin.
+  // Makes the directory, or takes one that is there, with its erasure coding policy. Any error: the
+  // load cannot begin.
   absl::Status Start();
 
   // One operation, whatever becomes of it.
@@ -96,6 +97,7 @@ class Writer {
   client::FileSystem& fs_;  // synchronizes itself
   Trace& trace_;            // synchronizes itself
   Board& board_;            // synchronizes itself
+  bool coded_ = false;      // files are erasure coded: no cut inside a block group
   std::atomic<Activity> activity_{Activity::kNone};
   std::mt19937_64 random_;
   uint64_t next_name_ = 0;
