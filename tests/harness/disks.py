@@ -1,6 +1,7 @@
 """Disks that can be filled, and disks whose power can be cut: tmpfs mounts and XFS images on loop
 devices. They need root; why_not() says what is missing."""
 
+import errno
 import os
 import subprocess
 import time
@@ -59,11 +60,13 @@ class SmallDisk:
         """Takes all but `leave` bytes; release() gives them back."""
         name = os.path.join(self.path, ".ballast")
         with open(name, "ab") as file:
-            size = max(0, self.free() - leave)
-            try:
-                os.posix_fallocate(file.fileno(), file.tell(), size) if size else None
-            except OSError:
-                pass
+            while (size := self.free() - leave) > 0:
+                try:
+                    os.posix_fallocate(file.fileno(), os.fstat(file.fileno()).st_size, size)
+                except OSError as error:
+                    # Somebody else has taken some of it meanwhile; then nothing is allocated.
+                    if error.errno != errno.ENOSPC:
+                        raise
 
     def release(self):
         os.remove(os.path.join(self.path, ".ballast"))

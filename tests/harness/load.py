@@ -123,10 +123,12 @@ class Load:
     def stats(self):
         return json.loads(self._ask("stats"))
 
-    def check_mix(self):
-        """That each operation which rewrites files, or replaces some by others, was among them."""
+    def check_mix(self, coded=False):
+        """That each operation which rewrites files, or replaces some by others, was among them. Inside
+        a block a file is cut, unless it is erasure coded: that is refused."""
         acknowledged = self.stats()["acknowledged"]
-        for operation in ("rename", "rename-over", "concat", "truncate", "truncate-inside", "append"):
+        inside = "truncate-refused" if coded else "truncate-inside"
+        for operation in ("rename", "rename-over", "concat", "truncate", inside, "append"):
             if not acknowledged.get(operation):
                 raise Failed(f"no {operation} was acknowledged: {acknowledged}")
 

@@ -6,6 +6,10 @@ import hashlib
 import os
 import re
 import sys
+import time
+
+from harness import coded, env
+from harness.cluster import Failed
 
 Replica = collections.namedtuple("Replica", "node block stamp state bytes path")
 
@@ -69,25 +73,44 @@ def words(identity, length):
 
 def survey(cluster, copies):
     """(replicas looked at, [what is not as it should be]): of each finalized block at least so many
-    replicas, all of one stamp, with the same bytes and the same checksums."""
+    replicas, all of one stamp, with the same bytes and the same checksums; of each unit of a block
+    group at least one, and the units of each group are all there and fit each other."""
     blocks = collections.defaultdict(list)
+    units = {}
     for replica in replicas_of(cluster):
         if replica.state != "finalized":
             continue
         try:
             with open(replica.path, "rb") as data, open(meta_path(replica), "rb") as meta:
-                digest = hash(data.read()), hash(meta.read())
+                content = data.read()
+                digest = hash(content), hash(meta.read())
         except FileNotFoundError:  # deleted meanwhile, or one of the two is missing
             continue
+        if replica.block < 0:
+            units[replica.block] = (replica, content)
         blocks[replica.block].append((replica, digest))
     wrong = []
     for block, found in blocks.items():
         where = ", ".join(f"stamp {replica.stamp} on {replica.node}" for replica, _ in found)
         if len({(replica.stamp, digest) for replica, digest in found}) > 1:
             wrong.append(f"replicas of blk_{block} differ: {where}")
-        elif len(found) < copies:
+        elif block > 0 and len(found) < copies:
             wrong.append(f"too few replicas of blk_{block}: {where}")
+    wrong += coded.wrong_groups(units.values())
     return sum(len(found) for found in blocks.values()), wrong
+
+
+def when_whole(cluster, copies, seconds):
+    """How many replicas survey() has looked at when it found nothing wrong; Failed if it still does."""
+    until = time.monotonic() + seconds * env.SLOW
+    while True:
+        count, wrong = survey(cluster, copies)
+        if not wrong:
+            return count
+        if time.monotonic() > until:
+            listed = "\n".join(wrong[:20])
+            raise Failed(f"{len(wrong)} blocks are not whole after {seconds} s:\n{listed}")
+        time.sleep(0.5)
 
 
 def meta_path(replica):
