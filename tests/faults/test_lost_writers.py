@@ -35,10 +35,14 @@ class Flusher:
     def _read(self):
         for line in self.process.stdout:
             what, number, rest = line.rstrip("\n").split(" ", 2)
+            self.heard(what)
             if what == "failed":
                 self.failed[int(number)] = rest
             else:
                 (self.sent if what == "sent" else self.acked)[int(number)] = int(rest)
+
+    def heard(self, what):
+        """For those who watch it."""
 
     def kill(self):
         self.process.kill()
