@@ -3,7 +3,7 @@
 import os
 import time
 
-from harness import disks, env
+from harness import coded, disks, env, replicas
 from harness.case import Case
 from harness.cluster import Failed, MiniCluster, run
 from harness.load import Load
@@ -68,52 +68,95 @@ class PowerCuts(Case):
     def test_a_power_cut_of_the_whole_cluster(self):
         """faults 2, 16: the disks of the namenode and of all datanodes are cut within moments, and
         every process dies. What was synced or closed is there afterwards."""
-        cuts = cuts_wanted(short=6)
+        cluster = self.cluster_on_disks(datanodes=3)
+        with cluster:
+            cluster.make()
+            self.cut_again_and_again(cluster, lambda: list(cluster.names))
+
+    def test_a_power_cut_of_the_whole_cluster_with_coded_files(self):
+        """faults 2, 16, 49: the same"""
+        cluster = self.cluster_on_disks(datanodes=coded.UNITS + 1, conf=coded.CONF)
+        with cluster:
+            cluster.make()
+            coded.make(cluster, "/load")
+            load = self.cut_again_and_again(cluster, lambda: list(cluster.names))
+            self.check_all(cluster, load)
+
+    def test_a_power_cut_of_some_nodes_with_coded_files(self):
+        """faults 2, 16: of the namenode, or of one or two datanodes, under writers that go on"""
+        cluster = self.cluster_on_disks(datanodes=coded.UNITS + 1, conf=coded.CONF)
         random = self.random()
+
+        def victims():
+            some = random.sample(cluster.datanodes, random.randint(1, coded.PARITY))
+            return random.choice([["namenode"], some, some])
+
+        with cluster:
+            cluster.make()
+            coded.make(cluster, "/load")
+            load = self.cut_again_and_again(cluster, victims)
+            self.check_all(cluster, load)
+
+    def cluster_on_disks(self, datanodes, conf=None):
+        """Not started yet; each daemon has a disk of its own, self.disks says which."""
         cluster = MiniCluster(
-            datanodes=3,
+            datanodes=datanodes,
             conf={
                 "cairn.namenode.store.tail": "256k",
                 "cairn.namenode.store.tail.age": "1s",
                 "cairn.datanode.scan.period": "5s",
+                **(conf or {}),
             },
             start=False,
         )
-        all_disks = []
+        self.disks = {}
         for name in cluster.names:
-            all_disks.append(disks.PowerCutDisk(1 << 30, cluster.data(name)))
-            self.addCleanup(all_disks[-1].close)
-        with cluster:
-            cluster.make()
-            load = Load(cluster, writers=4, data_writers=4, seed=random.randrange(1 << 30))
-            self.addCleanup(load.close)
-            in_calls = in_streams = 0
-            for number in range(cuts):
-                load.run()
-                time.sleep(random.uniform(0.02, 1.0))
-                calls, streams = load.mark(f"cut {number}")
-                random.shuffle(all_disks)
-                for disk in all_disks:
-                    disk.cut()
-                in_calls += calls > 0
-                in_streams += streams > 0
-                for name in cluster.names:
-                    cluster.kill_now(name)
-                for disk in all_disks:
-                    disk.unmount()
-                    disk.mount()
-                self.start(cluster, *cluster.names)
-                load.pause()
-                load.check()
-            # What hflush had acknowledged may be gone from all disks: such a file stays open.
-            load.check(everything=True)
-            self.note(
-                f"{cuts} power cuts of {len(all_disks)} disks, {in_streams} in the middle of a "
-                f"write, {in_calls} in the middle of a metadata call"
-            )
-            self.note(load.summary())
-            self.assertGreaterEqual(in_streams, cuts // 4, "too few cuts hit a write")
-            self.assertGreaterEqual(in_calls, cuts // 4, "too few cuts hit a metadata call")
+            self.disks[name] = disks.PowerCutDisk(1 << 30, cluster.data(name))
+            self.addCleanup(self.disks[name].close)
+        return cluster
+
+    def cut_again_and_again(self, cluster, draw_victims):
+        cuts = cuts_wanted(short=6)
+        random = self.random()
+        load = Load(cluster, writers=4, data_writers=4, seed=random.randrange(1 << 30))
+        self.addCleanup(load.close)
+        in_calls = in_streams = disks_cut = 0
+        for number in range(cuts):
+            load.run()
+            time.sleep(random.uniform(0.02, 1.0))
+            victims = draw_victims()
+            calls, streams = load.mark(f"cut {number} {' '.join(victims)}")
+            random.shuffle(victims)
+            for name in victims:
+                self.disks[name].cut()
+            in_calls += calls > 0
+            in_streams += streams > 0
+            disks_cut += len(victims)
+            for name in victims:
+                cluster.kill_now(name)
+            for name in victims:
+                self.disks[name].unmount()
+                self.disks[name].mount()
+            self.start(cluster, *victims)
+            load.pause()
+            load.check()
+        # What hflush had acknowledged may be gone from all disks: such a file stays open.
+        load.check(everything=True)
+        self.note(
+            f"{cuts} power cuts of {disks_cut} disks, {in_streams} in the middle of a write, "
+            f"{in_calls} in the middle of a metadata call"
+        )
+        self.note(load.summary())
+        self.assertGreaterEqual(in_streams, cuts // 4, "too few cuts hit a write")
+        self.assertGreaterEqual(in_calls, cuts // 4, "too few cuts hit a metadata call")
+        return load
+
+    def check_all(self, cluster, load):
+        """Coded files have no byte that only an hflush has acknowledged, so all of them close. What the
+        datanodes have on their disks fits together once repair has done its work."""
+        load.check_all()
+        count = replicas.when_whole(cluster, copies=1, seconds=120)
+        self.note(f"{count} units fit each other")
 
     def test_a_power_cut_right_after_the_format(self):
         """What `-format` reported done is there; the namenode starts from it."""
