@@ -8,9 +8,10 @@ while every block has all its replicas, and hit one datanode.
 import os
 import shutil
 
-from harness import replicas
+from harness import coded, replicas
 
 MOST_ROTTEN = 8  # replicas damaged at a time
+MOST_AWAY = coded.PARITY  # datanodes at a time; a block has a replica more, a group can do without two
 
 
 def _up(thrasher):
@@ -18,9 +19,10 @@ def _up(thrasher):
 
 
 def _pick_datanode(thrasher):
-    """A datanode that may be taken away, or None: three are left, as many as a block has replicas."""
+    """A datanode that may be taken away, or None: then all that is acknowledged would not be left."""
     up = _up(thrasher)
-    return thrasher.random.choice(up) if len(up) > 3 else None
+    away = len(thrasher.cluster.datanodes) - len(up)
+    return thrasher.random.choice(up) if away < MOST_AWAY else None
 
 
 def kill_datanode(thrasher):

@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 if __name__ != "__main__":
-    from harness import env
+    from harness import coded, env
     from harness.case import Case
     from harness.cluster import MiniCluster
     from harness.load import Load
@@ -23,15 +23,15 @@ if __name__ != "__main__":
             """fault 66: all of these at random beside a load, then everything is whole and equal."""
             random = self.random()
             with MiniCluster(
-                datanodes=5,
-                racks=["/r1", "/r1", "/r2", "/r2", "/r3"],
+                datanodes=6,  # one more than a group has units
+                racks=["/r1", "/r1", "/r2", "/r2", "/r3", "/r3"],
                 conf={
+                    **coded.CONF,
                     "cairn.namenode.stale.interval": "2s",
                     "cairn.namenode.dead.interval": "5s",
                     # A wiped disk never comes back, and the checker waits for files to close.
                     "cairn.namenode.lost.disk.wait": "45s",
                     "dfs.heartbeat.interval": "1s",
-                    "dfs.namenode.startup.delay.block.deletion.sec": "2",
                     "cairn.namenode.store.tail": "1m",
                     "cairn.namenode.store.tail.age": "1s",
                     # Rot that no reader meets is found in seconds, not in weeks.
@@ -40,8 +40,10 @@ if __name__ != "__main__":
                     "dfs.client.read.shortcircuit": random.choice(["true", "false"]),
                 },
             ) as cluster:
+                # Of two writers of larger files and one of small ones; the others' are replicated.
+                coded.make(cluster, "/load/w0", "/load/w1", "/load/w4")
                 load = Load(
-                    cluster, writers=2, data_writers=3, readers=2, seed=random.randrange(1 << 30)
+                    cluster, writers=2, data_writers=4, readers=2, seed=random.randrange(1 << 30)
                 )
                 self.addCleanup(load.close)
                 thrasher = Thrasher(cluster, load, random)
@@ -49,6 +51,7 @@ if __name__ != "__main__":
                 thrasher.lose()
                 thrasher.judge()
                 self.note(thrasher.summary())
+                self.assertGreater(thrasher.units, 0, "no coded file is left")
                 self.note(load.summary())
 
 else:

@@ -30,7 +30,7 @@ class Thrasher:
         self.struck = collections.Counter()
         self.heals = 0
         self.slowest_heal = 0.0
-        self.compared = 0
+        self.compared = self.units = 0
         self.commands = {name: cluster.command(name) for name in cluster.names}
 
     # ---- Faults ----
@@ -152,6 +152,7 @@ class Thrasher:
         self.heal()
         self.load.check(everything=True)
         self.wait_until_whole()
+        self.units = sum(replica.block < 0 for replica in replicas.replicas_of(self.cluster))
         report = self.fsck()
         if "is HEALTHY" not in report:
             raise Failed(f"fsck is not content:\n{report}")
@@ -161,5 +162,6 @@ class Thrasher:
         struck = " ".join(f"{name}={count}" for name, count in sorted(self.struck.items()))
         return (
             f"faults: {struck}; whole again {self.heals} times, after {self.slowest_heal:.1f} s at "
-            f"most; {self.compared} replicas were the same on all disks"
+            f"most; {self.compared} replicas were the same on all disks, {self.units} of them units of "
+            "coded files that fit each other"
         )
