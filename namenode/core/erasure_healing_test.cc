@@ -257,8 +257,8 @@ TEST_F(ErasureHealingTest, WithoutOthersADatanodeGetsTheUnitThatIsNotBadThere) {
   for (const Rebuild& rebuild : rebuilds_) {
     EXPECT_THAT(rebuild.command.targets, SizeIs(1));
   }
-  EXPECT_EQ(Holders()[1], std::set<int>{3});
-  EXPECT_EQ(Holders()[3], std::set<int>{1});
+  EXPECT_EQ(HoldersByUnit()[1], std::set<int>{3});
+  EXPECT_EQ(HoldersByUnit()[3], std::set<int>{1});
 }
 
 TEST_F(ErasureHealingTest, AShortGroupIsComputedFromTheUnitsThatHoldBytes) {
