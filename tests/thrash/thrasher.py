@@ -12,7 +12,7 @@ import re
 import subprocess
 import time
 
-from harness import env, replicas
+from harness import coded, env, replicas
 from harness.cluster import Failed
 from thrash import faults
 
@@ -125,12 +125,15 @@ class Thrasher:
         return self._cairn("fsck", "/", check=False)
 
     def histories(self, wrong):
-        """What the namenode says of these blocks now, and what all logs say of them."""
+        """What the namenode says of these blocks now, and what all logs say of them; of a block group,
+        what they say of its units."""
         told = []
-        for block in re.findall(r"blk_(\d+)", "\n".join(wrong)):
+        for block in map(int, re.findall(r"blk_(-?\d+)", "\n".join(wrong))):
             told.append(self._cairn("fsck", "-blockId", f"blk_{block}", check=False))
+            ids = [str(block + unit) for unit in range(coded.UNITS if block < 0 else 1)]
             for name in self.cluster.names:
-                lines = [line for line in self.cluster.log(name).splitlines() if block in line]
+                lines = self.cluster.log(name).splitlines()
+                lines = [line for line in lines if any(one in line for one in ids)]
                 told.extend(f"{name}: {line}" for line in lines[-20:])
         return "\n".join(told)
 
