@@ -137,11 +137,16 @@ class FlushKills(Case):
         with rpc.Connection(self.cluster.port) as connection:
 
             def all_closed():
+                time.sleep(0.1)
                 for path in list(paths):
                     message = rpc.field(1, path) + rpc.field(2, "somebody")
-                    if connection.call("recoverLease", message)[1] == [1]:
-                        paths.remove(path)
-                time.sleep(0.1)
+                    try:
+                        if connection.call("recoverLease", message)[1] == [1]:
+                            paths.remove(path)
+                    except rpc.RemoteError as error:
+                        # A namenode that has just started waits for its datanodes.
+                        if error.kind != "RetriableException":
+                            raise
                 return not paths
 
             self.eventually(all_closed, what, 120)
