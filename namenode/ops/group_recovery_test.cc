@@ -68,6 +68,18 @@ class GroupRecoveryTest : public ::testing::Test {
     units_[unit].length = bytes;
     EXPECT_OK(nn_.Report(node_of_[unit], units_[unit], ReplicaState::kFinalized));
   }
+  // Goes on as long as a recovery may take.
+  void RestartAndRecover() {
+    nn_.Restart();
+    nn_.SendFullReports();
+    for (int step = 0; step < 8 && !IsClosed(); ++step) {
+      Recover();
+      Obey();
+      nn_.clock().Advance(absl::Seconds(11));
+      nn_.HeartbeatAll();
+      nn_->RunMaintenance();
+    }
+  }
   bool IsClosed() { return *nn_->IsFileClosed(kSuper, "/cold/f").value; }
   std::vector<uint8_t> Located() {
     const auto located = nn_->GetBlockLocations(kSuper, "/cold/f", 0, UINT64_MAX);
@@ -219,12 +231,7 @@ TEST_F(GroupRecoveryTest, BytesThatNobodyWasToldOfAreNotWaitedFor) {
 // who was to have them.
 TEST_F(GroupRecoveryTest, UnitsThatNobodyHasAreNotWaitedFor) {
   Left({kCell, 500, 0, 0, 0});
-  nn_.Restart();
-  nn_.SendFullReports();
-  EXPECT_FALSE(Recover());
-  EXPECT_TRUE(Obey());
-  EXPECT_TRUE(Obey());
-  nn_->RunMaintenance();
+  RestartAndRecover();
   ASSERT_TRUE(IsClosed());
   EXPECT_EQ(nn_.Stat("/cold/f")->length, kCell + 500);
   EXPECT_THAT(Located(), ElementsAre(0, 1));
@@ -235,11 +242,7 @@ TEST_F(GroupRecoveryTest, FewUnitsOfNoBytesAreNoReasonToWait) {
   for (const uint32_t unit : {0U, 3U}) {
     EXPECT_OK(nn_.Report(node_of_[unit], units_[unit], ReplicaState::kBeingWritten));
   }
-  nn_.Restart();
-  nn_.SendFullReports();
-  EXPECT_FALSE(Recover());
-  EXPECT_TRUE(Obey());
-  nn_->RunMaintenance();
+  RestartAndRecover();
   ASSERT_TRUE(IsClosed());
   EXPECT_EQ(nn_.Stat("/cold/f")->length, 0u);
   EXPECT_TRUE(Located().empty());
@@ -248,15 +251,7 @@ TEST_F(GroupRecoveryTest, FewUnitsOfNoBytesAreNoReasonToWait) {
 TEST_F(GroupRecoveryTest, AcknowledgedBytesThatAreNotThereKeepTheFileOpen) {
   ASSERT_OK(nn_->Fsync(kSuper, "/cold/f", kNoInode, "client", 3 * kCell).value);
   Left({kCell, kCell, 0, 0, 0});
-  nn_.Restart();
-  nn_.SendFullReports();
-  for (int step = 0; step < 4; ++step) {
-    EXPECT_FALSE(Recover());
-    Obey();
-    nn_.clock().Advance(absl::Seconds(11));
-    nn_.HeartbeatAll();
-    nn_->RunMaintenance();
-  }
+  RestartAndRecover();
   EXPECT_FALSE(IsClosed());
 }
 
@@ -286,15 +281,7 @@ TEST_F(GroupRecoveryTest, ARestartInTheMiddleBeginsAnew) {
   Left({kCell, kCell, kCell, kCell, kCell});
   EXPECT_FALSE(Recover());
   EXPECT_TRUE(Obey());
-  nn_.Restart();
-  nn_.SendFullReports();
-  for (int step = 0; step < 8 && !IsClosed(); ++step) {
-    Recover();
-    Obey();
-    nn_.clock().Advance(absl::Seconds(11));
-    nn_.HeartbeatAll();
-    nn_->RunMaintenance();
-  }
+  RestartAndRecover();
   ASSERT_TRUE(IsClosed());
   EXPECT_EQ(nn_.Stat("/cold/f")->length, 3 * kCell);
   nn_.ExpectConsistent();
