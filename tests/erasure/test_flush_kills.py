@@ -1,4 +1,4 @@
-"""Writers of coded files and nodes of their cluster, killed around flushes: no acknowledged byte is lost."""
+"""Writers of coded files and nodes, killed around flushes: no acknowledged byte is lost."""
 
 import collections
 import os
