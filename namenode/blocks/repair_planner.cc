@@ -262,42 +262,46 @@ class Planner {
   }
 
   // Of each unit the best replica. As many as are needed are read, and one more to compare with;
-  // the others take the place of those that fail.
+  // the others take the place of those that fail, at last those whose datanodes are busy. As long
+  // as only a busy one could be compared with, it is waited for: there is a unit to spare then.
   std::vector<RepairPlan::Rebuild::At> ChooseUnits() {
     struct Candidate {
+      bool busy;
       int rank;
       uint64_t load;
       RepairPlan::Rebuild::At at;
     };
     std::vector<Candidate> candidates;
-    bool busy = false;
     for (const GroupFacts::Unit& other : facts_.group->others) {
       const uint32_t storage = other.replica.storage;
       const std::optional<int> rank = SourceRank(other.replica.standing);
       if (!rank || !view_.IsReadable(storage)) continue;
       const DatanodeInfo& node = NodeOf(storage);
       if (node.liveness != Liveness::kLive) continue;
-      if (!budget_.CanSend(node.uuid, facts_.block.length, need_, now_)) {
-        busy = true;
-        continue;
-      }
-      candidates.push_back(
-          {*rank, budget_.LoadOf(node.uuid).copies_out + node.transfers, {other.number, storage}});
+      candidates.push_back({!budget_.CanSend(node.uuid, facts_.block.length, need_, now_),
+                            *rank,
+                            budget_.LoadOf(node.uuid).copies_out + node.transfers,
+                            {other.number, storage}});
     }
     std::stable_sort(candidates.begin(), candidates.end(), [](const auto& a, const auto& b) {
-      return std::tie(a.rank, a.load) < std::tie(b.rank, b.load);
+      return std::tie(a.busy, a.rank, a.load) < std::tie(b.busy, b.rank, b.load);
     });
     std::vector<RepairPlan::Rebuild::At> chosen;
+    size_t idle = 0;  // of these, the first ones
     for (const Candidate& candidate : candidates) {
       const bool known = std::any_of(chosen.begin(), chosen.end(),
                                      [&](const auto& at) { return at.unit == candidate.at.unit; });
-      if (!known) chosen.push_back(candidate.at);
+      if (known) continue;
+      chosen.push_back(candidate.at);
+      if (!candidate.busy) ++idle;
     }
-    if (chosen.size() >= facts_.group->needed) return chosen;
-    if (busy) {
+    const size_t needed = facts_.group->needed;
+    if (chosen.size() < needed) {
+      Block("the datanodes that have its group's units are silent");
+    } else if (idle <= needed && idle < chosen.size()) {
       Busy("the datanodes that have its group's units send as many copies as they may");
     } else {
-      Block("the datanodes that have its group's units are silent");
+      return chosen;
     }
     return {};
   }

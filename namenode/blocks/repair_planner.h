@@ -9,10 +9,12 @@
 //
 // Units. A unit of a block group that nobody has any more is computed from the others: the datanode
 // of the first target reads as many as hold the group's bytes, and one more to compare with, if
-// there is one. One order covers all units that the group has lost. No datanode that has a unit of
-// the group, or is being sent one, gets another; and no rack more than its share, if others can
-// take them. One that has a bad replica of another unit would refuse that unit, and has had bad
-// luck with the group: it gets a unit only where there is no other, and then that one alone.
+// there is one; that one is waited for while its datanode sends as much as it may. Beyond these,
+// busy datanodes are named last: they are read only where others fail. One order covers all units
+// that the group has lost. No datanode that has a unit of the group, or is being sent one, gets
+// another; and no rack more than its share, if others can take them. One that has a bad replica of
+// another unit would refuse that unit, and has had bad luck with the group: it gets a unit only
+// where there is no other, and then that one alone.
 //
 // Deletions. Of too many good replicas the one that was moved goes first, else the fullest node's,
 // among those whose loss costs no rack that is needed. Only full knowledge deletes: every node that
