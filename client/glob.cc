@@ -248,6 +248,12 @@ absl::StatusOr<std::vector<std::string>> ExpandBraces(absl::string_view pattern)
                                    text.substr(braces.close + 1)));
       begin = end + 1;
     }
+    // Each of them gives at least one.
+    if (done.size() + todo.size() + words.size() > kMaxExpandedPatterns) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("Illegal file pattern: its words with slashes give more than ",
+                       kMaxExpandedPatterns, " patterns: ", pattern));
+    }
     todo.insert(todo.end(), words.rbegin(), words.rend());
   }
   return done;

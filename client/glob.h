@@ -5,9 +5,11 @@
 //   \c      the character itself
 //
 // Braces are expanded first, so that a word may hold a slash; each component is then matched by
-// itself. Source: Hadoop's FileSystem.globStatus documentation (GlobPattern, GlobExpander).
+// itself. Words with slashes multiply each other: beyond kMaxExpandedPatterns they are refused.
+// Source: Hadoop's FileSystem.globStatus documentation (GlobPattern, GlobExpander).
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -54,7 +56,10 @@ class GlobPattern {
   std::string literal_;
 };
 
+inline constexpr size_t kMaxExpandedPatterns = 10'000;
+
 // Expands only braces that hold a slash, as HDFS does: "/a/{b/c,d}" gives "/a/b/c" and "/a/d".
+// kInvalidArgument: an unclosed '{', or more than kMaxExpandedPatterns.
 absl::StatusOr<std::vector<std::string>> ExpandBraces(absl::string_view pattern);
 
 // True when `path` holds a pattern character that is not escaped.

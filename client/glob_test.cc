@@ -5,7 +5,10 @@
 namespace cairn::client {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
 
 bool Matches(absl::string_view pattern, absl::string_view name) {
   absl::StatusOr<GlobPattern> compiled = GlobPattern::Compile(pattern);
@@ -69,6 +72,20 @@ TEST(ExpandBracesTest, OnlyBracesWithASlashAreExpanded) {
   EXPECT_THAT(ExpandBraces("/a/{b/c,d}/e"), IsOkAndHolds(ElementsAre("/a/b/c/e", "/a/d/e")));
   EXPECT_THAT(ExpandBraces("/a/{b,c}"), IsOkAndHolds(ElementsAre("/a/{b,c}")));
   EXPECT_FALSE(ExpandBraces("/a/{b/c").ok());
+}
+
+TEST(ExpandBracesTest, PatternsThatMultiplyBeyondTheLimitAreRefused) {
+  std::string bits, words;
+  for (int i = 0; i < 13; ++i) bits += "{a/b,c/d}";
+  EXPECT_THAT(ExpandBraces(bits), IsOkAndHolds(SizeIs(1 << 13)));
+  for (int i = 13; i < 40; ++i) bits += "{a/b,c/d}";
+  EXPECT_THAT(ExpandBraces(bits),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       AllOf(HasSubstr("more than 10000 patterns"), HasSubstr(bits))));
+
+  for (size_t i = 0; i < kMaxExpandedPatterns; ++i) words += i == 0 ? "a/b" : ",a/b";
+  EXPECT_THAT(ExpandBraces("{" + words + "}"), IsOkAndHolds(SizeIs(kMaxExpandedPatterns)));
+  EXPECT_FALSE(ExpandBraces("{" + words + ",a/b}").ok());
 }
 
 TEST(HasGlobTest, EscapedCharactersDoNotCount) {
