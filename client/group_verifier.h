@@ -6,8 +6,7 @@
 // wrong, though it matches its checksums, is not: a Cairn namenode believes only a datanode that
 // has looked at its replica, and there it looks right.
 //
-// Threads: any, several at once; a Verify runs on its caller's. Memory: unit_comparison.h, 4 to 8
-// MiB for each call at the usual policies.
+// Threads: any, several at once; a Verify runs on its caller's. Memory of each: unit_comparison.h.
 #pragma once
 
 #include <cstdint>

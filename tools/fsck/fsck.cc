@@ -2,7 +2,7 @@
 
 #include <unistd.h>
 
-#include <atomic>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <set>
@@ -20,7 +20,7 @@
 #include "common/status_macros.h"
 #include "tools/block_counts.h"
 #include "tools/cluster_options.h"
-#include "tools/fsck/in_order.h"
+#include "tools/fsck/file_verifier.h"
 #include "tools/fsck/judge.h"
 #include "tools/fsck/lost_blocks.h"
 #include "tools/fsck/mend.h"
@@ -47,15 +47,12 @@ class Fsck {
   // `verifier` is null unless groups are to be verified.
   Fsck(client::FileSystem& fs, client::ClusterAdmin& admin, client::GroupVerifier* verifier,
        FsckOptions options, std::ostream& out, std::ostream& err)
-      : fs_(fs),
-        admin_(admin),
-        verifier_(verifier),
-        o_(std::move(options)),
-        out_(out),
-        err_(err),
-        json_(out) {
-    if (verifier_ == nullptr) return;
-    verifications_.emplace(o_.verify_parallel);
+      : fs_(fs), admin_(admin), o_(std::move(options)), out_(out), err_(err), json_(out) {
+    if (verifier == nullptr) return;
+    verifier_.emplace(o_.verify_parallel,
+                      [verifier](const std::string& path, const client::BlockReport& group) {
+                        return verifier->Verify(path, group);
+                      });
     totals_.verification.asked = true;
   }
 
@@ -77,15 +74,9 @@ class Fsck {
   absl::Status CheckPath(const client::FileStatus& status);
   absl::Status CheckDirectory(const std::string& path);
   absl::Status CheckFile(const client::FileStatus& status);
-  // A file whose groups are verified, or not.
-  struct Checked {
-    client::FileReport file;
-    std::vector<std::optional<absl::StatusOr<client::GroupFinding>>> found;  // by block
-  };
-  std::vector<InOrder::Act> VerificationsOf(const std::shared_ptr<Checked>& checked);
-  void Tell(Checked& checked);
-  // At once, or after what has to be told of earlier files.
-  void InTurn(std::vector<InOrder::Act> work, InOrder::Act tell);
+  void TellFile(const client::FileReport& file, GroupFindings findings);
+  // Of what is no file: at once, or after what has to be told of earlier files.
+  void InTurn(std::function<void()> tell);
   void MendFile(const client::FileReport& file, const FileVerdict& verdict);
   void Say(absl::string_view trouble) { err_ << "fsck: " << Escaped(trouble) << "\n"; }
   std::string Started(absl::string_view about) const;
@@ -93,7 +84,6 @@ class Fsck {
 
   client::FileSystem& fs_;
   client::ClusterAdmin& admin_;
-  client::GroupVerifier* const verifier_;
   const FsckOptions o_;
   std::ostream& out_;
   std::ostream& err_;
@@ -101,9 +91,7 @@ class Fsck {
   FsckCluster cluster_;
   FsckTotals totals_;
   bool mending_failed_ = false;
-  absl::Status verifying_;                      // not OK: groups cannot be verified any more
-  std::atomic<bool> verifying_failed_ = false;  // the same, before it is the file's turn
-  std::optional<InOrder> verifications_;        // last: its threads use the others
+  std::optional<FileVerifier> verifier_;  // groups are to be verified
 };
 
 std::string Fsck::Started(absl::string_view about) const {
@@ -144,43 +132,24 @@ absl::Status Fsck::CheckFile(const client::FileStatus& status) {
     totals_.AddOpen(*file);
     return absl::OkStatus();
   }
-  const auto checked = std::make_shared<Checked>(Checked{.file = *std::move(file), .found = {}});
-  InTurn(VerificationsOf(checked), [this, checked] { Tell(*checked); });
-  return verifying_;
-}
-
-// Groups that are being written have bytes for which there is no parity yet.
-std::vector<InOrder::Act> Fsck::VerificationsOf(const std::shared_ptr<Checked>& checked) {
-  std::vector<InOrder::Act> work;
-  if (verifier_ == nullptr || checked->file.erasure_policy.empty()) return work;
-  checked->found.resize(checked->file.blocks.size());
-  for (size_t i = 0; i < checked->found.size(); ++i) {
-    if (checked->file.blocks[i].under_construction) continue;
-    work.push_back([this, checked, i] {
-      // Work is begun in the order of the files: those before the one that fails are whole.
-      if (verifying_failed_) return;
-      checked->found[i] = verifier_->Verify(checked->file.path, checked->file.blocks[i]);
-      if (!checked->found[i]->ok()) verifying_failed_ = true;
-    });
+  if (!verifier_.has_value()) {
+    TellFile(*file, {});
+    return absl::OkStatus();
   }
-  return work;
+  verifier_->Add(*std::move(file),
+                 [this](const client::FileReport& verified, GroupFindings findings) {
+                   TellFile(verified, std::move(findings));
+                 });
+  return verifier_->status();
 }
 
-void Fsck::InTurn(std::vector<InOrder::Act> work, InOrder::Act tell) {
-  verifications_.has_value() ? verifications_->Add(std::move(work), std::move(tell)) : tell();
+void Fsck::InTurn(std::function<void()> tell) {
+  verifier_.has_value() ? verifier_->AddOther(std::move(tell)) : tell();
 }
 
-void Fsck::Tell(Checked& checked) {
-  if (!verifying_.ok()) return;
-  const client::FileReport& file = checked.file;
+void Fsck::TellFile(const client::FileReport& file, GroupFindings findings) {
   FileVerdict verdict = Judge(file, cluster_);
-  for (auto& found : checked.found) {
-    verdict.findings.emplace_back();
-    if (!found.has_value()) continue;
-    verifying_.Update(found->status());
-    if (!found->ok()) return;
-    verdict.findings.back() = **std::move(found);
-  }
+  verdict.findings = std::move(findings);
   totals_.Add(file, verdict);
   if (!o_.json) {
     PrintFsckFile(file, verdict, cluster_, o_, out_);
@@ -214,7 +183,7 @@ void Fsck::MendFile(const client::FileReport& file, const FileVerdict& verdict) 
 
 absl::Status Fsck::CheckDirectory(const std::string& path) {
   if (o_.files && !o_.json) {
-    InTurn({}, [this, path] { out_ << Escaped(path) << " <dir>\n"; });
+    InTurn([this, path] { out_ << Escaped(path) << " <dir>\n"; });
   }
   ++totals_.dirs;
   client::DirectoryIterator entries = fs_.List(path);
@@ -230,7 +199,7 @@ absl::Status Fsck::CheckPath(const client::FileStatus& status) {
   if (status.is_directory()) return CheckDirectory(status.path);
   if (status.is_file()) return CheckFile(status);
   if (o_.files && !o_.json) {
-    InTurn({}, [this, path = status.path] { out_ << Escaped(path) << " <symlink>\n"; });
+    InTurn([this, path = status.path] { out_ << Escaped(path) << " <symlink>\n"; });
   }
   ++totals_.symlinks;
   return absl::OkStatus();
@@ -238,8 +207,7 @@ absl::Status Fsck::CheckPath(const client::FileStatus& status) {
 
 absl::Status Fsck::CheckBelow(const client::FileStatus& status) {
   absl::Status checked = CheckPath(status);
-  if (verifications_.has_value()) verifications_->Finish();
-  checked.Update(verifying_);
+  if (verifier_.has_value()) checked.Update(verifier_->Finish());
   return checked;
 }
 

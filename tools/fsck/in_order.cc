@@ -2,7 +2,8 @@
 
 namespace cairn::tools {
 
-InOrder::InOrder(size_t threads) : most_work_(2 * threads) {
+InOrder::InOrder(size_t threads, size_t most_kept)
+    : most_work_(2 * threads), most_kept_(most_kept) {
   for (size_t i = 0; i < threads; ++i) threads_.emplace_back([this] { Serve(); });
 }
 
@@ -33,33 +34,56 @@ void InOrder::Serve() {
   }
 }
 
-void InOrder::Add(std::vector<Act> work, Act use) {
+void InOrder::Add(std::vector<Act> work, size_t weight, Act use) {
   {
     MutexLock lock(mu_);
-    Entry& entry = entries_.emplace_back();
-    entry.left = work.size();
-    entry.use = std::move(use);
-    for (Act& act : work) waiting_.emplace_back(std::move(act), &entry);
-    unfinished_ += work.size();
-    given_.NotifyAll();
+    if (!dropping_) {
+      Entry& entry = entries_.emplace_back();
+      entry.left = work.size();
+      entry.weight = weight;
+      entry.use = std::move(use);
+      for (Act& act : work) waiting_.emplace_back(std::move(act), &entry);
+      unfinished_ += work.size();
+      kept_ += weight;
+      given_.NotifyAll();
+    }
   }
-  UseDone(most_work_, kMostEntries);
+  UseDone(most_work_, most_kept_);
 }
 
-void InOrder::UseDone(size_t most_work, size_t most_entries) {
+void InOrder::Drop() {
+  std::deque<std::pair<Act, Entry*>> dropped;  // destroyed without the lock
+  MutexLock lock(mu_);
+  dropping_ = true;
+  dropped.swap(waiting_);
+  if (dropped.empty()) return;
+  unfinished_ -= dropped.size();
+  for (const auto& [act, entry] : dropped) --entry->left;
+  bool lacks = false;
+  for (Entry& entry : entries_) {
+    lacks |= &entry == dropped.front().second;
+    entry.dropped |= lacks;
+  }
+  done_.NotifyOne();
+}
+
+bool InOrder::HasToWait(size_t most_work, size_t most_kept) const {
+  if (entries_.empty() || entries_.front().left == 0) return false;
+  return unfinished_ > most_work || kept_ - entries_.front().weight > most_kept;
+}
+
+void InOrder::UseDone(size_t most_work, size_t most_kept) {
   while (true) {
-    Act use;
+    Entry next;
     {
       MutexLock lock(mu_);
-      while (!entries_.empty() && entries_.front().left > 0 &&
-             (unfinished_ > most_work || entries_.size() > most_entries)) {
-        done_.Wait(mu_);
-      }
+      while (HasToWait(most_work, most_kept)) done_.Wait(mu_);
       if (entries_.empty() || entries_.front().left > 0) return;
-      use = std::move(entries_.front().use);
+      next = std::move(entries_.front());
       entries_.pop_front();
+      kept_ -= next.weight;
     }
-    use();
+    if (!next.dropped) next.use();
   }
 }
 
