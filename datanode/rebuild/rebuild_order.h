@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "common/ids.h"
 #include "erasure/layout.h"
 #include "proto/cairn/datanode.pb.h"
@@ -19,6 +20,9 @@ namespace cairn::datanode {
 struct TransferAddress {
   std::string ip;  // numeric
   uint16_t port = 0;
+  // It is waited for no longer than this at a time, nor than TransferOptions say. Orders do not
+  // have it; who knows of one that is slow does.
+  absl::Duration patience = absl::InfiniteDuration();
 };
 
 struct UnitSource {

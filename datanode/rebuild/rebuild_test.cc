@@ -204,10 +204,8 @@ TEST_F(RebuildTest, ASilentSourceGivesWay) {
   const SilentNode silent(/*replies=*/false);
   RebuildOrder order = Order(group, {0, 2, 3, 4}, {1});
   order.sources[1].address.port = silent.port();
-  TransferOptions options;
-  options.next_node_limit = absl::Seconds(1);
-  const auto rebuilder = NewNode("impatient", options);
-  ASSERT_THAT(Run(*rebuilder, order), Each(absl::OkStatus()));
+  order.sources[1].address.patience = absl::Seconds(1);
+  ASSERT_THAT(Run(order), Each(absl::OkStatus()));
   ExpectRebuilt(target_, group, 1);
 }
 

@@ -45,7 +45,7 @@ awaitable<absl::StatusOr<std::unique_ptr<UnitReader>>> UnitReader::Open(
     const TransferContext& context, const TransferAddress& from, const Range& range) {
   // There may be others to go on with.
   const absl::Duration patience =
-      std::min(context.options.idle_limit, context.options.next_node_limit);
+      std::min({context.options.idle_limit, context.options.next_node_limit, from.patience});
   auto channel = co_await ConnectToDatanode(context, from.ip, from.port, patience);
   if (!channel.ok()) co_return channel.status();
   (*channel)->SetTotalLimit(patience);

@@ -43,7 +43,8 @@ awaitable<absl::StatusOr<std::unique_ptr<UnitWriter>>> UnitWriter::Open(
     const TransferContext& context, const RebuildOrder& order, const UnitTarget& to,
     const transfer::DataChecksum& checksum) {
   const TransferOptions& options = context.options;
-  const absl::Duration patience = std::min(options.idle_limit, options.next_node_limit);
+  const absl::Duration patience =
+      std::min({options.idle_limit, options.next_node_limit, to.address.patience});
   auto channel = co_await ConnectToDatanode(context, to.address.ip, to.address.port, patience);
   if (!channel.ok()) co_return channel.status();
   (*channel)->SetTotalLimit(patience);
