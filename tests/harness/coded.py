@@ -21,25 +21,26 @@ UNITS = DATA + PARITY
 CELL = 64 << 10
 POLICY = "RS-3-2-64k"
 
-_POLICIES = f"""<?xml version="1.0"?>
+_POLICIES = """<?xml version="1.0"?>
 <configuration>
 <layoutversion>1</layoutversion>
-<schemas><schema id="RSk3m2"><codec>rs</codec><k>{DATA}</k><m>{PARITY}</m></schema></schemas>
-<policies><policy><schema>RSk3m2</schema><cellsize>{CELL}</cellsize></policy></policies>
+<schemas><schema id="made"><codec>rs</codec><k>{data}</k><m>{parity}</m></schema></schemas>
+<policies><policy><schema>made</schema><cellsize>{cell}</cellsize></policy></policies>
 </configuration>
 """
 
 
-def make(cluster, *paths):
-    """Directories of the policy, in a cluster with CONF."""
+def make(cluster, *paths, parity=PARITY):
+    """Directories of a policy with DATA data units, in a cluster with CONF."""
     file = os.path.join(env.new_directory("policies"), "policies.xml")
     with open(file, "w") as out:
-        out.write(_POLICIES)
+        out.write(_POLICIES.format(data=DATA, parity=parity, cell=CELL))
+    policy = f"RS-{DATA}-{parity}-{CELL >> 10}k"
     _ec(cluster, "-addPolicies", "-policyFile", file)
-    _ec(cluster, "-enablePolicy", "-policy", POLICY)
+    _ec(cluster, "-enablePolicy", "-policy", policy)
     for path in paths:
         cluster.dfs("-mkdir", "-p", path)
-        _ec(cluster, "-setPolicy", "-path", path, "-policy", POLICY)
+        _ec(cluster, "-setPolicy", "-path", path, "-policy", policy)
 
 
 def _ec(cluster, *words):
