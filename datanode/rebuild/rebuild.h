@@ -27,8 +27,8 @@
 // better than none, as long as nothing is known to be wrong. Its datanode is told of bad checksums,
 // looks at its disk, and reports what it finds. A target that is slow is given up.
 //
-// Memory: a piece for each of k sources and each target, and two more for the comparison; while a
-// contradiction is looked into, one for each unit that is there, and one more. A piece is
+// Memory: a piece for each unit that is read or written, and two more; while a contradiction is
+// looked into (culprit.h) those that are read are all that are there, and one more. A piece is
 // kRebuildPieceBytes, or one chunk under a checksum if those are larger (1 MiB at most). A source
 // whose packets do not fit pieces, which are whole packets with the usual chunks, costs one packet
 // more (UnitReader). How many rebuilds run at a time is the namenode's to limit, as with copies.

@@ -71,6 +71,10 @@ absl::Status GroupFrom(const internal::RebuildUnits& from, RebuildOrder* order) 
 
 }  // namespace
 
+std::string RebuildOrder::GroupName() const {
+  return absl::StrCat("block group ", ToSigned(group));
+}
+
 uint32_t RebuildOrder::SourcesNeeded() const {
   uint32_t needed = 0;
   while (needed < schema.data_units && UnitBytes(needed) > 0) ++needed;

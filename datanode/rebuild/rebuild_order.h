@@ -48,6 +48,7 @@ struct RebuildOrder {
 
   erasure::Layout layout() const { return erasure::Layout(schema, cell_bytes); }
   uint64_t UnitBytes(uint32_t unit) const { return layout().UnitBytes(group_bytes, unit); }
+  std::string GroupName() const;  // for messages
   // So many sources say what all other units are: one for each data unit that holds any bytes. The
   // other data units are known: they count as zeros.
   uint32_t SourcesNeeded() const;
