@@ -1,6 +1,7 @@
 #include "common/buffer_pool.h"
 
 #include <cstdlib>
+#include <new>
 
 #include "common/check.h"
 
@@ -37,6 +38,11 @@ std::byte* BufferPool::Core::Take() {
     memory = free.back();  // the one used last is the likeliest to be in the CPU's cache
     free.pop_back();
   } else {
+    try {
+      free.reserve(taken + 1);  // GiveBack has to find room: it is called by a destructor
+    } catch (const std::bad_alloc&) {
+      return nullptr;
+    }
     memory = static_cast<std::byte*>(std::aligned_alloc(kAlignment, buffer_bytes));
     if (memory == nullptr) return nullptr;
   }
