@@ -65,6 +65,7 @@ BlockReceiver::BlockReceiver(Setup setup)
       buffers_(*setup.buffers),
       checksum_buffers_(*setup.checksum_buffers),
       buffer_waiters_(*setup.buffer_waiters),
+      checksum_waiters_(*setup.checksum_waiters),
       upstream_(std::move(setup.upstream)),
       mirror_(std::move(setup.mirror)),
       writer_(std::move(setup.writer)),
@@ -99,19 +100,47 @@ BlockReceiver::BlockReceiver(Setup setup)
   fifo_end_ = fifo_.size();
 }
 
+void BlockReceiver::Spawn(awaitable<void> (BlockReceiver::*loop)(),
+                          void (BlockReceiver::*ended)(bool), const char* what) {
+  ++loops_running_;
+  // Not in the loop itself: there may be no memory for it to begin.
+  const auto end = [this, ended](bool thrown) {
+    (this->*ended)(thrown);
+    --loops_running_;
+    end_signal_.Notify();
+  };
+  try {
+    asio::co_spawn(
+        upstream_->executor(), [self = shared_from_this(), loop] { return (self.get()->*loop)(); },
+        [self = shared_from_this(), end, what](const std::exception_ptr& thrown) {
+          end(thrown != nullptr);
+          LogThrown(what)(thrown);
+        });
+  } catch (const std::exception&) {
+    end(true);
+    throw;
+  }
+}
+
 awaitable<absl::Status> BlockReceiver::Run() {
   const auto self = shared_from_this();
-  ++loops_running_;
-  asio::co_spawn(
-      upstream_->executor(), [self] { return self->AckLoop(); }, LogThrown("acknowledging"));
-  if (mirror_ != nullptr && send_acks_) {
-    ++loops_running_;
-    asio::co_spawn(
-        upstream_->executor(), [self] { return self->MirrorAckLoop(); },
-        LogThrown("reading acknowledgements"));
-  }
+  absl::Cleanup give_up = [this] {  // an exception: the loops have to end by themselves
+    receiving_ended_ = true;
+    upstream_->Close();
+    if (mirror_ != nullptr) mirror_->Close();
+    ack_signal_.Notify();
+    mirror_signal_.Notify();
+    flush_timer_.cancel();
+    buffer_timer_.cancel();
+    watch_timer_.cancel();
+  };
   absl::Status status;
   try {
+    Spawn(&BlockReceiver::AckLoop, &BlockReceiver::EndAckLoop, "acknowledging");
+    if (mirror_ != nullptr && send_acks_) {
+      Spawn(&BlockReceiver::MirrorAckLoop, &BlockReceiver::EndMirrorAckLoop,
+            "reading acknowledgements");
+    }
     status = co_await ReceiveAll();
   } catch (const std::exception&) {
     // No memory, not for a text either. The loops have to end, and the writer to be released.
@@ -137,6 +166,7 @@ awaitable<absl::Status> BlockReceiver::Run() {
   mirror_signal_.Notify();
   while (loops_running_ > 0) co_await end_signal_.Wait();
   watch_timer_.cancel();
+  std::move(give_up).Cancel();
   if (status.ok() && !all_acked_) {
     status = !write_error_.ok()    ? write_error_
              : !mirror_error_.ok() ? mirror_error_
@@ -156,11 +186,11 @@ awaitable<absl::Status> BlockReceiver::Run() {
 
 // ---- The buffer ----
 
-awaitable<absl::Status> BlockReceiver::WaitForBuffer(BufferPool& pool,
+awaitable<absl::Status> BlockReceiver::WaitForBuffer(BufferPool& pool, std::atomic<int>& waiters,
                                                      std::optional<BufferPool::Buffer>* out) {
   const auto give_up = std::chrono::steady_clock::now() + absl::ToChronoNanoseconds(buffer_wait_);
-  buffer_waiters_.fetch_add(1);
-  const absl::Cleanup done = [this] { buffer_waiters_.fetch_sub(1); };
+  waiters.fetch_add(1);
+  const absl::Cleanup done = [&waiters] { waiters.fetch_sub(1); };
   while (true) {
     *out = pool.TryTake();
     if (out->has_value()) co_return absl::OkStatus();
@@ -172,7 +202,7 @@ awaitable<absl::Status> BlockReceiver::WaitForBuffer(BufferPool& pool,
                        pool.taken(), " are taken (cairn.datanode.write.buffers)"));
     }
     LOG_EVERY_SECONDS(kWarn, 60, "all {} write buffers are taken: writers wait", pool.taken());
-    const int share = std::max(buffer_waiters_.load() / kWaitersAtOnce, 1);
+    const int share = std::max(waiters.load() / kWaitersAtOnce, 1);
     asio::steady_timer timer(upstream_->executor(),
                              absl::ToChronoNanoseconds(kBufferRetry * share));
     boost::system::error_code ignored;
@@ -183,7 +213,7 @@ awaitable<absl::Status> BlockReceiver::WaitForBuffer(BufferPool& pool,
 
 awaitable<absl::Status> BlockReceiver::TakeBuffer() {
   if (buffer_.has_value()) co_return absl::OkStatus();
-  CO_RETURN_IF_ERROR(co_await WaitForBuffer(buffers_, &buffer_));
+  CO_RETURN_IF_ERROR(co_await WaitForBuffer(buffers_, buffer_waiters_, &buffer_));
   crcs_.resize(static_cast<size_t>(checksum_.ChecksumBytes(span_)));
   if (length_ == buffer_start_) co_return absl::OkStatus();
   co_await WaitForDisk();
@@ -205,7 +235,7 @@ awaitable<absl::Status> BlockReceiver::TakeChecksumBuffer() {
     }
     co_await disk_signal_.Wait();
   }
-  co_return co_await WaitForBuffer(checksum_buffers_, &checksum_buffer_);
+  co_return co_await WaitForBuffer(checksum_buffers_, checksum_waiters_, &checksum_buffer_);
 }
 
 bool BlockReceiver::BufferIsIdle() const {
@@ -251,8 +281,11 @@ void BlockReceiver::CheckMemory() {
   const auto silent = std::chrono::steady_clock::now() - waiting_since_;
   const bool quiet = waiting_ && silent >= absl::ToChronoNanoseconds(kQuietBuffer);
   if (quiet) FreeQuietMemory();
-  if (waiting_ && (checksum_buffer_.has_value() || (buffer_.has_value() && in_data_)) &&
-      silent >= absl::ToChronoNanoseconds(stall_limit_) && buffer_waiters_.load() > 0) {
+  const bool data_wanted = buffer_waiters_.load() > 0;
+  const bool in_the_way =
+      (buffer_.has_value() && in_data_ && data_wanted) ||
+      (checksum_buffer_.has_value() && (data_wanted || checksum_waiters_.load() > 0));
+  if (waiting_ && in_the_way && silent >= absl::ToChronoNanoseconds(stall_limit_)) {
     LOG_WARN("{} from {}: silent in the middle of a packet while others wait for its buffer",
              NameOf(writer_->block()), upstream_->PeerName());
     upstream_->Close();
@@ -285,13 +318,22 @@ void BlockReceiver::StartFlush(bool rotate) {
   CHECK(!flush_running_);
   flush_again_ = false;
   if (!write_error_.ok()) return;
-  flush_running_ = true;
-  flush_began_ = Steady::now();
+  try {
+    GiveToDisk(rotate);
+  } catch (const std::exception&) {
+    // No memory, and no job: whoever waits for this one hears of it in the way of a disk's error.
+    write_error_ = absl::Status(absl::StatusCode::kResourceExhausted, "");
+    disk_signal_.Notify();
+    ack_signal_.Notify();
+  }
+}
+
+void BlockReceiver::GiveToDisk(bool rotate) {
   const uint64_t start = buffer_start_;
   const uint64_t from = disk_end_;
   const uint64_t end = length_;
-  const bool sync = std::exchange(sync_wanted_, false);
-  const bool complete = std::exchange(finalize_wanted_, false);
+  const bool sync = sync_wanted_;
+  const bool complete = finalize_wanted_;
   std::span<const std::byte> data;
   std::vector<std::byte> crcs;
   const uint64_t crc_from = checksum_.RoundDown(from);
@@ -305,10 +347,7 @@ void BlockReceiver::StartFlush(bool rotate) {
                 first + static_cast<std::ptrdiff_t>(checksum_.ChecksumBytes(end - crc_from)));
   }
   std::optional<BufferPool::Buffer> buffer;  // keeps `data` alive when the receiver goes on
-  if (rotate) {
-    buffer.swap(buffer_);
-    buffer_start_ += span_;
-  }
+  if (rotate) buffer.swap(buffer_);
   disk_.Run([self = shared_from_this(), buffer = std::move(buffer), data, start, from, end,
              crc_from, crcs = std::move(crcs), sync, complete, items = items_enqueued_]() mutable {
     ReplicaWriter& writer = *self->writer_;
@@ -325,21 +364,26 @@ void BlockReceiver::StartFlush(bool rotate) {
       self->OnFlushed(status, end, items);
     });
   });
+  // Only now is there a job whose end will be told, which is no sooner than this thread is idle.
+  flush_running_ = true;
+  flush_began_ = Steady::now();
+  sync_wanted_ = finalize_wanted_ = false;
+  if (rotate) buffer_start_ += span_;
 }
 
 void BlockReceiver::OnFlushed(absl::Status status, uint64_t end, uint64_t items) {
   flush_running_ = false;
+  disk_signal_.Notify();
+  ack_signal_.Notify();
   if (status.ok()) {
     disk_end_ = end;
     SetWritten(dirty() ? items : items_enqueued_);
     if (flush_again_ && dirty()) StartFlush(/*rotate=*/false);
     ReleaseIdleBuffer();
   } else {
-    LOG_WARN("{} stamp {}: {}", NameOf(writer_->block()), ToInt(writer_->stamp()), status);
     write_error_ = std::move(status);
+    LOG_WARN("{} stamp {}: {}", NameOf(writer_->block()), ToInt(writer_->stamp()), write_error_);
   }
-  disk_signal_.Notify();
-  ack_signal_.Notify();
 }
 
 void BlockReceiver::SetWritten(uint64_t items) {

@@ -26,9 +26,11 @@
 // them again. While another waits, a peer that is silent in the middle of a packet is cut off after
 // stall_limit. Who gets none within buffer_wait fails. The checksums of a packet that has more than
 // 16 KiB of them are in a buffer of a second pool, on the same terms; who waits for one has given
-// back its buffer for data, and who has one may wait for a buffer for data, so that nobody waits in
-// a circle. What a receiver has besides is some tens of KiB at most, of bytes that have come and of
-// what is to be acknowledged, and nothing of a stream that is quiet.
+// back its buffer for data, and who has one may wait for a buffer for data, so that nobody on a
+// node waits in a circle. (Between nodes it may be: who has one here may be waiting for the next
+// node, where another has the one of that node and waits for this. buffer_wait ends it.) What a
+// receiver has besides is some tens of KiB at most, of bytes that have come and of what is to be
+// acknowledged, and nothing of a stream that is quiet.
 //
 // Time: the mirror's channel fails when the mirror takes no byte, or sends none while it owes an
 // acknowledgement, for that channel's limit; with nothing owed it may be silent for ever. The
@@ -81,9 +83,10 @@ class BlockReceiver : public std::enable_shared_from_this<BlockReceiver> {
  public:
   struct Setup {
     DiskPool* disk = nullptr;
-    BufferPool* buffers = nullptr;               // of kWriteBufferBytes
-    BufferPool* checksum_buffers = nullptr;      // the same, for checksums of large packets
-    std::atomic<int>* buffer_waiters = nullptr;  // receivers that wait for one of either
+    BufferPool* buffers = nullptr;                 // of kWriteBufferBytes
+    BufferPool* checksum_buffers = nullptr;        // the same, for checksums of large packets
+    std::atomic<int>* buffer_waiters = nullptr;    // receivers that wait for one of `buffers`
+    std::atomic<int>* checksum_waiters = nullptr;  // and of checksum_buffers
     std::shared_ptr<Channel> upstream;
     std::shared_ptr<Channel> mirror;        // null: this is the last node; closed with upstream
     std::unique_ptr<ReplicaWriter> writer;  // its stopper aborts upstream
@@ -145,16 +148,23 @@ class BlockReceiver : public std::enable_shared_from_this<BlockReceiver> {
 
   // Packets received and not yet acknowledged; a client has some tens in flight.
   static constexpr size_t kMaxItems = 1024;
-  // Acknowledgements of the next node that wait for their turn here; more of them are not read.
+  // Acknowledgements of the next node that wait for their turn here; more of them are
+  // read only while the next node takes nothing, for the signs of life behind them.
   static constexpr size_t kMaxDownstream = 128;
 
   explicit BlockReceiver(Setup setup);
+
+  // Starts a coroutine that Run waits for. `ended` is called behind it, and if it could not begin;
+  // true: an exception ended it.
+  void Spawn(awaitable<void> (BlockReceiver::*loop)(), void (BlockReceiver::*ended)(bool),
+             const char* what);
 
   // ---- The buffer (block_receiver.cc) ----
   // The one at buffer_start_, with what the file has of it. kResourceExhausted: none is free.
   awaitable<absl::Status> TakeBuffer();
   awaitable<absl::Status> TakeChecksumBuffer();
-  awaitable<absl::Status> WaitForBuffer(BufferPool& pool, std::optional<BufferPool::Buffer>* out);
+  awaitable<absl::Status> WaitForBuffer(BufferPool& pool, std::atomic<int>& waiters,
+                                        std::optional<BufferPool::Buffer>* out);
   bool BufferIsIdle() const;
   void ReleaseBuffer();
   void ReleaseIdleBuffer();  // if another receiver waits for one
@@ -191,7 +201,8 @@ class BlockReceiver : public std::enable_shared_from_this<BlockReceiver> {
 
   // ---- Writing (block_receiver.cc) ----
   bool dirty() const { return length_ > disk_end_ || sync_wanted_ || finalize_wanted_; }
-  void StartFlush(bool rotate);
+  void StartFlush(bool rotate);  // without memory for it: write_error_ is set
+  void GiveToDisk(bool rotate);
   awaitable<void> Rotate();  // gives a full buffer to the disk
   void FlushTail();          // now, or when the running job ends
   void OnFlushed(absl::Status status, uint64_t end, uint64_t items);
@@ -201,6 +212,8 @@ class BlockReceiver : public std::enable_shared_from_this<BlockReceiver> {
   // ---- Acknowledging (block_receiver_acks.cc) ----
   awaitable<void> AckLoop();
   awaitable<void> MirrorAckLoop();
+  void EndAckLoop(bool thrown);
+  void EndMirrorAckLoop(bool thrown);
   bool FrontIsReady() const;
   transfer::PipelineAck MakeAck(const Item& item);
   void AddTimes(const Item& item, const MirrorAck* mirrored, transfer::PipelineAck& ack) const;
@@ -218,6 +231,7 @@ class BlockReceiver : public std::enable_shared_from_this<BlockReceiver> {
   BufferPool& buffers_;
   BufferPool& checksum_buffers_;
   std::atomic<int>& buffer_waiters_;
+  std::atomic<int>& checksum_waiters_;
   const std::shared_ptr<Channel> upstream_;
   const std::shared_ptr<Channel> mirror_;
   std::unique_ptr<ReplicaWriter> writer_;

@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "boost/asio/post.hpp"
 #include "common/logging.h"
@@ -143,17 +142,14 @@ void BlockReceiver::MeasureBlocking(Steady::time_point from, Steady::time_point 
   blocked_since_ = to;
 }
 
+void BlockReceiver::EndAckLoop(bool thrown) {
+  // Without acknowledgements a receiver that has ended by itself still answers.
+  if (thrown || (!all_acked_ && (send_acks_ || !receiving_ended_))) upstream_->Close();
+  if (thrown) all_acked_ = false;
+  disk_signal_.Notify();
+}
+
 awaitable<void> BlockReceiver::AckLoop() {
-  const auto self = shared_from_this();
-  bool thrown = true;  // until the end is reached
-  const absl::Cleanup ended = [this, &thrown] {
-    // Without acknowledgements a receiver that has ended by itself still answers.
-    if (thrown || (!all_acked_ && (send_acks_ || !receiving_ended_))) upstream_->Close();
-    if (thrown) all_acked_ = false;
-    disk_signal_.Notify();
-    --loops_running_;
-    end_signal_.Notify();
-  };
   bool stop = false;
   while (!stop) {
     std::string out;
@@ -198,20 +194,19 @@ awaitable<void> BlockReceiver::AckLoop() {
     if (stop || nothing_comes || cannot_write) break;
     co_await ack_signal_.Wait();
   }
-  thrown = false;
+}
+
+void BlockReceiver::EndMirrorAckLoop(bool /*thrown*/) {
+  // An exception: AckLoop waits for no more.
+  if (mirror_error_.ok()) mirror_error_ = absl::Status(absl::StatusCode::kUnavailable, "");
+  ack_signal_.Notify();
 }
 
 awaitable<void> BlockReceiver::MirrorAckLoop() {
-  const auto self = shared_from_this();
-  const absl::Cleanup ended = [this] {
-    // An exception: AckLoop waits for no more.
-    if (mirror_error_.ok()) mirror_error_ = absl::Status(absl::StatusCode::kUnavailable, "");
-    ack_signal_.Notify();
-    --loops_running_;
-    end_signal_.Notify();
-  };
   while (mirror_error_.ok()) {
-    if (downstream_.size() >= kMaxDownstream && !mirror_->closed()) {
+    // Who takes nothing may still say that it is alive: what it has said is read.
+    if (downstream_.size() >= kMaxDownstream && !(forwarding_ && mirror_gives_signs_) &&
+        !mirror_->closed()) {
       co_await mirror_signal_.Wait();
       continue;
     }
@@ -229,10 +224,11 @@ awaitable<void> BlockReceiver::MirrorAckLoop() {
         ack_signal_.Notify();
         continue;
       }
-      downstream_.push_back({std::move(ack), Steady::now()});
-      ++mirror_acks_;
-      // One packet may have been passed on and not be among items_ yet.
-      if (mirror_acks_ > items_enqueued_ + 1) {
+      // The packet that is being passed on is not among items_ yet.
+      if (mirror_acks_ < items_enqueued_ + (in_packet_ ? 1 : 0)) {
+        ++mirror_acks_;
+        downstream_.push_back({std::move(ack), Steady::now()});
+      } else {
         mirror_error_ = absl::UnavailableError("the next node acknowledges what it was not sent");
       }
     } else if (items_enqueued_ <= mirror_acks_ && !(forwarding_ && mirror_gives_signs_) &&

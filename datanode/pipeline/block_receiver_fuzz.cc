@@ -83,6 +83,7 @@ void FuzzOne(uint8_t kind, size_t piece_bytes, absl::string_view replies,
   const Line client(io);
   const Line next(io);
   std::atomic<int> waiters{0};
+  std::atomic<int> checksum_waiters{0};
   auto writer = store->Create({.block = kBlock, .stamp = kStamp, .temporary = !finalizes});
   CHECK_OK(writer.status());
   CHECK_OK(BlockReceiver::CheckChecksums((*writer)->checksum(), ClientChecksum(kind)));
@@ -90,6 +91,7 @@ void FuzzOne(uint8_t kind, size_t piece_bytes, absl::string_view replies,
                                                .buffers = &buffers,
                                                .checksum_buffers = &checksum_buffers,
                                                .buffer_waiters = &waiters,
+                                               .checksum_waiters = &checksum_waiters,
                                                .upstream = client.channel,
                                                .mirror = has_next ? next.channel : nullptr,
                                                .writer = *std::move(writer),

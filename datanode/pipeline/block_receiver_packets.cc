@@ -66,7 +66,10 @@ awaitable<absl::Status> BlockReceiver::FillFifo(size_t wanted) {
       fifo_begin_ = 0;
     }
     const size_t room = std::min(wanted, fifo_end_ + kFifoStep);
-    if (fifo_.size() < room) fifo_.resize(room);
+    if (fifo_.size() < room) {
+      fifo_.reserve(room);  // no more than that: resizing alone may double what there is
+      fifo_.resize(room);
+    }
     // Not more than asked for: what follows is data, which belongs into the aligned buffer.
     const size_t end = std::min(wanted, fifo_.size());
     const iovec area = Area(std::span(fifo_).subspan(fifo_end_, end - fifo_end_));

@@ -403,15 +403,15 @@ TEST_F(TransferTest, ANextNodeThatAcknowledgesWhatItWasNotSentHasFailed) {
   stepped.ReleaseDisk();
   const auto open = node.store->FindOpen(BlockId{TestBlock().id});
   ASSERT_TRUE(stepped.client.SendPacket(0, 0, Pattern(512)));
-  EVENTUALLY(stepped.Poll().receiver().received_bytes() == 512);
-  // One more than was sent may be on its way to the list of those that were.
+  EVENTUALLY(stepped.Poll().receiver().received_bytes() == 512 && stepped.UnreadByNextNode() > 512);
+  stepped.Poll();
   stepped.AcknowledgeFromNextNode(0, 1, 2, 3);
   EVENTUALLY(stepped.Poll().receiver().received_bytes() == 512 && open->acked() == 512);
   for (int64_t seqno = 1; seqno < 4; ++seqno) {
     ASSERT_TRUE(stepped.client.SendPacket(seqno, static_cast<uint64_t>(seqno) * 512, Pattern(512)));
   }
   EVENTUALLY(stepped.Poll().ended());
-  EXPECT_EQ(open->acked(), 3 * 512u);
+  EXPECT_EQ(open->acked(), 512u);  // not what was acknowledged in advance
 }
 
 // The writer is told, or cut off; nothing half done looks finished, and there is room again later.

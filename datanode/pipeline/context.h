@@ -68,7 +68,7 @@ struct TransferContext {
   std::atomic<uint64_t> bytes_written{0};
   std::atomic<uint64_t> bytes_read{0};
   std::atomic<int> segment_lines{0};   // connections that stand for shared memory and do nothing
-  std::atomic<int> buffer_waiters{0};  // writers that wait for a buffer
+  std::atomic<int> buffer_waiters{0};  // writers that wait for one of `buffers`
   // Has a replica read again that is doubtful. None: what could not be read is condemned at once.
   std::function<void(const ReplicaInfo&)> suspect = nullptr;
   RunningWriters writers{};
@@ -78,6 +78,7 @@ struct TransferContext {
   // For the checksums of large packets: so many more buffers of the same size.
   BufferPool checksum_buffers{buffers.buffer_bytes(),
                               std::max<size_t>(1, buffers.max_buffers() / 8)};
+  std::atomic<int> checksum_waiters{0};  // writers that wait for one of them
 };
 
 // Each runs one operation to its end. True: the connection may carry another.

@@ -387,6 +387,7 @@ awaitable<bool> WriteBlock(TransferContext& context, std::shared_ptr<Channel> ch
        .buffers = &context.buffers,
        .checksum_buffers = &context.checksum_buffers,
        .buffer_waiters = &context.buffer_waiters,
+       .checksum_waiters = &context.checksum_waiters,
        .upstream = channel,
        .mirror = next.channel,
        .writer = *std::move(writer),
@@ -399,14 +400,16 @@ awaitable<bool> WriteBlock(TransferContext& context, std::shared_ptr<Channel> ch
        .sign_period = transfer::SignPeriod(transfer::SilenceFromWire(op.signoflifems())),
        .mirror_gives_signs = next.gives_signs,
        .stuck_limit = context.options.next_node_limit});
-  uint64_t told = 0;
-  if (answered) {
-    told = context.writers.Add([weak = std::weak_ptr(receiver)] {
-      if (const auto running = weak.lock()) running->AnnounceRestart();
-    });
+  {
+    uint64_t told = 0;
+    const absl::Cleanup forget = [&context, &told] { context.writers.Remove(told); };
+    if (answered) {
+      told = context.writers.Add([weak = std::weak_ptr(receiver)] {
+        if (const auto running = weak.lock()) running->AnnounceRestart();
+      });
+    }
+    status = co_await receiver->Run();
   }
-  status = co_await receiver->Run();
-  context.writers.Remove(told);
   context.bytes_written.fetch_add(receiver->received_bytes(), std::memory_order_relaxed);
   if (!status.ok()) {
     LOG_INFO("write of {} from {} ended: {}", NameIn(op), channel->PeerName(), status);

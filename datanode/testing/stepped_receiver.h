@@ -48,6 +48,7 @@ class SteppedReceiver {
          .buffers = &node.buffers,
          .checksum_buffers = &node.context->checksum_buffers,
          .buffer_waiters = &node.context->buffer_waiters,
+         .checksum_waiters = &node.context->checksum_waiters,
          .upstream = std::make_shared<Channel>(acceptor_.accept(), absl::Minutes(1)),
          .mirror = std::make_shared<Channel>(std::move(mirror), absl::Minutes(1)),
          .writer = *std::move(writer)});
