@@ -32,7 +32,7 @@ inline constexpr size_t kMaxPreAuthBytes = size_t{64} << 10;    // until the con
 // thousands of calls that wait would keep thousands of frames.
 inline constexpr size_t kMaxHeaderBytes = size_t{64} << 10;
 inline constexpr size_t kClientIdBytes = 16;            // ClientId.BYTE_LENGTH; or there is none
-inline constexpr size_t kMaxCallerContextBytes = 4096;  // Hadoop logs the first 128 of it
+inline constexpr size_t kMaxCallerContextBytes = 4096;  // is cut there; Hadoop logs 128 of it
 
 enum class AuthByte : uint8_t { kNone = 0x00, kSasl = 0xdf };
 

@@ -59,17 +59,24 @@ RequestHeader NoHeader() {
   return header;
 }
 
-// What a call may keep of its header while it waits must be short. Empty: it is. An odd client id
-// is taken out, so as not to be echoed.
-std::string FindTooLong(RequestHeader* header) {
+// Hadoop takes any length and cuts it for its log. Not within a character, if it is made of them.
+void CutCallerContext(RequestHeader* header) {
+  absl::string_view& text = header->caller_context;
+  if (text.size() <= kMaxCallerContextBytes) return;
+  size_t end = kMaxCallerContextBytes;
+  const auto continues = [&] { return (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80; };
+  while (continues() && end > kMaxCallerContextBytes - 3) --end;
+  text = text.substr(0, end);
+}
+
+// What a call may keep of its header while it waits is short then, or it is said why not. An odd client id
+// is taken out, so as not to be echoed; a long caller context is cut.
+std::string ShortenOrRefuse(RequestHeader* header) {
+  CutCallerContext(header);
   const size_t id_bytes = header->client_id.size();
   if (id_bytes != 0 && id_bytes != kClientIdBytes) {
     header->client_id = {};
     return absl::StrCat("A client id has ", kClientIdBytes, " bytes; this one has ", id_bytes);
-  }
-  if (header->caller_context.size() > kMaxCallerContextBytes) {
-    return absl::StrCat("The caller context is ", header->caller_context.size(),
-                        " bytes long; the limit is ", kMaxCallerContextBytes);
   }
   return {};
 }
@@ -143,7 +150,7 @@ Next Session::OnFrame(absl::string_view frame, IncomingCall* call, OutBuffer* ou
   if (!found || !ParseRequestHeader(header_bytes, &call->header)) {
     return Undecodable(NoHeader(), "IPC server could not decode the request header", out);
   }
-  const std::string too_long = FindTooLong(&call->header);
+  const std::string too_long = ShortenOrRefuse(&call->header);
   const RequestHeader& header = call->header;
   if (!too_long.empty()) return BadHeader(header, too_long, out);
   if (header.rpc_op < 0) {

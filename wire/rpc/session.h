@@ -9,9 +9,9 @@
 //
 // No sockets: bytes in, a decision and perhaps reply bytes out. One thread. Every byte is hostile;
 // nothing a client sends makes this allocate more than the user's name. A header over
-// kMaxHeaderBytes, a client id that is neither kClientIdBytes long nor empty and a caller context
-// over kMaxCallerContextBytes end the connection: services may keep what is in an IncomingCall's
-// header for as long as a call waits.
+// kMaxHeaderBytes and a client id that is neither kClientIdBytes long nor empty end the connection,
+// and a caller context is cut after kMaxCallerContextBytes: services may keep what is in an
+// IncomingCall's header for as long as a call waits.
 // Source: Apache Hadoop's IPC, version 9.
 #pragma once
 
