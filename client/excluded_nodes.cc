@@ -2,8 +2,8 @@
 
 namespace cairn::client {
 
-ExcludedNodes::ExcludedNodes(absl::Duration expiry, Clock& clock)
-    : expiry_(expiry), clock_(clock) {}
+ExcludedNodes::ExcludedNodes(absl::Duration expiry, Failing again, Clock& clock)
+    : expiry_(expiry), again_(again), clock_(clock) {}
 
 ExcludedNodes::Entry* ExcludedNodes::Find(const hdfs::DatanodeInfoProto& node) {
   const auto found = std::find_if(entries_.begin(), entries_.end(), [&](const Entry& e) {
@@ -25,7 +25,7 @@ void ExcludedNodes::Add(const hdfs::DatanodeInfoProto& node, absl::Duration expi
   if (entry == nullptr) entry = &entries_.emplace_back();
   *entry = {.node = node,
             .pause = pause,
-            .until = now + std::max(expiry, pause),
+            .until = now + (again_ == Failing::kLonger ? std::max(expiry, pause) : expiry),
             .try_at = now + pause,
             .forget_at = {}};
   entry->forget_at = entry->until + expiry_;

@@ -3,8 +3,9 @@
 // Forgiven after a while: what failed may have been the network, or a restart, and a stream that
 // lives for days must not run out of nodes. Sooner where there is no other: TakeDue tells whom to
 // try again, at once when it has failed the first time, then after a second, and after twice as
-// long whenever that was in vain or the node has failed again. One that keeps failing is excluded
-// for as long at least. Not thread-safe; the stream serializes.
+// long whenever that was in vain or the node has failed again. For who asks TakeDue, and only for
+// them, one that keeps failing is excluded for as long at least. Not thread-safe; the stream
+// serializes.
 #pragma once
 
 #include <algorithm>
@@ -18,7 +19,10 @@ namespace cairn::client {
 
 class ExcludedNodes {
  public:
-  ExcludedNodes(absl::Duration expiry, Clock& clock);  // `clock` outlives this
+  // Whether exclusions get longer for a node that keeps failing: for who tries again, by TakeDue.
+  enum class Failing { kAsBefore, kLonger };
+
+  ExcludedNodes(absl::Duration expiry, Failing again, Clock& clock);  // `clock` outlives this
 
   // A node that is there already is excluded anew from now on.
   void Add(const hdfs::DatanodeInfoProto& node) { Add(node, expiry_); }
@@ -48,6 +52,7 @@ class ExcludedNodes {
   void Forget();
 
   const absl::Duration expiry_;
+  const Failing again_;
   Clock& clock_;
   std::vector<Entry> entries_;
 };

@@ -24,7 +24,7 @@ class ExcludedNodesTest : public ::testing::Test {
     return uuids;
   }
   FakeClock clock_;
-  ExcludedNodes excluded_{absl::Minutes(10), clock_};
+  ExcludedNodes excluded_{absl::Minutes(10), ExcludedNodes::Failing::kLonger, clock_};
 };
 
 TEST_F(ExcludedNodesTest, ANodeIsForgottenAtItsExpiry) {
@@ -86,6 +86,14 @@ TEST_F(ExcludedNodesTest, ANodeThatHasNotFailedForLongBeginsAnew) {
   excluded_.Add(Node("a"), absl::Seconds(30));
   clock_.Advance(absl::Seconds(30));
   EXPECT_THAT(Uuids(), IsEmpty());
+}
+
+TEST(ExcludedNodesOfAReplicatedFileTest, ANodeThatFailsAgainStaysNoLonger) {
+  FakeClock clock;
+  ExcludedNodes excluded(absl::Minutes(10), ExcludedNodes::Failing::kAsBefore, clock);
+  for (int i = 0; i < 10; ++i) excluded.Add(Node("a"), absl::Seconds(30));
+  clock.Advance(absl::Seconds(30));
+  EXPECT_THAT(excluded.List(), IsEmpty());
 }
 
 }  // namespace

@@ -17,7 +17,8 @@ ReplicatedFileWriter::ReplicatedFileWriter(const OpenFile& file, const FileStatu
                  .replication = status.replication,
                  .checksum = WriteChecksum(file.context->options)}),
       packet_sizes_(file.context->options),
-      excluded_(file.context->options.excluded_node_expiry, file.context->clock),
+      excluded_(file.context->options.excluded_node_expiry, ExcludedNodes::Failing::kAsBefore,
+                file.context->clock),
       syncing_(file.context->options.sync_blocks) {}
 
 size_t ReplicatedFileWriter::Capacity(uint64_t offset) const {

@@ -39,7 +39,8 @@ StripedFileWriter::StripedFileWriter(const OpenFile& file, const FileStatus& sta
       group_bytes_(status.block_bytes / striping_->layout().cell_bytes() *
                    striping_->layout().stripe_bytes()),
       packet_sizes_(file.context->options),
-      excluded_(file.context->options.excluded_node_expiry, file.context->clock),
+      excluded_(file.context->options.excluded_node_expiry, ExcludedNodes::Failing::kLonger,
+                file.context->clock),
       early_ends_(striping_->layout().stripe_bytes(), group_bytes_),
       syncing_(file.context->options.sync_blocks) {}
 
@@ -54,8 +55,8 @@ absl::Status StripedFileWriter::StartGroup() {
   return group_->Create(last_block(), *stripe_);
 }
 
-absl::Status StripedFileWriter::EndGroup() {
-  RETURN_IF_ERROR(group_->Finish(syncing_));
+absl::Status StripedFileWriter::EndGroup(bool sync) {
+  RETURN_IF_ERROR(group_->Finish(sync));
   previous_ = group_->block();
   previous_told_ = false;
   if (previous_->numbytes() == group_bytes_ && !group_->has_lost()) early_ends_.GotFullAndWhole();
@@ -73,7 +74,7 @@ bool StripedFileWriter::IsEarlyEndDue() const {
 absl::Status StripedFileWriter::EndGroupIfDue() {
   if (!IsEarlyEndDue()) return absl::OkStatus();
   early_ends_.EndedEarly();
-  RETURN_IF_ERROR(EndGroup());
+  RETURN_IF_ERROR(EndGroup(/*sync=*/true));
   // What of the next stripe is there already is the first one of the next group.
   if (stripe_ != nullptr) stripe_->MoveTo(0);
   return absl::OkStatus();
@@ -82,7 +83,8 @@ absl::Status StripedFileWriter::EndGroupIfDue() {
 bool StripedFileWriter::Serve(bool idle) {
   if (group_ == nullptr) return false;
   group_->Serve(idle);
-  if (IsEarlyEndDue()) group_->StartClosing(syncing_);
+  // Synced in any case: an Hsync may come that finds it closed.
+  if (IsEarlyEndDue()) group_->StartClosing(/*sync=*/true);
   return group_->HasUnsent();
 }
 
@@ -113,7 +115,7 @@ absl::Status StripedFileWriter::Write(std::span<const std::byte> data) {
     if (!stripe_->is_full()) continue;
     RETURN_IF_ERROR(PutStripe());
     const bool is_full = group_->block().numbytes() == group_bytes_;
-    RETURN_IF_ERROR(is_full ? EndGroup() : EndGroupIfDue());
+    RETURN_IF_ERROR(is_full ? EndGroup(syncing_) : EndGroupIfDue());
   }
   return absl::OkStatus();
 }
@@ -130,7 +132,7 @@ absl::Status StripedFileWriter::Flush(bool sync) {
 
 absl::Status StripedFileWriter::EndBlock() {
   if (stripe_ != nullptr) RETURN_IF_ERROR(PutStripe());
-  return group_ == nullptr ? absl::OkStatus() : EndGroup();
+  return group_ == nullptr ? absl::OkStatus() : EndGroup(syncing_);
 }
 
 }  // namespace cairn::client

@@ -8,7 +8,8 @@
 // A group that has lost a unit ends before it is full, at the border of a stripe (early_ends.h),
 // and what follows has all its units again. Between two calls of the writer the stream keeper's
 // thread sees to it as far as that needs no wait: datanodes that restart one after the other end no
-// stream, not even of a writer who pauses meanwhile.
+// stream, not even of a writer who pauses meanwhile. Such an end is synced, whether or not the
+// writer has asked for it by then.
 //
 // Memory: one stripe, which is k cells and, while it is handed over, m of parity, besides
 // ClientOptions::write_window_bytes of packets on their way.
@@ -68,7 +69,7 @@ class StripedFileWriter final : public FileWriter {
 
  private:
   absl::Status StartGroup();
-  absl::Status EndGroup();
+  absl::Status EndGroup(bool sync);  // unless its end is under way already, which was synced
   // The group that is open ends here, full or not.
   bool IsEarlyEndDue() const;
   absl::Status EndGroupIfDue();

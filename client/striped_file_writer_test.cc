@@ -265,7 +265,7 @@ TEST_F(StripedFileWriterTest, UnitsWithoutAPlaceCountAmongThoseThatAreLost) {
 
 TEST_F(StripedFileWriterTest, AUnitThatFallsSilentIsGivenUpLongBeforeTheSocketTimeout) {
   ClientOptions options = Options();
-  options.silence_limit = absl::Seconds(1);
+  options.silence_limit = absl::Seconds(3);  // more than a busy machine keeps the others
   fs_ = cluster_.Connect(options);
   cluster_.FallSilent(1);
   const std::string data = RandomBytes(kGroupBytes);
