@@ -159,7 +159,9 @@ void Connection::Close() {
 }
 
 void Connection::EndHandshake() {
-  if (std::exchange(counted_pre_auth_, false)) core_->HandshakeEnded(address_key_);
+  if (std::exchange(counted_pre_auth_, false)) {
+    core_->HandshakeEnded(address_key_, counted_slow_);
+  }
 }
 
 // --- Reading. ---
@@ -554,6 +556,11 @@ void Connection::Account(size_t now, size_t& accounted, std::atomic<int64_t>& al
 void Connection::CheckTimeouts(absl::Duration now) {
   if (closed_) return;
   const RpcServerOptions& options = core_->options;
+  bool in_others_way = false;
+  if (counted_pre_auth_ && !counted_slow_ && now - opened_ >= options.pre_auth_grace) {
+    counted_slow_ = core_->HandshakeIsSlow(address_key_);
+    in_others_way = !counted_slow_;
+  }
   const bool header_late = !session_.established() && now - opened_ >= options.header_timeout;
   const bool frame_late =
       !pending_.empty() && !stalled_ && now - frame_began_ >= options.frame_timeout;
@@ -562,7 +569,8 @@ void Connection::CheckTimeouts(absl::Duration now) {
       core_->stats.open_connections.load(std::memory_order_relaxed) > options.idle_scan_threshold;
   const bool idle_long = crowded && idle() && now - last_read_ >= options.idle_timeout;
   const bool lingered = lingering_ && now - linger_began_ >= kLingerTime;
-  if (!header_late && !frame_late && !output_late && !idle_long && !lingered) return;
+  if (!in_others_way && !header_late && !frame_late && !output_late && !idle_long && !lingered)
+    return;
   if (!lingered) core_->stats.connections_timed_out.fetch_add(1, std::memory_order_relaxed);
   Close();
 }

@@ -128,6 +128,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool write_shut_ = false;
   bool closed_ = false;
   bool counted_pre_auth_ = true;
+  bool counted_slow_ = false;    // ServerCore::HandshakeIsSlow
   bool frame_finished_ = false;  // in the batch under way
   uint64_t batch_calls_ = 0;
 

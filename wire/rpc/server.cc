@@ -253,17 +253,29 @@ bool ServerCore::HandshakeBegins(uint64_t address_key) {
     return false;
   }
   MutexLock lock(pre_auth_mu_);
-  int& from_there = pre_auth_by_address_[address_key];
-  if (from_there >= options.max_pre_auth_per_address) return false;
-  ++from_there;
+  const auto found = pre_auth_by_address_.find(address_key);
+  if (found != pre_auth_by_address_.end() && found->second >= options.max_pre_auth_per_address) {
+    return false;
+  }
   stats.open_pre_auth_connections.fetch_add(1, std::memory_order_relaxed);
   return true;
 }
 
-void ServerCore::HandshakeEnded(uint64_t address_key) {
+bool ServerCore::HandshakeIsSlow(uint64_t address_key) {
   MutexLock lock(pre_auth_mu_);
-  const auto found = pre_auth_by_address_.find(address_key);
-  if (--found->second == 0) pre_auth_by_address_.erase(found);
+  int& from_there = pre_auth_by_address_[address_key];
+  if (from_there >= options.max_pre_auth_per_address) return false;
+  ++from_there;
+  return true;
+}
+
+void ServerCore::HandshakeEnded(uint64_t address_key, bool slow) {
+  MutexLock lock(pre_auth_mu_);
+  if (slow) {
+    const auto found = pre_auth_by_address_.find(address_key);
+    CHECK(found != pre_auth_by_address_.end());
+    if (--found->second == 0) pre_auth_by_address_.erase(found);
+  }
   // Last, and with the lock: whoever sees this number go down finds room for the address as well.
   stats.open_pre_auth_connections.fetch_sub(1, std::memory_order_relaxed);
 }

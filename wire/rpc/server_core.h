@@ -117,8 +117,11 @@ class ServerCore : public std::enable_shared_from_this<ServerCore> {
   ReplyGate* gate() const { return gate_; }
   void GateMoved();
   RpcService* FindService(absl::string_view protocol) const;  // null: none
-  // Of one connection from that address, once: it has a context, or is closed without one.
-  void HandshakeEnded(uint64_t address_key) ABSL_LOCKS_EXCLUDED(pre_auth_mu_);
+  // Of one connection from that address, once: its handshake takes longer than the grace. False:
+  // it does not count, for too many from there do already, and is to be closed.
+  bool HandshakeIsSlow(uint64_t address_key) ABSL_LOCKS_EXCLUDED(pre_auth_mu_);
+  // The same: it has a context, or is closed without one. `slow`: it counts among those.
+  void HandshakeEnded(uint64_t address_key, bool slow) ABSL_LOCKS_EXCLUDED(pre_auth_mu_);
   void ConnectionClosed() ABSL_LOCKS_EXCLUDED(drain_mu_);
   bool WaitUntilNoneOpen(absl::Duration limit) ABSL_LOCKS_EXCLUDED(drain_mu_);
 
@@ -141,6 +144,7 @@ class ServerCore : public std::enable_shared_from_this<ServerCore> {
   size_t next_shard_ = 0;
 
   Mutex pre_auth_mu_;
+  // Only slow ones.
   absl::flat_hash_map<uint64_t, int> pre_auth_by_address_ ABSL_GUARDED_BY(pre_auth_mu_);
 
   Mutex drain_mu_;  // only for waiting: stats.open_connections is the number
