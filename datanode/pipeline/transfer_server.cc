@@ -10,6 +10,7 @@
 #include <cstring>
 #include <exception>
 #include <thread>
+#include <utility>
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
@@ -34,11 +35,12 @@ using LocalProtocol = asio::local::stream_protocol;
 using transfer::Opcode;
 
 constexpr absl::Duration kAcceptRetry = absl::Milliseconds(100);
+constexpr std::chrono::milliseconds kMemoryRetry{10};
 // For a client to hear that this node restarts, and to leave.
 constexpr absl::Duration kNoticeTime = absl::Seconds(2);
 
-// The longest that is usual. What is longer keeps nothing that nobody looks at, for as long as the
-// operation takes: a few bytes on the wire can be a hundred times as many in memory.
+// The longest that is usual. What is longer keeps no room to spare, for as long as the operation
+// takes: a few bytes on the wire can be a hundred times as many in memory.
 constexpr size_t kUsualOpBytes = size_t{4} << 10;
 
 // Parses the operation and runs it; a body that does not parse ends the connection.
@@ -51,10 +53,10 @@ awaitable<bool> Dispatch(awaitable<bool> (*run)(TransferContext&, std::shared_pt
   const bool unusual = body->size() > kUsualOpBytes;
   const bool parsed = ParseMessage(*body, &message);
   std::string().swap(*body);
-  if (parsed && unusual) {
-    message.DiscardUnknownFields();
-    message = Message(message);  // a copy has no room to spare
-  }
+  // Nobody looks at these, and a pipeline's next node is not sent them, as by HDFS's datanodes:
+  // they write anew what they know. Whether it gets them must not depend on the operation's length.
+  if (parsed) message.DiscardUnknownFields();
+  if (parsed && unusual) message = Message(message);
   if (!parsed) {
     LOG_EVERY_SECONDS(kWarn, 10, "{}: an operation that does not parse", channel->PeerName());
     co_return false;
@@ -241,21 +243,29 @@ bool TransferServer::WaitUntilIdle(absl::Duration limit) {
 template <typename Acceptor>
 awaitable<void> TransferServer::AcceptLoop(std::shared_ptr<Acceptor> acceptor,
                                            std::shared_ptr<Running> running) {
-  (void)running;  // until the end
+  (void)running;                                       // until the end
+  asio::steady_timer pause(acceptor->get_executor());  // made while there is memory
+  bool pausing = false;
   while (accepting_.load()) {
     try {
-      co_await AcceptOne(*acceptor);
+      if (pausing) {
+        boost::system::error_code ignored;
+        pause.expires_after(kMemoryRetry);
+        co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+        pausing = false;
+      }
+      co_await AcceptOne(*acceptor, pause);
     } catch (const std::exception& error) {
       // No memory for this connection, which is closed; there may be for others later.
       LOG_EVERY_SECONDS(kWarn, 10, "accept on the data transfer port: {}", error.what());
-      // A timer would need memory.
-      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+      // For the pause neither: the thread's other connections have to stand still.
+      if (std::exchange(pausing, true)) std::this_thread::sleep_for(kMemoryRetry);
     }
   }
 }
 
 template <typename Acceptor>
-awaitable<void> TransferServer::AcceptOne(Acceptor& acceptor) {
+awaitable<void> TransferServer::AcceptOne(Acceptor& acceptor, asio::steady_timer& pause) {
   boost::system::error_code error;
   asio::io_context& context = threads_.Next();
   Channel::Socket socket =
@@ -264,8 +274,8 @@ awaitable<void> TransferServer::AcceptOne(Acceptor& acceptor) {
   if (error) {
     // Out of descriptors, for one: others may be closed soon.
     LOG_EVERY_SECONDS(kWarn, 10, "accept on the data transfer port: {}", error.message());
-    asio::steady_timer timer(acceptor.get_executor(), absl::ToChronoNanoseconds(kAcceptRetry));
-    co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, error));
+    pause.expires_after(absl::ToChronoNanoseconds(kAcceptRetry));
+    co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, error));
     co_return;
   }
   if (transfers() >= context_.options.max_transfers) {

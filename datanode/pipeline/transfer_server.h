@@ -14,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "boost/asio/ip/tcp.hpp"
 #include "boost/asio/local/stream_protocol.hpp"
+#include "boost/asio/steady_timer.hpp"
 #include "common/mutex.h"
 #include "common/net/io_threads.h"
 #include "datanode/pipeline/async.h"
@@ -74,7 +75,7 @@ class TransferServer {
   template <typename Acceptor>
   awaitable<void> AcceptLoop(std::shared_ptr<Acceptor> acceptor, std::shared_ptr<Running> running);
   template <typename Acceptor>
-  awaitable<void> AcceptOne(Acceptor& acceptor);
+  awaitable<void> AcceptOne(Acceptor& acceptor, boost::asio::steady_timer& pause);
   awaitable<void> Serve(std::shared_ptr<Running> running);
   awaitable<void> ServeOperations(std::shared_ptr<Channel> channel);
   awaitable<bool> ServeOne(std::shared_ptr<Channel> channel);

@@ -10,7 +10,11 @@
 namespace cairn::datanode {
 namespace {
 
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
 using testing::Pattern;
+using testing::SilentNode;
 using testing::TestNode;
 using testing::TransferClient;
 using testing::TransferTest;
@@ -72,6 +76,17 @@ TEST_F(TransferTest, AnOperationWithManyUnknownFieldsIsUnderstood) {
   SetUp(client, op);
   ASSERT_OK(client.WriteRest(0, Pattern(1000)));
   EXPECT_THAT(Read(node, {}, 0, 1000), IsOkAndHolds(Pattern(1000)));
+}
+
+TEST_F(TransferTest, WhatIsNotUnderstoodIsNotPassedOn) {
+  TestNode node(dir_.Path("n1"));
+  SilentNode next(/*replies=*/true);
+  auto op = WriteOp({}, {next.port()});
+  op.mutable_header()->set_clientname("the-client");
+  op.GetReflection()->MutableUnknownFields(&op)->AddLengthDelimited(7000)->assign("unknown");
+  TransferClient client(node.port());
+  SetUp(client, op);
+  EXPECT_THAT(next.Received(), AllOf(HasSubstr("the-client"), Not(HasSubstr("unknown"))));
 }
 
 TEST_F(TransferTest, AnOperationThatIsTooLongEndsItsConnection) {

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
 #include <string>
 #include <thread>
@@ -47,6 +48,14 @@ class SilentNode {
       CHECK(::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL) > 0);
       connection_ = fd;
     });
+  }
+  // What it was sent first, and would not read otherwise.
+  std::string Received() {
+    if (thread_.joinable()) thread_.join();
+    std::string bytes(4096, '\0');
+    const ssize_t got = ::recv(connection_, bytes.data(), bytes.size(), 0);
+    bytes.resize(static_cast<size_t>(std::max<ssize_t>(got, 0)));
+    return bytes;
   }
   ~SilentNode() {
     if (thread_.joinable()) thread_.join();
