@@ -397,6 +397,24 @@ TEST_F(TransferTest, WhoStallsInChecksumsIsCutOffWhileOthersWaitForItsBuffer) {
   EXPECT_TRUE(stalled.AtEnd());
 }
 
+TEST_F(TransferTest, WhoStallsInDataMayWhileOthersWaitForAnotherPool) {
+  TransferOptions options;
+  options.stall_limit = absl::Milliseconds(50);
+  options.buffer_wait = absl::Milliseconds(500);
+  TestNode node(dir_.Path("n1"), options, PosixFileSystem(), {}, /*write_buffers=*/2);
+  const auto taken = node.context->checksum_buffers.TryTake();
+  TransferClient stalled(node.port());
+  SetUp(stalled, WriteOp({.id = 1}));
+  ASSERT_TRUE(stalled.SendPartOfPacket(0, Pattern(65536), 1000));
+  EVENTUALLY(node.buffers.taken() == 1);
+  TransferClient other(node.port());
+  SetUp(other, WriteOp({.id = 2}));
+  ASSERT_TRUE(other.Send(HeaderOf(0, 0, 4 << 20)));
+  EXPECT_TRUE(other.AtEnd());  // after buffer_wait
+  EXPECT_EQ(node.buffers.taken(), 1u);
+  EXPECT_TRUE(node.store->FindOpen(BlockId{1})->has_writer());
+}
+
 TEST_F(TransferTest, ANextNodeThatAcknowledgesWhatItWasNotSentHasFailed) {
   TestNode node(dir_.Path("n1"));
   SteppedReceiver stepped(node, {});
@@ -412,6 +430,24 @@ TEST_F(TransferTest, ANextNodeThatAcknowledgesWhatItWasNotSentHasFailed) {
   }
   EVENTUALLY(stepped.Poll().ended());
   EXPECT_EQ(open->acked(), 512u);  // not what was acknowledged in advance
+}
+
+// Its signs of life come behind acknowledgements that nobody can use yet: this node's disk is slow.
+TEST_F(TransferTest, ANextNodeThatTakesNothingIsHeardBehindItsAcknowledgements) {
+  TestNode node(dir_.Path("n1"));
+  SteppedReceiver stepped(node, {}, /*mirror_gives_signs=*/true);
+  constexpr int kPackets = 200;
+  for (int i = 0; i < kPackets; ++i) {
+    const auto offset = static_cast<uint64_t>(i) * 512;
+    ASSERT_TRUE(stepped.client.SendPacket(i, offset, Pattern(512)));
+    EVENTUALLY(stepped.Poll().ReadByNextNode().receiver().received_bytes() == offset + 512);
+  }
+  stepped.Poll();
+  for (int i = 0; i < kPackets; ++i) stepped.AcknowledgeFromNextNode(i);
+  ASSERT_TRUE(stepped.client.SendPacket(kPackets, kPackets * 512, Pattern(100'000)));
+  EVENTUALLY(stepped.Poll().UnreadByNextNode() > 4096);  // a part of it
+  stepped.AcknowledgeFromNextNode(transfer::kSignOfLifeSeqno);
+  EVENTUALLY(stepped.Poll().UnreadFromNextNode() == 0);
 }
 
 // The writer is told, or cut off; nothing half done looks finished, and there is room again later.

@@ -9,6 +9,7 @@
 // between two packets, or while a packet is on its way to the next node.
 #pragma once
 
+#include <linux/sockios.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -32,7 +33,7 @@ namespace cairn::datanode::testing {
 
 class SteppedReceiver {
  public:
-  SteppedReceiver(TestNode& node, const TestBlock& block) {
+  SteppedReceiver(TestNode& node, const TestBlock& block, bool mirror_gives_signs = false) {
     disk_.Run([this] { held_.wait(); });
     int ends[2];
     CHECK(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
@@ -51,7 +52,8 @@ class SteppedReceiver {
          .checksum_waiters = &node.context->checksum_waiters,
          .upstream = std::make_shared<Channel>(acceptor_.accept(), absl::Minutes(1)),
          .mirror = std::make_shared<Channel>(std::move(mirror), absl::Minutes(1)),
-         .writer = *std::move(writer)});
+         .writer = *std::move(writer),
+         .mirror_gives_signs = mirror_gives_signs});
     boost::asio::co_spawn(
         io_.get_executor(), [receiver = receiver_] { return receiver->Run(); },
         [this](const std::exception_ptr&, const absl::Status&) { ended_ = true; });
@@ -88,6 +90,17 @@ class SteppedReceiver {
     int bytes = 0;
     CHECK(::ioctl(next_node_, FIONREAD, &bytes) == 0);
     return bytes;
+  }
+  int UnreadFromNextNode() const {  // 0: the receiver has read all that it was sent
+    int bytes = 0;
+    CHECK(::ioctl(next_node_, SIOCOUTQ, &bytes) == 0);
+    return bytes;
+  }
+  SteppedReceiver& ReadByNextNode() {  // all that has come
+    char bytes[4096];
+    while (::recv(next_node_, bytes, sizeof(bytes), MSG_DONTWAIT) > 0) {
+    }
+    return *this;
   }
 
  private:
