@@ -136,7 +136,12 @@ void BlockGroupWriter::Connect(const std::vector<Unit*>& units, Stage stage, uin
       if (!set_up->Move()) return false;
       PipelineFailure failure;
       if (std::optional<OpenPipeline> pipeline = set_up->Take(failure)) {
-        unit->stream.Use(*std::move(pipeline), unit->target.nodes);
+        if (stage == hdfs::OpWriteBlockProto::PIPELINE_CLOSE_RECOVERY) {
+          // Its datanode has finished it by that; the closing packet is not sent again.
+          unit->stream.SetAllAcked();
+        } else {
+          unit->stream.Use(*std::move(pipeline), unit->target.nodes);
+        }
       } else {
         GiveUp(*unit, failure);
       }
@@ -178,7 +183,8 @@ absl::Status BlockGroupWriter::Finish(bool sync) {
     if (StartClosing(sync)) break;
     RETURN_IF_ERROR(LeaveLostBehind());
   }
-  return PumpUntilAcked();
+  RETURN_IF_ERROR(PumpUntilAcked());
+  return CloseAgain();
 }
 
 bool BlockGroupWriter::StartClosing(bool sync) {
@@ -208,7 +214,7 @@ void BlockGroupWriter::GiveUp(Unit& unit, const PipelineFailure& failure) {
   const ClientOptions& options = file_.context->options;
   lost_under_stamp_ = true;
   has_lost_ |= began_;
-  if (failure.restarting && began_ && !closing_ && !CanLoseOne()) {
+  if (failure.restarting && began_ && !CanLoseOne()) {
     unit.restarting = true;
     unit.stream.Disconnect();
     return;
@@ -376,6 +382,24 @@ absl::Status BlockGroupWriter::LeaveLostBehind() {
     RETURN_IF_ERROR(PumpUntilAcked());
     // If one more was lost, the datanodes of the others take a yet newer stamp in place of this.
     if (!lost_under_stamp_) RETURN_IF_ERROR(TellNamenode(renewed.b().generationstamp()));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status BlockGroupWriter::CloseAgain() {
+  while (AnyRestarting()) {
+    RETURN_IF_ERROR(AwaitRestarts());
+    ASSIGN_OR_RETURN(const hdfs::LocatedBlockProto renewed, RenewBlock(file_, group_));
+    TakeTokens(renewed);
+    // The finished ones too: all have to be of one stamp.
+    std::vector<Unit*> left;
+    for (Unit& unit : units_) {
+      if (unit.lost.ok() && unit.stream.put_bytes() > 0) left.push_back(&unit);
+    }
+    const uint64_t stamp = renewed.b().generationstamp();
+    Connect(left, hdfs::OpWriteBlockProto::PIPELINE_CLOSE_RECOVERY, stamp);
+    RETURN_IF_ERROR(CheckUnits());
+    if (!AnyRestarting()) RETURN_IF_ERROR(TellNamenode(stamp));
   }
   return absl::OkStatus();
 }

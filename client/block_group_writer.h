@@ -26,7 +26,8 @@
 // ends there, at its closing packet above all, is counted as lost, without a new stamp.
 //
 // One that says it restarts, and without which there are too few, is waited for, as by
-// block_writer.h: it has what it acknowledged, and gets the rest under the new stamp.
+// block_writer.h: it has what it acknowledged, and gets the rest under the new stamp. At the end of
+// the group it has all, and every unit is finished anew, under a new stamp.
 //
 // Not thread-safe; the output stream serializes.
 #pragma once
@@ -118,7 +119,7 @@ class BlockGroupWriter {
   bool Readmit();
   absl::Status TakeGroup(const hdfs::LocatedBlockProto& located);
   // Opens the pipelines of `units`, again if they had one, under `stamp`; waits until each is open,
-  // or its unit lost.
+  // or its unit lost. To close them (PIPELINE_CLOSE_RECOVERY) nothing is left open.
   void Connect(const std::vector<Unit*>& units, Stage stage, uint64_t stamp);
 
   // ---- Units ----
@@ -153,6 +154,8 @@ class BlockGroupWriter {
 
   // Gives the units that are left a new stamp if others were lost under this one.
   absl::Status LeaveLostBehind();
+  // Finishes the units anew if datanodes are waited for that restarted while the group was closing.
+  absl::Status CloseAgain();
   // Waits for datanodes that restart; those that do not come back are lost.
   absl::Status AwaitRestarts();
   void TakeTokens(const hdfs::LocatedBlockProto& renewed);

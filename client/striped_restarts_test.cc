@@ -257,6 +257,36 @@ TEST_F(StripedRestartsTest, ADatanodeThatRestartsIsWaitedForWhereThereAreTooFew)
   EXPECT_EQ(nodes_->Calls("updatePipeline"), 1);
 }
 
+// The others have finished their units by then, and do so anew, under the stamp that it gets.
+TEST_F(StripedRestartsTest, SoIsOneThatRestartsWhileTheGroupIsClosing) {
+  Use(3);
+  nodes_->RestartAtClose(1);
+  PutStripes(5);
+  Put(10);
+  Close();
+  ExpectWritten({{3, 4}});
+  EXPECT_THAT(StripesOfGroups(), ElementsAre(5));
+  EXPECT_EQ(nodes_->Calls("updatePipeline"), 1);
+}
+
+TEST_F(StripedRestartsTest, OneThatComesBackThenWithoutItsUnitIsLost) {
+  Use(3);
+  nodes_->RestartAtClose(1);
+  nodes_->RefuseRecovery(1);
+  PutStripes(5);
+  EXPECT_THAT(out_->Close(),
+              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("has lost 3 of its 5 units")));
+  EXPECT_EQ(nodes_->Calls("updatePipeline"), 0);
+}
+
+TEST_F(StripedRestartsTest, WhereItCanBeDoneWithoutNobodyIsWaitedForThen) {
+  nodes_->RestartAtClose(1);
+  PutStripes(5);
+  Close();
+  ExpectWritten({{1}});
+  EXPECT_EQ(nodes_->Calls("updateBlockForPipeline"), 0);
+}
+
 TEST_F(StripedRestartsTest, OneThatFailsWithoutAWordIsNotWaitedFor) {
   Use(3);
   nodes_->DieAfterBytes(1, 2 * kCell);

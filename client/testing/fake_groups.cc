@@ -266,13 +266,16 @@ bool FakeGroups::AwaitSetUp(int node) {
 }
 
 std::string FakeGroups::Reopen(int node, const hdfs::OpWriteBlockProto& op) {
-  if (op.stage() != hdfs::OpWriteBlockProto::PIPELINE_SETUP_STREAMING_RECOVERY) {
+  const bool close = op.stage() == hdfs::OpWriteBlockProto::PIPELINE_CLOSE_RECOVERY;
+  if (!close && op.stage() != hdfs::OpWriteBlockProto::PIPELINE_SETUP_STREAMING_RECOVERY) {
     return "a stage that is not for units";
   }
   if (refusing_recovery_.contains(node)) return "refused for a test";
   const auto& block = op.header().baseheader().block();
   const auto found = replicas_.find({node, block.blockid()});
-  if (found == replicas_.end() || found->second.finished) return "is not being written";
+  if (found == replicas_.end() || (found->second.finished && !close)) {
+    return "is not being written";
+  }
   Replica& replica = found->second;
   if (replica.stamp < block.generationstamp() || replica.stamp > op.latestgenerationstamp()) {
     return absl::StrCat("has the stamp ", replica.stamp);
@@ -282,6 +285,7 @@ std::string FakeGroups::Reopen(int node, const hdfs::OpWriteBlockProto& op) {
   }
   replica.bytes.resize(op.minbytesrcvd());
   replica.stamp = op.latestgenerationstamp();
+  if (close) replica.finished = replica.synced = true;
   return "";
 }
 
@@ -322,6 +326,10 @@ void FakeGroups::ClosePort(int node) { nodes_[static_cast<size_t>(node)]->CloseP
 void FakeGroups::DieAtClose(int node) {
   MutexLock lock(mu_);
   dying_at_close_.insert(node);
+}
+void FakeGroups::RestartAtClose(int node) {
+  MutexLock lock(mu_);
+  restarting_at_close_.insert(node);
 }
 void FakeGroups::FallSilent(int node) {
   MutexLock lock(mu_);

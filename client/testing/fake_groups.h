@@ -45,9 +45,10 @@ class FakeGroups {
   void RestartAfterBytes(int node, uint64_t bytes);
   // To all its writers. What it has stays, unfinished.
   void Restart(int node);
-  void ClosePort(int node);   // for good; connections stay
-  void DieAtClose(int node);  // the closing packet's ack is an error
-  void FallSilent(int node);  // acknowledges nothing, after signs were promised
+  void ClosePort(int node);       // for good; connections stay
+  void DieAtClose(int node);      // the closing packet's ack is an error
+  void RestartAtClose(int node);  // once: it is an announcement in its place
+  void FallSilent(int node);      // acknowledges nothing, after signs were promised
   // A new group has places for so many of its units, the first ones.
   void OfferAtMost(size_t units);
   void NumberUnitsWrongly();       // of groups that are added
@@ -150,6 +151,7 @@ class FakeGroups {
   std::map<int, uint64_t> die_after_ ABSL_GUARDED_BY(mu_);
   std::map<int, uint64_t> restart_after_ ABSL_GUARDED_BY(mu_);
   std::set<int> dying_at_close_ ABSL_GUARDED_BY(mu_);
+  std::set<int> restarting_at_close_ ABSL_GUARDED_BY(mu_);
   std::set<int> silent_ ABSL_GUARDED_BY(mu_);
   size_t offered_ ABSL_GUARDED_BY(mu_) = erasure::kMaxUnits;
   bool numbering_wrongly_ ABSL_GUARDED_BY(mu_) = false;

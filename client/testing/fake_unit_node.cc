@@ -41,6 +41,7 @@ void FakeGroups::Node::Serve(Socket& socket) {
   bytes += transfer::EncodeDelimited(reply);
   if (!socket.Send(std::as_bytes(std::span(bytes))).ok()) return;
   if (reply.status() != hdfs::STATUS_SUCCESS) return;
+  if (request.stage() == hdfs::OpWriteBlockProto::PIPELINE_CLOSE_RECOVERY) return;
   while (StorePacket(socket, request.header().baseheader().block().blockid())) {
   }
 }
@@ -80,6 +81,7 @@ hdfs::Status FakeGroups::Node::Store(uint64_t block, const FakePacket& packet) {
     groups_.restart_after_.erase(restart);
     return hdfs::STATUS_OOB_RESTART;
   }
+  if (last && groups_.restarting_at_close_.erase(index_) > 0) return hdfs::STATUS_OOB_RESTART;
   if (last && groups_.dying_at_close_.contains(index_)) return hdfs::STATUS_ERROR;
   if (offset != replica.bytes.size()) {
     groups_.Complain(absl::StrCat("block ", block, ": a packet at ", offset, " after ",
