@@ -406,7 +406,8 @@ absl::Status NamenodeServer::Serve(const Config& config) {
   };
   services_.push_back(std::make_unique<AdminProtocolService>(*namenode_, operations_, SystemClock(),
                                                              std::move(admin)));
-  services_.push_back(std::make_unique<CairnProtocolService>(*namenode_, operations_));
+  services_.push_back(std::make_unique<CairnProtocolService>(
+      *namenode_, operations_, [this] { return upgrade_final_.load(); }));
   services_.push_back(std::make_unique<HaProtocolService>());
   services_.push_back(std::make_unique<UserMappingsService>(
       [this](absl::string_view user) { return *groups_->GroupsOf(user); }));

@@ -76,6 +76,9 @@ struct RestorePlan {
     TxId first = kNoTx, last = kNoTx;
     absl::Time first_time, last_time;
     std::map<std::string, uint64_t> kinds;
+    // Files that the result has as they were before they were converted. The blocks that they have
+    // then were deleted a minute after.
+    uint64_t converted = 0;
   } dropped;
 
   // Behind all that was ever given out.

@@ -3,6 +3,7 @@
 #include <limits>
 #include <memory>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "common/status_macros.h"
@@ -304,6 +305,8 @@ class Planner {
     }
     plan_.sound = journal_.damage.empty() && plan_.passed_over.empty() && from_store_;
     RestorePlan::Dropped& dropped = plan_.dropped;
+    absl::flat_hash_set<uint64_t> converted;
+    uint64_t first_made = std::numeric_limits<uint64_t>::max();  // inodes are numbered in order
     const JournalVisitor visitor{
         .on_edit = [&](const JournalEdit& at) -> absl::Status {
           const absl::StatusOr<edit::Edit> edit = ParseEdit(at.txid, at.data);
@@ -316,6 +319,14 @@ class Planner {
           dropped.last = at.txid;
           dropped.last_time = TimeOf(*edit);
           ++dropped.kinds[KindOf(*edit)];
+          if (edit->has_create_file()) {
+            first_made = std::min(first_made, edit->create_file().inode().id());
+          }
+          // One made by a dropped edit goes, and of one without bytes there is nothing to lose.
+          const edit::ConvertFile& convert = edit->convert_file();
+          if (convert.converted_from() != 0 && convert.target() < first_made) {
+            converted.insert(convert.target());
+          }
           if (edit->has_add_block()) {
             plan_.left_alone_from =
                 std::min(plan_.left_alone_from, CounterOf(BlockId{edit->add_block().block().id()}));
@@ -324,8 +335,11 @@ class Planner {
         },
         .on_damage = [](const JournalDamage&) { return absl::OkStatus(); }};
     if (!files_.IsDirectory(plan_.journal)) return absl::OkStatus();
-    return ReadJournalDirectory(files_, plan_.journal, TxId{ToInt(plan_.target) + 1}, visitor)
-        .status();
+    RETURN_IF_ERROR(
+        ReadJournalDirectory(files_, plan_.journal, TxId{ToInt(plan_.target) + 1}, visitor)
+            .status());
+    dropped.converted = converted.size();
+    return absl::OkStatus();
   }
 
   // What the store and the checkpoints of a directory know of numbers. One that cannot be read is
@@ -445,6 +459,11 @@ std::string DescribeRestore(const RestorePlan& plan) {
                     ToInt(dropped.last), " of ", ToText(dropped.last_time), ":");
     for (const auto& [kind, count] : dropped.kinds) absl::StrAppend(&text, " ", count, " ", kind);
     absl::StrAppend(&text, plan.damage.empty() ? "\n" : "; and what is damaged\n");
+  }
+  if (dropped.converted > 0) {
+    absl::StrAppend(&text, "converted:   ", dropped.converted,
+                    " files lose their bytes: lost edits gave them other blocks, erasure-coded or\n"
+                    "             replicated, and those that they had before were deleted then\n");
   }
   absl::StrAppend(
       &text,

@@ -59,6 +59,58 @@ TEST_F(RestoreTest, BringsBackTheStateAfterATransaction) {
   EXPECT_THAT(Names(), ElementsAre("a", "b", "d"));
 }
 
+// The datanodes have not kept them, unlike the new blocks.
+TEST_F(RestoreTest, FilesThatWereConvertedSinceAreToldToLoseTheirBytes) {
+  Start();
+  const TxId wanted = Mkdir("/a");
+  const auto append = [&](const edit::Edit& edit) {
+    journal_->Append(TxId{ToInt(journal_->last_appended()) + 1}, edit.SerializeAsString());
+  };
+  const auto convert = [&](uint64_t target, uint64_t from) {
+    edit::Edit edit;
+    edit.mutable_convert_file()->set_target(target);
+    edit.mutable_convert_file()->set_source(20000);
+    edit.mutable_convert_file()->set_converted_from(from);
+    append(edit);
+  };
+  convert(16400, 7);
+  convert(16401, 8);
+  convert(16400, 7);  // and back
+  convert(16402, 0);  // it is empty
+  edit::Edit created;
+  created.mutable_create_file()->mutable_inode()->set_id(16500);
+  append(created);
+  convert(16500, 9);
+  Stop();
+  const auto plan = PlanRestore(files_, To(wanted));
+  ASSERT_OK(plan);
+  EXPECT_EQ(plan->dropped.converted, 2u);
+  EXPECT_THAT(DescribeRestore(*plan), HasSubstr("converted:   2 files lose their bytes"));
+  const auto later = PlanRestore(files_, To(TxId{ToInt(wanted) + 3}));
+  ASSERT_OK(later);
+  EXPECT_THAT(DescribeRestore(*later), Not(HasSubstr("converted:")));
+}
+
+// Who takes the restore back would find what was converted meanwhile without its former blocks.
+TEST_F(RestoreTest, NothingIsConvertedUntilARestoreIsFinal) {
+  Start();
+  const TxId wanted = Mkdir("/a");
+  const auto ask = [&] {
+    return namenode_->ConvertFile(kSuperuser, ConvertFileRequest()).value.status();
+  };
+  EXPECT_THAT(ask(), IsFsError(FsError::kInvalidPath));
+  edit::Edit written;
+  written.mutable_add_block()->mutable_block()->set_id(5);
+  journal_->Append(TxId{ToInt(wanted) + 1}, written.SerializeAsString());
+  Do(To(wanted));
+  Start();
+  const absl::Status refused = ask();
+  EXPECT_THAT(refused, IsFsError(FsError::kIo));
+  EXPECT_THAT(refused.message(), HasSubstr("cairn namenode -finalize"));
+  ASSERT_OK(namenode_->FinalizeRestore(kSuperuser).value);
+  EXPECT_THAT(ask(), IsFsError(FsError::kInvalidPath));
+}
+
 TEST_F(RestoreTest, BringsBackTheStateOfATime) {
   Start();
   Mkdir("/a");

@@ -4,9 +4,11 @@
 #include <algorithm>
 #include <optional>
 
+#include "namenode/core/healer.h"
 #include "namenode/core/run.h"
 #include "namenode/core/text.h"
 #include "namenode/namespace/units.h"
+#include "proto/store.pb.h"
 
 namespace cairn::namenode {
 namespace {
@@ -40,6 +42,8 @@ absl::Status CheckCopy(const Inode& source, const Inode& target, absl::string_vi
 
 }  // namespace
 
+// What counts is what can be read and stays: a unit that is recorded on a dead datanode or a failed
+// disk, or that is to be deleted, may be lost, and the old blocks are not there to make up for it.
 absl::Status NamenodeImpl::CheckAllThere(const Inode& file, View& view) {
   const uint32_t wanted =
       file.erasure != nullptr ? 1 : std::min(kEnoughReplicas, file.file->replication);
@@ -52,7 +56,7 @@ absl::Status NamenodeImpl::CheckAllThere(const Inode& file, View& view) {
     }
     ForEachUnit(file, block, /*final=*/true, [&](uint32_t, const BlockVersion& unit) {
       mu_.AssertReaderHeld();
-      if (!lacking && blocks_->LiveCount(unit.id) < wanted) lacking = unit.id;
+      if (!lacking && healer_->CountReadable(unit.id) < wanted) lacking = unit.id;
     });
   }
   if (!resident) return View::NotLoaded();
@@ -65,6 +69,18 @@ absl::Status NamenodeImpl::CheckAllThere(const Inode& file, View& view) {
 
 Outcome<Nothing> NamenodeImpl::ConvertFile(const Caller& caller,
                                            const ConvertFileRequest& request) {
+  {
+    // Before all else: who asks whether he can convert at all (with a request that names nothing)
+    // is told before he copies.
+    ReaderLock lock(mu_);
+    const store::Namespace& identity = tree_->identity();
+    if (identity.left_alone_from() < identity.left_alone_to()) {
+      return {MakeFsError(FsError::kIo,
+                          "convertFile: a restore is not final yet, and who takes it back would "
+                          "find converted files without their former blocks. First: cairn namenode "
+                          "-finalize")};
+    }
+  }
   const absl::StatusOr<Path> target_path = ParsePath(request.target);
   if (!target_path.ok()) return {target_path.status()};
   const absl::StatusOr<Path> source_path = ParsePath(request.source);

@@ -323,6 +323,29 @@ TEST_F(ConvertFileTest, ACopyOfWhichUnitsOrReplicasAreMissingIsWaitedFor) {
   EXPECT_OK(Convert(Request("/r")));
 }
 
+// They are recorded all the same: a dead datanode, or a disk, may come back.
+TEST_F(ConvertFileTest, UnitsAndReplicasThatCannotBeReadDoNotCount) {
+  WriteReplicated("/t", {kBlockBytes, kBlockBytes, kBlockBytes});
+  WriteCoded("/s", 3 * kBlockBytes);
+  const int holder = static_cast<int>(Locate("/s").blocks[0].storages[4]);
+  nn_.Heartbeat(holder, /*failed=*/true);
+  EXPECT_THAT(Convert(Request("/s")), IsFsError(FsError::kNotReplicatedYet)) << "a failed disk";
+  ASSERT_OK(nn_.RegisterDatanode(holder).status());
+  nn_.SendFullReport(holder);
+  for (int minute = 0; minute < 6; ++minute) {
+    nn_.clock().Advance(absl::Minutes(1));
+    for (int node = 0; node < kNodes; ++node) {
+      if (node != holder) nn_.Heartbeat(node);
+    }
+  }
+  nn_->RunMaintenance();
+  EXPECT_THAT(Convert(Request("/s")), IsFsError(FsError::kNotReplicatedYet)) << "a dead datanode";
+  EXPECT_EQ(nn_.Stat("/t")->erasure, nullptr);
+  ASSERT_OK(nn_.RegisterDatanode(holder).status());
+  nn_.SendFullReport(holder);
+  EXPECT_OK(Convert(Request("/s")));
+}
+
 TEST_F(ConvertFileTest, ItTakesTheRightToWriteTheFileAndWhereItIsAndToRemoveTheCopy) {
   WriteReplicated("/in/t", {20});
   nn_.Mkdir("/own", kSuper, 0777);

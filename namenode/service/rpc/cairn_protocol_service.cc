@@ -78,6 +78,12 @@ void CairnProtocolService::Handle(const rpc::CallInfo& call, absl::string_view m
         });
   }
   if (method == kConvertFile) {
+    if (upgrade_final_ != nullptr && !upgrade_final_()) {
+      return reply.Fail(MakeFsError(
+          FsError::kIo,
+          "convertFile: an upgrade is not final yet, and a rollback would find converted files "
+          "without their former blocks. First: cairn namenode -finalize"));
+    }
     using Request = client_calls::ConvertFileRequest;
     return Answer<Request, client_calls::ConvertFileResponse>(
         bytes, reply, [&](const Request& request) {

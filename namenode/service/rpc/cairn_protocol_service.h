@@ -7,6 +7,8 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
+#include <utility>
 
 #include "absl/strings/string_view.h"
 #include "namenode/namenode.h"
@@ -20,9 +22,11 @@ class CairnProtocolService final : public rpc::RpcService {
   // Names some hundred thousand blocks.
   static constexpr size_t kMaxRequestBytes = size_t{4} << 20;
 
-  // Both outlive this.
-  CairnProtocolService(Namenode& namenode, OperationCounters& counters)
-      : namenode_(namenode), counters_(counters) {}
+  // Both outlive this. While `upgrade_final` says false, no file is converted: a rollback would
+  // find it without its former blocks. Without one there is no upgrade.
+  CairnProtocolService(Namenode& namenode, OperationCounters& counters,
+                       std::function<bool()> upgrade_final = nullptr)
+      : namenode_(namenode), counters_(counters), upgrade_final_(std::move(upgrade_final)) {}
 
   absl::string_view protocol() const override { return "cairn.ClientProtocol"; }
   // kNoSuchMethod: a method of a later version. kInvalidArgument: the request does not parse, or is
@@ -33,6 +37,7 @@ class CairnProtocolService final : public rpc::RpcService {
  private:
   Namenode& namenode_;
   OperationCounters& counters_;
+  const std::function<bool()> upgrade_final_;
 };
 
 }  // namespace cairn::namenode

@@ -35,7 +35,8 @@ class CairnProtocolTest : public EdgeTest {
   }
 
   OperationCounters counters_;
-  CairnProtocolService cairn_{namenode_, counters_};
+  bool upgrade_final_ = true;
+  CairnProtocolService cairn_{namenode_, counters_, [this] { return upgrade_final_; }};
 };
 
 TEST_F(CairnProtocolTest, BlocksAreReplacedInTheNameOfTheCall) {
@@ -66,6 +67,18 @@ TEST_F(CairnProtocolTest, AFileIsConvertedInTheNameOfTheCall) {
   namenode_.error = MakeFsError(FsError::kNotReplicatedYet, "wait");
   EXPECT_THAT(CallCairn("convertFile", request.SerializeAsString()).status,
               IsFsError(FsError::kNotReplicatedYet));
+}
+
+// A rollback would bring back a file whose blocks were deleted when it was converted.
+TEST_F(CairnProtocolTest, NothingIsConvertedUntilAnUpgradeIsFinal) {
+  upgrade_final_ = false;
+  const FakeAnswer refused = CallCairn("convertFile", "");
+  EXPECT_THAT(refused.status, IsFsError(FsError::kIo));
+  EXPECT_THAT(refused.status.message(), ::testing::HasSubstr("cairn namenode -finalize"));
+  EXPECT_TRUE(namenode_.calls.empty());
+  EXPECT_OK(CallCairn("replaceBlocks", SomeRequest().SerializeAsString()).status);
+  upgrade_final_ = true;
+  EXPECT_OK(CallCairn("convertFile", "").status);
 }
 
 TEST_F(CairnProtocolTest, WhatTheNamenodeRefusesIsPassedOn) {
