@@ -73,6 +73,13 @@ class Convert(Case):
         self.addCleanup(lambda: converter.poll() is None and converter.kill())
         return converter
 
+    def end(self, converter):
+        """What one that has to leave the only file as it is says of it."""
+        out, err = converter.communicate(timeout=120 * env.SLOW)
+        self.assertEqual(converter.returncode, 2, err)
+        said = json.loads(out)
+        self.assertEqual((said["changed"], said["converted"], said["failed"]), (1, 0, 0), said)
+
     def policy(self, path):
         result = self.cluster.cairn("ec", "-getPolicy", "-path", path, "--json")
         return json.loads(result.stdout)["policy"]
@@ -143,9 +150,10 @@ class Convert(Case):
             [sys.executable, "-c", READER, module, str(self.cluster.port), "/read", local, stop],
             env=self.cluster.environment(CAIRN_LIBHDFS=libhdfs.library()),
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stderr=subprocess.PIPE,
         )
         self.addCleanup(reader.stdout.close)
+        self.addCleanup(reader.stderr.close)
         self.addCleanup(lambda: reader.poll() is None and reader.kill())
         self.assertEqual(reader.stdout.readline(), b"read\n")
         for form in (POLICY, "-replicate", POLICY):
@@ -160,15 +168,20 @@ class Convert(Case):
                 self.assertEqual(reader.stdout.readline(), b"read\n")
         with open(stop, "w"):
             pass
-        rest, _ = reader.communicate(timeout=60 * env.SLOW)
-        self.assertEqual(reader.returncode, 0, rest)
+        _, said = reader.communicate(timeout=60 * env.SLOW)
+        self.assertEqual(reader.returncode, 0, said)
 
     def test_a_killed_converter_leaves_the_file_and_a_copy_that_the_next_one_removes(self):
         data = content(2 * GROUP + 7)
         self.cluster.put(data, "/d/f")
+        left = None
         for _ in range(2):
             converter = self.begin("-bandwidth", "1m", "/d")
-            (copy,) = self.eventually(lambda: self.copies("/d"), "a copy is made")
+            # First it removes what the last one has left.
+            (copy,) = self.eventually(
+                lambda: [name for name in self.copies("/d") if name != left], "a copy is made"
+            )
+            left = copy
             converter.send_signal(signal.SIGKILL)
             converter.wait()
             self.assertEqual(self.copies("/d"), [copy])
@@ -187,15 +200,69 @@ class Convert(Case):
         converter.send_signal(signal.SIGSTOP)
         self.cluster.append(b"more", "/d/f")
         converter.send_signal(signal.SIGCONT)
-        out, err = converter.communicate(timeout=120 * env.SLOW)
-        self.assertEqual(converter.returncode, 2, err)
-        said = json.loads(out)
-        self.assertEqual((said["changed"], said["converted"], said["failed"]), (1, 0, 0), said)
+        self.end(converter)
         self.assertEqual(self.names("/d"), ["/d/f"])
         self.assertIsNone(self.policy("/d/f"))
         self.assertEqual(self.cluster.cat("/d/f"), data + b"more")
         self.assertEqual(self.convert(POLICY, "/d")["converted"], 1)
         self.assertEqual(self.cluster.cat("/d/f"), data + b"more")
+
+    def test_a_name_that_means_another_file_meanwhile(self):
+        data = content(GROUP)
+        other = data[::-1]
+        self.cluster.put(data, "/d/f")
+        self.cluster.put(other, "/other")
+        converter = self.begin("-bandwidth", "1m", "/d")
+        self.eventually(lambda: self.copies("/d"), "a copy is made")
+        converter.send_signal(signal.SIGSTOP)
+        self.cluster.dfs("-mv", "/d/f", "/moved")
+        self.cluster.dfs("-mv", "/other", "/d/f")
+        converter.send_signal(signal.SIGCONT)
+        self.end(converter)
+        self.assertEqual(self.names("/d"), ["/d/f"])
+        for path, expected in (("/moved", data), ("/d/f", other)):
+            self.assertIsNone(self.policy(path))
+            self.assertEqual(self.cluster.cat(path), expected)
+
+    def test_the_directory_is_renamed_meanwhile_and_no_copy_stays(self):
+        data = content(GROUP)
+        self.cluster.put(data, "/d/f")
+        converter = self.begin("-bandwidth", "1m", "/d")
+        self.eventually(lambda: self.copies("/d"), "a copy is made")
+        converter.send_signal(signal.SIGSTOP)
+        self.cluster.dfs("-mv", "/d", "/e")
+        converter.send_signal(signal.SIGCONT)
+        self.end(converter)
+        self.assertEqual(self.names("/e"), ["/e/f"])
+        self.assertEqual(self.cluster.cat("/e/f"), data)
+
+    def test_a_copy_that_may_be_all_that_is_left_is_kept(self):
+        """As after a restore to the moment before the switch."""
+        data = content(GROUP)
+        self.cluster.put(data, "/d/f")
+        lost = replicas.replicas_of(self.cluster)
+        converter = self.begin("-bandwidth", "1m", "/d")
+        (copy,) = self.eventually(lambda: self.copies("/d"), "a copy is made")
+        converter.send_signal(signal.SIGKILL)
+        converter.wait()
+        self.cluster.put(data, copy)
+        self.cluster.kill(*self.cluster.datanodes)
+        for replica in lost:
+            os.remove(replica.path)
+            os.remove(replicas.meta_path(replica))
+        self.cluster.start(*self.cluster.datanodes)
+        self.eventually(
+            lambda: b"is CORRUPT" in self.cluster.cairn("fsck", "/d/f").stdout,
+            "the file's replicas are missed",
+            seconds=60,
+        )
+        only_cleans_up = (POLICY, "-minSize", "1g", "/d")
+        self.assertEqual(self.convert(*only_cleans_up)["passed_over"], 1)
+        self.assertEqual(self.names("/d"), [copy, "/d/f"])
+        self.assertEqual(self.cluster.cat(copy), data)
+        self.cluster.dfs("-rm", "/d/f")
+        self.convert(*only_cleans_up)
+        self.assertEqual(self.names("/d"), [])
 
     def test_the_namenode_is_killed_around_the_switches(self):
         draws = self.random()

@@ -17,6 +17,7 @@
 #include "common/crc32c.h"
 #include "common/fs_error.h"
 #include "common/status_macros.h"
+#include "erasure/policy.h"
 #include "tools/ec/copy_name.h"
 
 namespace cairn::tools {
@@ -37,6 +38,8 @@ std::string HostName() {
 
 bool IsRunning(pid_t pid) { return ::kill(pid, 0) == 0 || errno != ESRCH; }
 
+// Names may come to mean other files while one is copied: all that is read, compared and deleted is
+// named so.
 std::string ById(uint64_t inode) { return absl::StrCat("/.reserved/.inodes/", inode); }
 
 std::string BigEndian(uint32_t crc) {
@@ -48,6 +51,32 @@ std::string BigEndian(uint32_t crc) {
 absl::Status Differs(const std::string& path) {
   return absl::DataLossError(
       absl::StrCat(path, ": its copy has other bytes; the file is as it was"));
+}
+
+bool IsSameForm(const client::FileBlocks& a, const client::FileBlocks& b) {
+  return a.status.ec_policy == b.status.ec_policy &&
+         std::equal(a.blocks.begin(), a.blocks.end(), b.blocks.begin(), b.blocks.end(),
+                    [](const client::BlockVersion& x, const client::BlockVersion& y) {
+                      return x.id == y.id && x.stamp == y.stamp && x.length == y.length;
+                    });
+}
+
+// Whether bytes of the file may be on no datanode that is there: true if it cannot be told. False:
+// there is no such file.
+bool MayLackBytes(client::FileSystem& fs, uint64_t inode) {
+  const absl::StatusOr<client::FileStatus> file = fs.Stat(ById(inode));
+  if (!file.ok()) return !absl::IsNotFound(file.status());
+  const auto blocks = fs.GetBlockLocations(ById(inode), 0, file->length);
+  if (!blocks.ok()) return !absl::IsNotFound(blocks.status());
+  const erasure::Policy* const policy = erasure::FindSystemPolicy(file->ec_policy);
+  return std::any_of(blocks->begin(), blocks->end(), [&](const client::BlockLocation& block) {
+    uint64_t needed = 1;
+    if (policy != nullptr) {
+      const uint64_t cells = (block.length + policy->cell_bytes - 1) / policy->cell_bytes;
+      needed = std::min<uint64_t>(policy->schema.data_units, cells);
+    }
+    return block.corrupt || block.names.size() < needed;
+  });
 }
 
 }  // namespace
@@ -62,21 +91,32 @@ class Converter::Copy {
     const std::string name = ToName({.inode = like.inode, .pid = ::getpid(), .host = host});
     std::unique_ptr<Copy> copy(new Copy(fs, client::JoinPath(client::ParentPath(like.path), name)));
     // Of an erasure-coded file nobody knows how often it was replicated: as new files are.
-    ASSIGN_OR_RETURN(copy->out_, fs.Create(copy->path_, {.overwrite = true,
-                                                         .create_parents = false,
-                                                         .block_bytes = like.block_bytes,
-                                                         .mode = 0600,
-                                                         .should_replicate = policy.empty(),
-                                                         .erasure_policy = policy}));
+    const auto create = [&](bool overwrite) {
+      return fs.Create(copy->path_, {.overwrite = overwrite,
+                                     .create_parents = false,
+                                     .block_bytes = like.block_bytes,
+                                     .mode = 0600,
+                                     .should_replicate = policy.empty(),
+                                     .erasure_policy = policy});
+    };
+    auto out = create(false);
+    // In containers processes have the same number and host time and again.
+    const bool is_there = absl::IsAlreadyExists(out.status()) ||
+                          GetFsError(out.status()) == FsError::kAlreadyBeingCreated;
+    if (is_there && !MayLackBytes(fs, like.inode)) out = create(true);
+    RETURN_IF_ERROR(out.status());
+    copy->out_ = *std::move(out);
+    copy->by_id_ = ById(copy->out_->status().inode);
     return copy;
   }
   ~Copy() {
     out_ = nullptr;
-    if (!moved_) fs_.Delete(path_, /*recursive=*/false).IgnoreError();  // the next run finds it
+    if (moved_ || by_id_.empty()) return;
+    fs_.Delete(by_id_, /*recursive=*/false).IgnoreError();  // the next run finds it
   }
 
   client::OutputStream& out() { return *out_; }
-  const std::string& path() const { return path_; }
+  const std::string& by_id() const { return by_id_; }
   void NoteMoved() { moved_ = true; }
 
  private:
@@ -84,6 +124,7 @@ class Converter::Copy {
 
   client::FileSystem& fs_;
   const std::string path_;
+  std::string by_id_;  // empty: it was not made
   std::unique_ptr<client::OutputStream> out_;
   bool moved_ = false;
 };
@@ -172,9 +213,10 @@ void Converter::CleanUp(const std::string& directory) {
     const absl::string_view name = client::BaseName((*entry)->path);
     if (!absl::StartsWith(name, kCopyPrefix)) return;
     const std::optional<CopyName> copy = ParseCopyName(name);
-    if (copy.has_value() && IsLeftOver(*copy, **entry, host_, IsRunning, absl::Now())) {
-      fs_.Delete((*entry)->path, /*recursive=*/false).IgnoreError();  // it does no harm
-    }
+    if (!copy.has_value() || !IsLeftOver(*copy, **entry, host_, IsRunning, absl::Now())) continue;
+    // After a restore to the moment before a switch the copy may be all that is left of the file.
+    if (!(*entry)->open.value_or(false) && MayLackBytes(fs_, copy->inode)) continue;
+    fs_.Delete(ById((*entry)->inode), /*recursive=*/false).IgnoreError();  // it does no harm
   }
 }
 
@@ -197,27 +239,31 @@ void Converter::Work() {
 
 void Converter::Convert(const client::FileStatus& file) {
   uint64_t bytes = 0;
-  const absl::Status status = TryToConvert(file, &bytes);
-  const FsError error = GetFsError(status);
-  if (!status.ok() && error != FsError::kAlreadyBeingCreated && error != FsError::kChanged) {
+  const absl::StatusOr<End> end = TryToConvert(file, &bytes);
+  const FsError error = GetFsError(end.status());
+  if (!end.ok() && error != FsError::kAlreadyBeingCreated && error != FsError::kChanged) {
     // Deleted or renamed meanwhile is changed, too.
     const auto there = fs_.Stat(file.path);
-    if (!absl::IsNotFound(there.status())) return Fail(file.path, status);
+    if (!absl::IsNotFound(there.status())) return Fail(file.path, end.status());
   }
   MutexLock lock(mu_);
-  if (status.ok()) {
+  if (!end.ok()) {
+    ++(error == FsError::kAlreadyBeingCreated ? totals_.written : totals_.changed);
+  } else if (*end == End::kAlready) {
+    ++totals_.already;
+  } else {
     ++totals_.converted;
     totals_.bytes += bytes;
-  } else {
-    ++(error == FsError::kAlreadyBeingCreated ? totals_.written : totals_.changed);
   }
 }
 
-absl::Status Converter::TryToConvert(const client::FileStatus& file, uint64_t* bytes) {
-  ASSIGN_OR_RETURN(client::FileBlocks version, fs_.GetFileVersion(file.path));
+absl::StatusOr<Converter::End> Converter::TryToConvert(const client::FileStatus& file,
+                                                       uint64_t* bytes) {
+  ASSIGN_OR_RETURN(const client::FileStatus now, fs_.Stat(file.path));
+  ASSIGN_OR_RETURN(client::FileBlocks version, fs_.GetFileVersion(ById(now.inode)));
   version.status.path = file.path;
   const std::string& form = version.status.ec_policy;
-  if (form == options_.policy) return absl::OkStatus();  // somebody else was faster
+  if (form == options_.policy) return End::kAlready;  // somebody else was faster
   if (!form.empty() && !options_.policy.empty()) {
     return absl::FailedPreconditionError(
         absl::StrCat(file.path, ": is ", form, "; make it replicated first"));
@@ -225,20 +271,48 @@ absl::Status Converter::TryToConvert(const client::FileStatus& file, uint64_t* b
   progress_.SetFile(file.path, version.status.length);
   ASSIGN_OR_RETURN(const std::unique_ptr<Copy> copy,
                    Copy::Make(fs_, version.status, options_.policy, host_));
+  ASSIGN_OR_RETURN(const End end, Judge(CopyAndSwitch(version, *copy), version, copy->by_id()));
+  if (end == End::kConverted) {
+    copy->NoteMoved();
+    *bytes = version.status.length;
+  }
+  return end;
+}
+
+absl::Status Converter::CopyAndSwitch(const client::FileBlocks& version, Copy& copy) {
   uint32_t crc = 0;
-  RETURN_IF_ERROR(CopyBytes(version, copy->out(), &crc));
-  RETURN_IF_ERROR(copy->out().Close());
-  if (version.status.length > 0) RETURN_IF_ERROR(Compare(file.path, copy->path(), crc));
-  RETURN_IF_ERROR(Switch(version, ById(copy->out().status().inode)));
-  copy->NoteMoved();
-  *bytes = version.status.length;
-  return absl::OkStatus();
+  RETURN_IF_ERROR(CopyBytes(version, copy.out(), &crc));
+  RETURN_IF_ERROR(copy.out().Close());
+  if (version.status.length > 0) RETURN_IF_ERROR(Compare(version, copy.by_id(), crc));
+  return Switch(version, copy.by_id());
+}
+
+// Whatever went wrong: it may be that the file is another by now, so that nothing fits, or that the
+// switch was done and its answer lost, and the call that was sent again has found no copy.
+absl::StatusOr<Converter::End> Converter::Judge(const absl::Status& status,
+                                                const client::FileBlocks& version,
+                                                const std::string& copy) {
+  if (status.ok()) return End::kConverted;
+  if (GetFsError(status) == FsError::kAlreadyBeingCreated) return status;
+  const absl::StatusOr<client::FileBlocks> now = fs_.GetFileVersion(ById(version.status.inode));
+  if (absl::IsNotFound(now.status())) {
+    return MakeFsError(FsError::kChanged, absl::StrCat(version.status.path, ": was deleted"));
+  }
+  if (!now.ok()) {
+    return GetFsError(now.status()) == FsError::kAlreadyBeingCreated ? now.status() : status;
+  }
+  if (IsSameForm(*now, version)) return status;
+  if (now->status.ec_policy != options_.policy) {
+    return MakeFsError(FsError::kChanged, absl::StrCat(version.status.path, ": was changed"));
+  }
+  return fs_.Exists(copy).value_or(true) ? End::kAlready : End::kConverted;
 }
 
 absl::Status Converter::CopyBytes(const client::FileBlocks& version, client::OutputStream& out,
                                   uint32_t* crc) {
   if (version.status.length == 0) return absl::OkStatus();
-  ASSIGN_OR_RETURN(const std::unique_ptr<client::InputStream> in, fs_.Open(version.status.path));
+  ASSIGN_OR_RETURN(const std::unique_ptr<client::InputStream> in,
+                   fs_.Open(ById(version.status.inode)));
   std::vector<std::byte> buffer(kPieceBytes);
   uint64_t copied = 0;
   while (true) {
@@ -258,12 +332,15 @@ absl::Status Converter::CopyBytes(const client::FileBlocks& version, client::Out
 // The composite CRC of a file is the CRC of its bytes, whatever its form. `crc` is that of the
 // bytes as they came here, which were checked on the way. The file's datanodes are asked, too, if
 // they have all: what a bad memory has spoilt between the check and here has a right CRC.
-absl::Status Converter::Compare(const std::string& path, const std::string& copy, uint32_t crc) {
+absl::Status Converter::Compare(const client::FileBlocks& version, const std::string& copy,
+                                uint32_t crc) {
+  const std::string& path = version.status.path;
   ASSIGN_OR_RETURN(const client::FileChecksum made,
                    fs_.GetFileChecksum(copy, client::ChecksumCombine::kComposite));
   if (made.algorithm != kCompositeCrc32c || made.bytes != BigEndian(crc)) return Differs(path);
-  const absl::StatusOr<client::FileChecksum> original =
-      fs_.GetFileChecksum(path, client::ChecksumCombine::kComposite);
+  // What was appended since is not in the copy.
+  const absl::StatusOr<client::FileChecksum> original = fs_.GetFileChecksum(
+      ById(version.status.inode), client::ChecksumCombine::kComposite, version.status.length);
   if (original.ok() && original->algorithm == made.algorithm && original->bytes != made.bytes) {
     return Differs(path);
   }
@@ -272,18 +349,11 @@ absl::Status Converter::Compare(const std::string& path, const std::string& copy
 
 absl::Status Converter::Switch(const client::FileBlocks& version, const std::string& copy) {
   const absl::Time deadline = absl::Now() + kReportPatience;
-  absl::Status status;
   while (true) {
-    status = fs_.ConvertFile(version.status.path, version, copy);
-    if (GetFsError(status) != FsError::kNotReplicatedYet || absl::Now() > deadline) break;
+    const absl::Status status = fs_.ConvertFile(version.status.path, version, copy);
+    if (GetFsError(status) != FsError::kNotReplicatedYet || absl::Now() > deadline) return status;
     absl::SleepFor(kReportPause);
   }
-  if (!absl::IsUnavailable(status) && !absl::IsDeadlineExceeded(status)) return status;
-  // It may have been done and the answer lost.
-  const absl::StatusOr<client::FileStatus> now = fs_.Stat(version.status.path);
-  const bool done = now.ok() && now->inode == version.status.inode &&
-                    now->ec_policy == options_.policy && !fs_.Exists(copy).value_or(true);
-  return done ? absl::OkStatus() : status;
 }
 
 void Converter::Fail(const std::string& path, const absl::Status& why) {

@@ -1,7 +1,8 @@
 // tools/ec/converter.h - keeps files in another form, replicated or erasure-coded, where they are.
 //
 //   1. which blocks the file has (FileSystem::GetFileVersion)
-//   2. a copy beside it, in the other form (copy_name.h), whose bytes are compared by checksum
+//   2. a copy beside it, in the other form (copy_name.h), whose bytes are compared by checksum; of
+//      the file with this inode, whatever its name means meanwhile
 //   3. one call gives the file the copy's blocks (FileSystem::ConvertFile), if it still has those
 //      of step 1
 //
@@ -22,6 +23,7 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "client/file_system.h"
 #include "common/mutex.h"
@@ -66,6 +68,7 @@ class Converter {
 
  private:
   class Copy;
+  enum class End { kConverted, kAlready };  // kAlready: by somebody else
 
   void AddFile(const client::FileStatus& file) ABSL_LOCKS_EXCLUDED(mu_);
   absl::Status AddDirectory(const std::string& path);
@@ -74,10 +77,15 @@ class Converter {
   void Work() ABSL_LOCKS_EXCLUDED(mu_);
   void Convert(const client::FileStatus& file) ABSL_LOCKS_EXCLUDED(mu_);
   // OK: it has the form; `bytes`: those that were copied for it.
-  absl::Status TryToConvert(const client::FileStatus& file, uint64_t* bytes);
+  absl::StatusOr<End> TryToConvert(const client::FileStatus& file, uint64_t* bytes);
+  absl::Status CopyAndSwitch(const client::FileBlocks& version, Copy& copy);
+  // What has become of the file after CopyAndSwitch() has said `status`; the copy is not deleted
+  // yet.
+  absl::StatusOr<End> Judge(const absl::Status& status, const client::FileBlocks& version,
+                            const std::string& copy);
   absl::Status CopyBytes(const client::FileBlocks& version, client::OutputStream& out,
                          uint32_t* crc);
-  absl::Status Compare(const std::string& path, const std::string& copy, uint32_t crc);
+  absl::Status Compare(const client::FileBlocks& version, const std::string& copy, uint32_t crc);
   absl::Status Switch(const client::FileBlocks& version, const std::string& copy);
   void Fail(const std::string& path, const absl::Status& why) ABSL_LOCKS_EXCLUDED(mu_);
 
