@@ -10,14 +10,16 @@
 #include <optional>
 
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "client/path.h"
 #include "common/clock.h"
+#include "common/config_values.h"
 #include "common/crc32c.h"
 #include "common/fs_error.h"
 #include "common/status_macros.h"
-#include "erasure/policy.h"
 #include "tools/ec/copy_name.h"
 
 namespace cairn::tools {
@@ -53,12 +55,23 @@ absl::Status Differs(const std::string& path) {
       absl::StrCat(path, ": its copy has other bytes; the file is as it was"));
 }
 
-bool IsSameForm(const client::FileBlocks& a, const client::FileBlocks& b) {
+bool IsSameVersion(const client::FileBlocks& a, const client::FileBlocks& b) {
   return a.status.ec_policy == b.status.ec_policy &&
          std::equal(a.blocks.begin(), a.blocks.end(), b.blocks.begin(), b.blocks.end(),
                     [](const client::BlockVersion& x, const client::BlockVersion& y) {
                       return x.id == y.id && x.stamp == y.stamp && x.length == y.length;
                     });
+}
+
+// What it takes to read a block, or a group under a policy such as RS-6-3-1024k. Policies are
+// called by what they are; of one that is not, units are not counted.
+uint64_t UnitsNeeded(const std::string& policy, uint64_t bytes) {
+  const std::vector<std::string> words = absl::StrSplit(policy, '-');
+  uint64_t data = 0;
+  if (words.size() < 4 || !absl::SimpleAtoi(words[words.size() - 3], &data)) return 1;
+  const std::optional<uint64_t> cell = ParseConfigSize(words.back());
+  if (!cell.has_value() || *cell == 0) return 1;
+  return std::min(data, (bytes + *cell - 1) / *cell);
 }
 
 // Whether bytes of the file may be on no datanode that is there: true if it cannot be told. False:
@@ -68,14 +81,8 @@ bool MayLackBytes(client::FileSystem& fs, uint64_t inode) {
   if (!file.ok()) return !absl::IsNotFound(file.status());
   const auto blocks = fs.GetBlockLocations(ById(inode), 0, file->length);
   if (!blocks.ok()) return !absl::IsNotFound(blocks.status());
-  const erasure::Policy* const policy = erasure::FindSystemPolicy(file->ec_policy);
   return std::any_of(blocks->begin(), blocks->end(), [&](const client::BlockLocation& block) {
-    uint64_t needed = 1;
-    if (policy != nullptr) {
-      const uint64_t cells = (block.length + policy->cell_bytes - 1) / policy->cell_bytes;
-      needed = std::min<uint64_t>(policy->schema.data_units, cells);
-    }
-    return block.corrupt || block.names.size() < needed;
+    return block.corrupt || block.names.size() < UnitsNeeded(file->ec_policy, block.length);
   });
 }
 
@@ -301,7 +308,7 @@ absl::StatusOr<Converter::End> Converter::Judge(const absl::Status& status,
   if (!now.ok()) {
     return GetFsError(now.status()) == FsError::kAlreadyBeingCreated ? now.status() : status;
   }
-  if (IsSameForm(*now, version)) return status;
+  if (IsSameVersion(*now, version)) return status;
   if (now->status.ec_policy != options_.policy) {
     return MakeFsError(FsError::kChanged, absl::StrCat(version.status.path, ": was changed"));
   }
