@@ -1,5 +1,6 @@
 """Writers of erasure-coded files that die, and datanodes that die under them."""
 
+import json
 import os
 import subprocess
 import time
@@ -129,31 +130,64 @@ class RollingRestarts(Case):
             self.cluster.cairn("ec", *words_)
         self.eventually(lambda: self.cluster.live_datanodes() == 5, "all datanodes")
 
-    def write_through(self, path, stop, rounds):
-        piece = DATA * CELL + 12345  # more than a stripe
-        data = content(piece * (rounds * len(self.cluster.datanodes) + 1))
+    def open_writer(self, path):
         process = subprocess.Popen(
-            [env.program("cairn"), "dfs", "-put", "-", path],
+            [env.program("cairn"), "dfs", "-put", "-d", "-", path],
             stdin=subprocess.PIPE,
             env=self.cluster.environment(),
         )
         self.addCleanup(process.stdin.close)
-        left = data
-        for name in self.cluster.datanodes * rounds:
-            process.stdin.write(left[:piece])
-            process.stdin.flush()
-            left = left[piece:]
-            stop(name)
-            self.eventually(lambda name=name: not self.cluster.alive(name), f"{name} has ended")
-            self.cluster.start(name)
-            self.eventually(lambda: self.cluster.live_datanodes() == 5, "all are back")
-        process.stdin.write(left)
+        return process
+
+    def restart(self, name, stop):
+        stop(name)
+        self.eventually(lambda: not self.cluster.alive(name), f"{name} has ended")
+        self.cluster.start(name)
+        self.eventually(lambda: self.cluster.live_datanodes() == 5, "all are back")
+
+    def close_and_compare(self, process, path, data):
         process.stdin.close()
         self.assertEqual(process.wait(120 * env.SLOW), 0, "the writer")
         self.assertTrue(self.cluster.cat(path) == data)
 
-    def test_announced(self):
-        self.write_through("/announced", self.cluster.stop, rounds=2)
+    def groups(self, path):
+        found = json.loads(
+            self.cluster.cairn("fsck", path, "-openforwrite", "-files", "-blocks", "--json").stdout
+        )
+        return sum(len(file["blocks"]) for file in found["files"])
 
+    # Each is announced to the writer, which waits for units that it cannot do without.
+    def test_announced(self):
+        piece = DATA * CELL + 12345  # more than a stripe
+        order = self.cluster.datanodes * 2
+        data = content(piece * (len(order) + 1))
+        process = self.open_writer("/announced")
+        for number, name in enumerate(order):
+            process.stdin.write(data[number * piece : (number + 1) * piece])
+            process.stdin.flush()
+            self.restart(name, self.cluster.stop)
+        process.stdin.write(data[len(order) * piece :])
+        self.close_and_compare(process, "/announced", data)
+
+    # Between two of them the writer has time to go on in a group that is whole: three datanodes that
+    # die at once are more than RS-3-2 bears.
     def test_by_kill_9(self):
-        self.write_through("/killed", self.cluster.kill_now, rounds=1)
+        piece = DATA * CELL
+        most = content(64 * piece)
+        written = 0
+        process = self.open_writer("/killed")
+
+        def goes_on(groups):
+            nonlocal written
+            process.stdin.write(most[written : written + piece])
+            process.stdin.flush()
+            written += piece
+            self.assertLess(written, len(most), "no group was ended early")
+            return self.groups("/killed") > groups
+
+        self.eventually(lambda: goes_on(0), "the first group is begun")
+        for name in self.cluster.datanodes:
+            before = self.groups("/killed")
+            self.restart(name, self.cluster.kill_now)
+            self.eventually(lambda before=before: goes_on(before), "the next group is begun")
+        self.close_and_compare(process, "/killed", most[:written])
