@@ -34,7 +34,8 @@ class KillLoop(Case):
             )
 
     def kill_again_and_again(self, cluster, coded_files=False):
-        kills = int(os.environ.get("CAIRN_TEST_KILLS", 200 if env.LONG else 12))
+        short = 6 if coded_files else 12
+        kills = int(os.environ.get("CAIRN_TEST_KILLS", 200 if env.LONG else short))
         random = self.random()
         load = Load(cluster, writers=4, data_writers=4, seed=random.randrange(1 << 30))
         self.addCleanup(load.close)

@@ -94,7 +94,7 @@ class PowerCuts(Case):
         with cluster:
             cluster.make()
             coded.make(cluster, "/load")
-            load = self.cut_again_and_again(cluster, victims)
+            load = self.cut_again_and_again(cluster, victims, short=4)
             self.check_all(cluster, load)
 
     def cluster_on_disks(self, datanodes, conf=None):
@@ -115,8 +115,8 @@ class PowerCuts(Case):
             self.addCleanup(self.disks[name].close)
         return cluster
 
-    def cut_again_and_again(self, cluster, draw_victims):
-        cuts = cuts_wanted(short=6)
+    def cut_again_and_again(self, cluster, draw_victims, short=6):
+        cuts = cuts_wanted(short)
         random = self.random()
         load = Load(cluster, writers=4, data_writers=4, seed=random.randrange(1 << 30))
         self.addCleanup(load.close)
