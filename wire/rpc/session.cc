@@ -69,8 +69,8 @@ void CutCallerContext(RequestHeader* header) {
   text = text.substr(0, end);
 }
 
-// What a call may keep of its header while it waits is short then, or it is said why not. An odd client id
-// is taken out, so as not to be echoed; a long caller context is cut.
+// What a call may keep of its header while it waits is short then, or it is said why not. An odd
+// client id is taken out, so as not to be echoed; a long caller context is cut.
 std::string ShortenOrRefuse(RequestHeader* header) {
   CutCallerContext(header);
   const size_t id_bytes = header->client_id.size();
