@@ -52,6 +52,7 @@ class Convert(Case):
         for policy in (POLICY, OTHER):
             enabled = self.cluster.cairn("ec", "-enablePolicy", "-policy", policy)
             self.assertEqual(enabled.returncode, 0, enabled.stderr)
+        self.cluster.dfs("-mkdir", "/d")
 
     # ---- what is asked
 
@@ -59,7 +60,9 @@ class Convert(Case):
         """What it says, as JSON; `words`: "-replicate" or a policy, options, paths."""
         form = ("-replicate",) if words[0] == "-replicate" else ("-policy", words[0])
         result = self.cluster.cairn("ec", "-convert", *form, "--json", *words[1:])
-        self.assertEqual(result.returncode, status, result.stderr.decode(errors="replace"))
+        # With --json, what failed and why is in what it prints.
+        told = (result.stdout + result.stderr).decode(errors="replace")
+        self.assertEqual(result.returncode, status, told)
         return json.loads(result.stdout)
 
     def begin(self, *words):
@@ -76,7 +79,7 @@ class Convert(Case):
     def end(self, converter):
         """What one that has to leave the only file as it is says of it."""
         out, err = converter.communicate(timeout=120 * env.SLOW)
-        self.assertEqual(converter.returncode, 2, err)
+        self.assertEqual(converter.returncode, 2, (out + err).decode(errors="replace"))
         said = json.loads(out)
         self.assertEqual((said["changed"], said["converted"], said["failed"]), (1, 0, 0), said)
 
@@ -101,7 +104,7 @@ class Convert(Case):
     # ---- tests
 
     def test_every_size_there_and_back(self):
-        self.cluster.dfs("-mkdir", "-p", "/d/below")
+        self.cluster.dfs("-mkdir", "/d/below")
         for size in SIZES:
             self.cluster.put(content(size), f"/d/below/{size}")
         self.cluster.dfs("-chmod", "640", f"/d/below/{CELL}")

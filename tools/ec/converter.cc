@@ -27,7 +27,8 @@ namespace {
 
 constexpr size_t kMaxQueued = 1024;
 constexpr size_t kPieceBytes = 1 << 20;
-// Reports of the copy's last replicas are on their way when it is closed.
+// Reports of the copy's last replicas are on their way when it is closed, and those of any units of
+// a group, as long as others have come that its bytes can be computed from.
 constexpr absl::Duration kReportPatience = absl::Seconds(30);
 constexpr absl::Duration kReportPause = absl::Milliseconds(200);
 constexpr char kCompositeCrc32c[] = "COMPOSITE-CRC32C";
@@ -84,6 +85,17 @@ bool MayLackBytes(client::FileSystem& fs, uint64_t inode) {
   return std::any_of(blocks->begin(), blocks->end(), [&](const client::BlockLocation& block) {
     return block.corrupt || block.names.size() < UnitsNeeded(file->ec_policy, block.length);
   });
+}
+
+// Of a copy that was closed just now: all its data units are asked.
+absl::StatusOr<client::FileChecksum> ChecksumOfNew(client::FileSystem& fs,
+                                                   const std::string& copy) {
+  const absl::Time deadline = absl::Now() + kReportPatience;
+  while (true) {
+    auto checksum = fs.GetFileChecksum(copy, client::ChecksumCombine::kComposite);
+    if (!absl::IsUnavailable(checksum.status()) || absl::Now() > deadline) return checksum;
+    absl::SleepFor(kReportPause);
+  }
 }
 
 }  // namespace
@@ -342,8 +354,7 @@ absl::Status Converter::CopyBytes(const client::FileBlocks& version, client::Out
 absl::Status Converter::Compare(const client::FileBlocks& version, const std::string& copy,
                                 uint32_t crc) {
   const std::string& path = version.status.path;
-  ASSIGN_OR_RETURN(const client::FileChecksum made,
-                   fs_.GetFileChecksum(copy, client::ChecksumCombine::kComposite));
+  ASSIGN_OR_RETURN(const client::FileChecksum made, ChecksumOfNew(fs_, copy));
   if (made.algorithm != kCompositeCrc32c || made.bytes != BigEndian(crc)) return Differs(path);
   // What was appended since is not in the copy.
   const absl::StatusOr<client::FileChecksum> original = fs_.GetFileChecksum(
