@@ -21,6 +21,8 @@ constexpr int kLastBlockTries = 3;
 constexpr absl::Duration kStampPause = absl::Milliseconds(100);
 // A datanode tells the length from memory.
 constexpr absl::Duration kReplicaPatience = absl::Seconds(3);
+// For the others, when one has told its length.
+constexpr absl::Duration kOtherReplicasPatience = absl::Milliseconds(500);
 
 std::optional<ContentsId> ContentsOf(const hdfs::LocatedBlocksProto& found, uint64_t length) {
   if (found.has_lastblock()) {
@@ -179,18 +181,27 @@ absl::StatusOr<uint64_t> LocatedFile::VisibleLength(const hdfs::LocatedBlockProt
   for (const hdfs::DatanodeInfoProto& node : block.locs()) {
     if (node.id().ipcport() > 0 && node.id().ipcport() <= 65535) nodes.push_back(&node.id());
   }
+  // The last node of a pipeline has acknowledged a packet before the first one has: what one of
+  // them calls visible another one may not yet, and the writer has not heard of it. What all of
+  // them call so never shrinks.
+  std::optional<uint64_t> least;
   absl::Status last;
   int without_replica = 0;
   // One that hangs must not keep the others from being asked.
   for (const absl::Duration patience : {kReplicaPatience, absl::InfiniteDuration()}) {
     std::vector<const hdfs::DatanodeIDProto*> silent;
     for (const hdfs::DatanodeIDProto* node : nodes) {
-      const absl::StatusOr<uint64_t> length = AskLength(block, *node, patience);
-      if (length.ok()) return length;
+      const absl::StatusOr<uint64_t> length = AskLength(
+          block, *node, least.has_value() ? std::min(patience, kOtherReplicasPatience) : patience);
+      if (length.ok()) {
+        least = std::min(*length, least.value_or(*length));
+        continue;
+      }
       last = length.status();
       if (GetFsError(last) == FsError::kReplicaNotFound) ++without_replica;
       if (GetFsError(last) == FsError::kNone) silent.push_back(node);
     }
+    if (least.has_value()) return *least;
     if (!patient || silent.empty()) break;
     nodes = std::move(silent);
   }

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
 #include <optional>
 #include <set>
 #include <span>
@@ -84,6 +85,7 @@ struct Asked {
   std::set<uint16_t> sluggish;                   // answers who waits for more than ten seconds
   std::vector<std::pair<uint16_t, bool>> calls;  // the port, and whether it was waited for
   bool without_replica = false;                  // all of them
+  std::map<uint16_t, uint64_t> lengths;          // that they tell; the others 42
   FakeClock* clock = nullptr;                    // moves so far with each question
   absl::Duration takes;
 };
@@ -99,22 +101,26 @@ class Datanodes final : public DatanodeRpc {
     if (asked_.hung.contains(port) || (asked_.sluggish.contains(port) && !waits)) {
       return absl::DeadlineExceededError("no answer");
     }
-    return std::make_unique<Channel>(asked_.without_replica);
+    const auto length = asked_.lengths.find(port);
+    return std::make_unique<Channel>(asked_.without_replica,
+                                     length == asked_.lengths.end() ? 42 : length->second);
   }
 
  private:
   class Channel final : public RpcChannel {
    public:
-    explicit Channel(bool without_replica) : without_replica_(without_replica) {}
+    Channel(bool without_replica, uint64_t length)
+        : without_replica_(without_replica), length_(length) {}
     absl::Status Call(absl::string_view, const google::protobuf::MessageLite&,
                       google::protobuf::MessageLite& response) override {
       if (without_replica_) return MakeFsError(FsError::kReplicaNotFound, "of an older stamp");
-      static_cast<hdfs::GetReplicaVisibleLengthResponseProto&>(response).set_length(42);
+      static_cast<hdfs::GetReplicaVisibleLengthResponseProto&>(response).set_length(length_);
       return absl::OkStatus();
     }
 
    private:
     const bool without_replica_;
+    const uint64_t length_;
   };
   Asked& asked_;
 };
@@ -135,6 +141,16 @@ TEST_F(LocatedFileTest, ADatanodeThatHangsKeepsNobodyFromTheLengthThatAnotherTel
   ASSERT_OK(file_.Refresh());
   EXPECT_EQ(file_.length(), 42u);
   EXPECT_THAT(asked_.calls, ElementsAre(Pair(1001, false), Pair(1002, false)));
+}
+
+// A packet is acknowledged by the last of a pipeline first.
+TEST_F(LocatedFileTest, WhatNotAllReplicasCallVisibleIsNot) {
+  asked_.lengths = {{1001, 8000}, {1002, 4000}};
+  ASSERT_OK(file_.Refresh());
+  EXPECT_EQ(file_.length(), 4000u);
+  asked_.lengths = {{1001, 4000}, {1002, 8000}};
+  ASSERT_OK(file_.Refresh());
+  EXPECT_EQ(file_.length(), 4000u);
 }
 
 TEST_F(LocatedFileTest, WhoOpensTheFileWaitsForTheOnlyOnesThatAreLeft) {
