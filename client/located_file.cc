@@ -158,9 +158,9 @@ absl::Status LocatedFile::NoteStriping(const hdfs::LocatedBlocksProto& found) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<uint64_t> LocatedFile::AskLength(const hdfs::LocatedBlockProto& block,
-                                                const hdfs::DatanodeIDProto& node,
-                                                absl::Duration patience) {
+absl::StatusOr<LocatedFile::ToldLength> LocatedFile::AskLength(const hdfs::LocatedBlockProto& block,
+                                                               const hdfs::DatanodeIDProto& node,
+                                                               absl::Duration patience) {
   hdfs::GetReplicaVisibleLengthRequestProto request;
   *request.mutable_block() = block.b();
   hdfs::GetReplicaVisibleLengthResponseProto response;
@@ -172,7 +172,7 @@ absl::StatusOr<uint64_t> LocatedFile::AskLength(const hdfs::LocatedBlockProto& b
   if (response.length() > kMaxLength - block.offset()) {
     return MakeFsError(FsError::kIo, "a datanode sent a negative length");
   }
-  return response.length();
+  return ToldLength{response.length(), response.waitsforrecovery()};
 }
 
 absl::StatusOr<uint64_t> LocatedFile::VisibleLength(const hdfs::LocatedBlockProto& block,
@@ -182,26 +182,32 @@ absl::StatusOr<uint64_t> LocatedFile::VisibleLength(const hdfs::LocatedBlockProt
     if (node.id().ipcport() > 0 && node.id().ipcport() <= 65535) nodes.push_back(&node.id());
   }
   // The last node of a pipeline has acknowledged a packet before the first one has: what one of
-  // them calls visible another one may not yet, and the writer has not heard of it. What all of
-  // them call so never shrinks.
-  std::optional<uint64_t> least;
+  // them calls visible another one may not yet, and the writer has not heard of it. What all that
+  // answer call so grows only. A replica whose datanode was stopped while it was written may lack
+  // what was acknowledged: it counts where there is no other, and the longest then, as in recovery.
+  std::optional<uint64_t> least, longest_waiting;
   absl::Status last;
   int without_replica = 0;
   // One that hangs must not keep the others from being asked.
   for (const absl::Duration patience : {kReplicaPatience, absl::InfiniteDuration()}) {
     std::vector<const hdfs::DatanodeIDProto*> silent;
     for (const hdfs::DatanodeIDProto* node : nodes) {
-      const absl::StatusOr<uint64_t> length = AskLength(
+      const absl::StatusOr<ToldLength> told = AskLength(
           block, *node, least.has_value() ? std::min(patience, kOtherReplicasPatience) : patience);
-      if (length.ok()) {
-        least = std::min(*length, least.value_or(*length));
+      if (told.ok()) {
+        if (told->waits_for_recovery) {
+          longest_waiting = std::max(told->bytes, longest_waiting.value_or(0));
+        } else {
+          least = std::min(told->bytes, least.value_or(told->bytes));
+        }
         continue;
       }
-      last = length.status();
+      last = told.status();
       if (GetFsError(last) == FsError::kReplicaNotFound) ++without_replica;
       if (GetFsError(last) == FsError::kNone) silent.push_back(node);
     }
     if (least.has_value()) return *least;
+    if (longest_waiting.has_value()) return *longest_waiting;
     if (!patient || silent.empty()) break;
     nodes = std::move(silent);
   }

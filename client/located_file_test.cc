@@ -86,6 +86,7 @@ struct Asked {
   std::vector<std::pair<uint16_t, bool>> calls;  // the port, and whether it was waited for
   bool without_replica = false;                  // all of them
   std::map<uint16_t, uint64_t> lengths;          // that they tell; the others 42
+  std::set<uint16_t> stopped;                    // while the replica was written
   FakeClock* clock = nullptr;                    // moves so far with each question
   absl::Duration takes;
 };
@@ -103,24 +104,28 @@ class Datanodes final : public DatanodeRpc {
     }
     const auto length = asked_.lengths.find(port);
     return std::make_unique<Channel>(asked_.without_replica,
-                                     length == asked_.lengths.end() ? 42 : length->second);
+                                     length == asked_.lengths.end() ? 42 : length->second,
+                                     asked_.stopped.contains(port));
   }
 
  private:
   class Channel final : public RpcChannel {
    public:
-    Channel(bool without_replica, uint64_t length)
-        : without_replica_(without_replica), length_(length) {}
+    Channel(bool without_replica, uint64_t length, bool stopped)
+        : without_replica_(without_replica), length_(length), stopped_(stopped) {}
     absl::Status Call(absl::string_view, const google::protobuf::MessageLite&,
                       google::protobuf::MessageLite& response) override {
       if (without_replica_) return MakeFsError(FsError::kReplicaNotFound, "of an older stamp");
-      static_cast<hdfs::GetReplicaVisibleLengthResponseProto&>(response).set_length(length_);
+      auto& told = static_cast<hdfs::GetReplicaVisibleLengthResponseProto&>(response);
+      told.set_length(length_);
+      if (stopped_) told.set_waitsforrecovery(true);
       return absl::OkStatus();
     }
 
    private:
     const bool without_replica_;
     const uint64_t length_;
+    const bool stopped_;
   };
   Asked& asked_;
 };
@@ -151,6 +156,21 @@ TEST_F(LocatedFileTest, WhatNotAllReplicasCallVisibleIsNot) {
   asked_.lengths = {{1001, 4000}, {1002, 8000}};
   ASSERT_OK(file_.Refresh());
   EXPECT_EQ(file_.length(), 4000u);
+}
+
+// What it has on its disk may be less than what was acknowledged.
+TEST_F(LocatedFileTest, AReplicaWhoseDatanodeWasStoppedHidesNothing) {
+  asked_.lengths = {{1001, 0}, {1002, 8000}};
+  asked_.stopped = {1001};
+  ASSERT_OK(file_.Refresh());
+  EXPECT_EQ(file_.length(), 8000u);
+}
+
+TEST_F(LocatedFileTest, OfReplicasThatWereAllStoppedTheLongestCounts) {
+  asked_.lengths = {{1001, 4000}, {1002, 8000}};
+  asked_.stopped = {1001, 1002};
+  ASSERT_OK(file_.Refresh());
+  EXPECT_EQ(file_.length(), 8000u);
 }
 
 TEST_F(LocatedFileTest, WhoOpensTheFileWaitsForTheOnlyOnesThatAreLeft) {

@@ -143,7 +143,9 @@ awaitable<absl::Status> BlockReceiver::Run() {
     }
     status = co_await ReceiveAll();
   } catch (const std::exception&) {
-    // No memory, not for a text either. The loops have to end, and the writer to be released.
+    // No memory, not for a text either. The loops have to end, and the writer to be released: also
+    // if there was none for the item of a bad packet.
+    bad_received_ = !items_.empty() && items_.back().bad;
     status = absl::Status(absl::StatusCode::kResourceExhausted, "");
   }
   receiving_ended_ = true;

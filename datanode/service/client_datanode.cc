@@ -111,6 +111,7 @@ void ClientDatanodeService::GetReplicaVisibleLength(absl::string_view request,
   }
   hdfs::GetReplicaVisibleLengthResponseProto response;
   response.set_length(info->length);
+  if (info->state == ReplicaState::kWaitingRecovery) response.set_waitsforrecovery(true);
   reply.Send(response);
 }
 
