@@ -53,8 +53,9 @@ struct RpcServerOptions {
   int max_connections = 20'000;          // more are accepted and closed at once
   int max_pre_auth_connections = 5'000;  // whose handshake has not ended
   // Of those, from one address, or of IPv6 from one /64, that have taken longer than the grace: so
-  // nobody alone keeps the others out. Of more, those that get there last are closed. Any number of
-  // clients behind one gateway may be connected, and come back at once after a restart.
+  // one that lets connections lie keeps nobody out. (One that opens new ones all the time may, for
+  // the grace.) Of more, those that get there last are closed. Any number of clients behind one
+  // gateway may be connected, and come back at once after a restart.
   int max_pre_auth_per_address = 1'250;
   absl::Duration pre_auth_grace = absl::Seconds(1);  // as exact as the sweep
   // Per connection; reading stops until answers have left.
