@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <chrono>
 #include <memory>
+#include <semaphore>
 #include <utility>
 
 #include "absl/cleanup/cleanup.h"
@@ -80,6 +81,12 @@ void FuzzOne(uint8_t kind, size_t piece_bytes, absl::string_view replies,
   const bool finalizes = (kind & 16) == 0;
   testing::TestStore store({"/v1"});
   boost::asio::io_context io;
+  // A job holds on to `io` until it is destroyed, which is after it has told its end.
+  const absl::Cleanup disk_is_idle = [] {
+    std::binary_semaphore done(0);
+    disk.Run([&done] { done.release(); });
+    done.acquire();
+  };
   const Line client(io);
   const Line next(io);
   std::atomic<int> waiters{0};
