@@ -5,6 +5,7 @@
 
 #include "client/context.h"
 #include "client/file_system.h"
+#include "client/testing/fake_namenode.h"
 #include "common/testing/status_matchers.h"
 #include "proto/hdfs/client_namenode.pb.h"
 
@@ -22,14 +23,7 @@ class SlowNamenode final : public RpcChannel {
                     google::protobuf::MessageLite& response) override {
     if (method == "create") {
       auto& status = *static_cast<hdfs::CreateResponseProto&>(response).mutable_fs();
-      status.set_filetype(hdfs::HdfsFileStatusProto::IS_FILE);
-      status.set_path("");
-      status.set_length(0);
-      status.mutable_permission()->set_perm(0644);
-      status.set_owner("u");
-      status.set_group("g");
-      status.set_modification_time(0);
-      status.set_access_time(0);
+      status = FakeStatus();
       status.set_blocksize(128 << 20);
     }
     if (method == "renewLease" && watching_) {

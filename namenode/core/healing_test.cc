@@ -24,7 +24,21 @@ using State = ReplicaState;
 constexpr absl::Duration kGivenUp = absl::Minutes(5);
 constexpr absl::Duration kDelay = absl::Minutes(1);  // nothing is deleted so soon after a start
 
-class HealingTest : public HealingFixture {};
+class HealingTest : public HealingFixture {
+ protected:
+  // Records are read from the store, which fails when it is told to; it belongs to the namenode.
+  FailingStore* StartOnFailingStore(TestNamenode::Options options) {
+    FailingStore* failing = nullptr;
+    options.namenode.tree.cache_bytes = 1;
+    options.wrap_store = [&](std::unique_ptr<Store> store, const Store::WithLock&) {
+      auto wrapped = std::make_unique<FailingStore>(std::move(store));
+      failing = wrapped.get();
+      return wrapped;
+    };
+    Start(std::move(options));
+    return failing;
+  }
+};
 
 // ---- lost nodes and disks
 
@@ -427,15 +441,7 @@ TEST_F(HealingTest, WithoutAnotherDatanodeTheReasonIsTold) {
 TEST_F(HealingTest, AReplicationWhoseRecordsCannotBeReadForAMomentIsNotForgotten) {
   for (const char prefix : {keys::kLocation, keys::kEntry, keys::kBlockOwner}) {
     SCOPED_TRACE(prefix);
-    FailingStore* failing = nullptr;
-    TestNamenode::Options options = Nodes(2);
-    options.namenode.tree.cache_bytes = 1;
-    options.wrap_store = [&](std::unique_ptr<Store> store, const Store::WithLock&) {
-      auto wrapped = std::make_unique<FailingStore>(std::move(store));
-      failing = wrapped.get();
-      return wrapped;
-    };
-    Start(std::move(options));
+    FailingStore* const failing = StartOnFailingStore(Nodes(2));
     Write("/d/f", 1, {0});
     Pass(absl::Minutes(1));
     SetReplication("/d/f", 2);
@@ -451,16 +457,9 @@ TEST_F(HealingTest, AReplicationWhoseRecordsCannotBeReadForAMomentIsNotForgotten
 
 // A record that is damaged for good costs little, and one that can be read again is not forgotten.
 TEST_F(HealingTest, ABlockWhoseRecordsCannotBeReadAgainAndAgainIsTriedAfterGrowingPauses) {
-  FailingStore* failing = nullptr;
   TestNamenode::Options options = Nodes(2);
-  options.namenode.tree.cache_bytes = 1;
   options.namenode.healing.check_interval = absl::Hours(100);
-  options.wrap_store = [&](std::unique_ptr<Store> store, const Store::WithLock&) {
-    auto wrapped = std::make_unique<FailingStore>(std::move(store));
-    failing = wrapped.get();
-    return wrapped;
-  };
-  Start(std::move(options));
+  FailingStore* const failing = StartOnFailingStore(std::move(options));
   Write("/d/f", 1, {0});
   Pass(absl::Minutes(1));
   SetReplication("/d/f", 2);
