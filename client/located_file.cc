@@ -184,8 +184,9 @@ absl::StatusOr<uint64_t> LocatedFile::VisibleLength(const hdfs::LocatedBlockProt
   // The last node of a pipeline has acknowledged a packet before the first one has: what one of
   // them calls visible another one may not yet, and the writer has not heard of it. What all that
   // answer call so grows only. A replica whose datanode was stopped while it was written may lack
-  // what was acknowledged: it counts where there is no other, and the longest then, as in recovery.
-  std::optional<uint64_t> least, longest_waiting;
+  // what was acknowledged, and one that is shorter than the namenode knows does: they count where
+  // there is no other, and the longest of them then, as in recovery.
+  std::optional<uint64_t> least, longest_lacking;
   absl::Status last;
   int without_replica = 0;
   // One that hangs must not keep the others from being asked.
@@ -195,8 +196,8 @@ absl::StatusOr<uint64_t> LocatedFile::VisibleLength(const hdfs::LocatedBlockProt
       const absl::StatusOr<ToldLength> told = AskLength(
           block, *node, least.has_value() ? std::min(patience, kOtherReplicasPatience) : patience);
       if (told.ok()) {
-        if (told->waits_for_recovery) {
-          longest_waiting = std::max(told->bytes, longest_waiting.value_or(0));
+        if (told->waits_for_recovery || told->bytes < block.b().numbytes()) {
+          longest_lacking = std::max(told->bytes, longest_lacking.value_or(0));
         } else {
           least = std::min(told->bytes, least.value_or(told->bytes));
         }
@@ -207,7 +208,7 @@ absl::StatusOr<uint64_t> LocatedFile::VisibleLength(const hdfs::LocatedBlockProt
       if (GetFsError(last) == FsError::kNone) silent.push_back(node);
     }
     if (least.has_value()) return *least;
-    if (longest_waiting.has_value()) return *longest_waiting;
+    if (longest_lacking.has_value()) return *longest_lacking;
     if (!patient || silent.empty()) break;
     nodes = std::move(silent);
   }

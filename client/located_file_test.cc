@@ -166,6 +166,13 @@ TEST_F(LocatedFileTest, AReplicaWhoseDatanodeWasStoppedHidesNothing) {
   EXPECT_EQ(file_.length(), 8000u);
 }
 
+TEST_F(LocatedFileTest, AReplicaThatIsShorterThanTheNamenodeKnowsHidesNothing) {
+  told_.known_bytes = 6000;
+  asked_.lengths = {{1001, 10}, {1002, 8000}};
+  ASSERT_OK(file_.Refresh());
+  EXPECT_EQ(file_.length(), 8000u);
+}
+
 TEST_F(LocatedFileTest, OfReplicasThatWereAllStoppedTheLongestCounts) {
   asked_.lengths = {{1001, 4000}, {1002, 8000}};
   asked_.stopped = {1001, 1002};
