@@ -8,9 +8,8 @@ import subprocess
 import sys
 
 from erasure.test_files import CELL, DATA, GROUP, POLICY, SIZES, content
-from harness import env, libhdfs, replicas
+from harness import coded, env, libhdfs, replicas
 from harness.case import Case
-from harness.cluster import MiniCluster
 
 OTHER = "XOR-2-1-1024k"
 
@@ -39,19 +38,16 @@ class Convert(Case):
     def setUp(self):
         super().setUp()
         # Old blocks go at once: whoever still reads them must find the new ones.
-        self.cluster = MiniCluster(
-            datanodes=5,
+        self.cluster = coded.start(
+            self.addCleanup,
+            5,
+            (POLICY, OTHER),
             conf={
-                "cairn.namenode.erasure.coding": "true",
                 "cairn.namenode.erasure.convert.grace": "0s",
                 "dfs.blocksize": "2m",
                 "dfs.client.read.shortcircuit": "false",
             },
         )
-        self.addCleanup(self.cluster.close)
-        for policy in (POLICY, OTHER):
-            enabled = self.cluster.cairn("ec", "-enablePolicy", "-policy", policy)
-            self.assertEqual(enabled.returncode, 0, enabled.stderr)
         self.cluster.dfs("-mkdir", "/d")
 
     # ---- what is asked

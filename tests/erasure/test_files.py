@@ -4,7 +4,7 @@ import hashlib
 import os
 import random
 
-from harness import env, hadoop, replicas
+from harness import coded, env, hadoop, replicas
 from harness.case import Case
 from harness.cluster import MiniCluster
 
@@ -13,8 +13,7 @@ DATA, PARITY = 3, 2
 BLOCK = 2 * CELL  # of each unit; a group holds DATA of them
 GROUP = DATA * BLOCK
 POLICY = "RS-3-2-1024k"
-SIZES = (0, 1, CELL - 1, CELL, CELL + 1, DATA * CELL - 1, DATA * CELL, DATA * CELL + 1,
-         GROUP - 1, GROUP, GROUP + 1, 3 * GROUP + GROUP // 2)
+SIZES = coded.sizes(CELL, DATA * CELL, GROUP)
 
 
 def content(size):
@@ -47,7 +46,7 @@ class ErasureFiles(Case):
             cls.skip_all = reason
             return
         cls.skip_all = None
-        cls.cluster = MiniCluster(datanodes=5, conf={"cairn.namenode.erasure.coding": "true"})
+        cls.cluster = MiniCluster(datanodes=5, conf=coded.SWITCH)
         cls.addClassCleanup(cls.cluster.close)
         cls.shell = hadoop.Shell(cls.cluster.uri, {"dfs.blocksize": str(BLOCK)})
         cls.addClassCleanup(cls.shell.close)

@@ -2,9 +2,8 @@
 
 from erasure.test_files import CELL, DATA, POLICY
 from faults.test_leases import Writer, content
-from harness import env, hadoop, rpc
+from harness import coded, env, hadoop, rpc
 from harness.case import Case
-from harness.cluster import MiniCluster
 
 
 class Flushes(Case):
@@ -12,12 +11,7 @@ class Flushes(Case):
 
     def setUp(self):
         super().setUp()
-        self.cluster = MiniCluster(datanodes=5, conf={"cairn.namenode.erasure.coding": "true"})
-        self.addCleanup(self.cluster.close)
-        self.cluster.dfs("-mkdir", "/held")
-        for words in (("-enablePolicy", "-policy", POLICY),
-                      ("-setPolicy", "-path", "/held", "-policy", POLICY)):
-            self.assertEqual(self.cluster.cairn("ec", *words).returncode, 0, words)
+        self.cluster = coded.start(self.addCleanup, 5, (POLICY,), "/held")
 
     def close(self, paths):
         """Has the namenode take the files from their writer, who is dead."""

@@ -4,9 +4,8 @@ import json
 import re
 
 from erasure.test_files import DATA, PARITY, POLICY, content
-from harness import replicas
+from harness import coded, replicas
 from harness.case import Case
-from harness.cluster import MiniCluster
 
 UNITS = DATA + PARITY
 SIZE = 7_000_000  # one group, with bytes in all data units
@@ -22,33 +21,13 @@ class Fsck(Case):
 
     def setUp(self):
         super().setUp()
-        self.cluster = MiniCluster(
-            datanodes=UNITS,
-            conf={
-                "cairn.namenode.erasure.coding": "true",
-                "cairn.namenode.stale.interval": "2s",
-                "cairn.namenode.dead.interval": "4s",
-                "dfs.heartbeat.interval": "1s",
-            },
+        self.cluster = coded.start(
+            self.addCleanup, UNITS, (POLICY,), "/cold", conf=coded.GIVEN_UP_SOON
         )
-        self.addCleanup(self.cluster.close)
-        self.cluster.dfs("-mkdir", "/cold")
-        for words in (("-enablePolicy", "-policy", POLICY),
-                      ("-setPolicy", "-path", "/cold", "-policy", POLICY)):
-            self.assertEqual(self.cluster.cairn("ec", *words).returncode, 0, words)
         self.cluster.put(content(SIZE), BIG)
-        units = self.units()
+        units = replicas.live_units(self.cluster)
         self.assertEqual(len(units), UNITS)
         (self.group,) = {block & ~15 for block in units}
-
-    def units(self):
-        """{block id: replica} of what is finalized on datanodes that run."""
-        alive = [name for name in self.cluster.datanodes if self.cluster.alive(name)]
-        return {
-            replica.block: replica
-            for replica in replicas.replicas_of(self.cluster, *alive)
-            if replica.block < 0 and replica.state == "finalized"
-        }
 
     def fsck(self, path, *words):
         return self.cluster.cairn("fsck", path, *words)
@@ -57,7 +36,7 @@ class Fsck(Case):
         """A pattern of the line of the big file's group with the units that are there."""
         listed = []
         stamps = set()
-        for block, replica in sorted(self.units().items()):
+        for block, replica in sorted(replicas.live_units(self.cluster).items()):
             if block & ~15 != self.group:
                 continue
             stamps.add(replica.stamp)
@@ -119,8 +98,8 @@ class Fsck(Case):
         self.assertIn("its 1 block group has all units", text(why))
 
     def test_two_lost_datanodes_degrade_a_file_and_a_third_one_loses_it(self):
-        lost = self.random().sample(sorted(self.units()), 3)
-        nodes = {block: self.units()[block].node for block in lost}
+        lost = self.random().sample(sorted(replicas.live_units(self.cluster)), 3)
+        nodes = {block: replicas.live_units(self.cluster)[block].node for block in lost}
         self.note(f"lost: {nodes}")
         self.cluster.kill(*(nodes[block] for block in lost[:2]))
         result = self.when_fsck(

@@ -4,9 +4,8 @@ import errno
 import os
 
 from erasure.test_files import CELL, DATA, GROUP, POLICY, content
-from harness import mount
+from harness import coded, mount
 from harness.case import Case
-from harness.cluster import MiniCluster
 
 
 class Mounted(Case):
@@ -15,17 +14,13 @@ class Mounted(Case):
     def setUp(self):
         super().setUp()
         self.need(mount.why_not())
-        self.cluster = MiniCluster(
-            datanodes=6, conf={"cairn.namenode.erasure.coding": "true", "dfs.blocksize": "2m"}
-        )
-        self.addCleanup(self.cluster.close)
-        self.cluster.cairn("ec", "-enablePolicy", "-policy", POLICY)
+        self.cluster = coded.start(self.addCleanup, 6, (POLICY,), conf={"dfs.blocksize": "2m"})
         self.cluster.dfs("-mkdir", "/cold")
         self.mount = mount.Mount(self.cluster)
         self.addCleanup(self.mount.close)
 
     def code(self, path):
-        self.cluster.cairn("ec", "-setPolicy", "-path", path, "-policy", POLICY)
+        coded.set_policy(self.cluster, POLICY, path)
 
     def test_files_are_written_synced_and_read(self):
         self.code("/cold")

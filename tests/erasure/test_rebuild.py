@@ -4,7 +4,7 @@ import itertools
 import os
 
 from erasure.test_files import CELL, DATA, GROUP, PARITY, POLICY, content, flip
-from harness import env, hadoop, replicas
+from harness import coded, env, hadoop, replicas
 from harness.case import Case
 from harness.cluster import MiniCluster
 
@@ -19,12 +19,7 @@ class Rebuild(Case):
         self.need(hadoop.why_not())
         self.cluster = MiniCluster(
             datanodes=7,
-            conf={
-                "cairn.namenode.erasure.coding": "true",
-                "cairn.namenode.stale.interval": "2s",
-                "cairn.namenode.dead.interval": "4s",
-                "dfs.heartbeat.interval": "1s",
-            },
+            conf={**coded.SWITCH, **coded.GIVEN_UP_SOON},
         )
         self.addCleanup(self.cluster.close)
         self.shell = hadoop.Shell(self.cluster.uri, {"dfs.blocksize": str(2 * CELL)})

@@ -6,9 +6,8 @@ import re
 
 from erasure.test_files import BLOCK, CELL, DATA, GROUP, PARITY, POLICY, SIZES, content, flip
 from faults.test_leases import Writer
-from harness import replicas
+from harness import coded, replicas
 from harness.case import Case
-from harness.cluster import MiniCluster
 
 UNITS = DATA + PARITY
 FILE = "/held/file"
@@ -28,32 +27,16 @@ class Verify(Case):
     def setUp(self):
         super().setUp()
         # One more than there are units: a unit that is lost has somewhere to go.
-        self.cluster = MiniCluster(
-            datanodes=UNITS + 1,
-            conf={"cairn.namenode.erasure.coding": "true", "dfs.heartbeat.interval": "1s"},
-        )
-        self.addCleanup(self.cluster.close)
-        self.cluster.dfs("-mkdir", "/held")
-        for words in (("-enablePolicy", "-policy", POLICY),
-                      ("-setPolicy", "-path", "/held", "-policy", POLICY)):
-            self.assertEqual(self.cluster.cairn("ec", *words).returncode, 0, words)
+        conf = {"dfs.heartbeat.interval": "1s"}
+        self.cluster = coded.start(self.addCleanup, UNITS + 1, (POLICY,), "/held", conf=conf)
 
     def put(self, size, path=FILE):
         self.cluster.put(content(size), path, "-D", f"dfs.blocksize={BLOCK}")
 
-    def units(self):
-        """{block id: replica} of what is finalized on datanodes that run."""
-        alive = [name for name in self.cluster.datanodes if self.cluster.alive(name)]
-        return {
-            replica.block: replica
-            for replica in replicas.replicas_of(self.cluster, *alive)
-            if replica.block < 0 and replica.state == "finalized"
-        }
-
     def put_one_group(self, size=GROUP - 7):
         """The file's group, and its units by number."""
         self.put(size)
-        units = self.units()
+        units = replicas.live_units(self.cluster)
         self.assertEqual(len(units), UNITS)
         (group,) = {block & ~15 for block in units}
         return group, {block & 15: replica for block, replica in units.items()}

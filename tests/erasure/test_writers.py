@@ -7,9 +7,8 @@ import time
 
 from erasure.test_files import CELL, DATA, GROUP, POLICY, SIZES, content
 from faults.test_lost_writers import Flusher, is_closed
-from harness import env, hadoop, rpc
+from harness import coded, env, hadoop, rpc
 from harness.case import Case
-from harness.cluster import MiniCluster
 from harness.replicas import words
 
 
@@ -18,18 +17,13 @@ class Writers(Case):
 
     def setUp(self):
         super().setUp()
-        self.cluster = MiniCluster(
-            datanodes=6,
-            conf={
-                "cairn.namenode.erasure.coding": "true",
-                "dfs.namenode.lease-hard-limit-sec": "4",
-                "dfs.blocksize": "2m",
-            },
+        self.cluster = coded.start(
+            self.addCleanup,
+            6,
+            (POLICY,),
+            "/",
+            conf={"dfs.namenode.lease-hard-limit-sec": "4", "dfs.blocksize": "2m"},
         )
-        self.addCleanup(self.cluster.close)
-        for words_ in (("-enablePolicy", "-policy", POLICY),
-                       ("-setPolicy", "-path", "/", "-policy", POLICY)):
-            self.cluster.cairn("ec", *words_)
 
     def test_cairn_writes_and_reads_every_size(self):
         for size in SIZES:
@@ -116,18 +110,13 @@ class RollingRestarts(Case):
 
     def setUp(self):
         super().setUp()
-        self.cluster = MiniCluster(
-            datanodes=5,
-            conf={
-                "cairn.namenode.erasure.coding": "true",
-                "cairn.datanode.drain.limit": "1s",
-                "dfs.blocksize": "64m",
-            },
+        self.cluster = coded.start(
+            self.addCleanup,
+            5,
+            (POLICY,),
+            "/",
+            conf={"cairn.datanode.drain.limit": "1s", "dfs.blocksize": "64m"},
         )
-        self.addCleanup(self.cluster.close)
-        for words_ in (("-enablePolicy", "-policy", POLICY),
-                       ("-setPolicy", "-path", "/", "-policy", POLICY)):
-            self.cluster.cairn("ec", *words_)
         self.eventually(lambda: self.cluster.live_datanodes() == 5, "all datanodes")
 
     def open_writer(self, path):

@@ -21,25 +21,15 @@ class WrongUnit(Case):
         super().setUp()
         self.cluster = MiniCluster(
             datanodes=UNITS + 1,
-            conf={
-                **coded.CONF,
-                "dfs.blocksize": "1m",
-                "cairn.namenode.stale.interval": "2s",
-                "cairn.namenode.dead.interval": "4s",
-                "dfs.heartbeat.interval": "1s",
-            },
+            conf={**coded.CONF, **coded.GIVEN_UP_SOON, "dfs.blocksize": "1m"},
         )
         self.addCleanup(self.cluster.close)
         coded.make(self.cluster, "/cold", parity=PARITY)
 
     def units(self):
         """{number: replica} of what is finalized on datanodes that run."""
-        alive = [name for name in self.cluster.datanodes if self.cluster.alive(name)]
-        return {
-            replica.block & 15: replica
-            for replica in replicas.replicas_of(self.cluster, *alive)
-            if replica.block < 0 and replica.state == "finalized"
-        }
+        units = replicas.live_units(self.cluster)
+        return {block & 15: replica for block, replica in units.items()}
 
     def contents(self, units):
         found = {}

@@ -9,12 +9,19 @@ import functools
 import os
 
 from harness import env
-from harness.cluster import Failed
+from harness.cluster import Failed, MiniCluster
 
+SWITCH = {"cairn.namenode.erasure.coding": "true"}
 CONF = {
-    "cairn.namenode.erasure.coding": "true",
+    **SWITCH,
     # What is of an old stamp goes soon.
     "dfs.namenode.startup.delay.block.deletion.sec": "2",
+}
+# A dead datanode's units are computed again within seconds.
+GIVEN_UP_SOON = {
+    "cairn.namenode.stale.interval": "2s",
+    "cairn.namenode.dead.interval": "4s",
+    "dfs.heartbeat.interval": "1s",
 }
 DATA, PARITY = 3, 2
 UNITS = DATA + PARITY
@@ -37,10 +44,37 @@ def make(cluster, *paths, parity=PARITY):
         out.write(_POLICIES.format(data=DATA, parity=parity, cell=CELL))
     policy = f"RS-{DATA}-{parity}-{CELL >> 10}k"
     _ec(cluster, "-addPolicies", "-policyFile", file)
-    _ec(cluster, "-enablePolicy", "-policy", policy)
+    enable(cluster, policy)
+    set_policy(cluster, policy, *paths)
+
+
+def start(add_cleanup, datanodes, policies, *paths, conf=None):
+    """A cluster that lives as long as the test, or class, whose `add_cleanup` it is. `policies`, some
+    of those that every cluster knows, are enabled; the first one is that of the directories."""
+    cluster = MiniCluster(datanodes=datanodes, conf={**SWITCH, **(conf or {})})
+    add_cleanup(cluster.close)
+    enable(cluster, *policies)
+    set_policy(cluster, policies[0], *paths)
+    return cluster
+
+
+def enable(cluster, *policies):
+    for policy in policies:
+        _ec(cluster, "-enablePolicy", "-policy", policy)
+
+
+def set_policy(cluster, policy, *paths):
+    """Makes the directories that are not there yet."""
     for path in paths:
-        cluster.dfs("-mkdir", "-p", path)
+        if path != "/":
+            cluster.dfs("-mkdir", "-p", path)
         _ec(cluster, "-setPolicy", "-path", path, "-policy", policy)
+
+
+def sizes(cell, stripe, group):
+    """Of files: none, one and some bytes, and what is just below, at and above each border."""
+    borders = [border + more for border in (cell, stripe, group) for more in (-1, 0, 1)]
+    return (0, 1, *borders, 3 * group + group // 2)
 
 
 def _ec(cluster, *words):

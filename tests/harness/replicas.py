@@ -41,6 +41,16 @@ def replicas_of(cluster, *names):
     return found
 
 
+def live_units(cluster):
+    """{block id: replica} of the units that are finalized on datanodes that run; one of each."""
+    alive = [name for name in cluster.datanodes if cluster.alive(name)]
+    return {
+        replica.block: replica
+        for replica in (replicas_of(cluster, *alive) if alive else [])
+        if replica.block < 0 and replica.state == "finalized"
+    }
+
+
 def differences(cluster):
     """What is not equal among the replicas of each block: length, stamp, state, bytes."""
     blocks = collections.defaultdict(list)
