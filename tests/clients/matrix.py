@@ -210,7 +210,11 @@ class Rclone:
         return f"{missing} is not installed" if missing else None
 
     def run(self, *words):
-        return run(["rclone", *self.flags, *words]).stdout
+        return self.attempt(*words, check=True).stdout
+
+    def attempt(self, *words, check=False):
+        """A CompletedProcess, whatever its exit status."""
+        return run(["rclone", *self.flags, *words], check=check)
 
     def mkdir(self, path):
         self.run("mkdir", ":hdfs:" + path)

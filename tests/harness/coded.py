@@ -6,6 +6,7 @@ groups.
 
 import collections
 import functools
+import json
 import os
 
 from harness import env
@@ -81,6 +82,33 @@ def _ec(cluster, *words):
     result = cluster.cairn("ec", *words)
     if result.returncode != 0:
         raise Failed(f"cairn ec {' '.join(words)}: {(result.stdout + result.stderr).decode()}")
+
+
+# ---- What fsck says ----
+
+
+def groups(cluster, path="/"):
+    """The block groups of the files below `path` that nobody writes, as in its --json."""
+    words = ("-files", "-blocks", "-locations", "--json")
+    files = json.loads(cluster.cairn("fsck", path, *words).stdout)["files"]
+    return [block for file in files for block in file["blocks"] if "units" in block]
+
+
+def crowded(found):
+    """The (group, datanode) where a datanode has two units of one of these groups."""
+    crowds = []
+    for group in found:
+        nodes = collections.Counter(
+            replica["datanode"] for unit in group["units"] for replica in unit["replicas"]
+        )
+        crowds += [(group["block"], node) for node, count in nodes.items() if count > 1]
+    return crowds
+
+
+def verification(cluster, path="/"):
+    """{what -ec-verify found: of how many groups}; {"verified": all of them} is what is wanted."""
+    totals = json.loads(cluster.cairn("fsck", path, "-ec-verify", "--json").stdout)["totals"]
+    return {what: count for what, count in totals["verification"].items() if count}
 
 
 # ---- Parity, computed in another way than the product's: byte for byte by tables ----
