@@ -4,14 +4,12 @@
 #include <gtest/gtest.h>
 
 #include <bit>
-#include <cstdlib>
-#include <fstream>
 #include <random>
 #include <sstream>
 #include <string>
 
 #include "absl/strings/escaping.h"
-#include "absl/strings/str_cat.h"
+#include "common/testing/golden.h"
 #include "common/testing/status_matchers.h"
 
 namespace cairn::erasure {
@@ -157,8 +155,7 @@ TEST(CoderTest, ASchemaThatCannotBeIsRefused) {
 // tests/golden/erasure/parity.txt, made by Hadoop's own coders: "CODEC K M PARITY", where byte i of
 // data unit u is (31 u + 7 i + i * i) mod 256, in hexadecimal, the parity units one after another.
 TEST(CoderTest, ParityIsWhatHadoopsCodersMake) {
-  std::ifstream file(absl::StrCat(std::getenv("CAIRN_SOURCE"), "/tests/golden/erasure/parity.txt"));
-  ASSERT_TRUE(file.is_open());
+  std::istringstream file(ReadGolden("erasure/parity.txt"));
   int lines = 0;
   for (std::string line; std::getline(file, line);) {
     if (line.empty() || line[0] == '#') continue;

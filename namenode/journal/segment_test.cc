@@ -1,12 +1,12 @@
 #include "namenode/journal/segment.h"
 
-#include <cstdlib>
 #include <cstring>
-#include <fstream>
-#include <iterator>
 #include <random>
+#include <span>
+#include <string>
 
 #include "absl/strings/str_cat.h"
+#include "common/testing/golden.h"
 #include "common/testing/status_matchers.h"
 
 namespace cairn::namenode {
@@ -244,15 +244,10 @@ TEST(SegmentHeaderTest, ZerosAreAFileThatWasNeverPrepared) {
               StatusIs(absl::StatusCode::kNotFound));
 }
 
-std::vector<std::byte> ReadGolden(const std::string& name) {
-  const char* const source = std::getenv("CAIRN_SOURCE");
-  std::ifstream in(absl::StrCat(source == nullptr ? "." : source, "/tests/golden/journal/", name),
-                   std::ios::binary);
-  std::vector<std::byte> bytes;
-  for (auto c = std::istreambuf_iterator<char>(in); c != std::istreambuf_iterator<char>(); ++c) {
-    bytes.push_back(static_cast<std::byte>(*c));
-  }
-  return bytes;
+std::vector<std::byte> GoldenSegment() {
+  const std::string text = ReadGolden("journal/journal-00000000000000001001");
+  const auto bytes = std::as_bytes(std::span(text));
+  return {bytes.begin(), bytes.end()};
 }
 
 // The worked example of docs/formats/journal.md.
@@ -272,11 +267,11 @@ TEST(SegmentGoldenTest, TheDocumentedBytesAreWhatIsWritten) {
   const auto second = std::span(bytes).subspan(2 * kJournalBlockBytes);
   PutFrame(TxId{1003}, 0, "", second.data());
   SealBatch(second, 24, 0x0123456789abcdef, 42);
-  EXPECT_EQ(bytes, ReadGolden("journal-00000000000000001001"));
+  EXPECT_EQ(bytes, GoldenSegment());
 }
 
 TEST(SegmentGoldenTest, TheGoldenFileReads) {
-  const std::vector<std::byte> bytes = ReadGolden("journal-00000000000000001001");
+  const std::vector<std::byte> bytes = GoldenSegment();
   ASSERT_OK_AND_ASSIGN(const SegmentContents contents, ReadSegment(bytes));
   EXPECT_EQ(EditsOf(contents), (std::vector<std::string>{"cairn", "mkdir /a", ""}));
   EXPECT_EQ(contents.last, TxId{1003});

@@ -18,16 +18,16 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "common/io/file_system.h"
 #include "common/status_macros.h"
 #include "common/testing/eventually.h"
+#include "common/testing/golden.h"
 #include "common/testing/status_matchers.h"
 #include "common/testing/wrapped_file_system.h"
+#include "namenode/store/golden_records.h"
 #include "namenode/store/keys.h"
 #include "namenode/store/leveldb_env.h"
 #include "namenode/store/store_testing.h"
@@ -92,18 +92,12 @@ TEST_F(StoreTest, OnlyOneStoreOpensADirectory) {
 
 // A store as the first release wrote it; docs/formats/store.md shows its records.
 TEST_F(StoreTest, TheGoldenStoreOpens) {
-  const char* const source = std::getenv("CAIRN_SOURCE");
-  const std::string golden = absl::StrCat(source != nullptr ? source : ".", "/tests/golden/store");
-  ASSERT_TRUE(std::filesystem::exists(golden)) << "run by ctest, or from the repository's root";
-  std::filesystem::copy(golden + "/directory", options_.directory);
+  std::filesystem::copy(GoldenPath("store/directory"), options_.directory);
   ASSERT_OK(Open());
   EXPECT_EQ(ToInt(store_->applied()), 7u);
-  std::ifstream records(golden + "/records.txt");
   std::map<std::string, std::string> want;
-  for (std::string line; std::getline(records, line);) {
-    if (line.empty() || line[0] == '#') continue;
-    const std::vector<std::string> parts = absl::StrSplit(line, '|');
-    want[absl::HexStringToBytes(parts[1])] = absl::HexStringToBytes(parts[2]);
+  for (const GoldenRecord& record : ReadGoldenRecords("records.txt")) {
+    want[record.key] = record.value;
   }
   EXPECT_EQ(ScanAll("", 100), want);
 }

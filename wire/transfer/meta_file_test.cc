@@ -1,24 +1,13 @@
 #include "wire/transfer/meta_file.h"
 
-#include <cstdlib>
-#include <fstream>
-#include <sstream>
+#include <string>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
+#include "common/testing/golden.h"
 #include "common/testing/status_matchers.h"
 
 namespace cairn::transfer {
 namespace {
-
-std::string Golden(absl::string_view name) {
-  const char* const source = std::getenv("CAIRN_SOURCE");
-  std::ifstream in(absl::StrCat(source == nullptr ? "." : source, "/tests/golden/replica/", name),
-                   std::ios::binary);
-  std::ostringstream out;
-  out << in.rdbuf();
-  return out.str();
-}
 
 std::span<const std::byte> Span(absl::string_view text) {
   return std::as_bytes(std::span(text.data(), text.size()));
@@ -26,13 +15,13 @@ std::span<const std::byte> Span(absl::string_view text) {
 
 // The example of docs/formats/replica.md: a replica that holds "cairn".
 TEST(MetaFileTest, GoldenFileIsWhatIsWrittenForItsReplica) {
-  const std::string data = Golden("blk_1073741825");
+  const std::string data = ReadGolden("replica/blk_1073741825");
   ASSERT_EQ(data, "cairn");
   std::vector<std::byte> meta(MetaFileBytes(DataChecksum(), data.size()));
   EncodeMetaHeader(DataChecksum(), std::span(meta).first<kMetaHeaderBytes>());
   DataChecksum().Compute(Span(data), std::span(meta).subspan(kMetaHeaderBytes));
   EXPECT_EQ(std::string(reinterpret_cast<const char*>(meta.data()), meta.size()),
-            Golden("blk_1073741825_1001.meta"));
+            ReadGolden("replica/blk_1073741825_1001.meta"));
   EXPECT_THAT(DecodeMetaHeader(meta), IsOkAndHolds(DataChecksum()));
 }
 
