@@ -3,17 +3,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <fstream>
-#include <sstream>
 #include <string>
 #include <vector>
 
 #include "absl/strings/escaping.h"
-#include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "common/ids.h"
 #include "common/testing/status_matchers.h"
+#include "namenode/store/golden_records.h"
 #include "namenode/store/keys.h"
 
 namespace cairn::namenode {
@@ -133,64 +129,167 @@ TEST(RecordsTest, UnknownFieldsOfANewerProgramAreKept) {
   EXPECT_EQ(inode->SerializeAsString(), newer);
 }
 
-// docs/formats/store.md shows these bytes; data on disk depends on them.
-TEST(RecordsTest, TheGoldenRecordsAreReadAndWrittenAsBefore) {
-  const char* const source = std::getenv("CAIRN_SOURCE");
-  std::ifstream file(
-      absl::StrCat(source != nullptr ? source : ".", "/tests/golden/store/records.txt"));
-  ASSERT_TRUE(file) << "run by ctest, or from the root of the repository";
-  std::string line;
-  int records = 0;
-  while (std::getline(file, line)) {
-    if (line.empty() || line[0] == '#') continue;
-    const std::vector<std::string> parts = absl::StrSplit(line, '|');
-    ASSERT_EQ(parts.size(), 3u) << line;
-    const std::string key = absl::HexStringToBytes(parts[1]);
-    const std::string value = absl::HexStringToBytes(parts[2]);
-    EXPECT_EQ(keys::Readable(key), parts[0]);
-    ++records;
-    switch (key[0]) {
-      case keys::kNamespace: {
-        const auto got = ParseNamespace(key, value);
-        ASSERT_OK(got);
-        EXPECT_EQ(got->SerializeAsString(), value);
-        EXPECT_EQ(key, keys::Namespace());
-        break;
-      }
-      case keys::kEntry: {
-        const auto got = ParseInode(key, value);
-        ASSERT_OK(got);
-        EXPECT_EQ(got->SerializeAsString(), value);
-        EXPECT_EQ(value, File().SerializeAsString());
-        EXPECT_EQ(key, keys::Entry(kRootInode, "f"));
-        break;
-      }
-      case keys::kLocation: {
-        const auto got = ParseLocation(key, value);
-        ASSERT_OK(got);
-        EXPECT_EQ(got->SerializeAsString(), value);
-        EXPECT_EQ(key, keys::Location(InodeId{16387}));
-        break;
-      }
-      case keys::kReplicas: {
-        const auto got = ParseReplicas(key, value);
-        ASSERT_OK(got);
-        EXPECT_EQ(got->SerializeAsString(), value);
-        EXPECT_EQ(got->storages_size(), 3);
-        break;
-      }
-      case keys::kStorageBlock:
-        EXPECT_EQ(value, "");
-        EXPECT_EQ(key, keys::StorageBlock(2, BlockId{1073741825}));
-        break;
-      case keys::kApplied:
-        EXPECT_EQ(value, std::string("\0\0\0\0\0\0\0\x07", 8));
-        break;
-      default:
-        FAIL() << line;
-    }
+// Compares golden records, one after the other, with keys and values as they are made now.
+class GoldenRecordsTest : public ::testing::Test {
+ protected:
+  explicit GoldenRecordsTest(absl::string_view file) : records_(ReadGoldenRecords(file)) {}
+
+  // The next record has that key, holds `message`, and `parse` reads it.
+  template <typename Message>
+  void ExpectNext(const std::string& key, const Message& message,
+                  absl::StatusOr<Message> (*parse)(absl::string_view, absl::string_view)) {
+    ExpectNext(key, message.SerializeAsString());
+    if (HasFatalFailure()) return;
+    ASSERT_OK_AND_ASSIGN(const Message read, parse(key, records_[next_ - 1].value));
+    EXPECT_EQ(read.SerializeAsString(), message.SerializeAsString());
   }
-  EXPECT_EQ(records, 6);
+  void ExpectNext(const std::string& key, const std::string& value) {
+    ASSERT_LT(next_, records_.size());
+    const GoldenRecord& record = records_[next_++];
+    EXPECT_EQ(keys::Readable(key), record.what);
+    EXPECT_EQ(absl::BytesToHexString(key), absl::BytesToHexString(record.key));
+    EXPECT_EQ(absl::BytesToHexString(value), absl::BytesToHexString(record.value)) << record.what;
+  }
+  void ExpectNoMore() const { EXPECT_EQ(next_, records_.size()); }
+
+ private:
+  const std::vector<GoldenRecord> records_;
+  size_t next_ = 0;
+};
+
+// docs/formats/store.md shows these bytes; data on disk depends on them.
+class GoldenStoreTest : public GoldenRecordsTest {
+ protected:
+  GoldenStoreTest() : GoldenRecordsTest("records.txt") {}
+};
+
+TEST_F(GoldenStoreTest, ItsRecordsAreReadAndWrittenAsBefore) {
+  store::Namespace space;
+  space.set_cluster_id("CID-1");
+  space.set_block_pool_id("BP-1-127.0.0.1-1");
+  space.set_layout_version(1);
+  space.set_created_ms(1600000000000);
+  space.set_next_inode_id(16388);
+  space.set_next_block_id(1073741826);
+  space.set_next_generation_stamp(1002);
+  space.set_next_storage_number(4);
+  ExpectNext(keys::Namespace(), space, ParseNamespace);
+  ExpectNext(keys::Applied(), std::string("\0\0\0\0\0\0\0\x07", 8));
+  ExpectNext(keys::Entry(kRootInode, "f"), File(), ParseInode);
+  store::Location location;
+  location.set_parent(ToInt(kRootInode));
+  location.set_name("f");
+  ExpectNext(keys::Location(InodeId{16387}), location, ParseLocation);
+  store::Replicas replicas;
+  replicas.set_generation_stamp(1001);
+  replicas.set_length(5);
+  for (const uint32_t storage : {1u, 2u, 3u}) replicas.add_storages(storage);
+  ExpectNext(keys::Replicas(BlockId{1073741825}), replicas, ParseReplicas);
+  ExpectNext(keys::StorageBlock(2, BlockId{1073741825}), "");
+  ExpectNoMore();
+}
+
+// The kinds that the golden store has none of, and the fields of inodes that its file does not
+// have.
+class OtherGoldenRecordsTest : public GoldenRecordsTest {
+ protected:
+  OtherGoldenRecordsTest() : GoldenRecordsTest("other_records.txt") {}
+};
+
+store::Inode CodedFile() {
+  store::Inode coded = File();
+  coded.set_id(16388);
+  coded.set_txid(8);
+  coded.set_replication(1);
+  coded.mutable_blocks(0)->set_id(ToInt(MakeGroupId(1)));
+  coded.mutable_blocks(0)->set_generation_stamp(1002);
+  coded.mutable_blocks(0)->set_length(3 << 20);
+  coded.set_erasure_policy(1);
+  coded.set_converted_from(0x0123456789abcdef);
+  return coded;
+}
+
+store::Inode OpenFile() {
+  store::Inode open = File();
+  open.set_id(16389);
+  open.set_txid(9);
+  open.set_mode(0600);
+  open.set_owner("bob");
+  open.mutable_blocks(0)->set_id(1073741826);
+  open.mutable_blocks(0)->set_generation_stamp(1004);
+  open.mutable_blocks(0)->set_length(300);
+  open.set_lease_holder("writer-1");
+  open.set_client_machine("10.0.0.7");
+  open.set_truncating(true);
+  open.set_last_committed(true);
+  open.set_cut_from(1003);
+  return open;
+}
+
+store::Inode DetachedDirectory() {
+  store::Inode directory;
+  directory.set_id(16390);
+  directory.set_txid(10);
+  directory.set_directory(true);
+  directory.set_mode(01777);
+  directory.set_owner("alice");
+  directory.set_group("staff");
+  directory.set_mtime_ms(1600000000000);
+  directory.set_storage_policy(7);
+  directory.set_should_replicate(true);
+  directory.set_children(2);
+  return directory;
+}
+
+store::Sums RootsSums() {
+  store::Sums sums;
+  sums.set_directories(1);
+  sums.set_files(3);
+  sums.set_length(3146033);
+  sums.set_space(4720527);
+  return sums;
+}
+
+store::Storage StorageGivenUp() {
+  store::Storage storage;
+  storage.set_number(3);
+  storage.set_storage_uuid("DS-3");
+  storage.set_datanode_uuid("dn-1");
+  storage.set_storage_type(1);
+  storage.set_given_up(true);
+  storage.set_lost_from_block(1073741826);
+  return storage;
+}
+
+store::ErasurePolicy AddedPolicy() {
+  store::ErasurePolicy policy;
+  policy.set_id(64);
+  policy.set_name("RS-4-2-64k");
+  policy.set_codec("rs");
+  policy.set_data_units(4);
+  policy.set_parity_units(2);
+  policy.set_cell_bytes(64 << 10);
+  policy.set_state(2);
+  return policy;
+}
+
+TEST_F(OtherGoldenRecordsTest, AreReadAndWrittenAsBefore) {
+  ExpectNext(keys::Entry(kRootInode, "coded"), CodedFile(), ParseInode);
+  ExpectNext(keys::Entry(kRootInode, "open"), OpenFile(), ParseInode);
+  ExpectNext(keys::Sums(kRootInode), RootsSums(), ParseSums);
+  ExpectNext(keys::Detached(InodeId{16390}), DetachedDirectory(), ParseInode);
+  store::BlockOwner owner;
+  owner.set_inode(16387);
+  ExpectNext(keys::BlockOwner(BlockId{1073741825}), owner, ParseBlockOwner);
+  ExpectNext(keys::Storage(3), StorageGivenUp(), ParseStorage);
+  ExpectNext(keys::ErasurePolicy(64), AddedPolicy(), ParseErasurePolicy);
+  ExpectNext(keys::OpenFile(InodeId{16389}), "");
+  store::Block removed;
+  removed.set_id(1073741830);
+  removed.set_generation_stamp(1005);
+  removed.set_length(7);
+  ExpectNext(keys::RemovedBlock(BlockId{1073741830}), removed, ParseRemovedBlock);
+  ExpectNoMore();
 }
 
 }  // namespace
