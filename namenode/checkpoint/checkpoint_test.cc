@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "common/testing/fake_clock.h"
+#include "common/testing/golden.h"
 #include "namenode/store/store_testing.h"
 
 namespace cairn::namenode {
@@ -20,6 +21,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
+using ::testing::SizeIs;
 
 class CheckpointTest : public StoreTestBase {
  protected:
@@ -213,6 +215,23 @@ TEST(CheckpointTextTest, IsReadBackAsItWasWritten) {
   EXPECT_EQ(EncodeCheckpoint(*read), text);
   EXPECT_EQ(read->time, Example().time);
   EXPECT_EQ(read->bytes(), 1250u);
+}
+
+// docs/formats/checkpoint.md shows it.
+TEST(CheckpointTextTest, TheGoldenTextIsReadAndWrittenAsBefore) {
+  const std::string golden = ReadGolden("checkpoint/CHECKPOINT");
+  EXPECT_EQ(EncodeCheckpoint(Example()), golden);
+  ASSERT_OK_AND_ASSIGN(const Checkpoint read, ParseCheckpoint(golden));
+  EXPECT_EQ(read.cluster_id, "CID-1");
+  EXPECT_EQ(read.block_pool_id, "BP-1-127.0.0.1-1");
+  EXPECT_EQ(read.layout_version, 1u);
+  EXPECT_EQ(read.txid, TxId{4711});
+  EXPECT_EQ(read.time, absl::FromUnixMillis(1700000000123));
+  ASSERT_THAT(read.files, SizeIs(2));
+  EXPECT_EQ(read.files[0].name, "000005.ldb");
+  EXPECT_EQ(read.files[0].bytes, 1234u);
+  EXPECT_EQ(read.files[0].crc32c, 0xdeadbeef);
+  EXPECT_EQ(read.files[1].name, "CURRENT");
 }
 
 TEST(CheckpointTextTest, EveryFlippedByteAndEveryShorterTextIsRefused) {
