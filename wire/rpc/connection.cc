@@ -199,6 +199,7 @@ void Connection::ReadSocket() {
     return;
   }
   last_read_ = core_->clock.Monotonic();
+  core_->stats.reads.fetch_add(1, std::memory_order_relaxed);
   core_->stats.bytes_received.fetch_add(static_cast<uint64_t>(received), std::memory_order_relaxed);
   OnBytes({shard_.read_buffer(), static_cast<size_t>(received)});
   FinishBatch();
@@ -457,7 +458,9 @@ void Connection::Transmit(absl::string_view bytes) {
 
 size_t Connection::SendSome(absl::string_view bytes) {
   size_t sent = 0;
+  uint64_t calls = 0;
   while (sent < bytes.size()) {
+    ++calls;
     const ssize_t n =
         ::send(fd_, bytes.data() + sent, bytes.size() - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (n >= 0) {
@@ -469,6 +472,7 @@ size_t Connection::SendSome(absl::string_view bytes) {
       break;
     }
   }
+  core_->stats.sends.fetch_add(calls, std::memory_order_relaxed);
   core_->stats.bytes_sent.fetch_add(sent, std::memory_order_relaxed);
   return sent;
 }

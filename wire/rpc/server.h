@@ -87,7 +87,9 @@ struct RpcServerStats {
   std::atomic<uint64_t> calls{0};
   std::atomic<uint64_t> errors{0};         // calls answered with ERROR
   std::atomic<uint64_t> fatal_replies{0};  // connections ended by us for what they sent
+  std::atomic<uint64_t> reads{0};  // from sockets that held something; each may bring many calls
   std::atomic<uint64_t> bytes_received{0};
+  std::atomic<uint64_t> sends{0};  // each may take many answers
   std::atomic<uint64_t> bytes_sent{0};
   std::atomic<int64_t> partial_request_bytes{0};
   std::atomic<int64_t> unsent_answer_bytes{0};

@@ -59,6 +59,31 @@ TEST_F(RpcServerTest, PipelinedCallsAreAnsweredInOrder) {
   EVENTUALLY(stats().calls.load() == 5000u);
 }
 
+// What a busy client's calls cost depends on it: a system call is dearer than most calls.
+TEST_F(RpcServerTest, CallsThatArriveTogetherAreReadTogetherAndAnsweredTogether) {
+  constexpr int kCalls = 100;
+  Start();
+  RawClient client = Established();
+  client.Call(kCalls, "echo", "the handshake is over");
+  client.ReadAnswer();
+  EVENTUALLY(stats().calls.load() == 1u);  // counted after its answer is sent, as are those below
+  const uint64_t reads = stats().reads.load(), sends = stats().sends.load();
+  std::string batch;
+  for (int i = 0; i < kCalls; ++i) {
+    batch += CallFrame(i, "echo", Text(absl::StrCat("text ", i)).SerializeAsString());
+  }
+  client.Send(batch);
+  for (int i = 0; i < kCalls; ++i) {
+    ASSERT_EQ(client.ReadAnswer(), std::make_pair(i, absl::StrCat("text ", i)));
+  }
+  EVENTUALLY(stats().calls.load() == kCalls + 1u);
+  // One of each; TCP may cut what is sent at once.
+  EXPECT_GT(stats().reads.load(), reads);
+  EXPECT_LE(stats().reads.load(), reads + 4);
+  EXPECT_GT(stats().sends.load(), sends);
+  EXPECT_LE(stats().sends.load(), sends + 4);
+}
+
 TEST_F(RpcServerTest, ConnectionsOfAllThreadsAreServed) {
   Start();
   std::vector<RawClient> clients;
