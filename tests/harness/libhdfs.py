@@ -1,22 +1,15 @@
 """libhdfs as users get it: installed somewhere, found by pkg-config or CMake."""
 
-import glob
 import os
 import subprocess
 
-from harness import env, venv
+from harness import env, installed, venv
 from harness.case import Case
 from harness.cluster import MiniCluster, run
 
-_installed = None
-
-
-def build_directory():
-    return os.path.dirname(env.BIN)
-
 
 def library():
-    return os.path.join(build_directory(), "lib", "libhdfs.so")
+    return installed.built_library("libhdfs.so")
 
 
 def why_not():
@@ -30,20 +23,11 @@ def why_not():
 
 
 def prefix():
-    """Where it is installed, once for all tests of a run."""
-    global _installed
-    if _installed is None:
-        _installed = env.new_directory("libhdfs")
-        install = ["cmake", "--install", build_directory(), "--component", "libhdfs"]
-        run([*install, "--prefix", _installed])
-    return _installed
+    return installed.prefix("libhdfs")
 
 
 def below_prefix(name):
-    found = glob.glob(os.path.join(prefix(), "**", name), recursive=True)
-    if len(found) != 1:
-        raise AssertionError(f"{name} is installed as {found}")
-    return found[0]
+    return installed.find("libhdfs", name)
 
 
 def library_directory():
@@ -56,15 +40,11 @@ def java_home():
 
 
 def exported():
-    out = run(["nm", "-D", "--defined-only", library()]).stdout.decode()
-    return {line.split()[-1].split("@")[0] for line in out.splitlines()}
+    return installed.exported(library())
 
 
 def sanitizers():
-    """What a program must be built with to load a library that is built with sanitizers."""
-    undefined = run(["nm", "-D", "--undefined-only", library()]).stdout.decode()
-    known = {"__asan_init": "address", "__ubsan_handle": "undefined", "__tsan_init": "thread"}
-    return [f"-fsanitize={name}" for symbol, name in known.items() if symbol in undefined]
+    return installed.sanitizers(library())
 
 
 def pkg_config(*words):
