@@ -8,19 +8,13 @@
 #include <string>
 #include <vector>
 
-namespace cairn::bench {
+#include "bench/file_maker.h"
 
-inline constexpr uint64_t kReplication = 3;
-inline constexpr uint64_t kBlockBytes = 4096;
+namespace cairn::bench {
 
 struct MadeBlock {
   uint64_t id = 0, stamp = 0;
   std::array<uint32_t, kReplication> holders{};  // indices of datanodes
-};
-
-// A datanode, and its one storage.
-struct HolderIds {
-  std::string datanode_uuid, storage_uuid;
 };
 
 std::string PathOfFile(uint64_t i);

@@ -44,6 +44,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "bench/commit_file.h"
 #include "bench/measure.h"
 #include "bench/rpc_limits.h"
 #include "bench/rpc_load.h"

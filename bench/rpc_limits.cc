@@ -1,9 +1,7 @@
 #include "bench/rpc_limits.h"
 
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -13,12 +11,10 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
-#include <cstdlib>
 #include <cstring>
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/strings/str_cat.h"
-#include "bench/measure.h"
+#include "bench/commit_file.h"
 #include "bench/rpc_load.h"
 #include "common/check.h"
 #include "wire/rpc/frame.h"
@@ -27,27 +23,12 @@
 namespace cairn::bench {
 namespace {
 
-constexpr off_t kFileBytes = off_t{64} << 20;
-constexpr off_t kFillBytes = off_t{1} << 20;
-constexpr off_t kCommitBytes = 4096;
-
 // Where Load's call ids are.
 //   request   length 4 | length of header 1 | kind 2 | op 2 | tag 1 | id 4
 //   answer    length 4 | length of header 1 | tag 1 | id 4
 constexpr size_t kIdInCall = 10;
 constexpr size_t kIdInAnswer = 6;
 constexpr size_t kIdBytes = 4;
-
-cpu_set_t CpusOf(pid_t pid) {
-  cpu_set_t cpus;
-  CHECK(::sched_getaffinity(pid, sizeof(cpus), &cpus) == 0) << "no process " << pid;
-  return cpus;
-}
-
-// Of the calling thread.
-void SetCpus(const cpu_set_t& cpus) {
-  CHECK(::sched_setaffinity(0, sizeof(cpus), &cpus) == 0) << std::strerror(errno);
-}
 
 // What the forked process does, until it is killed.
 class RawLoop {
@@ -156,40 +137,6 @@ RawServer::RawServer(absl::string_view message, pid_t like) {
 RawServer::~RawServer() {
   ::kill(pid_, SIGKILL);
   ::waitpid(pid_, nullptr, 0);
-}
-
-CommitFile::CommitFile(const std::string& directory, pid_t like)
-    : like_(like),
-      path_(absl::StrCat(directory, "/rpc_bench.", ::getpid())),
-      fd_(::open(path_.c_str(), O_WRONLY | O_CREAT | O_DIRECT | O_DSYNC | O_CLOEXEC, 0644)),
-      block_(static_cast<char*>(std::aligned_alloc(kCommitBytes, kFillBytes))) {
-  CHECK(fd_ >= 0) << path_ << ": " << std::strerror(errno);
-  CHECK(::fallocate(fd_, 0, 0, kFileBytes) == 0) << path_ << ": " << std::strerror(errno);
-  // The first write to blocks that are allocated but not yet written costs more.
-  std::memset(block_.get(), 0, kFillBytes);
-  for (off_t at = 0; at < kFileBytes; at += kFillBytes) {
-    CHECK(::pwrite(fd_, block_.get(), kFillBytes, at) == kFillBytes);
-  }
-  std::memset(block_.get(), 1, kFillBytes);
-}
-
-CommitFile::~CommitFile() {
-  ::close(fd_);
-  ::unlink(path_.c_str());
-}
-
-std::vector<float> CommitFile::Run(uint64_t count) {
-  const cpu_set_t own = CpusOf(0);
-  SetCpus(CpusOf(like_));
-  std::vector<float> seconds;
-  for (uint64_t i = 0; i < count; ++i) {
-    const double start = Now();
-    CHECK(::pwrite(fd_, block_.get(), kCommitBytes, at_) == kCommitBytes) << std::strerror(errno);
-    seconds.push_back(static_cast<float>(Now() - start));
-    at_ = (at_ + kCommitBytes) % kFileBytes;
-  }
-  SetCpus(own);
-  return seconds;
 }
 
 }  // namespace cairn::bench
