@@ -33,6 +33,9 @@ class Fd {
 };
 
 void DropCaches();  // root only
+// The same for the files below `directory`, as far as nobody has them mapped; they are synced.
+void DropFromPageCache(const std::string& directory);
+uint64_t BytesBelow(const std::string& directory);  // in its files
 
 // Bytes per second of 1 MiB at a time, past the page cache: into a new file at `path`, synced at
 // the end; and out of it.

@@ -1,15 +1,19 @@
-// What the loss of a datanode costs: one of four, with its share of -gib GiB in three replicas, is
+// What the loss of a datanode costs: one of four, with its share of -mib MiB in three replicas, is
 // killed, and the cluster makes the third replicas anew.
 //
-//   node_loss_bench [-dir DIR] [-gib N]      default 13: about 10 GB are lost
+//   node_loss_bench [-dir DIR] [-gib N | -mib N] [-fileMib N] [-limitMib N] [-quiet S]
+//
+// By default 13 GiB in files of 256 MiB: about 10 GB are lost; direct writes of 2048 MiB as limit;
+// 20 seconds of calls before the loss.
 //
 // Everything lies on one disk. Printed: how fast what was lost is copied, beside direct writes to
 // the same disk before and after; and how long getFileInfo and reads of 64 KiB at random places
 // take meanwhile, beside the same before. Intervals for stale and dead datanodes are short ones,
-// and counted is from the moment at which the namenode knows. The page cache is dropped before the
-// loss.
+// and counted is from the moment at which the namenode knows. The cluster's files are dropped from
+// the page cache before the loss.
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <filesystem>
 #include <random>
@@ -30,24 +34,29 @@ namespace {
 
 using client::FileSystem;
 
-constexpr uint64_t kLimitMib = 2048;
-constexpr uint64_t kFileMib = 256;
 constexpr size_t kReadBytes = size_t{64} << 10;
 constexpr int kWriters = 2;
-constexpr double kQuietSeconds = 20;
+
+struct Flags {
+  std::string directory;
+  uint64_t mib = 13 * 1024, file_mib = 256, limit_mib = 2048;
+  uint64_t quiet = 20;  // seconds
+
+  uint64_t files() const { return std::max<uint64_t>(1, mib / file_mib); }
+};
 
 std::string PathOf(uint64_t file) { return absl::StrCat("/data/", file); }
 
-void Fill(FileSystem& fs, uint64_t files) {
+void Fill(FileSystem& fs, const Flags& flags) {
   std::atomic<uint64_t> next{0};
   std::vector<std::thread> writers;
   for (int i = 0; i < kWriters; ++i) {
     writers.emplace_back([&] {
       const AlignedBytes block = Pattern(kMiB);
-      for (uint64_t file; (file = next.fetch_add(1)) < files;) {
+      for (uint64_t file; (file = next.fetch_add(1)) < flags.files();) {
         auto out = fs.Create(PathOf(file), {.replication = 3});
         CHECK_OK(out.status());
-        for (uint64_t mib = 0; mib < kFileMib; ++mib) {
+        for (uint64_t mib = 0; mib < flags.file_mib; ++mib) {
           CHECK_OK((*out)->Write(std::span<const std::byte>(block.get(), kMiB)));
         }
         CHECK_OK((*out)->Close());
@@ -60,18 +69,18 @@ void Fill(FileSystem& fs, uint64_t files) {
 // Calls in the foreground, one of each kind every few milliseconds, from now until Stop.
 class Foreground {
  public:
-  Foreground(FileSystem& fs, uint64_t files) : fs_(fs), files_(files) {
+  Foreground(FileSystem& fs, const Flags& flags) : fs_(fs), flags_(flags) {
     threads_.emplace_back([this] {
       Repeat(0.002, stats_, [this](std::mt19937_64& random) {
-        CHECK_OK(fs_.Stat(PathOf(random() % files_)).status());
+        CHECK_OK(fs_.Stat(PathOf(random() % flags_.files())).status());
       });
     });
     threads_.emplace_back([this] {
       std::vector<std::byte> buffer(kReadBytes);
       Repeat(0.02, reads_, [this, &buffer](std::mt19937_64& random) {
-        auto in = fs_.Open(PathOf(random() % files_));
+        auto in = fs_.Open(PathOf(random() % flags_.files()));
         CHECK_OK(in.status());
-        const uint64_t places = kFileMib * kMiB / kReadBytes;
+        const uint64_t places = flags_.file_mib * kMiB / kReadBytes;
         CHECK_OK((*in)->ReadAt(random() % places * kReadBytes, buffer).status());
       });
     });
@@ -99,19 +108,11 @@ class Foreground {
   }
 
   FileSystem& fs_;
-  const uint64_t files_;
+  const Flags& flags_;
   std::atomic<bool> stop_{false};
   std::vector<float> stats_, reads_;  // each its thread's until Stop
   std::vector<std::thread> threads_;
 };
-
-uint64_t BytesBelow(const std::string& directory) {
-  uint64_t bytes = 0;
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(directory)) {
-    if (entry.is_regular_file()) bytes += entry.file_size();
-  }
-  return bytes;
-}
 
 uint64_t MissingReplicas(FileSystem& fs) {
   const auto stats = fs.GetReplicatedBlockStats();
@@ -125,26 +126,30 @@ void PrintCalls(const char* what, const Latencies& before, const Latencies& duri
                before.At(0.99) * 1e3, during.At(0.99) / before.At(0.99));
 }
 
-void Run(const std::string& directory, uint64_t gib) {
-  const uint64_t files = gib * 1024 / kFileMib;
+void Run(const Flags& flags) {
+  const std::string& directory = flags.directory;
   std::filesystem::create_directories(directory);
   LocalCluster cluster(directory + "/cluster", 4,
                        {"dfs.replication=3", "dfs.heartbeat.interval=1s",
                         "cairn.namenode.stale.interval=3s", "cairn.namenode.dead.interval=6s"});
   auto fs = FileSystem::Connect(cluster.uri());
   CHECK_OK(fs.status());
-  const double limit_before = DirectWrite(directory + "/limit", kLimitMib);
-  Fill(**fs, files);
-  DropCaches();
+  const double limit_before = DirectWrite(directory + "/limit", flags.limit_mib);
+  Fill(**fs, flags);
+  DropFromPageCache(directory + "/cluster");
 
-  Foreground quiet(**fs, files);
-  std::this_thread::sleep_for(std::chrono::duration<double>(kQuietSeconds));
+  Foreground quiet(**fs, flags);
+  std::this_thread::sleep_for(std::chrono::seconds(flags.quiet));
   quiet.Stop();
 
   const uint64_t lost = BytesBelow(directory + "/cluster/datanode-1");
   cluster.Mini("kill datanode-1");
-  while (MissingReplicas(**fs) == 0) usleep(20'000);
-  Foreground busy(**fs, files);
+  const double killed = Now();
+  while (MissingReplicas(**fs) == 0) {
+    CHECK_LT(Now() - killed, 60) << "no replica is missing, or they were copied in a moment";
+    usleep(5'000);
+  }
+  Foreground busy(**fs, flags);
   const double begin = Now();
   for (uint64_t left; (left = MissingReplicas(**fs)) > 0; usleep(50'000)) {
     CHECK(Now() - begin < 1800) << left << " blocks still lack a replica";
@@ -152,7 +157,7 @@ void Run(const std::string& directory, uint64_t gib) {
   const double took = Now() - begin;
   busy.Stop();
   ::sync();
-  const double limit_after = DirectWrite(directory + "/limit", kLimitMib);
+  const double limit_after = DirectWrite(directory + "/limit", flags.limit_mib);
 
   const double rate = static_cast<double>(lost) / took;
   absl::PrintF(
@@ -165,15 +170,24 @@ void Run(const std::string& directory, uint64_t gib) {
 }
 
 int Main(int argc, char** argv) {
-  std::string directory = absl::StrCat("/tmp/node_loss_bench.", ::getpid());
-  uint64_t gib = 13;
-  if (!ParseFlagPairs(argc, argv, {{"-dir", &directory}}, {{"-gib", &gib}})) {
-    std::fprintf(stderr, "usage: node_loss_bench [-dir DIR] [-gib N]\n");
+  Flags flags;
+  flags.directory = absl::StrCat("/tmp/node_loss_bench.", ::getpid());
+  uint64_t gib = 0;
+  if (!ParseFlagPairs(argc, argv, {{"-dir", &flags.directory}},
+                      {{"-gib", &gib},
+                       {"-mib", &flags.mib},
+                       {"-fileMib", &flags.file_mib},
+                       {"-limitMib", &flags.limit_mib},
+                       {"-quiet", &flags.quiet}})) {
+    std::fprintf(stderr,
+                 "usage: node_loss_bench [-dir DIR] [-gib N | -mib N] [-fileMib N] [-limitMib N] "
+                 "[-quiet S]\n");
     return 2;
   }
-  Run(directory, gib);
+  if (gib > 0) flags.mib = gib * 1024;
+  Run(flags);
   std::error_code not_empty;
-  std::filesystem::remove(directory, not_empty);
+  std::filesystem::remove(flags.directory, not_empty);
   return 0;
 }
 

@@ -1,7 +1,7 @@
 // What a restart of the namenode costs: time to the first read, to the end of safe mode and to the
 // last report, and the bytes that datanodes send.
 //
-//   restart_bench [-dir DIR] [-blocks N] [-datanodes N] [-rounds N] [-port P]
+//   restart_bench [-dir DIR] [-blocks N] [-datanodes N] [-rounds N] [-port P] [-rest S]
 //
 // N files of one block, with three replicas each on datanodes that have no files, but sessions and
 // maps of replicas as cairn-datanode has them (report_only_datanode.h). They are made by a namenode
@@ -10,7 +10,8 @@
 // build/PRESET/bin/cairn-namenode, killed with SIGKILL and started again: after the crash amid the
 // writing; then, each -rounds times, after some seconds without a change, with its files in the
 // page cache and without. In the end all datanodes send lists of everything, as they would have to
-// without digests. Times are from the start of the program.
+// without digests. Times are from the start of the program. The limit beside them is the disk: how
+// long it takes to read all of the namenode's files past the page cache, 1 MiB at a time.
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
@@ -28,6 +29,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "bench/block_maker.h"
+#include "bench/disk.h"
 #include "bench/measure.h"
 #include "bench/report_only_datanode.h"
 #include "common/check.h"
@@ -44,6 +46,7 @@ namespace {
 struct Flags {
   std::string base = "/tmp";
   uint64_t blocks = 1'000'000, datanodes = 10, rounds = 3, port = 18020;
+  uint64_t rest = 12;  // seconds without a change: the tail's age, and time for what it sets off
 
   std::string directory() const { return base + "/cairn-restart-bench"; }
   std::string name_dir() const { return directory() + "/name"; }
@@ -214,7 +217,24 @@ uint64_t ReportBytes(const Traffic& traffic) {
          traffic[Message::kList].sent_bytes + traffic[Message::kChanges].sent_bytes;
 }
 
-void Print(const char* what, const std::vector<Restart>& restarts) {
+// What no restart beats whose files are not in the page cache.
+struct Limit {
+  uint64_t bytes = 0;  // of the namenode's files
+  double seconds = 0;  // for the disk to read as many
+};
+
+// No namenode runs.
+Limit MeasureLimit(const Flags& flags) {
+  constexpr uint64_t kMeasuredMib = 64;
+  Limit limit{.bytes = BytesBelow(flags.name_dir())};
+  const std::string file = flags.directory() + "/disk";
+  DirectWrite(file, kMeasuredMib);
+  limit.seconds = static_cast<double>(limit.bytes) / DirectRead(file, kMeasuredMib);
+  std::filesystem::remove(file);
+  return limit;
+}
+
+void Print(const char* what, const std::vector<Restart>& restarts, const Limit& limit) {
   const auto spread = [&](double Restart::*field, double scale = 1) {
     std::vector<double> values;
     for (const Restart& restart : restarts) values.push_back(restart.*field);
@@ -224,6 +244,8 @@ void Print(const char* what, const std::vector<Restart>& restarts) {
   absl::PrintF("  answers %s, first read %s, of the newest file %s, safe mode off %s\n",
                spread(&Restart::answers), spread(&Restart::first_read),
                spread(&Restart::newest_read), spread(&Restart::safe_mode_off));
+  absl::PrintF("  limit: the disk reads the namenode's %s in %.3f s; ratio of the first read %s\n",
+               Bytes(limit.bytes), limit.seconds, spread(&Restart::first_read, 1 / limit.seconds));
   absl::PrintF("  all reported %s, namenode's CPU up to then %s\n", spread(&Restart::reported),
                spread(&Restart::cpu_seconds));
   const Traffic& last = restarts.back().traffic;
@@ -238,21 +260,6 @@ void Print(const char* what, const std::vector<Restart>& restarts) {
 }
 
 // ---- All of it
-
-// What a reboot does to the page cache, as far as these files go.
-void DropFromPageCache(const std::string& directory) {
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(directory)) {
-    if (!entry.is_regular_file()) continue;
-    const int fd = ::open(entry.path().c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd < 0) continue;
-    ::fdatasync(fd);
-    ::posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
-    ::close(fd);
-  }
-}
-
-// The tail's age, and time for what it sets off.
-void LetItRest() { std::this_thread::sleep_for(std::chrono::seconds(12)); }
 
 void Run(const Flags& flags) {
   std::filesystem::remove_all(flags.directory());
@@ -282,22 +289,24 @@ void Run(const Flags& flags) {
     datanodes[n]->Start(flags.internal_address(), replicas[n]);
   }
 
+  Limit limit = MeasureLimit(flags);
   auto namenode = std::make_unique<NamenodeProcess>(flags);
-  Print("killed amid the writing", {Watch(flags, *namenode, datanodes)});
+  Print("killed amid the writing", {Watch(flags, *namenode, datanodes)}, limit);
   for (const bool cold : {false, true}) {
     std::vector<Restart> restarts;
     for (uint64_t round = 0; round < flags.rounds; ++round) {
-      LetItRest();
+      std::this_thread::sleep_for(std::chrono::seconds(flags.rest));
       namenode.reset();
+      if (round == 0) limit = MeasureLimit(flags);
       if (cold) DropFromPageCache(flags.name_dir());
       for (const auto& node : datanodes) node->Reset();
       namenode = std::make_unique<NamenodeProcess>(flags);
       restarts.push_back(Watch(flags, *namenode, datanodes));
     }
-    Print(cold ? "killed at rest, files not in the page cache" : "killed at rest", restarts);
+    Print(cold ? "killed at rest, files not in the page cache" : "killed at rest", restarts, limit);
   }
 
-  LetItRest();
+  std::this_thread::sleep_for(std::chrono::seconds(flags.rest));
   for (const auto& node : datanodes) node->Reset();
   const double start = Now(), cpu = namenode->cpu_seconds();
   for (const auto& node : datanodes) node->SendLists();
@@ -318,11 +327,12 @@ int Main(int argc, char** argv) {
                       {{"-blocks", &flags.blocks},
                        {"-datanodes", &flags.datanodes},
                        {"-rounds", &flags.rounds},
-                       {"-port", &flags.port}}) ||
+                       {"-port", &flags.port},
+                       {"-rest", &flags.rest}}) ||
       flags.datanodes < kReplication) {
     std::fprintf(stderr,
                  "restart_bench [-dir DIR] [-blocks N] [-datanodes N, at least 3] [-rounds N] "
-                 "[-port P]\n");
+                 "[-port P] [-rest S]\n");
     return 2;
   }
   SetLogLevel(LogLevel::kError);  // that the namenode is away, and back, is no news here
