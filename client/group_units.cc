@@ -76,18 +76,16 @@ absl::StatusOr<std::unique_ptr<BlockReader>> GroupUnits::Open(uint32_t number, u
   unit.node = *node;
   const ClientOptions& options = context_.options;
   const bool soon = attempt_.is_first && HasSpareFor(unit);
-  const bool bounded = soon && options.read_silence_limit > absl::ZeroDuration();
-  absl::StatusOr<std::unique_ptr<RemoteBlockReader>> stream = OpenRemote(
-      context_, node->id(),
-      {.block = unit.located.b(),
-       .token = unit.located.blocktoken(),
-       .offset = offset,
-       .length = bytes,
-       .client_name = context_.client_name,
-       .verify = options.verify_checksums,
-       .silence_limit = bounded ? std::min(options.read_silence_limit, options.read_timeout)
-                                : options.read_timeout},
-      soon ? options.read_connect_timeout : absl::InfiniteDuration());
+  absl::StatusOr<std::unique_ptr<RemoteBlockReader>> stream =
+      OpenRemote(context_, node->id(),
+                 {.block = unit.located.b(),
+                  .token = unit.located.blocktoken(),
+                  .offset = offset,
+                  .length = bytes,
+                  .client_name = context_.client_name,
+                  .verify = options.verify_checksums,
+                  .silence_limit = ReadSilenceLimit(options, soon)},
+                 soon ? options.read_connect_timeout : absl::InfiniteDuration());
   if (absl::IsUnauthenticated(stream.status()) && attempt_.token_renewed) {
     return absl::UnavailableError(stream.status().message());
   }

@@ -8,7 +8,7 @@
 #include "absl/time/clock.h"
 #include "client/group_units.h"
 #include "client/input_stream_impl.h"
-#include "client/local_block_reader.h"
+#include "client/open_replica.h"
 #include "client/remote_replicas.h"
 #include "client/striped_block_reader.h"
 #include "common/status_macros.h"
@@ -29,21 +29,6 @@ absl::StatusOr<std::unique_ptr<InputStream::Impl>> InputStream::Impl::Open(
   std::unique_ptr<Impl> impl(new Impl(std::move(context), std::move(path)));
   RETURN_IF_ERROR(impl->file_.Refresh());
   return impl;
-}
-
-absl::StatusOr<std::unique_ptr<BlockReader>> InputStream::Impl::OpenOn(
-    const hdfs::DatanodeInfoProto& node, const RemoteBlockReader::Request& request, bool locally,
-    absl::Duration connect_limit) {
-  const auto replica =
-      locally ? context_->local_replicas.Get(node.id(), request.block, request.token) : nullptr;
-  if (replica != nullptr) {
-    if (request.offset + request.length <= replica->length()) {
-      return std::make_unique<LocalBlockReader>(replica, request.offset, request.length,
-                                                request.verify && context_->options.verify_local);
-    }
-    context_->local_replicas.Reject(node.id(), request.block);
-  }
-  return OpenRemote(*context_, node.id(), request, connect_limit);
 }
 
 absl::Status InputStream::Impl::NextRound(Rounds& rounds, uint64_t offset) {
@@ -90,36 +75,32 @@ absl::StatusOr<InputStream::Impl::Attached> InputStream::Impl::Attach(uint64_t o
     const uint64_t in_block = offset - block->offset();
     const ClientOptions& options = context_->options;
     const absl::Duration began = context_->clock.Monotonic();
-    Attached attached{.block = block, .node = *node};
     // In later rounds it is known that the others were no better. One that was costly a moment ago
     // gets the full patience in the last round only.
     const bool costly =
         context_->costly_nodes.Until(node->id().datanodeuuid()) > absl::ZeroDuration();
     const bool others = block->locs_size() > 1 &&
                         (rounds.failed == 0 || (costly && rounds.failed < options.read_rounds));
-    const bool soon = others && options.read_silence_limit > absl::ZeroDuration();
     const bool locally = !rounds.not_locally.contains(block->b().blockid()) && !known.being_written;
     absl::StatusOr<std::unique_ptr<BlockReader>> reader =
-        OpenOn(*node,
-               {.block = block->b(),
-                .token = block->blocktoken(),
-                .offset = in_block,
-                .length = std::min(length, block->b().numbytes() - in_block),
-                .client_name = context_->client_name,
-                .verify = options.verify_checksums,
-                .silence_limit = soon ? std::min(options.read_silence_limit, options.read_timeout)
-                                      : options.read_timeout},
-               locally, others ? options.read_connect_timeout : absl::InfiniteDuration());
+        OpenReplica(*context_, node->id(),
+                    {.block = block->b(),
+                     .token = block->blocktoken(),
+                     .offset = in_block,
+                     .length = std::min(length, block->b().numbytes() - in_block),
+                     .client_name = context_->client_name,
+                     .verify = options.verify_checksums,
+                     .silence_limit = ReadSilenceLimit(options, others)},
+                    locally, others ? options.read_connect_timeout : absl::InfiniteDuration());
     if (reader.ok()) {
-      attached.reader = *std::move(reader);
-      return attached;
+      return Attached{.block = block, .node = *node, .reader = *std::move(reader)};
     }
     rounds.last = reader.status();
     if (absl::IsUnauthenticated(rounds.last) && !rounds.token_renewed) {
       rounds.token_renewed = rounds.fresh = true;
       continue;
     }
-    Blame(attached, began, rounds);
+    Blame({.block = *block, .node = *node, .took = context_->clock.Monotonic() - began}, rounds);
   }
 }
 
@@ -154,22 +135,25 @@ absl::Status InputStream::Impl::AfterGroupFailure(Rounds& rounds, uint64_t offse
 absl::Status InputStream::Impl::AfterFailure(const Attached& failed, absl::Duration began,
                                              uint64_t offset, Rounds& rounds) {
   if (failed.is_group) return AfterGroupFailure(rounds, offset);
-  Blame(failed, began, rounds);
+  Blame({.block = *failed.block,
+         .node = failed.node,
+         .was_local = failed.reader->is_local(),
+         .took = context_->clock.Monotonic() - began},
+        rounds);
   return absl::OkStatus();
 }
 
-void InputStream::Impl::Blame(const Attached& attached, absl::Duration began, Rounds& rounds) {
-  if (attached.reader != nullptr && attached.reader->is_local()) {
+void InputStream::Impl::Blame(const Failed& failed, Rounds& rounds) {
+  if (failed.was_local) {
     // It may have been changed under us, which the datanode knows.
-    context_->local_replicas.Reject(attached.node.id(), attached.block->b());
-    rounds.not_locally.insert(attached.block->b().blockid());
+    context_->local_replicas.Reject(failed.node.id(), failed.block.b());
+    rounds.not_locally.insert(failed.block.b().blockid());
     return;
   }
-  file_.NoteDead(attached.node.id());
-  context_->costly_nodes.Failed(attached.node.id().datanodeuuid(),
-                                context_->clock.Monotonic() - began);
+  file_.NoteDead(failed.node.id());
+  context_->costly_nodes.Failed(failed.node.id().datanodeuuid(), failed.took);
   if (absl::IsDataLoss(rounds.last)) {
-    ReportBadReplica(*context_, path_, *attached.block, attached.node);
+    ReportBadReplica(*context_, path_, failed.block, failed.node);
   }
 }
 

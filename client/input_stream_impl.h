@@ -13,11 +13,11 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "client/block_reader.h"
 #include "client/context.h"
 #include "client/input_stream.h"
 #include "client/located_file.h"
-#include "client/remote_block_reader.h"
 
 namespace cairn::client {
 
@@ -45,6 +45,13 @@ class InputStream::Impl {
     std::unique_ptr<BlockReader> reader;
     bool is_group = false;
   };
+  // What is told against a replica.
+  struct Failed {
+    const hdfs::LocatedBlockProto& block;
+    const hdfs::DatanodeInfoProto& node;
+    bool was_local = false;  // read from its files
+    absl::Duration took;     // the attempt
+  };
   // How often one call has run out of replicas.
   struct Rounds {
     int failed = 0;
@@ -61,15 +68,12 @@ class InputStream::Impl {
   absl::StatusOr<Attached> Attach(uint64_t offset, uint64_t length, Rounds& rounds);
   absl::StatusOr<Attached> AttachGroup(const KnownBlock& known, uint64_t offset, uint64_t length,
                                        const Rounds& rounds);
-  absl::StatusOr<std::unique_ptr<BlockReader>> OpenOn(const hdfs::DatanodeInfoProto& node,
-                                                      const RemoteBlockReader::Request& request,
-                                                      bool locally, absl::Duration connect_limit);
   // `failed` has, with rounds.last, while it read at `offset`. Not OK: the read is given up.
   absl::Status AfterFailure(const Attached& failed, absl::Duration began, uint64_t offset,
                             Rounds& rounds);
   // Remembers a replica that failed with rounds.last; reports it if its bytes are bad. One that was
-  // read from its files is asked of its datanode next. `began`: when the attempt did.
-  void Blame(const Attached& attached, absl::Duration began, Rounds& rounds);
+  // read from its files is asked of its datanode next.
+  void Blame(const Failed& failed, Rounds& rounds);
   // The tokens are old, which is tried once, or a group has lost too many units.
   absl::Status AfterGroupFailure(Rounds& rounds, uint64_t offset);
   // After all replicas failed: waits and forgets, or gives up with the reason.

@@ -1,5 +1,6 @@
 #include "client/remote_replicas.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -21,6 +22,12 @@ absl::StatusOr<std::unique_ptr<RemoteBlockReader>> OpenRemote(
   }
   ASSIGN_OR_RETURN(Socket fresh, context.ConnectTransfer(node, connect_limit));
   return RemoteBlockReader::Open(std::move(fresh), request);
+}
+
+absl::Duration ReadSilenceLimit(const ClientOptions& options, bool others) {
+  const bool is_bounded = others && options.read_silence_limit > absl::ZeroDuration();
+  return is_bounded ? std::min(options.read_silence_limit, options.read_timeout)
+                    : options.read_timeout;
 }
 
 void KeepConnection(ClientContext& context, BlockReader& reader) {

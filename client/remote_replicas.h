@@ -18,6 +18,9 @@ absl::StatusOr<std::unique_ptr<RemoteBlockReader>> OpenRemote(
     ClientContext& context, const hdfs::DatanodeIDProto& node,
     const RemoteBlockReader::Request& request, absl::Duration connect_limit);
 
+// How long a datanode may be silent that owes bytes of a read, if there are `others` to ask.
+absl::Duration ReadSilenceLimit(const ClientOptions& options, bool others);
+
 // The connection of a reader that has been read to its end is idle now.
 void KeepConnection(ClientContext& context, BlockReader& reader);
 
