@@ -51,7 +51,8 @@ ClientContext::ClientContext(ClientOptions client_options, std::string user_name
                      peers, system_clock),
       costly_nodes(system_clock),
       leases(options.lease_renewal, options.lease_hard_limit, *namenode, client_name, system_clock),
-      keeper(PipelineHeartbeatAfter(options) / 4) {}
+      keeper(PipelineHeartbeatAfter(options) / 4),
+      hedge_threads(options.hedged_read_threads, "hedged-read") {}
 
 absl::Status ClientContext::NamingPath(const absl::Status& status, absl::string_view method,
                                        absl::string_view path) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -16,6 +17,7 @@
 #include "client/rpc_channel.h"
 #include "client/socket.h"
 #include "client/stream_keeper.h"
+#include "client/thread_pool.h"
 #include "common/clock.h"
 #include "common/mutex.h"
 #include "proto/hdfs/types.pb.h"
@@ -67,6 +69,12 @@ struct ClientContext {
   enum class Signs : uint8_t { kUnknown, kGiven, kNotGiven };
   std::atomic<Signs> set_up_signs = Signs::kUnknown;
 
+  // Of hedged reads, see HedgedReadMetrics.
+  struct Hedges {
+    std::atomic<uint64_t> ops = 0, wins = 0, in_current_thread = 0;
+  };
+  Hedges hedges;
+
   Mutex defaults_mu;
   std::optional<ServerDefaults> defaults ABSL_GUARDED_BY(defaults_mu);
   absl::Duration defaults_at ABSL_GUARDED_BY(defaults_mu);
@@ -74,6 +82,7 @@ struct ClientContext {
   // Last: their threads use the others.
   LeaseRenewer leases;
   StreamKeeper keeper;
+  ThreadPool hedge_threads;
 };
 
 }  // namespace cairn::client

@@ -24,5 +24,26 @@ TEST(CostlyNodesTest, WhatCostSecondsIsRememberedForAWhile) {
   EXPECT_EQ(nodes.Until("b"), absl::ZeroDuration());
 }
 
+TEST(CostlyNodesTest, ANodeThatLosesThreeHedgedReadsInARowIsRememberedForAShortWhile) {
+  FakeClock clock;
+  CostlyNodes nodes(clock);
+  nodes.Outrun("a");
+  nodes.Outrun("a");
+  nodes.Won("a");
+  nodes.Outrun("a");
+  nodes.Outrun("a");
+  EXPECT_EQ(nodes.Until("a"), absl::ZeroDuration());
+  nodes.Outrun("a");
+  EXPECT_GT(nodes.Until("a"), absl::ZeroDuration());
+  clock.Advance(CostlyNodes::kOutrunLife);
+  EXPECT_EQ(nodes.Until("a"), absl::ZeroDuration());
+  nodes.Outrun("a");
+  EXPECT_GT(nodes.Until("a"), absl::ZeroDuration()) << "it has won none since";
+  nodes.Failed("a", CostlyNodes::kCostly);
+  nodes.Outrun("a");
+  clock.Advance(CostlyNodes::kOutrunLife);
+  EXPECT_GT(nodes.Until("a"), absl::ZeroDuration()) << "what it had cost counts for longer";
+}
+
 }  // namespace
 }  // namespace cairn::client

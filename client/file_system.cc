@@ -248,6 +248,13 @@ absl::StatusOr<FileChecksum> FileSystem::GetFileChecksum(absl::string_view path,
   return ComputeFileChecksum(*context_, std::string(path), combine, length);
 }
 
+HedgedReadMetrics FileSystem::GetHedgedReadMetrics() const {
+  const ClientContext::Hedges& hedges = context_->hedges;
+  return {.ops = hedges.ops.load(std::memory_order_relaxed),
+          .wins = hedges.wins.load(std::memory_order_relaxed),
+          .in_current_thread = hedges.in_current_thread.load(std::memory_order_relaxed)};
+}
+
 absl::StatusOr<bool> FileSystem::IsFileClosed(absl::string_view path) {
   RETURN_IF_ERROR(CheckPath(path));
   hdfs::IsFileClosedRequestProto request;

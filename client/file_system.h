@@ -127,6 +127,8 @@ class FileSystem {
   // Asks one datanode per block; the data does not travel. `length` covers a prefix of the file.
   absl::StatusOr<FileChecksum> GetFileChecksum(absl::string_view path, ChecksumCombine combine,
                                                uint64_t length = UINT64_MAX);
+  // Of all streams so far; zeros unless ClientOptions::hedged_read_threads says otherwise.
+  HedgedReadMetrics GetHedgedReadMetrics() const;
   absl::StatusOr<bool> IsFileClosed(absl::string_view path);
   // kPermissionDenied unless the user may do all of `rwx` (bits 4, 2, 1).
   absl::Status Access(absl::string_view path, int rwx);

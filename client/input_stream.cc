@@ -18,6 +18,8 @@ namespace {
 
 // Reading this much to no use is cheaper than a new request.
 constexpr uint64_t kSkipBytes = 256 << 10;
+// Of a hedged read at a time: so much memory for each replica, and a whole one in the threshold.
+constexpr uint64_t kHedgedBytes = 1 << 20;
 
 }  // namespace
 
@@ -81,7 +83,6 @@ absl::StatusOr<InputStream::Impl::Attached> InputStream::Impl::Attach(uint64_t o
         context_->costly_nodes.Until(node->id().datanodeuuid()) > absl::ZeroDuration();
     const bool others = block->locs_size() > 1 &&
                         (rounds.failed == 0 || (costly && rounds.failed < options.read_rounds));
-    const bool locally = !rounds.not_locally.contains(block->b().blockid()) && !known.being_written;
     absl::StatusOr<std::unique_ptr<BlockReader>> reader =
         OpenReplica(*context_, node->id(),
                     {.block = block->b(),
@@ -91,7 +92,8 @@ absl::StatusOr<InputStream::Impl::Attached> InputStream::Impl::Attach(uint64_t o
                      .client_name = context_->client_name,
                      .verify = options.verify_checksums,
                      .silence_limit = ReadSilenceLimit(options, others)},
-                    locally, others ? options.read_connect_timeout : absl::InfiniteDuration());
+                    MayBeLocal(known, rounds),
+                    others ? options.read_connect_timeout : absl::InfiniteDuration());
     if (reader.ok()) {
       return Attached{.block = block, .node = *node, .reader = *std::move(reader)};
     }
@@ -157,8 +159,12 @@ void InputStream::Impl::Blame(const Failed& failed, Rounds& rounds) {
   }
 }
 
-void InputStream::Impl::Count(const BlockReader& reader, size_t bytes) {
-  if (reader.is_local()) local_bytes_.fetch_add(bytes, std::memory_order_relaxed);
+void InputStream::Impl::Count(bool is_local, size_t bytes) {
+  if (is_local) local_bytes_.fetch_add(bytes, std::memory_order_relaxed);
+}
+
+bool InputStream::Impl::MayBeLocal(const KnownBlock& known, const Rounds& rounds) {
+  return !known.being_written && !rounds.not_locally.contains(known.block->b().blockid());
 }
 
 absl::StatusOr<size_t> InputStream::Impl::Read(std::span<std::byte> out) {
@@ -175,7 +181,7 @@ absl::StatusOr<size_t> InputStream::Impl::Read(std::span<std::byte> out) {
     const absl::Duration began = context_->clock.Monotonic();
     absl::StatusOr<size_t> bytes = current_.reader->Read(out);
     if (bytes.ok()) {
-      Count(*current_.reader, *bytes);
+      Count(current_.reader->is_local(), *bytes);
       position_ += *bytes;
       if (current_.reader->remaining() == 0) {
         KeepConnection(*context_, *current_.reader);
@@ -196,6 +202,12 @@ absl::StatusOr<size_t> InputStream::Impl::ReadAt(uint64_t offset, std::span<std:
   size_t done = 0;
   Rounds rounds;
   while (done < out.size()) {
+    ASSIGN_OR_RETURN(const std::optional<size_t> hedged,
+                     ReadHedged(offset + done, out.subspan(done), rounds));
+    if (hedged.has_value()) {
+      done += *hedged;
+      continue;
+    }
     ASSIGN_OR_RETURN(Attached attached, Attach(offset + done, out.size() - done, rounds));
     while (attached.reader->remaining() > 0) {
       const absl::Duration began = context_->clock.Monotonic();
@@ -205,12 +217,76 @@ absl::StatusOr<size_t> InputStream::Impl::ReadAt(uint64_t offset, std::span<std:
         RETURN_IF_ERROR(AfterFailure(attached, began, offset + done, rounds));
         break;
       }
-      Count(*attached.reader, *bytes);
+      Count(attached.reader->is_local(), *bytes);
       done += *bytes;
     }
     KeepConnection(*context_, *attached.reader);
   }
   return done;
+}
+
+absl::StatusOr<std::optional<size_t>> InputStream::Impl::ReadHedged(uint64_t offset,
+                                                                    std::span<std::byte> out,
+                                                                    Rounds& rounds) {
+  // In later rounds it is about getting the bytes at all: one replica after the other, and with all
+  // patience.
+  if (context_->hedge_threads.size() == 0 || rounds.failed > 0) return std::nullopt;
+  ASSIGN_OR_RETURN(const KnownBlock known,
+                   file_.BlockAt(offset, std::exchange(rounds.fresh, false)));
+  const hdfs::LocatedBlockProto& block = *known.block;
+  if (known.striping != nullptr || block.corrupt()) return std::nullopt;
+  const std::vector<const hdfs::DatanodeInfoProto*> nodes = file_.ChooseNodes(block);
+  if (nodes.size() < 2) return std::nullopt;
+  const uint64_t in_block = offset - block.offset();
+  out = out.first(std::min({uint64_t{out.size()}, block.b().numbytes() - in_block, kHedgedBytes}));
+  HedgedRead read(*context_, {.block = known.block,
+                              .offset = in_block,
+                              .bytes = out.size(),
+                              .locally = MayBeLocal(known, rounds)});
+  return std::optional<size_t>(Race(read, block, nodes, out, rounds));
+}
+
+size_t InputStream::Impl::Race(HedgedRead& read, const hdfs::LocatedBlockProto& block,
+                               const std::vector<const hdfs::DatanodeInfoProto*>& nodes,
+                               std::span<std::byte> out, Rounds& rounds) {
+  const bool had_renewed = rounds.token_renewed;
+  std::vector<bool> has_failed = {false};  // of those that were asked
+  read.Ask(*nodes[0]);
+  for (size_t running = 1; running > 0;) {
+    // Two at a time, as in HDFS: where both are slow, a third one would only add to the load.
+    const bool may_ask = running == 1 && has_failed.size() < nodes.size();
+    const std::optional<HedgedRead::Outcome> outcome =
+        read.Await(may_ask ? context_->options.hedged_read_threshold : absl::InfiniteDuration());
+    if (!outcome.has_value()) {
+      context_->hedges.ops.fetch_add(1, std::memory_order_relaxed);
+      read.Ask(*nodes[has_failed.size()]);
+      has_failed.push_back(false);
+      ++running;
+      continue;
+    }
+    const hdfs::DatanodeInfoProto& node = *nodes[outcome->turn];
+    if (outcome->status.ok()) {
+      std::copy(outcome->bytes.begin(), outcome->bytes.end(), out.begin());
+      Count(outcome->was_local, out.size());
+      if (outcome->turn > 0) context_->hedges.wins.fetch_add(1, std::memory_order_relaxed);
+      for (size_t earlier = 0; earlier < outcome->turn; ++earlier) {
+        if (has_failed[earlier]) continue;
+        context_->costly_nodes.Outrun(nodes[earlier]->id().datanodeuuid());
+      }
+      context_->costly_nodes.Won(node.id().datanodeuuid());
+      return out.size();
+    }
+    has_failed[outcome->turn] = true;
+    --running;
+    rounds.last = outcome->status;
+    if (absl::IsUnauthenticated(rounds.last) && !had_renewed) {
+      rounds.token_renewed = rounds.fresh = true;  // both may have had the old one
+    } else {
+      Blame({.block = block, .node = node, .was_local = outcome->was_local, .took = outcome->took},
+            rounds);
+    }
+  }
+  return 0;
 }
 
 void InputStream::Impl::DropIfCut() {

@@ -70,6 +70,8 @@ class InputStream {
   // Fills `out` from the position; returns less than out.size() only at the end of the file.
   absl::StatusOr<size_t> ReadFully(std::span<std::byte> out);
   // Reads out.size() bytes at `offset`, fewer only at the end of the file. Leaves the position.
+  // With ClientOptions::hedged_read_threads another replica is asked when one takes long; `out` is
+  // written by this thread alone, and by nobody any more after the return.
   absl::StatusOr<size_t> ReadAt(uint64_t offset, std::span<std::byte> out);
   // kOutOfRange: beyond the length.
   absl::Status Seek(uint64_t position);

@@ -1,21 +1,25 @@
 // client/input_stream_impl.h - see input_stream.h for what is promised.
 //
-// Read drives one BlockReader that runs to the end of its block; ReadAt opens one for its range.
-// Both take connections from, and give them back to, the cache of idle ones, where a replica is not
-// read from its files. Of an erasure-coded file a block is a group, and its reader looks after the
-// group's units by itself (striped_block_reader.h): what it cannot make good ends a round.
+// Read drives one BlockReader that runs to the end of its block; ReadAt opens one for its range,
+// or, where reads are hedged, reads it in pieces (hedged_read.h). All take connections from, and
+// give them back to, the cache of idle ones, where a replica is not read from its files. Of an
+// erasure-coded file a block is a group, and its reader looks after the group's units by itself
+// (striped_block_reader.h): what it cannot make good ends a round.
 #pragma once
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "client/block_reader.h"
 #include "client/context.h"
+#include "client/hedged_read.h"
 #include "client/input_stream.h"
 #include "client/located_file.h"
 
@@ -68,6 +72,15 @@ class InputStream::Impl {
   absl::StatusOr<Attached> Attach(uint64_t offset, uint64_t length, Rounds& rounds);
   absl::StatusOr<Attached> AttachGroup(const KnownBlock& known, uint64_t offset, uint64_t length,
                                        const Rounds& rounds);
+  // The same for ReadAt where it is to be hedged, in pieces: how many bytes of `out` are read. 0:
+  // what was tried has failed, and rounds knows; go on. nullopt: it is not to be hedged.
+  absl::StatusOr<std::optional<size_t>> ReadHedged(uint64_t offset, std::span<std::byte> out,
+                                                   Rounds& rounds);
+  // Asks the first of `nodes`, which are of `block`, and the next whenever the one that is read
+  // takes too long; returns as above.
+  size_t Race(HedgedRead& read, const hdfs::LocatedBlockProto& block,
+              const std::vector<const hdfs::DatanodeInfoProto*>& nodes, std::span<std::byte> out,
+              Rounds& rounds);
   // `failed` has, with rounds.last, while it read at `offset`. Not OK: the read is given up.
   absl::Status AfterFailure(const Attached& failed, absl::Duration began, uint64_t offset,
                             Rounds& rounds);
@@ -80,7 +93,8 @@ class InputStream::Impl {
   absl::Status NextRound(Rounds& rounds, uint64_t offset);
   // What current_ would still send may be of bytes that are gone. Of the thread that calls Read.
   void DropIfCut();
-  void Count(const BlockReader& reader, size_t bytes);
+  void Count(bool is_local, size_t bytes);
+  static bool MayBeLocal(const KnownBlock& known, const Rounds& rounds);
 
   const std::shared_ptr<ClientContext> context_;
   const std::string path_;

@@ -1,6 +1,8 @@
 #include "client/located_file.h"
 
+#include <algorithm>
 #include <optional>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -344,26 +346,46 @@ bool LocatedFile::HasFailed(const std::string& uuid, uint64_t block_id) const {
   return !bad_.empty() && bad_.contains({uuid, block_id});
 }
 
-const hdfs::DatanodeInfoProto* LocatedFile::ChooseNode(const hdfs::LocatedBlockProto& block) const {
-  std::vector<const hdfs::DatanodeInfoProto*> alive;
+std::vector<LocatedFile::Candidate> LocatedFile::Candidates(
+    const hdfs::LocatedBlockProto& block) const {
+  std::vector<Candidate> candidates;
   {
     MutexLock lock(mu_);
     for (const hdfs::DatanodeInfoProto& node : block.locs()) {
-      if (!HasFailed(node.id().datanodeuuid(), block.b().blockid())) alive.push_back(&node);
+      if (!HasFailed(node.id().datanodeuuid(), block.b().blockid())) {
+        candidates.push_back({.node = &node});
+      }
     }
   }
-  const hdfs::DatanodeInfoProto* best = nullptr;
-  std::pair<absl::Duration, bool> best_rank;  // the least one
-  for (const hdfs::DatanodeInfoProto* const node : alive) {
-    // Of those that were costly, the one of which the longest nothing bad is known.
-    const std::pair<absl::Duration, bool> rank = {
-        context_->costly_nodes.Until(node->id().datanodeuuid()),
-        !context_->local_replicas.MayServe(node->id())};
-    if (best != nullptr && best_rank <= rank) continue;
-    best = node;
-    best_rank = rank;
+  for (Candidate& candidate : candidates) {
+    const hdfs::DatanodeIDProto& id = candidate.node->id();
+    candidate.costly_until = context_->costly_nodes.Until(id.datanodeuuid());
+    candidate.is_remote = !context_->local_replicas.MayServe(id);
   }
-  return best;
+  return candidates;
+}
+
+bool LocatedFile::Candidate::operator<(const Candidate& other) const {
+  // Of those that were costly, the one of which the longest nothing bad is known.
+  return std::tie(costly_until, is_remote) < std::tie(other.costly_until, other.is_remote);
+}
+
+const hdfs::DatanodeInfoProto* LocatedFile::ChooseNode(const hdfs::LocatedBlockProto& block) const {
+  const std::vector<Candidate> candidates = Candidates(block);
+  const auto best = std::min_element(candidates.begin(), candidates.end());
+  return best == candidates.end() ? nullptr : best->node;
+}
+
+std::vector<const hdfs::DatanodeInfoProto*> LocatedFile::ChooseNodes(
+    const hdfs::LocatedBlockProto& block) const {
+  std::vector<Candidate> candidates = Candidates(block);
+  std::stable_sort(candidates.begin(), candidates.end());
+  std::vector<const hdfs::DatanodeInfoProto*> nodes;
+  for (const Candidate& candidate : candidates) {
+    if (!nodes.empty() && candidate.costly_until > absl::ZeroDuration()) break;
+    nodes.push_back(candidate.node);
+  }
+  return nodes;
 }
 
 void LocatedFile::NoteDead(const hdfs::DatanodeIDProto& node, absl::Duration life) {

@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
@@ -59,6 +60,10 @@ class LocatedFile {
   // seconds lately last.
   const hdfs::DatanodeInfoProto* ChooseNode(const hdfs::LocatedBlockProto& block) const
       ABSL_LOCKS_EXCLUDED(mu_);
+  // That one, and after it, in the same order, those that may be asked beside it: of these nothing
+  // bad is known at all. They are of `block`.
+  std::vector<const hdfs::DatanodeInfoProto*> ChooseNodes(
+      const hdfs::LocatedBlockProto& block) const ABSL_LOCKS_EXCLUDED(mu_);
   // It is not chosen for so long, or until ForgetDead.
   void NoteDead(const hdfs::DatanodeIDProto& node, absl::Duration life = absl::InfiniteDuration())
       ABSL_LOCKS_EXCLUDED(mu_);
@@ -67,6 +72,15 @@ class LocatedFile {
   void ForgetDead() ABSL_LOCKS_EXCLUDED(mu_);  // and bad
 
  private:
+  // A location that has not failed, and what it ranks by, the least first.
+  struct Candidate {
+    const hdfs::DatanodeInfoProto* node = nullptr;
+    absl::Duration costly_until;
+    bool is_remote = false;
+    bool operator<(const Candidate& other) const;
+  };
+  std::vector<Candidate> Candidates(const hdfs::LocatedBlockProto& block) const
+      ABSL_LOCKS_EXCLUDED(mu_);
   absl::StatusOr<hdfs::LocatedBlocksProto> Fetch(uint64_t offset, uint64_t length);
   // An answer of the same file, and in which form, by form_, it shows it.
   struct Found {

@@ -58,6 +58,13 @@ constexpr ConfigKey kKeys[] = {
      "how long a datanode may be silent in a read before another replica is tried; 0: as long as "
      "dfs.client.socket-timeout says",
      absl::Seconds(1), 0, 3600},
+    {"dfs.client.hedged.read.threadpool.size", ConfigType::kInt, "0",
+     "replicas that positioned reads may read at a time, so as to ask another when one is slow; 0: "
+     "off",
+     absl::Seconds(1), 0, 10'000},
+    {"dfs.client.hedged.read.threshold.millis", ConfigType::kDuration, "500ms",
+     "after how long without its bytes such a read asks another replica, too",
+     absl::Milliseconds(1), 1},
     {"ipc.client.rpc-timeout.ms", ConfigType::kDuration, "120s", "wait for a namenode's answer",
      absl::Milliseconds(1), 0},
     {"ipc.client.connect.timeout", ConfigType::kDuration, "20s", "wait for a connection",
@@ -159,6 +166,9 @@ absl::StatusOr<ClientOptions> LoadClientOptions(const Config& config) {
   ASSIGN_OR_RETURN(o.write_timeout, GetTimeout(config, "dfs.datanode.socket.write.timeout"));
   ASSIGN_OR_RETURN(o.silence_limit, config.GetDuration("cairn.client.pipeline.silence.limit"));
   ASSIGN_OR_RETURN(o.read_silence_limit, GetTimeout(config, "cairn.client.read.silence.limit"));
+  ASSIGN_OR_RETURN(o.hedged_read_threads, config.GetInt("dfs.client.hedged.read.threadpool.size"));
+  ASSIGN_OR_RETURN(o.hedged_read_threshold,
+                   config.GetDuration("dfs.client.hedged.read.threshold.millis"));
   ASSIGN_OR_RETURN(o.datanode_restart_timeout,
                    config.GetDuration("dfs.client.datanode-restart.timeout"));
   ASSIGN_OR_RETURN(o.slow_node_seconds,

@@ -52,6 +52,10 @@ struct ClientOptions {
   // cairn.client.read.silence.limit: the same for a datanode that owes bytes. read_timeout counts
   // once all replicas have been tried; zero: always.
   absl::Duration read_silence_limit = absl::Seconds(6);
+  // dfs.client.hedged.read.threadpool.size: replicas read at a time by ReadAt with hedging; 0: off.
+  uint32_t hedged_read_threads = 0;
+  // dfs.client.hedged.read.threshold.millis: after so long another replica is asked as well.
+  absl::Duration hedged_read_threshold = absl::Milliseconds(500);
   // cairn.client.pipeline.silence.limit: how long a datanode that gives signs of life may be silent
   // while it owes an answer; zero: it is asked for none, and read_timeout counts.
   absl::Duration silence_limit = absl::Seconds(6);

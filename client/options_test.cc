@@ -37,6 +37,18 @@ TEST(ClientOptionsTest, KeysOfHadoopAreRead) {
   EXPECT_EQ(options.checksum_combine, ChecksumCombine::kComposite);
 }
 
+TEST(ClientOptionsTest, ReadsAreHedgedAsHdfsKeysSay) {
+  ASSERT_OK_AND_ASSIGN(ClientOptions options, Load({}));
+  EXPECT_EQ(options.hedged_read_threads, 0u);
+  EXPECT_EQ(options.hedged_read_threshold, absl::Milliseconds(500));
+  ASSERT_OK_AND_ASSIGN(options, Load({"dfs.client.hedged.read.threadpool.size=8",
+                                      "dfs.client.hedged.read.threshold.millis=20"}));
+  EXPECT_EQ(options.hedged_read_threads, 8u);
+  EXPECT_EQ(options.hedged_read_threshold, absl::Milliseconds(20));
+  EXPECT_THAT(Load({"dfs.client.hedged.read.threshold.millis=0"}).status(),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("threshold")));
+}
+
 TEST(ClientOptionsTest, ABadValueNamesItsKey) {
   EXPECT_THAT(Load({"dfs.replication=0"}).status(),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("dfs.replication")));

@@ -38,6 +38,7 @@ absl::StatusOr<std::unique_ptr<RemoteBlockReader>> RemoteBlockReader::Open(Socke
   op.set_offset(request.offset);
   op.set_len(request.length);
   op.set_sendchecksums(request.verify);
+  if (request.interrupt != nullptr) RETURN_IF_ERROR(request.interrupt->Watch(socket));
   socket.SetReadTimeout(request.silence_limit);
   std::unique_ptr<RemoteBlockReader> reader(new RemoteBlockReader(std::move(socket), request));
   const std::string bytes = transfer::EncodeOp(transfer::Opcode::kReadBlock, op);

@@ -19,6 +19,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "client/block_reader.h"
+#include "client/read_interrupt.h"
 #include "client/socket.h"
 #include "proto/hdfs/types.pb.h"
 #include "wire/transfer/checksum.h"
@@ -36,9 +37,12 @@ class RemoteBlockReader final : public BlockReader {
     const std::string& client_name;
     bool verify = true;
     absl::Duration silence_limit = absl::InfiniteDuration();  // then it is kUnavailable
+    // If not null, of who may want to end the read before; outlives the reader.
+    ReadInterrupt* interrupt = nullptr;
   };
 
   // Sends the operation and reads the answer. kUnavailable, kUnauthenticated: transfer_reply.h.
+  // kCancelled: by `interrupt`, before anything was sent.
   static absl::StatusOr<std::unique_ptr<RemoteBlockReader>> Open(Socket socket,
                                                                  const Request& request);
 

@@ -18,7 +18,7 @@ absl::StatusOr<std::unique_ptr<RemoteBlockReader>> OpenRemote(
   while (std::optional<Socket> idle = context.peers.Take(peer)) {
     absl::StatusOr<std::unique_ptr<RemoteBlockReader>> reader =
         RemoteBlockReader::Open(*std::move(idle), request);
-    if (reader.ok()) return reader;
+    if (reader.ok() || absl::IsCancelled(reader.status())) return reader;
   }
   ASSIGN_OR_RETURN(Socket fresh, context.ConnectTransfer(node, connect_limit));
   return RemoteBlockReader::Open(std::move(fresh), request);

@@ -170,6 +170,14 @@ enum class ChecksumCombine : uint8_t {
   kComposite,  // the CRC of the file's bytes, whatever its layout
 };
 
+// What the hedged reads of one FileSystem came to, as Hadoop counts it.
+struct HedgedReadMetrics {
+  uint64_t ops = 0;                // another replica was asked, as one took long
+  uint64_t wins = 0;               // such a one was the first to have all the bytes
+  uint64_t in_current_thread = 0;  // replicas read by the caller, all threads being busy
+  bool operator==(const HedgedReadMetrics&) const = default;
+};
+
 struct FileChecksum {
   std::string algorithm;  // such as "MD5-of-0MD5-of-512CRC32C" or "COMPOSITE-CRC32C"
   std::string bytes;      // as Hadoop serializes it: 28 bytes, or 4

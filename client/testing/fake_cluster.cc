@@ -249,6 +249,15 @@ int FakeCluster::BrokenReads(int node) const {
   const auto found = broken_.find(node);
   return found == broken_.end() ? 0 : found->second;
 }
+void FakeCluster::StallReads(int node, Silence silence) {
+  MutexLock lock(mu_);
+  stalling_[node] = silence;
+}
+void FakeCluster::ResumeReads(int node) {
+  MutexLock lock(mu_);
+  stalling_.erase(node);
+  released_.NotifyAll();
+}
 void FakeCluster::CutOff(int node) {
   MutexLock lock(mu_);
   cut_off_[node] = std::make_unique<DeafPort>();

@@ -46,7 +46,11 @@ class FakeCluster {
   // The next so many reads end inside a packet.
   void BreakReads(int node, int reads);
   int BrokenReads(int node) const;  // so far
-  void AckOutOfTurn(int node);      // acknowledges a packet that nobody sent
+  // Reads of it hear nothing, or nothing any more once half a packet has come, until ResumeReads.
+  enum class Silence : uint8_t { kFromTheStart, kInsideAPacket };
+  void StallReads(int node, Silence silence = Silence::kFromTheStart);
+  void ResumeReads(int node);
+  void AckOutOfTurn(int node);  // acknowledges a packet that nobody sent
   // The next pipeline that begins at `node` is refused after `delay`, since its last node is
   // silent, as all later ones with that node are at once.
   void LastNodeSilentAtSetUp(int node, absl::Duration delay);
@@ -172,6 +176,7 @@ class FakeCluster {
   std::set<int> corrupting_ ABSL_GUARDED_BY(mu_);
   std::map<int, int> breaking_ ABSL_GUARDED_BY(mu_);  // reads to come
   std::map<int, int> broken_ ABSL_GUARDED_BY(mu_);
+  std::map<int, Silence> stalling_ ABSL_GUARDED_BY(mu_);
   std::set<int> acking_wrong_ ABSL_GUARDED_BY(mu_);
   std::map<int, uint64_t> die_after_ ABSL_GUARDED_BY(mu_);
   std::map<int, absl::Duration> last_silent_ ABSL_GUARDED_BY(mu_);

@@ -129,6 +129,16 @@ bool FakeCluster::Node::AwaitStart() {
   return !cluster_.ending_;
 }
 
+bool FakeCluster::Node::AwaitReads(FakeCluster::Silence silence) {
+  MutexLock lock(cluster_.mu_);
+  const auto is_silent = [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    const auto found = cluster_.stalling_.find(index_);
+    return found != cluster_.stalling_.end() && found->second == silence && !cluster_.ending_;
+  };
+  while (is_silent()) cluster_.released_.Wait(cluster_.mu_);
+  return !cluster_.ending_;
+}
+
 bool FakeCluster::Node::AwaitRelease(Socket& socket) {
   while (true) {
     {
@@ -196,6 +206,7 @@ bool FakeCluster::Node::StorePacket(Socket& socket, uint64_t id, const std::vect
 }
 
 bool FakeCluster::Node::Read(Socket& socket, const hdfs::OpReadBlockProto& op) {
+  if (!AwaitReads(Silence::kFromTheStart)) return false;
   const hdfs::BaseHeaderProto& header = op.header().baseheader();
   std::string data;
   std::optional<std::string> instead;
@@ -257,9 +268,10 @@ bool FakeCluster::Node::Read(Socket& socket, const hdfs::OpReadBlockProto& op) {
                                       .last_in_block = piece.empty(),
                                       .data_bytes = static_cast<uint32_t>(piece.size())},
                                      static_cast<uint32_t>(sums.size()), packet_header);
-    if (breaks) piece.resize(piece.size() / 2);
+    const size_t half = piece.size() / 2;
     if (!socket.Send(std::span(packet_header).first(size)).ok() || !socket.Send(Bytes(sums)).ok() ||
-        !socket.Send(Bytes(piece)).ok() || breaks) {
+        !socket.Send(Bytes(piece).first(half)).ok() || breaks ||
+        !AwaitReads(Silence::kInsideAPacket) || !socket.Send(Bytes(piece).subspan(half)).ok()) {
       return false;
     }
     at += piece.size();

@@ -28,6 +28,8 @@ class FakeCluster::Node {
   bool Checksum(Socket& socket, const hdfs::OpBlockChecksumProto& op);
   // False: the end, while this node was stopped.
   bool AwaitStart() ABSL_EXCLUSIVE_LOCKS_REQUIRED(cluster_.mu_);
+  // Waits as long as reads are to be silent at that point. False: the end.
+  bool AwaitReads(FakeCluster::Silence silence) ABSL_LOCKS_EXCLUDED(cluster_.mu_);
   // Until packets are no longer held; gives signs of life meanwhile.
   bool AwaitRelease(Socket& socket);
   // False: that was the last packet, or the end.

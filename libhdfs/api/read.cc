@@ -136,9 +136,12 @@ void hdfsFileFreeReadStatistics(hdfsReadStatistics* stats) { delete stats; }
 
 int hdfsGetHedgedReadMetrics(hdfsFS fs, hdfsHedgedReadMetrics** metrics) {
   return Call("hdfsGetHedgedReadMetrics", -1, [&]() -> absl::StatusOr<int> {
-    RETURN_IF_ERROR(FindInstance(fs).status());
+    ASSIGN_OR_RETURN(const std::shared_ptr<Instance> instance, FindInstance(fs));
     if (metrics == nullptr) return absl::InvalidArgumentError("there is no place for the result");
-    *metrics = new hdfsHedgedReadMetrics{};
+    const cairn::client::HedgedReadMetrics counted = instance->fs().GetHedgedReadMetrics();
+    *metrics = new hdfsHedgedReadMetrics{.hedgedReadOps = counted.ops,
+                                         .hedgedReadOpsWin = counted.wins,
+                                         .hedgedReadOpsInCurThread = counted.in_current_thread};
     return 0;
   });
 }

@@ -131,11 +131,32 @@ TEST_F(ReadTest, WhatIsReadIsCounted) {
   EXPECT_EQ(hdfsCloseFile(fs_, file), 0);
 }
 
-TEST_F(ReadTest, NoReadIsHedged) {
+TEST_F(ReadTest, NoReadIsHedgedByDefault) {
   hdfsHedgedReadMetrics* metrics = nullptr;
   ASSERT_EQ(hdfsGetHedgedReadMetrics(fs_, &metrics), 0);
   EXPECT_EQ(metrics->hedgedReadOps, 0u);
   hdfsFreeHedgedReadMetrics(metrics);
+}
+
+TEST_F(ReadTest, HedgedReadsAreCounted) {
+  client::ClientOptions options = Options();
+  options.short_circuit = false;
+  options.hedged_read_threads = 1;
+  options.hedged_read_threshold = absl::Milliseconds(1);
+  const hdfsFS hedging = AddInstance(cluster_.Connect(options), "hdfs://fake:8020");
+  cluster_.StallReads(0);
+  const hdfsFile file = hdfsOpenFile(hedging, "/f", O_RDONLY, 0, 0, 0);
+  std::string room(100, '\0');
+  EXPECT_EQ(hdfsPread(hedging, file, 5, room.data(), 100), 100);
+  EXPECT_EQ(room, bytes_.substr(5, 100));
+  EXPECT_EQ(hdfsCloseFile(hedging, file), 0);
+  hdfsHedgedReadMetrics* metrics = nullptr;
+  ASSERT_EQ(hdfsGetHedgedReadMetrics(hedging, &metrics), 0);
+  EXPECT_EQ(metrics->hedgedReadOps, 1u);
+  EXPECT_EQ(metrics->hedgedReadOpsWin, 1u);
+  EXPECT_EQ(metrics->hedgedReadOpsInCurThread, 1u) << "the one thread has the first replica";
+  hdfsFreeHedgedReadMetrics(metrics);
+  EXPECT_EQ(hdfsDisconnect(hedging), 0);
 }
 
 TEST_F(ReadTest, EightThreadsReadOneHandle) {

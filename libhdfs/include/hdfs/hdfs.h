@@ -204,11 +204,12 @@ int hdfsFileClearReadStatistics(hdfsFile file);
 void hdfsFileFreeReadStatistics(struct hdfsReadStatistics* stats);
 
 struct hdfsHedgedReadMetrics {
-  uint64_t hedgedReadOps;
-  uint64_t hedgedReadOpsWin;
-  uint64_t hedgedReadOpsInCurThread;
+  uint64_t hedgedReadOps;            /* another replica was asked, as one took long */
+  uint64_t hedgedReadOpsWin;         /* it was the first to have the bytes */
+  uint64_t hedgedReadOpsInCurThread; /* replicas read by the caller, all threads being busy */
 };
-/* All 0: no read is hedged. To be freed with hdfsFreeHedgedReadMetrics. */
+/* Of hdfsPread and hdfsPreadFully by all handles that share the connection; 0 unless
+ * dfs.client.hedged.read.threadpool.size is set. To be freed with hdfsFreeHedgedReadMetrics. */
 int hdfsGetHedgedReadMetrics(hdfsFS fs, struct hdfsHedgedReadMetrics** metrics);
 void hdfsFreeHedgedReadMetrics(struct hdfsHedgedReadMetrics* metrics);
 
