@@ -3,6 +3,7 @@
  *   read OFFSET LENGTH    answers "BYTES LOCAL" and so many bytes: LOCAL of them came from files of
  *                         this machine. "-1 0" and nothing: the read failed.
  *   open                  opens the file again; answers "0 0", or "-1 0" if that failed
+ *   hedges                answers "OPS WINS IN_CURRENT_THREAD", so far
  */
 #include <hdfs/hdfs.h>
 #include <inttypes.h>
@@ -50,10 +51,16 @@ int main(int argc, char** argv) {
     int64_t offset = 0;
     int64_t length = 0;
     struct hdfsReadStatistics* statistics = NULL;
+    struct hdfsHedgedReadMetrics* hedges = NULL;
     if (strcmp(line, "open\n") == 0) {
       if (file != NULL) hdfsCloseFile(fs, file);
       file = Open(fs, argv[1]);
       printf(file == NULL ? "-1 0\n" : "0 0\n");
+    } else if (strcmp(line, "hedges\n") == 0) {
+      if (hdfsGetHedgedReadMetrics(fs, &hedges) != 0) return 1;
+      printf("%" PRIu64 " %" PRIu64 " %" PRIu64 "\n", hedges->hedgedReadOps,
+             hedges->hedgedReadOpsWin, hedges->hedgedReadOpsInCurThread);
+      hdfsFreeHedgedReadMetrics(hedges);
     } else if (file == NULL) {
       printf("-1 0\n");
     } else if (sscanf(line, "read %" SCNd64 " %" SCNd64, &offset, &length) == 2) {

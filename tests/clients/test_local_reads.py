@@ -36,10 +36,13 @@ class Reader:
             env=cluster.environment(HADOOP_USER_NAME=user),
         )
 
-    def ask(self, line):
+    def numbers(self, line):
         self.process.stdin.write(line.encode() + b"\n")
         self.process.stdin.flush()
-        count, local = (int(word) for word in self.process.stdout.readline().split())
+        return [int(word) for word in self.process.stdout.readline().split()]
+
+    def ask(self, line):
+        count, local = self.numbers(line)
         return (None if count < 0 else self.process.stdout.read(count)), local
 
     def read(self, offset, length):
@@ -49,6 +52,11 @@ class Reader:
     def open(self):
         """False: it cannot be opened now; nothing can be read until it can."""
         return self.ask("open")[0] is not None
+
+    def hedges(self):
+        """[how often another replica was asked, how often it was faster, how many replicas the
+        caller's own thread read]"""
+        return self.numbers("hedges")
 
     def close(self):
         self.process.stdin.close()
