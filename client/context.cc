@@ -50,6 +50,7 @@ ClientContext::ClientContext(ClientOptions client_options, std::string user_name
                       .expiry = options.local_replica_expiry},
                      peers, system_clock),
       costly_nodes(system_clock),
+      silent_nodes(system_clock),
       leases(options.lease_renewal, options.lease_hard_limit, *namenode, client_name, system_clock),
       keeper(PipelineHeartbeatAfter(options) / 4),
       hedge_threads(options.hedged_read_threads, "hedged-read") {}

@@ -15,6 +15,7 @@
 #include "client/options.h"
 #include "client/peer_cache.h"
 #include "client/rpc_channel.h"
+#include "client/silent_nodes.h"
 #include "client/socket.h"
 #include "client/stream_keeper.h"
 #include "client/thread_pool.h"
@@ -63,6 +64,7 @@ struct ClientContext {
   PeerCache peers;
   LocalReplicas local_replicas;
   CostlyNodes costly_nodes;
+  SilentNodes silent_nodes;
 
   // Whether this cluster's datanodes give signs of life while they set up a pipeline. Not known at
   // first: the first silence is then short, in case they do, and later ones long.

@@ -1,6 +1,7 @@
 #include "client/hadoop_rpc.h"
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 #include "common/net/io_threads.h"
@@ -22,6 +23,12 @@ class HadoopRpc final : public RpcChannel {
   absl::Status Call(absl::string_view method, const google::protobuf::MessageLite& request,
                     google::protobuf::MessageLite& response) override {
     return client_.Call(method, request, &response, call_options_);
+  }
+
+  void CallAsync(absl::string_view method, const google::protobuf::MessageLite& request,
+                 google::protobuf::MessageLite& response,
+                 std::function<void(absl::Status)> done) override {
+    client_.CallAsync(method, request, &response, call_options_, std::move(done));
   }
 
  private:

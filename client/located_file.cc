@@ -10,9 +10,9 @@
 #include "absl/time/clock.h"
 #include "client/convert.h"
 #include "client/erasure_convert.h"
+#include "client/visible_length.h"
 #include "common/fs_error.h"
 #include "common/status_macros.h"
-#include "proto/hdfs/client_datanode.pb.h"
 #include "proto/hdfs/client_namenode.pb.h"
 
 namespace cairn::client {
@@ -21,10 +21,6 @@ namespace {
 // A writer whose block has bytes but no reported location yet is about to have one.
 constexpr int kLastBlockTries = 3;
 constexpr absl::Duration kStampPause = absl::Milliseconds(100);
-// A datanode tells the length from memory.
-constexpr absl::Duration kReplicaPatience = absl::Seconds(3);
-// For the others, when one has told its length.
-constexpr absl::Duration kOtherReplicasPatience = absl::Milliseconds(500);
 
 std::optional<ContentsId> ContentsOf(const hdfs::LocatedBlocksProto& found, uint64_t length) {
   if (found.has_lastblock()) {
@@ -160,66 +156,6 @@ absl::Status LocatedFile::NoteStriping(const hdfs::LocatedBlocksProto& found) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<LocatedFile::ToldLength> LocatedFile::AskLength(const hdfs::LocatedBlockProto& block,
-                                                               const hdfs::DatanodeIDProto& node,
-                                                               absl::Duration patience) {
-  hdfs::GetReplicaVisibleLengthRequestProto request;
-  *request.mutable_block() = block.b();
-  hdfs::GetReplicaVisibleLengthResponseProto response;
-  ASSIGN_OR_RETURN(
-      const std::unique_ptr<RpcChannel> channel,
-      context_->datanode_rpc->Connect(context_->TransferHost(node),
-                                      static_cast<uint16_t>(node.ipcport()), patience));
-  RETURN_IF_ERROR(channel->Call("getReplicaVisibleLength", request, response));
-  if (response.length() > kMaxLength - block.offset()) {
-    return MakeFsError(FsError::kIo, "a datanode sent a negative length");
-  }
-  return ToldLength{response.length(), response.waitsforrecovery()};
-}
-
-absl::StatusOr<uint64_t> LocatedFile::VisibleLength(const hdfs::LocatedBlockProto& block,
-                                                    bool patient) {
-  std::vector<const hdfs::DatanodeIDProto*> nodes;
-  for (const hdfs::DatanodeInfoProto& node : block.locs()) {
-    if (node.id().ipcport() > 0 && node.id().ipcport() <= 65535) nodes.push_back(&node.id());
-  }
-  // The last node of a pipeline has acknowledged a packet before the first one has: what one of
-  // them calls visible another one may not yet, and the writer has not heard of it. What all that
-  // answer call so grows only. A replica whose datanode was stopped while it was written may lack
-  // what was acknowledged, and one that is shorter than the namenode knows does: they count where
-  // there is no other, and the longest of them then, as in recovery.
-  std::optional<uint64_t> least, longest_lacking;
-  absl::Status last;
-  int without_replica = 0;
-  // One that hangs must not keep the others from being asked.
-  for (const absl::Duration patience : {kReplicaPatience, absl::InfiniteDuration()}) {
-    std::vector<const hdfs::DatanodeIDProto*> silent;
-    for (const hdfs::DatanodeIDProto* node : nodes) {
-      const absl::StatusOr<ToldLength> told = AskLength(
-          block, *node, least.has_value() ? std::min(patience, kOtherReplicasPatience) : patience);
-      if (told.ok()) {
-        if (told->waits_for_recovery || told->bytes < block.b().numbytes()) {
-          longest_lacking = std::max(told->bytes, longest_lacking.value_or(0));
-        } else {
-          least = std::min(told->bytes, least.value_or(told->bytes));
-        }
-        continue;
-      }
-      last = told.status();
-      if (GetFsError(last) == FsError::kReplicaNotFound) ++without_replica;
-      if (GetFsError(last) == FsError::kNone) silent.push_back(node);
-    }
-    if (least.has_value()) return *least;
-    if (longest_lacking.has_value()) return *longest_lacking;
-    if (!patient || silent.empty()) break;
-    nodes = std::move(silent);
-  }
-  // The pipeline has not been set up anywhere: nothing was written. Bytes that the namenode knows
-  // of were, and must not be left out silently.
-  if (without_replica == block.locs_size() && block.b().numbytes() == 0) return 0;
-  return without_replica > 0 ? MakeFsError(FsError::kReplicaNotFound, last.message()) : last;
-}
-
 absl::Status LocatedFile::Refresh(bool patient) {
   int without_locations = 0;
   std::optional<absl::Duration> stamp_patience;  // until when, once it is needed
@@ -241,7 +177,7 @@ absl::Status LocatedFile::Refresh(bool patient) {
         continue;
       }
       if (ask && !last.locs().empty()) {
-        const absl::StatusOr<uint64_t> visible = VisibleLength(last, patient);
+        const absl::StatusOr<uint64_t> visible = AskVisibleLength(*context_, last, patient);
         // An append or a recovery has begun: the namenode knows the block's new stamp, and in a
         // moment the datanodes will.
         if (GetFsError(visible.status()) == FsError::kReplicaNotFound && patient) {

@@ -99,14 +99,6 @@ class LocatedFile {
   absl::Status Changed() const;
   // kAborted with kChanged: `found` is not of the file that was opened. May ask once more.
   absl::Status CheckIsSame(const hdfs::LocatedBlocksProto& found) ABSL_LOCKS_EXCLUDED(mu_);
-  // Length of a last block that is still being written: what all its replicas have.
-  absl::StatusOr<uint64_t> VisibleLength(const hdfs::LocatedBlockProto& block, bool patient);
-  struct ToldLength {
-    uint64_t bytes = 0;
-    bool waits_for_recovery = false;
-  };
-  absl::StatusOr<ToldLength> AskLength(const hdfs::LocatedBlockProto& block,
-                                       const hdfs::DatanodeIDProto& node, absl::Duration patience);
   // Notes what it shows, and how its bytes are known.
   void NoteSeen(const hdfs::LocatedBlocksProto& found) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // All but the last block of an open file.

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -22,6 +23,14 @@ class RpcChannel {
   // and its message; a dead connection is kUnavailable, no answer in time kDeadlineExceeded.
   virtual absl::Status Call(absl::string_view method, const google::protobuf::MessageLite& request,
                             google::protobuf::MessageLite& response) = 0;
+  // The same without waiting, where the channel can: these here wait. `response` outlives the call.
+  // `done` is called once, on this thread or another one, at the latest by the destructor, and must
+  // not wait for anything.
+  virtual void CallAsync(absl::string_view method, const google::protobuf::MessageLite& request,
+                         google::protobuf::MessageLite& response,
+                         std::function<void(absl::Status)> done) {
+    done(Call(method, request, response));
+  }
 };
 
 // Makes channels to datanodes' RPC ports.
