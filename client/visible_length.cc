@@ -28,13 +28,21 @@ using Nodes = std::vector<const hdfs::DatanodeIDProto*>;
 // One question to each of `nodes`.
 class LengthPoll {
  public:
-  // Asks. `for_each`: what the connection may take, and the answer. What is given outlives this.
-  LengthPoll(ClientContext& context, const hdfs::LocatedBlockProto& block, const Nodes& nodes,
-             absl::Duration for_each);
+  // What is given outlives this.
+  LengthPoll(ClientContext& context, const hdfs::LocatedBlockProto& block, const Nodes& nodes)
+      : context_(context),
+        block_(block),
+        nodes_(nodes),
+        questions_(nodes.size()),
+        answers_(nodes.size()) {}
+  // Not the constructor's: where no further thread or descriptor can be had, what is thrown finds
+  // the questions that are under way ended.
   ~LengthPoll() { Stop(); }
   LengthPoll(const LengthPoll&) = delete;
   LengthPoll& operator=(const LengthPoll&) = delete;
 
+  // Once. `for_each`: what the connection may take, and the answer.
+  void Ask(absl::Duration for_each) ABSL_LOCKS_EXCLUDED(mu_);
   // Until all have answered, or those that have not are to be waited for no longer.
   void Await(const LengthPatience& patience) ABSL_LOCKS_EXCLUDED(mu_);
   // By node. Gives up those that have not answered, and notes who was silent and who was not.
@@ -64,23 +72,22 @@ class LengthPoll {
   std::optional<absl::Duration> told_at_ ABSL_GUARDED_BY(mu_);  // the first length that counts
 };
 
-LengthPoll::LengthPoll(ClientContext& context, const hdfs::LocatedBlockProto& block,
-                       const Nodes& nodes, absl::Duration for_each)
-    : context_(context),
-      block_(block),
-      nodes_(nodes),
-      questions_(nodes.size()),
-      answers_(nodes.size()) {
+void LengthPoll::Ask(absl::Duration for_each) {
   hdfs::GetReplicaVisibleLengthRequestProto request;
-  *request.mutable_block() = block.b();
+  *request.mutable_block() = block_.b();
   // Before the first answer: it may be the end of the wait for those that were silent.
-  for (size_t i = 0; i < nodes.size(); ++i) {
-    questions_[i].was_silent = context.silent_nodes.Has(nodes[i]->datanodeuuid());
+  for (size_t i = 0; i < nodes_.size(); ++i) {
+    questions_[i].was_silent = context_.silent_nodes.Has(nodes_[i]->datanodeuuid());
   }
-  for (size_t i = 0; i < nodes.size(); ++i) {
+  // Where all were, it may have been us, and the first that answers is no better than the others.
+  if (std::all_of(questions_.begin(), questions_.end(),
+                  [](const Question& q) { return q.was_silent; })) {
+    for (Question& question : questions_) question.was_silent = false;
+  }
+  for (size_t i = 0; i < nodes_.size(); ++i) {
     Question& question = questions_[i];
-    absl::StatusOr<std::unique_ptr<RpcChannel>> channel = context.datanode_rpc->Connect(
-        context.TransferHost(*nodes[i]), static_cast<uint16_t>(nodes[i]->ipcport()), for_each);
+    absl::StatusOr<std::unique_ptr<RpcChannel>> channel = context_.datanode_rpc->Connect(
+        context_.TransferHost(*nodes_[i]), static_cast<uint16_t>(nodes_[i]->ipcport()), for_each);
     if (!channel.ok()) {
       Take(i, channel.status());
       continue;
@@ -149,8 +156,12 @@ std::vector<Answer> LengthPoll::TakeAnswers() {
   for (size_t i = 0; i < answers_.size(); ++i) {
     const std::string& uuid = nodes_[i]->datanodeuuid();
     const Answer& answer = answers_[i];
-    if (!answer.has_value() || absl::IsDeadlineExceeded(answer->status())) {
-      context_.silent_nodes.Note(uuid);
+    const bool is_silent = !answer.has_value() || absl::IsDeadlineExceeded(answer->status());
+    // Who had hardly any time is not found to hang by that: it may only be a little slow, and would
+    // never count again where somebody asks all the time.
+    const bool had_time = answer.has_value() || !questions_[i].was_silent;
+    if (is_silent) {
+      if (had_time) context_.silent_nodes.Note(uuid);
     } else if (answer->ok() || GetFsError(answer->status()) != FsError::kNone) {
       context_.silent_nodes.Heard(uuid);
     }
@@ -168,11 +179,12 @@ absl::StatusOr<uint64_t> AskVisibleLength(ClientContext& context,
     if (node.id().ipcport() > 0 && node.id().ipcport() <= 65535) nodes.push_back(&node.id());
   }
   std::optional<uint64_t> least, longest_lacking;
-  absl::Status last;
+  absl::Status last = absl::UnavailableError("no datanode has told where to ask it");
   int without_replica = 0;
   // Whoever is silent is waited for as long as it takes only where nobody else can tell.
   for (const absl::Duration for_each : {patience.first, absl::InfiniteDuration()}) {
-    LengthPoll poll(context, block, nodes, for_each);
+    LengthPoll poll(context, block, nodes);
+    poll.Ask(for_each);
     poll.Await(patience);
     const std::vector<Answer> answers = poll.TakeAnswers();
     Nodes silent;

@@ -8,7 +8,8 @@
 //
 // All are asked at the same time, every time. One that hangs is not waited for much longer than the
 // others take, and once it has been found to hang, hardly at all for some seconds (silent_nodes.h);
-// but whatever it tells by then counts.
+// but whatever it tells by then counts, and after these seconds it has its full time again: one
+// that is only slow is not left out for ever.
 #pragma once
 
 #include <cstdint>

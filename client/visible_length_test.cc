@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -41,9 +42,14 @@ class Datanodes final : public DatanodeRpc {
     MutexLock lock(mu_);
     return asked_[port];
   }
+  // As where a channel's thread cannot be started.
+  void ThrowAt(uint16_t port) { throws_at_ = port; }
 
   absl::StatusOr<std::unique_ptr<RpcChannel>> Connect(const std::string&, uint16_t port,
                                                       absl::Duration) override {
+    if (port == throws_at_) {
+      throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again));
+    }
     return std::make_unique<Channel>(*this, port);
   }
 
@@ -89,6 +95,7 @@ class Datanodes final : public DatanodeRpc {
     call.mapped().done(absl::OkStatus());
   }
 
+  uint16_t throws_at_ = 0;
   Mutex mu_;
   std::map<uint16_t, uint64_t> lengths_ ABSL_GUARDED_BY(mu_);
   std::map<uint16_t, Call> calls_ ABSL_GUARDED_BY(mu_);  // that wait
@@ -185,6 +192,33 @@ TEST_F(VisibleLengthTest, SomeSecondsLaterItIsToo) {
   LetTheOtherBeSilent();
   clock_.Advance(SilentNodes::kLife);
   EXPECT_THAT(AskWhileItTellsLate(2, 35), IsOkAndHolds(35u));
+}
+
+// Else one that is always a little slow would not count as long as somebody asks.
+TEST_F(VisibleLengthTest, ThatItWasHardlyWaitedForIsNotHeldAgainstIt) {
+  LetTheOtherBeSilent();
+  clock_.Advance(SilentNodes::kLife / 2);
+  ASSERT_THAT(Ask(kPatient), IsOkAndHolds(42u));
+  clock_.Advance(SilentNodes::kLife / 2);
+  EXPECT_THAT(AskWhileItTellsLate(3, 35), IsOkAndHolds(35u));
+}
+
+TEST_F(VisibleLengthTest, WhereAllWereSilentAllAreWaitedFor) {
+  for (const char* uuid : {"1001", "1002"}) context_->silent_nodes.Note(uuid);
+  nodes_->Tell(1001, 42);
+  EXPECT_THAT(AskWhileItTellsLate(1, 35), IsOkAndHolds(35u));
+}
+
+TEST_F(VisibleLengthTest, DatanodesWithoutAPortCannotBeAsked) {
+  for (hdfs::DatanodeInfoProto& node : *block_.mutable_locs()) node.mutable_id()->set_ipcport(0);
+  EXPECT_THAT(Ask(kHasty), StatusIs(absl::StatusCode::kUnavailable));
+}
+
+// The end of the first question finds what it writes to: seen by a sanitizer.
+TEST_F(VisibleLengthTest, AQuestionThatCannotBeAskedEndsTheOthers) {
+  nodes_->ThrowAt(1002);
+  EXPECT_THROW(Ask(kHasty).IgnoreError(), std::system_error);
+  EXPECT_EQ(nodes_->Asked(1001), 1);
 }
 
 TEST_F(VisibleLengthTest, ItIsWaitedForWhereNoneThatAnswersCounts) {
