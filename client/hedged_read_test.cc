@@ -234,6 +234,20 @@ TEST_F(HedgedReadTest, ANodeThatLosesAgainAndAgainIsAskedLastForAWhile) {
   EXPECT_EQ(Metrics().ops, 5u) << "it is the first again";
 }
 
+// Else the one that is left would be waited for alone.
+TEST_F(HedgedReadTest, NodesThatHaveLostAreStillAskedBesideOneThatHangs) {
+  Put(100'000);
+  for (const int node : {0, 1}) {
+    cluster_.StallReads(node);
+    for (int i = 0; i < CostlyNodes::kOutrunInARow; ++i) ASSERT_OK(ReadAt(0, 10));
+  }
+  cluster_.ResumeReads(0);
+  cluster_.ResumeReads(1);
+  cluster_.StallReads(2);
+  EXPECT_THAT(ReadAt(0, 10), IsOkAndHolds(data_.substr(0, 10)));
+  EXPECT_EQ(Metrics(), (HedgedReadMetrics{.ops = 7, .wins = 7}));
+}
+
 TEST_F(HedgedReadTest, SeveralThreadsReadAtDifferentPlacesWithFewThreadsToHedge) {
   ClientOptions options = Hedging();
   options.hedged_read_threads = 3;

@@ -317,10 +317,8 @@ std::vector<const hdfs::DatanodeInfoProto*> LocatedFile::ChooseNodes(
   std::vector<Candidate> candidates = Candidates(block);
   std::stable_sort(candidates.begin(), candidates.end());
   std::vector<const hdfs::DatanodeInfoProto*> nodes;
-  for (const Candidate& candidate : candidates) {
-    if (!nodes.empty() && candidate.costly_until > absl::ZeroDuration()) break;
-    nodes.push_back(candidate.node);
-  }
+  nodes.reserve(candidates.size());
+  for (const Candidate& candidate : candidates) nodes.push_back(candidate.node);
   return nodes;
 }
 

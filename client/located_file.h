@@ -60,8 +60,9 @@ class LocatedFile {
   // seconds lately last.
   const hdfs::DatanodeInfoProto* ChooseNode(const hdfs::LocatedBlockProto& block) const
       ABSL_LOCKS_EXCLUDED(mu_);
-  // That one, and after it, in the same order, those that may be asked beside it: of these nothing
-  // bad is known at all. They are of `block`.
+  // That one, and after it, in the same order, those that may be asked beside it. Not without the
+  // costly ones: where the first hangs, what was slow a moment ago is better than nobody. They are
+  // of `block`.
   std::vector<const hdfs::DatanodeInfoProto*> ChooseNodes(
       const hdfs::LocatedBlockProto& block) const ABSL_LOCKS_EXCLUDED(mu_);
   // It is not chosen for so long, or until ForgetDead.
