@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <exception>
 #include <span>
 #include <utility>
 
@@ -64,7 +65,13 @@ void HedgedRead::Run(Race& race, Attempt& attempt) {
   const absl::Duration began = race.context.clock.Monotonic();
   Outcome outcome;
   outcome.turn = attempt.turn;
-  outcome.status = ReadPiece(race, attempt, outcome);
+  try {
+    outcome.status = ReadPiece(race, attempt, outcome);
+  } catch (const std::exception& thrown) {
+    // No memory, or the like: on a thread of the pool it would end the application. If it goes on,
+    // the reader's own thread will see it, when all replicas have failed here.
+    outcome.status = absl::ResourceExhaustedError(thrown.what());
+  }
   outcome.took = race.context.clock.Monotonic() - began;
   MutexLock lock(race.mu);
   std::erase_if(race.running, [&](const auto& other) { return other.get() == &attempt; });

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -152,6 +153,20 @@ TEST_F(HedgedReadTest, WhereAllHedgesFailTheFirstOneIsWaitedFor) {
   resumes.join();
   EXPECT_THAT(read, IsOkAndHolds(data_));
   EXPECT_EQ(Metrics(), (HedgedReadMetrics{.ops = 2, .wins = 0}));
+}
+
+// On a thread of the pool nobody else would catch what is thrown.
+TEST_F(HedgedReadTest, AReplicaThatThereIsNoMemoryForHasFailed) {
+  Put(1000);
+  const auto context = cluster_.NewContext(Hedging(), clock_);
+  LocatedFile file(context, "/f");
+  ASSERT_OK(file.Refresh());
+  ASSERT_OK_AND_ASSIGN(const KnownBlock known, file.BlockAt(0, /*fresh=*/false));
+  HedgedRead read(*context, {.block = known.block, .bytes = size_t{1} << 63});
+  read.Ask(known.block->locs(0));
+  const std::optional<HedgedRead::Outcome> outcome = read.Await(absl::InfiniteDuration());
+  ASSERT_TRUE(outcome.has_value());
+  EXPECT_THAT(outcome->status, StatusIs(absl::StatusCode::kResourceExhausted));
 }
 
 TEST_F(HedgedReadTest, WhenAllReplicasFailTheReadFails) {

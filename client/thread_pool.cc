@@ -1,5 +1,6 @@
 #include "client/thread_pool.h"
 
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -20,16 +21,22 @@ ThreadPool::~ThreadPool() {
 
 bool ThreadPool::TryRun(std::function<void()> job) {
   MutexLock lock(mu_);
-  if (busy_ == size_) return false;
-  if (busy_ == threads_.size()) {
+  if (busy_ == size_ || (busy_ == threads_.size() && !Start())) return false;
+  begun_.push_back(std::move(job));
+  ++busy_;
+  changed_.NotifyOne();
+  return true;
+}
+
+bool ThreadPool::Start() {
+  try {
     threads_.emplace_back([this, number = threads_.size()] {
       SetThreadName(absl::StrCat(name_, "-", number));
       Work();
     });
+  } catch (const std::system_error&) {  // the process, or the user, has as many as it may
+    return false;
   }
-  ++busy_;
-  begun_.push_back(std::move(job));
-  changed_.NotifyOne();
   return true;
 }
 

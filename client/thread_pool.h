@@ -24,10 +24,12 @@ class ThreadPool {
   ThreadPool& operator=(const ThreadPool&) = delete;
 
   size_t size() const { return size_; }
-  // `job` begins at once, on a thread of its own. False: all are busy, and it does not.
+  // `job` begins at once, on a thread of its own. False: all are busy, or one more cannot be
+  // started, and it does not. What it throws ends the process.
   bool TryRun(std::function<void()> job) ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
+  bool Start() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Work() ABSL_LOCKS_EXCLUDED(mu_);
 
   const size_t size_;

@@ -1,17 +1,46 @@
 #include "client/thread_pool.h"
 
 #include <gtest/gtest.h>
+#include <pthread.h>
 
 #include <atomic>
+#include <cstddef>
 #include <future>
 #include <memory>
 #include <set>
 #include <thread>
 
+#include "common/check.h"
 #include "common/testing/eventually.h"
 
 namespace cairn::client {
 namespace {
+
+// While it exists no thread can be started: there is no room for its stack.
+class NoNewThreads {
+ public:
+  NoNewThreads() {
+    CHECK(::pthread_getattr_default_np(&before_) == 0);
+    SetStackBytes(size_t{1} << 47);
+  }
+  ~NoNewThreads() {
+    size_t bytes = 0;
+    CHECK(::pthread_attr_getstacksize(&before_, &bytes) == 0);
+    SetStackBytes(bytes);
+    ::pthread_attr_destroy(&before_);
+  }
+
+ private:
+  static void SetStackBytes(size_t bytes) {
+    pthread_attr_t attributes;
+    CHECK(::pthread_getattr_default_np(&attributes) == 0);
+    CHECK(::pthread_attr_setstacksize(&attributes, bytes) == 0);
+    CHECK(::pthread_setattr_default_np(&attributes) == 0);
+    ::pthread_attr_destroy(&attributes);
+  }
+
+  pthread_attr_t before_;
+};
 
 TEST(ThreadPoolTest, JobsRunAtTheSameTimeAndNoMoreThanThereAreThreads) {
   std::promise<void> go;
@@ -33,6 +62,17 @@ TEST(ThreadPoolTest, JobsRunAtTheSameTimeAndNoMoreThanThereAreThreads) {
 TEST(ThreadPoolTest, WithoutThreadsNothingRuns) {
   ThreadPool pool(0, "test");
   EXPECT_FALSE(pool.TryRun([] { FAIL(); }));
+}
+
+TEST(ThreadPoolTest, AThreadThatCannotBeStartedIsAsIfAllWereBusy) {
+  std::atomic<bool> ran = false;
+  ThreadPool pool(1, "test");
+  {
+    const NoNewThreads none;
+    EXPECT_FALSE(pool.TryRun([] { FAIL(); }));
+  }
+  EXPECT_TRUE(pool.TryRun([&] { ran = true; }));
+  EVENTUALLY(ran);
 }
 
 TEST(ThreadPoolTest, AThreadServesOneJobAfterTheOther) {
