@@ -21,6 +21,16 @@ class HedgedReads(Case):
         cls.cluster = MiniCluster(datanodes=3, conf={"dfs.blocksize": str(BLOCK)})
         cls.addClassCleanup(cls.cluster.close)
 
+    def put(self, data, path):
+        """On return the namenode names all replicas: with one alone nothing can be hedged."""
+        self.cluster.put(data, path)
+
+        def locations():
+            listed = self.cluster.cairn("fsck", path, "-files", "-blocks", "-locations")
+            return listed.stdout.count(b"DatanodeInfoWithStorage[")
+
+        self.eventually(lambda: locations() == 3 * BLOCKS, "all replicas have been reported")
+
     def reader(self, path, *conf):
         reader = Reader(self.program, self.cluster, path, HEDGED, *conf)
         self.addCleanup(reader.close)
@@ -29,7 +39,7 @@ class HedgedReads(Case):
     def test_what_a_stopped_datanode_does_not_send_another_one_does(self):
         """fault 20: its connections come about and stay open, and nothing moves"""
         data = random.randbytes(BLOCKS * BLOCK)
-        self.cluster.put(data, "/hedged")
+        self.put(data, "/hedged")
         reader = self.reader(
             "/hedged",
             "dfs.client.hedged.read.threshold.millis=200",
@@ -53,7 +63,7 @@ class HedgedReads(Case):
 
     def test_files_of_this_machine_are_read_as_ever(self):
         data = random.randbytes(BLOCKS * BLOCK)
-        self.cluster.put(data, "/local")
+        self.put(data, "/local")
         reader = self.reader("/local", "dfs.client.hedged.read.threshold.millis=3600000")
         self.assertEqual(reader.read(100, len(data)), (data[100:], len(data) - 100))
         self.assertEqual(reader.hedges(), [0, 0, 0])
