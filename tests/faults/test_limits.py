@@ -24,55 +24,79 @@ class Paths(Case):
         "/-rf",
         "/*",
     )
+    TOO_LONG_NAMES = ("/" + "n" * 256, "/" + "\u00e4" * 128)
+    # What the refusal says is wrong with them.
     BAD = (
-        "",
-        "relative",
-        "/a/../b",
-        "/..",
-        "/./a",
-        "/a/.",
-        "//a",
-        "/a//b",
-        "/a:b/..",
-        "/" + "n" * 256,
-        "/" + "\u00e4" * 128,
-        "/" + "/".join(["d"] * 10_000),
-        "/a" + "/" + "x" * 9000,
+        ("", "it must be absolute"),
+        ("relative", "it must be absolute"),
+        ("/a/../b", "a component is . or .."),
+        ("/..", "a component is . or .."),
+        ("/./a", "a component is . or .."),
+        ("/a/.", "a component is . or .."),
+        ("//a", "a component is empty"),
+        ("/a//b", "a component is empty"),
+        ("/a:b/..", "a component has a ':' or a zero byte"),
+        (b"/nul\x00byte", "a component has a ':' or a zero byte"),
+        ("/" + "/".join(["d"] * 10_000), "longer than 8000 bytes"),
+        ("/a" + "/" + "x" * 9000, "longer than 8000 bytes"),
+        (b"/\xff\xfe", "it is not UTF-8"),
+        (b"/a\xc3", "it is not UTF-8"),
+        (b"/\xed\xa0\x80", "it is not UTF-8"),
     )
-    BAD_BYTES = (b"/\xff\xfe", b"/a\xc3", b"/nul\x00byte", b"/\xed\xa0\x80")
+    # Each way to name a place: with what `path` does there.
+    CALLS = (
+        ("mkdirs", rpc.mkdirs),
+        ("create", rpc.create),
+        ("rename", lambda path: rpc.rename("/plain", path)),
+        ("rename", lambda path: rpc.rename(path, "/elsewhere")),
+        ("rename2", lambda path: rpc.rename2("/plain", path)),
+        ("rename2", lambda path: rpc.rename2(path, "/elsewhere")),
+        ("setTimes", lambda path: rpc.set_times(path, 1000, 1000)),
+    )
+    # Those that would make an entry of that name.
+    MAKING = (CALLS[0], CALLS[1], CALLS[2], CALLS[4])
 
-    def mkdir(self, connection, path):
-        """The kind of error, or ok."""
-        try:
-            message = rpc.field(1, path) + rpc.field(2, rpc.permission(0o755)) + rpc.field(3, 1)
-            return "ok" if connection.call("mkdirs", message).get(1) == [1] else "false"
-        except rpc.RemoteError as error:
-            return error.kind
+    @staticmethod
+    def shown(path):
+        """How a message quotes the beginning of `path`: '?' for each byte that is not UTF-8."""
+        text = path if isinstance(path, str) else path.decode("ascii", errors="replace")
+        return text.replace("\ufffd", "?")[:100]
 
     def info(self, connection, path):
-        try:
-            return 1 in connection.call("getFileInfo", rpc.field(1, path))
-        except rpc.RemoteError as error:
-            return error.kind
+        return 1 in connection.call("getFileInfo", rpc.field(1, path))
+
+    def refusal(self, connection, method, message):
+        """The class of the exception, and what it says."""
+        with self.assertRaises(rpc.RemoteError) as refused:
+            connection.call(method, message)
+        return refused.exception.kind, str(refused.exception)
 
     def test_names_are_judged_the_same_by_all_and_after_a_restart(self):
         with MiniCluster(datanodes=0) as cluster:
+            # One connection for all: no refusal costs a client the calls behind it.
             with rpc.Connection(cluster.port) as connection:
                 for path in self.GOOD:
-                    self.assertEqual(self.mkdir(connection, path), "ok", path)
-            for path in self.BAD + self.BAD_BYTES:
-                # Where the server ends the connection over invalid UTF-8, that is an answer, too.
-                with rpc.Connection(cluster.port) as connection:
-                    try:
-                        answer = self.mkdir(connection, path)
-                    except OSError:
-                        answer = "closed"
-                self.assertNotIn(answer, ("ok",), path[:50])
-                self.note(f"{path[:24]!r}{'...' if len(path) > 24 else ''}: {answer}")
-            before = cluster.dfs("-ls", "-R", "-C", "/").stdout
-            with rpc.Connection(cluster.port) as connection:
+                    self.assertEqual(connection.call("mkdirs", rpc.mkdirs(path)), {1: [1]}, path)
+                for path, rule in self.BAD:
+                    for method, message in self.CALLS:
+                        with self.subTest(method=method, path=path[:50]):
+                            kind, text = self.refusal(connection, method, message(path))
+                            self.assertEqual(kind, "InvalidPathException")
+                            self.assertIn(f"Invalid path name {self.shown(path)}", text)
+                            self.assertIn(rule, text)
+                for path in self.TOO_LONG_NAMES:
+                    for method, message in self.MAKING:
+                        with self.subTest(method=method, path=path[:50]):
+                            kind, text = self.refusal(connection, method, message(path))
+                            self.assertEqual(kind, "FSLimitException$PathComponentTooLongException")
+                            self.assertIn(self.shown(path[1:]), text)
+                            self.assertIn("limit=255 length=256", text)
+                    # No entry can have such a name, and to look for it is no error.
+                    self.assertFalse(self.info(connection, path))
                 answers = [self.info(connection, path) for path in self.GOOD]
             self.assertEqual(answers, [True] * len(self.GOOD))
+            before = cluster.dfs("-ls", "-R", "-C", "/").stdout
+            self.assertNotIn(b"elsewhere", before)
             for stop in (cluster.kill, cluster.stop):
                 stop("namenode")
                 cluster.start("namenode")
@@ -89,17 +113,18 @@ class Paths(Case):
         self.assertLess(len(path(3999)), 8000, "refused for its bytes, not its depth")
         with MiniCluster(datanodes=0) as cluster, rpc.Connection(cluster.port) as connection:
             for depth in (10, 100, 500, 999, 1000):
-                self.assertEqual(self.mkdir(connection, path(depth)), "ok", depth)
+                answer = connection.call("mkdirs", rpc.mkdirs(path(depth)))
+                self.assertEqual(answer, {1: [1]}, depth)
             for depth in (1001, 1002, 2000, 3999):
-                with self.assertRaises(rpc.RemoteError) as refused:
-                    connection.call("mkdirs", rpc.mkdirs(path(depth)))
-                self.assertEqual(refused.exception.kind, "InvalidPathException", depth)
-                self.assertIn("more than 1000 components", str(refused.exception))
+                kind, text = self.refusal(connection, "mkdirs", rpc.mkdirs(path(depth)))
+                self.assertEqual(kind, "InvalidPathException", depth)
+                self.assertIn("more than 1000 components", text)
             cluster.kill("namenode")
             cluster.start("namenode")
             with rpc.Connection(cluster.port) as after:
                 self.assertEqual(self.info(after, path(1000)), True)
-                self.assertEqual(self.mkdir(after, path(1001)), "InvalidPathException")
+                kind, _ = self.refusal(after, "mkdirs", rpc.mkdirs(path(1001)))
+                self.assertEqual(kind, "InvalidPathException")
                 self.assertEqual(self.info(after, path(1000)[:-1] + "e"), False)
                 self.assertEqual(after.call("delete", rpc.delete("/d")), {1: [1]})
             self.assertEqual(cluster.dfs("-ls", "/").stdout, b"")

@@ -181,6 +181,10 @@ def create(path, client="test", flag=1, replication=1, block_size=1 << 20, paren
     )
 
 
+def set_times(path, mtime_ms, atime_ms):
+    return field(1, path) + field(2, mtime_ms) + field(3, atime_ms)
+
+
 def get_file_info(path):
     return field(1, path)
 
