@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "common/fs_error.h"
 #include "common/status_macros.h"
 
 namespace cairn::client {
@@ -15,6 +16,13 @@ constexpr absl::Duration kRestartPoll = absl::Milliseconds(500);
 // A block that is full sooner than this keeps its slow node: the next one goes without.
 constexpr absl::Duration kSoonFull = absl::Seconds(10);
 constexpr absl::Duration kAskAgain = absl::Minutes(1);  // for the place of a slow node
+
+// A namenode that has no other datanode does not know what became of the last one.
+absl::Status NoOther(const absl::Status& none, const absl::Status& failure) {
+  const std::string text = absl::StrCat(none.message(), " (Before that: ", failure.message(), ")");
+  const FsError error = GetFsError(none);
+  return error == FsError::kNone ? absl::Status(none.code(), text) : MakeFsError(error, text);
+}
 
 }  // namespace
 
@@ -191,7 +199,9 @@ absl::Status BlockWriter::WriteAnew(PipelineFailure failure, bool exclude) {
     RETURN_IF_ERROR(AbandonBlock(file_, target_.block));
     if (attempt == file_.context->options.block_write_retries) break;
     const hdfs::ExtendedBlockProto* previous = previous_.has_value() ? &*previous_ : nullptr;
-    ASSIGN_OR_RETURN(target_, AddBlock(file_, previous, excluded_->List()));
+    absl::StatusOr<PipelineTarget> other = AddBlock(file_, previous, excluded_->List());
+    if (!other.ok()) return NoOther(other.status(), failure.status);
+    target_ = *std::move(other);
     std::optional<OpenPipeline> pipeline =
         SetUpPipeline(*file_.context, target_,
                       {.stage = hdfs::OpWriteBlockProto::PIPELINE_SETUP_CREATE,

@@ -9,6 +9,7 @@
 namespace cairn::client {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::Ge;
 using ::testing::HasSubstr;
@@ -248,6 +249,20 @@ TEST_F(StreamsTest, WhenNoNodeIsLeftTheErrorNamesTheFileAndStays) {
   EXPECT_THAT(first.message(), HasSubstr("/f"));
   EXPECT_EQ(out->Write("y"), first);
   EXPECT_EQ(out->Close(), first);
+}
+
+// The namenode's refusal of another node says nothing of the one that failed.
+TEST_F(StreamsTest, WhenNoNodeIsLeftTheErrorTellsWhatTheLastOneSaid) {
+  ClientOptions options = Options();
+  options.block_write_retries = 10;  // so that it is the namenode that gives up
+  fs_ = cluster_.Connect(options);
+  for (int node = 0; node < 4; ++node) cluster_.RefuseSetUp(node);
+  ASSERT_OK_AND_ASSIGN(auto out, fs_->Create("/f"));
+  const absl::Status status = out->Write("x");
+  EXPECT_THAT(status, IsFsError(FsError::kIo));
+  EXPECT_THAT(status.message(),
+              AllOf(HasSubstr("no datanode is left"), HasSubstr("setting up a pipeline for block"),
+                    HasSubstr("refused for a test")));
 }
 
 // The first node waits longer than the socket time-out for those behind it, and knows which failed.

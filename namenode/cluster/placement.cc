@@ -303,6 +303,13 @@ class Chooser {
   absl::InlinedVector<Chosen, 8> chosen_;
 };
 
+// On any of its storages, whatever their type.
+bool HasRoomFor(const DatanodeInfo& node, const PlacementRequest& request) {
+  return std::any_of(node.storages.begin(), node.storages.end(), [&](const StorageInfo& storage) {
+    return !storage.failed && storage.remaining_bytes >= request.block_bytes;
+  });
+}
+
 absl::Status NoTarget(const ClusterView& view, const PlacementRequest& request, size_t found) {
   const auto running = std::count_if(
       view.nodes().begin(), view.nodes().end(),
@@ -313,10 +320,20 @@ absl::Status NoTarget(const ClusterView& view, const PlacementRequest& request, 
                                                 " required nodes for ", request.erasure->name, ".");
   const std::string excluded =
       request.excluded.empty() ? "no" : absl::StrCat(request.excluded.size());
-  return MakeFsError(FsError::kIo, absl::StrCat("File ", request.path, " could only be written to ",
-                                                found, " of the ", needed, " There are ", running,
-                                                " datanode(s) running and ", excluded,
-                                                " node(s) are excluded in this operation."));
+  // Ours; the rest is HDFS's text.
+  const auto full =
+      std::count_if(view.nodes().begin(), view.nodes().end(), [&](const ClusterView::Node& node) {
+        return node.info->liveness != Liveness::kDead && !HasRoomFor(*node.info, request);
+      });
+  const std::string without_room =
+      full == 0 ? ""
+                : absl::StrCat(" ", full, " datanode(s) have no room for a block of ",
+                               request.block_bytes, " bytes.");
+  return MakeFsError(
+      FsError::kIo,
+      absl::StrCat("File ", request.path, " could only be written to ", found, " of the ", needed,
+                   " There are ", running, " datanode(s) running and ", excluded,
+                   " node(s) are excluded in this operation.", without_room));
 }
 
 }  // namespace

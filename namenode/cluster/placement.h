@@ -63,7 +63,7 @@ struct PlacementRequest {
 // Storage numbers, in pipeline order (each node the nearest to the one before, the first to the
 // writer). Fewer than asked for when the cluster has no more; at least one, or of units as many as
 // the group has data units. FsError::kIo with HDFS's text ("could only be written to 0 of the 1
-// minReplication nodes..."): not so many nodes qualify.
+// minReplication nodes..."), and how many nodes are full: not so many nodes qualify.
 absl::StatusOr<std::vector<uint32_t>> ChooseTargets(const ClusterView& view,
                                                     const PlacementRequest& request, Random random);
 

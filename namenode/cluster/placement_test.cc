@@ -140,6 +140,16 @@ TEST_F(PlacementTest, NoNodeIsAnErrorWithHdfsText) {
               HasSubstr("There are 0 datanode(s) running and no node(s) are excluded"));
 }
 
+TEST_F(PlacementTest, TheErrorTellsHowManyNodesAreFull) {
+  cluster_.Add("/a", kBlock - 1);
+  cluster_.Add("/a", kBlock - 1);
+  cluster_.Add("/a", kBlock - 1).liveness = Liveness::kDead;
+  EXPECT_EQ(ChooseTargets(cluster_.View(), {.path = "/f"}, random_).status().message(),
+            "File /f could only be written to 0 of the 1 minReplication nodes. There are 2 "
+            "datanode(s) running and no node(s) are excluded in this operation. 2 datanode(s) have "
+            "no room for a block of 134217728 bytes.");
+}
+
 TEST_F(PlacementTest, DeadStaleFailedExcludedAndFullNodesAreSkipped) {
   cluster_.Add("/a");
   cluster_.Add("/a").liveness = Liveness::kDead;

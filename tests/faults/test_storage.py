@@ -593,7 +593,16 @@ class FullDisk(Case):
             message = cluster.dfs_error(
                 "-D", "dfs.blocksize=1m", "-put", "-", "/big", input=os.urandom(80 << 20)
             )
-            self.assertTrue(message.strip())
+            # Which file, and who is full: the namenode knows it from a heartbeat, or else the datanode
+            # says so when the block begins. While packets come its answers have no words: then why is
+            # in its log.
+            self.assertIn("File /big", message)
+            self.assertIn("could only be written to 0 of the 1 minReplication nodes", message)
+            address = f"127.0.0.1:{cluster.ports('datanode-1')['transfer']}"
+            if "1 datanode(s) have no room for a block of 1048576 bytes" not in message:
+                self.assertIn(f"{address}: ", message)
+                full = "no volume has room for|No space left on device"
+                self.assertRegex(message + cluster.log("datanode-1"), full)
             self.assertEqual(cluster.cat("/before"), data)
             self.assertTrue(cluster.alive("datanode-1"))
             cluster.dfs("-rm", "-f", "/big", "/big._COPYING_")
