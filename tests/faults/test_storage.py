@@ -4,6 +4,7 @@ import glob
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import struct
@@ -237,12 +238,17 @@ class Identity(Case):
             )
             self.assertEqual(code, 0, text)
             cluster.start("namenode")
+            before = cluster.log("datanode-1")
+            old = re.search(r"registered with cluster ([^, ]+),", before).group(1)
+            self.assertNotEqual(old, "CID-another")
             cluster.mini("start", "datanode-1", check=False)
-            self.eventually(
-                lambda: "CID-another" in cluster.log("datanode-1"), "the new id in the log", 20
-            )
-            old = [w for w in cluster.log("datanode-1").split("CID-another")[0].split() if "CID-" in w]
-            self.assertTrue(old, "the old id is not named:\n" + cluster.tail("datanode-1"))
+
+            def refusals():
+                lines = cluster.log("datanode-1")[len(before) :].splitlines()
+                return [line for line in lines if "CID-another" in line]
+
+            refusal = self.eventually(refusals, "the new id in the log", 20)[0]
+            self.assertIn(old, refusal)
             self.assertEqual(cluster.live_datanodes(), 0)
             blocks = glob.glob(cluster.data("datanode-1") + "/**/blk_*", recursive=True)
             self.assertEqual(len([b for b in blocks if not b.endswith(".meta")]), 1)
