@@ -383,6 +383,17 @@ class JournalDamage(Case):
 
 
 class StoreDamage(Case):
+    def check_refusal(self, cluster, logged, store, kind, name):
+        """The log, from character `logged` on, says why the start is refused, and names the file."""
+        self.assertFalse(cluster.alive("namenode"), "it started, and fails later")
+        said = cluster.log("namenode")[logged:]
+        if kind == "manifest":
+            # What is cut off after a record looks whole: it is the other files that do not fit it, or
+            # what is in them.
+            self.assertRegex(said, f"store: {store}/|store {store} has lost|opening store {store}: ")
+        else:
+            self.assertIn(f"store: {store}/{name}: ", said)
+
     def test_a_damaged_store_is_refused_or_harmless(self):
         """fault 6: each kind of LevelDB file flipped, cut short, missing; never a wrong entry"""
         with MiniCluster(
@@ -394,6 +405,8 @@ class StoreDamage(Case):
                 cluster.stop("namenode")
                 cluster.start("namenode")
             make_directories(cluster, 100, first=2100)
+            expected = listed(cluster)
+            self.assertEqual(expected, [f"{number:06}" for number in range(2200)])
             cluster.stop("namenode")
             store = os.path.join(cluster.data("namenode"), "store")
             kept = cluster.directory + "/kept"
@@ -423,15 +436,20 @@ class StoreDamage(Case):
                     else:
                         flip(path, size // 2)
                     with self.subTest(kind=kind, damage=damage):
+                        logged = len(cluster.log("namenode"))
                         try:
                             cluster.start("namenode")
-                            self.assertEqual(len(listed(cluster)), 2200, f"{name} {damage}")
+                            self.assertEqual(listed(cluster), expected, f"{name} {damage}")
                             harmless += 1
                         except Failed as error:
-                            self.assertIn(store, str(error))
                             refused += 1
+                            if kind == "table" and damage == "flipped":
+                                # Found when that piece of it is read; LevelDB does not say where.
+                                self.assertIn("block checksum mismatch", str(error))
+                            else:
+                                self.check_refusal(cluster, logged, store, kind, name)
                     cluster.kill("namenode")
-            self.note(f"{refused} refused with the file named, {harmless} harmless")
+            self.note(f"{refused} refused, {harmless} harmless")
 
 
 class CrashPoints(Case):
