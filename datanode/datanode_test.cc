@@ -30,9 +30,11 @@ using testing::TransferClient;
 using testing::WriteOp;
 using transfer::Opcode;
 
+// What changes is told at once: the next heartbeat is an hour away.
 TEST_F(DatanodeTest, RegistersReportsEverythingAndThenWhatChanges) {
+  namenode_.SetHeartbeatInterval(3600 * 1000);
   ASSERT_OK_AND_ASSIGN(const auto datanode, StartAt("n1"));
-  EVENTUALLY(namenode_.parts().size() == 1 && namenode_.heartbeats() > 0);
+  EVENTUALLY(namenode_.parts().size() == 1 && namenode_.heartbeats() == 1);
   EXPECT_TRUE(namenode_.parts()[0].last());
   ASSERT_OK(Write(datanode->transfer_port(), {}, Pattern(1000)));
   EVENTUALLY(namenode_.Heard(TestBlock().id, internal::FINALIZED));
