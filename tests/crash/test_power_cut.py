@@ -27,7 +27,13 @@ class PowerCuts(Case):
             self.fail(f"{' '.join(names)}: no start after the power cut: {error}")
 
     def test_every_acknowledged_operation_survives(self):
-        """fault 2: the cut comes at any commit of the journal or write of the store."""
+        """fault 2: the cut comes at any commit of the journal or write of the store.
+
+        Whether a cut tears the journal's last write is up to the disk, and a loop device may never do
+        it: torn tails are counted, and nothing is demanded of the count. What shows that they are cut
+        off, and all before them kept, makes them on purpose: faults.test_storage.JournalDamage and
+        namenode/journal/file_journal_crash_test.cc.
+        """
         cuts = cuts_wanted(short=12)
         random = self.random()
         disk = disks.PowerCutDisk(1 << 30)

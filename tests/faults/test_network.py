@@ -24,9 +24,10 @@ class LostReplies(Case):
         self.addCleanup(self.cluster.close)
 
     def lose_and_retry(self, method, message, restart, client_id=None):
-        """Sends a call, never reads its answer, and sends the same call again on a new connection,
-        after kill -9 of the namenode if `restart`. Returns what the retry is answered, and the
-        answer of the first attempt."""
+        """Sends a call and, as a client whose answer was lost would, the same call again on a new
+        connection, after kill -9 of the namenode if `restart`. The first answer is read: so it is
+        sure that the call took effect, and known what the retry has to be answered. Returns what the
+        retry is answered, and the answer of the first attempt."""
         client_id = client_id or os.urandom(16)
         first = rpc.Connection(self.cluster.port, client_id=client_id)
         answer = first.call(method, message, call_id=7)
