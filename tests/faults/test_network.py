@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import socket
 import subprocess
 import threading
 import time
@@ -9,6 +10,7 @@ import time
 from harness import env, hadoop, rpc
 from harness.case import Case
 from harness.cluster import MiniCluster, resident_bytes
+from harness.pipeline import PipelineProxies
 from harness.proxy import Cut, Proxy
 
 
@@ -174,6 +176,69 @@ class CutConnections(Case):
                     cluster.dfs("-fs", f"hdfs://127.0.0.1:{proxy.port}", "-mkdir", f"/m{number}")
                 self.assertGreater(proxy.cuts, 3)
             self.assertEqual(len(cluster.dfs("-ls", "-C", "/").stdout.split()), 12)
+
+
+    def test_a_cut_is_a_reset(self):
+        """What the other tests here rely on: both ends hear RST, and no FIN before it, while the
+        proxy's own threads wait for bytes of either side."""
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            with Proxy(listener.getsockname()[1]) as proxy:
+                for side in ("on_request", "on_reply"):
+                    client = socket.create_connection(("127.0.0.1", proxy.port), timeout=30)
+                    server, _ = listener.accept()
+                    server.settimeout(30)
+                    with client, server:
+                        for sender, receiver in ((client, server), (server, client)):
+                            sender.sendall(b"through")
+                            self.assertEqual(receiver.recv(100), b"through")
+                        setattr(proxy, side, lambda data, _connection: None)
+                        (client if side == "on_request" else server).sendall(b"lost")
+                        for end in (client, server):
+                            with self.assertRaises(ConnectionResetError):
+                                end.recv(100)
+                    setattr(proxy, side, None)
+
+    def test_data_connections_are_reset(self):
+        """fault 37: of writers, of readers, and between datanodes; in the middle of a packet, of an
+        acknowledgement, or of the answer to the set-up"""
+        with MiniCluster(datanodes=4, conf={"dfs.blocksize": "1m"}) as cluster:
+            proxies = PipelineProxies(cluster)
+            self.addCleanup(proxies.close)
+            self.eventually(lambda: cluster.live_datanodes() == 4, "all datanodes")
+            data = os.urandom(2_500_000)
+            cluster.put(data, "/read")
+
+            def write(path):
+                cluster.put(data, path)
+                return cluster.cat(path)
+
+            def read(path):
+                return cluster.dfs(*OVER_TCP, "-cat", path).stdout
+
+            # Of so many pieces of that many bytes or more, the nth is cut in half.
+            cases = [("on_request", 1000, number, write) for number in (1, 7, 50)]
+            cases += [("on_reply", 1, number, write) for number in (1, 4, 12)]
+            cases += [("on_reply", 1000, number, read) for number in (1, 7, 20)]
+            for side, least, number, act in cases:
+                with self.subTest(side=side, number=number, act=act.__name__):
+                    pieces = itertools.count(1)
+
+                    def cut(piece, _connection):
+                        if len(piece) < least or next(pieces) != number:
+                            return piece
+                        return Cut(piece[: len(piece) // 2])
+
+                    all_proxies = proxies.proxies.values()
+                    before = sum(proxy.cuts for proxy in all_proxies)
+                    for proxy in all_proxies:
+                        setattr(proxy, side, cut)
+                    try:
+                        path = "/read" if act is read else f"/{side}-{number}"
+                        self.assertTrue(act(path) == data)
+                    finally:
+                        for proxy in all_proxies:
+                            setattr(proxy, side, None)
+                    self.assertEqual(sum(proxy.cuts for proxy in all_proxies) - before, 1)
 
 
 class Streaming(Case):

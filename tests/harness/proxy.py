@@ -1,6 +1,7 @@
 """A TCP proxy that can be told to misbehave: cut, drip, flip, or swallow what passes."""
 
 import socket
+import struct
 import threading
 import time
 
@@ -57,51 +58,84 @@ class Proxy:
                 client.close()
                 continue
             server.settimeout(None)
-            for end in (client, server):
-                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            pair = Pair(client, server)
             number = self.connections
             for source, sink, hook in (
                 (client, server, "on_request"),
                 (server, client, "on_reply"),
             ):
                 threading.Thread(
-                    target=self._pass, args=(source, sink, hook, number), daemon=True
+                    target=self._pass, args=(pair, source, sink, hook, number), daemon=True
                 ).start()
 
-    def _pass(self, source, sink, hook, number):
+    def _pass(self, pair, source, sink, hook, number):
         try:
-            while True:
+            while not pair.is_reset:
                 data = source.recv(65536)
                 if not data:
-                    sink.shutdown(socket.SHUT_WR)
+                    if not pair.is_reset:
+                        sink.shutdown(socket.SHUT_WR)
                     return
                 change = getattr(self, hook)
                 if change is not None:
                     data = change(data, number)
                     if data is None:
                         self.cuts += 1
-                        return reset(source, sink)
-                sink.sendall(data)
+                        return pair.reset()
+                pair.send(sink, data)
                 if isinstance(data, Cut):
                     self.cuts += 1
                     time.sleep(0.05)  # a reset overtakes what is still under way
-                    return reset(source, sink)
+                    return pair.reset()
         except OSError:
-            reset(source, sink)
+            pair.reset()
+        finally:
+            pair.leave()
 
 
-def reset(*sockets):
-    """Ends connections with RST, as a crashed machine's kernel would."""
-    for end in sockets:
-        try:
-            end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-            end.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
-        try:
+class Pair:
+    """The two connections that a proxy joins, and the two threads that pass their bytes on.
+
+    The kernel ends a connection when it is closed and no thread is in a call on it any more, so the
+    last thread to leave closes both.
+    """
+
+    def __init__(self, client, server):
+        self.ends = (client, server)
+        self.lock = threading.Lock()
+        self.threads = 2
+        self.is_reset = False
+        for end in self.ends:
+            end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            # A sender looks now and then whether it is over.
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", 0, 50_000))
+
+    def send(self, sink, data):
+        rest = memoryview(data)
+        while rest and not self.is_reset:
+            try:
+                rest = rest[sink.send(rest) :]
+            except BlockingIOError:
+                pass
+
+    def reset(self):
+        """Both end with RST and no FIN before it, as a crashed machine's kernel would end them."""
+        self.is_reset = True
+        for end in self.ends:
+            try:
+                end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                # Wakes the thread that reads from it, and tells the other side nothing.
+                end.shutdown(socket.SHUT_RD)
+            except OSError:
+                pass
+
+    def leave(self):
+        with self.lock:
+            self.threads -= 1
+            if self.threads > 0:
+                return
+        for end in self.ends:
             end.close()
-        except OSError:
-            pass
 
 
 def drip(port, data, seconds_between, stop):
