@@ -11,7 +11,8 @@ class ForeignClients(Case):
 
     @classmethod
     def setUpClass(cls):
-        cls.cluster = MiniCluster(datanodes=2)
+        # The Go clients, hdfs-cli and rclone, take the block size that the namenode names.
+        cls.cluster = MiniCluster(datanodes=2, conf={"dfs.blocksize": str(matrix.BLOCK)})
         cls.addClassCleanup(cls.cluster.close)
 
     def run_scenario(self, client):
