@@ -1,7 +1,9 @@
-# How a folder says what it is made of. One library per folder; its DEPS line says what it links.
-# Which folder may include which is a table in tools/dev/lint.
+# How a folder says what it is made of. One library per folder; its DEPS line says what it links, and
+# tools/dev/lint holds its #includes to that. Which way DEPS may point is a table there.
 #
-#   cairn_library(cairn_journal SRCS a.cc b.cc DEPS cairn_common [PRIVATE_DEPS x] [ASIO])
+#   cairn_library(cairn_journal SRCS a.cc b.cc DEPS cairn_common [PRIVATE_DEPS x] [ASIO]
+#     [PUBLIC_HDRS a.h])   of a library that others link: what they may include
+#   cairn_headers(cairn_wire HDRS a.h DEPS cairn_proto)   what has no .cc, and is not its folder's library's
 #   cairn_program(cairn-namenode SRCS main.cc DEPS cairn_namenode)
 #   cairn_test(journal_test SRCS journal_test.cc DEPS cairn_journal [LABELS slow])
 #   cairn_fuzz(journal_fuzz SRCS journal_fuzz.cc DEPS cairn_journal CORPUS dir)
@@ -31,7 +33,7 @@ target_link_libraries(cairn_pch_asio PRIVATE absl::statusor absl::strings absl::
   cairn_asio_headers cairn_warnings)
 
 function(cairn_target_ target)
-  cmake_parse_arguments(ARG "ASIO" "" "SRCS;DEPS;PRIVATE_DEPS;LABELS;CORPUS" ${ARGN})
+  cmake_parse_arguments(ARG "ASIO" "" "SRCS;PUBLIC_HDRS;DEPS;PRIVATE_DEPS;LABELS;CORPUS" ${ARGN})
   target_include_directories(${target} PUBLIC "${CMAKE_SOURCE_DIR}")
   target_link_libraries(${target} PUBLIC ${ARG_DEPS} PRIVATE ${ARG_PRIVATE_DEPS} cairn_warnings)
   if(ARG_ASIO)
@@ -53,9 +55,17 @@ function(cairn_target_ target)
 endfunction()
 
 function(cairn_library target)
-  cmake_parse_arguments(ARG "ASIO" "" "SRCS;DEPS;PRIVATE_DEPS" ${ARGN})
+  cmake_parse_arguments(ARG "ASIO" "" "SRCS;PUBLIC_HDRS;DEPS;PRIVATE_DEPS" ${ARGN})
   add_library(${target} STATIC ${ARG_SRCS})
   cairn_target_(${target} ${ARGN})
+  set_target_properties(${target} PROPERTIES CAIRN_PUBLIC_HDRS "${ARG_PUBLIC_HDRS}")
+endfunction()
+
+function(cairn_headers target)
+  cmake_parse_arguments(ARG "" "" "HDRS;DEPS" ${ARGN})
+  add_library(${target} INTERFACE)
+  target_include_directories(${target} INTERFACE "${CMAKE_SOURCE_DIR}")
+  target_link_libraries(${target} INTERFACE ${ARG_DEPS})
 endfunction()
 
 function(cairn_program target)
