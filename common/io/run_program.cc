@@ -16,6 +16,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "common/clock.h"
+#include "common/io/read_some.h"
+#include "common/status_macros.h"
 
 namespace cairn {
 namespace {
@@ -88,13 +90,17 @@ int Spawn(const ProgramCall& call, const Pipe& out, const Pipe& err, pid_t* chil
   return ::posix_spawn(child, arguments[0], &files, &attributes, arguments.data(), environ);
 }
 
-// Reads what is there. False: the other end is closed.
-bool ReadSome(int fd, std::string* to) {
-  char buffer[4096];
-  const ssize_t got = ::read(fd, buffer, sizeof buffer);
-  if (got < 0) return errno == EINTR || errno == EAGAIN;
-  to->append(buffer, static_cast<size_t>(got));
-  return got > 0;
+// Reads what the program has printed there, if anything, and closes the pipe at its end.
+absl::Status Take(const ProgramCall& call, const pollfd& polled, Pipe& pipe, std::string* to) {
+  if (polled.revents == 0) return absl::OkStatus();
+  const absl::StatusOr<bool> more = ReadSome(pipe.read, to);
+  if (!more.ok()) {
+    return absl::Status(more.status().code(),
+                        absl::StrCat(call.arguments[0],
+                                     ": what it prints cannot be read: ", more.status().message()));
+  }
+  if (!*more) pipe.CloseRead();
+  return absl::OkStatus();
 }
 
 // Until both are closed, or a limit is reached. `deadline` is of SystemClock().Monotonic().
@@ -109,8 +115,8 @@ absl::Status Collect(const ProgramCall& call, absl::Duration deadline, Pipe& out
     pollfd polled[2] = {{out.read, POLLIN, 0}, {err.read, POLLIN, 0}};  // -1 is passed over
     const int64_t millis = std::min<int64_t>(absl::ToInt64Milliseconds(left) + 1, 1000);
     ::poll(polled, 2, static_cast<int>(millis));
-    if (polled[0].revents != 0 && !ReadSome(out.read, output)) out.CloseRead();
-    if (polled[1].revents != 0 && !ReadSome(err.read, errors)) err.CloseRead();
+    RETURN_IF_ERROR(Take(call, polled[0], out, output));
+    RETURN_IF_ERROR(Take(call, polled[1], err, errors));
     if (output->size() > call.output_limit_bytes) {
       return absl::ResourceExhaustedError(absl::StrCat(call.arguments[0], ": it printed more than ",
                                                        call.output_limit_bytes, " bytes"));

@@ -27,7 +27,8 @@ struct ProgramCall {
 // What it wrote to standard output. Every error names the program; kNotFound, kPermissionDenied:
 // it cannot be started; kDeadlineExceeded: over the time limit; kResourceExhausted: over the output
 // limit; kFailedPrecondition: it ended with a status that is not 0, or by a signal; the message
-// ends with what it said last on standard error.
+// ends with what it said last on standard error. Or CodeOfErrno's code: what it prints cannot be
+// read to the end.
 absl::StatusOr<std::string> RunProgram(const ProgramCall& call);
 
 // As a seam: RunProgram, or what a test has in its place.
