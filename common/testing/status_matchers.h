@@ -11,6 +11,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <string>
 #include <type_traits>
 #include <utility>
 
@@ -51,10 +52,19 @@ class IsOkAndHoldsImpl : public ::testing::MatcherInterface<StatusOrType> {
       *listener << "which has status " << actual.status();
       return false;
     }
-    return inner_.MatchAndExplain(*actual, listener);
+    if (!listener->IsInterested()) return inner_.Matches(*actual);
+    // What is printed of a StatusOr itself is its bytes.
+    ::testing::StringMatchResultListener why;
+    const bool matches = inner_.MatchAndExplain(*actual, &why);
+    const std::string value = ::testing::PrintToString(*actual);
+    *listener << "which holds " << value.substr(0, kShown);  // whole files are compared, too
+    if (value.size() > kShown) *listener << "... (" << value.size() << " characters)";
+    if (!why.str().empty()) *listener << ", " << why.str();
+    return matches;
   }
 
  private:
+  static constexpr size_t kShown = 2000;
   const ::testing::Matcher<const Value&> inner_;
 };
 
