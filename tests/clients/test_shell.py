@@ -1,8 +1,12 @@
 """`cairn dfs` in the cases that its unit tests, on local files, cannot make."""
 
+import errno
 import os
+import pty
 import re
+import subprocess
 import threading
+import time
 
 from harness import env, hadoop, rpc
 from harness.case import Case
@@ -152,6 +156,73 @@ class ShellOnACluster(Case):
         self.assertEqual(self.text("-ls", "-e", "/coded"), self.text("-ls", "/coded"))
         self.cluster.put(b"x", "/coded/file")
         self.assertIn(" Replicated          1 ", self.text("-ls", "-e", "/coded"))
+
+
+class Progress(Case):
+    """The line on the terminal that tells how far a long copy is."""
+
+    NAME = "odd\x1bname"
+
+    def setUp(self):
+        self.cluster = MiniCluster(datanodes=1)
+        self.addCleanup(self.cluster.close)
+        self.directory = env.new_directory("long")
+
+    def put(self, size, stderr, paused=False):
+        """Puts a file of `size` bytes. `paused`: the datanode is, until more than the two seconds are
+        over in which a copy is silent."""
+        with open(os.path.join(self.directory, self.NAME), "wb") as file:
+            file.truncate(size)
+        if paused:
+            self.cluster.pause("datanode-1")
+        put = subprocess.Popen(
+            [env.program("cairn"), "dfs", "-put", "-f", self.NAME, "/copy"],
+            stderr=stderr,
+            cwd=self.directory,
+            env=self.cluster.environment(),
+        )
+        self.addCleanup(put.kill)
+        if paused:
+            time.sleep(2.5)  # by the clock of the program under test
+            self.cluster.resume("datanode-1")
+        output = put.communicate(timeout=60 * env.SLOW)[1]
+        self.assertEqual(put.returncode, 0)
+        return output
+
+    def put_on_terminal(self, *arguments, **options):
+        """All that the terminal gets of it."""
+        screen, terminal = pty.openpty()
+        try:
+            self.put(*arguments, stderr=terminal, **options)
+        finally:
+            os.close(terminal)
+        shown = b""
+        try:
+            while piece := os.read(screen, 65536):
+                shown += piece
+        except OSError as error:  # so ends a terminal that nobody has open
+            self.assertEqual(error.errno, errno.EIO)
+        finally:
+            os.close(screen)
+        return shown.decode()
+
+    def test_a_long_copy_on_a_terminal(self):
+        shown = self.put_on_terminal(64 << 20, paused=True)
+        wipe = "\r\x1b[K"
+        lines = shown.split(wipe)
+        self.assertEqual((lines[0], lines[-1]), ("", ""), "each begins by wiping the one before it")
+        self.assertGreater(len(lines), 2, "no line was shown")
+        for line in lines[1:-1]:
+            # The name cannot do anything to the terminal.
+            match = re.fullmatch(r"odd\?name  [\d.]+ [KM]?B of 64 MB \((\d+)%\)  [\d.]+ [KMG]?B/s", line)
+            self.assertTrue(match, repr(line))
+            self.assertLessEqual(int(match.group(1)), 100)
+
+    def test_a_short_copy_on_a_terminal(self):
+        self.assertEqual(self.put_on_terminal(1000), "")
+
+    def test_a_long_copy_without_a_terminal(self):
+        self.assertEqual(self.put(64 << 20, stderr=subprocess.PIPE, paused=True), b"")
 
 
 class AccessTimes(Case):

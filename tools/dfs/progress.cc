@@ -51,7 +51,7 @@ void Progress::Draw() {
   const double seconds = absl::ToDoubleSeconds(absl::Now() - start_);
   const std::string name =
       name_.size() <= kNameWidth ? name_ : "..." + name_.substr(name_.size() - kNameWidth + 3);
-  std::cerr << "\r\033[K" << name << "  " << HumanSize(done, "B");
+  std::cerr << "\r\033[K" << Printable(name) << "  " << HumanSize(done, "B");
   if (expected_bytes_ >= done && expected_bytes_ > 0) {
     std::cerr << absl::StreamFormat(
         " of %s (%d%%)", HumanSize(expected_bytes_, "B"),
