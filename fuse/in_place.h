@@ -32,8 +32,12 @@ namespace cairn::fuse {
 
 class InPlace {
  public:
+  // Whether it can be done to a file that is as `status` says: not to an erasure-coded one.
+  static bool IsPossible(const client::FileStatus& status) { return status.ec_policy.empty(); }
+
   // `area` outlives this; the server is known to have ReplaceBlocks. Everything is done as the user
   // of `fs`, who needs the right to read. kFailedPrecondition: another client writes it.
+  // kUnimplemented: it is not possible.
   static absl::StatusOr<std::unique_ptr<InPlace>> Begin(ClientPtr fs, uint64_t inode,
                                                         StageArea& area);
 

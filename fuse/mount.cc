@@ -9,6 +9,7 @@
 #include "common/logging.h"
 #include "common/status_macros.h"
 #include "fuse/attributes.h"
+#include "fuse/in_place.h"
 #include "fuse/paths.h"
 
 namespace cairn::fuse {
@@ -73,6 +74,16 @@ absl::StatusOr<std::unique_ptr<Mount>> Mount::Create(MountSettings settings) {
       .stage = mount->stage_.get(),
       .forget_pages = [mount = mount.get()](uint64_t inode) { mount->ForgetPages(inode); }});
   return mount;
+}
+
+bool Mount::CanChangeInPlace(const client::FileStatus& status) const {
+  return stage_ != nullptr && InPlace::IsPossible(status);
+}
+
+absl::StatusOr<bool> Mount::CanChangeInPlace(client::FileSystem& fs, uint64_t id) const {
+  if (stage_ == nullptr) return false;
+  ASSIGN_OR_RETURN(const client::FileStatus status, fs.Stat(PathOf(id)));
+  return CanChangeInPlace(status);
 }
 
 void Mount::RemoveLeftovers(absl::string_view authority) {

@@ -56,8 +56,11 @@ class Mount {
 
   const MountSettings& settings() const { return settings_; }
   OpenFiles& files() { return *files_; }
-  // Else files are written at their end only, and no page of theirs is written.
-  bool can_change_in_place() const { return stage_ != nullptr; }
+  // Whether bytes before the end of a file can be changed; else it is written at its end only, and
+  // no page of it is written.
+  bool CanChangeInPlace(const client::FileStatus& status) const;
+  // The same of the file `id`, which the cluster is asked about unless no file can be changed so.
+  absl::StatusOr<bool> CanChangeInPlace(client::FileSystem& fs, uint64_t id) const;
   bool is_cairn() const { return is_cairn_; }  // else an Apache HDFS
   PageVersions& pages() { return pages_; }
   const StageArea* stage() const { return stage_.get(); }  // null: nothing can be staged

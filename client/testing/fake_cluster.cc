@@ -107,6 +107,11 @@ absl::Status FakeCluster::Handle(absl::string_view method, const std::string& by
     if (refuse_recovery_) return MakeFsError(FsError::kIo, "not now");
     files_[Parse<hdfs::RecoverLeaseRequestProto>(bytes).src()].open = false;
     As<hdfs::RecoverLeaseResponseProto>(response).set_result(true);
+  } else if (method == "getFileInfo") {
+    const auto found = files_.find(Parse<hdfs::GetFileInfoRequestProto>(bytes).src());
+    if (found == files_.end()) return absl::OkStatus();
+    status_of(found->second, *As<hdfs::GetFileInfoResponseProto>(response).mutable_fs(),
+              length_of(found->second));
   } else if (method == "getBlockLocations") {
     const auto r = Parse<hdfs::GetBlockLocationsRequestProto>(bytes);
     const auto found = files_.find(r.src());

@@ -50,8 +50,9 @@ void Create(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t mode,
     } else {
       return stream.status();
     }
+    const bool in_place = mount.CanChangeInPlace(status);
     ASSIGN_OR_RETURN(const fuse_entry_param entry, mount.EntryOf(*fs, std::move(status)));
-    SetCaching(mount, *info, /*keep=*/false);
+    SetCaching(*info, in_place, /*keep=*/false);
     info->fh = reinterpret_cast<uint64_t>(handle.get());
     // If the caller is gone there will be no release.
     if (fuse_reply_create(req, &entry, info) == 0) handle.release();

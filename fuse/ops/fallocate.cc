@@ -32,9 +32,14 @@ absl::Status WriteZeros(FileHandle& handle, uint64_t offset, uint64_t end,
 // Whoever has space set aside writes it later, before the end that the file then has: where that
 // cannot be staged, he must be told now, and go on without. By ENOSPC: after EOPNOTSUPP the C
 // library's posix_fallocate makes the file long in its own way.
-bool CanBeStaged(const Mount& mount, uint64_t size, uint64_t end) {
-  const StageArea* const stage = mount.stage();
-  return stage != nullptr && (end <= size || end - size <= stage->options().bytes);
+bool CanBeStaged(const StageArea& stage, uint64_t size, uint64_t end) {
+  return end <= size || end - size <= stage.options().bytes;
+}
+
+// What is said of a file that cannot be changed in place. Where none can, programs are used to
+// being without fallocate.
+int RefusalOf(const Mount& mount, int mode) {
+  return mode == 0 && mount.stage() != nullptr ? ENOSPC : EOPNOTSUPP;
 }
 
 }  // namespace
@@ -49,17 +54,20 @@ void Fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, off_t len
   }
   const bool extends = (mode & FALLOC_FL_KEEP_SIZE) == 0;
   ServeInode(req, "fallocate", [&](Mount& mount, const ClientPtr& fs) -> absl::Status {
-    if (mode != FALLOC_FL_KEEP_SIZE && !mount.can_change_in_place()) {
-      Refuse(req, EOPNOTSUPP);
-      return absl::OkStatus();
-    }
     FileHandle& handle = FileOf(*info);
+    if (mode != FALLOC_FL_KEEP_SIZE) {
+      ASSIGN_OR_RETURN(const bool in_place, mount.CanChangeInPlace(handle.fs(), mount.IdOf(ino)));
+      if (!in_place) {
+        Refuse(req, RefusalOf(mount, mode));
+        return absl::OkStatus();
+      }
+    }
     const Interrupted interrupted = InterruptedOf(req);
     const uint64_t begin = static_cast<uint64_t>(offset);
     const uint64_t end = begin + static_cast<uint64_t>(length);  // the kernel has checked the sum
     ASSIGN_OR_RETURN(const struct stat now, mount.DescribeInode(*fs, mount.IdOf(ino)));
     const uint64_t size = static_cast<uint64_t>(now.st_size);
-    if (extends && !CanBeStaged(mount, size, end)) {
+    if (extends && !CanBeStaged(*mount.stage(), size, end)) {
       Refuse(req, ENOSPC);
       return absl::OkStatus();
     }

@@ -62,12 +62,14 @@ Interrupted InterruptedOf(fuse_req_t req) {
   return [req] { return fuse_req_interrupted(req) != 0; };
 }
 
-void SetCaching(const Mount& mount, fuse_file_info& info, bool keep) {
-  const int access = info.flags & O_ACCMODE;
+bool MayMapToWrite(int flags) {
   // The kernel believes that an append begins where it thinks the end is: pages would be wrong.
-  const bool appends = (info.flags & O_APPEND) != 0;
-  info.direct_io =
-      access == O_WRONLY || (access == O_RDWR && (appends || !mount.can_change_in_place()));
+  return (flags & O_ACCMODE) == O_RDWR && (flags & O_APPEND) == 0;
+}
+
+void SetCaching(fuse_file_info& info, bool in_place, bool keep) {
+  const int access = info.flags & O_ACCMODE;
+  info.direct_io = access != O_RDONLY && !(in_place && MayMapToWrite(info.flags));
   info.keep_cache = keep && !info.direct_io;
   info.noflush = access == O_RDONLY;
 }

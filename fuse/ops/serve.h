@@ -34,11 +34,16 @@ bool RefuseName(fuse_req_t req, absl::string_view name);
 
 Interrupted InterruptedOf(fuse_req_t req);
 
-// How the kernel is to cache what is read and written through this descriptor; `keep`: pages of an
-// earlier open are as good as new ones. What only writes, or appends, goes past the page cache,
-// which would but copy. What reads and writes goes through it, write by write, since shared
-// mappings are made of its pages; they are forgotten if their bytes are lost. Where files are
-// written at their end only a mapping could not be written back: it is refused (ENODEV).
-void SetCaching(const Mount& mount, fuse_file_info& info, bool keep);
+// Whether a descriptor opened with these flags may have a shared mapping that is written, if the
+// file can be changed in place.
+bool MayMapToWrite(int flags);
+
+// How the kernel is to cache what is read and written through this descriptor; `in_place`: the file
+// can be changed in place, asked only if MayMapToWrite; `keep`: pages of an earlier open are as
+// good as new ones. What only writes, or appends, goes past the page cache, which would but copy.
+// What reads and writes goes through it, write by write, since shared mappings are made of its
+// pages; they are forgotten if their bytes are lost. Of a file that is written at its end only a
+// mapping could not be written back: it is refused (ENODEV).
+void SetCaching(fuse_file_info& info, bool in_place, bool keep);
 
 }  // namespace cairn::fuse
