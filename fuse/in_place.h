@@ -11,7 +11,7 @@
 // the edit notices: WriteBack then fails and the file is as he left it. Killed before the edit the
 // mount leaves the old file, after it the new one, and at most a temporary file, which the next
 // mount on this machine removes.
-// Not thread-safe.
+// Not thread-safe, but that others may read staged() while WriteBack runs, and after it.
 #pragma once
 
 #include <cstdint>
@@ -42,6 +42,7 @@ class InPlace {
                                                         StageArea& area);
 
   StagedFile& staged() { return *staged_; }
+  const StagedFile& staged() const { return *staged_; }
 
   // Once, at the end. `sync`: what is written is synced by the datanodes even if they are not told
   // to sync what they complete. kAborted: another client has changed the file. After any other

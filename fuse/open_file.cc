@@ -179,12 +179,19 @@ absl::Status OpenFile::WriteStaged(Place place, std::span<const std::byte> data,
   return sync ? WriteBack(/*sync=*/true) : absl::OkStatus();
 }
 
+void OpenFile::ReadFrom(std::shared_ptr<const InPlace> change) {
+  MutexLock lock(written_mu_);
+  written_back_ = std::move(change);
+}
+
 absl::Status OpenFile::WriteBack(bool sync) {
   const uint64_t length = change_->staged().length();
   if (change_->staged().IsChanged()) {
-    if (absl::Status status = change_->WriteBack(sync); !status.ok()) {
-      return Fail(std::move(status));
-    }
+    ReadFrom(change_);
+    absl::Status status = change_->WriteBack(sync);
+    // Before readers are told to look again: who looks must not find bytes that are lost.
+    ReadFrom(nullptr);
+    if (!status.ok()) return Fail(std::move(status));
     // Blocks that readers know of are gone.
     cuts_.fetch_add(1, std::memory_order_release);
   }
@@ -196,6 +203,12 @@ absl::Status OpenFile::WriteBack(bool sync) {
 
 absl::StatusOr<std::optional<size_t>> OpenFile::ReadStaged(uint64_t offset,
                                                            std::span<std::byte> out) {
+  std::shared_ptr<const InPlace> written_back;
+  {
+    MutexLock lock(written_mu_);
+    written_back = written_back_;
+  }
+  if (written_back != nullptr) return written_back->staged().Read(offset, out);
   MutexLock lock(mu_);
   if (change_ == nullptr) return std::nullopt;
   return change_->staged().Read(offset, out);

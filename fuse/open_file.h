@@ -20,6 +20,8 @@
 // shown as part of the file. A full stage only refuses the write.
 //
 // Threads: any. Calls that change the file wait for one another, and for the cluster meanwhile.
+// Readers do not wait while a change in place is written back: nobody changes what is staged then,
+// and they read that.
 #pragma once
 
 #include <atomic>
@@ -127,6 +129,8 @@ class OpenFile {
   absl::Status WriteStaged(Place place, std::span<const std::byte> data, bool sync)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status WriteBack(bool sync) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // From then on readers go on from what `change` has staged, without mu_; null: with it.
+  void ReadFrom(std::shared_ptr<const InPlace> change) ABSL_LOCKS_EXCLUDED(written_mu_);
   absl::Status Fill(uint64_t bytes, const Interrupted& interrupted)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status DoComplete() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -148,7 +152,7 @@ class OpenFile {
   Mutex mu_;                                                           // before written_mu_
   std::unique_ptr<client::OutputStream> stream_ ABSL_GUARDED_BY(mu_);  // null: nothing is written
   uint64_t readable_ ABSL_GUARDED_BY(mu_) = 0;                         // of the stream: flushed
-  std::unique_ptr<InPlace> change_ ABSL_GUARDED_BY(mu_);               // null: nothing is staged
+  std::shared_ptr<InPlace> change_ ABSL_GUARDED_BY(mu_);               // null: nothing is staged
   // Where the file ended when it was last seen here, while it was idle. Only a guess: whether a
   // write begins a stream or a change is asked of it, to ask the cluster once.
   std::optional<uint64_t> last_end_ ABSL_GUARDED_BY(mu_);
@@ -159,6 +163,9 @@ class OpenFile {
   mutable Mutex written_mu_;
   std::optional<Written> written_ ABSL_GUARDED_BY(written_mu_);
   std::optional<client::ContentsId> found_ ABSL_GUARDED_BY(written_mu_);
+  // change_ while it is written back: nothing is written to it any more. A reader may hold it for
+  // longer than that.
+  std::shared_ptr<const InPlace> written_back_ ABSL_GUARDED_BY(written_mu_);
 };
 
 }  // namespace cairn::fuse

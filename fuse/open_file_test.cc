@@ -4,13 +4,18 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <span>
+#include <string>
 #include <thread>
 
 #include "client/testing/fake_cluster.h"
 #include "client/testing/fake_groups.h"
 #include "client/testing/striped_data.h"
+#include "common/status_macros.h"
 #include "common/testing/eventually.h"
 #include "common/testing/status_matchers.h"
+#include "common/testing/temp_dir.h"
 #include "fuse/open_files.h"
 #include "fuse/paths.h"
 
@@ -26,6 +31,7 @@ constexpr OpenFile::Place kEnd = {.at_end = true};
 
 class OpenFileTest : public ::testing::Test {
  protected:
+  explicit OpenFileTest(OpenFile::Surroundings around = {}) : files_(std::move(around)) {}
   void SetUp() override {
     ASSERT_OK_AND_ASSIGN(auto stream, fs_->Create(path_));
     file_->Adopt(std::move(stream));
@@ -50,6 +56,29 @@ class OpenFileTest : public ::testing::Test {
   const std::string path_ = PathOf(kInode);
   OpenFiles files_;
   std::shared_ptr<OpenFile> file_ = files_.Open(kInode, /*writer=*/true);
+};
+
+struct Stage {
+  Stage() {
+    auto opened = StageArea::Open({.directory = directory.Path("stage"), .bytes = 1 << 20});
+    EXPECT_OK(opened.status());
+    area = *std::move(opened);
+  }
+  TempDir directory;
+  std::unique_ptr<StageArea> area;
+};
+
+// The cluster has no ReplaceBlocks: what is written back fails at its end, or before.
+class StagedOpenFileTest : protected Stage, public OpenFileTest {
+ protected:
+  StagedOpenFileTest() : OpenFileTest({.stage = area.get()}) {}
+
+  absl::StatusOr<std::string> ReadStaged() {
+    std::string out(100, '-');
+    ASSIGN_OR_RETURN(const std::optional<size_t> bytes,
+                     file_->ReadStaged(0, std::as_writable_bytes(std::span(out))));
+    return bytes.has_value() ? out.substr(0, *bytes) : "nothing is staged";
+  }
 };
 
 TEST_F(OpenFileTest, EachCloseCompletesTheFileAndAWriteAfterItAppends) {
@@ -184,6 +213,45 @@ TEST_F(OpenFileTest, TheEndOfTheMountTellsWhatCouldNotBeCompletedAndGivesItUp) {
   Write(kEnd, "lost").IgnoreError();  // it or the next shows it
   EXPECT_FALSE(files_.CloseAll(*fs_).ok());
   EXPECT_EQ(cluster_.Calls("recoverLease"), 1);
+}
+
+// ---- Changes in place ----
+
+TEST_F(StagedOpenFileTest, WhileAChangeIsWrittenBackReadersGetItAndDoNotWait) {
+  ASSERT_OK(Write({.offset = 0}, "0123456789"));
+  ASSERT_OK(Close());
+  ASSERT_OK(Write({.offset = 3}, "abc"));
+  EXPECT_THAT(ReadStaged(), IsOkAndHolds("012abc6789"));
+  cluster_.HoldPackets(true);
+  absl::Status synced;
+  std::thread syncer([&] { synced = file_->Sync(); });
+  const bool begun = Eventually([&] { return cluster_.Calls("addBlock") == 2; });
+  std::atomic<bool> read = false;
+  absl::StatusOr<std::string> found;
+  std::thread reader([&] {
+    found = ReadStaged();
+    read = true;
+  });
+  const bool read_meanwhile = Eventually([&] { return read.load(); });
+  cluster_.HoldPackets(false);
+  reader.join();
+  syncer.join();
+  EXPECT_TRUE(begun);
+  EXPECT_TRUE(read_meanwhile);
+  EXPECT_THAT(found, IsOkAndHolds("012abc6789"));
+  EXPECT_FALSE(synced.ok());
+}
+
+TEST_F(StagedOpenFileTest, AChangeThatCouldNotBeWrittenBackIsNotReadAnyMore) {
+  ASSERT_OK(Write({.offset = 0}, "0123456789"));
+  ASSERT_OK(Close());
+  ASSERT_OK(Write({.offset = 3}, "abc"));
+  const uint64_t cuts = file_->cuts();
+  EXPECT_FALSE(file_->Sync().ok());
+  EXPECT_GT(file_->cuts(), cuts);
+  EXPECT_THAT(ReadStaged(), IsOkAndHolds("nothing is staged"));
+  EXPECT_EQ(area->used(), 0u);
+  EXPECT_EQ(Contents(), "0123456789");
 }
 
 // ---- Erasure-coded files ----

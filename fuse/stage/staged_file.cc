@@ -82,13 +82,13 @@ ChangedBytes StagedFile::changed() const {
   return changed;
 }
 
-absl::Status StagedFile::LoadStaged(const Piece& piece, std::span<std::byte> out) {
+absl::Status StagedFile::LoadStaged(const Piece& piece, std::span<std::byte> out) const {
   RETURN_IF_ERROR(ReadAll(fd_, out, PlaceOf(piece.slot)));
   if (Crc32c(out) == piece.crc) return absl::OkStatus();
   return absl::DataLossError("a staged piece is not what was written: its disk is failing");
 }
 
-absl::Status StagedFile::Load(uint64_t index, std::span<std::byte> out) {
+absl::Status StagedFile::Load(uint64_t index, std::span<std::byte> out) const {
   if (const auto found = pieces_.find(index); found != pieces_.end()) {
     return LoadStaged(found->second, out);
   }
@@ -178,7 +178,7 @@ absl::Status StagedFile::Truncate(uint64_t length) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<size_t> StagedFile::Read(uint64_t offset, std::span<std::byte> out) {
+absl::StatusOr<size_t> StagedFile::Read(uint64_t offset, std::span<std::byte> out) const {
   if (offset >= length_) return 0;
   out = out.first(std::min<uint64_t>(out.size(), length_ - offset));
   std::vector<std::byte> bytes;

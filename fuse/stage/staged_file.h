@@ -11,7 +11,8 @@
 // CRC32C in memory, which is checked whenever it is read: what the disk has spoilt never reaches a
 // reader or the cluster.
 //
-// Not thread-safe.
+// Not thread-safe, but for reading: what is const may be called by several threads at once, as long
+// as nothing else is, if `base` may be.
 #pragma once
 
 #include <cstddef>
@@ -47,7 +48,7 @@ class StagedFile {
   // Longer: with zeros, which take no room. After an error nothing has changed.
   absl::Status Truncate(uint64_t length);
   // Less than out.size() only at the end. kDataLoss: a piece is not what was written.
-  absl::StatusOr<size_t> Read(uint64_t offset, std::span<std::byte> out);
+  absl::StatusOr<size_t> Read(uint64_t offset, std::span<std::byte> out) const;
 
   uint64_t length() const { return length_; }
   // Whether any byte differs from the base's, or was written.
@@ -63,8 +64,8 @@ class StagedFile {
 
   absl::Status WritePiece(uint64_t index, size_t begin, std::span<const std::byte> data);
   // The whole piece as it is, with zeros behind the end of the file.
-  absl::Status Load(uint64_t index, std::span<std::byte> out);
-  absl::Status LoadStaged(const Piece& piece, std::span<std::byte> out);
+  absl::Status Load(uint64_t index, std::span<std::byte> out) const;
+  absl::Status LoadStaged(const Piece& piece, std::span<std::byte> out) const;
   // Its room is reserved.
   absl::Status Store(uint64_t index, std::span<const std::byte> data);
   void Drop(Pieces::iterator piece);
