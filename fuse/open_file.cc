@@ -95,6 +95,7 @@ absl::Status OpenFile::Fail(absl::Status status) {
   // A change holds no lease: whoever does may be another client.
   lease_left_ = stream_ != nullptr;
   stream_ = nullptr;
+  readable_ = 0;
   change_ = nullptr;
   last_end_.reset();
   // Readers may have got bytes that the namenode will not count as part of the file.
@@ -203,6 +204,7 @@ absl::Status OpenFile::WriteBack(bool sync) {
 
 absl::StatusOr<std::optional<size_t>> OpenFile::ReadStaged(uint64_t offset,
                                                            std::span<std::byte> out) {
+  if (offset + out.size() <= readable_) return std::nullopt;
   std::shared_ptr<const InPlace> written_back;
   {
     MutexLock lock(written_mu_);
@@ -239,6 +241,7 @@ absl::Status OpenFile::Sync() {
 }
 
 absl::Status OpenFile::MakeReadable(uint64_t end) {
+  if (end <= readable_) return absl::OkStatus();
   MutexLock lock(mu_);
   if (stream_ == nullptr) return absl::OkStatus();  // an error is not the reader's
   if (std::min(end, stream_->position()) <= readable_) return absl::OkStatus();
@@ -261,6 +264,7 @@ absl::Status OpenFile::DoComplete() {
   const uint64_t length = stream_->position();
   if (absl::Status status = stream_->Close(); !status.ok()) return Fail(std::move(status));
   stream_ = nullptr;
+  readable_ = 0;
   last_end_ = length;
   NoteClosed();
   return absl::OkStatus();

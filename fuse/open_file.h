@@ -21,7 +21,7 @@
 //
 // Threads: any. Calls that change the file wait for one another, and for the cluster meanwhile.
 // Readers do not wait while a change in place is written back: nobody changes what is staged then,
-// and they read that.
+// and they read that. Nor do they for a stream whose bytes come after theirs.
 #pragma once
 
 #include <atomic>
@@ -148,10 +148,12 @@ class OpenFile {
   const Surroundings& around_;
   std::atomic<uint64_t> cuts_ = 0;
   std::atomic<uint64_t> told_ = 0;
+  // Of the stream: flushed, so that the cluster has them, and only appended to until it is 0 again.
+  // 0: there is none. Set under mu_.
+  std::atomic<uint64_t> readable_ = 0;
 
   Mutex mu_;                                                           // before written_mu_
   std::unique_ptr<client::OutputStream> stream_ ABSL_GUARDED_BY(mu_);  // null: nothing is written
-  uint64_t readable_ ABSL_GUARDED_BY(mu_) = 0;                         // of the stream: flushed
   std::shared_ptr<InPlace> change_ ABSL_GUARDED_BY(mu_);               // null: nothing is staged
   // Where the file ended when it was last seen here, while it was idle. Only a guess: whether a
   // write begins a stream or a change is asked of it, to ask the cluster once.

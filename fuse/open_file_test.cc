@@ -9,6 +9,7 @@
 #include <string>
 #include <thread>
 
+#include "absl/strings/str_cat.h"
 #include "client/testing/fake_cluster.h"
 #include "client/testing/fake_groups.h"
 #include "client/testing/striped_data.h"
@@ -206,6 +207,35 @@ TEST_F(OpenFileTest, WhoOpensTheFileBeforeTheLastWriterHasFailedHearsOfIt) {
   EXPECT_FALSE(next->Sync().ok());
   files_.Close(*next, /*writer=*/true, *fs_);
   EXPECT_EQ(cluster_.Calls("recoverLease"), 1);
+}
+
+// The writer waits for the datanodes: what he writes is more than a block.
+TEST_F(OpenFileTest, WhoReadsBytesThatAreThereDoesNotWaitForThoseThatFollow) {
+  ASSERT_OK(Write(kEnd, "there"));
+  ASSERT_OK(Close());
+  cluster_.HoldPackets(true);
+  const std::string more(2 << 20, 'x');
+  absl::Status written;
+  std::thread writer([&] { written = Write(kEnd, more); });
+  // He has his stream, and holds the file until his bytes are taken.
+  const bool begun = Eventually([&] { return file_->written().has_value(); });
+  std::atomic<bool> read = false;
+  std::string out(5, '-');
+  std::thread reader([&] {
+    EXPECT_THAT(file_->ReadStaged(0, std::as_writable_bytes(std::span(out))),
+                IsOkAndHolds(std::nullopt));
+    EXPECT_OK(file_->MakeReadable(5));
+    read = true;
+  });
+  const bool read_meanwhile = Eventually([&] { return read.load(); });
+  cluster_.HoldPackets(false);
+  reader.join();
+  writer.join();
+  EXPECT_TRUE(begun);
+  EXPECT_TRUE(read_meanwhile);
+  ASSERT_OK(written);
+  ASSERT_OK(Close());
+  EXPECT_EQ(Contents(), absl::StrCat("there", more));
 }
 
 TEST_F(OpenFileTest, TheEndOfTheMountTellsWhatCouldNotBeCompletedAndGivesItUp) {
