@@ -1,9 +1,11 @@
-// Files of block groups: written, located, completed, deleted.
+// Files of block groups: written, located, completed, replaced, deleted.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <set>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "namenode/core/testing/cold_files.h"
 
@@ -28,8 +30,8 @@ class ErasureFilesTest : public ::testing::Test {
     request.previous = previous;
     return nn_->AddBlock(kSuper, request);
   }
-  Outcome<bool> Complete(const BlockVersion& last) {
-    return nn_->Complete(kSuper, "/cold/f", kNoInode, "client", last, nullptr);
+  Outcome<bool> Complete(const BlockVersion& last, absl::string_view path = "/cold/f") {
+    return nn_->Complete(kSuper, path, kNoInode, "client", last, nullptr);
   }
   static BlockVersion WithLength(BlockVersion block, uint64_t length) {
     block.length = length;
@@ -51,6 +53,43 @@ class ErasureFilesTest : public ::testing::Test {
     auto located = nn_->GetBlockLocations(kSuper, "/cold/f", 0, UINT64_MAX);
     EXPECT_OK(located.value);
     return *std::move(located.value);
+  }
+
+  // The ids of what the datanodes are told to delete.
+  std::set<uint64_t> Deletions() {
+    for (int i = 0; i < 10; ++i) nn_->RunMaintenance();
+    std::set<uint64_t> ordered;
+    for (int node = 0; node < 6; ++node) {
+      for (const DatanodeCommand& command : nn_.Heartbeat(node)) {
+        const auto* const invalidate = std::get_if<InvalidateCommand>(&command);
+        if (invalidate == nullptr) continue;
+        for (const BlockVersion& block : invalidate->blocks) ordered.insert(ToInt(block.id));
+      }
+    }
+    return ordered;
+  }
+  static std::set<uint64_t> UnitIds(const BlockVersion& group, const std::set<uint32_t>& units) {
+    std::set<uint64_t> ids;
+    for (const uint32_t unit : units) ids.insert(ToInt(UnitOf(group.id, unit)));
+    return ids;
+  }
+  // A closed file of one replicated block of 5 bytes.
+  void WriteReplicated(absl::string_view path) {
+    CreateOptions replicated = CreateFlags(true, false);
+    replicated.should_replicate = true;
+    replicated.replication = 1;
+    ASSERT_OK(nn_->Create(kSuper, path, replicated).value);
+    const BlockVersion block = WithLength(nn_.AddBlock(path).block, 5);
+    nn_.ReportFinalized(block);
+    ASSERT_THAT(Complete(block, path).value, IsOkAndHolds(true));
+  }
+  // /cold/f, of which all is known, gets these blocks, some of them from `source`.
+  absl::Status Replace(absl::string_view source, std::vector<BlockId> blocks) {
+    ReplaceBlocksRequest request{.target = "/cold/f", .source = source, .client_name = "changer"};
+    request.target_id = nn_.Stat("/cold/f")->id;
+    for (const LocatedBlock& block : Locate().blocks) request.expected.push_back(block.block);
+    request.blocks = std::move(blocks);
+    return nn_->ReplaceBlocks(kSuper, request).value.status();
   }
 
   TestNamenode nn_{WithErasureCoding(/*datanodes=*/6)};
@@ -144,18 +183,42 @@ TEST_F(ErasureFilesTest, UnitsOfADeletedFileAreDeletedFromTheirDatanodes) {
   ReportUnits(group, 3 * kCell);
   ASSERT_THAT(Complete(WithLength(group.block, 3 * kCell)).value, IsOkAndHolds(true));
   ASSERT_THAT(nn_->Delete(kSuper, "/cold/f", false).value, IsOkAndHolds(true));
-  std::set<uint64_t> ordered;
-  for (int node = 0; node < 6; ++node) {
-    for (const DatanodeCommand& command : nn_.Heartbeat(node)) {
-      const auto* const invalidate = std::get_if<InvalidateCommand>(&command);
-      if (invalidate == nullptr) continue;
-      for (const BlockVersion& block : invalidate->blocks) ordered.insert(ToInt(block.id));
-    }
-  }
-  std::set<uint64_t> expected;
-  for (uint32_t unit = 0; unit < 5; ++unit) expected.insert(ToInt(UnitOf(group.block.id, unit)));
-  EXPECT_EQ(ordered, expected);
+  EXPECT_EQ(Deletions(), UnitIds(group.block, {0, 1, 2, 3, 4}));
   nn_.ExpectConsistent();
+}
+
+TEST_F(ErasureFilesTest, AGroupIsReplacedByThatOfAnotherFileAndItsUnitsAreDeleted) {
+  const LocatedBlock kept = *AddBlock().value;
+  ReportUnits(kept, 3 * kCell);
+  const LocatedBlock old = *AddBlock(WithLength(kept.block, 3 * kCell)).value;
+  ReportUnits(old, 7);
+  ASSERT_THAT(Complete(WithLength(old.block, 7)).value, IsOkAndHolds(true));
+  nn_.Create("/cold/s");
+  const LocatedBlock added = nn_.AddBlock("/cold/s");
+  ReportUnits(added, 9);
+  ASSERT_THAT(Complete(WithLength(added.block, 9), "/cold/s").value, IsOkAndHolds(true));
+
+  ASSERT_OK(Replace("/cold/s", {kept.block.id, added.block.id}));
+  const LocatedBlocks located = Locate();
+  ASSERT_THAT(located.blocks, SizeIs(2));
+  EXPECT_EQ(located.blocks[0].block.id, kept.block.id);
+  EXPECT_THAT(located.blocks[0].units, ElementsAre(0, 1, 2, 3, 4));
+  EXPECT_EQ(located.blocks[1].block.id, added.block.id);
+  EXPECT_THAT(located.blocks[1].units, ElementsAre(0, 3, 4));
+  EXPECT_EQ(nn_.Stat("/cold/f")->length, 3 * kCell + 9);
+  EXPECT_FALSE(nn_.Exists("/cold/s"));
+  EXPECT_EQ(Deletions(), UnitIds(old.block, {0, 3, 4}));
+  nn_.ExpectConsistent();
+}
+
+TEST_F(ErasureFilesTest, NoGroupIsReplacedByAReplicatedBlock) {
+  const LocatedBlock group = *AddBlock().value;
+  ReportUnits(group, 7);
+  ASSERT_THAT(Complete(WithLength(group.block, 7)).value, IsOkAndHolds(true));
+  WriteReplicated("/cold/g");
+  EXPECT_THAT(Replace("/cold/g", {}), IsFsError(FsError::kIllegalArgument));
+  EXPECT_TRUE(nn_.Exists("/cold/g"));
+  EXPECT_EQ(nn_.Stat("/cold/f")->length, 7u);
 }
 
 TEST_F(ErasureFilesTest, AUnitThatHoldsNothingIsDeleted) {
@@ -295,16 +358,7 @@ TEST_F(ErasureFilesTest, FilesOfDifferentKindsAreNotJoined) {
   const LocatedBlock group = *AddBlock().value;
   ReportUnits(group, 7);
   ASSERT_THAT(Complete(WithLength(group.block, 7)).value, IsOkAndHolds(true));
-  CreateOptions replicated = CreateFlags(true, false);
-  replicated.should_replicate = true;
-  replicated.replication = 1;
-  ASSERT_OK(nn_->Create(kSuper, "/cold/g", replicated).value);
-  const LocatedBlock block = nn_.AddBlock("/cold/g");
-  nn_.ReportFinalized(WithLength(block.block, 5));
-  ASSERT_THAT(
-      nn_->Complete(kSuper, "/cold/g", kNoInode, "client", WithLength(block.block, 5), nullptr)
-          .value,
-      IsOkAndHolds(true));
+  WriteReplicated("/cold/g");
   const auto joined = nn_->Concat(kSuper, "/cold/f", {"/cold/g"});
   EXPECT_THAT(joined.value, IsFsError(FsError::kIllegalArgument));
   EXPECT_THAT(std::string(joined.value.status().message()), HasSubstr("RS-3-2-1024k"));
