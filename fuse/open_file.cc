@@ -202,9 +202,17 @@ absl::Status OpenFile::WriteBack(bool sync) {
   return absl::OkStatus();
 }
 
+bool OpenFile::IsFlushed(uint64_t end) const {
+  const uint64_t readable = readable_;
+  if (readable == 0 || end <= readable) return readable != 0;
+  // Requests of the kernel reach beyond the end.
+  const std::optional<Written> told = written();
+  return told.has_value() && told->length <= readable;
+}
+
 absl::StatusOr<std::optional<size_t>> OpenFile::ReadStaged(uint64_t offset,
                                                            std::span<std::byte> out) {
-  if (offset + out.size() <= readable_) return std::nullopt;
+  if (IsFlushed(offset + out.size())) return std::nullopt;
   std::shared_ptr<const InPlace> written_back;
   {
     MutexLock lock(written_mu_);
@@ -241,7 +249,7 @@ absl::Status OpenFile::Sync() {
 }
 
 absl::Status OpenFile::MakeReadable(uint64_t end) {
-  if (end <= readable_) return absl::OkStatus();
+  if (IsFlushed(end)) return absl::OkStatus();
   MutexLock lock(mu_);
   if (stream_ == nullptr) return absl::OkStatus();  // an error is not the reader's
   if (std::min(end, stream_->position()) <= readable_) return absl::OkStatus();

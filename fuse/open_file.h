@@ -68,9 +68,9 @@ class OpenFile {
     // A page of a shared mapping: nobody waits for the answer, so that any error is final.
     bool mapped = false;
   };
-  // `sync`: O_SYNC or O_DSYNC. kUnimplemented: the place lies before the end of the file and
-  // nothing can be staged here, or too far behind it; nothing was written. kFailedPrecondition:
-  // another client writes the file. kResourceExhausted: the stage is full.
+  // `sync`: O_SYNC or O_DSYNC. kUnimplemented: the place lies before the end of the file, which
+  // is erasure-coded or nothing can be staged here, or too far behind it; nothing was written.
+  // kFailedPrecondition: another client writes the file. kResourceExhausted: the stage is full.
   absl::Status Write(const ClientPtr& fs, Place place, std::span<const std::byte> data, bool sync,
                      const Interrupted& interrupted) ABSL_LOCKS_EXCLUDED(mu_);
   absl::Status Sync() ABSL_LOCKS_EXCLUDED(mu_);
@@ -137,6 +137,9 @@ class OpenFile {
   absl::StatusOr<uint64_t> EndOf(client::FileSystem& fs) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status Cut(client::FileSystem& fs, uint64_t length, const Interrupted& interrupted)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Whether a stream adds to the file, and the cluster has what it was given before, as far as it
+  // lies below `end` and its writer was told that it is written.
+  bool IsFlushed(uint64_t end) const ABSL_LOCKS_EXCLUDED(written_mu_);
   // The end of the stream, for good.
   absl::Status Fail(absl::Status status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void NoteWritten(uint64_t length) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_)

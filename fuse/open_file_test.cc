@@ -220,11 +220,11 @@ TEST_F(OpenFileTest, WhoReadsBytesThatAreThereDoesNotWaitForThoseThatFollow) {
   // He has his stream, and holds the file until his bytes are taken.
   const bool begun = Eventually([&] { return file_->written().has_value(); });
   std::atomic<bool> read = false;
-  std::string out(5, '-');
+  std::string out(4096, '-');  // as the kernel asks
   std::thread reader([&] {
     EXPECT_THAT(file_->ReadStaged(0, std::as_writable_bytes(std::span(out))),
                 IsOkAndHolds(std::nullopt));
-    EXPECT_OK(file_->MakeReadable(5));
+    EXPECT_OK(file_->MakeReadable(out.size()));
     read = true;
   });
   const bool read_meanwhile = Eventually([&] { return read.load(); });
