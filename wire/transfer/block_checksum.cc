@@ -136,6 +136,24 @@ absl::StatusOr<std::unique_ptr<BlockChecksummer>> NewCompositeCrc(const DataChec
   return std::make_unique<CompositeCrc>(checksum, covered_bytes, stripe_bytes);
 }
 
+absl::StatusOr<uint32_t> CompositeGroupCrc(ChecksumType type, std::span<const std::string> units,
+                                           uint64_t cell_bytes, uint64_t covered_bytes) {
+  const DataChecksum checksum(type, kDefaultBytesPerChecksum);
+  uint32_t crc = 0;
+  uint64_t cell = 0;
+  for (uint64_t offset = 0; offset < covered_bytes; offset += cell_bytes, ++cell) {
+    const std::string& cells = units[cell % units.size()];
+    const uint64_t at = cell / units.size() * kCrcBytes;
+    if (at + kCrcBytes > cells.size()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("no checksum of cell ", cell, " of a block group"));
+    }
+    crc = checksum.Combine(crc, LoadBig32(std::as_bytes(std::span(cells)).data() + at),
+                           std::min(cell_bytes, covered_bytes - offset));
+  }
+  return crc;
+}
+
 Md5Digest Md5OfMd5s(std::span<const Md5Digest> blocks) {
   const size_t used = blocks.size() * sizeof(Md5Digest);
   std::vector<std::byte> buffer(std::bit_ceil(std::max(used, kHashBufferStart)));

@@ -46,7 +46,15 @@ absl::StatusOr<std::unique_ptr<BlockChecksummer>> NewCompositeCrc(const DataChec
                                                                   uint64_t covered_bytes,
                                                                   uint64_t stripe_bytes);
 
-// ---- The client's part ----
+// ---- Of a block group ----
+
+// COMPOSITE_CRC: of the first `covered_bytes`, from what NewCompositeCrc, with a cell as the
+// stripe, says of each data unit, by number. (MD5CRC: Md5OfMd5s of the data units that have any of
+// these bytes, in their order.) kInvalidArgument: of some cell no CRC is there.
+absl::StatusOr<uint32_t> CompositeGroupCrc(ChecksumType type, std::span<const std::string> units,
+                                           uint64_t cell_bytes, uint64_t covered_bytes);
+
+// ---- Of a file: the client's part ----
 
 // MD5-of-MD5. Hadoop hashes its whole buffer: 32 * 2^k bytes, whatever of it is used, the rest
 // zeros. That is part of the value by now.

@@ -1,5 +1,7 @@
 #include "wire/transfer/block_checksum.h"
 
+#include <algorithm>
+
 #include "absl/strings/escaping.h"
 #include "common/crc32c.h"
 #include "common/testing/status_matchers.h"
@@ -82,6 +84,27 @@ TEST(BlockChecksumTest, StripesThatNobodyMayAskForAreRefused) {
   EXPECT_THAT(NewCompositeCrc(DataChecksum(), 1000, 1000).status(), refused);
   EXPECT_THAT(NewCompositeCrc(DataChecksum(), uint64_t{1} << 40, 512).status(), refused);
   EXPECT_THAT(NewCompositeCrc(DataChecksum(ChecksumType::kNull, 512), 10, 0).status(), refused);
+}
+
+// Cells of 1 KiB go to two units in turn; whatever is covered, the CRC is that of the bytes.
+TEST(BlockChecksumTest, CrcsOfCellsGiveThatOfTheGroup) {
+  for (const size_t size : {1u, 1023u, 1024u, 1025u, 2048u, 2049u, 5000u}) {
+    const std::vector<std::byte> data = Pattern(size);
+    std::vector<std::string> units(2);
+    for (size_t cell = 0; cell * 1024 < size; ++cell) {
+      const auto bytes =
+          std::span(data).subspan(cell * 1024, std::min<size_t>(1024, size - cell * 1024));
+      std::byte crc[4];
+      StoreBig32(Crc32c(bytes), crc);
+      units[cell % 2].append(reinterpret_cast<const char*>(crc), sizeof(crc));
+    }
+    EXPECT_THAT(CompositeGroupCrc(ChecksumType::kCrc32c, units, 1024, size),
+                IsOkAndHolds(Crc32c(data)))
+        << size;
+    const uint64_t beyond = (size + 1023) / 1024 * 1024 + 1;
+    EXPECT_THAT(CompositeGroupCrc(ChecksumType::kCrc32c, units, 1024, beyond),
+                StatusIs(absl::StatusCode::kInvalidArgument));
+  }
 }
 
 TEST(BlockChecksumTest, FileChecksumsCombineTheirBlocks) {
