@@ -1,52 +1,21 @@
 #include "client/erasure_convert.h"
 
-#include <cstdint>
-
 #include "absl/strings/str_cat.h"
-#include "common/status_macros.h"
+#include "erasure/policy_proto.h"
 
 namespace cairn::client {
-namespace {
-
-// The number is 32 bits wide on the wire: 257 is not policy 1.
-const erasure::Policy* FindById(uint32_t id) {
-  return id <= UINT8_MAX ? erasure::FindSystemPolicy(static_cast<uint8_t>(id)) : nullptr;
-}
-
-absl::Status BadPolicy(absl::string_view path, absl::string_view what) {
-  return absl::InternalError(
-      absl::StrCat(path, ": the server sent an erasure-coding policy that makes no sense: ", what));
-}
-
-}  // namespace
 
 absl::StatusOr<erasure::Policy> ToPolicy(const hdfs::ErasureCodingPolicyProto& proto,
                                          absl::string_view path) {
-  if (const erasure::Policy* known = FindById(proto.id())) return *known;
-  if (!proto.has_schema()) {
-    return absl::UnimplementedError(absl::StrCat(path, ": erasure-coding policy ", proto.id(),
-                                                 " is not known, and the server sent no schema"));
-  }
-  if (proto.id() > UINT8_MAX) return BadPolicy(path, absl::StrCat("its id is ", proto.id()));
-  const absl::StatusOr<erasure::Codec> codec = erasure::ParseCodec(proto.schema().codecname());
-  if (!codec.ok()) {
+  absl::StatusOr<erasure::Policy> policy = erasure::PolicyFrom(proto);
+  if (policy.ok()) return policy;
+  if (absl::IsUnimplemented(policy.status())) {
     return absl::UnimplementedError(
-        absl::StrCat(path, ": is erasure-coded, and there is ", codec.status().message()));
+        absl::StrCat(path, ": is erasure-coded: ", policy.status().message()));
   }
-  const erasure::Schema schema = {.codec = *codec,
-                                  .data_units = proto.schema().dataunits(),
-                                  .parity_units = proto.schema().parityunits()};
-  if (const absl::Status bad = erasure::CheckSchema(schema); !bad.ok()) {
-    return BadPolicy(path, bad.message());
-  }
-  if (const absl::Status bad = erasure::CheckCell(proto.cellsize()); !bad.ok()) {
-    return BadPolicy(path, bad.message());
-  }
-  return erasure::Policy{
-      .id = static_cast<uint8_t>(proto.id()),
-      .name = proto.has_name() ? proto.name() : erasure::ComposeName(schema, proto.cellsize()),
-      .schema = schema,
-      .cell_bytes = proto.cellsize()};
+  return absl::InternalError(
+      absl::StrCat(path, ": the server sent an erasure-coding policy that makes no sense: ",
+                   policy.status().message()));
 }
 
 hdfs::ErasureCodingPolicyProto ToProto(const erasure::Policy& policy) {
@@ -61,7 +30,7 @@ hdfs::ErasureCodingPolicyProto ToProto(const erasure::Policy& policy) {
 }
 
 hdfs::ErasureCodingPolicyProto Completed(const hdfs::ErasureCodingPolicyProto& proto) {
-  const erasure::Policy* const known = FindById(proto.id());
+  const erasure::Policy* const known = erasure::SystemPolicyOf(proto);
   if (known == nullptr) return proto;
   hdfs::ErasureCodingPolicyProto completed = ToProto(*known);
   if (proto.has_state()) completed.set_state(proto.state());
@@ -69,7 +38,7 @@ hdfs::ErasureCodingPolicyProto Completed(const hdfs::ErasureCodingPolicyProto& p
 }
 
 std::string PolicyName(const hdfs::ErasureCodingPolicyProto& proto) {
-  if (const erasure::Policy* known = FindById(proto.id())) return known->name;
+  if (const erasure::Policy* known = erasure::SystemPolicyOf(proto)) return known->name;
   return proto.has_name() ? proto.name() : absl::StrCat("policy ", proto.id());
 }
 
