@@ -24,16 +24,20 @@ namespace {
 struct Writing {
   const UnitTarget* target = nullptr;
   uint64_t length = 0;
-  absl::Status status;                 // of this target alone
-  std::unique_ptr<UnitWriter> writer;  // null: it has failed, or ended
-  std::vector<std::byte> bytes;        // of the piece
+  absl::Status status;             // of this target alone
+  std::unique_ptr<UnitSink> sink;  // null: it has failed, or ended
+  std::vector<std::byte> bytes;    // of the piece
 };
 
 class Rebuild {
  public:
-  Rebuild(TransferContext& context, const RebuildOrder& order,
+  Rebuild(TransferContext& context, const RebuildOrder& order, const OpenSink& open,
           const std::function<bool()>& stopping)
-      : context_(context), order_(order), stopping_(stopping), longest_(order.UnitBytes(0)) {
+      : context_(context),
+        order_(order),
+        open_(open),
+        stopping_(stopping),
+        longest_(order.UnitBytes(0)) {
     for (const UnitSource& source : order.sources) left_.push_back(&source);
     for (uint32_t i = 0; i < order.SourcesNeeded(); ++i) {
       used_.emplace_back(context, order, TakeLeft());
@@ -86,10 +90,10 @@ class Rebuild {
 
   TransferContext& context_;
   const RebuildOrder& order_;
+  const OpenSink& open_;
   const std::function<bool()>& stopping_;
   const uint64_t longest_;  // unit: the first, and all parity
   std::unique_ptr<erasure::Coder> coder_;
-  transfer::DataChecksum checksum_;  // of the new replicas
   size_t piece_bytes_ = 0;
   std::deque<const UnitSource*> left_;  // may take the place of others
   std::vector<Reading> used_;           // as many as are needed
@@ -135,10 +139,7 @@ RebuildOutcome Rebuild::Outcome(const absl::Status& status) const {
 
 awaitable<absl::Status> Rebuild::Begin() {
   CO_RETURN_IF_ERROR(co_await OpenFirst());
-  // As the other units have it, so that checksums over a file's blocks can be put together.
-  checksum_ = transfer::DataChecksum(transfer::ChecksumType::kCrc32c,
-                                     used_.front().checksum().bytes_per_checksum());
-  const size_t chunk = checksum_.bytes_per_checksum();
+  const size_t chunk = used_.front().checksum().bytes_per_checksum();
   piece_bytes_ = std::max(kRebuildPieceBytes / chunk, size_t{1}) * chunk;
   for (Writing& writing : writings_) writing.bytes.resize(piece_bytes_);
   if (check_.has_value()) expected_.resize(piece_bytes_);
@@ -157,9 +158,9 @@ awaitable<absl::Status> Rebuild::OpenFirst() {
 awaitable<absl::Status> Rebuild::OpenTargets() {
   for (Writing& writing : writings_) {
     CO_RETURN_IF_ERROR(CheckStopping(stopping_));
-    auto writer = co_await UnitWriter::Open(context_, order_, *writing.target, checksum_);
-    writing.status = writer.status();
-    if (writer.ok()) writing.writer = *std::move(writer);
+    OpenedSink sink = co_await open_(*writing.target, used_.front().checksum());
+    writing.status = sink.status();
+    if (sink.ok()) writing.sink = *std::move(sink);
   }
   co_return CheckTargets();
 }
@@ -310,35 +311,57 @@ awaitable<absl::Status> Rebuild::LeaveOutCulprit(uint64_t offset, size_t bytes,
 awaitable<absl::Status> Rebuild::WritePiece(uint64_t offset, size_t bytes) {
   for (Writing& writing : writings_) {
     const size_t there = BytesIn(writing.length, offset, bytes);
-    if (writing.writer == nullptr || there == 0) continue;
-    writing.status = co_await writing.writer->Write(std::span(writing.bytes).first(there));
-    if (!writing.status.ok()) writing.writer = nullptr;
+    if (writing.sink == nullptr || there == 0) continue;
+    writing.status = co_await writing.sink->Write(std::span(writing.bytes).first(there));
+    if (!writing.status.ok()) writing.sink = nullptr;
   }
   co_return CheckTargets();
 }
 
 awaitable<absl::Status> Rebuild::Finish() {
   for (Writing& writing : writings_) {
-    if (writing.writer == nullptr) continue;
+    const std::unique_ptr<UnitSink> sink = std::move(writing.sink);
+    if (sink == nullptr) continue;
     // Those that have their unit already keep it.
     writing.status = CheckStopping(stopping_);
-    if (writing.status.ok()) writing.status = co_await writing.writer->Finish();
-    writing.writer = nullptr;
+    if (writing.status.ok()) writing.status = co_await sink->Finish();
     if (!writing.status.ok()) continue;
-    LOG_INFO("{}: unit {} was rebuilt on {}:{} from units {}; {} of {} bytes of the units compared",
-             GroupName(), writing.target->unit, writing.target->address.ip,
-             writing.target->address.port, UsedUnits(), compared_, longest_);
+    LOG_INFO("{}: unit {} was {} from units {}; {} of {} bytes of the units compared", GroupName(),
+             writing.target->unit, sink->What(), UsedUnits(), compared_, longest_);
   }
   co_return CheckTargets();
 }
 
+awaitable<OpenedSink> OpenWriter(const TransferContext& context, const RebuildOrder& order,
+                                 const UnitTarget& target,
+                                 const transfer::DataChecksum& of_sources) {
+  // As the other units have it, so that checksums over a file's blocks can be put together.
+  const transfer::DataChecksum checksum(transfer::ChecksumType::kCrc32c,
+                                        of_sources.bytes_per_checksum());
+  auto writer = co_await UnitWriter::Open(context, order, target, checksum);
+  if (!writer.ok()) co_return writer.status();
+  co_return *std::move(writer);
+}
+
 }  // namespace
+
+awaitable<RebuildOutcome> ComputeUnits(TransferContext& context, const RebuildOrder& order,
+                                       const OpenSink& open,
+                                       const std::function<bool()>& stopping) {
+  Rebuild rebuild(context, order, open, stopping);
+  const absl::Status status = co_await rebuild.Run();
+  co_return rebuild.Outcome(status);
+}
 
 awaitable<RebuildOutcome> RebuildUnits(TransferContext& context, RebuildOrder order,
                                        std::function<bool()> stopping) {
-  Rebuild rebuild(context, order, stopping);
-  const absl::Status status = co_await rebuild.Run();
-  co_return rebuild.Outcome(status);
+  const OpenSink open = [&context, &order](
+                            const UnitTarget& target,
+                            const transfer::DataChecksum& of_sources) -> awaitable<OpenedSink> {
+    return OpenWriter(context, order, target, of_sources);
+  };
+  const RebuildOutcome outcome = co_await ComputeUnits(context, order, open, stopping);
+  co_return outcome;
 }
 
 }  // namespace cairn::datanode

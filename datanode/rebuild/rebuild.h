@@ -45,6 +45,7 @@
 #include "datanode/pipeline/async.h"
 #include "datanode/pipeline/context.h"
 #include "datanode/rebuild/rebuild_order.h"
+#include "datanode/rebuild/unit_sink.h"
 
 namespace cairn::datanode {
 
@@ -66,6 +67,10 @@ struct RebuildOutcome {
 
 // `stopping` is asked before each step that waits for a source or a target. A wait itself ends with
 // TransferContext::outgoing_stop. Runs on one thread, that of the executor, and computes there.
+// Bytes go where `open` says, whatever address their targets have. All outlive the coroutine.
+awaitable<RebuildOutcome> ComputeUnits(TransferContext& context, const RebuildOrder& order,
+                                       const OpenSink& open, const std::function<bool()>& stopping);
+// The same, to the datanodes that the order names.
 awaitable<RebuildOutcome> RebuildUnits(TransferContext& context, RebuildOrder order,
                                        std::function<bool()> stopping);
 

@@ -100,4 +100,6 @@ awaitable<absl::Status> UnitWriter::Finish() {
   co_return co_await ReadCopyOutcome(*channel_, /*confirms=*/true);
 }
 
+std::string UnitWriter::What() const { return absl::StrCat("rebuilt on ", channel_->PeerName()); }
+
 }  // namespace cairn::datanode

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -17,28 +18,30 @@
 #include "datanode/pipeline/context.h"
 #include "datanode/rebuild/least_rate.h"
 #include "datanode/rebuild/rebuild_order.h"
+#include "datanode/rebuild/unit_sink.h"
 #include "wire/transfer/checksum.h"
 
 namespace cairn::datanode {
 
-class UnitWriter {
+class UnitWriter final : public UnitSink {
  public:
   // Sends the operation. kUnavailable: the datanode is away.
   static awaitable<absl::StatusOr<std::unique_ptr<UnitWriter>>> Open(
       const TransferContext& context, const RebuildOrder& order, const UnitTarget& to,
       const transfer::DataChecksum& checksum);
 
-  ~UnitWriter() { channel_->Close(); }
+  ~UnitWriter() override { channel_->Close(); }
   UnitWriter(const UnitWriter&) = delete;
   UnitWriter& operator=(const UnitWriter&) = delete;
 
   // The next bytes, as one packet: whole chunks, but for the unit's last. kFailedPrecondition: the
   // datanode refuses, and says why. kUnavailable, kDeadlineExceeded: it went away, or is silent or
   // too slow. After an error the writer is of no use.
-  awaitable<absl::Status> Write(std::span<const std::byte> data);
+  awaitable<absl::Status> Write(std::span<const std::byte> data) override;
   // All has been written. OK: the datanode has a finalized replica. Errors as of Write; the
   // datanode may have it all the same.
-  awaitable<absl::Status> Finish();
+  awaitable<absl::Status> Finish() override;
+  std::string What() const override;
 
  private:
   UnitWriter(std::shared_ptr<Channel> channel, const transfer::DataChecksum& checksum,
