@@ -55,6 +55,12 @@ struct TransferOptions {
   // beyond stalls of next_node_limit. A unit of 128 MiB then takes some eight minutes, by which
   // time the namenode has ordered it anew.
   uint64_t rebuild_least_bytes_per_second = uint64_t{256} << 10;
+  // Of BLOCK_GROUP_CHECKSUM (datanode/rebuild/op_group_checksum.cc): how long a unit's datanode is
+  // waited for before the unit is computed from others; how many compute at a time, with a few MiB
+  // each, and how long more of them wait. Hadoop's client waits for 63 s.
+  absl::Duration unit_sum_limit = absl::Seconds(5);
+  int most_computed_sums = 4;
+  absl::Duration computed_sum_wait = absl::Seconds(30);
   std::string congestion_control;  // "": the system's
 };
 
@@ -79,6 +85,7 @@ struct TransferContext {
   BufferPool checksum_buffers{buffers.buffer_bytes(),
                               std::max<size_t>(1, buffers.max_buffers() / 8)};
   std::atomic<int> checksum_waiters{0};  // writers that wait for one of them
+  std::atomic<int> computed_sums{0};     // of groups with lost units, at the moment
 };
 
 // Each runs one operation to its end. True: the connection may carry another.
@@ -90,6 +97,8 @@ awaitable<bool> TransferBlock(TransferContext& context, std::shared_ptr<Channel>
                               hdfs::OpTransferBlockProto op);
 awaitable<bool> BlockChecksum(TransferContext& context, std::shared_ptr<Channel> channel,
                               hdfs::OpBlockChecksumProto op);
+awaitable<bool> BlockGroupChecksum(TransferContext& context, std::shared_ptr<Channel> channel,
+                                   hdfs::OpBlockGroupChecksumProto op);
 // Only over a UNIX socket.
 awaitable<bool> RequestShortCircuitFds(TransferContext& context, std::shared_ptr<Channel> channel,
                                        hdfs::OpRequestShortCircuitAccessProto op);
@@ -103,6 +112,9 @@ awaitable<bool> ReleaseShortCircuitFds(TransferContext& context, std::shared_ptr
 // An error reply always has a text.
 awaitable<absl::Status> SendReply(Channel& channel, hdfs::BlockOpResponseProto reply);
 awaitable<absl::Status> SendError(Channel& channel, hdfs::Status status, absl::string_view message);
+// The answer to a checksum operation, or why there is none.
+awaitable<void> SendChecksum(Channel& channel,
+                             const absl::StatusOr<hdfs::OpBlockChecksumResponseProto>& response);
 // The status of a reply that tells a client of this error.
 hdfs::Status ToReplyStatus(const absl::Status& status);
 

@@ -77,16 +77,21 @@ awaitable<bool> BlockChecksum(TransferContext& context, std::shared_ptr<Channel>
     }
     return computed;
   });
+  co_await SendChecksum(*channel, response);
+  co_return false;
+}
+
+awaitable<void> SendChecksum(Channel& channel,
+                             const absl::StatusOr<hdfs::OpBlockChecksumResponseProto>& response) {
   if (!response.ok()) {
-    (void)co_await SendError(*channel, ToReplyStatus(response.status()),
+    (void)co_await SendError(channel, ToReplyStatus(response.status()),
                              response.status().message());
-    co_return false;
+    co_return;
   }
   hdfs::BlockOpResponseProto reply;
   reply.set_status(hdfs::STATUS_SUCCESS);
   *reply.mutable_checksumresponse() = *response;
-  (void)co_await SendReply(*channel, std::move(reply));
-  co_return false;
+  (void)co_await SendReply(channel, std::move(reply));
 }
 
 }  // namespace cairn::datanode

@@ -337,9 +337,10 @@ awaitable<bool> TransferServer::ServeOne(std::shared_ptr<Channel> channel) {
       co_return co_await Dispatch(&TransferBlock, context_, channel, &body);
     case Opcode::kBlockChecksum:
       co_return co_await Dispatch(&BlockChecksum, context_, channel, &body);
+    case Opcode::kBlockGroupChecksum:
+      co_return co_await Dispatch(&BlockGroupChecksum, context_, channel, &body);
     case Opcode::kCopyBlock:
     case Opcode::kReplaceBlock:
-    case Opcode::kBlockGroupChecksum:
       (void)co_await SendError(*channel, hdfs::STATUS_ERROR, "operation not supported");
       co_return false;
     case Opcode::kRequestShortCircuitFds:

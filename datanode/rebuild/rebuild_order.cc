@@ -25,16 +25,9 @@ bool IsUuid(absl::string_view text) {
 }
 
 absl::StatusOr<TransferAddress> AddressFrom(const internal::Address& from) {
-  unsigned char binary[sizeof(in6_addr)];
-  const std::string& ip = from.ip();
-  const bool numeric =
-      ip.find('\0') == std::string::npos &&
-      (inet_pton(AF_INET, ip.c_str(), binary) == 1 || inet_pton(AF_INET6, ip.c_str(), binary) == 1);
-  if (!numeric) return Bad("address.ip", "not a numeric address");
-  if (from.transfer_port() == 0 || from.transfer_port() > kMaxPort) {
-    return Bad("address.transfer_port", absl::StrCat(from.transfer_port(), " is no port"));
-  }
-  return TransferAddress{.ip = ip, .port = static_cast<uint16_t>(from.transfer_port())};
+  absl::StatusOr<TransferAddress> address = CheckAddress(from.ip(), from.transfer_port());
+  if (!address.ok()) return Bad("address", address.status().message());
+  return address;
 }
 
 // Notes the unit in `seen`, a bit each.
@@ -54,12 +47,8 @@ absl::Status GroupFrom(const internal::RebuildUnits& from, RebuildOrder* order) 
   order->group = BlockId{from.group().block_id()};
   order->stamp = GenerationStamp{from.group().generation_stamp()};
   order->group_bytes = from.group().length();
-  if (!IsGroup(order->group)) {
-    return Bad("group", absl::StrCat(ToSigned(order->group), " is no block group"));
-  }
-  if (order->group_bytes == 0 || order->group_bytes > kMaxGroupBytes) {
-    return Bad("group", absl::StrCat("a length of ", order->group_bytes, " bytes"));
-  }
+  const absl::Status is_group = CheckGroup(order->group, order->group_bytes);
+  if (!is_group.ok()) return Bad("group", is_group.message());
   const absl::StatusOr<erasure::Codec> codec = erasure::ParseCodec(from.codec());
   if (!codec.ok()) return Bad("codec", "is unknown");
   order->schema = {
@@ -70,6 +59,29 @@ absl::Status GroupFrom(const internal::RebuildUnits& from, RebuildOrder* order) 
 }
 
 }  // namespace
+
+absl::Status CheckGroup(BlockId group, uint64_t group_bytes) {
+  if (!IsGroup(group)) {
+    return absl::InvalidArgumentError(absl::StrCat(ToSigned(group), " is no block group"));
+  }
+  if (group_bytes == 0 || group_bytes > kMaxGroupBytes) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("block group ", ToSigned(group), " of ", group_bytes, " bytes"));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<TransferAddress> CheckAddress(const std::string& ip, uint32_t port) {
+  unsigned char binary[sizeof(in6_addr)];
+  const bool numeric =
+      ip.find('\0') == std::string::npos &&
+      (inet_pton(AF_INET, ip.c_str(), binary) == 1 || inet_pton(AF_INET6, ip.c_str(), binary) == 1);
+  if (!numeric) return absl::InvalidArgumentError("not a numeric address");
+  if (port == 0 || port > kMaxPort) {
+    return absl::InvalidArgumentError(absl::StrCat(port, " is no port"));
+  }
+  return TransferAddress{.ip = ip, .port = static_cast<uint16_t>(port)};
+}
 
 std::string RebuildOrder::GroupName() const {
   return absl::StrCat("block group ", ToSigned(group));

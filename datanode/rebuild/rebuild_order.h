@@ -54,6 +54,12 @@ struct RebuildOrder {
   uint32_t SourcesNeeded() const;
 };
 
+// What holds of whatever is asked about a group. kInvalidArgument: it is the id of none, or of a
+// unit, or none has so many bytes.
+absl::Status CheckGroup(BlockId group, uint64_t group_bytes);
+// kInvalidArgument: not a numeric address, or no port.
+absl::StatusOr<TransferAddress> CheckAddress(const std::string& ip, uint32_t port);
+
 // kInvalidArgument: names the field that makes no sense. Every unit is one of the group and holds
 // bytes, none is named twice, and there are sources enough, and a target.
 absl::StatusOr<RebuildOrder> CheckRebuild(const internal::RebuildUnits& order);

@@ -1,5 +1,5 @@
 // datanode/rebuild/unit_sink.h - where the bytes of a unit go that is computed from others: to
-// another datanode (unit_writer.h), or into a checksum (group_sum.h).
+// another datanode (unit_writer.h), or into a checksum (op_group_checksum.cc).
 #pragma once
 
 #include <cstddef>

@@ -9,7 +9,6 @@
 #include "absl/strings/str_cat.h"
 #include "common/check.h"
 #include "wire/transfer/big_endian.h"
-#include "wire/transfer/op.h"
 
 namespace cairn::transfer {
 namespace {
@@ -128,7 +127,6 @@ absl::StatusOr<std::unique_ptr<BlockChecksummer>> NewCompositeCrc(const DataChec
                                                    " is no multiple of the chunk size ",
                                                    checksum.bytes_per_checksum()));
   }
-  constexpr uint64_t kMaxStripes = kMaxReplyBytes / (2 * kCrcBytes);
   if (stripe_bytes > 0 && covered_bytes / stripe_bytes > kMaxStripes) {
     return absl::InvalidArgumentError(absl::StrCat("stripe length ", stripe_bytes,
                                                    " is too small for ", covered_bytes, " bytes"));

@@ -17,6 +17,7 @@
 
 #include "absl/status/statusor.h"
 #include "wire/transfer/checksum.h"
+#include "wire/transfer/op.h"
 
 namespace cairn::transfer {
 
@@ -38,6 +39,9 @@ class BlockChecksummer {
 
 // 16 bytes: MD5 over the CRCs.
 std::unique_ptr<BlockChecksummer> NewMd5OfCrcs();
+
+// As many CRCs of stripes are in one answer at most.
+inline constexpr uint64_t kMaxStripes = kMaxReplyBytes / 8;
 
 // 4 bytes BE: the CRC of the covered bytes; with stripe_bytes > 0, one for each run of that many.
 // kInvalidArgument: a stripe that is no multiple of the chunk, more stripes than a reply holds, or
