@@ -1,7 +1,11 @@
 // client/file_checksum.h - the checksum of a file, put together from what datanodes keep.
 //
 // One datanode per block is asked (the next one if it fails); no data travels. Of an erasure-coded
-// file each data unit is asked for the CRCs of its cells.
+// file one datanode per block group is, which asks those of the data units and computes what is
+// lost. Where none does that, as before Cairn's and Hadoop's datanodes knew how, each data unit is
+// asked for its own, and what is lost is read as readers read it, and summed up here.
+//
+// What Hadoop's client says of the same file is the same (FileChecksumHelper).
 #pragma once
 
 #include <cstdint>
@@ -14,10 +18,13 @@
 
 namespace cairn::client {
 
-// Of the first `length` bytes, or of the whole file when it is shorter. kUnavailable: no datanode
-// of a block, or of a data unit, answers. kUnimplemented: kMd5OfMd5 of an erasure-coded file.
-// kFailedPrecondition: the file is being written, or its blocks have different kinds of checksums.
-absl::StatusOr<FileChecksum> ComputeFileChecksum(ClientContext& context, const std::string& path,
-                                                 ChecksumCombine combine, uint64_t length);
+// Of the first `length` bytes, or of the whole file when it is shorter. A data unit that the
+// namenode knows no place of, as of a file closed just now, is waited for, not a second in all.
+// kUnavailable: no datanode of a block answers, or of a data unit, and it is not to be computed or
+// cannot be. kFailedPrecondition: the file is being written, or its blocks have different kinds of
+// checksums. kAborted with kChanged: it was replaced meanwhile.
+absl::StatusOr<FileChecksum> ComputeFileChecksum(const std::shared_ptr<ClientContext>& context,
+                                                 const std::string& path, ChecksumCombine combine,
+                                                 uint64_t length, LostUnits lost_units);
 
 }  // namespace cairn::client

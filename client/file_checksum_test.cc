@@ -37,10 +37,11 @@ class Namenode final : public RpcChannel {
 };
 
 TEST(FileChecksumTest, BlocksThatNeverCoverWhatIsAskedForAreAnError) {
-  ClientContext context(ClientOptions{}, "user", "fake:0", std::make_unique<Namenode>(), nullptr,
-                        SystemClock());
-  EXPECT_THAT(ComputeFileChecksum(context, "/f", ChecksumCombine::kMd5OfMd5, 200),
-              StatusIs(absl::StatusCode::kInternal, HasSubstr("too few blocks")));
+  const auto context = std::make_shared<ClientContext>(
+      ClientOptions{}, "user", "fake:0", std::make_unique<Namenode>(), nullptr, SystemClock());
+  EXPECT_THAT(
+      ComputeFileChecksum(context, "/f", ChecksumCombine::kMd5OfMd5, 200, LostUnits::kCompute),
+      StatusIs(absl::StatusCode::kInternal, HasSubstr("too few blocks")));
 }
 
 }  // namespace

@@ -243,9 +243,10 @@ absl::StatusOr<std::vector<BlockLocation>> FileSystem::GetBlockLocations(absl::s
 }
 
 absl::StatusOr<FileChecksum> FileSystem::GetFileChecksum(absl::string_view path,
-                                                         ChecksumCombine combine, uint64_t length) {
+                                                         ChecksumCombine combine, uint64_t length,
+                                                         LostUnits lost_units) {
   RETURN_IF_ERROR(CheckPath(path));
-  return ComputeFileChecksum(*context_, std::string(path), combine, length);
+  return ComputeFileChecksum(context_, std::string(path), combine, length, lost_units);
 }
 
 HedgedReadMetrics FileSystem::GetHedgedReadMetrics() const {

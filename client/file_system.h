@@ -124,9 +124,11 @@ class FileSystem {
   // The blocks that overlap [offset, offset + length).
   absl::StatusOr<std::vector<BlockLocation>> GetBlockLocations(absl::string_view path,
                                                                uint64_t offset, uint64_t length);
-  // Asks one datanode per block; the data does not travel. `length` covers a prefix of the file.
+  // Asks one datanode per block; the data does not travel, but to compute what is lost of an
+  // erasure-coded file, which the datanodes do. `length` covers a prefix of the file.
   absl::StatusOr<FileChecksum> GetFileChecksum(absl::string_view path, ChecksumCombine combine,
-                                               uint64_t length = UINT64_MAX);
+                                               uint64_t length = UINT64_MAX,
+                                               LostUnits lost_units = LostUnits::kCompute);
   // Of all streams so far; zeros unless ClientOptions::hedged_read_threads says otherwise.
   HedgedReadMetrics GetHedgedReadMetrics() const;
   absl::StatusOr<bool> IsFileClosed(absl::string_view path);

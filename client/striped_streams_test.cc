@@ -2,7 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
+#include <bit>
 #include <functional>
 #include <thread>
 #include <utility>
@@ -13,6 +15,8 @@
 #include "client/erasure_convert.h"
 #include "client/testing/streams_fixture.h"
 #include "client/testing/striped_data.h"
+#include "wire/transfer/block_checksum.h"
+#include "wire/transfer/checksum.h"
 
 namespace cairn::client {
 namespace {
@@ -29,6 +33,7 @@ constexpr uint64_t kStripe = 3 * kCell;
 constexpr uint64_t kUnit = 4 * kCell;  // of a whole group
 constexpr uint64_t kGroup = 3 * kUnit;
 constexpr ChecksumCombine kComposite = ChecksumCombine::kComposite;
+constexpr ChecksumCombine kMd5 = ChecksumCombine::kMd5OfMd5;
 
 // Moves at each look by what it is told to, and lets somebody else act at the next one.
 class BusyClock final : public Clock {
@@ -430,20 +435,118 @@ TEST_F(StripedStreamsTest, TheCompositeChecksumIsThatOfTheBytes) {
   }
 }
 
-TEST_F(StripedStreamsTest, AChecksumNeedsEveryDataUnit) {
-  Put("/f", kGroup);
-  cluster_.HideUnit("/f", 0, 3);
-  EXPECT_OK(fs_->GetFileChecksum("/f", kComposite));
-  cluster_.DropUnit("/f", 0, 1);
-  EXPECT_THAT(fs_->GetFileChecksum("/f", kComposite),
-              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("/f")));
+// Of each group the MD5 of its data units' MD5s, in a buffer of 32 * 2^k bytes; the file's is that
+// of its groups, in the same way.
+std::string ExpectedMd5(const std::string& data) {
+  const auto padded = [](std::vector<std::byte> digests) {
+    digests.resize(std::bit_ceil(std::max<size_t>(digests.size(), 32)));
+    return transfer::Md5(digests);
+  };
+  std::vector<std::byte> groups;
+  for (size_t at = 0; at < data.size(); at += kGroup) {
+    const std::vector<std::string> units = MakeUnits(SmallCells(3, 2), data.substr(at, kGroup));
+    std::vector<std::byte> digests;
+    for (uint32_t number = 0; number < 3 && !units[number].empty(); ++number) {
+      std::vector<std::byte> crcs(transfer::DataChecksum().ChecksumBytes(units[number].size()));
+      transfer::DataChecksum().Compute(std::as_bytes(std::span(units[number])), crcs);
+      const transfer::Md5Digest digest = transfer::Md5(crcs);
+      digests.insert(digests.end(), digest.begin(), digest.end());
+    }
+    const transfer::Md5Digest digest = padded(std::move(digests));
+    groups.insert(groups.end(), digest.begin(), digest.end());
+  }
+  const transfer::DataChecksum checksum;
+  return transfer::SerializeMd5FileChecksum(
+      checksum, data.size() > kGroup ? checksum.ChunkCount(kUnit) : 0, padded(std::move(groups)));
 }
 
-TEST_F(StripedStreamsTest, AChecksumByMd5IsRefused) {
+// Whether a datanode puts a group's checksum together, or each unit's is asked for.
+TEST_F(StripedStreamsTest, TheChecksumByMd5IsHadoops) {
+  for (const bool by_datanodes : {false, true}) {
+    if (by_datanodes) cluster_.SumUpGroups();
+    for (const size_t bytes : {uint64_t{1}, kCell + 1, kStripe + 700, kGroup, 5 * kGroup / 2 + 3}) {
+      const std::string data = Put("/f", bytes);
+      ASSERT_OK_AND_ASSIGN(const FileChecksum found, fs_->GetFileChecksum("/f", kMd5));
+      EXPECT_EQ(found.algorithm,
+                bytes > kGroup ? "MD5-of-8MD5-of-512CRC32C" : "MD5-of-0MD5-of-512CRC32C");
+      EXPECT_EQ(found.bytes, ExpectedMd5(data)) << bytes << ", by datanodes: " << by_datanodes;
+      // A first part is what a file of so many bytes would have.
+      ASSERT_OK_AND_ASSIGN(const FileChecksum part,
+                           fs_->GetFileChecksum("/f", kMd5, bytes - bytes / 3));
+      EXPECT_EQ(part.bytes, ExpectedMd5(data.substr(0, bytes - bytes / 3))) << bytes;
+    }
+  }
+}
+
+TEST_F(StripedStreamsTest, ADatanodeThatSumsUpGroupsIsAskedOnceForEach) {
+  const std::string data = Put("/f", 3 * kGroup);
+  ASSERT_OK_AND_ASSIGN(const FileChecksum expected, fs_->GetFileChecksum("/f", kComposite));
+  const int refused = cluster_.GroupSums();
+  EXPECT_LE(refused, 3) << "of the first group's datanodes, and of no other";
+  cluster_.SumUpGroups();
+  ASSERT_OK_AND_ASSIGN(const FileChecksum found, fs_->GetFileChecksum("/f", kComposite));
+  EXPECT_EQ(found.bytes, expected.bytes);
+  EXPECT_EQ(cluster_.GroupSums(), refused + 3);
+}
+
+TEST_F(StripedStreamsTest, AChecksumIsThatOfTheBytesWithAsManyUnitsLostAsThePolicyAllows) {
+  const std::string data = Put("/f", 3 * kGroup / 2 + 700);
+  ASSERT_OK(WriteFile("/replicated", data));
+  ASSERT_OK_AND_ASSIGN(const FileChecksum crc, fs_->GetFileChecksum("/replicated", kComposite));
+  cluster_.DropUnit("/f", 0, 0);
+  cluster_.DropUnit("/f", 0, 2);
+  cluster_.DropUnit("/f", 1, 1);
+  ASSERT_OK_AND_ASSIGN(const FileChecksum composite, fs_->GetFileChecksum("/f", kComposite));
+  EXPECT_EQ(composite.bytes, crc.bytes);
+  ASSERT_OK_AND_ASSIGN(const FileChecksum md5, fs_->GetFileChecksum("/f", kMd5));
+  EXPECT_EQ(md5.bytes, ExpectedMd5(data));
+}
+
+// How it is checksummed is known from parity then.
+TEST_F(StripedStreamsTest, TheOnlyDataUnitOfAFileMayBeLost) {
+  const std::string data = Put("/f", 700);
+  cluster_.DropUnit("/f", 0, 0);
+  ASSERT_OK_AND_ASSIGN(const FileChecksum md5, fs_->GetFileChecksum("/f", kMd5));
+  EXPECT_EQ(md5.bytes, ExpectedMd5(data));
+}
+
+TEST_F(StripedStreamsTest, AChecksumOfWhatIsStoredNeedsEveryDataUnit) {
   Put("/f", kGroup);
-  EXPECT_THAT(fs_->GetFileChecksum("/f", ChecksumCombine::kMd5OfMd5),
-              StatusIs(absl::StatusCode::kUnimplemented,
-                       AllOf(HasSubstr("/f"), HasSubstr("COMPOSITE_CRC only"))));
+  cluster_.SumUpGroups();
+  const auto ask = [&] {
+    return fs_->GetFileChecksum("/f", kComposite, UINT64_MAX, LostUnits::kRefuse);
+  };
+  cluster_.HideUnit("/f", 0, 3);
+  EXPECT_OK(ask());
+  cluster_.DropUnit("/f", 0, 1);
+  EXPECT_THAT(ask(), StatusIs(absl::StatusCode::kUnavailable, HasSubstr("/f")));
+  EXPECT_EQ(cluster_.GroupSums(), 0);
+}
+
+TEST_F(StripedStreamsTest, WithTooFewUnitsThereIsNoChecksum) {
+  Put("/f", kGroup);
+  for (const uint32_t unit : {0u, 2u, 4u}) cluster_.DropUnit("/f", 0, unit);
+  EXPECT_THAT(fs_->GetFileChecksum("/f", kMd5), StatusIs(absl::StatusCode::kUnavailable));
+}
+
+// A file is closed when as many units are reported as it takes to read it.
+TEST_F(StripedStreamsTest, AUnitThatIsNotReportedYetIsWaitedFor) {
+  const std::string data = Put("/f", kGroup);
+  // Nothing else would give its bytes.
+  cluster_.DropUnit("/f", 0, 3);
+  cluster_.DropUnit("/f", 0, 4);
+  cluster_.TellUnitLater("/f", 0, 1, /*calls=*/2);
+  ASSERT_OK_AND_ASSIGN(const FileChecksum md5, fs_->GetFileChecksum("/f", kMd5));
+  EXPECT_EQ(md5.bytes, ExpectedMd5(data));
+  EXPECT_EQ(cluster_.Calls("getBlockLocations"), 3);
+}
+
+// But not for ever.
+TEST_F(StripedStreamsTest, AUnitThatIsNeverReportedIsComputed) {
+  const std::string data = Put("/f", kGroup);
+  cluster_.HideUnit("/f", 0, 1);
+  ASSERT_OK_AND_ASSIGN(const FileChecksum md5, fs_->GetFileChecksum("/f", kMd5));
+  EXPECT_EQ(md5.bytes, ExpectedMd5(data));
 }
 
 }  // namespace

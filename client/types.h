@@ -178,6 +178,12 @@ struct HedgedReadMetrics {
   bool operator==(const HedgedReadMetrics&) const = default;
 };
 
+// What to do about a data unit of an erasure-coded file that no datanode answers for.
+enum class LostUnits : uint8_t {
+  kCompute,  // have its bytes computed from the other units
+  kRefuse,   // the checksum is of what is stored, or there is none
+};
+
 struct FileChecksum {
   std::string algorithm;  // such as "MD5-of-0MD5-of-512CRC32C" or "COMPOSITE-CRC32C"
   std::string bytes;      // as Hadoop serializes it: 28 bytes, or 4

@@ -117,6 +117,7 @@ absl::Status FakeCluster::Handle(absl::string_view method, const std::string& by
     const auto found = files_.find(r.src());
     if (found == files_.end()) return MakeFsError(FsError::kFileNotFound, "no such file");
     auto& located = *As<hdfs::GetBlockLocationsResponseProto>(response).mutable_locations();
+    TellLateUnits();
     LocateRange(found->second, r, located);
     const auto lost = lost_tails_.find(r.src());
     located.set_underconstruction(lost != lost_tails_.end());

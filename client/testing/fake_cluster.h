@@ -86,6 +86,8 @@ class FakeCluster {
                   uint64_t unit_bytes);
   // The namenode knows no place of the unit any more.
   void HideUnit(const std::string& path, size_t group, uint32_t unit);
+  // The same for the next so many `calls` of getBlockLocations, as of a unit that is not reported.
+  void TellUnitLater(const std::string& path, size_t group, uint32_t unit, int calls);
   // It does, and its datanode has lost it, or all but its first `bytes`.
   void DropUnit(const std::string& path, size_t group, uint32_t unit);
   void CutUnit(const std::string& path, size_t group, uint32_t unit, uint64_t bytes);
@@ -98,6 +100,10 @@ class FakeCluster {
   void CloseLastGroup(const std::string& path);
   // One more group, as an append begins it.
   void AppendGroup(const std::string& path, const std::string& data);
+  // Datanodes answer BLOCK_GROUP_CHECKSUM, as long as all data units are there; without this none
+  // does.
+  void SumUpGroups();
+  int GroupSums() const;  // asked for so far
   // The tokens that clients have are not taken any more; the namenode gives others.
   void RenewTokens();
   uint64_t UnitId(const std::string& path, size_t group, uint32_t unit) const;
@@ -132,6 +138,11 @@ class FakeCluster {
     bool is_unit = false;                // reads of it need its token
     std::optional<uint64_t> flipped_at;  // this byte of every replica has changed
   };
+  struct LateUnit {
+    uint64_t group = 0;
+    uint32_t unit = 0;
+    int calls = 0;  // still to come without it
+  };
   struct FileState {
     uint64_t block_bytes = 0;
     uint32_t replication = 0;
@@ -156,6 +167,8 @@ class FakeCluster {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   Block& UnitOf(const std::string& path, size_t group, uint32_t unit)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Once for each getBlockLocations.
+  void TellLateUnits() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   std::string UnitToken(uint64_t unit_id) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   uint16_t PortOf(int node) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   int IndexOf(const hdfs::DatanodeIDProto& id) const;
@@ -165,6 +178,9 @@ class FakeCluster {
   uint64_t next_stamp_ ABSL_GUARDED_BY(mu_) = 2000;
   uint64_t last_group_ ABSL_GUARDED_BY(mu_) = 0;  // ids go down from there
   int token_age_ ABSL_GUARDED_BY(mu_) = 0;
+  std::vector<LateUnit> late_units_ ABSL_GUARDED_BY(mu_);
+  bool sums_groups_ ABSL_GUARDED_BY(mu_) = false;
+  int group_sums_ ABSL_GUARDED_BY(mu_) = 0;
   std::map<std::string, FileState> files_ ABSL_GUARDED_BY(mu_);
   std::map<uint64_t, Block> blocks_ ABSL_GUARDED_BY(mu_);
   std::map<std::string, uint64_t> lost_tails_ ABSL_GUARDED_BY(mu_);

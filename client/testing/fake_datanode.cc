@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstring>
 #include <optional>
 #include <span>
 #include <string>
@@ -12,8 +13,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "client/erasure_convert.h"
 #include "client/transfer_reply.h"
 #include "common/check.h"
+#include "erasure/layout.h"
+#include "wire/transfer/big_endian.h"
 #include "wire/transfer/block_checksum.h"
 #include "wire/transfer/checksum.h"
 #include "wire/transfer/packet.h"
@@ -24,6 +28,30 @@ namespace {
 constexpr size_t kReadPacketBytes = 64 << 10;
 
 std::span<const std::byte> Bytes(const std::string& text) { return std::as_bytes(std::span(text)); }
+
+std::string SumOf(const std::string& data, const hdfs::BlockChecksumOptionsProto& options) {
+  const transfer::DataChecksum checksum;
+  auto summer = options.blockchecksumtype() == hdfs::COMPOSITE_CRC
+                    ? transfer::NewCompositeCrc(checksum, data.size(), options.stripelength())
+                    : transfer::NewMd5OfCrcs();
+  CHECK(summer.ok()) << summer.status();
+  std::string sums(checksum.ChecksumBytes(data.size()), '\0');
+  checksum.Compute(Bytes(data), std::as_writable_bytes(std::span(sums)));
+  (*summer)->Add(Bytes(sums));
+  return (*summer)->Finish();
+}
+
+hdfs::OpBlockChecksumResponseProto ChecksumAnswer(const std::string& sum, uint64_t bytes,
+                                                  const hdfs::BlockChecksumOptionsProto& options) {
+  const transfer::DataChecksum checksum;
+  hdfs::OpBlockChecksumResponseProto answer;
+  answer.set_bytespercrc(checksum.bytes_per_checksum());
+  answer.set_crcperblock(checksum.ChunkCount(bytes));
+  answer.set_blockchecksum(sum);
+  answer.set_crctype(static_cast<hdfs::ChecksumTypeProto>(checksum.type()));
+  *answer.mutable_blockchecksumoptions() = options;
+  return answer;
+}
 
 }  // namespace
 
@@ -53,6 +81,8 @@ bool FakeCluster::Node::ServeOne(Socket& socket) {
       return Copy(socket, op->As<hdfs::OpTransferBlockProto>());
     case transfer::Opcode::kBlockChecksum:
       return Checksum(socket, op->As<hdfs::OpBlockChecksumProto>());
+    case transfer::Opcode::kBlockGroupChecksum:
+      return GroupChecksum(socket, op->As<hdfs::OpBlockGroupChecksumProto>());
     default:
       CHECK(op->opcode == transfer::Opcode::kReadBlock);
       return Read(socket, op->As<hdfs::OpReadBlockProto>());
@@ -295,21 +325,56 @@ bool FakeCluster::Node::Checksum(Socket& socket, const hdfs::OpBlockChecksumProt
     if (!is_lost) data = block->second.bytes[index_].substr(0, op.header().block().numbytes());
   }
   if (reply.status() == hdfs::STATUS_SUCCESS) {
-    const transfer::DataChecksum checksum;
     const auto& options = op.blockchecksumoptions();
-    auto summer = options.blockchecksumtype() == hdfs::COMPOSITE_CRC
-                      ? transfer::NewCompositeCrc(checksum, data.size(), options.stripelength())
-                      : transfer::NewMd5OfCrcs();
-    CHECK(summer.ok()) << summer.status();
-    std::string sums(checksum.ChecksumBytes(data.size()), '\0');
-    checksum.Compute(Bytes(data), std::as_writable_bytes(std::span(sums)));
-    (*summer)->Add(Bytes(sums));
-    auto& answer = *reply.mutable_checksumresponse();
-    answer.set_bytespercrc(checksum.bytes_per_checksum());
-    answer.set_crcperblock(checksum.ChunkCount(data.size()));
-    answer.set_blockchecksum((*summer)->Finish());
-    answer.set_crctype(static_cast<hdfs::ChecksumTypeProto>(checksum.type()));
-    *answer.mutable_blockchecksumoptions() = options;
+    *reply.mutable_checksumresponse() = ChecksumAnswer(SumOf(data, options), data.size(), options);
+  }
+  Reply(socket, reply);
+  return false;
+}
+
+bool FakeCluster::Node::GroupChecksum(Socket& socket, const hdfs::OpBlockGroupChecksumProto& op) {
+  const auto policy = ToPolicy(op.ecpolicy(), "/group");
+  CHECK(policy.ok()) << policy.status();
+  const erasure::Layout layout(policy->schema, policy->cell_bytes);
+  hdfs::BlockChecksumOptionsProto options = op.blockchecksumoptions();
+  const bool composite = options.blockchecksumtype() == hdfs::COMPOSITE_CRC;
+  if (composite) options.set_stripelength(policy->cell_bytes);
+  const uint64_t group = op.header().block().blockid();
+  std::vector<std::string> sums(layout.data_units());
+  hdfs::BlockOpResponseProto reply;
+  uint64_t first_bytes = 0;
+  {
+    MutexLock lock(cluster_.mu_);
+    ++cluster_.group_sums_;
+    reply.set_status(cluster_.sums_groups_ ? hdfs::STATUS_SUCCESS : hdfs::STATUS_ERROR);
+    for (uint32_t unit = 0; unit < layout.data_units(); ++unit) {
+      const uint64_t covered = layout.UnitBytes(op.requestednumbytes(), unit);
+      if (covered == 0) break;
+      int at = 0;
+      while (at < op.blockindices_size() && op.blockindices(at) != unit) ++at;
+      const Block& block = cluster_.blocks_.at(group + unit);
+      if (at == op.blockindices_size() || block.bytes.empty() ||
+          op.blocktokens(at).identifier() != cluster_.UnitToken(group + unit)) {
+        reply.set_status(hdfs::STATUS_ERROR);
+        break;
+      }
+      const std::string& bytes = block.bytes.begin()->second;
+      if (unit == 0) first_bytes = bytes.size();
+      sums[unit] = SumOf(bytes.substr(0, covered), options);
+    }
+  }
+  if (reply.status() == hdfs::STATUS_SUCCESS) {
+    std::string sum(composite ? 4 : sizeof(transfer::Md5Digest), '\0');
+    if (composite) {
+      const auto crc = transfer::CompositeGroupCrc(transfer::ChecksumType::kCrc32c, sums,
+                                                   policy->cell_bytes, op.requestednumbytes());
+      CHECK(crc.ok()) << crc.status();
+      transfer::StoreBig32(*crc, std::as_writable_bytes(std::span(sum)).data());
+    } else {
+      const transfer::Md5Digest digest = transfer::Md5OfGroup(sums);
+      std::memcpy(sum.data(), digest.data(), digest.size());
+    }
+    *reply.mutable_checksumresponse() = ChecksumAnswer(sum, first_bytes, op.blockchecksumoptions());
   }
   Reply(socket, reply);
   return false;

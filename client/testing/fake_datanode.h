@@ -26,6 +26,7 @@ class FakeCluster::Node {
   bool Copy(Socket& socket, const hdfs::OpTransferBlockProto& op);
   bool Read(Socket& socket, const hdfs::OpReadBlockProto& op);
   bool Checksum(Socket& socket, const hdfs::OpBlockChecksumProto& op);
+  bool GroupChecksum(Socket& socket, const hdfs::OpBlockGroupChecksumProto& op);
   // False: the end, while this node was stopped.
   bool AwaitStart() ABSL_EXCLUSIVE_LOCKS_REQUIRED(cluster_.mu_);
   // Waits as long as reads are to be silent at that point. False: the end.

@@ -72,6 +72,31 @@ void FakeCluster::HideUnit(const std::string& path, size_t group, uint32_t unit)
   block.nodes.erase(block.nodes.begin() + static_cast<ptrdiff_t>(at));
 }
 
+void FakeCluster::TellUnitLater(const std::string& path, size_t group, uint32_t unit, int calls) {
+  HideUnit(path, group, unit);
+  MutexLock lock(mu_);
+  late_units_.push_back({.group = files_.at(path).blocks.at(group), .unit = unit, .calls = calls});
+}
+
+void FakeCluster::TellLateUnits() {
+  for (LateUnit& late : late_units_) {
+    if (late.calls-- != 0) continue;
+    Block& group = blocks_.at(late.group);
+    group.nodes.push_back(static_cast<int>(late.unit));
+    group.unit_numbers += static_cast<char>(late.unit);
+  }
+}
+
+void FakeCluster::SumUpGroups() {
+  MutexLock lock(mu_);
+  sums_groups_ = true;
+}
+
+int FakeCluster::GroupSums() const {
+  MutexLock lock(mu_);
+  return group_sums_;
+}
+
 void FakeCluster::DropUnit(const std::string& path, size_t group, uint32_t unit) {
   MutexLock lock(mu_);
   UnitOf(path, group, unit).bytes.clear();

@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
-#include <cstring>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -287,11 +286,7 @@ absl::StatusOr<Response> GroupSum::Combine() const {
     response.set_blockchecksum(bytes.data(), bytes.size());
     return response;
   }
-  std::vector<transfer::Md5Digest> digests;
-  for (const std::string& value : values) {
-    if (!value.empty()) std::memcpy(digests.emplace_back().data(), value.data(), value.size());
-  }
-  const transfer::Md5Digest digest = transfer::Md5OfMd5s(digests);
+  const transfer::Md5Digest digest = transfer::Md5OfGroup(values);
   response.set_blockchecksum(digest.data(), digest.size());
   return response;
 }

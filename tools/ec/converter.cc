@@ -92,7 +92,8 @@ absl::StatusOr<client::FileChecksum> ChecksumOfNew(client::FileSystem& fs,
                                                    const std::string& copy) {
   const absl::Time deadline = absl::Now() + kReportPatience;
   while (true) {
-    auto checksum = fs.GetFileChecksum(copy, client::ChecksumCombine::kComposite);
+    auto checksum = fs.GetFileChecksum(copy, client::ChecksumCombine::kComposite, UINT64_MAX,
+                                       client::LostUnits::kRefuse);
     if (!absl::IsUnavailable(checksum.status()) || absl::Now() > deadline) return checksum;
     absl::SleepFor(kReportPause);
   }
@@ -357,8 +358,9 @@ absl::Status Converter::Compare(const client::FileBlocks& version, const std::st
   ASSIGN_OR_RETURN(const client::FileChecksum made, ChecksumOfNew(fs_, copy));
   if (made.algorithm != kCompositeCrc32c || made.bytes != BigEndian(crc)) return Differs(path);
   // What was appended since is not in the copy.
-  const absl::StatusOr<client::FileChecksum> original = fs_.GetFileChecksum(
-      ById(version.status.inode), client::ChecksumCombine::kComposite, version.status.length);
+  const absl::StatusOr<client::FileChecksum> original =
+      fs_.GetFileChecksum(ById(version.status.inode), client::ChecksumCombine::kComposite,
+                          version.status.length, client::LostUnits::kRefuse);
   if (original.ok() && original->algorithm == made.algorithm && original->bytes != made.bytes) {
     return Differs(path);
   }

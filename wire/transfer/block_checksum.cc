@@ -152,6 +152,16 @@ absl::StatusOr<uint32_t> CompositeGroupCrc(ChecksumType type, std::span<const st
   return crc;
 }
 
+Md5Digest Md5OfGroup(std::span<const std::string> units) {
+  std::vector<Md5Digest> digests;
+  for (const std::string& unit : units) {
+    if (unit.empty()) continue;
+    CHECK_EQ(unit.size(), sizeof(Md5Digest));
+    std::memcpy(digests.emplace_back().data(), unit.data(), sizeof(Md5Digest));
+  }
+  return Md5OfMd5s(digests);
+}
+
 Md5Digest Md5OfMd5s(std::span<const Md5Digest> blocks) {
   const size_t used = blocks.size() * sizeof(Md5Digest);
   std::vector<std::byte> buffer(std::bit_ceil(std::max(used, kHashBufferStart)));

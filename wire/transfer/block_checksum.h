@@ -53,10 +53,12 @@ absl::StatusOr<std::unique_ptr<BlockChecksummer>> NewCompositeCrc(const DataChec
 // ---- Of a block group ----
 
 // COMPOSITE_CRC: of the first `covered_bytes`, from what NewCompositeCrc, with a cell as the
-// stripe, says of each data unit, by number. (MD5CRC: Md5OfMd5s of the data units that have any of
-// these bytes, in their order.) kInvalidArgument: of some cell no CRC is there.
+// stripe, says of each data unit, by number. kInvalidArgument: of some cell no CRC is there.
 absl::StatusOr<uint32_t> CompositeGroupCrc(ChecksumType type, std::span<const std::string> units,
                                            uint64_t cell_bytes, uint64_t covered_bytes);
+// MD5CRC: Md5OfMd5s of what NewMd5OfCrcs says of the data units, by number; "" of those that have
+// none of the covered bytes. Each has 16 bytes, or none.
+Md5Digest Md5OfGroup(std::span<const std::string> units);
 
 // ---- Of a file: the client's part ----
 

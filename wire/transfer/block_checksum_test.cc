@@ -107,6 +107,13 @@ TEST(BlockChecksumTest, CrcsOfCellsGiveThatOfTheGroup) {
   }
 }
 
+TEST(BlockChecksumTest, UnitsWithoutCoveredBytesDoNotCountInAGroupsMd5) {
+  const Md5Digest one = Md5({});
+  const std::string text(reinterpret_cast<const char*>(one.data()), one.size());
+  const std::vector<Md5Digest> two(2, one);
+  EXPECT_EQ(Md5OfGroup(std::vector<std::string>{text, text, ""}), Md5OfMd5s(two));
+}
+
 TEST(BlockChecksumTest, FileChecksumsCombineTheirBlocks) {
   const std::vector<std::byte> data = Pattern(3000);
   const BlockCrc blocks[] = {{Crc32c(std::span(data).first(2048)), 2048},
