@@ -94,20 +94,39 @@ struct BlockHealth {
   std::optional<Need> need;
 };
 
-// Blocks in trouble, over the whole namespace as far as it has been looked at.
+// Blocks in trouble, over the whole namespace as far as it has been looked at. A unit of a block
+// group is a block, but for `groups` and what is said of replicated blocks.
 struct HealthTotals {
   uint64_t by_need[kNeeds] = {};
-  uint64_t missing_single = 0;     // of the missing: meant to have one replica only
+  uint64_t missing_single = 0;     // of the missing: replicated, and meant to have one replica only
   uint64_t corrupt_blocks = 0;     // with a replica that is known to be bad
   uint64_t copies = 0;             // under way
   uint64_t pending_deletions = 0;  // of replicas, ordered and queued
+  struct Groups {
+    uint64_t by_need[kNeeds] = {};  // each group once (group_tally.h)
+    uint64_t corrupt = 0;           // with a unit of which a replica is known to be bad
+    // What of the counts above is of units.
+    uint64_t units_by_need[kNeeds] = {};
+    uint64_t corrupt_units = 0;
+    uint64_t pending_deletions = 0;
+
+    uint64_t of(Need need) const { return by_need[static_cast<size_t>(need)]; }
+    // As HDFS counts groups of "low redundancy": all but kSurplus and kMissing.
+    uint64_t low() const;
+  } groups;
   // True: more is wrong than is remembered; the counts are too low.
   bool overflowed = false;
   // Blocks are looked through: after a start, and when nodes went. The counts may be too low.
   bool looking = false;
 
   uint64_t of(Need need) const { return by_need[static_cast<size_t>(need)]; }
-  uint64_t low() const;  // all but kSurplus, as HDFS counts "under replicated"
+  uint64_t low() const;  // all but kSurplus
+  // What HDFS's reports count: blocks of replicated files, without units.
+  uint64_t replicated(Need need) const {
+    return of(need) - groups.units_by_need[static_cast<size_t>(need)];
+  }
+  uint64_t replicated_low() const;  // all but kSurplus and kMissing
+  uint64_t replicated_corrupt() const { return corrupt_blocks - groups.corrupt_units; }
 };
 
 }  // namespace cairn::namenode

@@ -472,7 +472,9 @@ BlockMap::Stats BlockMap::stats() const {
           .pinned = pinned_,
           .bytes = bytes_,
           .evictions = evictions_,
-          .corrupt = marks_.blocks()};
+          .corrupt = marks_.blocks(),
+          .corrupt_units = marks_.units(),
+          .corrupt_groups = marks_.groups()};
 }
 
 uint32_t BlockMap::CountMatching(const BlockVersion& version) const {

@@ -117,6 +117,7 @@ class BlockMap {
 
   struct Stats {
     uint64_t entries = 0, pinned = 0, bytes = 0, evictions = 0, corrupt = 0;
+    uint64_t corrupt_units = 0, corrupt_groups = 0;  // of `corrupt`: of block groups
   };
 
   BlockMap(Options options, Store& store);  // `store` outlives this

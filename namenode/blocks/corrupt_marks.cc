@@ -12,8 +12,17 @@ void CorruptMarks::Put(BlockId block, MarkOf put) {
     mark.older = put.older;
     return;
   }
+  if (marks.empty()) CountUnit(block, 1);
   marks.push_back(put);
   by_storage_.insert({put.storage, block});
+}
+
+void CorruptMarks::CountUnit(BlockId block, int by) {
+  if (!IsGrouped(block)) return;
+  units_ += static_cast<size_t>(by);
+  const auto group = groups_.try_emplace(GroupOf(block), 0).first;
+  group->second += static_cast<uint32_t>(by);
+  if (group->second == 0) groups_.erase(group);
 }
 
 void CorruptMarks::Mark(BlockId block, uint32_t storage, bool certain) {
@@ -31,7 +40,9 @@ void CorruptMarks::Drop(BlockId block, uint32_t storage) {
   marks.erase(std::remove_if(marks.begin(), marks.end(),
                              [&](const MarkOf& mark) { return mark.storage == storage; }),
               marks.end());
-  if (marks.empty()) marks_.erase(found);
+  if (!marks.empty()) return;
+  marks_.erase(found);
+  CountUnit(block, -1);
 }
 
 void CorruptMarks::Unmark(BlockId block, uint32_t storage) {
@@ -42,7 +53,7 @@ void CorruptMarks::Unmark(BlockId block, uint32_t storage) {
 std::vector<uint32_t> CorruptMarks::Forget(BlockId block) {
   const std::vector<uint32_t> storages = Of(block);
   for (const uint32_t storage : storages) by_storage_.erase({storage, block});
-  marks_.erase(block);
+  if (marks_.erase(block) > 0) CountUnit(block, -1);
   return storages;
 }
 

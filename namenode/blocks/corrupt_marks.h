@@ -37,6 +37,9 @@ class CorruptMarks {
   // The last that was said of it is that it is older.
   bool IsOlder(BlockId block, uint32_t storage) const;
   size_t blocks() const { return marks_.size(); }
+  // Of these, units of block groups; and how many groups have such a unit.
+  size_t units() const { return units_; }
+  size_t groups() const { return groups_.size(); }
 
  private:
   struct MarkOf {
@@ -47,9 +50,13 @@ class CorruptMarks {
   const MarkOf* Find(BlockId block, uint32_t storage) const;
   // As Unmark, but the storage's entry stays.
   void Drop(BlockId block, uint32_t storage);
+  // The block has its first mark, or none any more.
+  void CountUnit(BlockId block, int by);
 
   absl::flat_hash_map<BlockId, absl::InlinedVector<MarkOf, 2>> marks_;
   absl::btree_set<std::pair<uint32_t, BlockId>> by_storage_;  // the same
+  absl::flat_hash_map<BlockId, uint32_t> groups_;             // their units with marks
+  size_t units_ = 0;
 };
 
 }  // namespace cairn::namenode

@@ -53,6 +53,30 @@ TEST(CorruptMarksTest, AStoragesMarksAreForgottenSoManyAtATime) {
   EXPECT_EQ(marks.blocks(), 0u);
 }
 
+TEST(CorruptMarksTest, UnitsAreCountedAndEachGroupOnce) {
+  CorruptMarks marks;
+  const BlockId group = MakeGroupId(1);
+  marks.Mark(kBlock, 1, true);
+  marks.Mark(UnitOf(group, 0), 1, true);
+  marks.Mark(UnitOf(group, 0), 2, true);
+  marks.Mark(UnitOf(group, 4), 1, true);
+  marks.MarkOlder(UnitOf(MakeGroupId(2), 4), 3);
+  EXPECT_EQ(marks.blocks(), 4u);
+  EXPECT_EQ(marks.units(), 3u);
+  EXPECT_EQ(marks.groups(), 2u);
+  marks.Unmark(UnitOf(group, 0), 1);
+  marks.Forget(UnitOf(MakeGroupId(2), 4));
+  marks.Forget(UnitOf(MakeGroupId(2), 4));
+  EXPECT_EQ(marks.units(), 2u);
+  EXPECT_EQ(marks.groups(), 1u);
+  EXPECT_FALSE(marks.ForgetSome(1, 10));
+  EXPECT_EQ(marks.units(), 1u) << "the one on storage 2";
+  EXPECT_EQ(marks.groups(), 1u);
+  marks.Unmark(UnitOf(group, 0), 2);
+  EXPECT_EQ(marks.units(), 0u);
+  EXPECT_EQ(marks.groups(), 0u);
+}
+
 TEST(CorruptMarksTest, ABlockThatIsNoMoreLeavesNothingWithItsStorages) {
   CorruptMarks marks;
   marks.Mark(kBlock, 1, true);

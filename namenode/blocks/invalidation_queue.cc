@@ -4,11 +4,21 @@
 
 namespace cairn::namenode {
 
+void InvalidationQueue::Push(Queue& queue, const Pending& order) {
+  queue.orders.push_back(order);
+  ++pending_.all;
+  pending_.of_units += IsGrouped(order.order.id);
+}
+
+void InvalidationQueue::Uncount(const Pending& order) {
+  --pending_.all;
+  pending_.of_units -= IsGrouped(order.order.id);
+}
+
 void InvalidationQueue::AddLocked(uint32_t storage, const Pending& order) {
   const auto found = queues_.find(storage);
   if (found == queues_.end()) return;
-  found->second.orders.push_back(order);
-  ++pending_;
+  Push(found->second, order);
 }
 
 void InvalidationQueue::Add(uint32_t storage, InvalidationOrder order, TxId ticket) {
@@ -54,8 +64,7 @@ void InvalidationQueue::QueueAgain(Queue& queue, absl::Duration now) {
       queue.taken.erase(taken);
       continue;
     }
-    queue.orders.push_back({{block, taken->second.stamp}, kNoTx, /*again=*/true});
-    ++pending_;
+    Push(queue, {{block, taken->second.stamp}, kNoTx, /*again=*/true});
   }
 }
 
@@ -106,7 +115,7 @@ std::vector<InvalidationOrder> InvalidationQueue::Take(std::span<const uint32_t>
     for (size_t count = 0; count < share && is_ready(*queue);) {
       const Pending next = queue->orders.front();
       queue->orders.pop_front();
-      --pending_;
+      Uncount(next);
       if (next.again && !queue->taken.contains(next.order.id)) continue;  // settled meanwhile
       if (next.until <= now) {
         withdrawn_.push_back({storage, queue->session, next.order.id});
@@ -136,7 +145,7 @@ std::vector<uint32_t> InvalidationQueue::Ready(TxId durable, absl::Duration now)
   for (const auto& [storage, queue] : queues_) {
     const bool orders = !queue.orders.empty() && queue.orders.front().ticket <= durable;
     const bool again = !queue.again.empty() && queue.again.front().first <= now;
-    const bool missed = queue.missed && queue.orders.empty() && pending_ < options_.full_at / 2;
+    const bool missed = queue.missed && queue.orders.empty() && pending_.all < options_.full_at / 2;
     if (orders || again || missed) ready.push_back(storage);
   }
   return ready;
@@ -159,10 +168,10 @@ void InvalidationQueue::Close(std::span<const uint32_t> storages, uint64_t sessi
     if (found == queues_.end() || found->second.session > session) continue;
     Queue& queue = found->second;
     for (const Pending& pending : queue.orders) {
+      Uncount(pending);
       if (pending.until == absl::InfiniteDuration()) continue;
       withdrawn_.push_back({storage, queue.session, pending.order.id});
     }
-    pending_ -= queue.orders.size();
     ForgetTaken(queue);
     queues_.erase(found);
   }
@@ -177,7 +186,7 @@ void InvalidationQueue::Missed(uint32_t storage) {
 bool InvalidationQueue::TakeMissed(std::span<const uint32_t> storages) {
   MutexLock lock(mu_);
   // A report that finds it full again would be for nothing.
-  if (pending_ >= options_.full_at / 2) return false;
+  if (pending_.all >= options_.full_at / 2) return false;
   bool missed = false;
   for (const uint32_t storage : storages) {
     const auto found = queues_.find(storage);
@@ -199,7 +208,7 @@ std::vector<std::pair<uint32_t, uint64_t>> InvalidationQueue::Counts() const {
   return counts;
 }
 
-uint64_t InvalidationQueue::pending() const {
+InvalidationQueue::Pendings InvalidationQueue::pendings() const {
   MutexLock lock(mu_);
   return pending_;
 }

@@ -102,7 +102,12 @@ class InvalidationQueue {
 
   // How many orders wait for each storage that has some, by number.
   std::vector<std::pair<uint32_t, uint64_t>> Counts() const ABSL_LOCKS_EXCLUDED(mu_);
-  uint64_t pending() const ABSL_LOCKS_EXCLUDED(mu_);
+  uint64_t pending() const ABSL_LOCKS_EXCLUDED(mu_) { return pendings().all; }
+  struct Pendings {
+    uint64_t all = 0;
+    uint64_t of_units = 0;  // of these, of block groups
+  };
+  Pendings pendings() const ABSL_LOCKS_EXCLUDED(mu_);
   bool IsFull() const ABSL_LOCKS_EXCLUDED(mu_) { return pending() >= options_.full_at; }
 
  private:
@@ -127,6 +132,9 @@ class InvalidationQueue {
     bool missed = false;
   };
   void AddLocked(uint32_t storage, const Pending& order) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Push(Queue& queue, const Pending& order) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // It is in no queue any more.
+  void Uncount(const Pending& order) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Remember(Queue& queue, InvalidationOrder order, absl::Duration now)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void QueueAgain(Queue& queue, absl::Duration now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -137,7 +145,7 @@ class InvalidationQueue {
   absl::flat_hash_map<uint32_t, Queue> queues_ ABSL_GUARDED_BY(mu_);
   uint64_t turns_ ABSL_GUARDED_BY(mu_) = 0;
   std::vector<Withdrawn> withdrawn_ ABSL_GUARDED_BY(mu_);
-  uint64_t pending_ ABSL_GUARDED_BY(mu_) = 0;
+  Pendings pending_ ABSL_GUARDED_BY(mu_);
   uint64_t taken_ ABSL_GUARDED_BY(mu_) = 0;  // entries of all Queue::again
 };
 

@@ -45,6 +45,23 @@ TEST(InvalidationQueueTest, AnOrderWaitsForItsEditToBeDurable) {
   EXPECT_EQ(queue.pending(), 0u);
 }
 
+TEST(InvalidationQueueTest, OrdersForUnitsOfGroupsAreCountedAmongAll) {
+  InvalidationQueue queue({});
+  queue.Open(kAll, 1);
+  const uint64_t unit = ToInt(UnitOf(MakeGroupId(1), 2));
+  queue.Add(1, Order(10), TxId{1});
+  queue.Add(1, Order(unit), TxId{1});
+  queue.Add(2, Order(unit), TxId{1});
+  EXPECT_EQ(queue.pendings().all, 3u);
+  EXPECT_EQ(queue.pendings().of_units, 2u);
+  const uint32_t first[] = {1}, second[] = {2};
+  queue.Take(first, TxId{1}, kNow);
+  EXPECT_EQ(queue.pendings().of_units, 1u);
+  queue.Close(second, 1);
+  EXPECT_EQ(queue.pendings().all, 0u);
+  EXPECT_EQ(queue.pendings().of_units, 0u);
+}
+
 // What made it right may be lost while it waits.
 TEST(InvalidationQueueTest, AnOrderOfRepairThatIsNotTakenInTimeIsWithdrawn) {
   InvalidationQueue queue({});

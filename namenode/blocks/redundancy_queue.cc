@@ -11,8 +11,9 @@ bool IsStuck(const RedundancyQueue::Entry& entry) {
   return entry.need != Need::kMissing && entry.failures > 0;
 }
 
-bool IsMissingSingle(const RedundancyQueue::Entry& entry) {
-  return entry.need == Need::kMissing && entry.wanted == 1;
+// Of each unit of a group one replica is wanted, and others than it give its bytes.
+bool IsMissingSingle(BlockId block, const RedundancyQueue::Entry& entry) {
+  return entry.need == Need::kMissing && entry.wanted == 1 && !IsGrouped(block);
 }
 
 }  // namespace
@@ -20,14 +21,16 @@ bool IsMissingSingle(const RedundancyQueue::Entry& entry) {
 void RedundancyQueue::Unplace(BlockId block, const Entry& entry) {
   by_need_[static_cast<size_t>(entry.need)].erase({entry.next_try, entry.order, block});
   ids_[static_cast<size_t>(entry.need)].erase(block);
-  missing_single_ -= IsMissingSingle(entry);
+  missing_single_ -= IsMissingSingle(block, entry);
+  groups_.Remove(block, entry.need);
   failed_ -= IsStuck(entry);
 }
 
 void RedundancyQueue::Insert(BlockId block, const Entry& entry) {
   by_need_[static_cast<size_t>(entry.need)].insert({entry.next_try, entry.order, block});
   ids_[static_cast<size_t>(entry.need)].insert(block);
-  missing_single_ += IsMissingSingle(entry);
+  missing_single_ += IsMissingSingle(block, entry);
+  groups_.Add(block, entry.need);
   failed_ += IsStuck(entry);
 }
 

@@ -27,6 +27,7 @@
 #include "absl/time/time.h"
 #include "common/ids.h"
 #include "namenode/blocks/block_health.h"
+#include "namenode/blocks/group_tally.h"
 
 namespace cairn::namenode {
 
@@ -72,7 +73,9 @@ class RedundancyQueue {
 
   size_t count(Need need) const { return by_need_[static_cast<size_t>(need)].size(); }
   size_t size() const { return entries_.size(); }
-  // Of the missing ones, those that are meant to have one replica only.
+  // Of these, units of block groups, and how many groups that makes.
+  const GroupTally& groups() const { return groups_; }
+  // Of the missing ones, blocks that are meant to have one replica only; no units of groups.
   uint64_t missing_single() const { return missing_single_; }
   // Walks that would fill it pause. Blocks that have failed hold nobody up.
   bool IsFull() const { return working() - failed_ >= options_.most; }
@@ -100,6 +103,7 @@ class RedundancyQueue {
   absl::btree_set<BlockId> ids_[kNeeds];  // the same, for lists
   uint64_t arrivals_ = 0;
   uint64_t missing_single_ = 0;
+  GroupTally groups_;
   size_t failed_ = 0;  // of those to be worked on
   bool overflowed_ = false, missing_overflowed_ = false;
 };

@@ -157,6 +157,25 @@ TEST_F(RedundancyQueueTest, MissingBlocksAreBoundedByThemselves) {
   EXPECT_EQ(queue_.missing_single(), 0u);
 }
 
+TEST_F(RedundancyQueueTest, GroupsAreCountedAsTheirUnitsComeAndGo) {
+  const BlockId first = UnitOf(MakeGroupId(1), 0), second = UnitOf(MakeGroupId(1), 3);
+  queue_.Put(first, Need::kVeryLow, 1, kNow);
+  queue_.Put(second, Need::kVeryLow, 1, kNow);
+  queue_.Put(B(1), Need::kVeryLow, 3, kNow);
+  EXPECT_EQ(queue_.groups().groups(Need::kVeryLow), 1u);
+  EXPECT_EQ(queue_.groups().units(Need::kVeryLow), 2u);
+  queue_.Failed(first, kNow, "why");
+  queue_.Put(second, Need::kMissing, 1, kNow);
+  EXPECT_EQ(queue_.groups().groups(Need::kVeryLow), 0u);
+  EXPECT_EQ(queue_.groups().groups(Need::kMissing), 1u);
+  EXPECT_EQ(queue_.missing_single(), 0u) << "a unit has one replica, and others give its bytes";
+  queue_.Remove(second);
+  EXPECT_EQ(queue_.groups().groups(Need::kVeryLow), 1u);
+  queue_.Remove(first);
+  EXPECT_EQ(queue_.groups().groups(Need::kVeryLow), 0u);
+  EXPECT_EQ(queue_.groups().units(Need::kVeryLow), 0u);
+}
+
 TEST_F(RedundancyQueueTest, AListIsByIdAndGoesOnAfterOne) {
   queue_.Put(B(7), Need::kMissing, 1, kNow);
   queue_.Put(B(5), Need::kMissing, 1, kNow + absl::Seconds(1));

@@ -48,11 +48,27 @@ absl::string_view NameOf(Need need) {
   return "?";
 }
 
+namespace {
+
+constexpr Need kLowNeeds[] = {Need::kHighest, Need::kVeryLow, Need::kLow, Need::kBadlySpread};
+
+}  // namespace
+
 uint64_t HealthTotals::low() const {
+  uint64_t sum = of(Need::kMissing);
+  for (const Need need : kLowNeeds) sum += of(need);
+  return sum;
+}
+
+uint64_t HealthTotals::replicated_low() const {
   uint64_t sum = 0;
-  for (size_t need = 0; need < kNeeds; ++need) {
-    if (static_cast<Need>(need) != Need::kSurplus) sum += by_need[need];
-  }
+  for (const Need need : kLowNeeds) sum += replicated(need);
+  return sum;
+}
+
+uint64_t HealthTotals::Groups::low() const {
+  uint64_t sum = 0;
+  for (const Need need : kLowNeeds) sum += of(need);
   return sum;
 }
 

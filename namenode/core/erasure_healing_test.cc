@@ -130,11 +130,16 @@ TEST_F(ErasureHealingTest, WithTooFewUnitsLeftNothingIsOrdered) {
   EXPECT_EQ(health.need, Need::kMissing);
   ASSERT_TRUE(health.queued.has_value());
   EXPECT_THAT(health.queued->blocked_by, HasSubstr("too few other units"));
+  EXPECT_EQ(Totals().groups.of(Need::kMissing), 1u);
+  EXPECT_EQ(Totals().groups.low(), 0u);
+  EXPECT_EQ(Totals().replicated(Need::kMissing), 0u);
+  EXPECT_EQ(Totals().missing_single, 0u);
   Return(2);
   Have(2, 2);
   Pass(absl::Minutes(10));
   EXPECT_THAT(rebuilds_, SizeIs(1));
   EXPECT_EQ(Totals().low(), 0u);
+  EXPECT_EQ(Totals().groups.of(Need::kMissing), 0u);
 }
 
 TEST_F(ErasureHealingTest, TheFewerAreLeftToLoseTheMoreUrgent) {
@@ -143,11 +148,15 @@ TEST_F(ErasureHealingTest, TheFewerAreLeftToLoseTheMoreUrgent) {
   Kill(0);
   Pass(kGivenUp + absl::Minutes(1));
   EXPECT_EQ(Health(Unit(0)).need, Need::kVeryLow);
+  EXPECT_EQ(Totals().groups.of(Need::kVeryLow), 1u);
   Kill(1);
   Pass(kGivenUp + absl::Minutes(1));
   EXPECT_EQ(Health(Unit(0)).need, Need::kHighest);
   EXPECT_EQ(Health(Unit(1)).need, Need::kHighest);
   EXPECT_THAT(rebuilds_, IsEmpty());
+  EXPECT_EQ(Totals().groups.of(Need::kHighest), 1u) << "of two units";
+  EXPECT_EQ(Totals().groups.low(), 1u);
+  EXPECT_EQ(Totals().replicated_low(), 0u);
 }
 
 TEST_F(ErasureHealingTest, AUnitWhoseDatanodeMayStillComeIsNotComputed) {

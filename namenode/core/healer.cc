@@ -302,11 +302,19 @@ HealthTotals NamenodeImpl::Healer::Totals() const {
   HealthTotals totals;
   for (size_t need = 0; need < kNeeds; ++need) {
     totals.by_need[need] = queue_.count(static_cast<Need>(need));
+    totals.groups.by_need[need] = queue_.groups().groups(static_cast<Need>(need));
+    totals.groups.units_by_need[need] = queue_.groups().units(static_cast<Need>(need));
   }
   totals.missing_single = queue_.missing_single();
-  totals.corrupt_blocks = namenode_.blocks_->stats().corrupt;
+  const BlockMap::Stats blocks = namenode_.blocks_->stats();
+  totals.corrupt_blocks = blocks.corrupt;
+  totals.groups.corrupt_units = blocks.corrupt_units;
+  totals.groups.corrupt = blocks.corrupt_groups;
   totals.copies = copies_.size();
-  totals.pending_deletions = namenode_.invalidations_.pending();
+  // Together: of orders that come and go, those of units are never more than all.
+  const InvalidationQueue::Pendings pending = namenode_.invalidations_.pendings();
+  totals.pending_deletions = pending.all;
+  totals.groups.pending_deletions = pending.of_units;
   totals.overflowed = queue_.overflowed() || walk_again_;
   totals.looking = !started_ || !storages_.empty() || !unread_storages_.empty() || walking_;
   return totals;

@@ -114,7 +114,14 @@ class Thrasher:
         if report is None or f"Live datanodes ({len(self.cluster.datanodes)})" not in report:
             return {}
         counts = {}
-        for name in ("Under replicated blocks", "Blocks with corrupt replicas", "Missing blocks"):
+        for name in (
+            "Under replicated blocks",
+            "Blocks with corrupt replicas",
+            "Missing blocks",
+            "Low redundancy block groups",
+            "Block groups with corrupt internal blocks",
+            "Missing block groups",
+        ):
             match = re.search(rf"{name}: (\d+)", report)
             if match is None:
                 raise Failed(f"no {name!r} in\n{report}")

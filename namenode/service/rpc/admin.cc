@@ -22,9 +22,11 @@ void GetFsStats(const Call& call) {
   response.set_used(totals.used_bytes);
   response.set_remaining(totals.remaining_bytes);
   const HealthTotals health = call.namenode().Health();
-  response.set_under_replicated(health.low());
-  response.set_corrupt_blocks(health.corrupt_blocks);
-  response.set_missing_blocks(health.of(Need::kMissing));
+  // A group counts as one block, as in HDFS, and what is missing is under-replicated here.
+  const uint64_t missing = health.replicated(Need::kMissing) + health.groups.of(Need::kMissing);
+  response.set_under_replicated(health.replicated_low() + health.groups.low() + missing);
+  response.set_corrupt_blocks(health.replicated_corrupt() + health.groups.corrupt);
+  response.set_missing_blocks(missing);
   response.set_missing_repl_one_blocks(health.missing_single);
   response.set_blocks_in_future(0);  // a stamp from the future is refused when it is reported
   response.set_pending_deletion_blocks(health.pending_deletions);
@@ -34,24 +36,26 @@ void GetFsStats(const Call& call) {
 void GetFsReplicatedBlockStats(const Call& call) {
   hdfs::GetFsReplicatedBlockStatsResponseProto response;
   const HealthTotals health = call.namenode().Health();
-  response.set_low_redundancy(health.low());
-  response.set_corrupt_blocks(health.corrupt_blocks);
-  response.set_missing_blocks(health.of(Need::kMissing));
+  response.set_low_redundancy(health.replicated_low());
+  response.set_corrupt_blocks(health.replicated_corrupt());
+  response.set_missing_blocks(health.replicated(Need::kMissing));
   response.set_missing_repl_one_blocks(health.missing_single);
   response.set_blocks_in_future(0);
-  response.set_pending_deletion_blocks(health.pending_deletions);
-  response.set_highest_prio_low_redundancy_blocks(health.of(Need::kHighest));
+  response.set_pending_deletion_blocks(health.pending_deletions - health.groups.pending_deletions);
+  response.set_highest_prio_low_redundancy_blocks(health.replicated(Need::kHighest));
   call.reply.Send(response);
 }
 
-// All zero, and rightly: there are no block groups.
+// Of groups, but for the deletions, which are of units.
 void GetFsEcBlockGroupStats(const Call& call) {
   hdfs::GetFsECBlockGroupStatsResponseProto response;
-  response.set_low_redundancy(0);
-  response.set_corrupt_blocks(0);
-  response.set_missing_blocks(0);
+  const HealthTotals::Groups groups = call.namenode().Health().groups;
+  response.set_low_redundancy(groups.low());
+  response.set_corrupt_blocks(groups.corrupt);
+  response.set_missing_blocks(groups.of(Need::kMissing));
   response.set_blocks_in_future(0);
-  response.set_pending_deletion_blocks(0);
+  response.set_pending_deletion_blocks(groups.pending_deletions);
+  response.set_highest_prio_low_redundancy_blocks(groups.of(Need::kHighest));
   call.reply.Send(response);
 }
 

@@ -42,8 +42,49 @@ TEST_F(AdminTest, FsStatsAreForEverybody) {
   EXPECT_EQ(blocks.corrupt_blocks(), 2u);
   EXPECT_EQ(blocks.pending_deletion_blocks(), 5u);
   EXPECT_EQ(blocks.highest_prio_low_redundancy_blocks(), 6u);
+  EXPECT_EQ(blocks.low_redundancy(), 7u) << "without the missing ones, as HDFS counts them here";
   const auto groups = Get<hdfs::GetFsECBlockGroupStatsResponseProto>("getFsECBlockGroupStats");
   EXPECT_EQ(groups.missing_blocks(), 0u);
+}
+
+// What is said of blocks is not said of units, nor the other way round.
+TEST_F(AdminTest, BlockGroupsAreCountedApartAndOnceEach) {
+  HealthTotals& totals = namenode_.totals;
+  const auto set = [&](Need need, uint64_t all, uint64_t units, uint64_t groups) {
+    totals.by_need[static_cast<size_t>(need)] = all;
+    totals.groups.units_by_need[static_cast<size_t>(need)] = units;
+    totals.groups.by_need[static_cast<size_t>(need)] = groups;
+  };
+  set(Need::kHighest, 10, 6, 3);
+  set(Need::kVeryLow, 5, 4, 2);
+  set(Need::kBadlySpread, 9, 8, 7);
+  set(Need::kMissing, 30, 28, 5);
+  set(Need::kSurplus, 100, 50, 40);
+  totals.corrupt_blocks = 9;
+  totals.groups.corrupt_units = 7;
+  totals.groups.corrupt = 4;
+  totals.pending_deletions = 20;
+  totals.groups.pending_deletions = 12;
+
+  const auto groups = Get<hdfs::GetFsECBlockGroupStatsResponseProto>("getFsECBlockGroupStats");
+  EXPECT_EQ(groups.low_redundancy(), 12u);
+  EXPECT_EQ(groups.corrupt_blocks(), 4u);
+  EXPECT_EQ(groups.missing_blocks(), 5u);
+  EXPECT_EQ(groups.blocks_in_future(), 0u);
+  EXPECT_EQ(groups.pending_deletion_blocks(), 12u);
+  EXPECT_EQ(groups.highest_prio_low_redundancy_blocks(), 3u);
+  const auto blocks =
+      Get<hdfs::GetFsReplicatedBlockStatsResponseProto>("getFsReplicatedBlockStats");
+  EXPECT_EQ(blocks.low_redundancy(), 6u);
+  EXPECT_EQ(blocks.corrupt_blocks(), 2u);
+  EXPECT_EQ(blocks.missing_blocks(), 2u);
+  EXPECT_EQ(blocks.pending_deletion_blocks(), 8u);
+  EXPECT_EQ(blocks.highest_prio_low_redundancy_blocks(), 4u);
+  const auto all = Get<hdfs::GetFsStatsResponseProto>("getFsStats");
+  EXPECT_EQ(all.under_replicated(), 6u + 12 + 2 + 5);
+  EXPECT_EQ(all.corrupt_blocks(), 6u);
+  EXPECT_EQ(all.missing_blocks(), 7u);
+  EXPECT_EQ(all.pending_deletion_blocks(), 20u);
 }
 
 // The largest page is 1000 files; clients take an empty one for the end.
