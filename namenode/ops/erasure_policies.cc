@@ -91,6 +91,11 @@ Outcome<Nothing> NamenodeImpl::SetErasurePolicy(const Caller& caller, absl::stri
         if (!replicate) {
           if (!options_.erasure_coding) return NotOffered();
           const absl::string_view wanted = name.empty() ? options_.default_erasure_policy : name;
+          if (wanted.empty()) {
+            return Refuse(
+                "no erasure coding policy is named, and there is no default one "
+                "(dfs.namenode.ec.system.default.policy)");
+          }
           ASSIGN_OR_RETURN(policy, FindEnabledPolicy(wanted));
         }
         ASSIGN_OR_RETURN(const Resolved at,

@@ -9,6 +9,7 @@
 namespace cairn::namenode {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 constexpr absl::string_view kRs63 = "RS-6-3-1024k", kRs32 = "RS-3-2-1024k";
@@ -196,6 +197,19 @@ TEST_F(ErasurePoliciesOpsTest, FilesGetThePolicyOfTheirDirectoryOrTheirOwn) {
   EXPECT_EQ(ShownPolicyOf("/cold/a"), kRs63);
   EXPECT_THAT(nn_->SetReplication(kSuper, "/cold/a", 3).value, IsOkAndHolds(false));
   nn_.ExpectConsistent();
+}
+
+TEST(NoDefaultPolicyTest, APolicyHasToBeNamed) {
+  TestNamenode::Options options;
+  options.namenode.erasure_coding = true;
+  options.namenode.default_erasure_policy = "";
+  TestNamenode nn(options);
+  nn.Mkdir("/d");
+  EXPECT_THAT(nn->SetErasurePolicy(kSuper, "/d", "").value,
+              AllOf(IsFsError(FsError::kIllegalArgument),
+                    StatusIs(absl::StatusCode::kInvalidArgument,
+                             HasSubstr("dfs.namenode.ec.system.default.policy"))));
+  EXPECT_EQ(*nn->GetErasurePolicy(kSuper, "/d").value, nullptr);
 }
 
 TEST(ErasureCodingOffTest, NothingNewIsCoded) {

@@ -58,6 +58,13 @@ void GetErasureCodingPolicy(const Call& call) {
 
 void SetErasureCodingPolicy(const Call& call) {
   WithRequest<hdfs::SetErasureCodingPolicyRequestProto>(call, [&](const auto& request) {
+    // Only who names none gets the default one. A script that has not set its variable does not
+    // mean that.
+    if (request.has_ecpolicyname() && request.ecpolicyname().empty()) {
+      return call.reply.Fail(MakeFsError(FsError::kIllegalArgument,
+                                         "Policy '' does not match any erasure coding policy; "
+                                         "without a name the default one is set"));
+    }
     AnswerNothing(
         call, call.namenode().SetErasurePolicy(call.caller, request.src(), request.ecpolicyname()));
   });

@@ -113,6 +113,15 @@ TEST_F(ErasureTest, APolicyIsSetByNameOrAsTheDefaultAndUnset) {
                           "UnsetErasurePolicy(/d)"));
 }
 
+// A name that a script forgot to fill in is not the wish for the default, as in HDFS.
+TEST_F(ErasureTest, AnEmptyNameIsNotNoName) {
+  hdfs::SetErasureCodingPolicyRequestProto set;
+  set.set_src("/d");
+  set.set_ecpolicyname("");
+  EXPECT_THAT(Call("setErasureCodingPolicy", set).status, IsFsError(FsError::kIllegalArgument));
+  EXPECT_TRUE(namenode_.calls.empty());
+}
+
 // Once more changes nothing, and is no error.
 TEST_F(ErasureTest, AStateIsChangedByName) {
   namenode_.result = false;
