@@ -57,9 +57,10 @@ struct TransferOptions {
   uint64_t rebuild_least_bytes_per_second = uint64_t{256} << 10;
   // Of BLOCK_GROUP_CHECKSUM (datanode/rebuild/op_group_checksum.cc): how long a unit's datanode is
   // waited for before the unit is computed from others; how many compute at a time, with a few MiB
-  // each, and how long more of them wait. Hadoop's client waits for 63 s.
+  // each, for how long at most, and how long more of them wait. Hadoop's client waits for 63 s.
   absl::Duration unit_sum_limit = absl::Seconds(5);
   int most_computed_sums = 4;
+  absl::Duration computed_sum_limit = absl::Minutes(5);
   absl::Duration computed_sum_wait = absl::Seconds(30);
   std::string congestion_control;  // "": the system's
 };

@@ -64,8 +64,9 @@ class Search {
         all_.push_back(std::move(other));
         continue;
       }
-      LOG_WARN("rebuilding units: {}: unit {}: {}", order_.GroupName(), other.unit(),
-               status.message());
+      LogAbout(order_, LogLevel::kWarn,
+               absl::StrCat("rebuilding units: ", order_.GroupName(), ": unit ", other.unit(), ": ",
+                            status.message()));
       if (absl::IsDataLoss(status)) co_await other.Complain(offset_);
     }
   }

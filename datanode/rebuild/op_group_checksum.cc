@@ -239,6 +239,7 @@ awaitable<absl::Status> GroupSum::AwaitTurn() {
 
 awaitable<absl::Status> GroupSum::Compute(const std::vector<uint32_t>& lost) {
   RebuildOrder order = order_.group;
+  order.for_client = true;
   order.sources = Sources(lost);
   for (const uint32_t unit : lost) order.targets.emplace_back().unit = unit;
   if (order.sources.size() < order.SourcesNeeded()) {
@@ -253,12 +254,20 @@ awaitable<absl::Status> GroupSum::Compute(const std::vector<uint32_t>& lost) {
                                const transfer::DataChecksum& kind) -> awaitable<OpenedSink> {
     co_return SumSink::Open(order_, target.unit, kind, &sums_[target.unit]);
   };
-  const std::function<bool()> stopping = [this] { return context_.outgoing_stop.stop_requested(); };
+  // The client says who the sources are, and how long: it may mean one that never ends.
+  const auto end = std::chrono::steady_clock::now() +
+                   absl::ToChronoNanoseconds(context_.options.computed_sum_limit);
+  const auto is_late = [end] { return std::chrono::steady_clock::now() >= end; };
+  const std::function<bool()> stopping = [this, is_late] {
+    return context_.outgoing_stop.stop_requested() || is_late();
+  };
   const RebuildOutcome outcome = co_await ComputeUnits(context_, order, open, stopping);
-  if (outcome.wrong.has_value()) {
-    LOG_WARN("checksum of {}: {}", order.GroupName(), outcome.wrong->why);
-  }
   for (const absl::Status& status : outcome.targets) {
+    if (absl::IsCancelled(status) && is_late()) {
+      co_return absl::DeadlineExceededError(
+          absl::StrCat(order.GroupName(), ": lost units could not be computed within ",
+                       absl::FormatDuration(context_.options.computed_sum_limit)));
+    }
     if (!status.ok()) co_return status;
   }
   co_return absl::OkStatus();

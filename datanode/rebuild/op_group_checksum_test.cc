@@ -183,6 +183,21 @@ TEST_F(GroupChecksumTest, OnlySoManyComputeAtATime) {
   EXPECT_THAT(reply.message(), HasSubstr("too many"));
 }
 
+// Or four clients, each with a source that drips, would have all turns for ever.
+TEST_F(GroupChecksumTest, ComputingEndsAfterATime) {
+  const CodedGroup group = NewGroup(kStripe);
+  Store(group);
+  TransferOptions options;
+  options.computed_sum_limit = absl::ZeroDuration();
+  options.most_computed_sums = 1;
+  const auto asked = NewNode("asked", options);
+  for (int turn = 0; turn < 2; ++turn) {
+    const auto reply = Ask(*asked, OpFor(group, group.length, hdfs::MD5CRC, {0}));
+    EXPECT_EQ(reply.status(), hdfs::STATUS_ERROR);
+    EXPECT_THAT(reply.message(), HasSubstr("could not be computed within"));
+  }
+}
+
 TEST_F(GroupChecksumTest, WhatMakesNoSenseIsRefused) {
   const CodedGroup group = NewGroup(kStripe);
   Store(group);

@@ -196,7 +196,7 @@ absl::Status Rebuild::Replace(Reading& reading, const absl::Status& why) {
   RETURN_IF_ERROR(CheckStopping(stopping_));  // which may be why
   const std::string what =
       absl::StrCat(GroupName(), ": unit ", reading.unit(), ": ", why.message());
-  LOG_WARN("rebuilding units: {}", what);
+  LogAbout(order_, LogLevel::kWarn, absl::StrCat("rebuilding units: ", what));
   if (!left_.empty()) {
     reading.SwitchTo(TakeLeft());
     return absl::OkStatus();
@@ -278,7 +278,7 @@ absl::Status Rebuild::CheckEnds(uint64_t offset, size_t bytes) const {
 
 awaitable<absl::Status> Rebuild::LeaveOutCulprit(uint64_t offset, size_t bytes,
                                                  absl::Status contradiction) {
-  LOG_WARN("rebuilding units: {}", contradiction.message());
+  LogAbout(order_, LogLevel::kWarn, absl::StrCat("rebuilding units: ", contradiction.message()));
   if (named_.has_value()) {
     co_return absl::DataLossError(
         absl::StrCat(contradiction.message(), "; unit ", named_->unit,
@@ -293,8 +293,9 @@ awaitable<absl::Status> Rebuild::LeaveOutCulprit(uint64_t offset, size_t bytes,
   found.read.push_back(*std::move(check_));
   auto culprit = co_await FindCulprit(context_, order_, *coder_, stopping_, std::move(found));
   if (!culprit.ok()) co_return culprit.status();
-  LOG_ERROR("rebuilding units: {}; it is on {}:{}, and matches its checksums", culprit->why,
-            culprit->address.ip, culprit->address.port);
+  LogAbout(order_, LogLevel::kError,
+           absl::StrCat("rebuilding units: ", culprit->why, "; it is on ", culprit->address.ip, ":",
+                        culprit->address.port, ", and matches its checksums"));
   named_ = {.unit = culprit->unit, .why = culprit->why};
   const size_t needed = order_.SourcesNeeded();
   used_.clear();
@@ -326,8 +327,10 @@ awaitable<absl::Status> Rebuild::Finish() {
     writing.status = CheckStopping(stopping_);
     if (writing.status.ok()) writing.status = co_await sink->Finish();
     if (!writing.status.ok()) continue;
-    LOG_INFO("{}: unit {} was {} from units {}; {} of {} bytes of the units compared", GroupName(),
-             writing.target->unit, sink->What(), UsedUnits(), compared_, longest_);
+    LogAbout(order_, LogLevel::kInfo,
+             absl::StrCat(GroupName(), ": unit ", writing.target->unit, " was ", sink->What(),
+                          " from units ", UsedUnits(), "; ", compared_, " of ", longest_,
+                          " bytes of the units compared"));
   }
   co_return CheckTargets();
 }

@@ -60,6 +60,18 @@ absl::Status GroupFrom(const internal::RebuildUnits& from, RebuildOrder* order) 
 
 }  // namespace
 
+void LogAbout(const RebuildOrder& order, LogLevel level, absl::string_view text) {
+  if (order.for_client) {
+    LOG_EVERY_SECONDS(kInfo, 10, "for a client: {}", text);
+  } else if (level == LogLevel::kError) {
+    LOG_ERROR("{}", text);
+  } else if (level == LogLevel::kWarn) {
+    LOG_WARN("{}", text);
+  } else {
+    LOG_INFO("{}", text);
+  }
+}
+
 absl::Status CheckGroup(BlockId group, uint64_t group_bytes) {
   if (!IsGroup(group)) {
     return absl::InvalidArgumentError(absl::StrCat(ToSigned(group), " is no block group"));

@@ -9,8 +9,10 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "common/ids.h"
+#include "common/logging.h"
 #include "erasure/layout.h"
 #include "proto/cairn/datanode.pb.h"
 
@@ -45,6 +47,8 @@ struct RebuildOrder {
   uint32_t cell_bytes = 0;
   std::vector<UnitSource> sources;  // in the order in which they are to be used
   std::vector<UnitTarget> targets;
+  // A client asks, and may as often as it likes, with units that make no sense.
+  bool for_client = false;
 
   erasure::Layout layout() const { return erasure::Layout(schema, cell_bytes); }
   uint64_t UnitBytes(uint32_t unit) const { return layout().UnitBytes(group_bytes, unit); }
@@ -53,6 +57,9 @@ struct RebuildOrder {
   // other data units are known: they count as zeros.
   uint32_t SourcesNeeded() const;
 };
+
+// A line in the log about what becomes of the order; of clients' orders there are few.
+void LogAbout(const RebuildOrder& order, LogLevel level, absl::string_view text);
 
 // What holds of whatever is asked about a group. kInvalidArgument: it is the id of none, or of a
 // unit, or none has so many bytes.

@@ -237,7 +237,7 @@ class Garbage(Hostile):
         bad_block = no_utf8 + rpc.field(2, 1) + rpc.field(3, 1)
         bad_read = rpc.field(1, rpc.field(1, rpc.field(1, bad_block)) + rpc.field(2, b"\xff"))
         for _ in range(300):
-            for operation in (b"\x50", b"\x51", b"\x55"):  # fields are missing
+            for operation in (b"\x50", b"\x51", b"\x55", b"\x5a"):  # fields are missing
                 self.send(transfer, b"\x00\x1c" + operation + rpc.delimited(b""))
             self.send(transfer, b"\x00\x1c\x51" + rpc.delimited(bad_read))
         for port, protocol in self.rpc_ports():

@@ -27,6 +27,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   TryAs<hdfs::OpReadBlockProto>((*op)->body);
   TryAs<hdfs::OpTransferBlockProto>((*op)->body);
   TryAs<hdfs::OpBlockChecksumProto>((*op)->body);
+  TryAs<hdfs::OpBlockGroupChecksumProto>((*op)->body);
   TryAs<hdfs::OpRequestShortCircuitAccessProto>((*op)->body);
   TryAs<hdfs::ReleaseShortCircuitAccessRequestProto>((*op)->body);
   TryAs<hdfs::ShortCircuitShmRequestProto>((*op)->body);
