@@ -270,6 +270,10 @@ awaitable<absl::Status> GroupSum::Compute(const std::vector<uint32_t>& lost) {
     }
     if (!status.ok()) co_return status;
   }
+  // What was computed is from units without it; the sum of its own bytes would not fit to that.
+  if (outcome.wrong.has_value() && sums_[outcome.wrong->unit].has_value()) {
+    co_return absl::DataLossError(outcome.wrong->why);
+  }
   co_return absl::OkStatus();
 }
 

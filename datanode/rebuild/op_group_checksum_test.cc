@@ -24,6 +24,7 @@ using testing::TransferClient;
 using Op = hdfs::OpBlockGroupChecksumProto;
 
 constexpr erasure::Schema kSchema{erasure::Codec::kReedSolomon, 3, 2};
+constexpr erasure::Schema kMoreParity{erasure::Codec::kReedSolomon, 3, 3};
 constexpr uint64_t kStripe = 3 * kCell;
 // Several pieces of each unit, with an end inside a chunk.
 constexpr uint64_t kLarge = 3 * (3 * kRebuildPieceBytes) + 5 * kCell + 77;
@@ -56,7 +57,7 @@ std::string ExpectedCrc(const CodedGroup& group, uint64_t covered) {
 
 class GroupChecksumTest : public RebuildFixture {
  protected:
-  GroupChecksumTest() : RebuildFixture(kSchema) {}
+  explicit GroupChecksumTest(const erasure::Schema& schema = kSchema) : RebuildFixture(schema) {}
 
   // As Hadoop's client asks: it knows of all units but `lost`.
   Op OpFor(const CodedGroup& group, uint64_t covered, hdfs::BlockChecksumTypeProto mode,
@@ -68,8 +69,8 @@ class GroupChecksumTest : public RebuildFixture {
     op.mutable_ecpolicy()->set_id(65);
     op.mutable_ecpolicy()->set_cellsize(group.layout.cell_bytes());
     op.mutable_ecpolicy()->mutable_schema()->set_codecname("rs");
-    op.mutable_ecpolicy()->mutable_schema()->set_dataunits(kSchema.data_units);
-    op.mutable_ecpolicy()->mutable_schema()->set_parityunits(kSchema.parity_units);
+    op.mutable_ecpolicy()->mutable_schema()->set_dataunits(schema_.data_units);
+    op.mutable_ecpolicy()->mutable_schema()->set_parityunits(schema_.parity_units);
     op.set_requestednumbytes(covered);
     op.mutable_blockchecksumoptions()->set_blockchecksumtype(mode);
     op.mutable_datanodes();
@@ -167,6 +168,31 @@ TEST_F(GroupChecksumTest, FromUnitsThatContradictEachOtherThereIsNone) {
   const auto reply = Ask(rebuilder_, OpFor(group, group.length, hdfs::MD5CRC, {0}));
   EXPECT_EQ(reply.status(), hdfs::STATUS_ERROR);
   EXPECT_THAT(reply.message(), HasSubstr("wrong bytes"));
+}
+
+// With one lost there are enough others to name the wrong one.
+class GroupChecksumOfMoreParityTest : public GroupChecksumTest {
+ protected:
+  GroupChecksumOfMoreParityTest() : GroupChecksumTest(kMoreParity) {}
+};
+
+// Its datanode sums up bytes that do not belong to those that are computed without it.
+TEST_F(GroupChecksumOfMoreParityTest, WithADataUnitThatIsFoundWrongThereIsNone) {
+  CodedGroup group = NewGroup(kStripe);
+  Spoil(group, 1, 100);
+  Store(group);
+  for (const auto mode : {hdfs::MD5CRC, hdfs::COMPOSITE_CRC}) {
+    const auto reply = Ask(rebuilder_, OpFor(group, group.length, mode, {0}));
+    EXPECT_EQ(reply.status(), hdfs::STATUS_ERROR);
+    EXPECT_THAT(reply.message(), HasSubstr("where all others say"));
+  }
+}
+
+TEST_F(GroupChecksumOfMoreParityTest, ParityThatIsFoundWrongIsNoPartOfIt) {
+  CodedGroup group = NewGroup(kStripe);
+  Spoil(group, 3, 100);
+  Store(group);
+  ExpectSums(rebuilder_, group, group.length, {0});
 }
 
 TEST_F(GroupChecksumTest, OnlySoManyComputeAtATime) {
