@@ -10,6 +10,8 @@ namespace {
 
 // A unit has one place, and two or three while it moves.
 constexpr int kMaxHolders = 4 * static_cast<int>(erasure::kMaxUnits);
+// Of all data units together. Cells of 8 KiB do in a group of 2 GiB.
+constexpr uint64_t kMaxSumBytes = uint64_t{1} << 20;
 
 absl::Status Bad(absl::string_view what) {
   return absl::InvalidArgumentError(absl::StrCat("checksum of a block group: ", what));
@@ -61,7 +63,9 @@ absl::StatusOr<GroupSumOrder> CheckGroupSum(const hdfs::OpBlockGroupChecksumProt
   }
   order.composite = op.blockchecksumoptions().blockchecksumtype() == hdfs::COMPOSITE_CRC;
   // No unit has more of it than the first.
-  if (order.SumBytes(0) > transfer::kMaxStripes * sizeof(uint32_t)) {
+  const uint64_t most = order.SumBytes(0);
+  if (most > transfer::kMaxStripes * sizeof(uint32_t) ||
+      most * policy.schema.data_units > kMaxSumBytes) {
     return Bad(absl::StrCat("cells of ", order.group.cell_bytes, " bytes are too small for ",
                             order.covered_bytes, " bytes"));
   }

@@ -3,8 +3,7 @@
 // The client tells all that it knows of the group: its policy, and who has which unit. What it
 // wants is the checksum of the group's first bytes, in one of two modes:
 //
-//   MD5CRC         MD5 over the MD5s of the data units that have any of these bytes, in their
-//   order,
+//   MD5CRC         MD5 over the MD5s of the data units that have any of these bytes, by number,
 //                  as Md5OfMd5s pads them; a unit's is over the CRCs of the chunks of its share
 //   COMPOSITE_CRC  the CRC of these bytes
 //

@@ -110,6 +110,21 @@ TEST(GroupSumOrderTest, WhatMakesNoSenseIsRefused) {
   });
 }
 
+// The sums of cells are in memory until the last unit has told its own, for each client that asks.
+TEST(GroupSumOrderTest, AllUnitsSumsAreAMegabyteTogetherAtMost) {
+  Op op = GoodOp();
+  const uint64_t most = uint64_t{(1 << 20) / 3 / 4} * 3 * 4096;
+  const auto ask_for = [&op](uint64_t bytes) {
+    op.mutable_header()->mutable_block()->set_numbytes(bytes);
+    op.set_requestednumbytes(bytes);
+    return CheckGroupSum(op).status();
+  };
+  EXPECT_OK(ask_for(most));
+  EXPECT_THAT(ask_for(most + 1), StatusIs(absl::StatusCode::kInvalidArgument));
+  op.mutable_blockchecksumoptions()->set_blockchecksumtype(hdfs::MD5CRC);
+  EXPECT_OK(ask_for(most + 1));
+}
+
 TEST(GroupSumOrderTest, APolicyThatIsNotKnownIsToldFromNonsense) {
   Op op = GoodOp();
   op.mutable_ecpolicy()->clear_schema();

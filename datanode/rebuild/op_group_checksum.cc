@@ -2,8 +2,8 @@
 // data units say of them. A unit that nobody answers for is computed from others (rebuild.h) and
 // summed up on the way; nobody keeps it.
 //
-// Memory: the sums, at most half a megabyte for each data unit, and next to nothing with cells of
-// the usual size; what a rebuild takes where a unit is lost, which few do at a time.
+// Memory: the sums, at most a megabyte, and next to nothing with cells of the usual size; what a
+// rebuild takes where a unit is lost, which few do at a time.
 #include <algorithm>
 #include <array>
 #include <chrono>
