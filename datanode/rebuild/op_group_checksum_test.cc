@@ -138,6 +138,34 @@ TEST_F(GroupChecksumTest, AUnitThatItsDatanodeHasLostIsComputed) {
   ExpectSums(rebuilder_, group, group.length);
 }
 
+// Of its first bytes the datanode would give a checksum.
+TEST_F(GroupChecksumTest, AUnitThatIsTooShortIsComputed) {
+  const CodedGroup group = NewGroup(2 * kStripe);
+  CodedGroup stored = group;
+  stored.units[1].pop_back();
+  Store(stored);
+  ExpectSums(rebuilder_, group, group.length);
+}
+
+// What comes after the group's end, as far as the client knows it, is no part of it.
+TEST_F(GroupChecksumTest, BytesBeyondTheGroupsEndDoNotCount) {
+  const CodedGroup group = NewGroup(2 * kCell);
+  CodedGroup stored = group;
+  stored.units[1] += "more";
+  Store(stored);
+  ExpectSums(rebuilder_, group, group.length);
+}
+
+TEST_F(GroupChecksumTest, UnitsThatAreOlderThanTheGroupDoNotCount) {
+  const CodedGroup group = NewGroup(kStripe);
+  Store(group);
+  Op op = OpFor(group, group.length, hdfs::MD5CRC);
+  op.mutable_header()->mutable_block()->set_generationstamp(1002);
+  const auto reply = Ask(rebuilder_, op);
+  EXPECT_EQ(reply.status(), hdfs::STATUS_ERROR);
+  EXPECT_THAT(reply.message(), HasSubstr("3 are needed"));
+}
+
 TEST_F(GroupChecksumTest, ADatanodeThatIsSilentIsNotWaitedForLong) {
   const CodedGroup group = NewGroup(2 * kStripe);
   Store(group);
