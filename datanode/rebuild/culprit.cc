@@ -74,7 +74,7 @@ class Search {
   erasure::UnitFinding Look() const {
     std::vector<erasure::UnitPiece> pieces(order_.schema.units());
     for (uint32_t unit = 0; unit < order_.schema.data_units; ++unit) {
-      if (order_.UnitBytes(unit) == 0) pieces[unit] = {.bytes = zeros().data(), .held = 0};
+      if (order_.SourceBytes(unit) == 0) pieces[unit] = {.bytes = zeros().data(), .held = 0};
     }
     for (const Reading& reading : all_) {
       pieces[reading.unit()] = {.bytes = reading.piece(),
@@ -109,7 +109,7 @@ class Search {
   absl::StatusOr<std::byte> WhatOthersSay(uint32_t unit, size_t at) const {
     std::vector<const std::byte*> units(order_.schema.units());
     for (uint32_t data = 0; data < order_.schema.data_units; ++data) {
-      if (order_.UnitBytes(data) == 0) units[data] = zeros().data() + at;
+      if (order_.SourceBytes(data) == 0) units[data] = zeros().data() + at;
     }
     for (const Reading& other : std::span(all_).first(order_.SourcesNeeded())) {
       units[other.unit()] = other.piece() + at;

@@ -6,10 +6,10 @@
 namespace cairn::datanode {
 
 UnitReader::Range Reading::RangeAt(uint64_t offset) const {
-  return {.block = UnitOf(order_->group, unit()),
-          .stamp = order_->stamp,
+  return {.block = UnitOf(order_->source_group(), unit()),
+          .stamp = order_->source_stamp(),
           .offset = offset,
-          .end = order_->UnitBytes(unit())};
+          .end = order_->SourceBytes(unit())};
 }
 
 awaitable<absl::Status> Reading::Open(uint64_t offset) {

@@ -52,7 +52,7 @@ class Reading {
 
   const std::byte* piece() const { return piece_.data(); }
   size_t OwnBytes(uint64_t offset, size_t piece) const {
-    return BytesIn(order_->UnitBytes(unit()), offset, piece);
+    return BytesIn(order_->SourceBytes(unit()), offset, piece);
   }
   // Once it is open.
   const transfer::DataChecksum& checksum() const { return reader_->checksum(); }

@@ -21,13 +21,23 @@
 namespace cairn::datanode {
 namespace {
 
+// What is computed of a unit.
+struct Piece {
+  uint32_t unit = 0;
+  uint64_t length = 0;  // of the unit, in the group that it is computed as a part of
+  std::vector<std::byte> bytes = {};
+};
+
 struct Writing {
   const UnitTarget* target = nullptr;
   uint64_t length = 0;
-  absl::Status status;             // of this target alone
-  std::unique_ptr<UnitSink> sink;  // null: it has failed, or ended
-  std::vector<std::byte> bytes;    // of the piece
+  const Piece* piece = nullptr;
+  absl::Status status = {};             // of this target alone
+  std::unique_ptr<UnitSink> sink = {};  // null: it has failed, or ended
 };
+
+// A unit's number, and the place for its bytes.
+using Wanted = std::vector<std::pair<uint32_t, std::byte*>>;
 
 class Rebuild {
  public:
@@ -43,10 +53,15 @@ class Rebuild {
       used_.emplace_back(context, order, TakeLeft());
     }
     if (!left_.empty()) check_.emplace(context, order, TakeLeft());
-    for (const UnitTarget& target : order_.targets) {
-      Writing& writing = writings_.emplace_back();
-      writing.target = &target;
-      writing.length = order_.UnitBytes(target.unit);
+    if (order.cut_from) {
+      for (uint32_t unit = 0; unit < order.schema.data_units; ++unit) {
+        if (order.UnitBytes(unit) > 0) told_.push_back({unit, order.SourceBytes(unit)});
+      }
+    }
+    for (const UnitTarget& target : order.targets) {
+      writings_.push_back({.target = &target,
+                           .length = order.UnitBytes(target.unit),
+                           .piece = &PieceFor(target.unit)});
     }
   }
 
@@ -55,6 +70,7 @@ class Rebuild {
   RebuildOutcome Outcome(const absl::Status& status) const;
 
  private:
+  const Piece& PieceFor(uint32_t target);
   awaitable<absl::Status> Begin();
   awaitable<absl::Status> OpenFirst();
   awaitable<absl::Status> OpenTargets();
@@ -65,7 +81,13 @@ class Rebuild {
   absl::Status Replace(Reading& reading, const absl::Status& why);
   // By number: the piece of those in use, and of data units without bytes.
   std::vector<const std::byte*> PiecesInUse() const;
+  // Null: nobody reads it.
+  const Reading* FindReading(uint32_t unit) const;
+  absl::Status ComputeUnits(const std::vector<const std::byte*>& units, Wanted wanted,
+                            size_t bytes) const;
   absl::Status Compute(size_t bytes);
+  // Of a group that is cut from another: its units, from what the sources told of that one's.
+  absl::Status Cut(uint64_t offset, size_t bytes);
   absl::Status Compare(uint64_t offset, size_t bytes);
   absl::Status CheckEnds(uint64_t offset, size_t bytes) const;
   // Units contradict each other: has those used and compared with be others, without the wrong one.
@@ -100,6 +122,8 @@ class Rebuild {
   std::optional<Reading> check_;        // one more, if there is one
   std::vector<std::byte> expected_;     // what the others say of its bytes
   std::vector<std::byte> zeros_;        // of data units without bytes
+  std::deque<Piece> told_;              // of the sources' group, by them
+  std::deque<Piece> coded_;             // parity of a group that is cut from theirs
   std::vector<Writing> writings_;
   uint64_t compared_ = 0;  // bytes of each unit, with those of one more
   std::optional<RebuildOutcome::WrongUnit> named_;
@@ -122,9 +146,10 @@ awaitable<absl::Status> Rebuild::Run() {
       CO_RETURN_IF_ERROR(Compare(offset, bytes));
     }
     CO_RETURN_IF_ERROR(CheckEnds(offset, bytes));
+    CO_RETURN_IF_ERROR(Cut(offset, bytes));
     CO_RETURN_IF_ERROR(co_await WritePiece(offset, bytes));
   }
-  others_agree_ = true;
+  others_agree_ = !order_.cut_from;
   co_return co_await Finish();
 }
 
@@ -137,13 +162,23 @@ RebuildOutcome Rebuild::Outcome(const absl::Status& status) const {
   return outcome;
 }
 
+// `target`: a unit that one gets.
+const Piece& Rebuild::PieceFor(uint32_t target) {
+  if (!order_.cut_from) return told_.emplace_back(Piece{target, order_.UnitBytes(target)});
+  for (const Piece& piece : told_) {
+    if (piece.unit == target) return piece;
+  }
+  return coded_.emplace_back(Piece{target, order_.UnitBytes(target)});
+}
+
 awaitable<absl::Status> Rebuild::Begin() {
   CO_RETURN_IF_ERROR(co_await OpenFirst());
   const size_t chunk = used_.front().checksum().bytes_per_checksum();
   piece_bytes_ = std::max(kRebuildPieceBytes / chunk, size_t{1}) * chunk;
-  for (Writing& writing : writings_) writing.bytes.resize(piece_bytes_);
+  for (Piece& piece : told_) piece.bytes.resize(piece_bytes_);
+  for (Piece& piece : coded_) piece.bytes.resize(piece_bytes_);
   if (check_.has_value()) expected_.resize(piece_bytes_);
-  if (used_.size() < order_.schema.data_units) zeros_.resize(piece_bytes_);
+  if (used_.size() < order_.schema.data_units || order_.cut_from) zeros_.resize(piece_bytes_);
   co_return co_await OpenTargets();
 }
 
@@ -221,17 +256,49 @@ absl::Status Rebuild::Replace(Reading& reading, const absl::Status& why) {
 std::vector<const std::byte*> Rebuild::PiecesInUse() const {
   std::vector<const std::byte*> units(order_.schema.units());
   for (uint32_t unit = 0; unit < order_.schema.data_units; ++unit) {
-    if (order_.UnitBytes(unit) == 0) units[unit] = zeros_.data();
+    if (order_.SourceBytes(unit) == 0) units[unit] = zeros_.data();
   }
   for (const Reading& reading : used_) units[reading.unit()] = reading.piece();
   return units;
 }
 
+const Reading* Rebuild::FindReading(uint32_t unit) const {
+  for (const Reading& reading : used_) {
+    if (reading.unit() == unit) return &reading;
+  }
+  return check_.has_value() && check_->unit() == unit ? &*check_ : nullptr;
+}
+
 absl::Status Rebuild::Compute(size_t bytes) {
-  std::vector<std::pair<uint32_t, std::byte*>> wanted;
-  for (Writing& writing : writings_)
-    wanted.emplace_back(writing.target->unit, writing.bytes.data());
+  Wanted wanted;
+  for (Piece& piece : told_) {
+    if (const Reading* const reading = FindReading(piece.unit)) {
+      std::copy_n(reading->piece(), bytes, piece.bytes.begin());
+    } else {
+      wanted.emplace_back(piece.unit, piece.bytes.data());
+    }
+  }
   if (check_.has_value()) wanted.emplace_back(check_->unit(), expected_.data());
+  return ComputeUnits(PiecesInUse(), std::move(wanted), bytes);
+}
+
+absl::Status Rebuild::Cut(uint64_t offset, size_t bytes) {
+  if (!order_.cut_from) return absl::OkStatus();
+  std::vector<const std::byte*> units(order_.schema.units());
+  std::fill_n(units.begin(), order_.schema.data_units, zeros_.data());
+  for (Piece& piece : told_) {
+    const size_t there = BytesIn(order_.UnitBytes(piece.unit), offset, bytes);
+    std::fill_n(piece.bytes.begin() + static_cast<std::ptrdiff_t>(there), bytes - there,
+                std::byte{0});
+    units[piece.unit] = piece.bytes.data();
+  }
+  Wanted wanted;
+  for (Piece& piece : coded_) wanted.emplace_back(piece.unit, piece.bytes.data());
+  return ComputeUnits(units, std::move(wanted), bytes);
+}
+
+absl::Status Rebuild::ComputeUnits(const std::vector<const std::byte*>& units, Wanted wanted,
+                                   size_t bytes) const {
   std::sort(wanted.begin(), wanted.end());  // the coder remembers its plan for them then
   std::vector<uint32_t> numbers;
   std::vector<std::byte*> places;
@@ -239,7 +306,7 @@ absl::Status Rebuild::Compute(size_t bytes) {
     numbers.push_back(unit);
     places.push_back(place);
   }
-  return coder_->Rebuild(PiecesInUse(), numbers, places, bytes);
+  return coder_->Rebuild(units, numbers, places, bytes);
 }
 
 absl::Status Rebuild::Compare(uint64_t offset, size_t bytes) {
@@ -258,16 +325,15 @@ absl::Status Rebuild::Compare(uint64_t offset, size_t bytes) {
 }
 
 absl::Status Rebuild::CheckEnds(uint64_t offset, size_t bytes) const {
-  for (const Writing& writing : writings_) {
-    const auto begin = writing.bytes.begin();
-    const auto unit_end =
-        begin + static_cast<std::ptrdiff_t>(BytesIn(writing.length, offset, bytes));
+  for (const Piece& piece : told_) {
+    const auto begin = piece.bytes.begin();
+    const auto unit_end = begin + static_cast<std::ptrdiff_t>(BytesIn(piece.length, offset, bytes));
     const auto end = begin + static_cast<std::ptrdiff_t>(bytes);
     const auto bad =
         std::find_if(unit_end, end, [](std::byte byte) { return byte != std::byte{0}; });
     if (bad != end) {
       return absl::DataLossError(
-          absl::StrCat(GroupName(), ": unit ", writing.target->unit, " of ", writing.length,
+          absl::StrCat(GroupName(), ": unit ", piece.unit, " of ", piece.length,
                        " bytes would have some at offset ",
                        offset + static_cast<uint64_t>(bad - begin), " by what units ", UsedUnits(),
                        " say: one of them has wrong bytes with right checksums"));
@@ -313,7 +379,7 @@ awaitable<absl::Status> Rebuild::WritePiece(uint64_t offset, size_t bytes) {
   for (Writing& writing : writings_) {
     const size_t there = BytesIn(writing.length, offset, bytes);
     if (writing.sink == nullptr || there == 0) continue;
-    writing.status = co_await writing.sink->Write(std::span(writing.bytes).first(there));
+    writing.status = co_await writing.sink->Write(std::span(writing.piece->bytes).first(there));
     if (!writing.status.ok()) writing.sink = nullptr;
   }
   co_return CheckTargets();

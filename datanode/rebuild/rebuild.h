@@ -27,6 +27,15 @@
 // better than none, as long as nothing is known to be wrong. Its datanode is told of bad checksums,
 // looks at its disk, and reports what it finds. A target that is slow is given up.
 //
+// A new group that is the beginning of another one (a file is truncated inside it) is made in the
+// same way: the sources are units of the longer one, and go as far as the new one's longest unit
+// does. What they say its data units are is cut where the new group's end, and the parity of the
+// new one computed from that: it differs in the last stripe.
+//
+//   sources --> data units of the longer one --cut--> data units --Coder--> parity --> targets
+//
+// No unit of a longer group is reported as wrong on the ground of its beginning.
+//
 // Memory: a piece for each unit that is read or written, and two more; while a contradiction is
 // looked into (culprit.h) those that are read are all that are there, and one more. A piece is
 // kRebuildPieceBytes, or one chunk under a checksum if those are larger (1 MiB at most). A source

@@ -30,12 +30,15 @@ absl::StatusOr<TransferAddress> AddressFrom(const internal::Address& from) {
   return address;
 }
 
-// Notes the unit in `seen`, a bit each.
-absl::Status CheckUnit(const RebuildOrder& order, uint32_t unit, uint32_t* seen) {
+// Of a group of so many bytes. Notes the unit in `seen`, a bit each.
+absl::Status CheckUnit(const RebuildOrder& order, uint64_t group_bytes, uint32_t unit,
+                       uint32_t* seen) {
   if (unit >= order.schema.units()) {
     return Bad("unit", absl::StrCat(unit, " of a group of ", order.schema.units()));
   }
-  if (order.UnitBytes(unit) == 0) return Bad("unit", absl::StrCat(unit, " holds no bytes"));
+  if (order.layout().UnitBytes(group_bytes, unit) == 0) {
+    return Bad("unit", absl::StrCat(unit, " holds no bytes"));
+  }
   if ((*seen & (1u << unit)) != 0) return Bad("unit", absl::StrCat(unit, " is there twice"));
   *seen |= 1u << unit;
   return absl::OkStatus();
@@ -56,6 +59,20 @@ absl::Status GroupFrom(const internal::RebuildUnits& from, RebuildOrder* order) 
   order->cell_bytes = from.cell_bytes();
   RETURN_IF_ERROR(erasure::CheckSchema(order->schema));
   return erasure::CheckCell(order->cell_bytes);
+}
+
+absl::Status OriginFrom(const internal::BlockRef& from, RebuildOrder* order) {
+  RebuildOrder::Origin& origin = order->cut_from.emplace();
+  origin.group = BlockId{from.block_id()};
+  origin.stamp = GenerationStamp{from.generation_stamp()};
+  origin.bytes = from.length();
+  if (!IsGroup(origin.group) || origin.group == order->group) {
+    return Bad("cut_from", absl::StrCat(ToSigned(origin.group), " is no other block group"));
+  }
+  if (origin.bytes <= order->group_bytes || origin.bytes > kMaxGroupBytes) {
+    return Bad("cut_from", absl::StrCat("a length of ", origin.bytes, " bytes"));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -96,27 +113,32 @@ absl::StatusOr<TransferAddress> CheckAddress(const std::string& ip, uint32_t por
 }
 
 std::string RebuildOrder::GroupName() const {
-  return absl::StrCat("block group ", ToSigned(group));
+  const std::string name = absl::StrCat("block group ", ToSigned(group));
+  if (!cut_from) return name;
+  return absl::StrCat(name, ", the beginning of ", ToSigned(cut_from->group));
 }
 
 uint32_t RebuildOrder::SourcesNeeded() const {
   uint32_t needed = 0;
-  while (needed < schema.data_units && UnitBytes(needed) > 0) ++needed;
+  while (needed < schema.data_units && SourceBytes(needed) > 0) ++needed;
   return needed;
 }
 
 absl::StatusOr<RebuildOrder> CheckRebuild(const internal::RebuildUnits& from) {
   RebuildOrder order;
   RETURN_IF_ERROR(GroupFrom(from, &order));
+  if (from.has_cut_from()) RETURN_IF_ERROR(OriginFrom(from.cut_from(), &order));
+  const uint64_t source_bytes = order.cut_from ? order.cut_from->bytes : order.group_bytes;
   uint32_t seen = 0;
   for (const internal::RebuildUnits::Source& source : from.sources()) {
-    RETURN_IF_ERROR(CheckUnit(order, source.unit(), &seen));
+    RETURN_IF_ERROR(CheckUnit(order, source_bytes, source.unit(), &seen));
     UnitSource& out = order.sources.emplace_back();
     out.unit = source.unit();
     ASSIGN_OR_RETURN(out.address, AddressFrom(source.address()));
   }
+  if (order.cut_from) seen = 0;
   for (const internal::RebuildUnits::Target& target : from.targets()) {
-    RETURN_IF_ERROR(CheckUnit(order, target.unit(), &seen));
+    RETURN_IF_ERROR(CheckUnit(order, order.group_bytes, target.unit(), &seen));
     if (!IsUuid(target.at().datanode_uuid())) return Bad("datanode_uuid", "is none");
     UnitTarget& out = order.targets.emplace_back();
     out.unit = target.unit();

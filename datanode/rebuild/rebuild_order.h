@@ -49,12 +49,26 @@ struct RebuildOrder {
   std::vector<UnitTarget> targets;
   // A client asks, and may as often as it likes, with units that make no sense.
   bool for_client = false;
+  // Set: the sources have units of this group, of the same schema and cells, which begins with all
+  // bytes of `group` and is longer; nobody has a unit of `group` yet.
+  struct Origin {
+    BlockId group{};
+    GenerationStamp stamp{};
+    uint64_t bytes = 0;
+  };
+  std::optional<Origin> cut_from = {};
 
   erasure::Layout layout() const { return erasure::Layout(schema, cell_bytes); }
   uint64_t UnitBytes(uint32_t unit) const { return layout().UnitBytes(group_bytes, unit); }
+  // ---- of the group that the sources are of
+  BlockId source_group() const { return cut_from ? cut_from->group : group; }
+  GenerationStamp source_stamp() const { return cut_from ? cut_from->stamp : stamp; }
+  uint64_t SourceBytes(uint32_t unit) const {
+    return layout().UnitBytes(cut_from ? cut_from->bytes : group_bytes, unit);
+  }
   std::string GroupName() const;  // for messages
-  // So many sources say what all other units are: one for each data unit that holds any bytes. The
-  // other data units are known: they count as zeros.
+  // So many sources say what all other units of theirs are: one for each data unit that holds any
+  // bytes. The other data units are known: they count as zeros.
   uint32_t SourcesNeeded() const;
 };
 
@@ -68,7 +82,8 @@ absl::Status CheckGroup(BlockId group, uint64_t group_bytes);
 absl::StatusOr<TransferAddress> CheckAddress(const std::string& ip, uint32_t port);
 
 // kInvalidArgument: names the field that makes no sense. Every unit is one of the group and holds
-// bytes, none is named twice, and there are sources enough, and a target.
+// bytes, none is named twice, and there are sources enough, and a target. (A group that is cut from
+// another one may have as a target the unit that the other has as a source.)
 absl::StatusOr<RebuildOrder> CheckRebuild(const internal::RebuildUnits& order);
 
 // How the namenode is told that the order's target number `target` has not got its unit; the order

@@ -123,6 +123,37 @@ TEST(RebuildOrderTest, DataUnitsWithoutBytesAreNeitherNeededNorWanted) {
   EXPECT_OK(CheckRebuild(order));
 }
 
+TEST(RebuildOrderTest, AGroupIsCutFromALongerOneThatTheSourcesHave) {
+  internal::RebuildUnits order = GoodOrder();
+  order.mutable_group()->set_length(4096);  // units 0, 3 and 4
+  order.mutable_sources(0)->set_unit(3);
+  internal::BlockRef& from = *order.mutable_cut_from();
+  from.set_block_id(ToInt(MakeGroupId(4)));
+  from.set_generation_stamp(900);
+  from.set_length(100'000);
+  ASSERT_OK_AND_ASSIGN(const RebuildOrder cut, CheckRebuild(order));
+  EXPECT_EQ(cut.source_group(), MakeGroupId(4));
+  EXPECT_EQ(cut.source_stamp(), GenerationStamp{900});
+  EXPECT_EQ(cut.SourcesNeeded(), 3u);
+  EXPECT_EQ(cut.UnitBytes(1), 0u);
+  EXPECT_GT(cut.SourceBytes(1), 0u);
+
+  const auto refused = [&](const std::function<void(internal::RebuildUnits&)>& spoil) {
+    internal::RebuildUnits spoilt = order;
+    spoil(spoilt);
+    return absl::IsInvalidArgument(CheckRebuild(spoilt).status());
+  };
+  using Order = internal::RebuildUnits;
+  EXPECT_TRUE(refused([](Order& o) { o.mutable_cut_from()->set_block_id(ToInt(kGroup)); }));
+  EXPECT_TRUE(refused([](Order& o) { o.mutable_cut_from()->set_block_id(1073741825); }));
+  EXPECT_TRUE(refused([](Order& o) { o.mutable_cut_from()->set_length(4096); }));
+  EXPECT_TRUE(refused([](Order& o) { o.mutable_cut_from()->set_length(~uint64_t{0}); }));
+  EXPECT_TRUE(refused([](Order& o) { o.mutable_sources(0)->set_unit(2); })) << "named twice";
+  EXPECT_TRUE(refused([](Order& o) { o.mutable_sources()->RemoveLast(); })) << "too few";
+  EXPECT_TRUE(refused([](Order& o) { o.mutable_targets(0)->set_unit(1); })) << "without bytes";
+  EXPECT_TRUE(refused([](Order& o) { *o.add_targets() = o.targets(0); }));
+}
+
 TEST(RebuildOrderTest, AFailureNamesTheUnitAndItsTarget) {
   const auto failed = FailureOf(GoodOrder(), 0);
   ASSERT_TRUE(failed.has_value());

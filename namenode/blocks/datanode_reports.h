@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -104,6 +105,8 @@ struct RebuildCommand {
   // that is wrong.
   std::vector<Source> sources;
   std::vector<Target> targets;
+  // Set: the group is new, and gets the first bytes of this one, of which the sources are units.
+  std::optional<BlockVersion> cut_from = {};
 };
 using DatanodeCommand =
     std::variant<InvalidateCommand, ReplicateCommand, RecoverCommand, FullReportCommand,

@@ -215,6 +215,7 @@ struct CommandEncoder {
       out.set_unit(target.unit);
       *out.mutable_at() = ToProto(target.at);
     }
+    if (from.cut_from) *order.mutable_cut_from() = ToProto(*from.cut_from);
   }
 };
 

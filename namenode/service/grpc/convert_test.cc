@@ -197,6 +197,13 @@ TEST(ConvertTest, AnOrderToRebuildSaysAllThatIsNeededForIt) {
   EXPECT_EQ(order.targets(0).at().datanode_uuid(), "node-2");
   EXPECT_EQ(order.targets(0).at().storage_uuid(), "DS-2");
   EXPECT_EQ(order.targets(0).at().storage_type(), 2u);
+  EXPECT_FALSE(order.has_cut_from());
+
+  command.cut_from = {MakeGroupId(2), GenerationStamp{900}, 2'000'000};
+  const internal::RebuildUnits cut = ToProto(DatanodeCommand(command)).rebuild();
+  EXPECT_EQ(cut.cut_from().block_id(), ToInt(MakeGroupId(2)));
+  EXPECT_EQ(cut.cut_from().generation_stamp(), 900u);
+  EXPECT_EQ(cut.cut_from().length(), 2'000'000u);
 }
 
 TEST(ConvertTest, KnowsTheAddressOfAPeer) {
