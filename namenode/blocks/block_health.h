@@ -75,7 +75,8 @@ struct BlockHealth {
   std::string path;
   uint32_t wanted = 0;              // replication of the file
   bool under_construction = false;  // its length may still grow: nothing is repaired
-  // Its writer is gone, and its length cannot be agreed on without this, in one sentence.
+  // Its writer is gone, and its length cannot be agreed on without this, in one sentence. Or, not
+  // under construction: its file is being truncated inside it, and cannot yet be without this.
   std::string recovery_waits_for;
   ReplicaCounts counts;
   std::vector<ReplicaHealth> replicas;

@@ -105,6 +105,8 @@ class NamenodeImpl::Healer {
   std::optional<Need> NeedOf(const BlockFacts& facts, const ClusterView& view) const;
   // Good replicas that can be read now and are not being deleted; 0 for a block not in memory.
   uint32_t CountReadable(BlockId block) const;
+  // After that time a copy of so many bytes is not waited for any more.
+  absl::Duration CopyTimeout(uint64_t bytes) const;
   void Describe(const BlockFacts& facts, BlockHealth* out) const;
   // A datanode that is being decommissioned waits until the file is closed, or written elsewhere.
   bool IsAwaited(const Inode& file, const ClusterView& view) const
@@ -200,7 +202,6 @@ class NamenodeImpl::Healer {
                       std::span<const uint32_t> storages)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(namenode_.mu_);
   bool Repair(const Round& round);
-  absl::Duration CopyTimeout(uint64_t bytes) const;
 
   class Departures;
 

@@ -144,6 +144,10 @@ void NamenodeImpl::OnOpened(const Inode& file) {
   mu_.AssertHeld();
   leases_.Restore(file.id, file.file->writer->holder);
   if (LeaseManager::IsReservedHolder(file.file->writer->holder)) RecoverSoon(file.id);
+  if (file.file->truncate_to != 0) {
+    group_truncations_.try_emplace(file.id);
+    return;
+  }
   if (!file.file->truncating || file.file->blocks.empty()) return;
   const BlockVersion& last = file.file->blocks.back();
   const GenerationStamp from = file.file->writer->cut_from;
@@ -158,6 +162,7 @@ void NamenodeImpl::OnOpened(const Inode& file) {
 void NamenodeImpl::OnClosed(const Inode& file) {
   mu_.AssertHeld();
   leases_.Release(file.id);
+  group_truncations_.erase(file.id);
   const auto& blocks = file.file->blocks;
   if (!blocks.empty()) {
     recovering_.erase(blocks.back().id);

@@ -12,6 +12,7 @@
 // docs/architecture.md has the whole list. Nothing waits for a disk or a socket under mu_.
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -368,6 +369,34 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void SendGroupRecoveries() ABSL_LOCKS_EXCLUDED(mu_);
   std::string GroupRecoveryWaitsFor(BlockId unit) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  // ---- truncation inside a block group (ops/group_truncation.cc)
+  absl::StatusOr<bool> TruncateInGroup(Attempt& attempt, const Inode& file,
+                                       const BlockVersion& group, uint64_t new_length,
+                                       absl::string_view client_name);
+  struct GroupTruncation;
+  void SendGroupTruncations() ABSL_LOCKS_EXCLUDED(mu_);
+  std::vector<InodeId> DueTruncations(const ClusterView& cluster) ABSL_LOCKS_EXCLUDED(mu_);
+  absl::Status LookAtTruncation(Attempt& attempt, InodeId id, const ClusterView& cluster);
+  absl::Status BeginRewriting(Attempt& attempt, const Inode& file, const ClusterView& cluster,
+                              GroupTruncation* truncation);
+  std::vector<RebuildCommand::Source> SourcesOf(const Inode& file, const BlockVersion& group,
+                                                const ClusterView& cluster)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::StatusOr<std::vector<uint32_t>> ChooseForRewriting(const Inode& file,
+                                                           const ClusterView& cluster,
+                                                           GroupTruncation* truncation)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  size_t CountRewriting(absl::string_view datanode_uuid) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  // A datanode has finalized a unit of the file's new group.
+  void UnitRewritten(const Inode& file, const BlockVersion& unit)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void UnitsNotRewritten(std::span<const FailedCopy> failed) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void FinishTruncation(const Inode& file, const BlockVersion& group)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // What the truncation of the file waits for, in one sentence, if it cuts this block. Empty: it
+  // does not, or has had no trouble so far.
+  std::string TruncationWaitsFor(const Inode& file, BlockId block) const
+      ABSL_SHARED_LOCKS_REQUIRED(mu_);
   struct Recovering;
   bool LostPrimary(const Recovering& recovering, const ClusterView& cluster, absl::Duration now)
       ABSL_SHARED_LOCKS_REQUIRED(mu_);
@@ -551,6 +580,27 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
     TxId ticket = kNoTx;  // as above
   };
   absl::btree_map<BlockId, GroupRecovery> group_recoveries_ ABSL_GUARDED_BY(mu_);
+  // Files that are being truncated inside a block group.
+  struct GroupTruncation {
+    absl::Duration next_look = -absl::InfiniteDuration();
+    // The try under way: the new group with the length that it is to have, who writes it, and by
+    // unit, who gets it and has not reported it; empty: nobody (any more).
+    std::optional<BlockVersion> group = {};
+    std::string worker = {};
+    uint64_t session = 0;
+    std::vector<std::string> awaited = {};
+    size_t ordered = 0;  // so many were to get one
+    // Datanodes that did not take their unit when others did, in the tries so far.
+    std::vector<std::string> excluded = {};
+    int failures = 0;
+    std::string why = {};  // of the last one
+
+    size_t CountAwaited() const {
+      return static_cast<size_t>(std::count_if(awaited.begin(), awaited.end(),
+                                               [](const auto& uuid) { return !uuid.empty(); }));
+    }
+  };
+  absl::btree_map<InodeId, GroupTruncation> group_truncations_ ABSL_GUARDED_BY(mu_);
   // Files that the namenode is to close, in the order of their next look. What keeps one open may
   // be over without anybody saying so: safe mode, a full disk, a last block without a replica.
   std::deque<std::pair<absl::Duration, InodeId>> to_close_ ABSL_GUARDED_BY(mu_);

@@ -3,6 +3,7 @@
 #include "common/check.h"
 #include "common/status_macros.h"
 #include "namenode/namespace/tree.h"
+#include "namenode/namespace/units.h"
 #include "namenode/store/keys.h"
 
 namespace cairn::namenode {
@@ -474,10 +475,33 @@ absl::Status Tree::ApplyClose(const edit::CloseFile& change, uint64_t time_ms, T
   }
   data.writer.reset();
   data.truncating = false;
+  data.truncate_to = 0;
+  if (change.truncated_to() != 0) {
+    RETURN_IF_ERROR(PutLastBlockInPlace(*file, change.truncated_to()));
+  }
   file->mtime_ms = time_ms;
   ReplaceContribution(*file, before);
   Save(*file, txid);
   listener_.OnClosed(*file);
+  return absl::OkStatus();
+}
+
+// Of the group that the cut crosses, and of all behind it.
+absl::Status Tree::PutLastBlockInPlace(Inode& file, uint64_t new_length) {
+  FileData& data = *file.file;
+  const auto [index, start] = PlaceOfByte(data, new_length);
+  if (index + 1 >= data.blocks.size() || start + data.blocks.back().length != new_length) {
+    return DoesNotFit("what is left of a group is not as long as its truncation says");
+  }
+  const auto first = data.blocks.begin() + static_cast<std::ptrdiff_t>(index);
+  const std::vector<BlockVersion> gone(first, data.blocks.end() - 1);
+  data.blocks.erase(first, data.blocks.end() - 1);
+  for (const BlockVersion& block : gone) {
+    data.length -= block.length;
+    store_.Delete(keys::BlockOwner(block.id));
+    listener_.OnBlockRemoved(file, block);
+  }
+  data.converted_from = 0;
   return absl::OkStatus();
 }
 
@@ -502,6 +526,7 @@ absl::Status Tree::ApplyReopen(const edit::ReopenFile& change, uint64_t time_ms,
 absl::Status Tree::ApplyTruncate(const edit::Truncate& change, uint64_t time_ms, TxId txid) {
   ASSIGN_OR_RETURN(Inode* const file, RequireFile(InodeId{change.inode()}));
   const Recount recount(*this, *file);
+  if (change.rewrites_group()) return BeginRewritingGroup(*file, change, txid);
   const SubtreeSums before = file->Contribution();
   FileData& data = *file->file;
   // Whole blocks past the cut go; the one that the cut crosses goes on under its new stamp.
@@ -535,6 +560,21 @@ absl::Status Tree::ApplyTruncate(const edit::Truncate& change, uint64_t time_ms,
   file->mtime_ms = time_ms;
   ReplaceContribution(*file, before);
   Save(*file, txid);
+  return absl::OkStatus();
+}
+
+absl::Status Tree::BeginRewritingGroup(Inode& file, const edit::Truncate& change, TxId txid) {
+  FileData& data = *file.file;
+  if (file.erasure == nullptr || file.is_open() || change.new_length() == 0 ||
+      change.new_length() >= data.length) {
+    return DoesNotFit("truncate inside a group that is not there, or being written");
+  }
+  data.writer = std::make_unique<Writer>(Writer{change.lease_holder(), ""});
+  data.last_committed = true;
+  data.truncating = true;
+  data.truncate_to = change.new_length();
+  Save(file, txid);
+  listener_.OnOpened(file);
   return absl::OkStatus();
 }
 

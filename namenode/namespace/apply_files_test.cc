@@ -1,5 +1,6 @@
 // Apply: edits of a file, its blocks, its writer and its length.
 #include "namenode/namespace/testing/tree_fixture.h"
+#include "namenode/namespace/units.h"
 
 namespace cairn::namenode {
 namespace {
@@ -7,7 +8,39 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-class ApplyFilesTest : public TreeFixture {};
+class ApplyFilesTest : public TreeFixture {
+ protected:
+  // Open, of XOR-2-1 groups.
+  void CreateCoded(uint64_t parent, uint64_t id, absl::string_view name) {
+    edit::Edit create = Edit(200);
+    create.mutable_create_file()->set_parent(parent);
+    Fill(id, name, create.mutable_create_file()->mutable_inode());
+    create.mutable_create_file()->set_replication(1);
+    create.mutable_create_file()->set_block_bytes(1 << 20);
+    create.mutable_create_file()->set_lease_holder("writer");
+    create.mutable_create_file()->set_erasure_policy(kXor);
+    Apply(create);
+  }
+  // A truncation to `length` inside a group has begun.
+  edit::Edit Rewrite(uint64_t file, uint64_t length) {
+    edit::Edit edit = Edit(800);
+    edit.mutable_truncate()->set_inode(file);
+    edit.mutable_truncate()->set_new_length(length);
+    edit.mutable_truncate()->set_lease_holder("cutter");
+    edit.mutable_truncate()->set_rewrites_group(true);
+    return edit;
+  }
+  // What stays has been written to the last group.
+  edit::Edit CloseRewritten(uint64_t file, uint64_t group, uint64_t bytes, uint64_t length) {
+    edit::Edit edit = Edit(900);
+    edit.mutable_close_file()->set_inode(file);
+    SetBlock(group, 1000 + group, bytes, edit.mutable_close_file()->mutable_commit_last());
+    edit.mutable_close_file()->set_truncated_to(length);
+    return edit;
+  }
+
+  const uint32_t kXor = erasure::FindSystemPolicy("XOR-2-1-1024k")->id;
+};
 
 TEST_P(ApplyFilesTest, ANewFileIsOpenInItsWritersName) {
   Create(kRoot, 20000, "f");
@@ -191,15 +224,7 @@ TEST_P(ApplyFilesTest, BlocksCanBeDroppedWithoutASource) {
 TEST_P(ApplyFilesTest, AConvertedFileHasTheBlocksAndTheFormOfItsCopyWhichVanishes) {
   MakeDirectories(kRoot, 20002, {"d"});
   MakeFile(kRoot, 20000, "t", 1, 2, 30);
-  const uint32_t policy = erasure::FindSystemPolicy("XOR-2-1-1024k")->id;
-  edit::Edit create = Edit(200);
-  create.mutable_create_file()->set_parent(20002);
-  Fill(20001, "s", create.mutable_create_file()->mutable_inode());
-  create.mutable_create_file()->set_replication(1);
-  create.mutable_create_file()->set_block_bytes(1 << 20);
-  create.mutable_create_file()->set_lease_holder("writer");
-  create.mutable_create_file()->set_erasure_policy(policy);
-  Apply(create);
+  CreateCoded(20002, 20001, "s");
   const uint64_t group = ToInt(MakeGroupId(9));
   AddBlock(20001, group);
   Close(20001, group, 130);
@@ -213,7 +238,7 @@ TEST_P(ApplyFilesTest, AConvertedFileHasTheBlocksAndTheFormOfItsCopyWhichVanishe
   EXPECT_THAT(listener_.said,
               ElementsAre("superseded 0 blk_1_1001 100", "superseded 0 blk_2_1002 30"));
   EXPECT_THAT(IdsOf(*At(20000)), ElementsAre(group));
-  EXPECT_EQ(At(20000)->erasure->id, policy);
+  EXPECT_EQ(At(20000)->erasure->id, kXor);
   EXPECT_EQ(At(20000)->file->block_bytes, uint64_t{1} << 20);
   EXPECT_EQ(At(20000)->file->converted_from, 77u);
   EXPECT_EQ(At(20000)->mtime_ms, 300u);
@@ -222,8 +247,60 @@ TEST_P(ApplyFilesTest, AConvertedFileHasTheBlocksAndTheFormOfItsCopyWhichVanishe
   EXPECT_EQ(Sums(20002), "1 dirs 0 files 0 bytes 0 space");
   EXPECT_EQ(Sums(kRoot), "2 dirs 1 files 130 bytes 260 space");
   Restart();
-  EXPECT_EQ(At(20000)->erasure->id, policy);
+  EXPECT_EQ(At(20000)->erasure->id, kXor);
   EXPECT_EQ(At(20000)->file->converted_from, 77u);
+}
+
+TEST_P(ApplyFilesTest, ATruncateInsideAGroupKeepsAllBlocksUntilWhatStaysIsInANewOne) {
+  const uint64_t first = ToInt(MakeGroupId(9)), second = ToInt(MakeGroupId(10));
+  const uint64_t third = ToInt(MakeGroupId(11)), rest = ToInt(MakeGroupId(12));
+  CreateCoded(kRoot, 20000, "f");
+  AddBlock(20000, first);
+  AddBlock(20000, second, first, 100);
+  AddBlock(20000, third, second, 100);
+  Close(20000, third, 30);
+
+  Apply(Rewrite(20000, 150));
+  EXPECT_THAT(listener_.said, ElementsAre("opened 20000 cutter"));
+  AddBlock(20000, rest);
+  Restart();
+  EXPECT_TRUE(At(20000)->is_open());
+  EXPECT_TRUE(At(20000)->file->truncating);
+  EXPECT_EQ(At(20000)->file->truncate_to, 150u);
+  EXPECT_THAT(IdsOf(*At(20000)), ElementsAre(first, second, third, rest));
+  EXPECT_EQ(BlocksToRead(*At(20000)).size(), 3u);
+  EXPECT_EQ(Sums(kRoot), "1 dirs 1 files 230 bytes 460 space");
+
+  edit::Edit abandon = Edit();
+  abandon.mutable_abandon_block()->set_inode(20000);
+  abandon.mutable_abandon_block()->set_block_id(rest);
+  Apply(abandon);
+  EXPECT_EQ(BlocksToRead(*At(20000)).size(), 3u);
+  AddBlock(20000, rest);
+  Apply(CloseRewritten(20000, rest, 50, 150));
+  Restart();
+  EXPECT_FALSE(At(20000)->is_open());
+  EXPECT_FALSE(At(20000)->file->truncating);
+  EXPECT_EQ(At(20000)->file->truncate_to, 0u);
+  EXPECT_EQ(At(20000)->mtime_ms, 900u);
+  EXPECT_THAT(IdsOf(*At(20000)), ElementsAre(first, rest));
+  EXPECT_EQ(BlocksToRead(*At(20000)).size(), 2u);
+  EXPECT_EQ(Sums(kRoot), "1 dirs 1 files 150 bytes 300 space");
+}
+
+TEST_P(ApplyFilesTest, ATruncateInsideAGroupThatDoesNotFitIsNoEdit) {
+  const uint64_t group = ToInt(MakeGroupId(9)), rest = ToInt(MakeGroupId(10));
+  MakeFile(kRoot, 20001, "replicated", 1, 1, 30);
+  EXPECT_THAT(TryApply(Rewrite(20001, 10)), StatusIs(absl::StatusCode::kDataLoss));
+  CreateCoded(kRoot, 20000, "f");
+  AddBlock(20000, group);
+  EXPECT_THAT(TryApply(Rewrite(20000, 10)), StatusIs(absl::StatusCode::kDataLoss)) << "it is open";
+  Close(20000, group, 100);
+  EXPECT_THAT(TryApply(Rewrite(20000, 100)), StatusIs(absl::StatusCode::kDataLoss));
+  EXPECT_THAT(TryApply(Rewrite(20000, 0)), StatusIs(absl::StatusCode::kDataLoss));
+  Apply(Rewrite(20000, 10));
+  AddBlock(20000, rest);
+  EXPECT_THAT(TryApply(CloseRewritten(20000, rest, 11, 10)), StatusIs(absl::StatusCode::kDataLoss));
 }
 
 TEST_P(ApplyFilesTest, AConversionThatDoesNotFitIsNoEdit) {

@@ -97,6 +97,7 @@ std::string EncodeInode(const Inode& inode) {
     record.set_block_bytes(file.block_bytes);
     record.set_should_replicate(file.should_replicate);
     record.set_truncating(file.truncating);
+    record.set_truncate_to(file.truncate_to);
     record.set_converted_from(file.converted_from);
     for (const BlockVersion& block : file.blocks) {
       store::Block* out = record.add_blocks();
@@ -158,6 +159,7 @@ absl::Status DecodeInode(const store::Inode& record, NameTable& names,
   file.block_bytes = record.block_bytes();
   file.should_replicate = record.should_replicate();
   file.truncating = record.truncating();
+  file.truncate_to = record.truncate_to();
   file.converted_from = record.converted_from();
   file.last_committed = record.last_committed();
   file.blocks.reserve(record.blocks_size());

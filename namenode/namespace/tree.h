@@ -190,6 +190,8 @@ class Tree {
   absl::Status ApplyClose(const edit::CloseFile& change, uint64_t time_ms, TxId txid);
   absl::Status ApplyReopen(const edit::ReopenFile& change, uint64_t time_ms, TxId txid);
   absl::Status ApplyTruncate(const edit::Truncate& change, uint64_t time_ms, TxId txid);
+  absl::Status BeginRewritingGroup(Inode& file, const edit::Truncate& change, TxId txid);
+  absl::Status PutLastBlockInPlace(Inode& file, uint64_t new_length);
   absl::Status ApplyConcat(const edit::Concat& change, uint64_t time_ms, TxId txid);
   absl::Status ApplyReplaceBlocks(const edit::ReplaceBlocks& change, uint64_t time_ms, TxId txid);
   absl::Status ApplyConvertFile(const edit::ConvertFile& change, uint64_t time_ms, TxId txid);

@@ -22,6 +22,21 @@ bool IsFinal(const Inode& file, const BlockVersion& block) {
   return !file.is_open() || file.file->last_committed || file.file->blocks.back().id != block.id;
 }
 
+std::span<const BlockVersion> BlocksToRead(const Inode& file) {
+  const FileData& data = *file.file;
+  const bool rewriting = data.truncate_to != 0 && !data.last_committed;
+  return std::span(data.blocks).first(data.blocks.size() - (rewriting ? 1 : 0));
+}
+
+BlockPlace PlaceOfByte(const FileData& file, uint64_t offset) {
+  BlockPlace place;
+  while (place.index < file.blocks.size() &&
+         place.start + file.blocks[place.index].length <= offset) {
+    place.start += file.blocks[place.index++].length;
+  }
+  return place;
+}
+
 std::optional<BlockVersion> FindBlock(const Inode& file, BlockId id) {
   const BlockId owned = OwnedId(id);
   const std::vector<BlockVersion>& blocks = file.file->blocks;
@@ -57,7 +72,7 @@ bool HasBlocks(const Inode& file, InodeId id, std::span<const BlockVersion> expe
 
 uint64_t ContentsOf(const Inode& file) {
   uint64_t digest = 0;
-  for (const BlockVersion& block : file.file->blocks) {
+  for (const BlockVersion& block : BlocksToRead(file)) {
     digest = ReplicaDigest::Mix(digest ^ ToInt(block.id));
     digest = ReplicaDigest::Mix(digest ^ ToInt(block.stamp));
   }

@@ -43,6 +43,18 @@ inline bool Exists(const BlockVersion& unit, bool final) {
   return !final || !IsGrouped(unit.id) || unit.length != 0;
 }
 
+// The blocks that hold the file's bytes, and the last one that is being written; not the group that
+// is written in place of one that a truncation cuts.
+std::span<const BlockVersion> BlocksToRead(const Inode& file);
+
+// The block in which the byte `offset` of the file is, and where that begins. Behind the end: how
+// many blocks there are, and the file's length.
+struct BlockPlace {
+  size_t index = 0;
+  uint64_t start = 0;
+};
+BlockPlace PlaceOfByte(const FileData& file, uint64_t offset);
+
 // The block of the file that `id` names, or the group of the unit. nullopt: the file does not have
 // it (any more).
 std::optional<BlockVersion> FindBlock(const Inode& file, BlockId id);
@@ -54,8 +66,9 @@ std::optional<BlockVersion> FindUnit(const Inode& file, BlockId id);
 // The id under which the namespace knows what datanodes know as `id`.
 inline BlockId OwnedId(BlockId id) { return IsGrouped(id) ? GroupOf(id) : id; }
 
-// A digest of all its blocks and their stamps. Ids are never used twice and what a block holds
-// under one stamp never changes: as long as it is the same, so are the bytes. 0: it has no blocks.
+// A digest of all its blocks to read and their stamps. Ids are never used twice and what a block
+// holds under one stamp never changes: as long as it is the same, so are the bytes. 0: it has no
+// blocks.
 uint64_t ContentsOf(const Inode& file);
 
 // Whether it is the file `id`, and the blocks that hold bytes are these: then a caller who was told

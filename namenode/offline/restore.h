@@ -79,6 +79,8 @@ struct RestorePlan {
     // Files that the result has as they were before they were converted. The blocks that they have
     // then were deleted a minute after.
     uint64_t converted = 0;
+    // Likewise, before they were truncated inside a block group: that group is not there any more.
+    uint64_t truncated = 0;
   } dropped;
 
   // Behind all that was ever given out.

@@ -305,7 +305,7 @@ class Planner {
     }
     plan_.sound = journal_.damage.empty() && plan_.passed_over.empty() && from_store_;
     RestorePlan::Dropped& dropped = plan_.dropped;
-    absl::flat_hash_set<uint64_t> converted;
+    absl::flat_hash_set<uint64_t> converted, truncated;
     uint64_t first_made = std::numeric_limits<uint64_t>::max();  // inodes are numbered in order
     const JournalVisitor visitor{
         .on_edit = [&](const JournalEdit& at) -> absl::Status {
@@ -327,6 +327,10 @@ class Planner {
           if (convert.converted_from() != 0 && convert.target() < first_made) {
             converted.insert(convert.target());
           }
+          const edit::CloseFile& close = edit->close_file();
+          if (close.truncated_to() != 0 && close.inode() < first_made) {
+            truncated.insert(close.inode());
+          }
           if (edit->has_add_block()) {
             plan_.left_alone_from =
                 std::min(plan_.left_alone_from, CounterOf(BlockId{edit->add_block().block().id()}));
@@ -339,6 +343,7 @@ class Planner {
         ReadJournalDirectory(files_, plan_.journal, TxId{ToInt(plan_.target) + 1}, visitor)
             .status());
     dropped.converted = converted.size();
+    dropped.truncated = truncated.size();
     return absl::OkStatus();
   }
 
@@ -464,6 +469,11 @@ std::string DescribeRestore(const RestorePlan& plan) {
     absl::StrAppend(&text, "converted:   ", dropped.converted,
                     " files lose their bytes: lost edits gave them other blocks, erasure-coded or\n"
                     "             replicated, and those that they had before were deleted then\n");
+  }
+  if (dropped.truncated > 0) {
+    absl::StrAppend(&text, "truncated:   ", dropped.truncated,
+                    " files lose a block group, also what lost edits kept of it when they cut it:\n"
+                    "             that is in another group\n");
   }
   absl::StrAppend(
       &text,

@@ -91,6 +91,28 @@ TEST_F(RestoreTest, FilesThatWereConvertedSinceAreToldToLoseTheirBytes) {
   EXPECT_THAT(DescribeRestore(*later), Not(HasSubstr("converted:")));
 }
 
+TEST_F(RestoreTest, FilesThatWereCutInsideAGroupSinceAreToldToLoseIt) {
+  Start();
+  const TxId wanted = Mkdir("/a");
+  const auto cut = [&](uint64_t file, uint64_t to) {
+    edit::Edit edit;
+    edit.mutable_close_file()->set_inode(file);
+    edit.mutable_close_file()->set_truncated_to(to);
+    journal_->Append(TxId{ToInt(journal_->last_appended()) + 1}, edit.SerializeAsString());
+  };
+  cut(16400, 7);
+  cut(16400, 5);
+  cut(16401, 0);  // it was just closed
+  Stop();
+  const auto plan = PlanRestore(files_, To(wanted));
+  ASSERT_OK(plan);
+  EXPECT_EQ(plan->dropped.truncated, 1u);
+  EXPECT_THAT(DescribeRestore(*plan), HasSubstr("truncated:   1 files lose a block group"));
+  const auto later = PlanRestore(files_, To(TxId{ToInt(wanted) + 2}));
+  ASSERT_OK(later);
+  EXPECT_THAT(DescribeRestore(*later), Not(HasSubstr("truncated:")));
+}
+
 // Who takes the restore back would find what was converted meanwhile without its former blocks.
 TEST_F(RestoreTest, NothingIsConvertedUntilARestoreIsFinal) {
   Start();

@@ -70,6 +70,7 @@ void NamenodeImpl::SendRecoveries() {
   while (SendSomeRecoveries(*cluster, &position)) {
   }
   SendGroupRecoveries();
+  SendGroupTruncations();
 }
 
 // Of those behind *position, which moves on. False: that was the end.

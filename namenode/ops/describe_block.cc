@@ -49,6 +49,9 @@ Outcome<BlockHealth> NamenodeImpl::DescribeBlock(const Caller& caller, BlockId b
       out.recovery_waits_for =
           IsGrouped(block) ? GroupRecoveryWaitsFor(block) : RecoveryWaitsFor(*entry, *cluster);
     }
+    if (std::string why = TruncationWaitsFor(*file, block); !why.empty()) {
+      out.recovery_waits_for = std::move(why);
+    }
     healer_->Describe(facts, &out);
     return out;
   });

@@ -292,8 +292,6 @@ TEST_F(ErasureFilesTest, AppendBeginsANewGroupWhetherItAsksForOneOrNot) {
   ReportUnits(*next.value, 9);
   ASSERT_THAT(Complete(WithLength(next.value->block, 9)).value, IsOkAndHolds(true));
   EXPECT_EQ(nn_.Stat("/cold/f")->length, 16u);
-  EXPECT_THAT(nn_->Truncate(kSuper, "/cold/f", 8, "client").value,
-              IsFsError(FsError::kUnsupported));
   EXPECT_THAT(nn_->Truncate(kSuper, "/cold/f", 7, "client").value, IsOkAndHolds(true));
   nn_.ExpectConsistent();
 }

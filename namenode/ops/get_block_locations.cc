@@ -58,9 +58,10 @@ LocatedBlocks NamenodeImpl::LocateAll(const Inode& file, uint64_t offset, uint64
   out.converted_from = data.converted_from;
   const uint64_t end = length > UINT64_MAX - offset ? UINT64_MAX : offset + length;
   uint64_t at = 0;
-  for (size_t i = 0; i < data.blocks.size(); ++i) {
-    const BlockVersion& block = data.blocks[i];
-    const bool last = i + 1 == data.blocks.size();
+  const std::span<const BlockVersion> blocks = BlocksToRead(file);
+  for (size_t i = 0; i < blocks.size(); ++i) {
+    const BlockVersion& block = blocks[i];
+    const bool last = i + 1 == blocks.size();
     const bool open = last && file.is_open() && IsUnderConstruction(file, block, view);
     if (open) out.file_length -= block.length;
     const bool overlaps = at < end && at + block.length > offset && !open;

@@ -94,6 +94,9 @@ Outcome<Nothing> NamenodeImpl::RenewLease(const Caller& caller, absl::string_vie
 // is committed, or no datanode has a replica of it. What is in doubt needs block recovery.
 absl::StatusOr<bool> NamenodeImpl::CloseAbandoned(Attempt& attempt, Inode& file) {
   FileData& data = *file.file;
+  // No writer has anything in doubt: what is last may be a group that datanodes write, and when it
+  // is there the file closes.
+  if (data.truncate_to != 0) return false;
   if (data.blocks.empty()) {
     attempt.NewEdit().mutable_close_file()->set_inode(ToInt(file.id));
     attempt.CommitAside();

@@ -110,8 +110,9 @@ absl::StatusOr<std::vector<DatanodeCommand>> NamenodeImpl::Heartbeat(
   const std::span<const FailedCopy> failed = heartbeat.failed_copies;
   for (size_t at = 0; at < failed.size(); at += kFailedSlice) {
     WriterLock lock(mu_);
-    healer_->CopiesFailed(heartbeat.datanode_uuid, heartbeat.session,
-                          failed.subspan(at, std::min(kFailedSlice, failed.size() - at)));
+    const auto slice = failed.subspan(at, std::min(kFailedSlice, failed.size() - at));
+    healer_->CopiesFailed(heartbeat.datanode_uuid, heartbeat.session, slice);
+    UnitsNotRewritten(slice);
   }
   for (const WrongUnit& wrong : heartbeat.wrong_units) TellWrong(heartbeat.datanode_uuid, wrong);
   TxId durable;

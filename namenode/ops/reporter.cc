@@ -285,7 +285,12 @@ void NamenodeImpl::Reporter::Act(const Inode& file, const ReportedReplica& repor
       }
     }
   }
-  if (early) namenode_.FinishRecovery(reported.block);  // may change the file: comes last
+  // These may change the file: they come last.
+  if (early && file.file->truncate_to != 0) {
+    namenode_.UnitRewritten(file, reported.block);
+  } else if (early) {
+    namenode_.FinishRecovery(reported.block);
+  }
 }
 
 void NamenodeImpl::Reporter::DeleteUnknown(const ReportedReplica& reported) {

@@ -1,5 +1,6 @@
 #include "namenode/core/run.h"
 #include "namenode/core/text.h"
+#include "namenode/namespace/units.h"
 
 namespace cairn::namenode {
 
@@ -22,17 +23,11 @@ Outcome<bool> NamenodeImpl::Truncate(const Caller& caller, absl::string_view tex
                                           data.length, ", truncate size: ", new_length, "."));
         }
         if (new_length == data.length) return true;
-        uint64_t start = 0;
-        size_t index = 0;
-        while (start + data.blocks[index].length <= new_length) {
-          start += data.blocks[index++].length;
-        }
+        const auto [index, start] = PlaceOfByte(data, new_length);
         const BlockVersion cut = data.blocks[index];
         const bool inside = start != new_length;
         if (inside && file.erasure != nullptr) {
-          return MakeFsError(FsError::kUnsupported,
-                             absl::StrCat("Cannot truncate ", ForMessage(text), " to ", new_length,
-                                          " bytes, inside a block group"));
+          return TruncateInGroup(attempt, file, cut, new_length, client_name);
         }
         if (inside && blocks_->Find(cut.id) == nullptr) {
           attempt.wanted().blocks.push_back(cut.id);

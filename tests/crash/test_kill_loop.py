@@ -66,7 +66,7 @@ class KillLoop(Case):
         self.note(load.summary())
         self.assertGreaterEqual(in_streams, kills // 4, "too few kills hit a write")
         self.assertGreaterEqual(in_calls, kills // 4, "too few kills hit a metadata call")
-        load.check_mix(coded_files)
+        load.check_mix()
 
     def test_all_processes_killed_and_started_again(self):
         """What the first users try: put, kill -9 everything, start, read."""

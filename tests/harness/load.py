@@ -123,12 +123,11 @@ class Load:
     def stats(self):
         return json.loads(self._ask("stats"))
 
-    def check_mix(self, coded=False):
-        """That each operation which rewrites files, or replaces some by others, was among them. Inside
-        a block a file is cut, unless it is erasure coded: that is refused."""
+    def check_mix(self):
+        """That each operation which rewrites files, or replaces some by others, was among them."""
         acknowledged = self.stats()["acknowledged"]
-        inside = "truncate-refused" if coded else "truncate-inside"
-        for operation in ("rename", "rename-over", "concat", "truncate", inside, "append"):
+        wanted = ("rename", "rename-over", "concat", "truncate", "truncate-inside", "append")
+        for operation in wanted:
             if not acknowledged.get(operation):
                 raise Failed(f"no {operation} was acknowledged: {acknowledged}")
 

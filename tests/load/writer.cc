@@ -51,12 +51,7 @@ class Doing {
 Writer::Writer(const WriterOptions& options, client::FileSystem& fs, Trace& trace, Board& board)
     : options_(options), fs_(fs), trace_(trace), board_(board), random_(options.seed) {}
 
-absl::Status Writer::Start() {
-  RETURN_IF_ERROR(fs_.Mkdirs(options_.directory));
-  ASSIGN_OR_RETURN(const client::FileStatus status, fs_.Stat(options_.directory));
-  coded_ = !status.ec_policy.empty();
-  return absl::OkStatus();
-}
+absl::Status Writer::Start() { return fs_.Mkdirs(options_.directory); }
 
 bool Writer::Chance(double probability) {
   return std::bernoulli_distribution(probability)(random_);
@@ -294,11 +289,6 @@ void Writer::TruncateFile() {
   {
     Doing doing(activity_, Activity::kCall);
     done = fs_.Truncate(path, length);
-  }
-  if (coded_ && place.inside && absl::IsUnimplemented(done.status())) {
-    trace_.Line(absl::StrCat("refused truncate ", path, " ", done.status().ToString()));
-    ++acknowledged_["truncate-refused"];
-    return Post(path, *model_.Find(path));
   }
   if (!Judge("truncate", path, done.status())) return model_.AddDoubt(std::move(doubt));
   model_.Apply(doubt.after);

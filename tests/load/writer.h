@@ -97,7 +97,6 @@ class Writer {
   client::FileSystem& fs_;  // synchronizes itself
   Trace& trace_;            // synchronizes itself
   Board& board_;            // synchronizes itself
-  bool coded_ = false;      // files are erasure coded: no cut inside a block group
   std::atomic<Activity> activity_{Activity::kNone};
   std::mt19937_64 random_;
   uint64_t next_name_ = 0;

@@ -284,6 +284,17 @@ Need NeedOfGroup(const BlockReport& group) {
   return need == Need::kMissing ? Need::kLow : need;
 }
 
+// What is kept of the group is written elsewhere, and until that is done it stays.
+Trouble CutTrouble(const BlockReport& block, const std::string& subject) {
+  Trouble t;
+  t.subject = subject;
+  t.what = "its file is being truncated inside it, and keeps its length until then";
+  t.doing = "the namenode goes on having what stays written to a new block group";
+  t.blocked = absl::StrCat("it waits for ", block.recovery_waits_for);
+  t.expected = "when enough units can be read and enough datanodes take new ones";
+  return t;
+}
+
 // Empty: nothing is wrong with the block, or group.
 std::vector<Trouble> BlockTroubles(const BlockReport& block, const std::string& path,
                                    const ClusterFacts* cluster) {
@@ -293,8 +304,10 @@ std::vector<Trouble> BlockTroubles(const BlockReport& block, const std::string& 
     if (!DescribeOpen(block, t)) return {};
     return {t};
   }
+  std::vector<Trouble> troubles;
+  if (!block.recovery_waits_for.empty()) troubles.push_back(CutTrouble(block, t.subject));
   const Need need = block.is_group() ? NeedOfGroup(block) : NeedOf(block);
-  if (need == Need::kNone) return {};
+  if (need == Need::kNone) return troubles;
   t.data_lost = need == Need::kMissing;
   t.what = block.is_group() ? WhatIsWrongWithUnits(block) : WhatIsWrong(block, need);
   DescribeRepair(block.is_group() ? WithRepairOfUnits(block) : block, need, t);
@@ -307,7 +320,8 @@ std::vector<Trouble> BlockTroubles(const BlockReport& block, const std::string& 
   if (cluster != nullptr && cluster->safe_mode && t.blocked.empty()) {
     t.blocked = absl::StrCat("safe mode: ", cluster->safe_mode_reason);
   }
-  return {t};
+  troubles.insert(troubles.begin(), t);
+  return troubles;
 }
 
 void WorstFirst(std::vector<Trouble>& troubles) {

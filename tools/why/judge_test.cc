@@ -130,6 +130,16 @@ TEST(WhyTest, ABlockWhoseRecoveryCannotEndTellsWhatItWaitsFor) {
   EXPECT_FALSE(t.data_lost);
 }
 
+TEST(WhyTest, AGroupInWhichItsFileIsBeingTruncatedTellsWhatThatWaitsFor) {
+  BlockReport block = Block(Need::kNone, {Standing::kLive, Standing::kLive, Standing::kLive});
+  block.recovery_waits_for = "the truncation of its file to 7 bytes: nobody writes what stays";
+  const Explanation explained = Explain(block);
+  ASSERT_EQ(explained.troubles.size(), 1u);
+  EXPECT_THAT(explained.troubles[0].what, HasSubstr("being truncated inside it"));
+  EXPECT_THAT(explained.troubles[0].blocked, HasSubstr("nobody writes what stays"));
+  EXPECT_FALSE(explained.troubles[0].data_lost);
+}
+
 // A full RS-3-2 group whose units need this, and stand so.
 BlockReport Group(std::vector<std::pair<Need, Standing>> units) {
   BlockReport group;
