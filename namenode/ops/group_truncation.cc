@@ -13,6 +13,8 @@
 // no unit of one try is ever taken for one of another. What a namenode had under way when it ended,
 // the next one abandons.
 #include <algorithm>
+#include <iterator>
+#include <utility>
 
 #include "common/logging.h"
 #include "namenode/cluster/placement.h"
@@ -39,10 +41,11 @@ absl::Duration PauseAfter(int failures) {
 absl::StatusOr<bool> NamenodeImpl::TruncateInGroup(Attempt& attempt, const Inode& file,
                                                    const BlockVersion& group, uint64_t new_length,
                                                    absl::string_view client_name) {
-  if (!IsResident(file, group, attempt)) return View::NotLoaded();
   mu_.AssertHeld();
+  if (!IsResident(file, group, attempt)) return View::NotLoaded();
   uint32_t readable = 0;
   ForEachUnit(file, group, /*final=*/true, [&](uint32_t, const BlockVersion& unit) {
+    mu_.AssertHeld();
     readable += healer_->CountReadable(unit.id) > 0;
   });
   if (const uint32_t needed = UnitsNeeded(file, group); readable < needed) {
@@ -191,7 +194,9 @@ absl::Status NamenodeImpl::BeginRewriting(Attempt& attempt, const Inode& file,
   truncation->session = cluster.FindByUuid(worker)->info->session;
   truncation->ordered = chosen.size();
   truncation->awaited = std::move(awaited);
-  truncation->next_look = now + healer_->CopyTimeout(from.length);
+  // Longer each time: a cluster that is slow ends it at last.
+  truncation->next_look =
+      now + healer_->CopyTimeout(from.length) * (1 << std::min(truncation->failures, 4));
   if (!orders_.Add(worker, std::move(order))) truncation->next_look = now + kFirstPause;
   return absl::OkStatus();
 }

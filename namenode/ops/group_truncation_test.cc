@@ -240,7 +240,7 @@ TEST_F(GroupTruncationTest, ANamenodeThatStartsBeginsAnewWithAnotherGroup) {
   nn_.ExpectConsistent();
 }
 
-TEST_F(GroupTruncationTest, WhatIsNotDurableIsAskedForAgain) {
+TEST_F(GroupTruncationTest, OneThatHadJustBegunGoesOnAfterARestart) {
   WriteThree();
   EXPECT_THAT(Truncate(kLength), IsOkAndHolds(false));
   nn_.Restart();

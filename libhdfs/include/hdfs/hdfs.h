@@ -258,7 +258,8 @@ int hdfsRename(hdfsFS fs, const char* oldPath, const char* newPath);
 int hdfsCopy(hdfsFS srcFS, const char* src, hdfsFS dstFS, const char* dst);
 /* The same, and `src` is gone afterwards; a rename if both are one cluster and one user. */
 int hdfsMove(hdfsFS srcFS, const char* src, hdfsFS dstFS, const char* dst);
-/* 1: done. 0: the cut inside the last block is under way; until it is done nobody can append. */
+/* 1: done. 0: the cut inside the last block is under way; until it is done nobody can append, and
+ * an erasure-coded file has its old length. */
 int hdfsTruncateFile(hdfsFS fs, const char* path, tOffset newlength);
 /* ENOENT also for a directory. */
 int hdfsSetReplication(hdfsFS fs, const char* path, int16_t replication);
