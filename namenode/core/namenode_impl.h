@@ -593,7 +593,7 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
     // Datanodes that did not take their unit when others did, in the tries so far.
     std::vector<std::string> excluded = {};
     int failures = 0;
-    std::string why = {};  // of the last one
+    std::string why = {};  // the last one failed, or could not begin
 
     size_t CountAwaited() const {
       return static_cast<size_t>(std::count_if(awaited.begin(), awaited.end(),

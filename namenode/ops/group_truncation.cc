@@ -28,6 +28,8 @@ namespace {
 // Between two tries, twice as much each time.
 constexpr absl::Duration kFirstPause = absl::Seconds(1);
 constexpr absl::Duration kMostPause = absl::Minutes(1);
+// Between two looks whether one can begin at all, for want of units or datanodes.
+constexpr absl::Duration kLookAgain = absl::Seconds(5);
 constexpr size_t kLooksAtOnce = 32;  // in a round of maintenance, each under a lock of its own
 // A datanode computes so many groups at a time; clients decide how many are to be.
 constexpr size_t kMostPerWorker = 2;
@@ -78,7 +80,7 @@ void NamenodeImpl::SendGroupTruncations() {
     if (at == group_truncations_.end()) continue;
     GroupTruncation& truncation = at->second;
     truncation.why = std::string(looked.value.status().message());
-    truncation.next_look = clock_.Monotonic() + PauseAfter(truncation.failures++);
+    truncation.next_look = clock_.Monotonic() + kLookAgain;
     LOG_EVERY_SECONDS(kWarn, 10, "inode {} is not truncated yet: {}", ToInt(id), truncation.why);
   }
 }
@@ -133,6 +135,9 @@ absl::Status NamenodeImpl::LookAtTruncation(Attempt& attempt, InodeId id,
       std::copy_if(truncation.awaited.begin(), truncation.awaited.end(),
                    std::back_inserter(truncation.excluded),
                    [](const std::string& uuid) { return !uuid.empty(); });
+    }
+    if (truncation.why.empty()) {
+      truncation.why = absl::StrCat("datanode ", truncation.worker, " did not get to the end");
     }
     truncation.group.reset();
     truncation.awaited.clear();
@@ -299,7 +304,7 @@ void NamenodeImpl::FinishTruncation(const Inode& file, const BlockVersion& group
 
 std::string NamenodeImpl::TruncationWaitsFor(const Inode& file, BlockId block) const {
   const auto at = group_truncations_.find(file.id);
-  if (at == group_truncations_.end() || at->second.failures == 0) return "";
+  if (at == group_truncations_.end() || at->second.why.empty()) return "";
   const size_t cut = PlaceOfByte(*file.file, file.file->truncate_to).index;
   if (file.file->blocks[cut].id != OwnedId(block)) return "";
   const GroupTruncation& truncation = at->second;
@@ -311,7 +316,7 @@ std::string NamenodeImpl::TruncationWaitsFor(const Inode& file, BlockId block) c
   } else {
     absl::StrAppend(&text, "nobody writes what stays");
   }
-  if (!truncation.why.empty()) absl::StrAppend(&text, "; before: ", truncation.why);
+  absl::StrAppend(&text, "; before: ", truncation.why);
   return text;
 }
 
