@@ -556,6 +556,11 @@ absl::Status Tree::ApplyTruncate(const edit::Truncate& change, uint64_t time_ms,
     listener_.OnOpened(*file);
   }
   if (data.length != change.new_length()) return DoesNotFit("truncate leaves another length");
+  if (data.truncate_to != 0) {  // deleted, and reclaimed piece by piece
+    data.truncate_to = 0;
+    data.truncating = false;
+    data.last_committed = true;
+  }
   data.converted_from = 0;
   file->mtime_ms = time_ms;
   ReplaceContribution(*file, before);

@@ -288,6 +288,27 @@ TEST_P(ApplyFilesTest, ATruncateInsideAGroupKeepsAllBlocksUntilWhatStaysIsInANew
   EXPECT_EQ(Sums(kRoot), "1 dirs 1 files 150 bytes 300 space");
 }
 
+// In a deleted directory, where files of many blocks go piece by piece.
+TEST_P(ApplyFilesTest, WhatIsReclaimedOfAFileEndsItsTruncation) {
+  const uint64_t first = ToInt(MakeGroupId(9)), second = ToInt(MakeGroupId(10));
+  const uint64_t rest = ToInt(MakeGroupId(11));
+  CreateCoded(kRoot, 20000, "f");
+  AddBlock(20000, first);
+  AddBlock(20000, second, first, 100);
+  Close(20000, second, 100);
+  Apply(Rewrite(20000, 150));
+  AddBlock(20000, rest);
+  edit::Edit cut = Edit(900);
+  cut.mutable_truncate()->set_inode(20000);
+  cut.mutable_truncate()->set_new_length(100);
+  Apply(cut);
+  Restart();
+  EXPECT_THAT(IdsOf(*At(20000)), ElementsAre(first));
+  EXPECT_EQ(At(20000)->file->truncate_to, 0u);
+  EXPECT_FALSE(At(20000)->file->truncating);
+  EXPECT_EQ(BlocksToRead(*At(20000)).size(), 1u);
+}
+
 TEST_P(ApplyFilesTest, ATruncateInsideAGroupThatDoesNotFitIsNoEdit) {
   const uint64_t group = ToInt(MakeGroupId(9)), rest = ToInt(MakeGroupId(10));
   MakeFile(kRoot, 20001, "replicated", 1, 1, 30);

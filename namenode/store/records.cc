@@ -36,6 +36,21 @@ absl::Status CheckBlocks(absl::string_view key, const store::Inode& inode) {
   return absl::OkStatus();
 }
 
+// The blocks that the file has until it is cut, without the group that takes the place of some.
+absl::Status CheckTruncation(absl::string_view key, const store::Inode& inode) {
+  if (inode.truncate_to() == 0) return absl::OkStatus();
+  uint64_t length = 0;
+  for (int i = 0; i + (inode.last_committed() ? 0 : 1) < inode.blocks_size(); ++i) {
+    length += inode.blocks(i).length();
+  }
+  if (inode.erasure_policy() == 0 || inode.lease_holder().empty() ||
+      inode.truncate_to() >= length) {
+    return Bad(key, absl::StrCat("being truncated to ", inode.truncate_to(), " bytes, of ", length,
+                                 " or of a file that is closed or replicated"));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<store::Inode> ParseInode(absl::string_view key, absl::string_view value) {
@@ -47,6 +62,7 @@ absl::StatusOr<store::Inode> ParseInode(absl::string_view key, absl::string_view
   }
   if (inode.mode() > kMaxMode) return Bad(key, absl::StrCat("mode ", inode.mode()));
   RETURN_IF_ERROR(CheckBlocks(key, inode));
+  RETURN_IF_ERROR(CheckTruncation(key, inode));
   return inode;
 }
 

@@ -72,6 +72,30 @@ TEST(RecordsTest, AnInodeThatMakesNoSenseIsRefused) {
   EXPECT_OK(ParseInode(keys::Detached(InodeId{16387}), File().SerializeAsString()));
 }
 
+TEST(RecordsTest, ATruncationInsideAGroupIsOfAnOpenCodedFileThatIsLonger) {
+  const std::string key = keys::Entry(kRootInode, "f");
+  store::Inode good = File();  // of 5 bytes, and the new group
+  good.set_erasure_policy(1);
+  good.set_lease_holder("cutter");
+  good.set_truncate_to(4);
+  *good.add_blocks() = good.blocks(0);
+  EXPECT_OK(ParseInode(key, good.SerializeAsString()));
+  const auto refuse = [&](auto change) {
+    store::Inode inode = good;
+    change(inode);
+    EXPECT_THAT(ParseInode(key, inode.SerializeAsString()),
+                StatusIs(absl::StatusCode::kDataLoss, HasSubstr("being truncated")));
+  };
+  refuse([](store::Inode& i) { i.set_truncate_to(5); });
+  refuse([](store::Inode& i) { i.clear_lease_holder(); });
+  refuse([](store::Inode& i) { i.clear_erasure_policy(); });
+  refuse([](store::Inode& i) { i.clear_blocks(); });
+  refuse([](store::Inode& i) { i.mutable_blocks()->RemoveLast(); });
+  good.mutable_blocks()->RemoveLast();
+  good.set_last_committed(true);
+  EXPECT_OK(ParseInode(key, good.SerializeAsString()));
+}
+
 TEST(RecordsTest, ALocationNeedsParentAndNameExceptTheRoots) {
   store::Location location;
   EXPECT_OK(ParseLocation(keys::Location(kRootInode), location.SerializeAsString()));
