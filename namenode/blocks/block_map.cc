@@ -477,18 +477,20 @@ BlockMap::Stats BlockMap::stats() const {
           .corrupt_groups = marks_.groups()};
 }
 
-uint32_t BlockMap::CountMatching(const BlockVersion& version) const {
+std::vector<uint32_t> BlockMap::Matching(const BlockVersion& version) const {
   const Entry* const entry = Find(version.id);
-  if (entry == nullptr) return 0;
-  if (entry->writing_ == nullptr || entry->state_ != State::kUnderConstruction) {
-    return LiveCount(version.id);
+  if (entry == nullptr) return {};
+  if (entry->state_ != State::kUnderConstruction) {
+    return {entry->replicas_.begin(), entry->replicas_.end()};
   }
-  uint32_t count = 0;
+  std::vector<uint32_t> storages;
   for (const Entry::Early& early : entry->writing_->reported) {
-    count += early.state == ReplicaState::kFinalized && early.stamp == version.stamp &&
-             early.length == version.length && !marks_.IsCertain(version.id, early.storage);
+    if (early.state == ReplicaState::kFinalized && early.stamp == version.stamp &&
+        early.length == version.length && !marks_.IsCertain(version.id, early.storage)) {
+      storages.push_back(early.storage);
+    }
   }
-  return count;
+  return storages;
 }
 
 }  // namespace cairn::namenode

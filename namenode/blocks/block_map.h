@@ -184,8 +184,11 @@ class BlockMap {
 
   // ---- reads, all [R]
   uint32_t LiveCount(BlockId block) const;  // 0 when not resident
-  // How many good replicas the block would have if it were committed as `version` now.
-  uint32_t CountMatching(const BlockVersion& version) const;
+  // Where good replicas of the block would be if it were committed as `version` now.
+  std::vector<uint32_t> Matching(const BlockVersion& version) const;
+  uint32_t CountMatching(const BlockVersion& version) const {
+    return static_cast<uint32_t>(Matching(version).size());
+  }
   bool HasMinimum(BlockId block) const { return LiveCount(block) >= min_replication(block); }
   // Storages a reader may be sent to: while being written the expected ones, then the good ones; if
   // no good one is left, the corrupt ones (*all_corrupt becomes true).

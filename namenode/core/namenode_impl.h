@@ -391,8 +391,9 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
   void UnitRewritten(const Inode& file, const BlockVersion& unit)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void UnitsNotRewritten(std::span<const FailedCopy> failed) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void FinishTruncation(const Inode& file, const BlockVersion& group)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  bool HasAllRewritten(const Inode& file, const GroupTruncation& truncation) const
+      ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  void FinishTruncation(const Inode& file) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // What the truncation of the file waits for, in one sentence, if it cuts this block. Empty: it
   // does not, or has had no trouble so far.
   std::string TruncationWaitsFor(const Inode& file, BlockId block) const

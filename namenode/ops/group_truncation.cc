@@ -2,10 +2,9 @@
 // datanodes do not overwrite; so what stays of the group is written anew:
 //
 //   Truncate     the file is open, keeps all blocks and its length, and knows how long it is to be
-//   AddBlock     an empty group behind them; a datanode is told to read the units of the one that
-//   is
+//   AddBlock     an empty group behind them; a datanode is told to read the units of the one to be
 //                cut, compute those of its beginning, and send each to its target (RebuildCommand)
-//   CloseFile    all targets have reported: the new group is in the place of the old one and all
+//   CloseFile    all targets have theirs: the new group is in the place of the old one and all
 //                behind it, in one edit, and these are deleted
 //
 // Before the last edit nothing is given up, so whoever dies, the file is what it was, and after it
@@ -115,9 +114,8 @@ absl::Status NamenodeImpl::LookAtTruncation(Attempt& attempt, InodeId id,
     return absl::OkStatus();
   }
   GroupTruncation& truncation = at->second;
-  if (truncation.group && truncation.CountAwaited() == 0 &&
-      WouldHaveMinimum(*file, *truncation.group)) {
-    FinishTruncation(*file, *truncation.group);
+  if (truncation.group && truncation.CountAwaited() == 0 && HasAllRewritten(*file, truncation)) {
+    FinishTruncation(*file);
     return absl::OkStatus();
   }
   if (!file->file->last_committed) {
@@ -250,6 +248,20 @@ size_t NamenodeImpl::CountRewriting(absl::string_view datanode_uuid) const {
       }));
 }
 
+// What was ordered is there, and can be read: a unit that has been lost since it was reported, with
+// its disk or datanode, is one that the old group may still have.
+bool NamenodeImpl::HasAllRewritten(const Inode& file, const GroupTruncation& truncation) const {
+  const std::shared_ptr<const ClusterView> cluster = cluster_.View();
+  size_t there = 0;
+  ForEachUnit(file, *truncation.group, /*final=*/true, [&](uint32_t, const BlockVersion& unit) {
+    mu_.AssertReaderHeld();
+    const std::vector<uint32_t> storages = blocks_->Matching(unit);
+    there += std::any_of(storages.begin(), storages.end(),
+                         [&](uint32_t storage) { return cluster->IsReadable(storage); });
+  });
+  return there >= truncation.ordered;
+}
+
 void NamenodeImpl::UnitRewritten(const Inode& file, const BlockVersion& unit) {
   const auto at = group_truncations_.find(file.id);
   if (at == group_truncations_.end() || !at->second.group) return;
@@ -262,7 +274,7 @@ void NamenodeImpl::UnitRewritten(const Inode& file, const BlockVersion& unit) {
     return;
   }
   truncation.awaited[number].clear();
-  if (truncation.CountAwaited() == 0) FinishTruncation(file, group);
+  if (truncation.CountAwaited() == 0) FinishTruncation(file);
 }
 
 // The one who computes says so, at once or after some units have come.
@@ -282,13 +294,15 @@ void NamenodeImpl::UnitsNotRewritten(std::span<const FailedCopy> failed) {
   }
 }
 
-// All units of `group` are there.
-void NamenodeImpl::FinishTruncation(const Inode& file, const BlockVersion& group) {
-  if (!ReadyToWrite("truncate").ok() || !WouldHaveMinimum(file, group)) {
+// All units of the new group have been reported.
+void NamenodeImpl::FinishTruncation(const Inode& file) {
+  GroupTruncation& truncation = group_truncations_.at(file.id);
+  if (!ReadyToWrite("truncate").ok() || !HasAllRewritten(file, truncation)) {
     // Safe mode, or no room, or some of them have gone again: maintenance comes back to it.
-    group_truncations_[file.id].next_look = clock_.Monotonic();
+    truncation.next_look = clock_.Monotonic();
     return;
   }
+  const BlockVersion group = *truncation.group;  // the edit takes `truncation` away
   const uint64_t length = file.file->truncate_to;
   edit::Edit edit;
   edit.set_time_ms(NowMs());
@@ -303,6 +317,7 @@ void NamenodeImpl::FinishTruncation(const Inode& file, const BlockVersion& group
 }
 
 std::string NamenodeImpl::TruncationWaitsFor(const Inode& file, BlockId block) const {
+  if (file.file->truncate_to == 0) return "";
   const auto at = group_truncations_.find(file.id);
   if (at == group_truncations_.end() || at->second.why.empty()) return "";
   const size_t cut = PlaceOfByte(*file.file, file.file->truncate_to).index;

@@ -274,6 +274,46 @@ TEST_F(GroupTruncationTest, ADatanodeThatDoesNotTakeItsUnitIsNotAskedAgain) {
   nn_.ExpectConsistent();
 }
 
+// The old group, which may have it, would be given up for what can no longer be read.
+TEST_F(GroupTruncationTest, AUnitThatIsLostBeforeTheLastOneComesIsWrittenAgain) {
+  for (const bool disk : {false, true}) {
+    SCOPED_TRACE(disk ? "with its disk" : "deleted");
+    WriteThree();
+    EXPECT_THAT(Truncate(kLength), IsOkAndHolds(false));
+    const Order first = TakeOrder();
+    Obey(first, /*without=*/{4});
+    const int holder = NodeOf(first.command.targets[0].at.datanode_uuid);
+    if (disk) {
+      nn_.Heartbeat(holder, /*failed=*/true);
+    } else {
+      ASSERT_OK(
+          nn_.Report(holder, UnitOfCold(first.command.group, kKept, 0), ReplicaState::kDeleted));
+    }
+    Obey(first, /*without=*/{0, 1, 2, 3});
+    ExpectAsItWas();
+    nn_.Heartbeat(holder);
+    const Order again = TakeOrder();
+    EXPECT_NE(again.command.group.id, first.command.group.id);
+    Obey(again);
+    ExpectTruncated(again.command.group.id);
+    ASSERT_THAT(nn_->Delete(kSuper, "/cold/f", false).value, IsOkAndHolds(true));
+  }
+}
+
+TEST_F(GroupTruncationTest, UnitsThatComeInSafeModeAreTakenWhenItIsOver) {
+  WriteThree();
+  EXPECT_THAT(Truncate(kLength), IsOkAndHolds(false));
+  const Order order = TakeOrder();
+  ASSERT_OK(nn_->SafeMode(kSuper, SafeModeAction::kEnter).value);
+  Obey(order);
+  EXPECT_THAT(TakeOrders(), IsEmpty());
+  ExpectAsItWas();
+  ASSERT_OK(nn_->SafeMode(kSuper, SafeModeAction::kLeave).value);
+  EXPECT_THAT(TakeOrders(), IsEmpty());
+  ExpectTruncated(order.command.group.id);
+  nn_.ExpectConsistent();
+}
+
 TEST_F(GroupTruncationTest, OneWhoComputesAndIsStartedAnewHasForgottenIt) {
   WriteThree();
   EXPECT_THAT(Truncate(kLength), IsOkAndHolds(false));
