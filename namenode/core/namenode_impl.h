@@ -383,6 +383,7 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
                                                 const ClusterView& cluster)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::StatusOr<std::vector<uint32_t>> ChooseForRewriting(const Inode& file,
+                                                           const BlockVersion& group,
                                                            const ClusterView& cluster,
                                                            GroupTruncation* truncation)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

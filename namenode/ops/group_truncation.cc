@@ -162,7 +162,8 @@ absl::Status NamenodeImpl::BeginRewriting(Attempt& attempt, const Inode& file,
                                                order.sources.size(), " units can be read, and ",
                                                needed, " are needed"));
   }
-  ASSIGN_OR_RETURN(std::vector<uint32_t> chosen, ChooseForRewriting(file, cluster, truncation));
+  ASSIGN_OR_RETURN(std::vector<uint32_t> chosen,
+                   ChooseForRewriting(file, order.group, cluster, truncation));
   // Data units come first: as many are chosen as there are of them, at least.
   std::vector<uint32_t> by_unit(UnitCount(file), kNoStorage);
   std::vector<std::string> awaited(UnitCount(file));
@@ -223,8 +224,10 @@ std::vector<RebuildCommand::Source> NamenodeImpl::SourcesOf(const Inode& file,
   return sources;
 }
 
+// `group`: of the length that the new one is to have.
 absl::StatusOr<std::vector<uint32_t>> NamenodeImpl::ChooseForRewriting(
-    const Inode& file, const ClusterView& cluster, GroupTruncation* truncation) {
+    const Inode& file, const BlockVersion& group, const ClusterView& cluster,
+    GroupTruncation* truncation) {
   const std::string path = PathOf(file);
   PlacementRequest place;
   place.replicas = UnitCount(file);
@@ -235,8 +238,14 @@ absl::StatusOr<std::vector<uint32_t>> NamenodeImpl::ChooseForRewriting(
   place.path = path;
   place.min_replication = options_.min_replication;
   absl::StatusOr<std::vector<uint32_t>> chosen = ChooseTargets(cluster, place, RandomBits());
-  if (chosen.ok() || truncation->excluded.empty()) return chosen;
-  truncation->excluded.clear();  // better than nobody
+  // The old group goes when the new one is there. That one may do without those that failed before
+  // as long as this costs it half of its parity at the most.
+  size_t units = 0;
+  ForEachUnit(file, group, /*final=*/true, [&](uint32_t, const BlockVersion&) { ++units; });
+  const bool enough =
+      chosen.ok() && chosen->size() + file.erasure->schema.parity_units / 2 >= units;
+  if (enough || truncation->excluded.empty()) return chosen;
+  truncation->excluded.clear();
   place.excluded = {};
   return ChooseTargets(cluster, place, RandomBits());
 }

@@ -274,6 +274,21 @@ TEST_F(GroupTruncationTest, ADatanodeThatDoesNotTakeItsUnitIsNotAskedAgain) {
   nn_.ExpectConsistent();
 }
 
+TEST_F(GroupTruncationTest, DatanodesThatFailedAreAskedAgainBeforeMostOfTheParityWouldLack) {
+  WriteThree();
+  EXPECT_THAT(Truncate(kLength), IsOkAndHolds(false));
+  std::vector<Order> orders = TakeOrders();
+  for (int tries = 0; tries < 2 * kNodes; ++tries) {
+    ASSERT_THAT(orders, SizeIs(1)) << tries;
+    const auto& targets = orders[0].command.targets;
+    ASSERT_GE(targets.size(), 4u) << tries;
+    Obey(orders[0], /*without=*/{targets.back().unit});
+    Fail(orders[0], {targets.back().unit});
+    orders = TakeOrdersAfter(absl::Minutes(1));
+  }
+  ExpectAsItWas();
+}
+
 // The old group, which may have it, would be given up for what can no longer be read.
 TEST_F(GroupTruncationTest, AUnitThatIsLostBeforeTheLastOneComesIsWrittenAgain) {
   for (const bool disk : {false, true}) {
