@@ -134,6 +134,7 @@ void NamenodeImpl::OnBlockRemoved(const Inode& file, const BlockVersion& block) 
   mu_.AssertHeld();
   recovering_.erase(block.id);
   group_recoveries_.erase(block.id);
+  rewriting_.erase(block.id);
   ForEachUnit(file, block, /*final=*/!file.is_open(), [&](uint32_t, const BlockVersion& version) {
     mu_.AssertHeld();
     RemoveUnit(version);
@@ -167,6 +168,7 @@ void NamenodeImpl::OnClosed(const Inode& file) {
   if (!blocks.empty()) {
     recovering_.erase(blocks.back().id);
     group_recoveries_.erase(blocks.back().id);
+    rewriting_.erase(blocks.back().id);
   }
   if (blocks.size() >= 2) CompleteBlock(file, blocks[blocks.size() - 2]);
   if (blocks.empty()) return;

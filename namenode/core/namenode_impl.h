@@ -603,6 +603,9 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
     }
   };
   absl::btree_map<InodeId, GroupTruncation> group_truncations_ ABSL_GUARDED_BY(mu_);
+  InodeId truncation_position_ ABSL_GUARDED_BY(mu_){};  // maintenance goes on behind it
+  // The groups that tries under way write, and whose they are.
+  absl::btree_map<BlockId, InodeId> rewriting_ ABSL_GUARDED_BY(mu_);
   // Files that the namenode is to close, in the order of their next look. What keeps one open may
   // be over without anybody saying so: safe mode, a full disk, a last block without a replica.
   std::deque<std::pair<absl::Duration, InodeId>> to_close_ ABSL_GUARDED_BY(mu_);

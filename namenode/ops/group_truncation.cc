@@ -29,7 +29,9 @@ constexpr absl::Duration kFirstPause = absl::Seconds(1);
 constexpr absl::Duration kMostPause = absl::Minutes(1);
 // Between two looks whether one can begin at all, for want of units or datanodes.
 constexpr absl::Duration kLookAgain = absl::Seconds(5);
-constexpr size_t kLooksAtOnce = 32;  // in a round of maintenance, each under a lock of its own
+// In a round of maintenance: looked at, each under a lock of its own, and gone over, under one.
+constexpr size_t kLooksAtOnce = 32;
+constexpr size_t kGoneOverAtOnce = 1000;
 // A datanode computes so many groups at a time; clients decide how many are to be.
 constexpr size_t kMostPerWorker = 2;
 
@@ -95,9 +97,12 @@ std::vector<InodeId> NamenodeImpl::DueTruncations(const ClusterView& cluster) {
   std::vector<InodeId> due;
   WriterLock lock(mu_);
   if (!ReadyToWrite("truncate").ok()) return due;
-  for (const auto& [id, truncation] : group_truncations_) {
-    if (due.size() == kLooksAtOnce) break;
-    if (now >= truncation.next_look || has_lost_worker(truncation)) due.push_back(id);
+  const size_t most = std::min(group_truncations_.size(), kGoneOverAtOnce);
+  for (size_t count = 0; count < most && due.size() < kLooksAtOnce; ++count) {
+    auto at = group_truncations_.upper_bound(truncation_position_);
+    if (at == group_truncations_.end()) at = group_truncations_.begin();
+    truncation_position_ = at->first;
+    if (now >= at->second.next_look || has_lost_worker(at->second)) due.push_back(at->first);
   }
   return due;
 }
@@ -193,6 +198,7 @@ absl::Status NamenodeImpl::BeginRewriting(Attempt& attempt, const Inode& file,
   attempt.CommitAside();
   targets_.clear();
   cluster_.Schedule(chosen);
+  rewriting_[order.group.id] = file.id;
   truncation->group = order.group;
   truncation->worker = worker;
   truncation->session = cluster.FindByUuid(worker)->info->session;
@@ -252,8 +258,10 @@ absl::StatusOr<std::vector<uint32_t>> NamenodeImpl::ChooseForRewriting(
 
 size_t NamenodeImpl::CountRewriting(absl::string_view datanode_uuid) const {
   return static_cast<size_t>(
-      std::count_if(group_truncations_.begin(), group_truncations_.end(), [&](const auto& entry) {
-        return entry.second.group.has_value() && entry.second.worker == datanode_uuid;
+      std::count_if(rewriting_.begin(), rewriting_.end(), [&](const auto& entry) {
+        mu_.AssertReaderHeld();
+        const auto at = group_truncations_.find(entry.second);
+        return at != group_truncations_.end() && at->second.worker == datanode_uuid;
       }));
 }
 
@@ -288,18 +296,18 @@ void NamenodeImpl::UnitRewritten(const Inode& file, const BlockVersion& unit) {
 
 // The one who computes says so, at once or after some units have come.
 void NamenodeImpl::UnitsNotRewritten(std::span<const FailedCopy> failed) {
-  if (group_truncations_.empty()) return;
   for (const FailedCopy& told : failed) {
-    for (auto& [id, truncation] : group_truncations_) {
-      if (!truncation.group || truncation.group->id != OwnedId(told.block) ||
-          truncation.group->stamp != told.stamp) {
-        continue;
-      }
-      truncation.why = told.reason;
-      truncation.next_look =
-          std::min(truncation.next_look, clock_.Monotonic() + PauseAfter(truncation.failures));
-      LOG_EVERY_SECONDS(kWarn, 10, "inode {} is not truncated yet: {}", ToInt(id), told.reason);
-    }
+    const auto group = rewriting_.find(OwnedId(told.block));
+    if (group == rewriting_.end()) continue;
+    const auto at = group_truncations_.find(group->second);
+    if (at == group_truncations_.end()) continue;
+    GroupTruncation& truncation = at->second;
+    if (!truncation.group || truncation.group->stamp != told.stamp) continue;
+    truncation.why = told.reason;
+    truncation.next_look =
+        std::min(truncation.next_look, clock_.Monotonic() + PauseAfter(truncation.failures));
+    LOG_EVERY_SECONDS(kWarn, 10, "inode {} is not truncated yet: {}", ToInt(at->first),
+                      told.reason);
   }
 }
 

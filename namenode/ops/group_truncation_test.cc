@@ -436,6 +436,30 @@ TEST_F(GroupTruncationTest, ACallThatIsSentAgainIsAnsweredAsItStands) {
   EXPECT_EQ(nn_.Stat("/cold/f")->length, kLength);
 }
 
+// More than are looked at in a round of maintenance.
+TEST_F(GroupTruncationTest, ManyThatCannotBeginKeepNoOtherWaiting) {
+  for (int i = 0; i < 40; ++i) {
+    const std::string path = absl::StrCat("/cold/", i);
+    Write(path, {100});
+    EXPECT_THAT(Truncate(10, path), IsOkAndHolds(false));
+    const LocatedBlock group =
+        nn_->GetBlockLocations(kSuper, path, 0, UINT64_MAX).value->blocks.at(0);
+    for (size_t unit = 0; unit < group.units.size(); ++unit) {
+      ASSERT_OK(nn_.Report(static_cast<int>(group.storages[unit]),
+                           UnitOfCold(group.block, 100, group.units[unit]),
+                           ReplicaState::kDeleted));
+    }
+  }
+  Write("/cold/good", {100});
+  EXPECT_THAT(Truncate(10, "/cold/good"), IsOkAndHolds(false));
+  std::vector<Order> orders;
+  for (int round = 0; round < 5 && orders.empty(); ++round) {
+    orders = TakeOrdersAfter(absl::Seconds(5));
+  }
+  ASSERT_THAT(orders, SizeIs(1));
+  EXPECT_EQ(orders[0].command.cut_from->id, groups_[0].id);
+}
+
 TEST_F(GroupTruncationTest, ADatanodeComputesTwoGroupsAtATime) {
   constexpr int kFiles = 3 * kNodes;
   for (int i = 0; i < kFiles; ++i) Write(absl::StrCat("/cold/", i), {100});
