@@ -100,6 +100,8 @@ BlockLocation ToBlockLocation(const hdfs::LocatedBlockProto& p) {
     l.hosts.push_back(node.id().hostname());
     l.topology.push_back(absl::StrCat(node.location(), "/", name));
   }
+  const std::string& units = p.blockindices();
+  if (units.size() == l.names.size()) l.units.assign(units.begin(), units.end());
   return l;
 }
 

@@ -72,7 +72,8 @@ struct ContentSummary {
 };
 
 // One block of a file, and where it can be read. Of an erasure-coded file: a block group, how many
-// bytes of the file it has, and the datanodes of its units, data and parity.
+// bytes of the file it has, and the datanodes of its units, data and parity; of a unit there may be
+// two, or none.
 struct BlockLocation {
   uint64_t offset = 0;  // in the file
   uint64_t length = 0;
@@ -80,7 +81,9 @@ struct BlockLocation {
   std::vector<std::string> names;     // ip:port of each replica's datanode, best first
   std::vector<std::string> hosts;     // parallel to names
   std::vector<std::string> topology;  // rack path and name, parallel to names
-  bool corrupt = false;               // every replica is
+  // Of a group: which unit each has, parallel to names, unless the server's answer makes no sense.
+  std::vector<uint8_t> units;
+  bool corrupt = false;  // every replica is
 };
 
 // A block of a file that nobody writes. What it holds never changes under one stamp.

@@ -10,17 +10,15 @@
 #include <optional>
 
 #include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "client/path.h"
 #include "common/clock.h"
-#include "common/config_values.h"
 #include "common/crc32c.h"
 #include "common/fs_error.h"
 #include "common/status_macros.h"
 #include "tools/ec/copy_name.h"
+#include "tools/ec/missing_bytes.h"
 
 namespace cairn::tools {
 namespace {
@@ -64,26 +62,15 @@ bool IsSameVersion(const client::FileBlocks& a, const client::FileBlocks& b) {
                     });
 }
 
-// What it takes to read a block, or a group under a policy such as RS-6-3-1024k. Policies are
-// called by what they are; of one that is not, units are not counted.
-uint64_t UnitsNeeded(const std::string& policy, uint64_t bytes) {
-  const std::vector<std::string> words = absl::StrSplit(policy, '-');
-  uint64_t data = 0;
-  if (words.size() < 4 || !absl::SimpleAtoi(words[words.size() - 3], &data)) return 1;
-  const std::optional<uint64_t> cell = ParseConfigSize(words.back());
-  if (!cell.has_value() || *cell == 0) return 1;
-  return std::min(data, (bytes + *cell - 1) / *cell);
-}
-
 // Whether bytes of the file may be on no datanode that is there: true if it cannot be told. False:
 // there is no such file.
-bool MayLackBytes(client::FileSystem& fs, uint64_t inode) {
+bool FileMayLackBytes(client::FileSystem& fs, uint64_t inode) {
   const absl::StatusOr<client::FileStatus> file = fs.Stat(ById(inode));
   if (!file.ok()) return !absl::IsNotFound(file.status());
   const auto blocks = fs.GetBlockLocations(ById(inode), 0, file->length);
   if (!blocks.ok()) return !absl::IsNotFound(blocks.status());
   return std::any_of(blocks->begin(), blocks->end(), [&](const client::BlockLocation& block) {
-    return block.corrupt || block.names.size() < UnitsNeeded(file->ec_policy, block.length);
+    return MayLackBytes(block, file->ec_policy);
   });
 }
 
@@ -123,7 +110,7 @@ class Converter::Copy {
     // In containers processes have the same number and host time and again.
     const bool is_there = absl::IsAlreadyExists(out.status()) ||
                           GetFsError(out.status()) == FsError::kAlreadyBeingCreated;
-    if (is_there && !MayLackBytes(fs, like.inode)) out = create(true);
+    if (is_there && !FileMayLackBytes(fs, like.inode)) out = create(true);
     RETURN_IF_ERROR(out.status());
     copy->out_ = *std::move(out);
     copy->by_id_ = ById(copy->out_->status().inode);
@@ -235,7 +222,7 @@ void Converter::CleanUp(const std::string& directory) {
     const std::optional<CopyName> copy = ParseCopyName(name);
     if (!copy.has_value() || !IsLeftOver(*copy, **entry, host_, IsRunning, absl::Now())) continue;
     // After a restore to the moment before a switch the copy may be all that is left of the file.
-    if (!(*entry)->open.value_or(false) && MayLackBytes(fs_, copy->inode)) continue;
+    if (!(*entry)->open.value_or(false) && FileMayLackBytes(fs_, copy->inode)) continue;
     fs_.Delete(ById((*entry)->inode), /*recursive=*/false).IgnoreError();  // it does no harm
   }
 }
