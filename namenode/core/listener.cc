@@ -112,14 +112,12 @@ void NamenodeImpl::PutRemoved(const BlockVersion& unit) {
 // A restart does not wait for the rest of the time: readers are looked after as far as is easy.
 void NamenodeImpl::RemoveUnitLater(const BlockVersion& unit) {
   if (journal_ == nullptr || options_.convert_grace <= absl::ZeroDuration() ||
-      superseded_.size() >= options_.removed_blocks_in_memory) {
+      !superseded_.Add(clock_.Monotonic() + options_.convert_grace, unit)) {
     RemoveUnit(unit);
     return;
   }
   invalidations_.Add(healer_->BlockRemoved(unit.id), {unit.id, unit.stamp}, last_txid_);
   PutRemoved(unit);
-  superseded_.emplace_back(clock_.Monotonic() + options_.convert_grace,
-                           RemovedBlock{unit.id, unit.stamp});
 }
 
 void NamenodeImpl::OnBlockSuperseded(const Inode& file, const BlockVersion& block) {

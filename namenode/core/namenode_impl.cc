@@ -40,7 +40,8 @@ NamenodeImpl::NamenodeImpl(NamenodeOptions options, Clock& clock, Store& store,
       listings_(options_.listing_cache_bytes),
       accessed_(options_.accessed_files),
       healer_(std::make_unique<Healer>(*this, options_.healing)),
-      retry_(options_.retry_cache_entries, options_.retry_cache_life) {}
+      retry_(options_.retry_cache_entries, options_.retry_cache_life),
+      superseded_(options_.superseded_in_memory) {}
 
 NamenodeImpl::~NamenodeImpl() = default;
 

@@ -45,6 +45,7 @@
 #include "namenode/core/listing_cache.h"
 #include "namenode/core/retry_cache.h"
 #include "namenode/core/safe_mode.h"
+#include "namenode/core/superseded_blocks.h"
 #include "namenode/core/view.h"
 #include "namenode/journal/journal.h"
 #include "namenode/lease/lease_manager.h"
@@ -68,6 +69,7 @@ struct NamenodeOptions {
   size_t removed_blocks_in_memory = 1 << 16;
   // cairn.namenode.erasure.convert.grace: how long the old blocks of a converted file stay.
   absl::Duration convert_grace = absl::Minutes(1);
+  size_t superseded_in_memory = 1 << 20;  // of these; what is beyond goes at once
   // dfs.namenode.accesstime.precision (zero: reading moves no access time), and how many files
   // maintenance does at once.
   absl::Duration access_time_precision = absl::Hours(1);
@@ -536,8 +538,8 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
     GenerationStamp stamp;
   };
   std::deque<RemovedBlock> removed_blocks_ ABSL_GUARDED_BY(mu_);
-  // Those that readers may still use, and until when; likewise, but nobody is told before.
-  std::deque<std::pair<absl::Duration, RemovedBlock>> superseded_ ABSL_GUARDED_BY(mu_);
+  // Those that readers may still use: likewise, but nobody is told before their time is over.
+  SupersededBlocks superseded_ ABSL_GUARDED_BY(mu_);
   bool removed_unseen_ ABSL_GUARDED_BY(mu_) = false;  // records that only another walk will find
   std::optional<std::string> removed_walk_ ABSL_GUARDED_BY(mu_);  // the key it has come to
   // Where the block of the edit being applied is to be written; set by the operation. Of a group,

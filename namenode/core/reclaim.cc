@@ -28,14 +28,14 @@ void NamenodeImpl::ReleaseRemovedBlocks() {
   // Most clusters convert nothing for most of the time: nobody is stopped to find that.
   const bool some_are_due = [&] {
     ReaderLock lock(mu_);
-    return !superseded_.empty() && superseded_.front().first <= now;
+    return superseded_.HasDue(now);
   }();
   if (some_are_due) {
     WriterLock lock(mu_);
-    for (size_t i = 0; i < kReleaseSlice && !superseded_.empty(); ++i) {
-      if (superseded_.front().first > now) break;
-      removed_blocks_.push_back(superseded_.front().second);
-      superseded_.pop_front();
+    for (size_t i = 0; i < kReleaseSlice; ++i) {
+      const std::optional<BlockVersion> due = superseded_.TakeDue(now);
+      if (!due) break;
+      removed_blocks_.push_back({due->id, due->stamp});
     }
   }
   for (size_t i = 0; i < kReleaseSlice && !invalidations_.IsFull(); ++i) {
@@ -83,7 +83,7 @@ absl::Status NamenodeImpl::ReleaseRemovedBlock(const RemovedBlock& removed) {
       });
 }
 
-// The next records of the walk. False: there is nothing more to find.
+// The next records of the walk. False: there was nothing to release among them, or no walk.
 bool NamenodeImpl::FindRemovedBlocks() {
   std::unique_ptr<Store::Range> range;
   {
@@ -111,9 +111,14 @@ bool NamenodeImpl::FindRemovedBlocks() {
   if (range->status().ok() && range->more()) reached = std::string(range->resume_after());
   range.reset();  // pins a snapshot of LevelDB
   WriterLock lock(mu_);
-  removed_blocks_.insert(removed_blocks_.end(), found.begin(), found.end());
   removed_walk_ = std::move(reached);
-  return true;
+  // Those that wait are met here as well, and are not to be released yet.
+  std::erase_if(found, [&](const RemovedBlock& block) {
+    mu_.AssertHeld();
+    return superseded_.Find(block.id) != nullptr;
+  });
+  removed_blocks_.insert(removed_blocks_.end(), found.begin(), found.end());
+  return !found.empty();
 }
 
 // One slice of one detached subtree, depth first, so that a directory goes after what was in it.

@@ -96,12 +96,15 @@ class ConvertFileTest : public ::testing::Test {
   std::set<uint64_t> Deletions() {
     for (int i = 0; i < 10; ++i) nn_->RunMaintenance();
     std::set<uint64_t> ids;
-    for (int node = 0; node < kNodes; ++node) {
-      for (const DatanodeCommand& command : nn_.Heartbeat(node)) {
-        const auto* const invalidate = std::get_if<InvalidateCommand>(&command);
-        if (invalidate == nullptr) continue;
-        for (const BlockVersion& block : invalidate->blocks) ids.insert(ToInt(block.id));
-      }
+    for (int node = 0; node < kNodes; ++node) ids.merge(DeletionsOf(node));
+    return ids;
+  }
+  std::set<uint64_t> DeletionsOf(int node) {
+    std::set<uint64_t> ids;
+    for (const DatanodeCommand& command : nn_.Heartbeat(node)) {
+      const auto* const invalidate = std::get_if<InvalidateCommand>(&command);
+      if (invalidate == nullptr) continue;
+      for (const BlockVersion& block : invalidate->blocks) ids.insert(ToInt(block.id));
     }
     return ids;
   }
@@ -208,6 +211,65 @@ TEST_F(ConvertFileTest, TheOldBlocksStayForReadersAMinuteAndThenGo) {
   nn_.clock().Advance(absl::Seconds(1));
   EXPECT_EQ(Deletions(), old);
   nn_.ExpectConsistent();
+}
+
+// What a start has found, or has no room in memory, is looked for among the records of all.
+TEST_F(ConvertFileTest, TheyStayAsWellWhileOtherRemovedBlocksAreLookedFor) {
+  WriteReplicated("/gone", {20});
+  WriteReplicated("/t", {kBlockBytes, kBlockBytes, kBlockBytes});
+  WriteCoded("/s", 3 * kBlockBytes);
+  const std::set<uint64_t> gone = UnitIds("/gone"), old = UnitIds("/t");
+  nn_.Flush();
+  nn_.Restart();
+  nn_.SendFullReports();
+  ASSERT_THAT(nn_->Delete(kSuper, "/gone", false).value, IsOkAndHolds(true));
+  nn_.Flush();
+  nn_.Restart();
+  nn_.SendFullReports();
+  ASSERT_OK(Convert(Request("/s")));
+  EXPECT_EQ(Deletions(), gone);
+  EXPECT_FALSE(nn_->HasBackgroundWork()) << "all records were looked at";
+  nn_.clock().Advance(absl::Seconds(59));
+  EXPECT_THAT(Deletions(), IsEmpty());
+  nn_.ExpectConsistent();
+  nn_.clock().Advance(absl::Seconds(1));
+  EXPECT_EQ(Deletions(), old);
+  nn_.ExpectConsistent();
+}
+
+TEST_F(ConvertFileTest, AReplicaThatIsMovedMeanwhileStaysAndGoesAsWell) {
+  WriteReplicated("/t", {kBlockBytes});
+  WriteCoded("/s", kBlockBytes);
+  Deletions();  // of the units that have no bytes
+  const LocatedBlock old = Locate("/t").blocks.at(0);
+  const int from = static_cast<int>(old.storages.at(0));
+  int to = 0;  // has none of its replicas
+  while (std::count(old.storages.begin(), old.storages.end(), to) != 0) ++to;
+  ASSERT_OK(Convert(Request("/s")));
+  ASSERT_OK(nn_.Report(to, old.block, ReplicaState::kFinalized));
+  ASSERT_OK(nn_.Report(from, old.block, ReplicaState::kDeleted));
+  EXPECT_THAT(Deletions(), IsEmpty());
+  nn_.ExpectConsistent();
+  nn_.clock().Advance(absl::Minutes(1));
+  for (int i = 0; i < 10; ++i) nn_->RunMaintenance();
+  EXPECT_EQ(DeletionsOf(to), std::set<uint64_t>{ToInt(old.block.id)});
+  EXPECT_THAT(DeletionsOf(from), IsEmpty());
+  nn_.ExpectConsistent();
+}
+
+// Of another version than the file had it is of no use to anybody.
+TEST_F(ConvertFileTest, AnOlderReplicaOfAWaitingBlockGoesAtOnce) {
+  WriteReplicated("/t", {kBlockBytes});
+  WriteCoded("/s", kBlockBytes);
+  Deletions();
+  const LocatedBlock old = Locate("/t").blocks.at(0);
+  int other = 0;
+  while (std::count(old.storages.begin(), old.storages.end(), other) != 0) ++other;
+  ASSERT_OK(Convert(Request("/s")));
+  BlockVersion older = old.block;
+  older.stamp = GenerationStamp{ToInt(older.stamp) - 1};
+  ASSERT_OK(nn_.Report(other, older, ReplicaState::kFinalized));
+  EXPECT_EQ(DeletionsOf(other), std::set<uint64_t>{ToInt(old.block.id)});
 }
 
 TEST_F(ConvertFileTest, ACrashForgetsNoneOfThemAndTakesNoneOfTheNewOnes) {

@@ -220,7 +220,7 @@ void NamenodeImpl::Reporter::Judge(const Item& item) {
   Newest(keys::BlockOwner(OwnedId(block)), item.owner, &owner_record);
   const std::optional<InodeId> owner = OwnerIn(block, owner_record);
   if (!owner) {
-    DeleteUnknown(reported);
+    if (!TakeSuperseded(reported, record)) DeleteUnknown(reported);
     return;
   }
   const Inode* const file = *owner == item.gone ? nullptr : namenode_.tree_->FindById(*owner);
@@ -238,6 +238,19 @@ void NamenodeImpl::Reporter::Judge(const Item& item) {
   }
   MakeResident(block, record);
   Act(*file, reported, blocks.ReplicaReported(storage_, *version, reported, same_node_));
+}
+
+// Moved to another disk, say: it stays as long as the block does, and is recorded, so that it goes
+// with it.
+bool NamenodeImpl::Reporter::TakeSuperseded(const ReportedReplica& reported, const Record& record) {
+  const BlockVersion* const block = namenode_.superseded_.Find(reported.block.id);
+  if (block == nullptr || reported.state != ReplicaState::kFinalized ||
+      reported.block.stamp != block->stamp || reported.block.length != block->length) {
+    return false;
+  }
+  MakeResident(block->id, record);
+  namenode_.blocks_->ReplicaReported(storage_, *block, reported, same_node_);
+  return true;
 }
 
 void NamenodeImpl::Reporter::Act(const Inode& file, const ReportedReplica& reported,

@@ -106,6 +106,9 @@ class NamenodeImpl::Reporter {
   void Judge(const Item& item) ABSL_EXCLUSIVE_LOCKS_REQUIRED(namenode_.mu_);
   void Act(const Inode& file, const ReportedReplica& reported, const BlockMap::ReportResult& result)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(namenode_.mu_);
+  // Of a block that waits for its readers. False: it does not, or this is no good replica of it.
+  bool TakeSuperseded(const ReportedReplica& reported, const Record& record)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(namenode_.mu_);
   void DeleteUnknown(const ReportedReplica& reported) ABSL_EXCLUSIVE_LOCKS_REQUIRED(namenode_.mu_);
   void MakeResident(BlockId block, const Record& record)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(namenode_.mu_);
