@@ -15,6 +15,7 @@
 #include "common/config.h"
 #include "common/status_macros.h"
 #include "common/user_groups.h"
+#include "wire/transfer/checksum.h"
 
 namespace cairn::client {
 namespace {
@@ -29,7 +30,7 @@ constexpr ConfigKey kKeys[] = {
      kMaxReplication},
     {"dfs.blocksize", ConfigType::kSize, "128m", "block size of a new file", absl::Seconds(1), 512},
     {"dfs.bytes-per-checksum", ConfigType::kInt, "512", "bytes under one checksum",
-     absl::Seconds(1), 16, 1 << 20},
+     absl::Seconds(1), transfer::kMinBytesPerNewChecksum, transfer::kMaxBytesPerNewChecksum},
     {"dfs.client-write-packet-size", ConfigType::kSize, "64k", "data in one packet of a write",
      absl::Seconds(1), 512, kMaxPacketBytes},
     {"fs.permissions.umask-mode", ConfigType::kString, "022", "octal or symbolic umask"},

@@ -1,4 +1,5 @@
 // One pair of configuration files serves a whole cluster: what one program takes, none may refuse.
+#include <algorithm>
 #include <map>
 #include <string>
 #include <vector>
@@ -8,6 +9,7 @@
 #include "client/options.h"
 #include "common/testing/status_matchers.h"
 #include "datanode/config_keys.h"
+#include "datanode/pipeline/block_receiver.h"
 #include "namenode/core/namenode_impl.h"
 #include "namenode/daemon/config_keys.h"
 #include "namenode/store/store.h"
@@ -29,6 +31,24 @@ TEST(ConfigKeysTest, AKeyOfSeveralProgramsHasOneTypeDefaultAndRange) {
       const auto [first, is_new] = known.emplace(key.name, Describe(key));
       EXPECT_EQ(first->second, Describe(key)) << key.name;
     }
+  }
+}
+
+// Else a cluster starts with it, and every write fails.
+TEST(ConfigKeysTest, DatanodesTakeTheBytesPerChecksumThatClientsMayAskFor) {
+  const auto takes = [](uint32_t bytes) {
+    const transfer::DataChecksum checksum(transfer::ChecksumType::kCrc32c, bytes);
+    return datanode::BlockReceiver::CheckNewChecksums(checksum, checksum).ok();
+  };
+  for (const auto table : {namenode::NamenodeConfigKeys(), client::ClientConfigKeys()}) {
+    const auto key = std::find_if(table.begin(), table.end(), [](const ConfigKey& each) {
+      return each.name == "dfs.bytes-per-checksum";
+    });
+    ASSERT_NE(key, table.end());
+    EXPECT_TRUE(takes(static_cast<uint32_t>(key->min)));
+    EXPECT_FALSE(takes(static_cast<uint32_t>(key->min) - 1));
+    EXPECT_TRUE(takes(static_cast<uint32_t>(key->max)));
+    EXPECT_FALSE(takes(static_cast<uint32_t>(key->max) + 1));
   }
 }
 

@@ -49,9 +49,10 @@ absl::Status BlockReceiver::CheckChecksums(const DataChecksum& replica,
 
 absl::Status BlockReceiver::CheckNewChecksums(const DataChecksum& replica,
                                               const DataChecksum& client) {
-  if (replica.bytes_per_checksum() < kMinBytesPerChecksum) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "bytes per checksum ", replica.bytes_per_checksum(), ": below ", kMinBytesPerChecksum));
+  if (replica.bytes_per_checksum() < transfer::kMinBytesPerNewChecksum) {
+    return absl::InvalidArgumentError(absl::StrCat("bytes per checksum ",
+                                                   replica.bytes_per_checksum(), ": below ",
+                                                   transfer::kMinBytesPerNewChecksum));
   }
   return CheckChecksums(replica, client);
 }

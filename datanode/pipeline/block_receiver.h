@@ -76,8 +76,7 @@
 namespace cairn::datanode {
 
 inline constexpr size_t kWriteBufferBytes = size_t{1} << 20;
-// Of a new replica: a receiver keeps the checksums of a buffer beside it, outside the pool.
-inline constexpr uint32_t kMinBytesPerChecksum = 64;
+static_assert(kWriteBufferBytes >= transfer::kMaxBytesPerNewChecksum);
 
 class BlockReceiver : public std::enable_shared_from_this<BlockReceiver> {
  public:

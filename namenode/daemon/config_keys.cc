@@ -1,5 +1,7 @@
 #include "namenode/daemon/config_keys.h"
 
+#include "wire/transfer/checksum.h"
+
 namespace cairn::namenode {
 namespace {
 
@@ -22,8 +24,8 @@ constexpr ConfigKey kKeys[] = {
     {"dfs.namenode.replication.min", kInt, "1", "replicas that make a block complete",
      absl::Seconds(1), 1, 512},
     {"dfs.blocksize", kSize, "128m", "block size told to clients", absl::Seconds(1), 512},
-    {"dfs.bytes-per-checksum", kInt, "512", "bytes under one checksum", absl::Seconds(1), 16,
-     1 << 20},
+    {"dfs.bytes-per-checksum", kInt, "512", "bytes under one checksum", absl::Seconds(1),
+     transfer::kMinBytesPerNewChecksum, transfer::kMaxBytesPerNewChecksum},
     {"dfs.client-write-packet-size", kSize, "64k", "packet size told to clients", absl::Seconds(1),
      512, 8 << 20},
     {"dfs.namenode.fs-limits.min-block-size", kSize, "1m", "least block size of a new file",

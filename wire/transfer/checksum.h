@@ -19,6 +19,10 @@ enum class ChecksumType : uint8_t { kNull = 0, kCrc32 = 1, kCrc32c = 2 };
 
 inline constexpr uint32_t kDefaultBytesPerChecksum = 512;
 inline constexpr uint32_t kMaxBytesPerChecksum = uint32_t{8} << 20;  // must fit a packet
+// Of a replica that is about to be created. A datanode keeps the checksums of a buffer of 1 MiB
+// beside it, outside the pool of these: with smaller chunks they would be a large part of it.
+inline constexpr uint32_t kMinBytesPerNewChecksum = 64;
+inline constexpr uint32_t kMaxBytesPerNewChecksum = uint32_t{1} << 20;
 
 class DataChecksum {
  public:
