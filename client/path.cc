@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "common/net/host_port.h"
 
 namespace cairn::client {
 
@@ -79,9 +80,7 @@ absl::StatusOr<PathUri> ParsePathUri(absl::string_view text) {
 
 absl::StatusOr<std::string> DefaultUri(absl::string_view text) {
   if (text.empty()) return std::string();
-  if (text == "local") return std::string("file:///");
-  std::string uri(text);
-  if (!absl::StrContains(text, '/')) uri = absl::StrCat("hdfs://", text);
+  std::string uri = WithDefaultScheme(text);
   const absl::StatusOr<PathUri> parsed = ParsePathUri(uri);
   const auto is_of_host = [](char c) {
     return absl::ascii_isalnum(c) || absl::StrContains("-._:[]", c);

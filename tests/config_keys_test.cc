@@ -7,16 +7,20 @@
 #include "absl/strings/str_cat.h"
 #include "client/config_keys.h"
 #include "client/options.h"
+#include "client/path.h"
 #include "common/testing/status_matchers.h"
 #include "datanode/config_keys.h"
 #include "datanode/pipeline/block_receiver.h"
 #include "namenode/core/namenode_impl.h"
 #include "namenode/daemon/config_keys.h"
+#include "namenode/daemon/server.h"
 #include "namenode/store/store.h"
 #include "tools/balancer/options.h"
 
 namespace cairn {
 namespace {
+
+using ::testing::HasSubstr;
 
 std::string Describe(const ConfigKey& key) {
   return absl::StrCat("type ", static_cast<int>(key.type), ", default ", key.default_value,
@@ -31,6 +35,37 @@ TEST(ConfigKeysTest, AKeyOfSeveralProgramsHasOneTypeDefaultAndRange) {
       const auto [first, is_new] = known.emplace(key.name, Describe(key));
       EXPECT_EQ(first->second, Describe(key)) << key.name;
     }
+  }
+}
+
+TEST(ConfigKeysTest, ClientsAndTheNamenodeFindTheSameHostInTheDefaultFileSystem) {
+  for (const char* const text :
+       {"nn", "nn:8020", "hdfs://nn", "hdfs://nn:8020", "HDFS://nn/", "hdfs://nn:8020/a"}) {
+    const std::vector<std::string> site = {absl::StrCat("fs.defaultFS=", text)};
+    ASSERT_OK_AND_ASSIGN(const Config of_namenode,
+                         Config::FromProperties({}, site, namenode::NamenodeKnownKeys()));
+    ASSERT_OK_AND_ASSIGN(const HostPort address, namenode::ClientAddress(of_namenode));
+    EXPECT_EQ(address.host, "nn") << text;
+    EXPECT_EQ(address.port, 8020) << text;
+    ASSERT_OK_AND_ASSIGN(const Config of_client,
+                         Config::FromProperties({}, site, KnownKeys(client::ClientConfigKeys())));
+    ASSERT_OK_AND_ASSIGN(const client::ClientOptions options, client::LoadClientOptions(of_client));
+    ASSERT_OK_AND_ASSIGN(const client::PathUri uri, client::ParsePathUri(options.default_uri));
+    EXPECT_EQ(uri.scheme, "hdfs") << text;
+    ASSERT_OK_AND_ASSIGN(const client::HostPort called, client::ParseHostPort(uri.authority, 8020));
+    EXPECT_EQ(called.host, address.host) << text;
+    EXPECT_EQ(called.port, address.port) << text;
+  }
+}
+
+TEST(ConfigKeysTest, WhatIsNoHdfsIsNoAddressOfTheNamenode) {
+  for (const char* const text : {"local", "file:///", "/x", "hdfs:nn", "hdfs://", ":8020"}) {
+    ASSERT_OK_AND_ASSIGN(const Config config,
+                         Config::FromProperties({}, {absl::StrCat("fs.defaultFS=", text)},
+                                                namenode::NamenodeKnownKeys()));
+    EXPECT_THAT(namenode::ClientAddress(config).status(),
+                StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("fs.defaultFS")))
+        << text;
   }
 }
 

@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
@@ -35,6 +36,12 @@ absl::StatusOr<HostPort> ParseHostPort(const Config& config, absl::string_view k
     return config.Reject(key, default_port ? "expected host or host:port" : "expected host:port");
   }
   return HostPort{std::string(host), static_cast<uint16_t>(port)};
+}
+
+std::string WithDefaultScheme(absl::string_view cluster) {
+  if (cluster == "local") return "file:///";
+  const bool is_host = !cluster.empty() && !absl::StrContains(cluster, '/');
+  return is_host ? absl::StrCat("hdfs://", cluster) : std::string(cluster);
 }
 
 std::string ResolveHost(const std::string& host) {

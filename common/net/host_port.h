@@ -23,6 +23,10 @@ absl::StatusOr<HostPort> ParseHostPort(const Config& config, absl::string_view k
                                        absl::string_view text,
                                        std::optional<uint16_t> default_port = {});
 
+// A cluster's name with its scheme, as Hadoop takes fs.defaultFS: what has no slash is a host of
+// HDFS ("nn", "nn:8020"), "local" is file:///. Whether it names anything is not looked at.
+std::string WithDefaultScheme(absl::string_view cluster);
+
 // The numeric form of a name, an IPv4 address; numeric addresses of both kinds stay as they are.
 // Asks the system's resolver and may wait for it. "": it knows none.
 std::string ResolveHost(const std::string& host);

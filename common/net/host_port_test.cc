@@ -39,6 +39,16 @@ TEST(HostPortTest, WhatIsNoAddressIsRefusedWithKeyAndFile) {
   }
 }
 
+TEST(WithDefaultSchemeTest, AHostAloneIsOfHdfs) {
+  EXPECT_EQ(WithDefaultScheme("nn"), "hdfs://nn");
+  EXPECT_EQ(WithDefaultScheme("nn:8020"), "hdfs://nn:8020");
+  EXPECT_EQ(WithDefaultScheme("[::1]:0"), "hdfs://[::1]:0");
+  EXPECT_EQ(WithDefaultScheme("local"), "file:///");
+  for (const char* const as_it_is : {"", "hdfs://nn", "file:///", "/x", "//nn"}) {
+    EXPECT_EQ(WithDefaultScheme(as_it_is), as_it_is);
+  }
+}
+
 TEST(HostPortTest, NamesAreResolvedAndNumbersStay) {
   EXPECT_EQ(ResolveHost("127.0.0.2"), "127.0.0.2");
   EXPECT_EQ(ResolveHost("::1"), "::1");

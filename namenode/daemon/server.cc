@@ -58,6 +58,7 @@ struct RpcAddress {
 
 absl::StatusOr<RpcAddress> ReadRpcAddress(const Config& config) {
   constexpr uint16_t kDefaultPort = 8020;
+  constexpr absl::string_view kScheme = "hdfs://";
   RpcAddress out{"dfs.namenode.rpc-address", {"127.0.0.1", kDefaultPort}};
   ASSIGN_OR_RETURN(const std::string address, config.GetString(out.key));
   if (!address.empty()) {
@@ -67,10 +68,12 @@ absl::StatusOr<RpcAddress> ReadRpcAddress(const Config& config) {
   ASSIGN_OR_RETURN(const std::string uri, config.GetString("fs.defaultFS"));
   if (uri.empty()) return out;
   out.key = "fs.defaultFS";
-  absl::string_view rest = uri;
-  if (!absl::ConsumePrefix(&rest, "hdfs://")) {
+  const std::string with_scheme = WithDefaultScheme(uri);
+  absl::string_view rest = with_scheme;
+  if (!absl::StartsWithIgnoreCase(rest, kScheme)) {
     return config.Reject(out.key, "expected hdfs://host:port");
   }
+  rest.remove_prefix(kScheme.size());
   ASSIGN_OR_RETURN(out.at,
                    ParseHostPort(config, out.key, rest.substr(0, rest.find('/')), kDefaultPort));
   return out;

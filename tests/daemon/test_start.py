@@ -53,6 +53,7 @@ class Configuration(Case):
             ("cairn-namenode", "fs.defaultFS", "file:///"),
             ("cairn-namenode", "dfs.namenode.rpc-address", "nn:port"),
             ("cairn-namenode", "fs.defaultFS", "hdfs://no-such-host.invalid:8020"),
+            ("cairn-namenode", "fs.defaultFS", "no-such-host.invalid:8020"),
             ("cairn-namenode", "dfs.namenode.rpc-address", "no-such-host.invalid"),
             ("cairn-namenode", "dfs.namenode.rpc-bind-host", "no-such-host.invalid"),
             ("cairn-namenode", "cairn.namenode.internal.address", "no-such-host.invalid:1"),
