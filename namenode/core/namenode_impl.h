@@ -99,6 +99,8 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
   // Start-up: the store's state, then the journal's edits one by one, then StartServing.
   absl::Status OpenStore();
   absl::Status Replay(TxId txid, absl::string_view edit);
+  // After the last Replay, in any state.
+  bool KnowsErasurePolicy(absl::string_view name) const ABSL_LOCKS_EXCLUDED(mu_);
   void StartServing(Journal& journal);
   // Until the datanodes that the store knows have come back, at most for `longest`.
   void StartSafeMode(absl::Duration longest);

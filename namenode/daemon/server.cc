@@ -174,6 +174,15 @@ absl::StatusOr<NamenodeOptions> ReadOptions(const Config& config, UserGroups& gr
   return options;
 }
 
+// Else `setErasureCodingPolicy` would be the first to say so, to somebody who cannot mend it.
+absl::Status CheckDefaultPolicy(const Config& config, const NamenodeImpl& namenode) {
+  constexpr absl::string_view kKey = "dfs.namenode.ec.system.default.policy";
+  ASSIGN_OR_RETURN(const bool offered, config.GetBool("cairn.namenode.erasure.coding"));
+  ASSIGN_OR_RETURN(const std::string name, config.GetString(kKey));
+  if (!offered || namenode.KnowsErasurePolicy(name)) return absl::OkStatus();
+  return config.Reject(kKey, "the cluster has no erasure coding policy of this name");
+}
+
 }  // namespace
 
 absl::StatusOr<HostPort> ClientAddress(const Config& config) {
@@ -280,6 +289,7 @@ absl::Status NamenodeServer::OpenStorage(const Config& config, NamenodeOptions o
     LOG_ERROR("journal: {}. The namenode stops.", status.ToString());
     std::_Exit(1);
   });
+  RETURN_IF_ERROR(CheckDefaultPolicy(config, *namenode_));
   directory_ = directory;
   if (upgrade) RETURN_IF_ERROR(Upgrade(directory, version));
   upgrade_final_.store(!fs.Exists(PreviousDirectory(directory)));

@@ -20,6 +20,11 @@ bool IsSystem(const erasure::Policy& policy) { return policy.id < ErasurePolicie
 
 }  // namespace
 
+bool NamenodeImpl::KnowsErasurePolicy(absl::string_view name) const {
+  ReaderLock lock(mu_);
+  return tree_->erasure_policies().FindByName(name).has_value();
+}
+
 absl::StatusOr<const erasure::Policy*> NamenodeImpl::FindEnabledPolicy(
     absl::string_view name) const {
   const ErasurePolicies& policies = tree_->erasure_policies();

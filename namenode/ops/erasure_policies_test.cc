@@ -46,6 +46,27 @@ class ErasurePoliciesOpsTest : public ::testing::Test {
   TestNamenode nn_{Enabled()};
 };
 
+// Also those that the store or the journal has from before: they may be the cluster's default.
+TEST_F(ErasurePoliciesOpsTest, ItIsKnownWhichThereAreWhenItStarts) {
+  const erasure::Schema schema = {
+      .codec = erasure::Codec::kReedSolomon, .data_units = 4, .parity_units = 2};
+  const erasure::Policy made = {
+      .name = erasure::ComposeName(schema, 1 << 20), .schema = schema, .cell_bytes = 1 << 20};
+  const std::string& name = made.name;
+  EXPECT_FALSE(nn_->KnowsErasurePolicy(name));
+  const auto added = nn_->AddErasurePolicies(kSuper, {made});
+  ASSERT_OK(added.value);
+  ASSERT_OK((*added.value)[0]);
+  for (const bool flushed : {false, true}) {
+    if (flushed) nn_.Flush();
+    nn_.Restart();
+    EXPECT_TRUE(nn_->KnowsErasurePolicy(name)) << flushed;
+    EXPECT_TRUE(nn_->KnowsErasurePolicy(kRs32)) << "a disabled one";
+    EXPECT_FALSE(nn_->KnowsErasurePolicy("RS-6-3"));
+    EXPECT_FALSE(nn_->KnowsErasurePolicy(""));
+  }
+}
+
 TEST_F(ErasurePoliciesOpsTest, APolicyHoldsForAllBelowUntilAnotherIsSet) {
   ASSERT_OK(nn_->ChangeErasurePolicy(kSuper, kRs32, ErasurePolicyState::kEnabled).value);
   nn_.Mkdir("/cold/deep/er");

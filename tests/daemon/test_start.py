@@ -81,6 +81,20 @@ class Configuration(Case):
             self.assertIn(key, text)
             self.assertIn(value, text)
 
+    def test_a_default_policy_that_the_cluster_does_not_have_stops_the_namenode(self):
+        conf, path = self.property("dfs.namenode.ec.system.default.policy", "RS-6-3")
+        options = [
+            "-D", f"dfs.namenode.name.dir={env.new_directory('name')}/dir",
+            "-D", "dfs.namenode.rpc-address=localhost:0",
+            "-D", "cairn.namenode.internal.address=localhost:0",
+        ]  # fmt: skip
+        run([env.program("cairn-namenode"), "-format", *options], timeout=60)
+        offered = ("-D", "cairn.namenode.erasure.coding=true")
+        text = self.refused("cairn-namenode", *options, *offered, conf=conf)
+        self.assertIn(path, text)
+        self.assertIn("dfs.namenode.ec.system.default.policy", text)
+        self.assertIn("RS-6-3", text)
+
     def test_a_key_that_no_program_knows_stops_the_tools_too(self):
         for key in ("cairn.journal.keep", "cairn.store.cache", "cairn.mini.datanodes", "cairn.cluster.id"):
             conf, path = self.property(key, "1")
