@@ -1,6 +1,7 @@
 #include "tools/top/judge.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <sstream>
 
@@ -19,6 +20,8 @@ using client::NodeLiveness;
 
 // Methods and users shown beside each other.
 constexpr size_t kOperationRows = 8;
+// What a namenode calls those users that it does not tell apart.
+constexpr char kOthers[] = "(others)";
 
 const char* LivenessText(NodeLiveness liveness) {
   switch (liveness) {
@@ -71,6 +74,29 @@ std::vector<const NodeFacts*> InOrder(const std::vector<NodeFacts>& nodes) {
   return order;
 }
 
+double Seconds(absl::Duration between) { return std::max(absl::ToDoubleSeconds(between), 0.001); }
+
+std::map<std::string, uint64_t> ByName(const std::vector<client::OperationCount>& counts) {
+  std::map<std::string, uint64_t> by_name;
+  for (const client::OperationCount& count : counts) by_name[count.name] = count.calls;
+  return by_name;
+}
+
+void Sort(std::vector<Rate>* rates) {
+  std::stable_sort(rates->begin(), rates->end(),
+                   [](const Rate& a, const Rate& b) { return a.per_second > b.per_second; });
+}
+
+// Methods are never forgotten.
+bool HasStartedAgain(const std::vector<client::OperationCount>& before,
+                     const std::vector<client::OperationCount>& after) {
+  const std::map<std::string, uint64_t> now = ByName(after);
+  return std::any_of(before.begin(), before.end(), [&](const client::OperationCount& count) {
+    const auto found = now.find(count.name);
+    return found == now.end() || found->second < count.calls;
+  });
+}
+
 std::string RateText(const std::vector<Rate>& rates, size_t row) {
   if (row >= rates.size()) return "";
   return absl::StrFormat("%9.1f  %-28s", rates[row].per_second, Escaped(rates[row].name));
@@ -80,17 +106,37 @@ std::string RateText(const std::vector<Rate>& rates, size_t row) {
 
 std::vector<Rate> Rates(const std::vector<client::OperationCount>& before,
                         const std::vector<client::OperationCount>& after, absl::Duration between) {
-  std::map<std::string, uint64_t> earlier;
-  for (const client::OperationCount& count : before) earlier[count.name] = count.calls;
-  const double seconds = std::max(absl::ToDoubleSeconds(between), 0.001);
+  const std::map<std::string, uint64_t> earlier = ByName(before);
   std::vector<Rate> rates;
   for (const client::OperationCount& count : after) {
-    const uint64_t old = earlier[count.name];
+    const auto found = earlier.find(count.name);
+    const uint64_t old = found == earlier.end() ? 0 : found->second;
     const uint64_t calls = count.calls >= old ? count.calls - old : count.calls;
-    if (calls > 0) rates.push_back({count.name, static_cast<double>(calls) / seconds});
+    if (calls > 0) rates.push_back({count.name, static_cast<double>(calls) / Seconds(between)});
   }
-  std::stable_sort(rates.begin(), rates.end(),
-                   [](const Rate& a, const Rate& b) { return a.per_second > b.per_second; });
+  Sort(&rates);
+  return rates;
+}
+
+std::vector<Rate> UserRates(const std::vector<client::OperationCount>& before,
+                            const std::vector<client::OperationCount>& after, bool started_again,
+                            double calls, absl::Duration between) {
+  std::map<std::string, uint64_t> earlier;
+  if (!started_again) earlier = ByName(before);
+  const bool knew_all = !earlier.contains(kOthers);
+  std::vector<Rate> rates;
+  for (const client::OperationCount& count : after) {
+    if (count.name == kOthers) continue;
+    const auto found = earlier.find(count.name);
+    if (found == earlier.end() && !knew_all) continue;
+    const uint64_t old = found == earlier.end() ? 0 : found->second;
+    if (count.calls <= old) continue;  // less: one of the namenode's threads has forgotten it
+    const auto made = static_cast<double>(count.calls - old);
+    rates.push_back({count.name, made / Seconds(between)});
+    calls -= made;
+  }
+  if (calls >= 1) rates.push_back({kOthers, calls / Seconds(between)});
+  Sort(&rates);
   return rates;
 }
 
@@ -100,8 +146,10 @@ TopSample MakeSample(client::ClusterFacts cluster, const client::Operations& bef
   sample.cluster = std::move(cluster);
   const absl::Duration between = after.at - before.at;
   sample.methods = Rates(before.methods, after.methods, between);
-  sample.users = Rates(before.users, after.users, between);
   for (const Rate& rate : sample.methods) sample.total_per_second += rate.per_second;
+  sample.users =
+      UserRates(before.users, after.users, HasStartedAgain(before.methods, after.methods),
+                std::round(sample.total_per_second * Seconds(between)), between);
   return sample;
 }
 

@@ -21,6 +21,13 @@ struct Rate {
 std::vector<Rate> Rates(const std::vector<client::OperationCount>& before,
                         const std::vector<client::OperationCount>& after, absl::Duration between);
 
+// The same of users, of which the namenode tells the busiest apart. Those of which it is not known
+// what they had called before are counted as "(others)", who have what is left of `calls`, those of
+// all methods. `started_again`: the namenode was, in between.
+std::vector<Rate> UserRates(const std::vector<client::OperationCount>& before,
+                            const std::vector<client::OperationCount>& after, bool started_again,
+                            double calls, absl::Duration between);
+
 struct TopSample {
   client::ClusterFacts cluster;
   std::vector<Rate> methods, users;

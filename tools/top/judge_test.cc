@@ -1,12 +1,16 @@
 #include "tools/top/judge.h"
 
 #include <sstream>
+#include <string>
+#include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "common/testing/status_matchers.h"
 
 namespace cairn::tools {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
 
@@ -24,6 +28,42 @@ TEST(TopTest, ACounterThatWentBackCountsFromTheNewStart) {
   const std::vector<Rate> rates = Rates({{"mkdirs", 100}}, {{"mkdirs", 6}}, absl::Seconds(1));
   ASSERT_THAT(rates, SizeIs(1));
   EXPECT_DOUBLE_EQ(rates[0].per_second, 6);
+}
+
+std::vector<std::string> Texts(const std::vector<Rate>& rates) {
+  std::vector<std::string> texts;
+  for (const Rate& rate : rates) texts.push_back(absl::StrCat(rate.name, " ", rate.per_second));
+  return texts;
+}
+
+TEST(TopTest, UsersThatANamenodeTellsAllApartAreCountedAsMethodsAre) {
+  EXPECT_THAT(Texts(UserRates({{"alice", 10}}, {{"bob", 4}, {"alice", 12}},
+                              /*started_again=*/false, 6, absl::Seconds(2))),
+              ElementsAre("bob 2", "alice 1"));
+}
+
+TEST(TopTest, WhoWasNotToldApartBeforeIsOneOfTheOthers) {
+  // Bob may have had his four million calls for years.
+  EXPECT_THAT(Texts(UserRates({{"alice", 10}, {"(others)", 9'000'000}},
+                              {{"alice", 12}, {"bob", 4'000'000}, {"(others)", 5'000'010}},
+                              /*started_again=*/false, 12, absl::Seconds(1))),
+              ElementsAre("(others) 10", "alice 2"));
+}
+
+TEST(TopTest, AUserThatWasForgottenMeanwhileIsOneOfTheOthersToo) {
+  EXPECT_THAT(Texts(UserRates({{"alice", 1000}}, {{"alice", 990}}, /*started_again=*/false, 3,
+                              absl::Seconds(1))),
+              ElementsAre("(others) 3"));
+}
+
+TEST(TopTest, UsersOfANamenodeThatWasStartedAgainCountFromThere) {
+  const TopSample sample = MakeSample(
+      {},
+      {.at = absl::Seconds(1),
+       .methods = {{"mkdirs", 100}},
+       .users = {{"alice", 60}, {"(others)", 40}}},
+      {.at = absl::Seconds(2), .methods = {{"mkdirs", 70}}, .users = {{"alice", 65}, {"bob", 5}}});
+  EXPECT_THAT(Texts(sample.users), ElementsAre("alice 65", "bob 5"));
 }
 
 TopSample Sample() {

@@ -418,17 +418,14 @@ void AdminProtocolService::Balance(const Caller& caller, absl::string_view bytes
 void AdminProtocolService::GetOperations(rpc::RpcReply& reply) {
   admin::GetOperationsResponse response;
   response.set_now_ms(Millis(clock_.Monotonic()));
-  const OperationCounters::Totals totals = counters_.Sum();
+  constexpr size_t kShownUsers = 1000;
+  const OperationCounters::Totals totals = counters_.Sum(kShownUsers);
   const auto add = [](const std::pair<std::string, uint64_t>& from, admin::OperationCount& to) {
     to.set_name(from.first);
     to.set_calls(from.second);
   };
   for (const auto& method : totals.methods) add(method, *response.add_methods());
-  constexpr int kShownUsers = 100;
-  for (const auto& user : totals.users) {
-    if (response.users_size() == kShownUsers) break;
-    add(user, *response.add_users());
-  }
+  for (const auto& user : totals.users) add(user, *response.add_users());
   reply.Send(response);
 }
 
