@@ -63,9 +63,13 @@ Checkpointer::~Checkpointer() {
 void Checkpointer::Request(Done done) {
   {
     MutexLock lock(mu_);
-    requests_.push_back(std::move(done));
+    if (requests_.size() < kMostWaiting) {
+      requests_.push_back(std::move(done));
+      wake_.NotifyAll();
+      return;
+    }
   }
-  wake_.NotifyAll();
+  done(absl::ResourceExhaustedError("too many wait for the next checkpoint; try later"));
 }
 
 CheckpointAge Checkpointer::age() const {

@@ -63,8 +63,10 @@ class Checkpointer {
   Checkpointer(const Checkpointer&) = delete;
   Checkpointer& operator=(const Checkpointer&) = delete;
 
+  // Besides those whose checkpoint is being made; the next one answers all that wait.
+  static constexpr size_t kMostWaiting = 100;
   // One that has all edits up to now; `done` is called on this class's thread, or by the
-  // destructor.
+  // destructor. kResourceExhausted, said at once and here: too many wait.
   void Request(Done done) ABSL_LOCKS_EXCLUDED(mu_);
 
   // The journal must keep what comes after this: the oldest checkpoint's transaction, or the

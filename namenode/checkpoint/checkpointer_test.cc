@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <atomic>
 #include <future>
 
 #include "common/testing/eventually.h"
@@ -30,7 +31,10 @@ TEST(CheckpointDueTest, TheFirstAtOnceAndThenByTimeEditsOrBytes) {
 class CheckpointerTest : public StoreTestBase {
  protected:
   CheckpointerTest() { FormatAndOpen(); }
-  ~CheckpointerTest() override { checkpointer_.reset(); }
+  ~CheckpointerTest() override {
+    files_.LetGo();
+    checkpointer_.reset();
+  }
 
   void Start() {
     checkpointer_.reset();
@@ -67,14 +71,23 @@ class CheckpointerTest : public StoreTestBase {
 
   struct Files final : FileSystemWrapper {
     std::atomic<bool> fail_renames = false;
+    std::atomic<bool> hold_renames = false;
+    std::atomic<bool> is_held = false;
     absl::Status Rename(const std::string& from, const std::string& to) override {
+      if (hold_renames) is_held = true;
+      hold_renames.wait(true);
       if (fail_renames) return absl::InternalError("rename: out of order");
       return FileSystemWrapper::Rename(from, to);
+    }
+    void LetGo() {
+      hold_renames = false;
+      hold_renames.notify_all();
     }
   };
   Files files_;
   FakeClock clock_;
   MemoryJournal journal_;
+  std::atomic<size_t> made_ = 0, refused_ = 0;  // as was answered
   std::unique_ptr<Checkpointer> checkpointer_;
 };
 
@@ -121,6 +134,30 @@ TEST_F(CheckpointerTest, OnAFullDiskAllButTheNewestMakeRoom) {
   journal_.SetReady(absl::ResourceExhaustedError("full"));
   EVENTUALLY(checkpointer_->oldest() == TxId{2});
   EXPECT_THAT(Listed(), ElementsAre(2));
+}
+
+TEST_F(CheckpointerTest, OnlySoManyWaitForTheNextOne) {
+  Start();
+  EVENTUALLY(checkpointer_->oldest() == TxId{0});
+  const auto ask = [&] {
+    checkpointer_->Request([&](const absl::StatusOr<Checkpoint>& answer) {
+      if (answer.ok()) ++made_;
+      if (absl::IsResourceExhausted(answer.status())) ++refused_;
+    });
+  };
+  Edits(1);
+  files_.hold_renames = true;
+  ask();
+  EVENTUALLY(files_.is_held);
+  for (size_t i = 0; i < Checkpointer::kMostWaiting; ++i) ask();
+  EXPECT_EQ(refused_, 0u);
+  ask();
+  EXPECT_EQ(refused_, 1u) << "at once";
+  files_.LetGo();
+  EVENTUALLY(made_ == 1 + Checkpointer::kMostWaiting);
+  ask();
+  EVENTUALLY(made_ == 2 + Checkpointer::kMostWaiting);
+  EXPECT_EQ(refused_, 1u);
 }
 
 TEST_F(CheckpointerTest, AFailureIsToldAndTheOldOneStays) {
