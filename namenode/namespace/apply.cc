@@ -17,6 +17,13 @@ absl::Status DoesNotFit(absl::string_view what) {
   return absl::DataLossError(absl::StrCat("edit does not fit the namespace: ", what));
 }
 
+// What is done to a file's end changes nothing before this block: a long file is not summed up anew
+// for each of its blocks.
+size_t LastBlock(const Inode& file) {
+  const size_t count = file.file->blocks.size();
+  return count == 0 ? 0 : count - 1;
+}
+
 }  // namespace
 
 absl::Status Tree::Apply(const edit::Edit& edit, TxId txid) {
@@ -206,8 +213,8 @@ void Tree::AddToSums(Inode* directory, const SubtreeSums& change, int sign) {
   }
 }
 
-void Tree::ReplaceContribution(Inode& file, const SubtreeSums& before) {
-  SubtreeSums change = file.Contribution();
+void Tree::ReplaceContribution(Inode& file, const SubtreeSums& before, size_t first) {
+  SubtreeSums change = file.Contribution(first);
   change.Add(before, -1);
   if (change.length == 0 && change.space == 0) return;
   AddToSums(file.parent, change, +1);
@@ -401,7 +408,8 @@ void Tree::SetLastBlock(Inode& file, const edit::Block& block, bool committed) {
 absl::Status Tree::ApplyAddBlock(const edit::AddBlock& change, TxId txid) {
   ASSIGN_OR_RETURN(Inode* const file, RequireFile(InodeId{change.inode()}));
   const Recount recount(*this, *file);
-  const SubtreeSums before = file->Contribution();
+  const size_t last = LastBlock(*file);
+  const SubtreeSums before = file->Contribution(last);
   FileData& data = *file->file;
   if (change.has_commit_previous()) {
     if (data.blocks.empty() || ToInt(data.blocks.back().id) != change.commit_previous().id()) {
@@ -418,7 +426,7 @@ absl::Status Tree::ApplyAddBlock(const edit::AddBlock& change, TxId txid) {
   store::BlockOwner owner;
   owner.set_inode(ToInt(file->id));
   store_.Put(keys::BlockOwner(block.id), owner.SerializeAsString());
-  ReplaceContribution(*file, before);
+  ReplaceContribution(*file, before, last);
   Save(*file, txid);
   listener_.OnBlockAdded(*file, block);
   return absl::OkStatus();
@@ -431,13 +439,14 @@ absl::Status Tree::ApplyAbandonBlock(const edit::AbandonBlock& change, TxId txid
   if (data.blocks.empty() || ToInt(data.blocks.back().id) != change.block_id()) {
     return DoesNotFit("abandon of another block than the last");
   }
-  const SubtreeSums before = file->Contribution();
+  const size_t last = LastBlock(*file);
+  const SubtreeSums before = file->Contribution(last);
   const BlockVersion block = data.blocks.back();
   data.blocks.pop_back();
   data.length -= block.length;
   data.last_committed = true;  // the block before was, when this one was added
   store_.Delete(keys::BlockOwner(block.id));
-  ReplaceContribution(*file, before);
+  ReplaceContribution(*file, before, last);
   Save(*file, txid);
   listener_.OnBlockRemoved(*file, block);
   return absl::OkStatus();
@@ -448,9 +457,10 @@ absl::Status Tree::ApplyUpdateLastBlock(const edit::UpdateLastBlock& change, TxI
   if (file->file->blocks.empty() || ToInt(file->file->blocks.back().id) != change.block().id()) {
     return DoesNotFit("update of another block than the last");
   }
-  const SubtreeSums before = file->Contribution();
+  const size_t last = LastBlock(*file);
+  const SubtreeSums before = file->Contribution(last);
   SetLastBlock(*file, change.block(), change.committed());
-  ReplaceContribution(*file, before);
+  ReplaceContribution(*file, before, last);
   Save(*file, txid);
   return absl::OkStatus();
 }
@@ -459,7 +469,8 @@ absl::Status Tree::ApplyClose(const edit::CloseFile& change, uint64_t time_ms, T
   ASSIGN_OR_RETURN(Inode* const file, RequireFile(InodeId{change.inode()}));
   const Recount recount(*this, *file);
   FileData& data = *file->file;
-  const SubtreeSums before = file->Contribution();
+  const size_t last = LastBlock(*file);
+  const SubtreeSums before = file->Contribution(last);
   if (change.drop_last_block()) {
     if (data.blocks.empty()) return DoesNotFit("drop of a block that is not there");
     const BlockVersion block = data.blocks.back();
@@ -480,7 +491,7 @@ absl::Status Tree::ApplyClose(const edit::CloseFile& change, uint64_t time_ms, T
     RETURN_IF_ERROR(PutLastBlockInPlace(*file, change.truncated_to()));
   }
   file->mtime_ms = time_ms;
-  ReplaceContribution(*file, before);
+  ReplaceContribution(*file, before, last);
   Save(*file, txid);
   listener_.OnClosed(*file);
   return absl::OkStatus();

@@ -1,6 +1,7 @@
 #include "namenode/namespace/inode.h"
 
 #include <algorithm>
+#include <span>
 
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
@@ -17,20 +18,32 @@ void SubtreeSums::Add(const SubtreeSums& other, int sign) {
   space += factor * other.space;
 }
 
-uint64_t Inode::Space() const {
+static std::span<const BlockVersion> BlocksFrom(const FileData& file, size_t first) {
+  return std::span(file.blocks).subspan(std::min(first, file.blocks.size()));
+}
+
+static uint64_t LengthFrom(const FileData& file, size_t first) {
+  if (first == 0) return file.length;
+  uint64_t length = 0;
+  for (const BlockVersion& block : BlocksFrom(file, first)) length += block.length;
+  return length;
+}
+
+uint64_t Inode::Space(size_t first) const {
   if (file == nullptr) return 0;
-  if (erasure == nullptr) return file->length * file->replication;
+  const uint64_t length = LengthFrom(*file, first);
+  if (erasure == nullptr) return length * file->replication;
   const erasure::Layout layout(erasure->schema, erasure->cell_bytes);
-  uint64_t space = file->length;
-  for (const BlockVersion& group : file->blocks) {
+  uint64_t space = length;
+  for (const BlockVersion& group : BlocksFrom(*file, first)) {
     space += erasure->schema.parity_units * layout.UnitBytes(group.length, layout.data_units());
   }
   return space;
 }
 
-SubtreeSums Inode::Contribution() const {
+SubtreeSums Inode::Contribution(size_t first) const {
   if (directory) return directory->sums;
-  return {.directories = 0, .files = 1, .length = file->length, .space = Space()};
+  return {.directories = 0, .files = 1, .length = LengthFrom(*file, first), .space = Space(first)};
 }
 
 FileStatus StatusOf(const Inode& inode) {

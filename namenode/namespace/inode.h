@@ -6,6 +6,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -97,9 +98,11 @@ struct Inode {
 
   bool is_directory() const { return directory != nullptr; }
   bool is_open() const { return file != nullptr && file->writer != nullptr; }
-  uint64_t Space() const;  // bytes of all replicas, or units
-  // What this inode adds to the sums of its ancestors.
-  SubtreeSums Contribution() const;
+  // Bytes of all replicas, or units, of the blocks from this one on, by their place.
+  uint64_t Space(size_t first = 0) const;
+  // What this inode adds to the sums of its ancestors; of a file's bytes, those of the blocks from
+  // `first` on: all that differs where the blocks before stay as they are.
+  SubtreeSums Contribution(size_t first = 0) const;
 };
 
 // A directory shows what new files below it get, wherever that is set.

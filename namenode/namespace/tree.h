@@ -215,7 +215,8 @@ class Tree {
   void SaveOldest();
   // Adds `change` to the sums of `directory` and all above it.
   void AddToSums(Inode* directory, const SubtreeSums& change, int sign);
-  void ReplaceContribution(Inode& file, const SubtreeSums& before);
+  // Both of the blocks from `first` on.
+  void ReplaceContribution(Inode& file, const SubtreeSums& before, size_t first = 0);
   void ChangeChildren(Inode& directory, int change, uint64_t time_ms, TxId txid);
   void DropFile(Inode* file);  // its blocks, its writer, its records but the entry
   // Takes a closed file away whose blocks are another's now. Deletes it.

@@ -72,6 +72,28 @@ TEST(UnitsTest, AClosedGroupHasTheUnitsThatHoldBytes) {
   EXPECT_EQ(file.Space(), kMiB + 1 + 3 * kMiB);
 }
 
+TEST(UnitsTest, AChangeOfTheLastBlockIsTheSameWithoutThoseBefore) {
+  const BlockVersion first{kGroup, GenerationStamp{1001}, 3 * kMiB};
+  const BlockVersion short_last{MakeGroupId(1073741826), GenerationStamp{1001}, 10};
+  const BlockVersion last{short_last.id, GenerationStamp{1001}, kMiB + 5};
+  for (const char* const name : {"RS-6-3-1024k", ""}) {
+    const erasure::Policy* const policy = erasure::FindSystemPolicy(name);
+    Inode before, after;
+    Fill(before, policy, {first, short_last});
+    Fill(after, policy, {first, last});
+    for (const size_t from : {0, 1}) {
+      SubtreeSums change = after.Contribution(from);
+      change.Add(before.Contribution(from), -1);
+      EXPECT_EQ(change.files, 0u);
+      EXPECT_EQ(change.length, kMiB - 5);
+      EXPECT_EQ(change.space, policy == nullptr ? 3 * (kMiB - 5) : kMiB - 5 + 3 * (kMiB - 10));
+    }
+    EXPECT_EQ(after.Contribution(1).length, kMiB + 5);
+    EXPECT_EQ(after.Contribution(2).space, 0u);
+    EXPECT_EQ(after.Contribution(9).length, 0u);
+  }
+}
+
 TEST(UnitsTest, OfAGroupThatIsBeingWrittenEveryUnitMayBeThere) {
   const erasure::Policy& policy = *erasure::FindSystemPolicy("RS-3-2-1024k");
   Inode file;
