@@ -13,6 +13,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/mutex.h"
+#include "common/net/acceptor.h"
 #include "namenode/blocks/order_bell.h"
 #include "namenode/service/grpc/convert.h"
 #include "namenode/service/grpc/status.h"
@@ -159,25 +160,39 @@ class ServerImpl final : public DatanodeServer {
     builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
     builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
                                Millis(kFastestPing));
-    // Two namenodes on one port would each get some of the datanodes' calls.
-    builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-    int port = 0;
-    builder.AddListeningPort(options.address, grpc::InsecureServerCredentials(), &port);
+    builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS,
+                               Millis(options.handshake_timeout));
+    builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, options.calls_per_connection);
+    builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMaxMetadataBytes);
     builder.RegisterService(&service_);
-    server_ = builder.BuildAndStart();
-    if (server_ == nullptr || port == 0) {
-      return absl::UnavailableError(
+    // gRPC's own listener is deaf for good once it has found no descriptor for a connection.
+    connections_ = builder.experimental().AddExternalConnectionAcceptor(
+        grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
+        grpc::InsecureServerCredentials());
+    auto acceptor = Acceptor::Listen(options.address, options.max_connections);
+    if (!acceptor.ok()) {
+      return absl::Status(
+          acceptor.status().code(),
           absl::StrCat("cannot listen for datanodes on ", options.address,
-                       " (cairn.namenode.internal.address): is the port taken?"));
+                       " (cairn.namenode.internal.address): ", acceptor.status().message()));
     }
-    port_ = static_cast<uint16_t>(port);
+    server_ = builder.BuildAndStart();
+    if (server_ == nullptr) return absl::UnavailableError("gRPC's server for datanodes: no start");
+    acceptor_ = *std::move(acceptor);
+    acceptor_->Start("dn-accept", [this](int fd) {
+      grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
+      connection.fd = fd;
+      connections_->HandleNewConnection(&connection);
+    });
     return absl::OkStatus();
   }
 
-  uint16_t port() const override { return port_; }
+  uint16_t port() const override { return acceptor_->port(); }
+  uint64_t accept_errors() const override { return acceptor_->accept_errors(); }
 
   void Stop(absl::Duration grace) override {
     if (server_ == nullptr) return;
+    if (acceptor_ != nullptr) acceptor_->Stop();  // a server that is shut down closes none it gets
     reports_.EndWaits();
     server_->Shutdown(std::chrono::system_clock::now() + absl::ToChronoMilliseconds(grace));
     server_->Wait();
@@ -187,7 +202,9 @@ class ServerImpl final : public DatanodeServer {
   DatanodeReports& reports_;
   Service service_;
   std::unique_ptr<grpc::Server> server_;
-  uint16_t port_ = 0;
+  // The server's door.
+  std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> connections_;
+  std::unique_ptr<Acceptor> acceptor_;
 };
 
 }  // namespace

@@ -1,16 +1,22 @@
 #include "namenode/service/grpc/datanode_service.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <grpcpp/create_channel.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <atomic>
+#include <chrono>
+#include <string>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "common/mutex.h"
 #include "common/testing/eventually.h"
 #include "common/testing/status_matchers.h"
+#include "common/testing/tcp_client.h"
 #include "namenode/blocks/order_bell.h"
 #include "namenode/service/grpc/status.h"
 #include "proto/cairn/datanode.grpc.pb.h"
@@ -102,11 +108,19 @@ class FakeReports final : public DatanodeReports {
 
 class DatanodeServiceTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    ASSERT_OK_AND_ASSIGN(server_, DatanodeServer::Start({.address = "127.0.0.1:0"}, reports_));
+  void SetUp() override { Start({.address = "127.0.0.1:0"}); }
+
+  void Start(const DatanodeServer::Options& options) {
+    server_.reset();
+    ASSERT_OK_AND_ASSIGN(server_, DatanodeServer::Start(options, reports_));
+    stub_ = Connect();
+  }
+  // With a connection of its own.
+  std::unique_ptr<internal::DatanodeService::Stub> Connect() {
     grpc::ChannelArguments arguments;
     arguments.SetMaxReceiveMessageSize(-1);
-    stub_ = internal::DatanodeService::NewStub(
+    arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+    return internal::DatanodeService::NewStub(
         grpc::CreateCustomChannel(absl::StrCat("127.0.0.1:", server_->port()),
                                   grpc::InsecureChannelCredentials(), arguments));
   }
@@ -175,6 +189,7 @@ TEST_F(DatanodeServiceTest, AWaitForOrdersIsAnsweredWhenTheNamenodeSaysSo) {
 }
 
 TEST_F(DatanodeServiceTest, WaitsHoldNoThreadAndAStopEndsThemAll) {
+  Start({.address = "127.0.0.1:0", .calls_per_connection = 2000});
   std::vector<std::unique_ptr<PendingWait>> waits;
   for (int i = 0; i < 1000; ++i) {  // far more than there are threads
     waits.push_back(std::make_unique<PendingWait>());
@@ -263,6 +278,86 @@ TEST_F(DatanodeServiceTest, StoppingLetsRunningCallsFinishAndTakesNoMore) {
   caller.join();
   EXPECT_OK(answer);
   server_->Stop(absl::ZeroDuration());
+}
+
+// A connection that has begun: HTTP/2's preface and an empty SETTINGS frame.
+constexpr absl::string_view kBeginning("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0", 33);
+
+TEST_F(DatanodeServiceTest, WhoComesWhileThereAreNoDescriptorsIsServedWhenThereAre) {
+  internal::HeartbeatReply reply;
+  ASSERT_OK(Beat(&reply));
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const int next = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+  ASSERT_GE(next, 0);
+  ::close(next);
+  // Room for the client's own socket, none for the server's end of it.
+  rlimit tight = before;
+  tight.rlim_cur = static_cast<rlim_t>(next) + 1;
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &tight), 0);
+  TcpClient late(server_->port());
+  EVENTUALLY(server_->accept_errors() > 0);
+  EXPECT_OK(Beat(&reply));
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  late.Send(kBeginning);
+  EXPECT_TRUE(late.GetsAByte());
+  stub_ = Connect();
+  EXPECT_OK(Beat(&reply));
+}
+
+TEST_F(DatanodeServiceTest, ABeginningThatDoesNotEndIsCutOff) {
+  Start({.address = "127.0.0.1:0", .handshake_timeout = absl::Milliseconds(100)});
+  internal::HeartbeatReply reply;
+  ASSERT_OK(Beat(&reply));
+  for (const size_t bytes : {size_t{0}, size_t{10}, size_t{24}, kBeginning.size() - 1}) {
+    TcpClient slow(server_->port());
+    slow.Send(kBeginning.substr(0, bytes));
+    EXPECT_TRUE(slow.IsClosedByServer()) << bytes;
+  }
+  EXPECT_OK(Beat(&reply)) << "of the connection that has long begun";
+}
+
+TEST_F(DatanodeServiceTest, OneConnectionTooManyIsClosedUntilAnotherGoes) {
+  Start({.address = "127.0.0.1:0", .max_connections = 2});
+  internal::HeartbeatReply reply;
+  ASSERT_OK(Beat(&reply));
+  {
+    TcpClient second(server_->port());
+    second.Send(kBeginning);
+    EXPECT_TRUE(second.GetsAByte());
+    EXPECT_FALSE(TcpClient(server_->port()).GetsAByte());
+    EXPECT_OK(Beat(&reply));
+  }
+  EVENTUALLY(TcpClient(server_->port()).GetsAByte());
+}
+
+TEST_F(DatanodeServiceTest, CallsBeyondWhatAConnectionMayHaveWait) {
+  Start({.address = "127.0.0.1:0", .calls_per_connection = 2});
+  PendingWait waits[2];
+  for (PendingWait& wait : waits) wait.Begin(*stub_);
+  EVENTUALLY(reports_.waits().size() == 2);
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(100));
+  internal::HeartbeatRequest request;
+  request.set_datanode_uuid("node-1");
+  internal::HeartbeatReply reply;
+  EXPECT_THAT(FromGrpc(stub_->Heartbeat(&context, request, &reply)),
+              StatusIs(StatusCode::kDeadlineExceeded));
+  reports_.waits()[0]->Answer(true);
+  EXPECT_OK(Beat(&reply));
+  reports_.waits()[1]->Answer(true);
+  for (PendingWait& wait : waits) EVENTUALLY(wait.done);
+}
+
+TEST_F(DatanodeServiceTest, MuchMetadataIsRefused) {
+  grpc::ClientContext context;
+  context.AddMetadata("x", std::string(6 << 10, 'x'));
+  internal::HeartbeatRequest request;
+  request.set_datanode_uuid("node-1");
+  internal::HeartbeatReply reply;
+  EXPECT_THAT(FromGrpc(stub_->Heartbeat(&context, request, &reply)),
+              StatusIs(StatusCode::kResourceExhausted));
+  EXPECT_OK(Beat(&reply));
 }
 
 TEST_F(DatanodeServiceTest, ATakenPortIsAnErrorThatNamesIt) {

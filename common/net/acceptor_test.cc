@@ -1,0 +1,135 @@
+#include "common/net/acceptor.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <memory>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "common/check.h"
+#include "common/mutex.h"
+#include "common/testing/eventually.h"
+#include "common/testing/status_matchers.h"
+#include "common/testing/tcp_client.h"
+
+namespace cairn {
+namespace {
+
+using absl::StatusCode;
+using ::testing::HasSubstr;
+
+class AcceptorTest : public testing::Test {
+ protected:
+  ~AcceptorTest() override {
+    acceptor_.reset();
+    for (const int fd : fds()) ::close(fd);
+  }
+
+  void Start(int max_connections = 100, absl::string_view address = "127.0.0.1:0") {
+    ASSERT_OK_AND_ASSIGN(acceptor_, Acceptor::Listen(address, max_connections));
+    acceptor_->Start("acceptor", [this](int fd) {
+      {
+        MutexLock lock(mu_);
+        fds_.push_back(fd);
+      }
+      CHECK_EQ(::write(fd, "!", 1), 1);
+    });
+  }
+  std::vector<int> fds() {
+    MutexLock lock(mu_);
+    return fds_;
+  }
+  // As the one who serves it would.
+  void CloseOldest() {
+    MutexLock lock(mu_);
+    ::close(fds_.front());
+    fds_.erase(fds_.begin());
+  }
+
+  Mutex mu_;
+  std::vector<int> fds_ ABSL_GUARDED_BY(mu_);
+  std::unique_ptr<Acceptor> acceptor_;
+};
+
+TEST_F(AcceptorTest, ConnectionsAreHandedOnNonBlockingAndClosedOnExec) {
+  Start();
+  TcpClient client(acceptor_->port());
+  EXPECT_TRUE(client.GetsAByte());
+  ASSERT_EQ(fds().size(), 1u);
+  EXPECT_TRUE(::fcntl(fds()[0], F_GETFL) & O_NONBLOCK);
+  EXPECT_TRUE(::fcntl(fds()[0], F_GETFD) & FD_CLOEXEC);
+}
+
+TEST_F(AcceptorTest, WhoComesBeforeTheStartWaits) {
+  ASSERT_OK_AND_ASSIGN(acceptor_, Acceptor::Listen("127.0.0.1:0", 100));
+  TcpClient early(acceptor_->port());
+  acceptor_->Start("acceptor", [](int fd) { ::close(fd); });
+  EXPECT_TRUE(early.IsClosedByServer());
+}
+
+TEST_F(AcceptorTest, AWildcardTakesBothKindsOfAddresses) {
+  for (const char* const address : {"0.0.0.0:0", "[::]:0"}) {
+    Start(100, address);
+    EXPECT_TRUE(TcpClient(acceptor_->port()).GetsAByte()) << address;
+    acceptor_.reset();
+  }
+}
+
+TEST_F(AcceptorTest, LackOfDescriptorsIsWaitedFor) {
+  Start();
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const int next = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+  ASSERT_GE(next, 0);
+  ::close(next);
+  // Room for the client's own socket, none for the server's end of it.
+  rlimit tight = before;
+  tight.rlim_cur = static_cast<rlim_t>(next) + 1;
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &tight), 0);
+  TcpClient late(acceptor_->port());
+  EVENTUALLY(acceptor_->accept_errors() > 1);
+  EXPECT_TRUE(fds().empty());
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_TRUE(late.GetsAByte());
+  EXPECT_TRUE(TcpClient(acceptor_->port()).GetsAByte());
+}
+
+TEST_F(AcceptorTest, OneTooManyIsClosedAndThereIsRoomAgainWhenOneHasGone) {
+  Start(2);
+  TcpClient a(acceptor_->port()), b(acceptor_->port());
+  EXPECT_TRUE(a.GetsAByte());
+  EXPECT_TRUE(b.GetsAByte());
+  EXPECT_TRUE(TcpClient(acceptor_->port()).IsClosedByServer());
+  EXPECT_EQ(fds().size(), 2u);
+  EXPECT_EQ(acceptor_->refused(), 1u);
+  CloseOldest();
+  EVENTUALLY(TcpClient(acceptor_->port()).GetsAByte());
+  EXPECT_EQ(fds().size(), 2u);
+  EXPECT_FALSE(TcpClient(acceptor_->port()).GetsAByte());
+}
+
+TEST_F(AcceptorTest, AStoppedOneRefusesAndItsPortIsFree) {
+  Start();
+  const std::string address = absl::StrCat("127.0.0.1:", acceptor_->port());
+  TcpClient served(acceptor_->port());
+  EXPECT_TRUE(served.GetsAByte());
+  EXPECT_THAT(Acceptor::Listen(address, 1),
+              StatusIs(StatusCode::kUnavailable, HasSubstr("in use")));
+  acceptor_->Stop();
+  acceptor_->Stop();
+  EXPECT_OK(Acceptor::Listen(address, 1).status());
+}
+
+TEST_F(AcceptorTest, OnlyNumericAddressesWithAPortAreTaken) {
+  for (const char* const bad : {"", "127.0.0.1", "localhost:1", "127.0.0.1:65536", ":1", "::1:1",
+                                "[127.0.0.1]:1", "[::1]", "[::1:1"}) {
+    EXPECT_THAT(Acceptor::Listen(bad, 1), StatusIs(StatusCode::kInvalidArgument)) << bad;
+  }
+}
+
+}  // namespace
+}  // namespace cairn
