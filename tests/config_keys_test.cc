@@ -106,6 +106,8 @@ TEST(ConfigKeysTest, WhatTheTableSaysIsWhatTheCodeHasByItself) {
                        Config::FromProperties({}, {}, namenode::NamenodeKnownKeys()));
   const namenode::StoreOptions store;
   EXPECT_THAT(config.GetSize("cairn.namenode.store.cache"), IsOkAndHolds(store.cache_bytes));
+  EXPECT_THAT(config.GetSize("cairn.namenode.store.write.buffer"),
+              IsOkAndHolds(store.write_buffer_bytes));
   EXPECT_THAT(config.GetSize("cairn.namenode.store.tail"), IsOkAndHolds(store.tail_bytes));
   EXPECT_THAT(config.GetSize("cairn.namenode.store.tail.limit"),
               IsOkAndHolds(store.tail_limit_bytes));

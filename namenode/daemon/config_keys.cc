@@ -96,6 +96,8 @@ constexpr ConfigKey kKeys[] = {
      1 << 20},
     {"cairn.namenode.store.cache", kSize, "128m", "LevelDB's block cache", absl::Seconds(1),
      1 << 20},
+    {"cairn.namenode.store.write.buffer", kSize, "32m", "LevelDB's table in memory",
+     absl::Seconds(1), 1 << 16, 1 << 30},
     {"cairn.namenode.store.tail", kSize, "32m", "edits kept in memory before they go to LevelDB",
      absl::Seconds(1), 1 << 16},
     {"cairn.namenode.store.tail.limit", kSize, "512m",

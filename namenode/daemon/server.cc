@@ -251,6 +251,7 @@ absl::Status NamenodeServer::OpenStorage(const Config& config, NamenodeOptions o
   StoreOptions store;
   store.directory = StoreDirectory(directory);
   ASSIGN_OR_RETURN(store.cache_bytes, config.GetSize("cairn.namenode.store.cache"));
+  ASSIGN_OR_RETURN(store.write_buffer_bytes, config.GetSize("cairn.namenode.store.write.buffer"));
   ASSIGN_OR_RETURN(store.tail_bytes, config.GetSize("cairn.namenode.store.tail"));
   ASSIGN_OR_RETURN(store.tail_limit_bytes, config.GetSize("cairn.namenode.store.tail.limit"));
   ASSIGN_OR_RETURN(store.tail_age, config.GetDuration("cairn.namenode.store.tail.age"));

@@ -1,7 +1,9 @@
 #include "namenode/store/leveldb_env.h"
 
+#include <fcntl.h>
 #include <leveldb/slice.h>
 #include <leveldb/status.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <chrono>
@@ -20,12 +22,25 @@ namespace {
 
 constexpr size_t kWriteBufferBytes = 64 << 10;
 constexpr std::chrono::milliseconds kSpacePoll{100};
+// What a compaction may have to open at once: LevelDB writes no more while level 0 has 12 tables.
+constexpr size_t kSpares = 12;
+
+// What the thread is doing for LevelDB, of whose jobs one runs at a time.
+enum class Job { kNone, kMayHoldLock, kHoldsNoLock };
+thread_local Job current_job = Job::kNone;
 
 leveldb::Status ToLevelDb(const absl::Status& status) {
   if (status.ok()) return leveldb::Status::OK();
   const std::string text(status.message());
   if (absl::IsNotFound(status)) return leveldb::Status::NotFound(text);
   return leveldb::Status::IOError(text);
+}
+
+// A sync may fail for want of space, and what it wrote is not known then; one that found no
+// descriptor for its directory has done nothing. Messages end with errno's text.
+bool LacksDescriptors(const absl::Status& status) {
+  return absl::EndsWith(status.message(), std::strerror(EMFILE)) ||
+         absl::EndsWith(status.message(), std::strerror(ENFILE));
 }
 
 class PreadFile final : public leveldb::RandomAccessFile {
@@ -51,7 +66,9 @@ absl::Status FromLevelDb(const leveldb::Status& status, absl::string_view what) 
   const std::string text = absl::StrCat(what, ": ", status.ToString());
   if (status.IsCorruption() || status.IsNotFound()) return absl::DataLossError(text);
   // LevelDB keeps errno's text only.
-  if (absl::StrContains(text, std::strerror(ENOSPC))) return absl::ResourceExhaustedError(text);
+  for (const int error : {ENOSPC, EDQUOT, EMFILE, ENFILE, ENOMEM}) {
+    if (absl::StrContains(text, std::strerror(error))) return absl::ResourceExhaustedError(text);
+  }
   if (absl::StrContains(text, std::strerror(EIO))) return absl::DataLossError(text);
   if (status.IsInvalidArgument()) return absl::FailedPreconditionError(text);
   return absl::InternalError(text);
@@ -100,16 +117,18 @@ class LevelDbEnv::WrittenFile final : public leveldb::WritableFile {
   }
   absl::Status Write(absl::string_view bytes) {
     RETURN_IF_ERROR(failure_);
-    failure_ = env_.RepeatUntilThereIsSpace([&] {
-      return file_->WriteAt(written_, std::as_bytes(std::span(bytes.data(), bytes.size())));
-    });
+    failure_ = env_.RepeatUntilThereIsSpace(
+        [&] {
+          return file_->WriteAt(written_, std::as_bytes(std::span(bytes.data(), bytes.size())));
+        },
+        &absl::IsResourceExhausted);
     if (failure_.ok()) written_ += bytes.size();
     return failure_;
   }
   absl::Status SyncNow() {
     absl::Status status = file_->SyncData();
     if (status.ok() && !name_synced_) {
-      status = env_.files_.SyncDirectory(ParentDirectory(path_));
+      status = env_.SyncName(path_);
       name_synced_ = status.ok();
     }
     if (!status.ok()) {
@@ -134,15 +153,54 @@ bool LevelDbEnv::Pause() {
   return may_wait_;
 }
 
-absl::Status LevelDbEnv::RepeatUntilThereIsSpace(const std::function<absl::Status()>& attempt) {
+absl::Status LevelDbEnv::RepeatUntilThereIsSpace(const std::function<absl::Status()>& attempt,
+                                                 bool (*is_lack)(const absl::Status&)) {
   absl::Status status = attempt();
-  if (!absl::IsResourceExhausted(status)) return status;
-  LOG_WARN("store: {}; it is tried again until there is space", status.message());
+  if (!is_lack(status)) return status;
+  LOG_WARN("store: {}; it is tried again until there is room", status.message());
   waiting_.fetch_add(1, std::memory_order_acq_rel);
-  while (absl::IsResourceExhausted(status) && Pause()) status = attempt();
+  while (is_lack(status) && Pause()) status = attempt();
   waiting_.fetch_sub(1, std::memory_order_acq_rel);
-  if (status.ok()) LOG_INFO("store: there is space again");
+  if (status.ok()) LOG_INFO("store: there is room again");
   return status;
+}
+
+absl::Status LevelDbEnv::SyncName(const std::string& path) {
+  return RepeatUntilThereIsSpace([&] { return files_.SyncDirectory(ParentDirectory(path)); },
+                                 &LacksDescriptors);
+}
+
+void LevelDbEnv::FillSpares() {
+  MutexLock lock(mu_);
+  while (spares_.size() < kSpares) {
+    const int fd = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return;
+    spares_.push_back(fd);
+  }
+}
+
+bool LevelDbEnv::GiveUpSpare() {
+  MutexLock lock(mu_);
+  if (spares_.empty()) return false;
+  ::close(spares_.back());
+  spares_.pop_back();
+  return true;
+}
+
+void LevelDbEnv::Schedule(void (*function)(void*), void* argument) {
+  struct Scheduled {
+    LevelDbEnv* env;
+    void (*function)(void*);
+    void* argument;
+  };
+  const auto run = [](void* raw) {
+    const std::unique_ptr<Scheduled> job(static_cast<Scheduled*>(raw));
+    job->env->FillSpares();
+    current_job = Job::kMayHoldLock;
+    job->function(job->argument);
+    current_job = Job::kNone;  // the environment may have gone by now
+  };
+  target()->Schedule(run, new Scheduled{this, function, argument});
 }
 
 void LevelDbEnv::WaitForSpace() {
@@ -174,12 +232,29 @@ std::unique_ptr<LevelDbEnv> LevelDbEnv::Unlocked(FileSystem& files) {
 }
 
 LevelDbEnv::~LevelDbEnv() {
+  while (GiveUpSpare()) {
+  }
   if (lock_ != nullptr) target()->UnlockFile(lock_);
 }
 
 leveldb::Status LevelDbEnv::NewRandomAccessFile(const std::string& path,
                                                 leveldb::RandomAccessFile** result) {
-  return OpenByPread(files_, path, result);
+  *result = nullptr;
+  std::unique_ptr<File> file;
+  const auto attempt = [&]() -> absl::Status {
+    ASSIGN_OR_RETURN(file, files_.Open(path, {}));
+    return absl::OkStatus();
+  };
+  absl::Status status = attempt();
+  while (current_job == Job::kMayHoldLock && absl::IsResourceExhausted(status) && GiveUpSpare()) {
+    status = attempt();
+  }
+  if (current_job != Job::kNone && absl::IsResourceExhausted(status)) {
+    status = RepeatUntilThereIsSpace(attempt, &absl::IsResourceExhausted);
+  }
+  if (!status.ok()) return ToLevelDb(status);
+  *result = new PreadFile(std::move(file));
+  return leveldb::Status::OK();
 }
 
 leveldb::Status LevelDbEnv::NewWritableFile(const std::string& path,
@@ -190,8 +265,10 @@ leveldb::Status LevelDbEnv::NewWritableFile(const std::string& path,
     ASSIGN_OR_RETURN(file, files_.Open(path, {.create = true, .write = true}));
     return file->Truncate(0);
   };
-  const absl::Status status =
-      absl::EndsWith(path, ".log") ? attempt() : RepeatUntilThereIsSpace(attempt);
+  if (current_job != Job::kNone) current_job = Job::kHoldsNoLock;
+  const absl::Status status = absl::EndsWith(path, ".log")
+                                  ? attempt()
+                                  : RepeatUntilThereIsSpace(attempt, &absl::IsResourceExhausted);
   if (!status.ok()) return ToLevelDb(status);
   *result = new WrittenFile(*this, path, std::move(file));
   return leveldb::Status::OK();
@@ -227,8 +304,9 @@ leveldb::Status LevelDbEnv::RemoveFile(const std::string& path) {
 }
 
 leveldb::Status LevelDbEnv::RenameFile(const std::string& from, const std::string& to) {
-  absl::Status status = RepeatUntilThereIsSpace([&] { return files_.Rename(from, to); });
-  if (status.ok()) status = files_.SyncDirectory(ParentDirectory(to));
+  absl::Status status =
+      RepeatUntilThereIsSpace([&] { return files_.Rename(from, to); }, &absl::IsResourceExhausted);
+  if (status.ok()) status = SyncName(to);
   return ToLevelDb(status);
 }
 

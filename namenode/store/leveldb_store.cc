@@ -212,9 +212,11 @@ class LevelDbStore final : public Store {
 
   bool IsDiskFull() const { return no_new_log_ || database_.env->waiting(); }
   absl::Status DiskFull() const {
-    return absl::ResourceExhaustedError(absl::StrCat(
-        "store: no space left on the disk of ", options_.directory,
-        "; no change is accepted until there is, what is acknowledged is in the journal"));
+    return absl::ResourceExhaustedError(
+        absl::StrCat("store: no space left on the disk of ", options_.directory,
+                     ", or no file descriptors, as the log says; no change is accepted until there "
+                     "is room, what "
+                     "is acknowledged is in the journal"));
   }
 
   void RunFlusher() ABSL_LOCKS_EXCLUDED(mu_);
@@ -235,7 +237,7 @@ class LevelDbStore final : public Store {
   std::atomic<uint64_t> active_bytes_{0}, active_records_{0}, frozen_bytes_{0};
   std::atomic<int64_t> active_since_ns_{0};
   std::atomic<bool> failed_{false};
-  std::atomic<bool> no_new_log_{false};  // the last Write found no space for another log
+  std::atomic<bool> no_new_log_{false};  // the last Write found no room for another log
 
   // Guarded by the namespace lock, which the compiler does not see from here.
   TxId last_edit_;

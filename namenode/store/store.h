@@ -126,8 +126,9 @@ class Store {
   virtual void EndGroup() {}
 
   // Whether a new edit may begin. kResourceExhausted: the tails are at tail_limit_bytes, LevelDB
-  // (or the journal) does not keep up, or the disk is full; it passes by itself. Other errors: a
-  // flush failed; final, the store serves reads only until the process starts anew.
+  // (or the journal) does not keep up, or there is no room on the disk or for a descriptor; it
+  // passes by itself. Other errors: a flush failed; final, the store serves reads only until the
+  // process starts anew.
   virtual absl::Status Ready() const = 0;
 
   // An ordered view over all three layers as of the moment of Scan. Read it without the lock: its

@@ -1,10 +1,15 @@
 #include "namenode/store/store.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -324,13 +329,13 @@ TEST_F(StoreTest, EditsMayNotGoBack) {
 
 // ---- A flush that fails
 
-// The machine's files, except that LevelDB's log can be told to fail its syncs, and writes to the
-// files with some suffix to find no space.
+// The machine's files, except that LevelDB's log can be told to fail its syncs, and calls on the
+// files with some suffix to find no space, or no descriptors.
 class FailingFiles final : public FileSystemWrapper {
  public:
   absl::StatusOr<std::unique_ptr<File>> Open(const std::string& path,
                                              const OpenOptions& options) override {
-    if (options.create) RETURN_IF_ERROR(Room(path, full_for_new));
+    RETURN_IF_ERROR(Room(path, options.create ? full_for_new : full_for_old));
     ASSIGN_OR_RETURN(std::unique_ptr<File> file, FileSystemWrapper::Open(path, options));
     if (!options.write) return file;
     return std::make_unique<FailingFile>(std::move(file), path, *this);
@@ -341,9 +346,17 @@ class FailingFiles final : public FileSystemWrapper {
     return FileSystemWrapper::Rename(from, to);
   }
 
+  absl::Status SyncDirectory(const std::string& path) override {
+    RETURN_IF_ERROR(Room(path, full_for_directories));
+    return FileSystemWrapper::SyncDirectory(path);
+  }
+
   std::atomic<bool> fail_syncs{false};
-  std::atomic<const char*> full{nullptr};          // the suffix of files that cannot grow ...
-  std::atomic<const char*> full_for_new{nullptr};  // ... or cannot be made
+  std::atomic<int> lack{ENOSPC};
+  std::atomic<const char*> full{nullptr};                  // the suffix of files that cannot grow,
+  std::atomic<const char*> full_for_new{nullptr};          // cannot be made,
+  std::atomic<const char*> full_for_old{nullptr};          // or be opened,
+  std::atomic<const char*> full_for_directories{nullptr};  // and of directories
   std::atomic<int> refused{0};
 
  private:
@@ -374,7 +387,7 @@ class FailingFiles final : public FileSystemWrapper {
     if (suffix == nullptr || !absl::EndsWith(path, suffix)) return absl::OkStatus();
     ++refused;
     return absl::ResourceExhaustedError(
-        absl::StrCat("injected: ", path, ": No space left on device"));
+        absl::StrCat("injected: ", path, ": ", std::strerror(lack)));
   }
 };
 
@@ -402,16 +415,30 @@ TEST_F(StoreTest, AFailedFlushIsFinalAndReadsGoOn) {
 
 class FullDiskTest : public StoreTest {
  protected:
-  // `full` and `full_for_new` as in FailingFiles.
+  // What FailingFiles says, until there is room.
+  struct Lack {
+    int error = ENOSPC;
+    const char* full = nullptr;
+    const char* for_new = nullptr;
+    const char* for_old = nullptr;
+    const char* for_directories = nullptr;
+  };
+
   void HealsWhen(const char* full, const char* full_for_new, int edits) {
+    HealsWhen(Lack{.full = full, .for_new = full_for_new}, edits);
+  }
+  void HealsWhen(const Lack& lack, int edits) {
     FailingFiles files;
     options_.files = &files;
     options_.write_buffer_bytes = 64 << 10;  // LevelDB fills it, takes a new log, writes a table
     FormatAndOpen();
     Edit("stored", "before");
     ASSERT_OK(store_->Flush());
-    files.full = full;
-    files.full_for_new = full_for_new;
+    files.lack = lack.error;
+    files.full = lack.full;
+    files.full_for_new = lack.for_new;
+    files.full_for_old = lack.for_old;
+    files.full_for_directories = lack.for_directories;
     const std::string value(1000, 'v');
     for (int i = 0; i < edits; ++i) Edit(absl::StrCat("key", i), value);
     // The batch that meets the full disk may be the one after the one that filled the memtable.
@@ -427,6 +454,8 @@ class FullDiskTest : public StoreTest {
     EXPECT_GT(files.refused, 0);
     files.full = nullptr;
     files.full_for_new = nullptr;
+    files.full_for_old = nullptr;
+    files.full_for_directories = nullptr;
     EVENTUALLY(store_->Ready().ok());
     Edit("after", "healed");
     ASSERT_OK(store_->Flush());
@@ -484,6 +513,107 @@ TEST_F(FullDiskTest, AStoreThatWaitsCanBeClosedAndLosesNothing) {
   EXPECT_THAT(Get("stored"), Optional(std::string("before")));
   EXPECT_EQ(Get("in the journal"), std::nullopt);
   store_.reset();
+}
+
+// ---- Descriptors that are short for a while
+
+TEST_F(FullDiskTest, ALogThatFindsNoDescriptorIsTriedAgain) {
+  HealsWhen({.error = EMFILE, .for_new = ".log"}, 200);
+}
+
+TEST_F(FullDiskTest, ATableThatFindsNoDescriptorWaits) {
+  HealsWhen({.error = ENFILE, .for_new = ".ldb"}, 200);
+}
+
+// LevelDB opens each table that it has written.
+TEST_F(FullDiskTest, ATableThatCannotBeOpenedWaits) {
+  HealsWhen({.error = EMFILE, .for_old = ".ldb"}, 200);
+}
+
+TEST_F(FullDiskTest, ATableForWhichThereIsNoMemoryWaits) {
+  HealsWhen({.error = ENOMEM, .for_old = ".ldb"}, 200);
+}
+
+TEST_F(FullDiskTest, ANameWhoseDirectoryFindsNoDescriptorWaits) {
+  HealsWhen({.error = EMFILE, .for_directories = ""}, 200);
+}
+
+TEST_F(FullDiskTest, NoDescriptorForAnythingWaits) {
+  HealsWhen({.error = EMFILE, .for_new = "", .for_old = "", .for_directories = ""}, 200);
+}
+
+// What a sync that found no space has written is not known.
+TEST_F(FullDiskTest, ADirectorysSyncThatFindsNoSpaceIsFinal) {
+  FailingFiles files;
+  options_.files = &files;
+  FormatAndOpen();
+  files.full_for_directories = "";
+  Edit("a", "1");
+  EXPECT_THAT(store_->Flush(), StatusIs(absl::StatusCode::kResourceExhausted));
+  files.full_for_directories = nullptr;
+  EXPECT_THAT(store_->Flush(), StatusIs(absl::StatusCode::kResourceExhausted));
+  EXPECT_FALSE(store_->Ready().ok());
+  store_.reset();
+}
+
+TEST_F(FullDiskTest, AReaderIsToldAndMayTryAgain) {
+  FailingFiles files;
+  options_.files = &files;
+  FormatAndOpen();
+  for (const char* const key : {"a", "b"}) {
+    Edit(key, "stored");
+    ASSERT_OK(store_->Flush());
+    ASSERT_OK(Open());  // makes a table of the log
+  }
+  ASSERT_OK(Open());  // opens only the last table, which has the applied txid
+  files.lack = EMFILE;
+  files.full_for_old = ".ldb";
+  EXPECT_THAT(store_->Load("a"), StatusIs(absl::StatusCode::kResourceExhausted));
+  files.full_for_old = nullptr;
+  EXPECT_THAT(store_->Load("a"), IsOkAndHolds(Optional(std::string("stored"))));
+  EXPECT_OK(store_->Ready());
+  store_.reset();
+}
+
+// The lock of LevelDB is held where a compaction opens its first tables.
+TEST_F(FullDiskTest, ACompactionHasDescriptorsToSpare) {
+  const std::string path = temp_.Path("table");
+  ASSERT_OK(PosixFileSystem().WriteDurably(path, "table"));
+  ASSERT_OK_AND_ASSIGN(const auto env, LevelDbEnv::Lock(PosixFileSystem(), temp_.path()));
+  struct Compaction {
+    leveldb::Env& env;
+    const std::string& path;
+    std::atomic<bool> begun{false}, go{false}, done{false};
+    int opened = 0;
+    static void Run(void* raw) {
+      auto& self = *static_cast<Compaction*>(raw);
+      self.begun = true;
+      CHECK(Eventually([&] { return self.go.load(); }));
+      for (int i = 0; i < 12; ++i) {
+        leveldb::RandomAccessFile* file = nullptr;
+        if (self.env.NewRandomAccessFile(self.path, &file).ok()) ++self.opened;
+        self.files.emplace_back(file);
+      }
+      self.done = true;
+    }
+    std::vector<std::unique_ptr<leveldb::RandomAccessFile>> files{};
+  } compaction{*env, path};
+  env->Schedule(&Compaction::Run, &compaction);
+  EVENTUALLY(compaction.begun);
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  rlimit none = before;
+  const int next = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+  ASSERT_GE(next, 0);
+  ::close(next);
+  none.rlim_cur = static_cast<rlim_t>(next);
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  EXPECT_LT(::open("/dev/null", O_RDONLY | O_CLOEXEC), 0);
+  compaction.go = true;
+  const bool done = Eventually([&] { return compaction.done.load(); });
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_TRUE(done);
+  EXPECT_EQ(compaction.opened, 12);
 }
 
 // ---- Scans

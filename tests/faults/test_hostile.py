@@ -517,7 +517,12 @@ class Floods(Hostile):
 
     def test_no_descriptors_left(self):
         """fault 43: new connections wait or are refused, old ones are served, and it recovers"""
-        with MiniCluster(datanodes=1) as cluster:
+        conf = {  # the store takes another log after some hundred changes
+            "cairn.namenode.store.tail": "64k",
+            "cairn.namenode.store.tail.age": "1s",
+            "cairn.namenode.store.write.buffer": "64k",
+        }
+        with MiniCluster(datanodes=1, conf=conf) as cluster:
             cluster.put(b"x" * 100000, "/x")
             # Only now: what the daemons make of the limit that they find is another matter.
             for name in cluster.names:
@@ -536,6 +541,19 @@ class Floods(Hostile):
                         return len(late.recv(1)) == 1
                 except OSError:
                     return False
+
+            made = 1  # with /many itself
+
+            def make(most):
+                """Directories, until one is refused; returns with what words."""
+                nonlocal made
+                for _ in range(most):
+                    try:
+                        old.call("mkdirs", rpc.mkdirs(f"/many/{made}" + "x" * 150))
+                        made += 1
+                    except rpc.RemoteError as error:
+                        return str(error)
+                return ""
 
             self.assertTrue(newcomer_served())
             held = []
@@ -558,6 +576,7 @@ class Floods(Hostile):
                 if name == "namenode":
                     self.assertFalse(newcomer_served(), "a descriptor was left, after all")
                     self.assertEqual(old.call("mkdirs", rpc.mkdirs("/during")), {1: [1]})
+                    self.assertRegex(make(20000), "no file descriptors", "the store has not noticed")
             self.assertRegex(cluster.log("datanode-1"), "accept on .*: Too many open files")
             internal = cluster.ports("namenode")["internal"]
             self.assertIn(f"accept on port {internal}: Too many open files", cluster.log("namenode"))
@@ -577,8 +596,13 @@ class Floods(Hostile):
                 "writes to the datanode that came back in the flood",
                 60,
             )
-            self.assertEqual(old.call("mkdirs", rpc.mkdirs("/then")), {1: [1]})
+            self.eventually(lambda: make(1) == "", "changes after the flood", 60)
+            self.assertEqual(make(2000), "")
             old.close()
+            cluster.kill_now("namenode")
+            cluster.start("namenode")
+            counted = cluster.dfs("-count", "/many").stdout.split()
+            self.assertEqual(int(counted[0]), made, "directories after a restart")
             for name in cluster.names:
                 self.assertTrue(cluster.alive(name), cluster.tail(name))
             self.note(f"{len(held)} connections against {DESCRIPTORS} descriptors each")
