@@ -1,7 +1,5 @@
 #include "client/local_replicas.h"
 
-#include <sys/resource.h>
-
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -9,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/transfer_reply.h"
+#include "common/descriptors.h"
 #include "common/net/domain_socket.h"
 #include "common/net/own_addresses.h"
 #include "common/status_macros.h"
@@ -27,17 +26,11 @@ constexpr absl::Duration kLook = absl::Seconds(30);          // for old ones
 constexpr absl::Duration kAddressesLife = absl::Minutes(1);  // interfaces come and go
 constexpr size_t kMaxRefused = 1024;                         // then all are asked for again
 
-size_t MostReplicas() {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
-  return static_cast<size_t>(limit.rlim_cur / 16);
-}
-
 }  // namespace
 
 LocalReplicas::LocalReplicas(Options options, PeerCache& connections, Clock& clock)
     : options_(std::move(options)),
-      capacity_(std::min(options_.capacity, MostReplicas())),
+      capacity_(std::min(options_.capacity, static_cast<size_t>(DescriptorLimit() / 16))),
       connections_(connections),
       clock_(clock) {}
 

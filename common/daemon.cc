@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "common/check.h"
+#include "common/descriptors.h"
 #include "common/io/file_system.h"
 #include "common/logging.h"
 #include "common/mutex.h"
@@ -124,6 +125,7 @@ int RunDaemon(const DaemonOptions& options,
               const std::function<absl::StatusOr<DaemonFacts>()>& start,
               const std::function<absl::Status()>& drain) {
   ::signal(SIGPIPE, SIG_IGN);
+  RaiseDescriptorLimit();
   // Debian's Abseil looks for deadlocks at every lock, and gRPC locks with it: a tenth of a
   // heartbeat's cost. Our own locks are not Abseil's.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);

@@ -41,7 +41,8 @@ absl::Status InitDaemonLogging(const Config& config, const std::string& program)
 // Runs `start`, says so, waits for SIGTERM or SIGINT, runs `drain`, and returns the exit code for
 // main: 0 after a drain that succeeded, 1 after any error, which is printed and logged. A second
 // signal ends the process with code 1 at once. A signal that comes while `start` runs takes effect
-// when it is done. SIGPIPE is ignored from here on.
+// when it is done. SIGPIPE is ignored from here on, and the limit of descriptors raised
+// (common/descriptors.h).
 //
 // Call it from main before any other thread exists: the signals are blocked in this thread, and
 // threads made later inherit that. Once per process.

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -11,6 +12,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/check.h"
+#include "common/descriptors.h"
 #include "common/io/file_system.h"
 #include "common/testing/eventually.h"
 #include "common/testing/status_matchers.h"
@@ -128,6 +130,23 @@ TEST_F(DaemonTest, SignalDuringTheStartTakesEffectAfterIt) {
   Touch("go");
   EXPECT_EQ(Wait(), 0);
   EXPECT_TRUE(Touched("drained"));
+}
+
+TEST_F(DaemonTest, ItMayHaveAllTheDescriptorsThatTheSystemLetsIt) {
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  rlimit low = before;
+  low.rlim_cur = 64;
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &low), 0);
+  Run(
+      [] {
+        return DaemonFacts{{"limit", absl::StrCat(DescriptorLimit())}};
+      },
+      [] { return absl::OkStatus(); });
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_EQ(ReadLine(), absl::StrCat("ready tester limit=", before.rlim_max));
+  kill(child_, SIGTERM);
+  EXPECT_EQ(Wait(), 0);
 }
 
 TEST_F(DaemonTest, BrokenPipeDoesNotKillIt) {

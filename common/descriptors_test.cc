@@ -18,5 +18,14 @@ TEST(DescriptorsTest, AnOpenFileIsOneMore) {
   EXPECT_GE(after.limit, after.used);
 }
 
+TEST(DescriptorsTest, AsManyAsWantedOrAsThereIsRoomFor) {
+  EXPECT_EQ(Affordable("things", 100, 100), 100);
+  EXPECT_EQ(Affordable("things", 100, 99), 99);
+  EXPECT_EQ(Affordable("things", 100, 99, /*each=*/4), 24);
+  EXPECT_EQ(Affordable("things", 100, 0), 16);
+  EXPECT_EQ(Affordable("things", 10, 0), 10);
+  EXPECT_EQ(Affordable("things", 2'000'000'000, ~uint64_t{0}), 2'000'000'000);
+}
+
 }  // namespace
 }  // namespace cairn

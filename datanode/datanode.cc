@@ -316,6 +316,7 @@ absl::Status Datanode::StartPorts() {
   rpc::RpcServerOptions rpc_options;
   rpc_options.bind_address = options_.ipc_bind_address;
   rpc_options.port = options_.ipc_port;
+  rpc_options.LimitConnections(options_.ipc_connections);
   rpc_options.max_request_bytes = kMaxIpcRequestBytes;
   ASSIGN_OR_RETURN(rpc_, rpc::RpcServer::Start(
                              std::move(rpc_options), io_threads_, nullptr,

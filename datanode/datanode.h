@@ -47,6 +47,7 @@ struct DatanodeOptions {
   std::string domain_socket;  // path for clients of this machine, _PORT in it; "": none
   std::string ipc_bind_address = "0.0.0.0";
   uint16_t ipc_port = 0;
+  int ipc_connections = 20'000;  // more are closed at once
   std::string advertised_ip;     // numeric; what clients dial
   std::string advertised_host;   // "": the machine's name
   uint16_t advertised_port = 0;  // of data transfer; 0: the one bound

@@ -16,10 +16,12 @@
 
 #include "CLI/CLI.hpp"
 #include "common/daemon.h"
+#include "common/descriptors.h"
 #include "common/logging.h"
 #include "common/status_macros.h"
 #include "datanode/config_keys.h"
 #include "datanode/datanode.h"
+#include "datanode/descriptor_shares.h"
 
 namespace cairn::datanode {
 namespace {
@@ -68,6 +70,7 @@ int Main(int argc, char** argv) {
         ASSIGN_OR_RETURN(const Config config, LoadConfig(flags));
         ASSIGN_OR_RETURN(drain_limit, config.GetDuration("cairn.datanode.drain.limit"));
         ASSIGN_OR_RETURN(DatanodeOptions options, OptionsFrom(config));
+        FitToDescriptors(DescriptorLimit(), &options);
         options.reload = [flags]() -> absl::StatusOr<DatanodeOptions> {
           ASSIGN_OR_RETURN(const Config again, Config::Load(ResolveConfDir(flags.conf),
                                                             flags.overrides, DatanodeKnownKeys()));

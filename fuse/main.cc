@@ -1,10 +1,9 @@
 // The `cairn-fuse` program. Exit status: 0 mounted (in the foreground: unmounted again), 1 an
 // error, which is printed, 2 bad usage.
-#include <sys/resource.h>
-
 #include <iostream>
 #include <optional>
 
+#include "common/descriptors.h"
 #include "common/logging.h"
 #include "common/protobuf_log.h"
 #include "common/version.h"
@@ -19,14 +18,6 @@ namespace {
 int Explain(const absl::Status& status) {
   std::cerr << "cairn-fuse: " << status.message() << "\n";
   return 1;
-}
-
-// Each file that is read or written holds a connection or more.
-void RaiseDescriptorLimit() {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 int Run(const CommandLine& line) {
@@ -44,7 +35,7 @@ int Run(const CommandLine& line) {
     background.emplace(*std::move(entered));
   }
   HoldEndingSignals();
-  RaiseDescriptorLimit();
+  RaiseDescriptorLimit();  // each file that is read or written holds a connection or more
   const absl::StatusOr<std::unique_ptr<Mount>> mount = Mount::Create(*settings);
   if (!mount.ok()) return Explain(mount.status());
   if (line.fake) return 0;

@@ -10,6 +10,7 @@
 #include "boost/asio/post.hpp"
 #include "boost/asio/steady_timer.hpp"
 #include "common/crash_point.h"
+#include "common/descriptors.h"
 #include "common/logging.h"
 #include "common/net/host_port.h"
 #include "common/status_macros.h"
@@ -220,6 +221,10 @@ class NamenodeServer::JournalGate final : public rpc::ReplyGate {
 absl::StatusOr<std::unique_ptr<NamenodeServer>> NamenodeServer::Start(const Config& config,
                                                                       bool upgrade) {
   std::unique_ptr<NamenodeServer> server(new NamenodeServer);
+  server->descriptors_ =
+      ShareDescriptors(DescriptorLimit(), {.tables = StoreOptions().max_open_files,
+                                           .datanodes = DatanodeServer::Options().max_connections,
+                                           .clients = rpc::RpcServerOptions().max_connections});
   ASSIGN_OR_RETURN(server->endpoints_, ReadEndpoints(config));
   ASSIGN_OR_RETURN(server->groups_, ReadUserGroups(config));
   ClusterState::Options cluster;
@@ -250,6 +255,7 @@ absl::Status NamenodeServer::OpenStorage(const Config& config, NamenodeOptions o
 
   StoreOptions store;
   store.directory = StoreDirectory(directory);
+  store.max_open_files = descriptors_.tables;
   ASSIGN_OR_RETURN(store.cache_bytes, config.GetSize("cairn.namenode.store.cache"));
   ASSIGN_OR_RETURN(store.write_buffer_bytes, config.GetSize("cairn.namenode.store.write.buffer"));
   ASSIGN_OR_RETURN(store.tail_bytes, config.GetSize("cairn.namenode.store.tail"));
@@ -371,6 +377,7 @@ absl::Status NamenodeServer::Serve(const Config& config) {
 
   DatanodeServer::Options datanodes;
   datanodes.address = endpoints_.internal;
+  datanodes.max_connections = descriptors_.datanodes;
   ASSIGN_OR_RETURN(datanodes_, DatanodeServer::Start(datanodes, *namenode_));
 
   const Scheduler schedule = [this](absl::Duration delay, std::function<void()> run) {
@@ -432,6 +439,7 @@ absl::Status NamenodeServer::Serve(const Config& config) {
   rpc::RpcServerOptions options;
   options.bind_address = endpoints_.rpc_bind;
   options.port = endpoints_.rpc_port;
+  options.LimitConnections(descriptors_.clients);
   ASSIGN_OR_RETURN(rpc_, rpc::RpcServer::Start(options, *io_, gate_.get(), services));
   maintenance_ = std::thread([this] { Maintain(); });
   healing_ = std::thread([this] { Heal(); });

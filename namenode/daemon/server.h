@@ -17,6 +17,7 @@
 #include "namenode/checkpoint/checkpointer.h"
 #include "namenode/cluster/cluster_state.h"
 #include "namenode/core/namenode_impl.h"
+#include "namenode/daemon/descriptor_shares.h"
 #include "namenode/daemon/storage.h"
 #include "namenode/daemon/topology.h"
 #include "namenode/journal/mirrored_journal.h"
@@ -94,6 +95,7 @@ class NamenodeServer {
   CondVar wake_;
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
   std::thread maintenance_, healing_, order_bell_;
+  DescriptorShares descriptors_{};
   Endpoints endpoints_;                       // set before anything else
   std::string directory_;                     // set before the servers start
   std::atomic<bool> upgrade_final_{true};     // false: previous/ is there

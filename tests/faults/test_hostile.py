@@ -17,6 +17,12 @@ from harness.proxy import drip
 MOST_GROWTH = 96 << 20  # of a daemon's memory, whatever is sent to it
 HEADER_SECONDS = 30  # the longest that a port waits for the whole beginning of what is said to it
 DESCRIPTORS = 160
+# The store takes another log after some hundred changes.
+SMALL_STORE = {
+    "cairn.namenode.store.tail": "64k",
+    "cairn.namenode.store.tail.age": "1s",
+    "cairn.namenode.store.write.buffer": "64k",
+}
 
 # What a program says that got none: in its last words, or in an answer.
 OUT_OF_MEMORY = "(?i)bad_alloc|cannot allocate|out of memory|failed to allocate|temporarily unavail"
@@ -515,14 +521,52 @@ class Floods(Hostile):
             f"{max(end[3] for end in cut):.0f} s; work took {busy:.2f} s, without them {calm:.2f} s"
         )
 
+    def test_connections_leave_descriptors_for_the_rest(self):
+        """fault 43: of a limit that a daemon finds at its start, clients have a share"""
+        limit = 512
+        with MiniCluster(datanodes=1, conf=SMALL_STORE) as cluster:
+            commands = {name: cluster.command(name) for name in cluster.names}
+
+            def few():
+                resource.setrlimit(resource.RLIMIT_NOFILE, (100, limit))  # soft: raised
+
+            for name, command in commands.items():
+                cluster.spawn(name, command, preexec_fn=few)
+            self.eventually(lambda: cluster.live_datanodes() == 1, "the datanode")
+            self.assertRegex(cluster.log("namenode"), "at most 256 connections of clients instead of")
+            self.assertRegex(cluster.log("datanode-1"), "at most .* transfers .* instead of 4096")
+            cluster.dfs("-mkdir", "/before")  # waits for the end of the start-up
+            old = rpc.Connection(cluster.port)
+            old.call("mkdirs", rpc.mkdirs("/old"))
+            held = []
+            for _ in range(limit + 100):
+                try:
+                    held.append(rpc.Connection(cluster.port))
+                except OSError:
+                    pass  # the server was quicker than the greeting
+            pid = cluster.pid("namenode")
+            self.eventually(lambda: descriptor_count(pid) > 256, "as many connections as may be")
+            for number in range(3000):
+                old.call("mkdirs", rpc.mkdirs(f"/many/{number}" + "x" * 150))
+            registrations = cluster.log("namenode").count(" registered: ")
+            cluster.kill_now("datanode-1")
+            cluster.spawn("datanode-1", commands["datanode-1"], preexec_fn=few)
+            self.eventually(
+                lambda: cluster.log("namenode").count(" registered: ") > registrations,
+                "the datanode registers while clients have all they may have",
+            )
+            self.assertLess(descriptor_count(pid), limit - 64)
+            for connection in [*held, old]:
+                connection.close()
+            self.eventually(
+                lambda: cluster.dfs("-put", "-f", "-", "/after", input=b"y", check=False).returncode == 0,
+                "writes after the flood",
+                60,
+            )
+
     def test_no_descriptors_left(self):
         """fault 43: new connections wait or are refused, old ones are served, and it recovers"""
-        conf = {  # the store takes another log after some hundred changes
-            "cairn.namenode.store.tail": "64k",
-            "cairn.namenode.store.tail.age": "1s",
-            "cairn.namenode.store.write.buffer": "64k",
-        }
-        with MiniCluster(datanodes=1, conf=conf) as cluster:
+        with MiniCluster(datanodes=1, conf=SMALL_STORE) as cluster:
             cluster.put(b"x" * 100000, "/x")
             # Only now: what the daemons make of the limit that they find is another matter.
             for name in cluster.names:

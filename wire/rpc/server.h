@@ -18,6 +18,7 @@
 // meanwhile.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -73,6 +74,14 @@ struct RpcServerOptions {
 
   ProxyCheck proxy_check;  // none: nobody may impersonate anybody
   Clock* clock = nullptr;  // for the time-outs; none: SystemClock()
+
+  // At most this many connections, and of them the same parts as by default, if that is fewer,
+  // whose handshake has not ended.
+  void LimitConnections(int most) {
+    max_connections = most;
+    max_pre_auth_connections = std::min(max_pre_auth_connections, std::max(most / 4, 1));
+    max_pre_auth_per_address = std::min(max_pre_auth_per_address, std::max(most / 16, 1));
+  }
 };
 
 // Only grows, but for the `open_` ones and the bytes that are waiting now: `partial_request_bytes`,

@@ -364,6 +364,21 @@ TEST_F(RpcServerLimitsTest, OneAddressHasAShareOfTheUnfinishedHandshakes) {
   EXPECT_EQ(established.front().ReadAnswer().first, 2);
 }
 
+TEST_F(RpcServerLimitsTest, FewerConnectionsHaveFewerUnfinishedHandshakes) {
+  RpcServerOptions options;
+  options.LimitConnections(8);
+  Start(options);
+  RawClient a = Connect();
+  RawClient b = Connect();
+  EVENTUALLY(stats().open_pre_auth_connections.load() == 2);
+  EXPECT_TRUE(Connect().ClosedByServer());
+
+  RpcServerOptions unchanged;
+  unchanged.LimitConnections(RpcServerOptions().max_connections);
+  EXPECT_EQ(unchanged.max_pre_auth_connections, RpcServerOptions().max_pre_auth_connections);
+  EXPECT_EQ(unchanged.max_pre_auth_per_address, RpcServerOptions().max_pre_auth_per_address);
+}
+
 TEST_F(RpcServerLimitsTest, LackOfDescriptorsPausesAcceptingOnly) {
   Start();
   RawClient old = Established();
