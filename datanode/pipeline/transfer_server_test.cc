@@ -54,6 +54,22 @@ TEST_F(TransferTest, APeerThatDripsIsCutOff) {
   EVENTUALLY(node.server->transfers() == 0);
 }
 
+TEST_F(TransferTest, AConnectionBeyondTheMostIsClosedUntilAnotherGoes) {
+  TransferOptions options;
+  options.max_transfers = 2;
+  TestNode node(dir_.Path("n1"), options);
+  TransferClient writer(node.port());
+  {
+    TransferClient idle(node.port());
+    EVENTUALLY(node.server->transfers() == 2);
+    EXPECT_TRUE(TransferClient(node.port()).AtEnd());
+    SetUp(writer, WriteOp({}));
+    ASSERT_OK(writer.WriteRest(0, Pattern(1000)));
+  }
+  EVENTUALLY(node.server->transfers() < 2);
+  EXPECT_OK(Write({&node}, {.id = 77}, Pattern(10)));
+}
+
 // The server's end waits for all transfers.
 TEST_F(TransferTest, ATransferThatThrowsIsOver) {
   TestNode node(dir_.Path("n1"));
