@@ -1,6 +1,9 @@
 #include "datanode/pipeline/disk_pool.h"
 
+#include <system_error>
+
 #include "absl/strings/str_cat.h"
+#include "common/check.h"
 #include "common/clock.h"
 #include "common/logging.h"
 #include "common/thread.h"
@@ -16,18 +19,24 @@ constexpr int kMostReplaced = 500;
 
 DiskPool::DiskPool(int threads) {
   MutexLock lock(mu_);
-  for (int i = 0; i < threads; ++i) AddWorker();
+  for (int i = 0; i < threads; ++i) CHECK(AddWorker()) << "no thread for the disks";
 }
 
 DiskPool::~DiskPool() { Stop(); }
 
-void DiskPool::AddWorker() {
+bool DiskPool::AddWorker() {
   Worker& worker = workers_.emplace_back();
-  const int number = started_++;
-  worker.thread = std::thread([this, &worker, number] {
-    SetThreadName(absl::StrCat("disk-", number));
-    Work(worker);
-  });
+  try {
+    worker.thread = std::thread([this, &worker, number = started_] {
+      SetThreadName(absl::StrCat("disk-", number));
+      Work(worker);
+    });
+  } catch (const std::system_error&) {
+    workers_.pop_back();
+    return false;
+  }
+  ++started_;
+  return true;
 }
 
 void DiskPool::Run(absl::AnyInvocable<void()> job) {
@@ -54,10 +63,10 @@ void DiskPool::ReplaceStuck() {
     for (Worker& worker : workers_) {
       if (jobs_.size() <= static_cast<size_t>(added) || replaced_ >= kMostReplaced) break;
       if (worker.replaced || worker.began > now - kStuck) continue;
+      if (!AddWorker()) break;  // next time, perhaps
       worker.replaced = true;
       ++replaced_;
       ++added;
-      AddWorker();
     }
     if (added > 0) {
       LOG_EVERY_SECONDS(kWarn, 10,

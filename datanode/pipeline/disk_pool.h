@@ -50,7 +50,8 @@ class DiskPool {
     bool replaced = false;
     bool ended = false;
   };
-  void AddWorker() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // False: the system has no thread for it.
+  bool AddWorker() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Work(Worker& worker) ABSL_LOCKS_EXCLUDED(mu_);
 
   Mutex mu_;

@@ -102,12 +102,14 @@ class RemotePeer final : public RecoveryPeer {
   rpc::RpcClient client_;
 };
 
-// Calls `call(i)` for every i below `count`, all at a time: each waits for another datanode.
+// Calls `call(i)` for every i below `count`, all at a time: each waits for another datanode. Where
+// the system has no thread for one, it is called in its turn: deferred, as libstdc++ has it.
 template <typename Call>
 auto CallEach(size_t count, Call call) {
   std::vector<std::future<std::invoke_result_t<Call&, size_t>>> calls;
   for (size_t i = 0; i < count; ++i) {
-    calls.push_back(std::async(std::launch::async, [&call, i] { return call(i); }));
+    calls.push_back(
+        std::async(std::launch::async | std::launch::deferred, [&call, i] { return call(i); }));
   }
   std::vector<std::invoke_result_t<Call&, size_t>> results;
   for (auto& result : calls) results.push_back(result.get());

@@ -1,6 +1,7 @@
 #include "datanode/recovery/block_recovery.h"
 
 #include "common/testing/faulty_file_system.h"
+#include "common/testing/no_more_threads.h"
 #include "common/testing/status_matchers.h"
 #include "datanode/testing/test_store.h"
 
@@ -115,32 +116,55 @@ TEST(PlanRecoveryTest, OfTwoUnfinishedRecoveriesTheNewestDecides) {
   EXPECT_THAT(plan.nodes, ElementsAre(1, 2));
 }
 
+// One replica, of 1024 bytes, whose writer has gone.
+class RecoverBlockTest : public ::testing::Test {
+ protected:
+  RecoverBlockTest() {
+    order_.mutable_block()->set_block_id(ToInt(kBlock));
+    order_.mutable_block()->set_generation_stamp(ToInt(kOld));
+    order_.set_new_generation_stamp(ToInt(kNew));
+    order_.set_all_asked(true);
+    order_.add_replicas();
+  }
+  void SetUp() override {
+    {
+      ASSERT_OK_AND_ASSIGN(auto writer, store_.Create(kBlock, kOld, 0));
+      ASSERT_OK(testing::TestStore::WriteTo(*writer, 1024));
+      ASSERT_OK(writer->Sync());
+    }
+    data_ = store_.Paths(kBlock).data;
+  }
+  absl::Status Recover() {
+    const auto connect = [&](const internal::Replicate::Target&) { return NewLocalPeer(*store_); };
+    const auto create_empty = []() -> absl::Status {
+      ADD_FAILURE();
+      return absl::OkStatus();
+    };
+    return RecoverBlock(order_, connect, create_empty);
+  }
+
+  static constexpr BlockId kBlock{7};
+  testing::TestStore store_{std::vector<std::string>{"/v"}};
+  internal::RecoverBlock order_;
+  std::string data_;
+};
+
 // The only replica was damaged while nobody looked. A client's first hsync tells the namenode no
 // length, so it knows of no byte.
-TEST(RecoverBlockTest, ABlockDoesNotEndEmptyWhereItsReplicaIsCorrupt) {
-  constexpr BlockId kBlock{7};
-  testing::TestStore store({"/v"});
-  {
-    ASSERT_OK_AND_ASSIGN(auto writer, store.Create(kBlock, kOld, 0));
-    ASSERT_OK(testing::TestStore::WriteTo(*writer, 1024));
-    ASSERT_OK(writer->Sync());
-  }
-  const ReplicaPaths paths = store.Paths(kBlock);
-  ASSERT_OK(store.fs.FlipBit(paths.data, 100, 0));
-  store.Restart();
-  internal::RecoverBlock order;
-  order.mutable_block()->set_block_id(ToInt(kBlock));
-  order.mutable_block()->set_generation_stamp(ToInt(kOld));
-  order.set_new_generation_stamp(ToInt(kNew));
-  order.set_all_asked(true);
-  order.add_replicas();
-  const auto connect = [&](const internal::Replicate::Target&) { return NewLocalPeer(*store); };
-  const auto create_empty = []() -> absl::Status {
-    ADD_FAILURE();
-    return absl::OkStatus();
-  };
-  EXPECT_FALSE(RecoverBlock(order, connect, create_empty).ok());
-  EXPECT_EQ(store.fs.ReadAll(paths.data, 1 << 20)->size(), 1024u);
+TEST_F(RecoverBlockTest, ABlockDoesNotEndEmptyWhereItsReplicaIsCorrupt) {
+  ASSERT_OK(store_.fs.FlipBit(data_, 100, 0));
+  store_.Restart();
+  EXPECT_FALSE(Recover().ok());
+  EXPECT_EQ(store_.fs.ReadAll(data_, 1 << 20)->size(), 1024u);
+}
+
+TEST_F(RecoverBlockTest, WithoutAThreadForEachNodeTheyAreAskedInTurn) {
+  store_.Restart();
+  const NoMoreThreads none;
+  EXPECT_OK(Recover());
+  ASSERT_TRUE(store_->Find(kBlock).has_value());
+  EXPECT_EQ(store_->Find(kBlock)->stamp, kNew);
+  EXPECT_EQ(store_->Find(kBlock)->length, 1024u);
 }
 
 TEST(StopWriterTest, AWriterThatDoesNotStopIsNotWaitedForForever) {

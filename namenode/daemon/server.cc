@@ -269,6 +269,7 @@ absl::Status NamenodeServer::OpenStorage(const Config& config, NamenodeOptions o
   const auto with_lock = [this](std::function<void()> body) {
     namenode_view_.load(std::memory_order_acquire)->WithLock(body);
   };
+  Store::StartThread();
   ASSIGN_OR_RETURN(store_, WithAdvice(Store::Open(store, durable, with_lock), kRestoreAdvice));
   const size_t retry_entries = options.retry_cache_entries;
   namenode_ = std::make_unique<NamenodeImpl>(std::move(options), SystemClock(), *store_, *cluster_);

@@ -534,6 +534,10 @@ absl::Status WriteNewStore(const StoreOptions& options, const Store::Records& re
 
 }  // namespace
 
+void Store::StartThread() {
+  leveldb::Env::Default()->Schedule([](void*) {}, nullptr);
+}
+
 absl::Status Store::Format(const StoreOptions& options, const Records& records) {
   FileSystem& files = PosixFileSystem();
   const std::string directory = WithoutTrailingSlash(options.directory);

@@ -67,6 +67,11 @@ class Store {
   // Runs the closure under the namespace lock, held exclusively, on the calling thread.
   using WithLock = std::function<void(std::function<void()>)>;
 
+  // Starts the thread on which LevelDB compacts, all stores of the process. It starts with the
+  // first job otherwise, perhaps hours later, when the system may have no thread left, and what is
+  // thrown then ends the process. For a daemon: after a fork the child has no such thread.
+  static void StartThread();
+
   // Creates a store that holds `records` and has applied no edit; it is durable, directory and all.
   // kAlreadyExists: `directory` is there and not empty. After any error it is as it was before; a
   // leftover `directory`.new is removed by the next try.

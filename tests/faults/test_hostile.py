@@ -1,6 +1,7 @@
 """What strangers send: garbage, floods, slow drips, thousands of connections. Every port, every time
 with another client at work that must not notice."""
 
+import contextlib
 import os
 import resource
 import socket
@@ -12,6 +13,7 @@ import time
 from harness import env, rpc
 from harness.case import Case
 from harness.cluster import MiniCluster, descriptor_count, resident_bytes, thread_count
+from harness.pids import NoMoreThreads
 from harness.proxy import drip
 
 MOST_GROWTH = 96 << 20  # of a daemon's memory, whatever is sent to it
@@ -650,6 +652,45 @@ class Floods(Hostile):
             for name in cluster.names:
                 self.assertTrue(cluster.alive(name), cluster.tail(name))
             self.note(f"{len(held)} connections against {DESCRIPTORS} descriptors each")
+
+
+class Threads(Case):
+    def test_no_threads_left(self):
+        """fault 43: daemons that get no more threads, nor processes, serve with those they have"""
+        script = os.path.join(env.new_directory("racks"), "racks.sh")
+        with open(script, "w") as file:
+            file.write('#!/bin/sh\nfor a; do echo "/hall/r-${a##*.}"; done\n')
+        os.chmod(script, 0o755)
+        conf = {
+            **SMALL_STORE,
+            "net.topology.script.file.name": script,
+            "net.topology.node.switch.mapping.impl": "org.apache.hadoop.net.ScriptBasedMapping",
+        }
+        with MiniCluster(datanodes=2, racks=["/not/asked"] * 2, conf=conf) as cluster:
+            cluster.put(b"x" * 100000, "/x")
+            self.assertEqual(cluster.cat("/x"), b"x" * 100000)
+            pids = {name: cluster.pid(name) for name in cluster.names}
+            with contextlib.ExitStack() as stack:
+                limits = {name: stack.enter_context(NoMoreThreads(pid)) for name, pid in pids.items()}
+                self.assertEqual(cluster.cairn("dfsadmin", "-refreshNodes").returncode, 0)
+                self.eventually(
+                    lambda: "temporarily unavailable" in cluster.log("namenode"),
+                    "a rack script for which there is no process",
+                )
+                self.assertGreater(limits["namenode"].refused(), 0)
+                with rpc.Connection(cluster.port) as connection:
+                    for number in range(3000):  # LevelDB compacts
+                        connection.call("mkdirs", rpc.mkdirs(f"/many/{number}" + "x" * 150))
+                for number in range(10):
+                    cluster.put(b"y" * 100000, f"/during{number}")
+                    self.assertEqual(cluster.cat(f"/during{number}"), b"y" * 100000)
+                self.assertEqual(cluster.live_datanodes(), 2)
+            for name, pid in pids.items():
+                self.assertTrue(cluster.alive(name), f"{name} died:\n{cluster.tail(name)}")
+                self.assertEqual(cluster.pid(name), pid)
+            self.assertEqual(cluster.cat("/x"), b"x" * 100000)
+            cluster.put(b"z", "/after")
+            self.assertEqual(cluster.cat("/after"), b"z")
 
 
 class Memory(Case):
