@@ -9,7 +9,7 @@
 #include "absl/strings/escaping.h"
 #include "common/ids.h"
 #include "common/testing/status_matchers.h"
-#include "namenode/store/golden_records.h"
+#include "namenode/store/golden_records_testing.h"
 #include "namenode/store/keys.h"
 
 namespace cairn::namenode {

@@ -32,7 +32,7 @@
 #include "common/testing/golden.h"
 #include "common/testing/status_matchers.h"
 #include "common/testing/wrapped_file_system.h"
-#include "namenode/store/golden_records.h"
+#include "namenode/store/golden_records_testing.h"
 #include "namenode/store/keys.h"
 #include "namenode/store/leveldb_env.h"
 #include "namenode/store/store_testing.h"

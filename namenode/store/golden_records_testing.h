@@ -1,4 +1,4 @@
-// namenode/store/golden_records.h - the store's records in tests/golden/store, for tests.
+// namenode/store/golden_records_testing.h - the store's records in tests/golden/store, for tests.
 #pragma once
 
 #include <string>
