@@ -57,8 +57,8 @@ struct BlockReport {
   uint64_t offset = 0;  // in its file
   uint32_t wanted = 0;  // replicas; of a group: units
   bool under_construction = false;
-  // Its writer is gone, and its length cannot be agreed on without this. Or, not under construction:
-  // its file is being truncated inside it, and cannot yet be without this.
+  // Its writer is gone, and its length cannot be agreed on without this. Or, not under
+  // construction: its file is being truncated inside it, and cannot yet be without this.
   std::string recovery_waits_for;
   bool corrupt = false;  // no good replica is left, and bad ones are; of a group: too few units are
   std::vector<ReplicaReport> replicas;

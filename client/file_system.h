@@ -160,8 +160,8 @@ class FileSystem {
                        bool to_trash = false);
   // False: there was nothing. kFailedPrecondition: a non-empty directory and not `recursive`.
   absl::StatusOr<bool> Delete(absl::string_view path, bool recursive);
-  // False: the cut inside the last block is under way; IsFileClosed tells when it is done. Until then
-  // an erasure-coded file has its old length.
+  // False: the cut inside the last block is under way; IsFileClosed tells when it is done. Until
+  // then an erasure-coded file has its old length.
   absl::StatusOr<bool> Truncate(absl::string_view path, uint64_t length);
   // Moves the blocks of `sources` to the end of `target`, in order; the sources cease to exist.
   absl::Status Concat(absl::string_view target, absl::Span<const std::string> sources);
