@@ -46,8 +46,10 @@ absl::StatusOr<Answer> AskNode(ClientContext& context, const hdfs::DatanodeInfoP
   RETURN_IF_ERROR(socket.Send(std::as_bytes(std::span(request))));
   hdfs::BlockOpResponseProto reply;
   RETURN_IF_ERROR(ReceiveDelimited(socket, reply));
-  RETURN_IF_ERROR(FromTransferStatus(reply.status(), reply.message(),
-                                     absl::StrCat(socket.peer(), ": checksum of block ", id)));
+  const absl::Status status = FromTransferStatus(
+      reply.status(), reply.message(), absl::StrCat(socket.peer(), ": checksum of block ", id));
+  if (reply.status() == hdfs::STATUS_ERROR_CHECKSUM) return absl::DataLossError(status.message());
+  RETURN_IF_ERROR(status);
   const auto& answer = reply.checksumresponse();
   if (!reply.has_checksumresponse() || answer.blockchecksum().size() != bytes ||
       answer.crcperblock() > kMaxLength) {
@@ -56,7 +58,7 @@ absl::StatusOr<Answer> AskNode(ClientContext& context, const hdfs::DatanodeInfoP
   return answer;
 }
 
-// At most `most` of the block's nodes.
+// At most `most` of the block's nodes. kDataLoss: the last one says that what is stored is wrong.
 absl::StatusOr<Answer> AskAnyNode(ClientContext& context, const hdfs::LocatedBlockProto& block,
                                   const std::string& request, uint64_t bytes,
                                   const std::string& path, int most) {
@@ -66,8 +68,10 @@ absl::StatusOr<Answer> AskAnyNode(ClientContext& context, const hdfs::LocatedBlo
     if (answer.ok()) return answer;
     last = answer.status();
   }
-  return absl::UnavailableError(absl::StrCat(path, ": Fail to get block checksum for block ",
-                                             block.b().blockid(), ": ", last.message()));
+  const auto code =
+      absl::IsDataLoss(last) ? absl::StatusCode::kDataLoss : absl::StatusCode::kUnavailable;
+  return absl::Status(code, absl::StrCat(path, ": Fail to get block checksum for block ",
+                                         block.b().blockid(), ": ", last.message()));
 }
 
 struct Block {
@@ -255,6 +259,8 @@ class Summer {
         RETURN_IF_ERROR(Note(*answer));
         return answer->blockchecksum();
       }
+      // The bytes that readers get are no better, and do not tell.
+      if (absl::IsDataLoss(answer.status())) return answer.status();
       may_ask_for_groups_ = false;
     }
     return OfUnits(group);

@@ -22,7 +22,8 @@ namespace cairn::client {
 // namenode knows no place of, as of a file closed just now, is waited for, not a second in all.
 // kUnavailable: no datanode of a block answers, or of a data unit, and it is not to be computed or
 // cannot be. kFailedPrecondition: the file is being written, or its blocks have different kinds of
-// checksums. kAborted with kChanged: it was replaced meanwhile.
+// checksums. kDataLoss: a unit is lost, and the others contradict each other, or too few match
+// their checksums. kAborted with kChanged: it was replaced meanwhile.
 absl::StatusOr<FileChecksum> ComputeFileChecksum(const std::shared_ptr<ClientContext>& context,
                                                  const std::string& path, ChecksumCombine combine,
                                                  uint64_t length, LostUnits lost_units);

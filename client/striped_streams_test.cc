@@ -523,6 +523,18 @@ TEST_F(StripedStreamsTest, AChecksumOfWhatIsStoredNeedsEveryDataUnit) {
   EXPECT_EQ(cluster_.GroupSums(), 0);
 }
 
+// Here nothing would be seen of it: what is lost would be read from as many units as it takes.
+TEST_F(StripedStreamsTest, WhereDatanodesSayThatUnitsContradictEachOtherThereIsNoChecksum) {
+  Put("/f", kGroup);
+  cluster_.DropUnit("/f", 0, 1);
+  ASSERT_OK(fs_->GetFileChecksum("/f", kMd5));
+  const int before = cluster_.GroupSums();
+  cluster_.SumUpGroups(hdfs::STATUS_ERROR_CHECKSUM);
+  EXPECT_THAT(fs_->GetFileChecksum("/f", kMd5),
+              StatusIs(absl::StatusCode::kDataLoss, HasSubstr("/f")));
+  EXPECT_EQ(cluster_.GroupSums(), before + 3) << "another one may know better";
+}
+
 TEST_F(StripedStreamsTest, WithTooFewUnitsThereIsNoChecksum) {
   Put("/f", kGroup);
   for (const uint32_t unit : {0u, 2u, 4u}) cluster_.DropUnit("/f", 0, unit);

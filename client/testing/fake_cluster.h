@@ -100,9 +100,9 @@ class FakeCluster {
   void CloseLastGroup(const std::string& path);
   // One more group, as an append begins it.
   void AppendGroup(const std::string& path, const std::string& data);
-  // Datanodes answer BLOCK_GROUP_CHECKSUM, as long as all data units are there; without this none
-  // does.
-  void SumUpGroups();
+  // Datanodes answer BLOCK_GROUP_CHECKSUM, as long as all data units are there, or with an error;
+  // without this none knows what it is.
+  void SumUpGroups(hdfs::Status status = hdfs::STATUS_SUCCESS);
   int GroupSums() const;  // asked for so far
   // The tokens that clients have are not taken any more; the namenode gives others.
   void RenewTokens();
@@ -179,7 +179,7 @@ class FakeCluster {
   uint64_t last_group_ ABSL_GUARDED_BY(mu_) = 0;  // ids go down from there
   int token_age_ ABSL_GUARDED_BY(mu_) = 0;
   std::vector<LateUnit> late_units_ ABSL_GUARDED_BY(mu_);
-  bool sums_groups_ ABSL_GUARDED_BY(mu_) = false;
+  hdfs::Status group_sum_status_ ABSL_GUARDED_BY(mu_) = hdfs::STATUS_ERROR;
   int group_sums_ ABSL_GUARDED_BY(mu_) = 0;
   std::map<std::string, FileState> files_ ABSL_GUARDED_BY(mu_);
   std::map<uint64_t, Block> blocks_ ABSL_GUARDED_BY(mu_);

@@ -346,8 +346,9 @@ bool FakeCluster::Node::GroupChecksum(Socket& socket, const hdfs::OpBlockGroupCh
   {
     MutexLock lock(cluster_.mu_);
     ++cluster_.group_sums_;
-    reply.set_status(cluster_.sums_groups_ ? hdfs::STATUS_SUCCESS : hdfs::STATUS_ERROR);
-    for (uint32_t unit = 0; unit < layout.data_units(); ++unit) {
+    reply.set_status(cluster_.group_sum_status_);
+    for (uint32_t unit = 0; unit < layout.data_units() && reply.status() == hdfs::STATUS_SUCCESS;
+         ++unit) {
       const uint64_t covered = layout.UnitBytes(op.requestednumbytes(), unit);
       if (covered == 0) break;
       int at = 0;
@@ -356,7 +357,7 @@ bool FakeCluster::Node::GroupChecksum(Socket& socket, const hdfs::OpBlockGroupCh
       if (at == op.blockindices_size() || block.bytes.empty() ||
           op.blocktokens(at).identifier() != cluster_.UnitToken(group + unit)) {
         reply.set_status(hdfs::STATUS_ERROR);
-        break;
+        continue;
       }
       const std::string& bytes = block.bytes.begin()->second;
       if (unit == 0) first_bytes = bytes.size();

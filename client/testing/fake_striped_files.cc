@@ -87,9 +87,9 @@ void FakeCluster::TellLateUnits() {
   }
 }
 
-void FakeCluster::SumUpGroups() {
+void FakeCluster::SumUpGroups(hdfs::Status status) {
   MutexLock lock(mu_);
-  sums_groups_ = true;
+  group_sum_status_ = status;
 }
 
 int FakeCluster::GroupSums() const {

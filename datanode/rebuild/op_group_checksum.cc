@@ -322,6 +322,11 @@ awaitable<absl::StatusOr<Response>> Answer(TransferContext& context,
 awaitable<bool> BlockGroupChecksum(TransferContext& context, std::shared_ptr<Channel> channel,
                                    hdfs::OpBlockGroupChecksumProto op) {
   const absl::StatusOr<Response> response = co_await Answer(context, op);
+  if (absl::IsDataLoss(response.status())) {
+    // Who would read the units one by one, and sum them up, has to know.
+    (void)co_await SendError(*channel, hdfs::STATUS_ERROR_CHECKSUM, response.status().message());
+    co_return false;
+  }
   co_await SendChecksum(*channel, response);
   co_return false;
 }

@@ -194,7 +194,7 @@ TEST_F(GroupChecksumTest, FromUnitsThatContradictEachOtherThereIsNone) {
   Spoil(group, 3, 100);
   Store(group);
   const auto reply = Ask(rebuilder_, OpFor(group, group.length, hdfs::MD5CRC, {0}));
-  EXPECT_EQ(reply.status(), hdfs::STATUS_ERROR);
+  EXPECT_EQ(reply.status(), hdfs::STATUS_ERROR_CHECKSUM);
   EXPECT_THAT(reply.message(), HasSubstr("wrong bytes"));
 }
 
@@ -211,7 +211,7 @@ TEST_F(GroupChecksumOfMoreParityTest, WithADataUnitThatIsFoundWrongThereIsNone) 
   Store(group);
   for (const auto mode : {hdfs::MD5CRC, hdfs::COMPOSITE_CRC}) {
     const auto reply = Ask(rebuilder_, OpFor(group, group.length, mode, {0}));
-    EXPECT_EQ(reply.status(), hdfs::STATUS_ERROR);
+    EXPECT_EQ(reply.status(), hdfs::STATUS_ERROR_CHECKSUM);
     EXPECT_THAT(reply.message(), HasSubstr("where all others say"));
   }
 }
