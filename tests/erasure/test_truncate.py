@@ -202,8 +202,9 @@ class Truncate(Case):
         for number, victim in enumerate(["namenode", "datanode", "caller", "namenode"]):
             path = f"/cold/{number}"
             self.cluster.put(data, path)
-            lengths[path] = length = random.choice(LENGTHS[4:-1])
-            # All datanodes get units: without this one it cannot end before it is dead.
+            # No unit is empty, so all datanodes get one: without this one it cannot end before it is
+            # dead.
+            lengths[path] = length = random.choice((MIDDLE, GROUP - 1, STRIPE + 2 * coded.CELL))
             stopped, killed = random.sample(self.cluster.datanodes, 2)
             self.cluster.pause_now(stopped)
             caller = subprocess.Popen(
