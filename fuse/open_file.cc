@@ -337,6 +337,8 @@ absl::Status OpenFile::Cut(client::FileSystem& fs, uint64_t length,
     absl::SleepFor(pause);
     pause = std::min(pause * 2, kLongestPause);
     ASSIGN_OR_RETURN(done, fs.IsFileClosed(path_));
+    // An erasure-coded file has what is cut until then: so have readers that were made meanwhile.
+    if (done) cuts_.fetch_add(1, std::memory_order_release);
   }
   return absl::OkStatus();
 }

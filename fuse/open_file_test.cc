@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <optional>
 #include <span>
 #include <string>
 #include <thread>
@@ -143,6 +144,18 @@ TEST_F(OpenFileTest, TheLengthIsTheWritersUntilTheFileIsComplete) {
   EXPECT_THAT(file_->written(), Optional(testing::Field(&OpenFile::Written::length, 3)));
   ASSERT_OK(Close());
   EXPECT_EQ(file_->written(), std::nullopt);
+}
+
+// Of an erasure-coded file what is cut can be read until it is done.
+TEST_F(OpenFileTest, ReadersThatWereMadeWhileACutIsWaitedForLookAgain) {
+  ASSERT_OK(Write({.offset = 0}, "abcdef"));
+  std::optional<uint64_t> meanwhile;
+  ASSERT_OK(file_->Truncate(fs_, 2, [&] {
+    meanwhile = file_->cuts();
+    return false;
+  }));
+  ASSERT_TRUE(meanwhile.has_value());
+  EXPECT_GT(file_->cuts(), *meanwhile);
 }
 
 // The second fsync of a program that tries again must not succeed because nothing is left to do.

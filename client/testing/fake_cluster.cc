@@ -103,6 +103,19 @@ absl::Status FakeCluster::Handle(absl::string_view method, const std::string& by
     if (r.has_last()) blocks_[r.last().blockid()].id = r.last();
     file.open = false;
     As<hdfs::CompleteResponseProto>(response).set_result(true);
+  } else if (method == "truncate") {
+    const auto r = Parse<hdfs::TruncateRequestProto>(bytes);
+    FileState& file = files_[r.src()];
+    file.open = true;
+    file.cut_to = r.newlength();
+    As<hdfs::TruncateResponseProto>(response).set_result(false);
+  } else if (method == "isFileClosed") {
+    FileState& file = files_[Parse<hdfs::IsFileClosedRequestProto>(bytes).src()];
+    if (file.cut_to.has_value()) {
+      CutTo(file, *std::exchange(file.cut_to, std::nullopt));
+      file.open = false;
+    }
+    As<hdfs::IsFileClosedResponseProto>(response).set_result(!file.open);
   } else if (method == "recoverLease") {
     if (refuse_recovery_) return MakeFsError(FsError::kIo, "not now");
     files_[Parse<hdfs::RecoverLeaseRequestProto>(bytes).src()].open = false;
@@ -329,7 +342,10 @@ void FakeCluster::Convert(const std::string& path, const std::string& from) {
 
 void FakeCluster::Cut(const std::string& path, uint64_t length) {
   MutexLock lock(mu_);
-  FileState& file = files_.at(path);
+  CutTo(files_.at(path), length);
+}
+
+void FakeCluster::CutTo(FileState& file, uint64_t length) {
   file.converted_from = 0;
   std::vector<uint64_t> left;
   for (uint64_t id : file.blocks) {

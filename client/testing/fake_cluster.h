@@ -148,6 +148,7 @@ class FakeCluster {
     uint32_t replication = 0;
     std::vector<uint64_t> blocks;  // ids
     bool open = false;
+    std::optional<uint64_t> cut_to;  // a truncate is under way, until somebody asks whether it is
     // Of an erasure-coded file, whose blocks are groups.
     std::optional<hdfs::ErasureCodingPolicyProto> policy;
     uint64_t converted_from = 0;  // as namenodes tell it
@@ -155,6 +156,7 @@ class FakeCluster {
 
   absl::Status Handle(absl::string_view method, const std::string& request,
                       google::protobuf::MessageLite& response);
+  void CutTo(FileState& file, uint64_t length) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void LocateRange(const FileState& file, const hdfs::GetBlockLocationsRequestProto& range,
                    hdfs::LocatedBlocksProto& located) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   uint64_t DigestOf(const FileState& file) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
