@@ -1,5 +1,7 @@
 // What deletions leave to be done: the contents of a deleted directory go in slices, and the
 // replicas of blocks that no file has any more are told to their storages.
+#include <algorithm>
+
 #include "common/logging.h"
 #include "common/status_macros.h"
 #include "namenode/core/run.h"
@@ -20,7 +22,8 @@ constexpr size_t kReleaseSlice = 256;
 
 bool NamenodeImpl::HasBackgroundWork() const {
   ReaderLock lock(mu_);
-  return !detached_.empty() || !removed_blocks_.empty() || removed_unseen_ || removed_walk_;
+  return !detached_.empty() || !removed_blocks_.empty() || removed_unseen_ || removed_walk_ ||
+         superseded_.HasDue(clock_.Monotonic());
 }
 
 void NamenodeImpl::ReleaseRemovedBlocks() {
@@ -31,8 +34,10 @@ void NamenodeImpl::ReleaseRemovedBlocks() {
     return superseded_.HasDue(now);
   }();
   if (some_are_due) {
+    // Those that cannot be told to their storages yet wait where their number is bounded.
+    const size_t most = std::max(options_.removed_blocks_in_memory, kReleaseSlice);
     WriterLock lock(mu_);
-    for (size_t i = 0; i < kReleaseSlice; ++i) {
+    for (size_t i = 0; i < kReleaseSlice && removed_blocks_.size() < most; ++i) {
       const std::optional<BlockVersion> due = superseded_.TakeDue(now);
       if (!due) break;
       removed_blocks_.push_back({due->id, due->stamp});

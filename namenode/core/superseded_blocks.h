@@ -1,7 +1,7 @@
 // namenode/core/superseded_blocks.h - blocks of converted files, which no file has any more but
 // those who read them still use for a while.
 //
-// Bounded; some 70 bytes for each block, or unit of a group. Of one thread at a time.
+// Bounded; 55 to 90 bytes for each block, or unit of a group. Of one thread at a time.
 #pragma once
 
 #include <cstddef>

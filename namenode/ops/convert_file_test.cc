@@ -207,9 +207,12 @@ TEST_F(ConvertFileTest, TheOldBlocksStayForReadersAMinuteAndThenGo) {
   EXPECT_THAT(Deletions(), IsEmpty());
   nn_.clock().Advance(absl::Seconds(59));
   EXPECT_THAT(Deletions(), IsEmpty());
+  EXPECT_FALSE(nn_->HasBackgroundWork());
   nn_.ExpectConsistent();
   nn_.clock().Advance(absl::Seconds(1));
+  EXPECT_TRUE(nn_->HasBackgroundWork()) << "many are not released at leisure";
   EXPECT_EQ(Deletions(), old);
+  EXPECT_FALSE(nn_->HasBackgroundWork());
   nn_.ExpectConsistent();
 }
 
