@@ -6,7 +6,6 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
 #include "boost/asio/post.hpp"
 #include "boost/asio/steady_timer.hpp"
 #include "common/crash_point.h"
@@ -175,12 +174,13 @@ absl::StatusOr<NamenodeOptions> ReadOptions(const Config& config, UserGroups& gr
   return options;
 }
 
-// Else `setErasureCodingPolicy` would be the first to say so, to somebody who cannot mend it.
+// Else `setErasureCodingPolicy` would be the first to say so, to somebody who cannot mend it. As in
+// HDFS an empty name is none: then who sets a policy has to name it.
 absl::Status CheckDefaultPolicy(const Config& config, const NamenodeImpl& namenode) {
   constexpr absl::string_view kKey = "dfs.namenode.ec.system.default.policy";
   ASSIGN_OR_RETURN(const bool offered, config.GetBool("cairn.namenode.erasure.coding"));
   ASSIGN_OR_RETURN(const std::string name, config.GetString(kKey));
-  if (!offered || namenode.KnowsErasurePolicy(name)) return absl::OkStatus();
+  if (!offered || name.empty() || namenode.KnowsErasurePolicy(name)) return absl::OkStatus();
   return config.Reject(kKey, "the cluster has no erasure coding policy of this name");
 }
 

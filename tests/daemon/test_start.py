@@ -95,6 +95,16 @@ class Configuration(Case):
         self.assertIn("dfs.namenode.ec.system.default.policy", text)
         self.assertIn("RS-6-3", text)
 
+    def test_without_a_default_policy_one_has_to_be_named(self):
+        conf = {
+            "cairn.namenode.erasure.coding": "true",
+            "dfs.namenode.ec.system.default.policy": "",
+        }
+        with MiniCluster(datanodes=1, conf=conf) as cluster:
+            result = cluster.cairn("ec", "-setPolicy", "-path", "/")
+            self.assertNotEqual(result.returncode, 0)
+            self.assertIn(b"does not match any enabled erasure coding policies", result.stderr)
+
     def test_a_key_that_no_program_knows_stops_the_tools_too(self):
         for key in ("cairn.journal.keep", "cairn.store.cache", "cairn.mini.datanodes", "cairn.cluster.id"):
             conf, path = self.property(key, "1")
