@@ -3,7 +3,7 @@
 import os
 import time
 
-from harness import rpc
+from harness import installed, rpc
 from harness.case import Case
 from harness.cluster import MiniCluster
 
@@ -20,14 +20,15 @@ class WallClock:
         self.offset = 0
         self.file = os.path.join(cluster.directory, "wall-clock")
         self.set(0)
+        self.command = cluster.command("namenode")
+        runtimes = installed.sanitizer_runtimes(self.command[0])
         self.environment = {
             **os.environ,
-            "LD_PRELOAD": LIBRARY,
+            "LD_PRELOAD": " ".join([*runtimes, LIBRARY]),
             "FAKETIME_TIMESTAMP_FILE": self.file,
             "FAKETIME_NO_CACHE": "1",
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
         }
-        self.command = cluster.command("namenode")
 
     def set(self, offset):
         self.offset = offset

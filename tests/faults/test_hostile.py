@@ -27,7 +27,10 @@ SMALL_STORE = {
 }
 
 # What a program says that got none: in its last words, or in an answer.
-OUT_OF_MEMORY = "(?i)bad_alloc|cannot allocate|out of memory|failed to allocate|temporarily unavail"
+# The last one is AddressSanitizer's word for it.
+OUT_OF_MEMORY = (
+    "(?i)bad_alloc|cannot allocate|out of memory|failed to allocate|temporarily unavail|failed to mmap"
+)
 
 
 class Hostile(Case):

@@ -45,3 +45,10 @@ def sanitizers(library):
     undefined = run(["nm", "-D", "--undefined-only", library]).stdout.decode()
     known = {"__asan_init": "address", "__ubsan_handle": "undefined", "__tsan_init": "thread"}
     return [f"-fsanitize={name}" for symbol, name in known.items() if symbol in undefined]
+
+
+def sanitizer_runtimes(program):
+    """The libraries that want to be loaded before all others: what is to be preloaded goes behind them."""
+    libraries = [line.split() for line in run(["ldd", program]).stdout.decode().splitlines()]
+    known = ("libasan.so", "libtsan.so")
+    return [words[2] for words in libraries if words[0].startswith(known)]
