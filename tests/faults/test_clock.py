@@ -3,7 +3,7 @@
 import os
 import time
 
-from harness import installed, rpc
+from harness import env, installed, rpc
 from harness.case import Case
 from harness.cluster import MiniCluster
 
@@ -20,15 +20,14 @@ class WallClock:
         self.offset = 0
         self.file = os.path.join(cluster.directory, "wall-clock")
         self.set(0)
-        self.command = cluster.command("namenode")
-        runtimes = installed.sanitizer_runtimes(self.command[0])
         self.environment = {
             **os.environ,
-            "LD_PRELOAD": " ".join([*runtimes, LIBRARY]),
+            "LD_PRELOAD": LIBRARY,
             "FAKETIME_TIMESTAMP_FILE": self.file,
             "FAKETIME_NO_CACHE": "1",
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
         }
+        self.command = cluster.command("namenode")
 
     def set(self, offset):
         self.offset = offset
@@ -49,6 +48,8 @@ class Jumps(Case):
     def setUp(self):
         if not os.path.exists(LIBRARY):
             self.skipTest("libfaketime is not installed (package libfaketime)")
+        runtimes = installed.sanitizer_runtimes(os.path.join(env.BIN, "cairn-namenode"))
+        self.need(runtimes and "libfaketime and the sanitizers' libraries wait for each other")
         self.cluster = MiniCluster(
             datanodes=3,
             conf={

@@ -48,7 +48,7 @@ def sanitizers(library):
 
 
 def sanitizer_runtimes(program):
-    """The libraries that want to be loaded before all others: what is to be preloaded goes behind them."""
+    """The libraries of sanitizers that `program` is built with."""
     libraries = [line.split() for line in run(["ldd", program]).stdout.decode().splitlines()]
     known = ("libasan.so", "libtsan.so")
     return [words[2] for words in libraries if words[0].startswith(known)]
