@@ -218,7 +218,12 @@ absl::StatusOr<std::optional<size_t>> OpenFile::ReadStaged(uint64_t offset,
     MutexLock lock(written_mu_);
     written_back = written_back_;
   }
-  if (written_back != nullptr) return written_back->staged().Read(offset, out);
+  if (written_back != nullptr) {
+    const absl::StatusOr<size_t> bytes = written_back->staged().Read(offset, out);
+    if (bytes.ok()) return *bytes;
+    // The file may have its new blocks already, and the namenode's answer that it has them be on
+    // its way: the old ones are gone then. After it the cluster, or the next change, has the bytes.
+  }
   MutexLock lock(mu_);
   if (change_ == nullptr) return std::nullopt;
   return change_->staged().Read(offset, out);

@@ -43,6 +43,7 @@ class OpenFileTest : public ::testing::Test {
     client::ClientOptions options;
     options.block_bytes = 1 << 20;
     options.replication = 1;
+    options.read_retry_window = absl::ZeroDuration();
     return options;
   }
 
@@ -75,10 +76,10 @@ class StagedOpenFileTest : protected Stage, public OpenFileTest {
  protected:
   StagedOpenFileTest() : OpenFileTest({.stage = area.get()}) {}
 
-  absl::StatusOr<std::string> ReadStaged() {
+  absl::StatusOr<std::string> ReadStaged(uint64_t offset = 0) {
     std::string out(100, '-');
     ASSIGN_OR_RETURN(const std::optional<size_t> bytes,
-                     file_->ReadStaged(0, std::as_writable_bytes(std::span(out))));
+                     file_->ReadStaged(offset, std::as_writable_bytes(std::span(out))));
     return bytes.has_value() ? out.substr(0, *bytes) : "nothing is staged";
   }
 };
@@ -283,6 +284,33 @@ TEST_F(StagedOpenFileTest, WhileAChangeIsWrittenBackReadersGetItAndDoNotWait) {
   EXPECT_TRUE(read_meanwhile);
   EXPECT_THAT(found, IsOkAndHolds("012abc6789"));
   EXPECT_FALSE(synced.ok());
+}
+
+// The namenode has done the change, and its answer is on its way: what the change left as it was
+// can be read of the new blocks only.
+TEST_F(StagedOpenFileTest, AReaderWhoseOldBlocksAreGoneWaitsForTheEndOfTheWriteBack) {
+  const std::string data(3 * StagedFile::kPieceBytes, 'x');
+  ASSERT_OK(Write({.offset = 0}, data));
+  ASSERT_OK(Close());
+  ASSERT_OK_AND_ASSIGN(const auto other, fs_->Create("/other"));
+  ASSERT_OK(other->Write(data));
+  ASSERT_OK(other->Close());
+  ASSERT_OK(Write({.offset = 3}, "abc"));
+  const int blocks = cluster_.Calls("addBlock");
+  cluster_.HoldPackets(true);
+  std::thread syncer([&] { file_->Sync().IgnoreError(); });
+  const bool begun = Eventually([&] { return cluster_.Calls("addBlock") > blocks; });
+  cluster_.Move("/other", path_);
+  const int asked = cluster_.Calls("getBlockLocations");
+  absl::StatusOr<std::string> found;
+  std::thread reader([&] { found = ReadStaged(2 * StagedFile::kPieceBytes); });
+  const bool missed = Eventually([&] { return cluster_.Calls("getBlockLocations") > asked; });
+  cluster_.HoldPackets(false);
+  reader.join();
+  syncer.join();
+  EXPECT_TRUE(begun);
+  EXPECT_TRUE(missed);
+  EXPECT_THAT(found, IsOkAndHolds("nothing is staged"));
 }
 
 TEST_F(StagedOpenFileTest, AChangeThatCouldNotBeWrittenBackIsNotReadAnyMore) {
