@@ -11,8 +11,8 @@
 
 namespace cairn::fuse {
 
-FileHandle::FileHandle(Mount& mount, ClientPtr fs, uint64_t inode, int flags)
-    : files_(mount.files()),
+FileHandle::FileHandle(OpenFiles& files, ClientPtr fs, uint64_t inode, int flags)
+    : files_(files),
       fs_(std::move(fs)),
       may_read_((flags & O_ACCMODE) != O_WRONLY),
       may_write_((flags & O_ACCMODE) != O_RDONLY),
@@ -24,7 +24,7 @@ absl::StatusOr<std::unique_ptr<FileHandle>> FileHandle::Open(Mount& mount, Clien
                                                              uint64_t inode, int flags,
                                                              const Interrupted& interrupted) {
   const bool cuts = (flags & O_TRUNC) != 0;
-  auto handle = std::make_unique<FileHandle>(mount, fs, inode, flags);
+  auto handle = std::make_unique<FileHandle>(mount.files(), fs, inode, flags);
   if (handle->may_write() || cuts) RETURN_IF_ERROR(fs->Access(PathOf(inode), W_OK));
   if (handle->may_read()) RETURN_IF_ERROR(handle->Reader().status());
   if (cuts) RETURN_IF_ERROR(handle->file().Truncate(fs, 0, interrupted));
@@ -53,8 +53,10 @@ void FileHandle::DropReader() {
 
 absl::StatusOr<size_t> FileHandle::Read(uint64_t offset, std::span<std::byte> out) {
   bool looked_again = false;
+  bool looked_behind = false;
   while (true) {
     const uint64_t cuts = file_->cuts();
+    const uint64_t writes = file_->writes();
     const absl::StatusOr<size_t> bytes = ReadOnce(offset, out);
     // The inode is the same: another client has changed it, and its bytes are the present ones.
     if (GetFsError(bytes.status()) == FsError::kChanged && !std::exchange(looked_again, true)) {
@@ -63,7 +65,11 @@ absl::StatusOr<size_t> FileHandle::Read(uint64_t offset, std::span<std::byte> ou
     }
     RETURN_IF_ERROR(bytes.status());
     // What the kernel is given now it may keep for those who have found other contents meanwhile.
-    if (file_->cuts() == cuts) return bytes;
+    if (file_->cuts() != cuts) continue;
+    // What ends here may have been added to meanwhile, by who knows by now that it is there. Once:
+    // nobody waits for the end of a writer who goes on and on.
+    const bool may_be_behind = *bytes < out.size() && file_->writes() != writes;
+    if (!may_be_behind || std::exchange(looked_behind, true)) return bytes;
   }
 }
 

@@ -26,8 +26,8 @@ class FileHandle {
                                                           uint64_t inode, int flags,
                                                           const Interrupted& interrupted);
 
-  // Of a file that was just made.
-  FileHandle(Mount& mount, ClientPtr fs, uint64_t inode, int flags);
+  // Of a file that was just made. `files` outlives this.
+  FileHandle(OpenFiles& files, ClientPtr fs, uint64_t inode, int flags);
   ~FileHandle();  // calls the cluster: see OpenFiles::Close
   FileHandle(const FileHandle&) = delete;
   FileHandle& operator=(const FileHandle&) = delete;
@@ -40,7 +40,8 @@ class FileHandle {
 
   // As Open found it; nullopt if it did not look.
   std::optional<client::ContentsId> contents() ABSL_LOCKS_EXCLUDED(mu_);
-  // Less than out.size() only at the end of the file, as it is now.
+  // Less than out.size() only at the end of the file, as it is now: the kernel takes what is
+  // missing for zeros, as far as it knows of an end behind it when the answer comes.
   absl::StatusOr<size_t> Read(uint64_t offset, std::span<std::byte> out) ABSL_LOCKS_EXCLUDED(mu_);
 
  private:

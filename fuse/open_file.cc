@@ -45,6 +45,7 @@ void OpenFile::NoteWritten(uint64_t length) {
   NoteTold(length);
   MutexLock lock(written_mu_);
   written_ = {.length = length, .modified = SystemClock().Now()};
+  writes_.fetch_add(1, std::memory_order_release);
 }
 
 void OpenFile::NoteClosed() {

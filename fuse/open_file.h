@@ -112,6 +112,8 @@ class OpenFile {
   // wrote, or because the kernel was told.
   void NoteTold(uint64_t length);
   uint64_t told() const { return told_.load(std::memory_order_relaxed); }
+  // Changes with every write, before its writer is told that it has been done.
+  uint64_t writes() const { return writes_.load(std::memory_order_acquire); }
   // After the last writer: has the namenode close the file if writing it failed. Errors are logged.
   void GiveUp(client::FileSystem& fs) ABSL_LOCKS_EXCLUDED(mu_);
 
@@ -151,6 +153,7 @@ class OpenFile {
   const Surroundings& around_;
   std::atomic<uint64_t> cuts_ = 0;
   std::atomic<uint64_t> told_ = 0;
+  std::atomic<uint64_t> writes_ = 0;
   // Of the stream: flushed, so that the cluster has them, and only appended to until it is 0 again.
   // 0: there is none. Set under mu_.
   std::atomic<uint64_t> readable_ = 0;

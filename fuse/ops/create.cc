@@ -34,7 +34,7 @@ void Create(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t mode,
     absl::StatusOr<std::unique_ptr<client::OutputStream>> stream = CreateEmpty(*fs, path, mode);
     if (stream.ok()) {
       status = (*stream)->status();
-      handle = std::make_unique<FileHandle>(mount, fs, status.inode, info->flags);
+      handle = std::make_unique<FileHandle>(mount.files(), fs, status.inode, info->flags);
       if (handle->may_write()) {
         handle->file().Adopt(*std::move(stream));
       } else {
