@@ -113,7 +113,8 @@ ino_t SocketInode(int fd) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Acceptor>> Acceptor::Listen(absl::string_view address,
-                                                           int max_connections) {
+                                                           int max_connections,
+                                                           absl::Duration most_silence) {
   ASSIGN_OR_RETURN(Endpoint endpoint, ParseEndpoint(address));
   absl::StatusOr<int> fd = absl::UnavailableError("");
   if (endpoint.wildcard) {
@@ -126,7 +127,8 @@ absl::StatusOr<std::unique_ptr<Acceptor>> Acceptor::Listen(absl::string_view add
   Endpoint bound;
   bound.bytes = sizeof(bound.address);
   CHECK_EQ(::getsockname(*fd, bound.get(), &bound.bytes), 0);
-  return std::unique_ptr<Acceptor>(new Acceptor(*fd, ntohs(bound.port()), max_connections));
+  return std::unique_ptr<Acceptor>(
+      new Acceptor(*fd, ntohs(bound.port()), max_connections, most_silence));
 }
 
 Acceptor::~Acceptor() { Stop(); }
@@ -192,6 +194,8 @@ void Acceptor::Admit(int fd) {
   }
   const int yes = 1;  // slower, not wrong, without it
   (void)::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
+  const auto silence = static_cast<unsigned int>(absl::ToInt64Milliseconds(most_silence_));
+  (void)::setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &silence, sizeof(silence));
   // A socket with this number that was handed on earlier is closed, or it would not be free.
   handed_on_[fd] = SocketInode(fd);
   take_(fd);

@@ -35,10 +35,13 @@ class Acceptor {
 
   // Binds and listens; nothing is accepted before Start. `address`: "1.2.3.4:port" or
   // "[ipv6]:port"; 0.0.0.0 and [::] both mean all addresses of either kind; port 0 is a free one.
-  // More than `max_connections` are closed at once. kInvalidArgument: no such address. Else what
-  // the system says, kUnavailable.
-  static absl::StatusOr<std::unique_ptr<Acceptor>> Listen(absl::string_view address,
-                                                          int max_connections);
+  // More than `max_connections` are closed at once. A connection whose peer acknowledges nothing of
+  // what was sent to it for `most_silence` is broken; zero: when the system thinks so, which takes
+  // a quarter of an hour mostly. kInvalidArgument: no such address. Else what the system says,
+  // kUnavailable.
+  static absl::StatusOr<std::unique_ptr<Acceptor>> Listen(
+      absl::string_view address, int max_connections,
+      absl::Duration most_silence = absl::ZeroDuration());
   ~Acceptor();  // Stop()
   Acceptor(const Acceptor&) = delete;
   Acceptor& operator=(const Acceptor&) = delete;
@@ -53,8 +56,11 @@ class Acceptor {
   uint64_t refused() const { return refused_.load(std::memory_order_relaxed); }  // too many
 
  private:
-  Acceptor(int listener, uint16_t port, int max_connections)
-      : listener_(listener), port_(port), max_connections_(max_connections) {}
+  Acceptor(int listener, uint16_t port, int max_connections, absl::Duration most_silence)
+      : listener_(listener),
+        port_(port),
+        max_connections_(max_connections),
+        most_silence_(most_silence) {}
 
   void Run() ABSL_LOCKS_EXCLUDED(mu_);
   void Admit(int fd);
@@ -65,6 +71,7 @@ class Acceptor {
   int listener_;  // -1: closed
   const uint16_t port_;
   const int max_connections_;
+  const absl::Duration most_silence_;
   Take take_;
   std::thread thread_;
   std::atomic<uint64_t> accept_errors_{0}, refused_{0};

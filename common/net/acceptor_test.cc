@@ -3,13 +3,17 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <memory>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "common/check.h"
 #include "common/mutex.h"
 #include "common/testing/eventually.h"
@@ -24,13 +28,15 @@ using ::testing::HasSubstr;
 
 class AcceptorTest : public testing::Test {
  protected:
+  static constexpr absl::Duration kMostSilence = absl::Seconds(7);
+
   ~AcceptorTest() override {
     acceptor_.reset();
     for (const int fd : fds()) ::close(fd);
   }
 
   void Start(int max_connections = 100, absl::string_view address = "127.0.0.1:0") {
-    ASSERT_OK_AND_ASSIGN(acceptor_, Acceptor::Listen(address, max_connections));
+    ASSERT_OK_AND_ASSIGN(acceptor_, Acceptor::Listen(address, max_connections, kMostSilence));
     acceptor_->Start("acceptor", [this](int fd) {
       {
         MutexLock lock(mu_);
@@ -55,13 +61,22 @@ class AcceptorTest : public testing::Test {
   std::unique_ptr<Acceptor> acceptor_;
 };
 
-TEST_F(AcceptorTest, ConnectionsAreHandedOnNonBlockingAndClosedOnExec) {
+// -1: not known.
+int TcpOption(int fd, int option) {
+  int value = -1;
+  socklen_t bytes = sizeof(value);
+  return ::getsockopt(fd, IPPROTO_TCP, option, &value, &bytes) == 0 ? value : -1;
+}
+
+TEST_F(AcceptorTest, ConnectionsAreHandedOnAsGrpcWouldHaveMadeThem) {
   Start();
   TcpClient client(acceptor_->port());
   EXPECT_TRUE(client.GetsAByte());
   ASSERT_EQ(fds().size(), 1u);
   EXPECT_TRUE(::fcntl(fds()[0], F_GETFL) & O_NONBLOCK);
   EXPECT_TRUE(::fcntl(fds()[0], F_GETFD) & FD_CLOEXEC);
+  EXPECT_GT(TcpOption(fds()[0], TCP_NODELAY), 0);
+  EXPECT_EQ(TcpOption(fds()[0], TCP_USER_TIMEOUT), absl::ToInt64Milliseconds(kMostSilence));
 }
 
 TEST_F(AcceptorTest, WhoComesBeforeTheStartWaits) {

@@ -169,7 +169,9 @@ class ServerImpl final : public DatanodeServer {
     connections_ = builder.experimental().AddExternalConnectionAcceptor(
         grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
         grpc::InsecureServerCredentials());
-    auto acceptor = Acceptor::Listen(options.address, options.max_connections);
+    // While a write to a node that has vanished is stuck, gRPC does not probe the connection.
+    auto acceptor =
+        Acceptor::Listen(options.address, options.max_connections, options.keepalive_timeout);
     if (!acceptor.ok()) {
       return absl::Status(
           acceptor.status().code(),
