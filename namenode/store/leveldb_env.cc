@@ -36,11 +36,25 @@ leveldb::Status ToLevelDb(const absl::Status& status) {
   return leveldb::Status::IOError(text);
 }
 
-// A sync may fail for want of space, and what it wrote is not known then; one that found no
-// descriptor for its directory has done nothing. Messages end with errno's text.
-bool LacksDescriptors(const absl::Status& status) {
-  return absl::EndsWith(status.message(), std::strerror(EMFILE)) ||
-         absl::EndsWith(status.message(), std::strerror(ENFILE));
+// That a directory could not be opened to be synced: nothing was done then. What a sync that failed
+// has written is not known, whatever its reason, and it is never tried again: the kernel forgets
+// what it could not write. FileSystem's messages begin with the call and end with errno's text.
+bool FoundNoDescriptor(const absl::Status& status) {
+  return absl::StartsWith(status.message(), "open ") &&
+         (absl::EndsWith(status.message(), std::strerror(EMFILE)) ||
+          absl::EndsWith(status.message(), std::strerror(ENFILE)));
+}
+
+// Of a table: a reader's error passes, one of a compaction is recorded for good.
+bool WouldEndLevelDb(const absl::Status& status) {
+  return current_job != Job::kNone && absl::IsResourceExhausted(status);
+}
+
+absl::Status ReadByPread(File& file, uint64_t offset, std::span<char> scratch,
+                         leveldb::Slice* result) {
+  const absl::StatusOr<size_t> got = file.ReadAt(offset, std::as_writable_bytes(scratch));
+  *result = leveldb::Slice(scratch.data(), got.ok() ? *got : 0);
+  return got.status();
 }
 
 class PreadFile final : public leveldb::RandomAccessFile {
@@ -49,10 +63,7 @@ class PreadFile final : public leveldb::RandomAccessFile {
 
   leveldb::Status Read(uint64_t offset, size_t n, leveldb::Slice* result,
                        char* scratch) const override {
-    const absl::StatusOr<size_t> got =
-        file_->ReadAt(offset, std::as_writable_bytes(std::span<char>(scratch, n)));
-    *result = leveldb::Slice(scratch, got.ok() ? *got : 0);
-    return ToLevelDb(got.status());
+    return ToLevelDb(ReadByPread(*file_, offset, {scratch, n}, result));
   }
 
  private:
@@ -82,6 +93,26 @@ leveldb::Status OpenByPread(FileSystem& files, const std::string& path,
   *result = new PreadFile(*std::move(file));
   return leveldb::Status::OK();
 }
+
+// A table that is read.
+class LevelDbEnv::ReadFile final : public leveldb::RandomAccessFile {
+ public:
+  ReadFile(LevelDbEnv& env, std::unique_ptr<File> file) : env_(env), file_(std::move(file)) {}
+
+  leveldb::Status Read(uint64_t offset, size_t n, leveldb::Slice* result,
+                       char* scratch) const override {
+    const auto attempt = [&] { return ReadByPread(*file_, offset, {scratch, n}, result); };
+    absl::Status status = attempt();
+    if (WouldEndLevelDb(status)) {
+      status = env_.RepeatUntilThereIsSpace(attempt, &absl::IsResourceExhausted);
+    }
+    return ToLevelDb(status);
+  }
+
+ private:
+  LevelDbEnv& env_;
+  const std::unique_ptr<File> file_;
+};
 
 // A file that LevelDB writes, from its first byte to its last. Used by one thread at a time.
 class LevelDbEnv::WrittenFile final : public leveldb::WritableFile {
@@ -167,7 +198,7 @@ absl::Status LevelDbEnv::RepeatUntilThereIsSpace(const std::function<absl::Statu
 
 absl::Status LevelDbEnv::SyncName(const std::string& path) {
   return RepeatUntilThereIsSpace([&] { return files_.SyncDirectory(ParentDirectory(path)); },
-                                 &LacksDescriptors);
+                                 &FoundNoDescriptor);
 }
 
 void LevelDbEnv::FillSpares() {
@@ -204,8 +235,11 @@ void LevelDbEnv::Schedule(void (*function)(void*), void* argument) {
 }
 
 void LevelDbEnv::WaitForSpace() {
-  MutexLock lock(mu_);
-  may_wait_ = true;
+  {
+    MutexLock lock(mu_);
+    may_wait_ = true;
+  }
+  FillSpares();  // the first compaction may come when there are none left
 }
 
 void LevelDbEnv::StopWaiting() {
@@ -249,11 +283,11 @@ leveldb::Status LevelDbEnv::NewRandomAccessFile(const std::string& path,
   while (current_job == Job::kMayHoldLock && absl::IsResourceExhausted(status) && GiveUpSpare()) {
     status = attempt();
   }
-  if (current_job != Job::kNone && absl::IsResourceExhausted(status)) {
+  if (WouldEndLevelDb(status)) {
     status = RepeatUntilThereIsSpace(attempt, &absl::IsResourceExhausted);
   }
   if (!status.ok()) return ToLevelDb(status);
-  *result = new PreadFile(std::move(file));
+  *result = new ReadFile(*this, std::move(file));
   return leveldb::Status::OK();
 }
 

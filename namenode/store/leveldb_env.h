@@ -7,8 +7,9 @@
 // - a full disk is waited for, and so is a lack of descriptors: LevelDB takes any failed write for
 //   the end, until it is opened anew. A write that finds no room is repeated, at the same offset,
 //   until there is some; likewise the making of a file, a rename, and on LevelDB's own thread the
-//   opening of a table. Some tables are opened there with LevelDB's lock held, which readers need,
-//   and so perhaps those whose connections hold the descriptors; for them there are spares;
+//   opening and reading of a table. Some tables are opened there with LevelDB's lock held, which
+//   readers need, and so perhaps those whose connections hold the descriptors; for them there are
+//   spares;
 // - a new file's name is synced with its first bytes, and so is a rename: CURRENT is replaced by
 //   one, and the files that the old CURRENT needs are removed right after;
 // - the removal of files can be held off while a copy of the directory is made;
@@ -54,7 +55,7 @@ class LevelDbEnv final : public leveldb::EnvWrapper {
   // From now on room is waited for; before, and after StopWaiting, the lack of it is an error. Some
   // are errors even then. Making LevelDB's log: that happens inside LevelDB's lock, where readers
   // would wait as well; nothing is written yet, so the same Write may be tried again. A sync: what
-  // it did not write is not known. And a reader's opening of a table, which fails alone.
+  // it did not write is not known. And a reader's opening or reading of a table, which fails alone.
   void WaitForSpace() ABSL_LOCKS_EXCLUDED(mu_);
   void StopWaiting() ABSL_LOCKS_EXCLUDED(mu_);
   // Until the last handle is destroyed, LevelDB's removals are put off; then they are made up for,
@@ -78,6 +79,7 @@ class LevelDbEnv final : public leveldb::EnvWrapper {
   leveldb::Status UnlockFile(leveldb::FileLock* lock) override;
 
  private:
+  class ReadFile;
   class WrittenFile;
 
   LevelDbEnv(FileSystem& files, leveldb::FileLock* lock)

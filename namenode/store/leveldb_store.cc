@@ -215,8 +215,7 @@ class LevelDbStore final : public Store {
     return absl::ResourceExhaustedError(
         absl::StrCat("store: no space left on the disk of ", options_.directory,
                      ", or no file descriptors, as the log says; no change is accepted until there "
-                     "is room, what "
-                     "is acknowledged is in the journal"));
+                     "is room, what is acknowledged is in the journal"));
   }
 
   void RunFlusher() ABSL_LOCKS_EXCLUDED(mu_);

@@ -335,19 +335,18 @@ class FailingFiles final : public FileSystemWrapper {
  public:
   absl::StatusOr<std::unique_ptr<File>> Open(const std::string& path,
                                              const OpenOptions& options) override {
-    RETURN_IF_ERROR(Room(path, options.create ? full_for_new : full_for_old));
+    RETURN_IF_ERROR(Room("open", path, options.create ? full_for_new : full_for_old));
     ASSIGN_OR_RETURN(std::unique_ptr<File> file, FileSystemWrapper::Open(path, options));
-    if (!options.write) return file;
     return std::make_unique<FailingFile>(std::move(file), path, *this);
   }
 
   absl::Status Rename(const std::string& from, const std::string& to) override {
-    RETURN_IF_ERROR(Room(to, full_for_new));
+    RETURN_IF_ERROR(Room("rename", to, full_for_new));
     return FileSystemWrapper::Rename(from, to);
   }
 
   absl::Status SyncDirectory(const std::string& path) override {
-    RETURN_IF_ERROR(Room(path, full_for_directories));
+    RETURN_IF_ERROR(Room(directories_open ? "sync" : "open", path, full_for_directories));
     return FileSystemWrapper::SyncDirectory(path);
   }
 
@@ -355,8 +354,10 @@ class FailingFiles final : public FileSystemWrapper {
   std::atomic<int> lack{ENOSPC};
   std::atomic<const char*> full{nullptr};                  // the suffix of files that cannot grow,
   std::atomic<const char*> full_for_new{nullptr};          // cannot be made,
-  std::atomic<const char*> full_for_old{nullptr};          // or be opened,
-  std::atomic<const char*> full_for_directories{nullptr};  // and of directories
+  std::atomic<const char*> full_for_old{nullptr};          // be opened,
+  std::atomic<const char*> full_for_reads{nullptr};        // or be read,
+  std::atomic<const char*> full_for_directories{nullptr};  // and of directories that cannot be
+  std::atomic<bool> directories_open{false};               // opened, or then not be synced
   std::atomic<int> refused{0};
 
  private:
@@ -364,8 +365,12 @@ class FailingFiles final : public FileSystemWrapper {
    public:
     FailingFile(std::unique_ptr<File> file, std::string path, FailingFiles& files)
         : FileWrapper(std::move(file)), path_(std::move(path)), files_(files) {}
+    absl::StatusOr<size_t> ReadAt(uint64_t offset, std::span<std::byte> out) override {
+      RETURN_IF_ERROR(files_.Room("read", path_, files_.full_for_reads));
+      return FileWrapper::ReadAt(offset, out);
+    }
     absl::Status WriteAt(uint64_t offset, std::span<const std::byte> data) override {
-      if (absl::Status room = files_.Room(path_, files_.full); !room.ok()) {
+      if (absl::Status room = files_.Room("write", path_, files_.full); !room.ok()) {
         // A full disk takes what still fits.
         RETURN_IF_ERROR(FileWrapper::WriteAt(offset, data.first(data.size() / 2)));
         return room;
@@ -383,11 +388,10 @@ class FailingFiles final : public FileSystemWrapper {
     FailingFiles& files_;
   };
 
-  absl::Status Room(const std::string& path, const char* suffix) {
+  absl::Status Room(absl::string_view call, const std::string& path, const char* suffix) {
     if (suffix == nullptr || !absl::EndsWith(path, suffix)) return absl::OkStatus();
     ++refused;
-    return absl::ResourceExhaustedError(
-        absl::StrCat("injected: ", path, ": ", std::strerror(lack)));
+    return absl::ResourceExhaustedError(absl::StrCat(call, " ", path, ": ", std::strerror(lack)));
   }
 };
 
@@ -421,6 +425,7 @@ class FullDiskTest : public StoreTest {
     const char* full = nullptr;
     const char* for_new = nullptr;
     const char* for_old = nullptr;
+    const char* for_reads = nullptr;
     const char* for_directories = nullptr;
   };
 
@@ -438,6 +443,7 @@ class FullDiskTest : public StoreTest {
     files.full = lack.full;
     files.full_for_new = lack.for_new;
     files.full_for_old = lack.for_old;
+    files.full_for_reads = lack.for_reads;
     files.full_for_directories = lack.for_directories;
     const std::string value(1000, 'v');
     for (int i = 0; i < edits; ++i) Edit(absl::StrCat("key", i), value);
@@ -455,6 +461,7 @@ class FullDiskTest : public StoreTest {
     files.full = nullptr;
     files.full_for_new = nullptr;
     files.full_for_old = nullptr;
+    files.full_for_reads = nullptr;
     files.full_for_directories = nullptr;
     EVENTUALLY(store_->Ready().ok());
     Edit("after", "healed");
@@ -534,6 +541,10 @@ TEST_F(FullDiskTest, ATableForWhichThereIsNoMemoryWaits) {
   HealsWhen({.error = ENOMEM, .for_old = ".ldb"}, 200);
 }
 
+TEST_F(FullDiskTest, ATableThatIsReadWithoutMemoryWaits) {
+  HealsWhen({.error = ENOMEM, .for_reads = ".ldb"}, 200);
+}
+
 TEST_F(FullDiskTest, ANameWhoseDirectoryFindsNoDescriptorWaits) {
   HealsWhen({.error = EMFILE, .for_directories = ""}, 200);
 }
@@ -542,11 +553,15 @@ TEST_F(FullDiskTest, NoDescriptorForAnythingWaits) {
   HealsWhen({.error = EMFILE, .for_new = "", .for_old = "", .for_directories = ""}, 200);
 }
 
-// What a sync that found no space has written is not known.
-TEST_F(FullDiskTest, ADirectorysSyncThatFindsNoSpaceIsFinal) {
+// What a sync that failed has written is not known, whatever it says.
+class DirectorySyncTest : public FullDiskTest, public testing::WithParamInterface<int> {};
+
+TEST_P(DirectorySyncTest, OneThatFailsIsFinal) {
   FailingFiles files;
   options_.files = &files;
   FormatAndOpen();
+  files.lack = GetParam();
+  files.directories_open = true;
   files.full_for_directories = "";
   Edit("a", "1");
   EXPECT_THAT(store_->Flush(), StatusIs(absl::StatusCode::kResourceExhausted));
@@ -555,6 +570,8 @@ TEST_F(FullDiskTest, ADirectorysSyncThatFindsNoSpaceIsFinal) {
   EXPECT_FALSE(store_->Ready().ok());
   store_.reset();
 }
+
+INSTANTIATE_TEST_SUITE_P(Errors, DirectorySyncTest, testing::Values(ENOSPC, EMFILE, ENOMEM));
 
 TEST_F(FullDiskTest, AReaderIsToldAndMayTryAgain) {
   FailingFiles files;
@@ -575,45 +592,82 @@ TEST_F(FullDiskTest, AReaderIsToldAndMayTryAgain) {
   store_.reset();
 }
 
+// While it lives, this process gets no further descriptor.
+class NoDescriptors {
+ public:
+  NoDescriptors() {
+    CHECK_EQ(::getrlimit(RLIMIT_NOFILE, &before_), 0);
+    const int next = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+    CHECK_GE(next, 0);
+    ::close(next);
+    rlimit none = before_;
+    none.rlim_cur = static_cast<rlim_t>(next);
+    CHECK_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+    CHECK_LT(::open("/dev/null", O_RDONLY | O_CLOEXEC), 0);
+  }
+  ~NoDescriptors() { CHECK_EQ(::setrlimit(RLIMIT_NOFILE, &before_), 0); }
+  NoDescriptors(const NoDescriptors&) = delete;
+  NoDescriptors& operator=(const NoDescriptors&) = delete;
+
+ private:
+  rlimit before_;
+};
+
 // The lock of LevelDB is held where a compaction opens its first tables.
-TEST_F(FullDiskTest, ACompactionHasDescriptorsToSpare) {
-  const std::string path = temp_.Path("table");
-  ASSERT_OK(PosixFileSystem().WriteDurably(path, "table"));
-  ASSERT_OK_AND_ASSIGN(const auto env, LevelDbEnv::Lock(PosixFileSystem(), temp_.path()));
-  struct Compaction {
-    leveldb::Env& env;
-    const std::string& path;
-    std::atomic<bool> begun{false}, go{false}, done{false};
-    int opened = 0;
-    static void Run(void* raw) {
-      auto& self = *static_cast<Compaction*>(raw);
-      self.begun = true;
-      CHECK(Eventually([&] { return self.go.load(); }));
+class SparesTest : public FullDiskTest {
+ protected:
+  void SetUp() override {
+    FullDiskTest::SetUp();
+    ASSERT_OK(PosixFileSystem().WriteDurably(path_, "table"));
+    ASSERT_OK_AND_ASSIGN(env_, LevelDbEnv::Lock(PosixFileSystem(), temp_.path()));
+  }
+  // Opens as many tables as level 0 has at most, once `go_`.
+  void Schedule() {
+    const auto compact = [](void* raw) {
+      auto& self = *static_cast<SparesTest*>(raw);
+      self.begun_ = true;
+      CHECK(Eventually([&] { return self.go_.load(); }));
       for (int i = 0; i < 12; ++i) {
         leveldb::RandomAccessFile* file = nullptr;
-        if (self.env.NewRandomAccessFile(self.path, &file).ok()) ++self.opened;
-        self.files.emplace_back(file);
+        if (self.env_->NewRandomAccessFile(self.path_, &file).ok()) ++self.opened_;
+        self.tables_.emplace_back(file);
       }
-      self.done = true;
-    }
-    std::vector<std::unique_ptr<leveldb::RandomAccessFile>> files{};
-  } compaction{*env, path};
-  env->Schedule(&Compaction::Run, &compaction);
-  EVENTUALLY(compaction.begun);
-  rlimit before{};
-  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
-  rlimit none = before;
-  const int next = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
-  ASSERT_GE(next, 0);
-  ::close(next);
-  none.rlim_cur = static_cast<rlim_t>(next);
-  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
-  EXPECT_LT(::open("/dev/null", O_RDONLY | O_CLOEXEC), 0);
-  compaction.go = true;
-  const bool done = Eventually([&] { return compaction.done.load(); });
-  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
-  EXPECT_TRUE(done);
-  EXPECT_EQ(compaction.opened, 12);
+      self.done_ = true;
+    };
+    env_->Schedule(compact, this);
+  }
+  bool Ends() {
+    return Eventually([&] { return done_.load(); });
+  }
+
+  const std::string path_ = temp_.Path("table");
+  std::unique_ptr<LevelDbEnv> env_;
+  std::atomic<bool> begun_{false}, go_{false}, done_{false};
+  std::atomic<int> opened_{0};
+  std::vector<std::unique_ptr<leveldb::RandomAccessFile>> tables_;
+};
+
+TEST_F(SparesTest, ACompactionHasDescriptorsToSpare) {
+  Schedule();
+  EVENTUALLY(begun_);
+  {
+    const NoDescriptors none;
+    go_ = true;
+    EXPECT_TRUE(Ends());
+  }
+  EXPECT_EQ(opened_, 12);
+}
+
+TEST_F(SparesTest, SoHasOneThatBeginsWhenThereAreNone) {
+  env_->WaitForSpace();
+  go_ = true;
+  {
+    const NoDescriptors none;
+    Schedule();
+    EXPECT_TRUE(Ends());
+  }
+  EXPECT_TRUE(Ends()) << "with descriptors";
+  EXPECT_EQ(opened_, 12);
 }
 
 // ---- Scans
