@@ -306,7 +306,7 @@ TEST_F(DatanodeServiceTest, WhoComesWhileThereAreNoDescriptorsIsServedWhenThereA
 }
 
 TEST_F(DatanodeServiceTest, ABeginningThatDoesNotEndIsCutOff) {
-  Start({.address = "127.0.0.1:0", .handshake_timeout = absl::Milliseconds(100)});
+  Start({.address = "127.0.0.1:0", .handshake_timeout = absl::Milliseconds(500)});
   internal::HeartbeatReply reply;
   ASSERT_OK(Beat(&reply));
   for (const size_t bytes : {size_t{0}, size_t{10}, size_t{24}, kBeginning.size() - 1}) {
