@@ -1,5 +1,6 @@
 #include "datanode/service/reconfiguration.h"
 
+#include <system_error>
 #include <utility>
 
 #include "absl/time/clock.h"
@@ -31,19 +32,25 @@ absl::Status Reconfiguration::Start() {
     return MakeFsError(FsError::kIo, "Another reconfiguration task is running.");
   }
   if (thread_.joinable()) thread_.join();  // it has ended
+  try {
+    thread_ = std::thread([this] { Run(); });
+  } catch (const std::system_error&) {
+    return MakeFsError(FsError::kIo, "The system has no thread for it.");
+  }
   task_ = Task{.started = absl::Now()};
-  thread_ = std::thread([this] {
-    SetThreadName("reconfigure");
-    std::vector<PropertyChange> changes = apply_();
-    for (const PropertyChange& change : changes) {
-      LOG_INFO("{} changed from \"{}\" to \"{}\": {}", change.name, change.old_value,
-               change.new_value, change.status);
-    }
-    MutexLock done(mu_);
-    task_->ended = absl::Now();
-    task_->changes = std::move(changes);
-  });
   return absl::OkStatus();
+}
+
+void Reconfiguration::Run() {
+  SetThreadName("reconfigure");
+  std::vector<PropertyChange> changes = apply_();
+  for (const PropertyChange& change : changes) {
+    LOG_INFO("{} changed from \"{}\" to \"{}\": {}", change.name, change.old_value,
+             change.new_value, change.status);
+  }
+  MutexLock done(mu_);
+  task_->ended = absl::Now();
+  task_->changes = std::move(changes);
 }
 
 std::optional<Reconfiguration::Task> Reconfiguration::task() const {

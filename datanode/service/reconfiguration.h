@@ -36,7 +36,7 @@ class Reconfiguration {
   Reconfiguration& operator=(const Reconfiguration&) = delete;
 
   const std::vector<std::string>& properties() const { return properties_; }
-  // FsError::kIo: one is running, or Stop was called.
+  // FsError::kIo: one is running, Stop was called, or the system has no thread left.
   absl::Status Start() ABSL_LOCKS_EXCLUDED(mu_);
   // Waits for the task; none begins any more. Idempotent.
   void Stop() ABSL_LOCKS_EXCLUDED(mu_);
@@ -50,6 +50,8 @@ class Reconfiguration {
   std::optional<Task> task() const ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
+  void Run() ABSL_LOCKS_EXCLUDED(mu_);
+
   const std::vector<std::string> properties_;
   const Apply apply_;
   mutable Mutex mu_;
