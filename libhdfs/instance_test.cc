@@ -100,9 +100,9 @@ TEST_F(InstanceTest, ArgumentsThatMakeNoSenseAreRefused) {
 
 // What the server does not know is told as such; the fake knows little.
 TEST_F(InstanceTest, AnErrorOfTheServersIsToldWithItsException) {
-  EXPECT_FAILS(hdfsExists(fs_, "/a"), ENOTSUP);
+  EXPECT_FAILS(hdfsSetReplication(fs_, "/a", 1), ENOTSUP);
   EXPECT_THAT(hdfsGetLastExceptionRootCause(), ::testing::StartsWith("RpcNoSuchMethodException: "));
-  EXPECT_THAT(hdfsGetLastExceptionStackTrace(), ::testing::EndsWith("\n\tat hdfsExists"));
+  EXPECT_THAT(hdfsGetLastExceptionStackTrace(), ::testing::EndsWith("\n\tat hdfsSetReplication"));
 }
 
 TEST_F(InstanceTest, TheDefaultBlockSizeIsTheConfiguredOne) {

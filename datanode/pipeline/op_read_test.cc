@@ -25,6 +25,7 @@ using testing::Pattern;
 using ::testing::SizeIs;
 using testing::TestBlock;
 using testing::TestNode;
+using testing::TokenOf;
 using testing::TransferClient;
 using testing::TransferTest;
 using testing::WriteOp;
@@ -86,12 +87,7 @@ TEST_F(TransferTest, WhoTakesABlockGroupForABlockReadsNothing) {
   hdfs::OpReadBlockProto read;
   hdfs::BaseHeaderProto& header = *read.mutable_header()->mutable_baseheader();
   *header.mutable_block() = unit.ToProto();
-  header.mutable_token()->set_identifier(std::string(transfer::kGroupToken));
-  for (std::string* const part :
-       {header.mutable_token()->mutable_password(), header.mutable_token()->mutable_kind(),
-        header.mutable_token()->mutable_service()}) {
-    part->clear();
-  }
+  *header.mutable_token() = TokenOf(transfer::kGroupToken);
   read.mutable_header()->set_clientname("test-client");
   read.set_offset(0);
   read.set_len(10);

@@ -13,6 +13,7 @@ namespace {
 
 using testing::CodedGroup;
 using ::testing::HasSubstr;
+using testing::TokenOf;
 using testing::kCell;
 using testing::NodeAt;
 using testing::Pattern;
@@ -65,7 +66,7 @@ class GroupChecksumTest : public RebuildFixture {
     Op op;
     *op.mutable_header()->mutable_block() =
         TestBlock{.id = ToInt(group.group), .length = group.length}.ToProto();
-    op.mutable_header()->mutable_token()->set_identifier(std::string(transfer::kGroupToken));
+    *op.mutable_header()->mutable_token() = TokenOf(transfer::kGroupToken);
     op.mutable_ecpolicy()->set_id(65);
     op.mutable_ecpolicy()->set_cellsize(group.layout.cell_bytes());
     op.mutable_ecpolicy()->mutable_schema()->set_codecname("rs");
@@ -78,7 +79,7 @@ class GroupChecksumTest : public RebuildFixture {
       if (group.units[unit].empty() || lost.contains(unit)) continue;
       *op.mutable_datanodes()->add_datanodes() = NodeAt(holders_[unit]->port());
       op.add_blockindices(unit);
-      op.add_blocktokens();
+      *op.add_blocktokens() = TokenOf("");
     }
     return op;
   }

@@ -56,6 +56,15 @@ hdfs::DatanodeInfoProto NodeAt(uint16_t port) {
   return node;
 }
 
+hdfs::TokenProto TokenOf(absl::string_view identifier) {
+  hdfs::TokenProto token;
+  token.set_identifier(std::string(identifier));
+  token.set_password("");
+  token.set_kind("");
+  token.set_service("");
+  return token;
+}
+
 hdfs::OpWriteBlockProto WriteOp(const TestBlock& block, const std::vector<uint16_t>& targets) {
   hdfs::OpWriteBlockProto op;
   *op.mutable_header()->mutable_baseheader()->mutable_block() = block.ToProto();

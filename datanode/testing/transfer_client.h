@@ -31,6 +31,8 @@ struct TestBlock {
 };
 
 hdfs::DatanodeInfoProto NodeAt(uint16_t port);
+// With nothing but this.
+hdfs::TokenProto TokenOf(absl::string_view identifier);
 // A WRITE_BLOCK for a new block, whose further nodes listen at `targets`.
 hdfs::OpWriteBlockProto WriteOp(const TestBlock& block, const std::vector<uint16_t>& targets = {});
 

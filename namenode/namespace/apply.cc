@@ -469,8 +469,8 @@ absl::Status Tree::ApplyClose(const edit::CloseFile& change, uint64_t time_ms, T
   ASSIGN_OR_RETURN(Inode* const file, RequireFile(InodeId{change.inode()}));
   const Recount recount(*this, *file);
   FileData& data = *file->file;
-  const size_t last = LastBlock(*file);
-  const SubtreeSums before = file->Contribution(last);
+  const size_t first = change.truncated_to() != 0 ? 0 : LastBlock(*file);  // that may change
+  const SubtreeSums before = file->Contribution(first);
   if (change.drop_last_block()) {
     if (data.blocks.empty()) return DoesNotFit("drop of a block that is not there");
     const BlockVersion block = data.blocks.back();
@@ -491,7 +491,7 @@ absl::Status Tree::ApplyClose(const edit::CloseFile& change, uint64_t time_ms, T
     RETURN_IF_ERROR(PutLastBlockInPlace(*file, change.truncated_to()));
   }
   file->mtime_ms = time_ms;
-  ReplaceContribution(*file, before, last);
+  ReplaceContribution(*file, before, first);
   Save(*file, txid);
   listener_.OnClosed(*file);
   return absl::OkStatus();

@@ -74,7 +74,7 @@ class GroupTruncationTest : public ::testing::Test {
     nn_->RunMaintenance();
     std::vector<Order> orders;
     for (int node = 0; node < kNodes; ++node) {
-      for (const DatanodeCommand& command : nn_.Heartbeat(node)) {
+      for (const DatanodeCommand& command : nn_.Heartbeat(node, node == without_disk_)) {
         const auto* const rebuild = std::get_if<RebuildCommand>(&command);
         if (rebuild != nullptr && rebuild->cut_from) orders.push_back({node, *rebuild});
       }
@@ -156,6 +156,7 @@ class GroupTruncationTest : public ::testing::Test {
   TestNamenode nn_{WithErasureCoding(kNodes)};
   std::vector<BlockVersion> groups_;
   std::vector<int> node_of_second_;
+  int without_disk_ = -1;
 };
 
 TEST_F(GroupTruncationTest, WhatStaysIsWrittenAnewAndTakesThePlaceOfAllBehindIt) {
@@ -299,6 +300,7 @@ TEST_F(GroupTruncationTest, AUnitThatIsLostBeforeTheLastOneComesIsWrittenAgain) 
     Obey(first, /*without=*/{4});
     const int holder = NodeOf(first.command.targets[0].at.datanode_uuid);
     if (disk) {
+      without_disk_ = holder;
       nn_.Heartbeat(holder, /*failed=*/true);
     } else {
       ASSERT_OK(
@@ -306,7 +308,6 @@ TEST_F(GroupTruncationTest, AUnitThatIsLostBeforeTheLastOneComesIsWrittenAgain) 
     }
     Obey(first, /*without=*/{0, 1, 2, 3});
     ExpectAsItWas();
-    nn_.Heartbeat(holder);
     const Order again = TakeOrder();
     EXPECT_NE(again.command.group.id, first.command.group.id);
     Obey(again);

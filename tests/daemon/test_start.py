@@ -103,7 +103,7 @@ class Configuration(Case):
         with MiniCluster(datanodes=1, conf=conf) as cluster:
             result = cluster.cairn("ec", "-setPolicy", "-path", "/")
             self.assertNotEqual(result.returncode, 0)
-            self.assertIn(b"does not match any enabled erasure coding policies", result.stderr)
+            self.assertIn(b"no erasure coding policy is named", result.stderr)
 
     def test_a_key_that_no_program_knows_stops_the_tools_too(self):
         for key in ("cairn.journal.keep", "cairn.store.cache", "cairn.mini.datanodes", "cairn.cluster.id"):
