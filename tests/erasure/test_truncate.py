@@ -220,6 +220,7 @@ class Truncate(Case):
             else:
                 name = killed if victim == "datanode" else victim
                 self.cluster.kill_now(name)
+                self.cluster.resume_now(stopped)  # a start waits for all datanodes
                 self.cluster.start(name)
             self.cluster.resume_now(stopped)
             self.eventually(lambda p=path: self.is_closed(p), f"{path} is truncated", 120)
