@@ -13,7 +13,6 @@ namespace {
 
 using testing::CodedGroup;
 using ::testing::HasSubstr;
-using testing::TokenOf;
 using testing::kCell;
 using testing::NodeAt;
 using testing::Pattern;
@@ -21,6 +20,7 @@ using testing::RebuildFixture;
 using testing::SilentNode;
 using testing::TestBlock;
 using testing::TestNode;
+using testing::TokenOf;
 using testing::TransferClient;
 using Op = hdfs::OpBlockGroupChecksumProto;
 
