@@ -5,11 +5,11 @@
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -17,6 +17,7 @@
 #include "common/check.h"
 #include "common/mutex.h"
 #include "common/testing/eventually.h"
+#include "common/testing/few_descriptors.h"
 #include "common/testing/status_matchers.h"
 #include "common/testing/tcp_client.h"
 
@@ -96,19 +97,12 @@ TEST_F(AcceptorTest, AWildcardTakesBothKindsOfAddresses) {
 
 TEST_F(AcceptorTest, LackOfDescriptorsIsWaitedFor) {
   Start();
-  rlimit before{};
-  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
-  const int next = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
-  ASSERT_GE(next, 0);
-  ::close(next);
   // Room for the client's own socket, none for the server's end of it.
-  rlimit tight = before;
-  tight.rlim_cur = static_cast<rlim_t>(next) + 1;
-  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &tight), 0);
+  std::optional<FewDescriptors> few(1);
   TcpClient late(acceptor_->port());
   EVENTUALLY(acceptor_->accept_errors() > 1);
   EXPECT_TRUE(fds().empty());
-  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  few.reset();
   EXPECT_TRUE(late.GetsAByte());
   EXPECT_TRUE(TcpClient(acceptor_->port()).GetsAByte());
 }

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -29,6 +28,7 @@
 #include "common/io/file_system.h"
 #include "common/status_macros.h"
 #include "common/testing/eventually.h"
+#include "common/testing/few_descriptors.h"
 #include "common/testing/golden.h"
 #include "common/testing/status_matchers.h"
 #include "common/testing/wrapped_file_system.h"
@@ -592,27 +592,6 @@ TEST_F(FullDiskTest, AReaderIsToldAndMayTryAgain) {
   store_.reset();
 }
 
-// While it lives, this process gets no further descriptor.
-class NoDescriptors {
- public:
-  NoDescriptors() {
-    CHECK_EQ(::getrlimit(RLIMIT_NOFILE, &before_), 0);
-    const int next = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
-    CHECK_GE(next, 0);
-    ::close(next);
-    rlimit none = before_;
-    none.rlim_cur = static_cast<rlim_t>(next);
-    CHECK_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
-    CHECK_LT(::open("/dev/null", O_RDONLY | O_CLOEXEC), 0);
-  }
-  ~NoDescriptors() { CHECK_EQ(::setrlimit(RLIMIT_NOFILE, &before_), 0); }
-  NoDescriptors(const NoDescriptors&) = delete;
-  NoDescriptors& operator=(const NoDescriptors&) = delete;
-
- private:
-  rlimit before_;
-};
-
 // The lock of LevelDB is held where a compaction opens its first tables.
 class SparesTest : public FullDiskTest {
  protected:
@@ -651,7 +630,7 @@ TEST_F(SparesTest, ACompactionHasDescriptorsToSpare) {
   Schedule();
   EVENTUALLY(begun_);
   {
-    const NoDescriptors none;
+    const FewDescriptors none(0);
     go_ = true;
     EXPECT_TRUE(Ends());
   }
@@ -662,7 +641,7 @@ TEST_F(SparesTest, SoHasOneThatBeginsWhenThereAreNone) {
   env_->WaitForSpace();
   go_ = true;
   {
-    const NoDescriptors none;
+    const FewDescriptors none(0);
     Schedule();
     EXPECT_TRUE(Ends());
   }

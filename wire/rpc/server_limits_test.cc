@@ -1,11 +1,9 @@
 // What RpcServer bears of clients: the limits and time-outs of RpcServerOptions.
-#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include <atomic>
+#include <optional>
 #include <random>
 #include <string>
 #include <thread>
@@ -13,6 +11,7 @@
 #include <vector>
 
 #include "common/testing/eventually.h"
+#include "common/testing/few_descriptors.h"
 #include "wire/rpc/server_fixture.h"
 
 namespace cairn::rpc {
@@ -384,22 +383,15 @@ TEST_F(RpcServerLimitsTest, LackOfDescriptorsPausesAcceptingOnly) {
   RawClient old = Established();
   old.Call(1, "user", "");
   EXPECT_EQ(old.ReadAnswer().first, 1);
-  rlimit before{};
-  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
-  const int next = ::open("/dev/null", O_RDONLY);
-  ASSERT_GE(next, 0);
-  ::close(next);
   // Room for the client's own socket, none for the server's end of it.
-  rlimit tight = before;
-  tight.rlim_cur = static_cast<rlim_t>(next) + 1;
-  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &tight), 0);
+  std::optional<FewDescriptors> few(1);
   RawClient late = Connect();
   late.Establish();
   late.Call(1, "user", "");
   EVENTUALLY(stats().accept_errors.load() > 0u);
   old.Call(2, "user", "");
   EXPECT_EQ(old.ReadAnswer().first, 2);
-  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  few.reset();
   EXPECT_EQ(late.ReadAnswer().first, 1);
 }
 

@@ -1,20 +1,19 @@
 #include "namenode/service/grpc/datanode_service.h"
 
-#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <grpcpp/create_channel.h>
 #include <gtest/gtest.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <chrono>
+#include <optional>
 #include <string>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "common/mutex.h"
 #include "common/testing/eventually.h"
+#include "common/testing/few_descriptors.h"
 #include "common/testing/status_matchers.h"
 #include "common/testing/tcp_client.h"
 #include "namenode/blocks/order_bell.h"
@@ -286,19 +285,12 @@ constexpr absl::string_view kBeginning("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4
 TEST_F(DatanodeServiceTest, WhoComesWhileThereAreNoDescriptorsIsServedWhenThereAre) {
   internal::HeartbeatReply reply;
   ASSERT_OK(Beat(&reply));
-  rlimit before{};
-  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
-  const int next = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
-  ASSERT_GE(next, 0);
-  ::close(next);
   // Room for the client's own socket, none for the server's end of it.
-  rlimit tight = before;
-  tight.rlim_cur = static_cast<rlim_t>(next) + 1;
-  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &tight), 0);
+  std::optional<FewDescriptors> few(1);
   TcpClient late(server_->port());
   EVENTUALLY(server_->accept_errors() > 0);
   EXPECT_OK(Beat(&reply));
-  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  few.reset();
   late.Send(kBeginning);
   EXPECT_TRUE(late.GetsAByte());
   stub_ = Connect();
