@@ -9,8 +9,8 @@
 
 namespace cairn {
 
-// While it lives this process gets `more` further descriptors, and then none. What its other threads
-// open counts.
+// While it lives this process gets `more` further descriptors, and then none. What its other
+// threads open counts.
 class FewDescriptors {
  public:
   explicit FewDescriptors(int more) {

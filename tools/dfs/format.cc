@@ -5,6 +5,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "common/utf8.h"
 
 namespace cairn::tools {
 
@@ -43,9 +44,14 @@ std::string SecondTextUtc(absl::Time time) {
 }
 
 std::string Printable(absl::string_view text) {
-  std::string shown(text);
-  for (char& c : shown) {
-    if (static_cast<uint8_t>(c) < 0x20 || c == 0x7F) c = '?';
+  std::string shown;
+  for (const char c : ToUtf8(text)) {
+    const auto byte = static_cast<uint8_t>(c);
+    if (!shown.empty() && shown.back() == '\xC2' && byte < 0xA0) {
+      shown.back() = '?';  // U+0080 to U+009F, control characters of two bytes
+    } else {
+      shown += byte < 0x20 || byte == 0x7F ? '?' : c;
+    }
   }
   return shown;
 }

@@ -37,6 +37,12 @@ TEST(TextTableTest, ColumnsAreAsWideAsTheirWidestCell) {
 
 TEST(PrintableTest, ControlCharactersBecomeQuestionMarks) {
   EXPECT_EQ(Printable("a\tb\x1b[1m\x7f"), "a?b?[1m?");
+  EXPECT_EQ(Printable("\xC2\x9B"
+                      "1m \xC2\xA0\xC3\x9F\xE2\x82\xAC"),
+            "?1m \xC2\xA0\xC3\x9F\xE2\x82\xAC");
+  EXPECT_EQ(Printable("\x9B"
+                      "1m\xC2"),
+            "?1m?");
 }
 
 TEST(TimeTextTest, SecondsAreUtc) {
