@@ -168,6 +168,7 @@ class StoreCrashTest : public StoreTestBase {
     const pid_t child = ::fork();
     if (child == 0) {
       ::setenv("CAIRN_CRASH_DIRECTORY", options_.directory.c_str(), 1);
+      ::setenv("TMPDIR", temp_.path().c_str(), 1);  // it cannot clean up behind itself
       for (const auto& [name, value] : environment) ::setenv(name.c_str(), value.c_str(), 1);
       ::execl("/proc/self/exe", "store_crash_test", "--gtest_also_run_disabled_tests",
               "--gtest_filter=*DISABLED_TheProcessThatDies", "--gtest_brief=1", nullptr);
