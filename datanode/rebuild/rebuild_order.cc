@@ -62,7 +62,7 @@ absl::Status GroupFrom(const internal::RebuildUnits& from, RebuildOrder* order) 
 }
 
 absl::Status OriginFrom(const internal::BlockRef& from, RebuildOrder* order) {
-  RebuildOrder::Origin& origin = order->cut_from.emplace();
+  LongerGroup& origin = order->cut_from.emplace();
   origin.group = BlockId{from.block_id()};
   origin.stamp = GenerationStamp{from.generation_stamp()};
   origin.bytes = from.length();

@@ -39,6 +39,12 @@ struct UnitTarget {
   uint32_t storage_type = 0;  // StorageTypeProto, or no known one
 };
 
+struct LongerGroup {
+  BlockId group{};
+  GenerationStamp stamp{};
+  uint64_t bytes = 0;
+};
+
 struct RebuildOrder {
   BlockId group{};
   GenerationStamp stamp{};
@@ -51,12 +57,7 @@ struct RebuildOrder {
   bool for_client = false;
   // Set: the sources have units of this group, of the same schema and cells, which begins with all
   // bytes of `group` and is longer; nobody has a unit of `group` yet.
-  struct Origin {
-    BlockId group{};
-    GenerationStamp stamp{};
-    uint64_t bytes = 0;
-  };
-  std::optional<Origin> cut_from = {};
+  std::optional<LongerGroup> cut_from = {};
 
   erasure::Layout layout() const { return erasure::Layout(schema, cell_bytes); }
   uint64_t UnitBytes(uint32_t unit) const { return layout().UnitBytes(group_bytes, unit); }
