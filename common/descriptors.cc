@@ -4,6 +4,9 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
 
 #include "common/logging.h"
 
@@ -30,8 +33,10 @@ uint64_t DescriptorLimit() {
 void RaiseDescriptorLimit() {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  ::setrlimit(RLIMIT_NOFILE, &limit);
+  const rlim_t before = std::exchange(limit.rlim_cur, limit.rlim_max);
+  if (::setrlimit(RLIMIT_NOFILE, &limit) == 0) return;
+  LOG_WARN("the limit of file descriptors stays {}, where {} would be allowed: {}", before,
+           limit.rlim_max, std::strerror(errno));
 }
 
 int Affordable(absl::string_view what, int wanted, uint64_t descriptors, int each) {
