@@ -18,7 +18,7 @@ namespace cairn::client {
 namespace {
 
 constexpr absl::Duration kWaitSlice = absl::Seconds(2);  // as for packets
-constexpr absl::Duration kRestartPoll = absl::Milliseconds(500);
+constexpr absl::Duration kUnitRestartPoll = absl::Milliseconds(500);
 constexpr absl::Duration kProbeLimit = absl::Milliseconds(500);  // to connect to who may be back
 
 // `group`'s place for `unit`; without nodes if it has none.
@@ -33,7 +33,7 @@ absl::StatusOr<PipelineTarget> PlaceOf(const hdfs::LocatedBlockProto& group,
 
 }  // namespace
 
-BlockGroupWriter::BlockGroupWriter(const OpenFile& file, const Striping& striping,
+BlockGroupWriter::BlockGroupWriter(const WrittenFile& file, const Striping& striping,
                                    const Settings& settings, OutPacketPool& pool,
                                    ExcludedNodes& excluded, const std::atomic<bool>& aborted)
     : file_(file),
@@ -421,7 +421,7 @@ absl::Status BlockGroupWriter::AwaitRestarts() {
       continue;
     }
     // At once it may be the process that is about to end that takes a connection.
-    absl::SleepFor(kRestartPoll);
+    absl::SleepFor(kUnitRestartPoll);
     QueueHeartbeats();
     MoveAll();
     RETURN_IF_ERROR(CheckUnits());
@@ -443,7 +443,7 @@ void BlockGroupWriter::TakeTokens(const hdfs::LocatedBlockProto& renewed) {
 absl::Status BlockGroupWriter::TellNamenode(uint64_t stamp) {
   PipelineTarget places{.block = group_};
   for (const Unit& unit : units_) {
-    places.nodes.push_back(unit.lost.ok() ? unit.target.nodes[0] : LostUnit());
+    places.nodes.push_back(unit.lost.ok() ? unit.target.nodes[0] : NoUnit());
     places.storage_ids.push_back(unit.lost.ok() ? unit.target.storage_ids[0] : "");
   }
   hdfs::ExtendedBlockProto renewed = group_;

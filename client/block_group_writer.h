@@ -61,7 +61,7 @@ class BlockGroupWriter {
 
   // All references outlive this. Datanodes that fail are added to `excluded` for the file's next
   // groups. When *aborted becomes true, waits end with kAborted.
-  BlockGroupWriter(const OpenFile& file, const Striping& striping, const Settings& settings,
+  BlockGroupWriter(const WrittenFile& file, const Striping& striping, const Settings& settings,
                    OutPacketPool& pool, ExcludedNodes& excluded, const std::atomic<bool>& aborted);
 
   // Any error of these is final for the group and the file. kUnavailable: more units are lost than
@@ -161,7 +161,7 @@ class BlockGroupWriter {
   void TakeTokens(const hdfs::LocatedBlockProto& renewed);
   absl::Status TellNamenode(uint64_t stamp);
 
-  const OpenFile& file_;
+  const WrittenFile& file_;
   const Striping& striping_;
   const Settings settings_;
   OutPacketPool& pool_;

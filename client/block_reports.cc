@@ -9,10 +9,6 @@
 namespace cairn::client {
 namespace {
 
-absl::Duration Millis(uint64_t ms) {
-  return absl::Milliseconds(static_cast<int64_t>(std::min<uint64_t>(ms, INT64_MAX)));
-}
-
 // What this program does not know counts as lost, so that nothing is taken for healthy.
 Standing ToStanding(int value) {
   return value >= 0 && value <= static_cast<int>(Standing::kBeingWritten)

@@ -32,7 +32,7 @@ bool WantsAnotherNode(ReplaceNode policy, size_t replication, size_t nodes, bool
   return replication >= 3 && (nodes <= replication / 2 || promised);
 }
 
-BlockWriter::BlockWriter(const OpenFile& file, const Settings& settings, OutPacketPool& pool,
+BlockWriter::BlockWriter(const WrittenFile& file, const Settings& settings, OutPacketPool& pool,
                          const std::atomic<bool>& aborted)
     : file_(file),
       settings_(settings),

@@ -48,7 +48,7 @@ class BlockWriter {
   };
 
   // `file`, `pool` and `aborted` outlive this. When *aborted becomes true, waits end with kAborted.
-  BlockWriter(const OpenFile& file, const Settings& settings, OutPacketPool& pool,
+  BlockWriter(const WrittenFile& file, const Settings& settings, OutPacketPool& pool,
               const std::atomic<bool>& aborted);
 
   // A new block after `previous`. Nodes that fail are added to `excluded` for the file's next
@@ -99,7 +99,7 @@ class BlockWriter {
   void Exclude(const PipelineFailure& failure);
   void Use(OpenPipeline pipeline);  // and send from the first packet that is kept
 
-  const OpenFile& file_;
+  const WrittenFile& file_;
   const Settings settings_;
   const std::atomic<bool>& aborted_;
 

@@ -18,20 +18,11 @@
 namespace cairn::client {
 namespace {
 
-constexpr uint16_t kDefaultNamenodePort = 8020;
 constexpr char kAdminProtocol[] = "cairn.AdminProtocol";
-
-absl::Status BadAnswer(absl::string_view method, absl::string_view what) {
-  return absl::InternalError(absl::StrCat(method, ": the server sent ", what));
-}
 
 bool LacksMethod(const absl::Status& status) {
   const FsError error = GetFsError(status);
   return error == FsError::kNoSuchProtocol || error == FsError::kNoSuchMethod;
-}
-
-absl::Duration Millis(uint64_t ms) {
-  return absl::Milliseconds(static_cast<int64_t>(std::min<uint64_t>(ms, INT64_MAX)));
 }
 
 absl::Time WallTime(uint64_t ms) {

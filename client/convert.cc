@@ -13,11 +13,15 @@ absl::Time FromMillis(uint64_t millis) {
   return absl::FromUnixMillis(static_cast<int64_t>(millis));
 }
 
-absl::Status BadAnswer(absl::string_view path, absl::string_view what) {
-  return absl::InternalError(absl::StrCat(path, ": the server sent ", what));
+}  // namespace
+
+absl::Status BadAnswer(absl::string_view subject, absl::string_view what) {
+  return absl::InternalError(absl::StrCat(subject, ": the server sent ", what));
 }
 
-}  // namespace
+absl::Duration Millis(uint64_t ms) {
+  return absl::Milliseconds(static_cast<int64_t>(std::min<uint64_t>(ms, INT64_MAX)));
+}
 
 absl::StatusOr<FileStatus> ToFileStatus(const hdfs::HdfsFileStatusProto& p, std::string path) {
   if (p.length() > kMaxLength || p.blocksize() > kMaxLength) {

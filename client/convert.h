@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "client/types.h"
 #include "proto/hdfs/client_namenode.pb.h"
@@ -18,6 +19,11 @@ namespace cairn::client {
 
 // Upper bound for any length or offset from the network: it must fit a signed 64-bit number.
 inline constexpr uint64_t kMaxLength = INT64_MAX;
+
+// kInternal "SUBJECT: the server sent WHAT"; the subject is a path or a method.
+absl::Status BadAnswer(absl::string_view subject, absl::string_view what);
+// As long as 292 years.
+absl::Duration Millis(uint64_t ms);
 
 absl::StatusOr<FileStatus> ToFileStatus(const hdfs::HdfsFileStatusProto& proto, std::string path);
 // An entry of the listing of `dir`; an empty name means `dir` itself (it is a file).

@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "client/convert.h"
 #include "client/erasure_convert.h"
 #include "client/hadoop_rpc.h"
 #include "client/path.h"
@@ -12,13 +13,8 @@
 namespace cairn::client {
 namespace {
 
-constexpr uint16_t kDefaultNamenodePort = 8020;
 constexpr uint32_t kMaxPolicyId = 255;
 constexpr uint32_t kNoPolicyId = UINT32_MAX;  // a Java client's -1
-
-absl::Status BadAnswer(absl::string_view method, absl::string_view what) {
-  return absl::InternalError(absl::StrCat(method, ": the server sent ", what));
-}
 
 ErasurePolicyState ToState(hdfs::ErasureCodingPolicyState state) {
   switch (state) {

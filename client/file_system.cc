@@ -22,7 +22,6 @@
 namespace cairn::client {
 namespace {
 
-constexpr uint16_t kDefaultNamenodePort = 8020;
 constexpr absl::Duration kDefaultsLife = absl::Hours(1);
 // The server repairs a last block that lacks replicas; an append then works.
 constexpr absl::Duration kAppendPause = absl::Milliseconds(500);
@@ -83,7 +82,7 @@ absl::StatusOr<std::shared_ptr<OutputStream::Impl>> BeginAppend(
                    StripingOf(answer.stat(), options, path));
   const uint64_t units = striping == nullptr ? 1 : striping->layout().data_units();
   if (has_block && answer.block().b().numbytes() > status.block_bytes * units) return invalid;
-  OpenFile file{.context = std::move(context), .path = std::string(path), .inode = status.inode};
+  WrittenFile file{.context = std::move(context), .path = std::string(path), .inode = status.inode};
   auto impl =
       std::make_shared<OutputStream::Impl>(std::move(file), std::move(status), std::move(striping));
   if (has_block) RETURN_IF_ERROR(impl->Continue(answer.block(), new_block));
@@ -303,7 +302,7 @@ absl::StatusOr<std::unique_ptr<OutputStream>> FileSystem::Create(absl::string_vi
                    context_->Call<hdfs::CreateResponseProto>("create", path, request));
   const hdfs::HdfsFileStatusProto& made = response.fs();
   ASSIGN_OR_RETURN(FileStatus status, ToFileStatus(made, std::string(path)));
-  OpenFile file{.context = context_, .path = std::string(path), .inode = made.fileid()};
+  WrittenFile file{.context = context_, .path = std::string(path), .inode = made.fileid()};
   if (made.has_fileencryptioninfo()) {
     Complete(file, nullptr).IgnoreError();  // the reason below is what counts
     return absl::UnimplementedError(

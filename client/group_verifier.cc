@@ -21,7 +21,6 @@
 namespace cairn::client {
 namespace {
 
-constexpr uint16_t kDefaultNamenodePort = 8020;
 constexpr size_t kMaxReasonBytes = 300;  // datanodes send any text
 
 struct LocatedGroup {

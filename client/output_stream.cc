@@ -10,7 +10,8 @@
 
 namespace cairn::client {
 
-OutputStream::Impl::Impl(OpenFile file, FileStatus status, std::shared_ptr<const Striping> striping)
+OutputStream::Impl::Impl(WrittenFile file, FileStatus status,
+                         std::shared_ptr<const Striping> striping)
     : file_(std::move(file)), status_(std::move(status)), position_(status_.length) {
   if (striping == nullptr) {
     writer_ = std::make_unique<ReplicatedFileWriter>(file_, status_, aborted_);

@@ -22,7 +22,7 @@ class OutputStream::Impl final : public LeaseHolder, public KeptStream {
  public:
   // A file that create() has made, or append() has opened with `status`. `striping`: how it is
   // erasure-coded; null: it is replicated.
-  Impl(OpenFile file, FileStatus status, std::shared_ptr<const Striping> striping);
+  Impl(WrittenFile file, FileStatus status, std::shared_ptr<const Striping> striping);
   ~Impl() override;
 
   // For an append: see FileWriter::Continue.
@@ -51,7 +51,7 @@ class OutputStream::Impl final : public LeaseHolder, public KeptStream {
   void Unregister() ABSL_LOCKS_EXCLUDED(mu_);
   absl::Status Remember(absl::Status status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
-  const OpenFile file_;
+  const WrittenFile file_;
   const FileStatus status_;
   std::atomic<bool> aborted_ = false;
   std::atomic<uint64_t> position_ = 0;

@@ -36,6 +36,8 @@ absl::StatusOr<PathUri> ParsePathUri(absl::string_view text);
 // of a cluster.
 absl::StatusOr<std::string> DefaultUri(absl::string_view text);
 
+inline constexpr uint16_t kDefaultNamenodePort = 8020;  // of a URI that names none
+
 struct HostPort {
   std::string host;
   uint16_t port = 0;

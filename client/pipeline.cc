@@ -222,7 +222,7 @@ std::optional<OpenPipeline> SetUpPipeline(ClientContext& context, const Pipeline
 }
 
 absl::StatusOr<hdfs::LocatedBlockProto> AddLocatedBlock(
-    const OpenFile& file, const hdfs::ExtendedBlockProto* previous,
+    const WrittenFile& file, const hdfs::ExtendedBlockProto* previous,
     const std::vector<hdfs::DatanodeInfoProto>& excluded) {
   hdfs::AddBlockRequestProto request;
   request.set_src(file.path);
@@ -242,14 +242,14 @@ absl::StatusOr<hdfs::LocatedBlockProto> AddLocatedBlock(
   }
 }
 
-absl::StatusOr<PipelineTarget> AddBlock(const OpenFile& file,
+absl::StatusOr<PipelineTarget> AddBlock(const WrittenFile& file,
                                         const hdfs::ExtendedBlockProto* previous,
                                         const std::vector<hdfs::DatanodeInfoProto>& excluded) {
   ASSIGN_OR_RETURN(const hdfs::LocatedBlockProto added, AddLocatedBlock(file, previous, excluded));
   return ToTarget(added);
 }
 
-absl::Status AbandonBlock(const OpenFile& file, const hdfs::ExtendedBlockProto& block) {
+absl::Status AbandonBlock(const WrittenFile& file, const hdfs::ExtendedBlockProto& block) {
   hdfs::AbandonBlockRequestProto request;
   *request.mutable_b() = block;
   request.set_src(file.path);
@@ -259,7 +259,7 @@ absl::Status AbandonBlock(const OpenFile& file, const hdfs::ExtendedBlockProto& 
       .status();
 }
 
-absl::StatusOr<hdfs::LocatedBlockProto> RenewBlock(const OpenFile& file,
+absl::StatusOr<hdfs::LocatedBlockProto> RenewBlock(const WrittenFile& file,
                                                    const hdfs::ExtendedBlockProto& block) {
   hdfs::UpdateBlockForPipelineRequestProto request;
   *request.mutable_block() = block;
@@ -269,13 +269,13 @@ absl::StatusOr<hdfs::LocatedBlockProto> RenewBlock(const OpenFile& file,
   return std::move(*response.mutable_block());
 }
 
-absl::StatusOr<uint64_t> RenewStamp(const OpenFile& file, PipelineTarget& target) {
+absl::StatusOr<uint64_t> RenewStamp(const WrittenFile& file, PipelineTarget& target) {
   ASSIGN_OR_RETURN(const hdfs::LocatedBlockProto renewed, RenewBlock(file, target.block));
   target.token = renewed.blocktoken();
   return renewed.b().generationstamp();
 }
 
-absl::StatusOr<PipelineTarget> FindNode(const OpenFile& file, const PipelineTarget& target,
+absl::StatusOr<PipelineTarget> FindNode(const WrittenFile& file, const PipelineTarget& target,
                                         const std::vector<hdfs::DatanodeInfoProto>& excluded) {
   hdfs::GetAdditionalDatanodeRequestProto request;
   request.set_src(file.path);
@@ -307,7 +307,7 @@ absl::StatusOr<PipelineTarget> FindNode(const OpenFile& file, const PipelineTarg
   return longer;
 }
 
-absl::Status AddNode(const OpenFile& file, PipelineTarget& target,
+absl::Status AddNode(const WrittenFile& file, PipelineTarget& target,
                      std::vector<hdfs::DatanodeInfoProto> excluded) {
   absl::Status status;
   for (size_t attempt = 0; attempt < kAddNodeTries; ++attempt) {
@@ -322,7 +322,7 @@ absl::Status AddNode(const OpenFile& file, PipelineTarget& target,
   return status;
 }
 
-absl::Status UpdatePipeline(const OpenFile& file, const PipelineTarget& target,
+absl::Status UpdatePipeline(const WrittenFile& file, const PipelineTarget& target,
                             const hdfs::ExtendedBlockProto& renewed) {
   hdfs::UpdatePipelineRequestProto request;
   request.set_clientname(file.context->client_name);
@@ -336,7 +336,7 @@ absl::Status UpdatePipeline(const OpenFile& file, const PipelineTarget& target,
       .status();
 }
 
-hdfs::DatanodeInfoProto LostUnit() {
+hdfs::DatanodeInfoProto NoUnit() {
   hdfs::DatanodeInfoProto nobody;
   hdfs::DatanodeIDProto& id = *nobody.mutable_id();
   id.set_ipaddr("null");
@@ -348,7 +348,7 @@ hdfs::DatanodeInfoProto LostUnit() {
   return nobody;
 }
 
-absl::Status Fsync(const OpenFile& file, int64_t last_block_bytes) {
+absl::Status Fsync(const WrittenFile& file, int64_t last_block_bytes) {
   hdfs::FsyncRequestProto request;
   request.set_src(file.path);
   request.set_client(file.context->client_name);
@@ -357,7 +357,7 @@ absl::Status Fsync(const OpenFile& file, int64_t last_block_bytes) {
   return file.context->Call<hdfs::FsyncResponseProto>("fsync", file.path, request).status();
 }
 
-absl::Status Complete(const OpenFile& file, const hdfs::ExtendedBlockProto* last) {
+absl::Status Complete(const WrittenFile& file, const hdfs::ExtendedBlockProto* last) {
   hdfs::CompleteRequestProto request;
   request.set_src(file.path);
   request.set_clientname(file.context->client_name);

@@ -84,8 +84,8 @@ std::optional<PipelineFailure> RefusalOf(const PipelineTarget& target,
 
 // ---- Calls of the namenode ----
 
-// The file as the namenode knows it for the calls below.
-struct OpenFile {
+// A file that is being written, as the namenode knows it for the calls below.
+struct WrittenFile {
   std::shared_ptr<ClientContext> context;
   std::string path;
   uint64_t inode = 0;
@@ -94,33 +94,33 @@ struct OpenFile {
 // A new block, or block group, after `previous` (absent for the first) on none of the `excluded`
 // nodes. Waits and asks again while the block before `previous` lacks replicas.
 absl::StatusOr<hdfs::LocatedBlockProto> AddLocatedBlock(
-    const OpenFile& file, const hdfs::ExtendedBlockProto* previous,
+    const WrittenFile& file, const hdfs::ExtendedBlockProto* previous,
     const std::vector<hdfs::DatanodeInfoProto>& excluded);
-absl::StatusOr<PipelineTarget> AddBlock(const OpenFile& file,
+absl::StatusOr<PipelineTarget> AddBlock(const WrittenFile& file,
                                         const hdfs::ExtendedBlockProto* previous,
                                         const std::vector<hdfs::DatanodeInfoProto>& excluded);
-absl::Status AbandonBlock(const OpenFile& file, const hdfs::ExtendedBlockProto& block);
+absl::Status AbandonBlock(const WrittenFile& file, const hdfs::ExtendedBlockProto& block);
 // `block`, or block group, with a new generation stamp and tokens for it.
-absl::StatusOr<hdfs::LocatedBlockProto> RenewBlock(const OpenFile& file,
+absl::StatusOr<hdfs::LocatedBlockProto> RenewBlock(const WrittenFile& file,
                                                    const hdfs::ExtendedBlockProto& block);
 // The same for `target`'s block; the nodes stay. Returns the stamp.
-absl::StatusOr<uint64_t> RenewStamp(const OpenFile& file, PipelineTarget& target);
+absl::StatusOr<uint64_t> RenewStamp(const WrittenFile& file, PipelineTarget& target);
 // `target` with one more node, the last, which has nothing of the block yet; on none of the
 // `excluded`. An error: there is none.
-absl::StatusOr<PipelineTarget> FindNode(const OpenFile& file, const PipelineTarget& target,
+absl::StatusOr<PipelineTarget> FindNode(const WrittenFile& file, const PipelineTarget& target,
                                         const std::vector<hdfs::DatanodeInfoProto>& excluded);
 // Finds a node, and has one of the present ones copy its replica there. On an error `target` is as
 // it was.
-absl::Status AddNode(const OpenFile& file, PipelineTarget& target,
+absl::Status AddNode(const WrittenFile& file, PipelineTarget& target,
                      std::vector<hdfs::DatanodeInfoProto> excluded);
 // Tells the namenode that `target`'s nodes hold the block with the new stamp and length. Of a block
-// group they are those of its units in order, with LostUnit() for one that nobody has.
-absl::Status UpdatePipeline(const OpenFile& file, const PipelineTarget& target,
+// group they are those of its units in order, with NoUnit() for one that nobody has.
+absl::Status UpdatePipeline(const WrittenFile& file, const PipelineTarget& target,
                             const hdfs::ExtendedBlockProto& renewed);
-hdfs::DatanodeInfoProto LostUnit();
+hdfs::DatanodeInfoProto NoUnit();
 // Makes the file's blocks so far known to the namenode's journal.
-absl::Status Fsync(const OpenFile& file, int64_t last_block_bytes);
+absl::Status Fsync(const WrittenFile& file, int64_t last_block_bytes);
 // Closes the file, waiting for the last block's replicas as long as options say.
-absl::Status Complete(const OpenFile& file, const hdfs::ExtendedBlockProto* last);
+absl::Status Complete(const WrittenFile& file, const hdfs::ExtendedBlockProto* last);
 
 }  // namespace cairn::client

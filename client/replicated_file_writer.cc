@@ -8,7 +8,7 @@
 
 namespace cairn::client {
 
-ReplicatedFileWriter::ReplicatedFileWriter(const OpenFile& file, const FileStatus& status,
+ReplicatedFileWriter::ReplicatedFileWriter(const WrittenFile& file, const FileStatus& status,
                                            const std::atomic<bool>& aborted)
     : file_(file),
       aborted_(aborted),

@@ -21,7 +21,7 @@ namespace cairn::client {
 class ReplicatedFileWriter final : public FileWriter {
  public:
   // `file` and `aborted` outlive this. When *aborted becomes true, waits end with kAborted.
-  ReplicatedFileWriter(const OpenFile& file, const FileStatus& status,
+  ReplicatedFileWriter(const WrittenFile& file, const FileStatus& status,
                        const std::atomic<bool>& aborted);
 
   absl::Status Continue(const hdfs::LocatedBlockProto& block, bool new_block) override;
@@ -40,7 +40,7 @@ class ReplicatedFileWriter final : public FileWriter {
   absl::Status PutPacket(bool sync);
   size_t Capacity(uint64_t offset_in_block) const;
 
-  const OpenFile& file_;
+  const WrittenFile& file_;
   const std::atomic<bool>& aborted_;
   const BlockWriter::Settings settings_;
   const PacketSizes packet_sizes_;

@@ -27,7 +27,7 @@ absl::StatusOr<std::shared_ptr<const Striping>> StripingToWrite(
   return Striping::Create(policy);
 }
 
-StripedFileWriter::StripedFileWriter(const OpenFile& file, const FileStatus& status,
+StripedFileWriter::StripedFileWriter(const WrittenFile& file, const FileStatus& status,
                                      std::shared_ptr<const Striping> striping,
                                      const std::atomic<bool>& aborted)
     : file_(file),

@@ -54,7 +54,7 @@ class StripedFileWriter final : public FileWriter {
  public:
   // `file` and `aborted` outlive this. When *aborted becomes true, waits end with kAborted.
   // `striping` is StripingToWrite's.
-  StripedFileWriter(const OpenFile& file, const FileStatus& status,
+  StripedFileWriter(const WrittenFile& file, const FileStatus& status,
                     std::shared_ptr<const Striping> striping, const std::atomic<bool>& aborted);
 
   absl::Status Continue(const hdfs::LocatedBlockProto& group, bool new_block) override;
@@ -76,7 +76,7 @@ class StripedFileWriter final : public FileWriter {
   void StartStripe();
   absl::Status PutStripe();
 
-  const OpenFile& file_;
+  const WrittenFile& file_;
   const std::shared_ptr<const Striping> striping_;
   const std::atomic<bool>& aborted_;
   const BlockGroupWriter::Settings settings_;

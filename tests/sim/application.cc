@@ -77,7 +77,7 @@ void Application::Run() {
 
 absl::Status Application::DoSomething() {
   if (!has_directory_) return MakeDirectory();
-  const std::shared_ptr<File> file = AnyClosed();
+  const std::shared_ptr<ToldFile> file = AnyClosed();
   if (file == nullptr) return WriteNew();
   switch (world_.Random(16)) {
     case 0:
@@ -105,11 +105,11 @@ absl::Status Application::DoSomething() {
 
 std::string Application::NewPath() { return absl::StrCat("/app", number_, "/f", ++names_); }
 
-std::shared_ptr<File> Application::AnyClosed() {
+std::shared_ptr<ToldFile> Application::AnyClosed() {
   return closed_.empty() ? nullptr : closed_[world_.Random(closed_.size())];
 }
 
-void Application::Forget(const std::shared_ptr<File>& file) { std::erase(closed_, file); }
+void Application::Forget(const std::shared_ptr<ToldFile>& file) { std::erase(closed_, file); }
 
 absl::Status Application::MakeDirectory() {
   RETURN_IF_ERROR(client_
@@ -122,7 +122,7 @@ absl::Status Application::MakeDirectory() {
   return absl::OkStatus();
 }
 
-absl::Status Application::Rename(const std::shared_ptr<File>& file) {
+absl::Status Application::Rename(const std::shared_ptr<ToldFile>& file) {
   const std::string from = file->name();
   const std::string to = NewPath();
   Forget(file);
@@ -138,7 +138,7 @@ absl::Status Application::Rename(const std::shared_ptr<File>& file) {
   return absl::OkStatus();
 }
 
-absl::Status Application::Delete(const std::shared_ptr<File>& file) {
+absl::Status Application::Delete(const std::shared_ptr<ToldFile>& file) {
   const std::string path = file->name();
   Forget(file);
   file->may_be_gone = true;
@@ -152,7 +152,7 @@ absl::Status Application::Delete(const std::shared_ptr<File>& file) {
   return absl::OkStatus();
 }
 
-absl::Status Application::Truncate(const std::shared_ptr<File>& file) {
+absl::Status Application::Truncate(const std::shared_ptr<ToldFile>& file) {
   const uint64_t old_length = *file->lengths.begin();
   if (old_length == 0) return absl::OkStatus();
   const uint64_t length =
@@ -183,7 +183,7 @@ absl::Status Application::Truncate(const std::shared_ptr<File>& file) {
 
 // ---- Writing
 
-void Application::AddContent(File& file, uint64_t bytes) {
+void Application::AddContent(ToldFile& file, uint64_t bytes) {
   for (uint64_t i = 0; i < bytes; ++i) {
     file.content.push_back(static_cast<std::byte>(world_.Random(256)));
   }
@@ -203,7 +203,7 @@ absl::Status Application::WriteNew() {
       });
   oracle_.maybe_created().erase(path);
   RETURN_IF_ERROR(status.status());
-  const auto file = std::make_shared<File>();
+  const auto file = std::make_shared<ToldFile>();
   file->id = status->id;
   file->paths = {path};
   oracle_.files().push_back(file);
@@ -212,7 +212,7 @@ absl::Status Application::WriteNew() {
   return WriteOn(file, nullptr, std::nullopt);
 }
 
-absl::Status Application::AppendTo(const std::shared_ptr<File>& file) {
+absl::Status Application::AppendTo(const std::shared_ptr<ToldFile>& file) {
   struct Appended {
     std::optional<PlacedBlock> block;
   };
@@ -240,7 +240,7 @@ absl::Status Application::AppendTo(const std::shared_ptr<File>& file) {
   return WriteOn(file, std::move(block), std::nullopt);
 }
 
-absl::Status Application::WriteOn(const std::shared_ptr<File>& file,
+absl::Status Application::WriteOn(const std::shared_ptr<ToldFile>& file,
                                   std::unique_ptr<BlockWriter> block,
                                   std::optional<BlockVersion> previous) {
   client_->KeepLease(true);
@@ -287,7 +287,7 @@ absl::Status Application::WriteOn(const std::shared_ptr<File>& file,
   return Close(file, previous);
 }
 
-absl::Status Application::Close(const std::shared_ptr<File>& file,
+absl::Status Application::Close(const std::shared_ptr<ToldFile>& file,
                                 std::optional<BlockVersion> last) {
   while (true) {
     const auto done = client_->Call<bool>([id = file->id, name = client_->name(), last](
@@ -332,7 +332,7 @@ absl::StatusOr<Bytes> Application::ReadBlock(const PlacedBlock& block) {
   return last;
 }
 
-absl::Status Application::Read(const std::shared_ptr<File>& file) {
+absl::Status Application::Read(const std::shared_ptr<ToldFile>& file) {
   const auto blocks = client_->Call<std::vector<PlacedBlock>>(
       [path = file->name()](NamenodeImpl& namenode,
                             const Caller& caller) -> Outcome<std::vector<PlacedBlock>> {

@@ -35,20 +35,21 @@ class Application {
   absl::Status DoSomething();
   absl::Status MakeDirectory();
   absl::Status WriteNew();
-  absl::Status AppendTo(const std::shared_ptr<File>& file);
-  absl::Status Truncate(const std::shared_ptr<File>& file);
-  absl::Status Rename(const std::shared_ptr<File>& file);
-  absl::Status Delete(const std::shared_ptr<File>& file);
-  absl::Status Read(const std::shared_ptr<File>& file);
+  absl::Status AppendTo(const std::shared_ptr<ToldFile>& file);
+  absl::Status Truncate(const std::shared_ptr<ToldFile>& file);
+  absl::Status Rename(const std::shared_ptr<ToldFile>& file);
+  absl::Status Delete(const std::shared_ptr<ToldFile>& file);
+  absl::Status Read(const std::shared_ptr<ToldFile>& file);
   absl::StatusOr<Bytes> ReadBlock(const PlacedBlock& block);
 
   // Goes on with `file`, open in our name, from its end: writes, flushes, and closes it or leaves.
-  absl::Status WriteOn(const std::shared_ptr<File>& file, std::unique_ptr<BlockWriter> block,
+  absl::Status WriteOn(const std::shared_ptr<ToldFile>& file, std::unique_ptr<BlockWriter> block,
                        std::optional<namenode::BlockVersion> previous);
-  absl::Status Close(const std::shared_ptr<File>& file, std::optional<namenode::BlockVersion> last);
-  void AddContent(File& file, uint64_t bytes);
-  std::shared_ptr<File> AnyClosed();
-  void Forget(const std::shared_ptr<File>& file);
+  absl::Status Close(const std::shared_ptr<ToldFile>& file,
+                     std::optional<namenode::BlockVersion> last);
+  void AddContent(ToldFile& file, uint64_t bytes);
+  std::shared_ptr<ToldFile> AnyClosed();
+  void Forget(const std::shared_ptr<ToldFile>& file);
   std::string NewPath();
   void DieSoon();
 
@@ -62,7 +63,7 @@ class Application {
   int names_ = 0;
   bool finishing_ = false;
   bool has_directory_ = false;
-  std::vector<std::shared_ptr<File>> closed_;  // ours, and known to be as they should
+  std::vector<std::shared_ptr<ToldFile>> closed_;  // ours, and known to be as they should
   std::unique_ptr<Client> client_;
   std::set<Host> excluded_;
 };

@@ -29,7 +29,7 @@ std::vector<std::string> Names(absl::string_view prefix, const std::vector<Host>
 
 }  // namespace
 
-BlockWriter::BlockWriter(Client& client, std::shared_ptr<File> file, uint64_t start,
+BlockWriter::BlockWriter(Client& client, std::shared_ptr<ToldFile> file, uint64_t start,
                          std::set<Host>& excluded)
     : client_(client), file_(std::move(file)), start_(start), excluded_(excluded) {}
 

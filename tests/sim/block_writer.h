@@ -20,7 +20,8 @@ namespace cairn::sim {
 class BlockWriter {
  public:
   // `file` is open in the client's name; `start` is where the block begins in it.
-  BlockWriter(Client& client, std::shared_ptr<File> file, uint64_t start, std::set<Host>& excluded);
+  BlockWriter(Client& client, std::shared_ptr<ToldFile> file, uint64_t start,
+              std::set<Host>& excluded);
   ~BlockWriter();
 
   absl::Status Create(std::optional<namenode::BlockVersion> previous);
@@ -55,7 +56,7 @@ class BlockWriter {
   void CloseStream();
 
   Client& client_;
-  const std::shared_ptr<File> file_;
+  const std::shared_ptr<ToldFile> file_;
   const uint64_t start_;
   std::set<Host>& excluded_;
   std::optional<namenode::BlockVersion> previous_;

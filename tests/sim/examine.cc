@@ -87,7 +87,7 @@ class Examiner {
     }
   }
 
-  void Check(const File& file) {
+  void Check(const ToldFile& file) {
     const auto it = found_.find(file.id);
     if (it == found_.end()) {
       if (file.may_be_gone) return;
@@ -151,7 +151,7 @@ class Examiner {
 
   // Whether the file can be closed with what `node` has: good bytes of the last block's version or
   // a later one, and all that the namenode knows of.
-  static bool HasGoodBytes(DatanodeNode& node, const File& file,
+  static bool HasGoodBytes(DatanodeNode& node, const ToldFile& file,
                            const namenode::LocatedBlock& last) {
     const auto info = node.store().Find(last.block.id);
     if (!info.has_value() || info->state == ReplicaState::kCorrupt) return false;
@@ -164,7 +164,7 @@ class Examiner {
 
   // Or all replicas of its version are rotten, and nobody may say how long it was.
   // Its writer may have died after the namenode heard of the bytes, and before it knew so itself.
-  bool MayStayOpen(const File& file, const Found& found) const {
+  bool MayStayOpen(const ToldFile& file, const Found& found) const {
     if (!found.last.has_value()) return false;
     const namenode::LocatedBlock& last = *found.last;
     const bool rotten =
@@ -178,7 +178,7 @@ class Examiner {
            Oracle::MayBeLost(file.block, LostBytesOf(last.block.id));
   }
 
-  void CheckBlock(const File& file, const Found& found, const namenode::LocatedBlock& block,
+  void CheckBlock(const ToldFile& file, const Found& found, const namenode::LocatedBlock& block,
                   uint64_t offset) {
     const std::string name =
         absl::StrCat(found.path, " block ", ToInt(block.block.id), " stamp ",

@@ -22,7 +22,7 @@
 
 namespace cairn::sim {
 
-struct File {
+struct ToldFile {
   InodeId id = kNoInode;
   // Where it is: one of these, or, if it may be gone, nowhere.
   std::set<std::string> paths;
@@ -50,25 +50,25 @@ struct File {
 
 class Oracle {
  public:
-  std::vector<std::shared_ptr<File>>& files() { return files_; }
+  std::vector<std::shared_ptr<ToldFile>>& files() { return files_; }
   // A create() whose answer is being waited for: if it never comes, an empty file may be there.
   std::set<std::string>& maybe_created() { return maybe_created_; }
 
   // The block being written has other nodes from now on.
-  static void NewBlock(File& file, absl::Duration now, const std::vector<Host>& nodes) {
+  static void NewBlock(ToldFile& file, absl::Duration now, const std::vector<Host>& nodes) {
     file.block = {0, now, {nodes}};
   }
-  static void NewPipeline(File& file, const std::vector<Host>& nodes) {
+  static void NewPipeline(ToldFile& file, const std::vector<Host>& nodes) {
     file.block.pipelines.push_back(nodes);
-    for (File::Flush& flush : file.flushes) flush.pipelines.push_back(nodes);
+    for (ToldFile::Flush& flush : file.flushes) flush.pipelines.push_back(nodes);
   }
-  static void Flushed(File& file, uint64_t bytes, absl::Duration now,
+  static void Flushed(ToldFile& file, uint64_t bytes, absl::Duration now,
                       const std::vector<Host>& nodes) {
     file.flushes.push_back({bytes, now, {nodes}});
   }
-  static void Synced(File& file, uint64_t bytes) { file.synced = std::max(file.synced, bytes); }
+  static void Synced(ToldFile& file, uint64_t bytes) { file.synced = std::max(file.synced, bytes); }
   // The block is finished on its nodes' disks.
-  static void Finished(File& file, uint64_t bytes) {
+  static void Finished(ToldFile& file, uint64_t bytes) {
     Synced(file, bytes);
     file.flushes.clear();
     file.block = {};
@@ -76,7 +76,7 @@ class Oracle {
 
   // Whether nothing may be left of what some pipeline had.
   template <typename LostBytes>
-  static bool MayBeLost(const File::Flush& flush, LostBytes lost_bytes) {
+  static bool MayBeLost(const ToldFile::Flush& flush, LostBytes lost_bytes) {
     for (const std::vector<Host>& nodes : flush.pipelines) {
       bool all = true;
       for (const Host host : nodes) all = all && lost_bytes(host, flush.when);
@@ -87,16 +87,16 @@ class Oracle {
 
   // How many bytes must be there. `lost_bytes(host, since)` tells of a node.
   template <typename LostBytes>
-  static uint64_t Promised(const File& file, LostBytes lost_bytes) {
+  static uint64_t Promised(const ToldFile& file, LostBytes lost_bytes) {
     uint64_t bytes = file.synced;
-    for (const File::Flush& flush : file.flushes) {
+    for (const ToldFile::Flush& flush : file.flushes) {
       if (!MayBeLost(flush, lost_bytes)) bytes = std::max(bytes, flush.bytes);
     }
     return bytes;
   }
 
  private:
-  std::vector<std::shared_ptr<File>> files_;
+  std::vector<std::shared_ptr<ToldFile>> files_;
   std::set<std::string> maybe_created_;
 };
 
