@@ -5,8 +5,11 @@
 #     [PUBLIC_HDRS a.h])   of a library that others link: what they may include
 #   cairn_headers(cairn_wire HDRS a.h DEPS cairn_proto)   what has no .cc, and is not its folder's library's
 #   cairn_program(cairn-namenode SRCS main.cc DEPS cairn_namenode)
-#   cairn_test(journal_test SRCS journal_test.cc DEPS cairn_journal [LABELS slow])
+#   cairn_test(journal_test SRCS journal_test.cc DEPS cairn_journal [LABELS slow] [ALONE c_test.cc])
 #   cairn_fuzz(journal_fuzz SRCS journal_fuzz.cc DEPS cairn_journal CORPUS dir)
+#
+# ALONE names those of SRCS that are compiled by themselves, since a neighbour has a name of theirs in its
+# own unnamed namespace, and each is best called that.
 #
 # ASIO reuses the precompiled header that holds Boost.Asio; without it, the light one is reused.
 
@@ -33,7 +36,11 @@ target_link_libraries(cairn_pch_asio PRIVATE absl::statusor absl::strings absl::
   cairn_asio_headers cairn_warnings)
 
 function(cairn_target_ target)
-  cmake_parse_arguments(ARG "ASIO" "" "SRCS;PUBLIC_HDRS;DEPS;PRIVATE_DEPS;LABELS;CORPUS" ${ARGN})
+  cmake_parse_arguments(ARG "ASIO" "" "SRCS;PUBLIC_HDRS;DEPS;PRIVATE_DEPS;LABELS;CORPUS;ALONE" ${ARGN})
+  # Most of a file's time goes into what it includes and instantiates, and eight files share much of
+  # that. tools/dev/clang compiles each by itself, so that none lives on what a neighbour includes.
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ${CAIRN_UNITY} UNITY_BUILD_BATCH_SIZE 8)
+  set_source_files_properties(${ARG_ALONE} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
   target_include_directories(${target} PUBLIC "${CMAKE_SOURCE_DIR}")
   target_link_libraries(${target} PUBLIC ${ARG_DEPS} PRIVATE ${ARG_PRIVATE_DEPS} cairn_warnings)
   if(ARG_ASIO)
@@ -75,7 +82,7 @@ function(cairn_program target)
 endfunction()
 
 function(cairn_test target)
-  cmake_parse_arguments(ARG "ASIO" "TIMEOUT" "SRCS;DEPS;PRIVATE_DEPS;LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "ASIO" "TIMEOUT" "SRCS;DEPS;PRIVATE_DEPS;LABELS;ALONE" ${ARGN})
   add_executable(${target} ${ARG_SRCS})
   cairn_target_(${target} ${ARGN})
   target_link_libraries(${target} PRIVATE cairn_common_testing GTest::gtest GTest::gmock GTest::gtest_main)

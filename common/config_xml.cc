@@ -11,7 +11,7 @@
 namespace cairn {
 namespace {
 
-constexpr size_t kMaxShownBytes = 200;  // of a bad name in a message
+constexpr size_t kMaxShownNameBytes = 200;  // of a bad name in a message
 
 // Counts lines up to ever larger offsets, each byte once.
 class LineCounter {
@@ -70,7 +70,7 @@ absl::StatusOr<std::vector<ConfigProperty>> ParseConfigXml(absl::string_view tex
   const pugi::xml_node root = document.document_element();
   if (absl::string_view(root.name()) != "configuration") {
     return absl::InvalidArgumentError(absl::StrCat(source, ": the root element is <",
-                                                   EscapeForLog(root.name(), kMaxShownBytes),
+                                                   EscapeForLog(root.name(), kMaxShownNameBytes),
                                                    ">, expected <configuration>"));
   }
   std::vector<ConfigProperty> properties;

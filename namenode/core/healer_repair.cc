@@ -13,7 +13,7 @@ namespace cairn::namenode {
 namespace {
 
 // Blocks judged, and acted on, under one lock: some microseconds each.
-constexpr size_t kJudgeSlice = 32;
+constexpr size_t kLookSlice = 32;
 constexpr size_t kActSlice = 8;
 // Of one round.
 constexpr size_t kHurrySlice = 250;  // some 2 microseconds each, if it has failed
@@ -25,7 +25,7 @@ constexpr absl::Duration kDeletionPause = absl::Minutes(1);
 constexpr absl::Duration kDeletionLimit = absl::Minutes(1);
 constexpr absl::Duration kWaitPause = absl::Minutes(1);
 // A copy has this long, and one second more for each of so many bytes.
-constexpr absl::Duration kCopyStart = absl::Seconds(20);
+constexpr absl::Duration kRepairStart = absl::Seconds(20);
 constexpr double kCopyBytesPerSecond = 2 << 20;
 
 // What is remembered of a copy to `target`, which the datanode of `source` was ordered to make.
@@ -104,7 +104,7 @@ absl::Status NamenodeImpl::Healer::LoadUnits(BlockId unit, InodeId owner) {
 }
 
 size_t NamenodeImpl::Healer::Judge(const Round& round, std::span<const BlockId> blocks, bool act) {
-  const size_t slice = act ? kActSlice : kJudgeSlice;
+  const size_t slice = act ? kActSlice : kLookSlice;
   size_t orders = 0;
   for (size_t at = 0; at < blocks.size(); at += slice) {
     const auto part = blocks.subspan(at, std::min(slice, blocks.size() - at));
@@ -292,7 +292,7 @@ bool NamenodeImpl::Healer::Act(const Round& round, const BlockFacts& facts, Need
 
 absl::Duration NamenodeImpl::Healer::CopyTimeout(uint64_t bytes) const {
   const absl::Duration needed =
-      kCopyStart + absl::Seconds(static_cast<double>(bytes) / kCopyBytesPerSecond);
+      kRepairStart + absl::Seconds(static_cast<double>(bytes) / kCopyBytesPerSecond);
   return std::min(needed, options_.copy_timeout);
 }
 

@@ -16,7 +16,7 @@ void AddTo(BlocksById& blocks, const Inode& file) {
   for (const BlockVersion& block : file.file->blocks) blocks.emplace(block.id, block);
 }
 
-absl::Status DoesNotFit(absl::string_view what) {
+absl::Status DoesNotReplace(absl::string_view what) {
   return absl::DataLossError(
       absl::StrCat("edit does not fit the namespace: replaced blocks: ", what));
 }
@@ -32,13 +32,13 @@ std::string OwnedBy(const Inode& file) {
 absl::Status Tree::ApplyReplaceBlocks(const edit::ReplaceBlocks& change, uint64_t time_ms,
                                       TxId txid) {
   ASSIGN_OR_RETURN(Inode* const target, RequireFile(InodeId{change.target()}));
-  if (target->is_open()) return DoesNotFit("the file is open");
+  if (target->is_open()) return DoesNotReplace("the file is open");
   Inode* source = nullptr;
   if (change.source() != 0) {
     ASSIGN_OR_RETURN(source, RequireFile(InodeId{change.source()}));
     if (source->parent == nullptr || source->is_open() || source == target ||
         source->erasure != target->erasure) {
-      return DoesNotFit("the source is detached, open, of another kind or the file itself");
+      return DoesNotReplace("the source is detached, open, of another kind or the file itself");
     }
   }
   BlocksById unused;
@@ -49,7 +49,7 @@ absl::Status Tree::ApplyReplaceBlocks(const edit::ReplaceBlocks& change, uint64_
   uint64_t length = 0;
   for (const uint64_t id : change.blocks()) {
     const auto found = unused.find(BlockId{id});
-    if (found == unused.end()) return DoesNotFit("a block twice, or of another file");
+    if (found == unused.end()) return DoesNotReplace("a block twice, or of another file");
     length += found->second.length;
     blocks.push_back(found->second);
     unused.erase(found);
@@ -90,9 +90,10 @@ absl::Status Tree::ApplyConvertFile(const edit::ConvertFile& change, uint64_t ti
   FileData& to = *target->file;
   const FileData& from = *source->file;
   if (target->is_open() || source->is_open() || source == target || source->parent == nullptr) {
-    return DoesNotFit("a file to be converted, or its copy, is open or detached, or they are one");
+    return DoesNotReplace(
+        "a file to be converted, or its copy, is open or detached, or they are one");
   }
-  if (to.length != from.length) return DoesNotFit("a file was converted to another length");
+  if (to.length != from.length) return DoesNotReplace("a file was converted to another length");
 
   const Recount recount(*this, *target);
   const SubtreeSums before = target->Contribution();

@@ -20,7 +20,7 @@ namespace {
 
 constexpr uint64_t kMaxManifestRecordBytes = 1 << 30;
 
-absl::Status Damage(const std::string& path, absl::string_view what) {
+absl::Status NotWhole(const std::string& path, absl::string_view what) {
   return absl::DataLossError(absl::StrCat("store: ", path, ": ", what));
 }
 
@@ -45,7 +45,7 @@ absl::StatusOr<LevelDbFiles> ListLevelDb(FileSystem& files, const std::string& d
   absl::string_view name = current;
   if (!absl::ConsumeSuffix(&name, "\n") || !absl::StartsWith(name, "MANIFEST-") ||
       absl::StrContains(name, '/')) {
-    return Damage(path_of("CURRENT"), "does not name a MANIFEST");
+    return NotWhole(path_of("CURRENT"), "does not name a MANIFEST");
   }
   list.manifest = std::string(name);
 
@@ -59,7 +59,7 @@ absl::StatusOr<LevelDbFiles> ListLevelDb(FileSystem& files, const std::string& d
           [&](uint64_t, absl::string_view record) { return manifest.Apply(record); }));
   list.manifest_bytes = end.whole_bytes;
   if (!manifest.has_log_number) {
-    return Damage(path_of(list.manifest), "ends before it names a log file");
+    return NotWhole(path_of(list.manifest), "ends before it names a log file");
   }
 
   ASSIGN_OR_RETURN(const std::vector<std::string> names, files.List(directory));
@@ -67,7 +67,7 @@ absl::StatusOr<LevelDbFiles> ListLevelDb(FileSystem& files, const std::string& d
   for (const auto& [at, bytes] : manifest.tables) {
     std::string table = absl::StrFormat("%06u.ldb", at.second);
     if (present.count(table) == 0) table = absl::StrFormat("%06u.sst", at.second);
-    if (present.count(table) == 0) return Damage(path_of(table), "table is missing");
+    if (present.count(table) == 0) return NotWhole(path_of(table), "table is missing");
     list.tables.push_back(std::move(table));
   }
   for (const std::string& log : present) {

@@ -21,7 +21,7 @@ namespace cairn::namenode {
 namespace {
 
 constexpr size_t kWriteBufferBytes = 64 << 10;
-constexpr std::chrono::milliseconds kSpacePoll{100};
+constexpr std::chrono::milliseconds kRetryPoll{100};
 // What a compaction may have to open at once: LevelDB writes no more while level 0 has 12 tables.
 constexpr size_t kSpares = 12;
 
@@ -180,7 +180,7 @@ class LevelDbEnv::WrittenFile final : public leveldb::WritableFile {
 
 bool LevelDbEnv::Pause() {
   MutexLock lock(mu_);
-  if (may_wait_) stopped_.WaitFor(mu_, kSpacePoll);
+  if (may_wait_) stopped_.WaitFor(mu_, kRetryPoll);
   return may_wait_;
 }
 

@@ -9,7 +9,7 @@
 namespace cairn::load {
 namespace {
 
-constexpr size_t kReadBytes = 256 << 10;
+constexpr size_t kMaxReadBytes = 256 << 10;
 constexpr absl::Duration kNothingToRead = absl::Milliseconds(20);
 
 }  // namespace
@@ -37,7 +37,7 @@ std::string Reader::Read(const Board::Posted& file) {
   uint64_t end = length;
   if (length > 0 && random_() % 2 == 0) {
     offset = random_() % length;
-    end = std::min(length, offset + random_() % kReadBytes);
+    end = std::min(length, offset + random_() % kMaxReadBytes);
   }
   std::string trouble = Compare(**in, file, offset, end);
   if (trouble.empty()) ++files_;
@@ -46,7 +46,7 @@ std::string Reader::Read(const Board::Posted& file) {
 
 std::string Reader::Compare(client::InputStream& in, const Board::Posted& file, uint64_t offset,
                             uint64_t end) {
-  std::vector<std::byte> buffer(kReadBytes);
+  std::vector<std::byte> buffer(kMaxReadBytes);
   while (offset < end) {
     const std::span<std::byte> wanted =
         std::span(buffer).first(std::min<uint64_t>(buffer.size(), end - offset));

@@ -12,7 +12,7 @@
 namespace cairn::tools {
 namespace {
 
-std::string TypeName(const client::FileStatus& s) {
+std::string FileTypeName(const client::FileStatus& s) {
   if (s.is_directory()) return "directory";
   return s.is_file() ? "regular file" : "symlink";
 }
@@ -27,7 +27,7 @@ std::string Field(char letter, const PathItem& item) {
     case 'b':
       return absl::StrCat(s.length);
     case 'F':
-      return TypeName(s);
+      return FileTypeName(s);
     case 'g':
       return s.group;
     case 'n':

@@ -12,7 +12,7 @@ namespace {
 
 using client::DatanodeAdminState;
 
-const char* StateText(DatanodeAdminState state) {
+const char* TopologyState(DatanodeAdminState state) {
   switch (state) {
     case DatanodeAdminState::kNormal:
       return "In Service";
@@ -35,7 +35,7 @@ void PrintTopology(const std::vector<client::DatanodeReport>& nodes, std::ostrea
   for (const client::DatanodeReport& node : nodes) {
     const std::string host = node.host.empty() ? "" : absl::StrCat(" (", node.host, ")");
     racks[node.rack][absl::StrCat(node.ip, ":", node.transfer_port)] =
-        absl::StrCat(host, " ", StateText(node.admin_state));
+        absl::StrCat(host, " ", TopologyState(node.admin_state));
   }
   for (const auto& [rack, lines] : racks) {
     out << "Rack: " << rack << "\n";

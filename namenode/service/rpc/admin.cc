@@ -271,7 +271,7 @@ void RefuseAcl(const Call& call) {
       "dfs.namenode.acls.enabled to false."));
 }
 
-constexpr std::array kMethods = {
+constexpr std::array kAdminMethods = {
     Method{"getFsStats", GetFsStats},
     Method{"getFsReplicatedBlockStats", GetFsReplicatedBlockStats},
     Method{"getFsECBlockGroupStats", GetFsEcBlockGroupStats},
@@ -301,6 +301,6 @@ constexpr std::array kMethods = {
 
 }  // namespace
 
-absl::Span<const Method> AdminMethods() { return kMethods; }
+absl::Span<const Method> AdminMethods() { return kAdminMethods; }
 
 }  // namespace cairn::namenode::client_protocol

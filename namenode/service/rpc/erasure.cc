@@ -223,7 +223,7 @@ void GetEcTopologyResultForPolicies(const Call& call) {
   });
 }
 
-constexpr std::array kMethods = {
+constexpr std::array kErasureMethods = {
     Method{"getErasureCodingPolicies", GetErasureCodingPolicies},
     Method{"getErasureCodingCodecs", GetErasureCodingCodecs},
     Method{"getErasureCodingPolicy", GetErasureCodingPolicy},
@@ -247,6 +247,6 @@ constexpr std::array kMethods = {
 
 }  // namespace
 
-absl::Span<const Method> ErasureMethods() { return kMethods; }
+absl::Span<const Method> ErasureMethods() { return kErasureMethods; }
 
 }  // namespace cairn::namenode::client_protocol

@@ -102,7 +102,7 @@ void SetReplication(const Call& call) {
   });
 }
 
-constexpr std::array kMethods = {
+constexpr std::array kNamespaceMethods = {
     Method{"mkdirs", Mkdirs},
     Method{"delete", Delete, /*at_most_once=*/true},
     Method{"rename", Rename, /*at_most_once=*/true},
@@ -118,6 +118,6 @@ constexpr std::array kMethods = {
 
 }  // namespace
 
-absl::Span<const Method> NamespaceMethods() { return kMethods; }
+absl::Span<const Method> NamespaceMethods() { return kNamespaceMethods; }
 
 }  // namespace cairn::namenode::client_protocol

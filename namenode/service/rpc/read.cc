@@ -220,7 +220,7 @@ void GetEnclosingRoot(const Call& call) {
 // Nothing to wait for: the answers of this namenode are never behind.
 void Msync(const Call& call) { call.reply.SendBytesAt(0, ""); }
 
-constexpr std::array kMethods = {
+constexpr std::array kReadMethods = {
     Method{"getFileInfo", FileInfo<hdfs::GetFileInfoRequestProto>},
     // There are no symlinks: what does not follow them sees the same.
     Method{"getFileLinkInfo", FileInfo<hdfs::GetFileLinkInfoRequestProto>},
@@ -241,6 +241,6 @@ constexpr std::array kMethods = {
 
 }  // namespace
 
-absl::Span<const Method> ReadMethods() { return kMethods; }
+absl::Span<const Method> ReadMethods() { return kReadMethods; }
 
 }  // namespace cairn::namenode::client_protocol

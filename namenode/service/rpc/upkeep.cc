@@ -75,7 +75,7 @@ void MetaSave(const Call& call) {
   });
 }
 
-constexpr Method kMethods[] = {
+constexpr Method kUpkeepMethods[] = {
     {"finalizeUpgrade", FinalizeUpgrade},
     {"upgradeStatus", UpgradeStatus},
     {"saveNamespace", SaveNamespace},  // once more does no harm
@@ -85,6 +85,6 @@ constexpr Method kMethods[] = {
 
 }  // namespace
 
-absl::Span<const Method> UpkeepMethods() { return kMethods; }
+absl::Span<const Method> UpkeepMethods() { return kUpkeepMethods; }
 
 }  // namespace cairn::namenode::client_protocol

@@ -278,7 +278,7 @@ void ReportBadBlocks(const Call& call) {
   });
 }
 
-constexpr std::array kMethods = {
+constexpr std::array kWriteMethods = {
     Method{"create", Create, /*at_most_once=*/true},
     Method{"append", Append, /*at_most_once=*/true},
     Method{"addBlock", AddBlock},
@@ -295,6 +295,6 @@ constexpr std::array kMethods = {
 
 }  // namespace
 
-absl::Span<const Method> WriteMethods() { return kMethods; }
+absl::Span<const Method> WriteMethods() { return kWriteMethods; }
 
 }  // namespace cairn::namenode::client_protocol
