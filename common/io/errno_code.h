@@ -2,6 +2,7 @@
 #pragma once
 
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 
 namespace cairn {
 
@@ -9,5 +10,7 @@ namespace cairn {
 // disk are as good as ever. kNotFound, kAlreadyExists, kPermissionDenied, kFailedPrecondition (a
 // directory that is not empty) speak for themselves; kInternal is everything else.
 absl::StatusCode CodeOfErrno(int error);
+// "CALL PATH: what errno says", which nothing may touch before.
+absl::Status ErrnoStatus(absl::string_view call, absl::string_view path);
 
 }  // namespace cairn

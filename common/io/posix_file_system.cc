@@ -15,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/io/errno_code.h"
 #include "common/io/file_system.h"
+#include "common/io/sync.h"
 #include "common/status_macros.h"
 
 namespace cairn {
@@ -43,16 +44,15 @@ absl::StatusCode CodeOfErrno(int error) {
   }
 }
 
-namespace {
-
-constexpr size_t kDirectAlignment = 4096;
-constexpr size_t kZeroRunBytes = size_t{1} << 20;
-
-// From errno, which nothing may touch before.
 absl::Status ErrnoStatus(absl::string_view call, absl::string_view path) {
   const int error = errno;
   return absl::Status(CodeOfErrno(error), absl::StrCat(call, " ", path, ": ", strerror(error)));
 }
+
+namespace {
+
+constexpr size_t kDirectAlignment = 4096;
+constexpr size_t kZeroRunBytes = size_t{1} << 20;
 
 template <typename Call>
 auto RetryOnInterrupt(Call call) {
@@ -129,10 +129,7 @@ class PosixFile final : public File {
     return SyncData();
   }
 
-  absl::Status SyncData() override {
-    if (RetryOnInterrupt([&] { return ::fdatasync(fd_); }) != 0) return ErrnoStatus("sync", path_);
-    return absl::OkStatus();
-  }
+  absl::Status SyncData() override { return SyncFileData(fd_, path_); }
 
   absl::StatusOr<uint64_t> Size() override {
     struct stat info {};
@@ -242,8 +239,7 @@ class Posix final : public FileSystem {
     const int fd = OpenRetrying(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) return ErrnoStatus("open", directory);
     const PosixFile closer(fd, directory);
-    if (RetryOnInterrupt([&] { return ::fsync(fd); }) != 0) return ErrnoStatus("sync", directory);
-    return absl::OkStatus();
+    return SyncNames(fd, directory);
   }
 
   absl::StatusOr<SpaceInfo> Space(const std::string& path) override {
