@@ -26,11 +26,18 @@ constexpr absl::Duration kLook = absl::Seconds(30);          // for old ones
 constexpr absl::Duration kAddressesLife = absl::Minutes(1);  // interfaces come and go
 constexpr size_t kMaxRefused = 1024;                         // then all are asked for again
 
+// Replicas, at two descriptors each, that are a quarter of what this process may open.
+size_t QuarterOfDescriptors() {
+  const uint64_t limit = DescriptorLimit();
+  return limit == 0 ? SIZE_MAX : static_cast<size_t>(limit / 8);
+}
+
 }  // namespace
 
 LocalReplicas::LocalReplicas(Options options, PeerCache& connections, Clock& clock)
     : options_(std::move(options)),
       capacity_(std::min(options_.capacity, static_cast<size_t>(DescriptorLimit() / 16))),
+      most_open_(std::min(options_.most_open, QuarterOfDescriptors())),
       connections_(connections),
       clock_(clock) {}
 
@@ -96,7 +103,7 @@ std::shared_ptr<const LocalReplica> LocalReplicas::Get(const hdfs::DatanodeIDPro
       refused_.erase(refused);
     }
   }
-  if (!MayServe(node)) return nullptr;
+  if (!MayServe(node) || !HasRoom()) return nullptr;
   const std::string path = PathOf(node);
   absl::StatusOr<std::shared_ptr<const LocalReplica>> replica = Ask(path, block, token);
   if (replica.ok()) {
@@ -159,7 +166,31 @@ absl::StatusOr<std::shared_ptr<const LocalReplica>> LocalReplicas::AskBy(
   RETURN_IF_ERROR(ReceiveDescriptors(socket.fd(), fds).status());
   auto replica = LocalReplica::Open(fds[0], fds[1]);
   if (!replica.ok()) return absl::NotFoundError(replica.status().message());
-  return replica;
+  return Counted(*std::move(replica));
+}
+
+std::shared_ptr<const LocalReplica> LocalReplicas::Counted(
+    std::shared_ptr<const LocalReplica> replica) {
+  open_->fetch_add(1, std::memory_order_relaxed);
+  const LocalReplica* const files = replica.get();
+  // Streams may let go of it when this is gone.
+  return {files, [open = open_, held = std::move(replica)](const LocalReplica*) mutable {
+            held.reset();
+            open->fetch_sub(1, std::memory_order_relaxed);
+          }};
+}
+
+bool LocalReplicas::HasRoom() {
+  if (open_->load(std::memory_order_relaxed) < most_open_) return true;
+  DropAll();
+  return open_->load(std::memory_order_relaxed) < most_open_;
+}
+
+bool LocalReplicas::Has(const hdfs::DatanodeIDProto& node, const hdfs::ExtendedBlockProto& block) {
+  const Key key = KeyOf(node, block);
+  MutexLock lock(mu_);
+  const auto found = by_key_.find(key);
+  return found != by_key_.end() && clock_.Monotonic() < found->second->until;
 }
 
 void LocalReplicas::Erase(List::iterator kept, List& dropped) {

@@ -9,9 +9,15 @@
 // No shared memory is asked for: a deleted replica's files, and the space they take on the disk,
 // stay until they are dropped here and by the streams that read them.
 //
+// A unit of a block group is a replica like any other. A stream in a group holds those that it
+// reads, of which there may be 16: so what streams hold is bounded as well, and they read over
+// connections where it is too much.
+//
 // Thread-safe. One thread, started with the first replica, drops the old ones.
 #pragma once
 
+#include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <list>
 #include <memory>
@@ -38,6 +44,8 @@ class LocalReplicas {
     // Replicas kept, at two descriptors each, but no more than an eighth of what this process may
     // open; 0: none is, each reader asks.
     size_t capacity = 256;
+    // Those that streams hold included, and no more than a quarter.
+    size_t most_open = SIZE_MAX;
     absl::Duration expiry = absl::Minutes(5);
   };
   // `connections` and `clock` outlive this.
@@ -52,6 +60,9 @@ class LocalReplicas {
   std::shared_ptr<const LocalReplica> Get(const hdfs::DatanodeIDProto& node,
                                           const hdfs::ExtendedBlockProto& block,
                                           const hdfs::TokenProto& token) ABSL_LOCKS_EXCLUDED(mu_);
+  // It is kept: Get gives it at once. Does not count as a use.
+  bool Has(const hdfs::DatanodeIDProto& node, const hdfs::ExtendedBlockProto& block)
+      ABSL_LOCKS_EXCLUDED(mu_);
   // What was got of it does not do: for some seconds there is none.
   void Reject(const hdfs::DatanodeIDProto& node, const hdfs::ExtendedBlockProto& block)
       ABSL_LOCKS_EXCLUDED(mu_);
@@ -85,6 +96,9 @@ class LocalReplicas {
                                                           const hdfs::TokenProto& token);
   absl::StatusOr<std::shared_ptr<const LocalReplica>> AskBy(Socket& socket,
                                                             const std::string& request);
+  // The same replica, which counts as open until the last one lets go of it.
+  std::shared_ptr<const LocalReplica> Counted(std::shared_ptr<const LocalReplica> replica);
+  bool HasRoom() ABSL_LOCKS_EXCLUDED(mu_);  // for one more; drops all that is kept if need be
   void Keep(const Key& key, std::shared_ptr<const LocalReplica> replica) ABSL_LOCKS_EXCLUDED(mu_);
   void Refused(const Key& key) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void DropAll() ABSL_LOCKS_EXCLUDED(mu_);
@@ -93,6 +107,8 @@ class LocalReplicas {
 
   const Options options_;
   const size_t capacity_;
+  const size_t most_open_;
+  const std::shared_ptr<std::atomic<size_t>> open_ = std::make_shared<std::atomic<size_t>>(0);
   PeerCache& connections_;
   Clock& clock_;
   Mutex mu_;

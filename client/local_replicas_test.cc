@@ -12,8 +12,10 @@
 #include <atomic>
 #include <cstring>
 #include <functional>
+#include <memory>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "client/transfer_reply.h"
 #include "common/check.h"
@@ -176,6 +178,40 @@ TEST_F(LocalReplicasTest, TheLeastRecentlyUsedGoesFirst) {
   block_.set_blockid(8);
   Get();
   EXPECT_EQ(datanode_.requests, 4);
+}
+
+TEST_F(LocalReplicasTest, WhatIsKeptIsKnownWithoutAQuestion) {
+  EXPECT_FALSE(local_.Has(node_, block_));
+  EXPECT_EQ(datanode_.requests, 0);
+  Get();
+  EXPECT_TRUE(local_.Has(node_, block_));
+  clock_.Advance(absl::Minutes(5));
+  EXPECT_FALSE(local_.Has(node_, block_)) << "Get would ask";
+  Get();
+  local_.Reject(node_, block_);
+  EXPECT_FALSE(local_.Has(node_, block_));
+}
+
+// Streams hold what they read, however many there are of them.
+TEST_F(LocalReplicasTest, WhatStreamsHoldIsBoundedToo) {
+  LocalReplicas few({.socket_path = dir_.Path("dn._PORT"), .capacity = 2, .most_open = 3}, peers_,
+                    clock_);
+  const auto get = [&](uint64_t block) {
+    block_.set_blockid(block);
+    return few.Get(node_, block_, token_);
+  };
+  std::vector<std::shared_ptr<const LocalReplica>> held;
+  for (uint64_t block = 1; block <= 3; ++block) {
+    held.push_back(get(block));
+    ASSERT_NE(held.back(), nullptr);
+  }
+  EXPECT_EQ(get(4), nullptr);
+  held.pop_back();
+  EXPECT_NE(get(4), nullptr);
+  EXPECT_NE(get(5), nullptr) << "what is only kept makes room";
+  held.push_back(get(6));
+  EXPECT_NE(held.back(), nullptr);
+  EXPECT_EQ(get(7), nullptr);
 }
 
 TEST_F(LocalReplicasTest, AfterSomeTimeItIsAskedForAgain) {
