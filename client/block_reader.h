@@ -1,5 +1,5 @@
-// client/block_reader.h - a range of one replica: over a connection (remote_block_reader.h) or from
-// its files (local_block_reader.h).
+// client/block_reader.h - a range of one replica, over a connection (remote_block_reader.h) or from
+// its files (local_block_reader.h), or of a block group (striped_block_reader.h).
 //
 // Used by one thread at a time. After an error the reader is of no more use; bytes returned before
 // were good.
@@ -24,7 +24,8 @@ class BlockReader {
   virtual absl::StatusOr<size_t> Read(std::span<std::byte> out) = 0;
 
   virtual uint64_t remaining() const = 0;
-  // From the files: after an error the datanode is asked before anything is thought of the replica.
+  // What the last Read gave came from files of this machine. Of a replica that is so from the
+  // start, and after an error its datanode is asked before anything is thought of it.
   virtual bool is_local() const = 0;
   // The connection, ready for another operation, once the whole range has been read.
   virtual std::optional<Socket> Release() { return std::nullopt; }

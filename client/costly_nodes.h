@@ -51,9 +51,10 @@ class CostlyNodes {
     outrun_.erase(datanode_uuid);
   }
 
+  bool Any() const { return any_.load(std::memory_order_relaxed); }  // false: Until is zero for all
   // On the clock, how long the others are to be asked first; zero: they are not.
   absl::Duration Until(const std::string& datanode_uuid) ABSL_LOCKS_EXCLUDED(mu_) {
-    if (!any_.load(std::memory_order_relaxed)) return absl::ZeroDuration();
+    if (!Any()) return absl::ZeroDuration();
     MutexLock lock(mu_);
     const auto found = until_.find(datanode_uuid);
     if (found == until_.end()) return absl::ZeroDuration();

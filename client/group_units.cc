@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/costly_nodes.h"
+#include "client/open_replica.h"
 #include "client/remote_replicas.h"
 
 namespace cairn::client {
@@ -40,9 +41,25 @@ GroupUnits::GroupUnits(ClientContext& context, LocatedFile& file, const std::str
   if (attempt_.is_first) HoldCostlyBack();
 }
 
+bool GroupUnits::IsCostly(const hdfs::DatanodeInfoProto& node) const {
+  return context_.costly_nodes.Until(node.id().datanodeuuid()) > absl::ZeroDuration();
+}
+
+const hdfs::DatanodeInfoProto* GroupUnits::InHand(const Unit& unit) const {
+  if (!attempt_.locally || unit.not_locally) return nullptr;
+  for (const hdfs::DatanodeInfoProto& node : unit.located.locs()) {
+    if (context_.local_replicas.Has(node.id(), unit.located.b())) return &node;
+  }
+  return nullptr;
+}
+
 const hdfs::DatanodeInfoProto* GroupUnits::NodeOf(const Unit& unit) const {
   const bool has_turn = unit.turn == Turn::kFirst || unit.turn == Turn::kRecalled;
-  return has_turn && unit.located.b().numbytes() > 0 ? file_.ChooseNode(unit.located) : nullptr;
+  if (!has_turn || unit.located.b().numbytes() == 0) return nullptr;
+  const hdfs::DatanodeInfoProto* const chosen = file_.ChooseNode(unit.located);
+  if (chosen != nullptr && !IsCostly(*chosen)) return chosen;
+  const hdfs::DatanodeInfoProto* const in_hand = InHand(unit);
+  return in_hand != nullptr ? in_hand : chosen;
 }
 
 bool GroupUnits::HasSpareFor(const Unit& unit) const {
@@ -54,10 +71,10 @@ bool GroupUnits::HasSpareFor(const Unit& unit) const {
 }
 
 void GroupUnits::HoldCostlyBack() {
+  if (!context_.costly_nodes.Any()) return;
   for (Unit& unit : units_) {
     const hdfs::DatanodeInfoProto* const best = NodeOf(unit);
-    if (best == nullptr) continue;
-    if (context_.costly_nodes.Until(best->id().datanodeuuid()) == absl::ZeroDuration()) continue;
+    if (best == nullptr || !IsCostly(*best) || InHand(unit) == best) continue;
     if (!HasSpareFor(unit)) return;
     unit.turn = Turn::kHeldBack;
     unit.absence = kIsCostly;
@@ -67,7 +84,7 @@ void GroupUnits::HoldCostlyBack() {
 absl::StatusOr<std::unique_ptr<BlockReader>> GroupUnits::Open(uint32_t number, uint64_t offset,
                                                               uint64_t bytes) {
   Unit& unit = units_[number];
-  unit.has_stream = false;
+  unit.has_stream = unit.is_local = false;
   const hdfs::DatanodeInfoProto* const node = NodeOf(unit);
   if (node == nullptr) {
     unit.node.reset();
@@ -75,16 +92,22 @@ absl::StatusOr<std::unique_ptr<BlockReader>> GroupUnits::Open(uint32_t number, u
   }
   unit.node = *node;
   const ClientOptions& options = context_.options;
+  RemoteBlockReader::Request request{.block = unit.located.b(),
+                                     .token = unit.located.blocktoken(),
+                                     .offset = offset,
+                                     .length = bytes,
+                                     .client_name = context_.client_name,
+                                     .verify = options.verify_checksums};
+  if (attempt_.locally && !unit.not_locally) {
+    if (auto local = OpenByFiles(context_, node->id(), request)) {
+      unit.has_stream = unit.is_local = true;
+      return local;
+    }
+  }
   const bool soon = attempt_.is_first && HasSpareFor(unit);
+  request.silence_limit = ReadSilenceLimit(options, soon);
   absl::StatusOr<std::unique_ptr<RemoteBlockReader>> stream =
-      OpenRemote(context_, node->id(),
-                 {.block = unit.located.b(),
-                  .token = unit.located.blocktoken(),
-                  .offset = offset,
-                  .length = bytes,
-                  .client_name = context_.client_name,
-                  .verify = options.verify_checksums,
-                  .silence_limit = ReadSilenceLimit(options, soon)},
+      OpenRemote(context_, node->id(), request,
                  soon ? options.read_connect_timeout : absl::InfiniteDuration());
   if (absl::IsUnauthenticated(stream.status()) && attempt_.token_renewed) {
     return absl::UnavailableError(stream.status().message());
@@ -104,6 +127,12 @@ bool GroupUnits::Failed(uint32_t number, const absl::Status& why, absl::Duration
   if (!node.has_value()) {
     if (unit.turn != Turn::kHeldBack) unit.turn = Turn::kOver;
     return false;
+  }
+  if (std::exchange(unit.is_local, false)) {
+    // They may have been changed under us, which the datanode knows.
+    context_.local_replicas.Reject(node->id(), unit.located.b());
+    unit.not_locally = true;
+    return true;
   }
   if (MayReopen(unit, why, took)) {
     unit.was_reopened = true;

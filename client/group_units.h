@@ -1,9 +1,10 @@
 // client/group_units.h - the units of one block group, each read from the datanodes that have it.
 //
-// Over connections only: files of this machine's datanodes are not used (short-circuit reads).
-// What failed is noted with the file, so that its other readers begin elsewhere: a datanode, for
-// half a minute, or the one replica whose bytes were bad, which the namenode is told of under the
-// unit's id. A stream that broke is no such failure the first time: datanodes end those of a
+// From the files of a datanode of this machine, if it passes them on; else over a connection. What
+// is wrong with a unit's files is held against nobody: its datanode is asked for the same bytes.
+// What fails there is noted with the file, so that its other readers begin elsewhere: a datanode,
+// for half a minute, or the one replica whose bytes were bad, which the namenode is told of under
+// the unit's id. A stream that broke is no such failure the first time: datanodes end those of a
 // consumer that pauses for minutes. Used by one thread at a time.
 #pragma once
 
@@ -30,6 +31,8 @@ class GroupUnits final : public UnitSource {
     bool is_first = true;
     // Tokens are fresh: one that is not taken is a failure of its unit.
     bool token_renewed = false;
+    // By the units' files, where they can be had. Not while the group is being written.
+    bool locally = false;
   };
 
   // `context`, `file` and `path`, the file's, outlive this. `group` has been checked (CheckGroups).
@@ -58,6 +61,8 @@ class GroupUnits final : public UnitSource {
     hdfs::LocatedBlockProto located;              // without the locations that have failed here
     std::optional<hdfs::DatanodeInfoProto> node;  // that was asked last
     bool has_stream = false;                      // the last Open was granted
+    bool is_local = false;                        // by its files
+    bool not_locally = false;                     // they did not do
     bool was_reopened = false;
     Turn turn = Turn::kFirst;
     absl::string_view absence;  // why nobody can be asked
@@ -67,6 +72,9 @@ class GroupUnits final : public UnitSource {
   static bool MayReopen(const Unit& unit, const absl::Status& why, absl::Duration took);
   // Leaves costly datanodes alone while there are other units in their place.
   void HoldCostlyBack();
+  bool IsCostly(const hdfs::DatanodeInfoProto& node) const;
+  // The one whose files of it are open here: nobody is asked for them, and so nobody waited for.
+  const hdfs::DatanodeInfoProto* InHand(const Unit& unit) const;
   // Who is asked for it next; null: it has no bytes, it is not its turn, or its datanodes have
   // failed, here or another reader of the file.
   const hdfs::DatanodeInfoProto* NodeOf(const Unit& unit) const;

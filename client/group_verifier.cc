@@ -65,7 +65,8 @@ class NamedUnits final : public UnitSource {
       : group_(group),
         failures_(context, path),
         units_(*context, failures_, path, group.block, group.striping->layout(),
-               {.is_first = false, .token_renewed = token_renewed}),
+               // What the datanodes show: they are named for it.
+               {.is_first = false, .token_renewed = token_renewed, .locally = false}),
         asked_(group.striping->layout().units()) {}
 
   absl::StatusOr<std::unique_ptr<BlockReader>> Open(uint32_t unit, uint64_t offset,

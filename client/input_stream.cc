@@ -112,9 +112,11 @@ absl::StatusOr<InputStream::Impl::Attached> InputStream::Impl::AttachGroup(const
                                                                            const Rounds& rounds) {
   const BlockPtr& group = known.block;
   const uint64_t in_group = offset - group->offset();
-  auto units = std::make_unique<GroupUnits>(
-      *context_, file_, path_, *group, known.striping->layout(),
-      GroupUnits::Attempt{.is_first = rounds.failed == 0, .token_renewed = rounds.token_renewed});
+  auto units =
+      std::make_unique<GroupUnits>(*context_, file_, path_, *group, known.striping->layout(),
+                                   GroupUnits::Attempt{.is_first = rounds.failed == 0,
+                                                       .token_renewed = rounds.token_renewed,
+                                                       .locally = !known.being_written});
   ASSIGN_OR_RETURN(
       std::unique_ptr<BlockReader> reader,
       StripedBlockReader::Open(known.striping,

@@ -83,7 +83,8 @@ class InputStream {
   absl::StatusOr<uint64_t> RefreshLength();
   // As of the open, or of the latest RefreshLength; nullopt: the server did not tell.
   std::optional<ContentsId> contents() const;
-  // Of the bytes delivered, those read from files of this machine (short-circuit reads).
+  // Of the bytes delivered, those read from files of this machine (short-circuit reads). Not those
+  // that were computed from other units of a group.
   uint64_t local_bytes() const;
   const std::string& path() const;
 

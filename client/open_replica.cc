@@ -5,19 +5,25 @@
 
 namespace cairn::client {
 
+std::unique_ptr<BlockReader> OpenByFiles(ClientContext& context, const hdfs::DatanodeIDProto& node,
+                                         const RemoteBlockReader::Request& request) {
+  const auto replica = context.local_replicas.Get(node, request.block, request.token);
+  if (replica == nullptr) return nullptr;
+  if (request.offset + request.length > replica->length()) {
+    context.local_replicas.Reject(node, request.block);
+    return nullptr;
+  }
+  return std::make_unique<LocalBlockReader>(replica, request.offset, request.length,
+                                            request.verify && context.options.verify_local);
+}
+
 absl::StatusOr<std::unique_ptr<BlockReader>> OpenReplica(ClientContext& context,
                                                          const hdfs::DatanodeIDProto& node,
                                                          const RemoteBlockReader::Request& request,
                                                          bool locally,
                                                          absl::Duration connect_limit) {
-  const auto replica =
-      locally ? context.local_replicas.Get(node, request.block, request.token) : nullptr;
-  if (replica != nullptr) {
-    if (request.offset + request.length <= replica->length()) {
-      return std::make_unique<LocalBlockReader>(replica, request.offset, request.length,
-                                                request.verify && context.options.verify_local);
-    }
-    context.local_replicas.Reject(node, request.block);
+  if (locally) {
+    if (auto reader = OpenByFiles(context, node, request)) return reader;
   }
   return OpenRemote(context, node, request, connect_limit);
 }

@@ -13,6 +13,10 @@
 
 namespace cairn::client {
 
+// By its files; null: its datanode is to be asked for the bytes.
+std::unique_ptr<BlockReader> OpenByFiles(ClientContext& context, const hdfs::DatanodeIDProto& node,
+                                         const RemoteBlockReader::Request& request);
+
 // Not by its files unless `locally`. `connect_limit` and errors as of OpenRemote.
 absl::StatusOr<std::unique_ptr<BlockReader>> OpenReplica(ClientContext& context,
                                                          const hdfs::DatanodeIDProto& node,

@@ -148,6 +148,7 @@ absl::StatusOr<size_t> StripedBlockReader::ReadDirectly(std::span<std::byte> out
   const uint64_t bytes = std::min({uint64_t{out.size()}, left, end_ - position_});
   RETURN_IF_ERROR(KeepStream(number, offset, offset + bytes, layout().UnitBytes(end_, number)));
   if (units_[number].stream == nullptr) return 0;
+  is_local_ = units_[number].stream->is_local();
   const size_t got = ReadStream(number, out.first(bytes));
   position_ += got;
   return got;
@@ -160,6 +161,7 @@ size_t StripedBlockReader::TakeFromWindow(std::span<std::byte> out) {
   const uint64_t left = layout().cell_bytes() - offset % layout().cell_bytes();
   const size_t bytes = std::min({uint64_t{out.size()}, left, window_.end - position_});
   std::memcpy(out.data(), units_[number].cell.data() + (offset - window_.begin), bytes);
+  is_local_ = units_[number].is_local;
   position_ += bytes;
   return bytes;
 }
@@ -230,6 +232,7 @@ void StripedBlockReader::FillCell(uint32_t number) {
   Unit& unit = units_[number];
   const uint64_t bytes = BytesInWindow(number);
   unit.cell.resize(window_.columns);
+  unit.is_local = unit.stream != nullptr && unit.stream->is_local();
   for (uint64_t at = 0; at < bytes;) {
     if (unit.stream == nullptr) return;
     at += ReadStream(number, std::span(unit.cell).subspan(at, bytes - at));
@@ -245,6 +248,7 @@ absl::Status StripedBlockReader::ComputeLost(std::span<const uint32_t> sources, 
   std::vector<std::byte*> computed;
   for (const uint32_t number : lost) {
     units_[number].cell.resize(window_.columns);
+    units_[number].is_local = false;
     computed.push_back(units_[number].cell.data());
   }
   RETURN_IF_ERROR(striping_->coder().Rebuild(there, lost, computed, window_.columns));

@@ -9,6 +9,9 @@
 // a unit lacks of the last stripe counts as zeros, and is not asked for. At most the cells of k
 // units and of the lost ones are held, 16 cells of 4 MiB at worst.
 //
+// Of a unit that is read from its files the bytes go straight into the caller's memory, or a cell,
+// in pieces of 64 KiB and more; smaller ones by way of its stream's buffer of so many.
+//
 //   column:    0      lo       hi    cell     one stripe, of which unit 1 is lost
 //   unit 0     |      |########|      |       read
 //   unit 1     |      |--------|      |       computed
@@ -74,7 +77,8 @@ class StripedBlockReader final : public BlockReader {
   // unit that was lost once stays so, but where it is recalled. kUnauthenticated: Open's.
   absl::StatusOr<size_t> Read(std::span<std::byte> out) override;
   uint64_t remaining() const override { return end_ - position_; }
-  bool is_local() const override { return false; }
+  // Computed bytes are not, whatever they are computed from.
+  bool is_local() const override { return is_local_; }
 
  private:
   struct Unit {
@@ -83,6 +87,7 @@ class StripedBlockReader final : public BlockReader {
     absl::Status lost;                    // not OK: why it is not asked any more
     std::vector<std::byte> cell;          // what of it lies in the window
     bool is_filled = false;               // cell has been read, or is known to be zeros
+    bool is_local = false;                // it was read from the unit's files
   };
   // Columns of one stripe.
   struct Window {
@@ -133,8 +138,9 @@ class StripedBlockReader final : public BlockReader {
   const uint64_t end_;  // in the group
   uint64_t position_;   // next byte for the caller
   std::vector<Unit> units_;
-  uint32_t lost_ = 0;  // how many of them are
-  Window window_;      // end <= position_: nothing is in it
+  uint32_t lost_ = 0;      // how many of them are
+  Window window_;          // end <= position_: nothing is in it
+  bool is_local_ = false;  // what the last Read gave
 };
 
 }  // namespace cairn::client

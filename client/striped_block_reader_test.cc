@@ -195,6 +195,27 @@ TEST_F(StripedBlockReaderTest, AStreamThatEndsEarlyHasFailed) {
   EXPECT_THAT(memory_.failures, ElementsAre(Pair(1u, StatusIs(absl::StatusCode::kUnavailable))));
 }
 
+// Local are bytes that a unit's files gave, whether they came by way of a window or not.
+TEST_F(StripedBlockReaderTest, ItIsToldWhichBytesCameFromFiles) {
+  MakeGroup(SmallCells(3, 2), 4 * 3 * kCell + kCell + 500);
+  const auto count = [&](uint32_t unit) { return memory_.units[unit].size(); };
+  memory_.local = {0, 2, 3};
+  ASSERT_THAT(ReadRange(0, data_.size()), IsOkAndHolds(data_));
+  EXPECT_EQ(local_, count(0) + count(2));
+  ASSERT_THAT(ReadRange(kCell + 10, 500), IsOkAndHolds(data_.substr(kCell + 10, 500)));
+  EXPECT_EQ(local_, 0u);
+
+  memory_.local.insert(1);
+  Lose(2);
+  ASSERT_THAT(ReadRange(0, data_.size()), IsOkAndHolds(data_));
+  EXPECT_EQ(local_, count(0) + count(1)) << "what was computed is not local";
+
+  memory_.local = {0, 1};
+  memory_.troubles[1] = {.from = kCell + 700, .has_other = true};
+  ASSERT_THAT(ReadRange(0, data_.size()), IsOkAndHolds(data_));
+  EXPECT_EQ(local_, count(0) + kCell) << "the cell that failed was read anew, elsewhere";
+}
+
 // The last stripe's parity may be of bytes that are not known here, or not be there.
 TEST_F(StripedBlockReaderTest, OfAGroupBeingWrittenOnlyWholeStripesAreComputed) {
   being_written_ = true;

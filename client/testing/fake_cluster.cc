@@ -277,6 +277,9 @@ void FakeCluster::ResumeReads(int node) {
   stalling_.erase(node);
   released_.NotifyAll();
 }
+void FakeCluster::PassDescriptors(const std::string& directory, const std::vector<int>& nodes) {
+  for (const int node : nodes) nodes_[static_cast<size_t>(node)]->PassDescriptors(directory);
+}
 void FakeCluster::CutOff(int node) {
   MutexLock lock(mu_);
   cut_off_[node] = std::make_unique<DeafPort>();
@@ -453,6 +456,11 @@ int FakeCluster::Heartbeats() const {
 int FakeCluster::ClosedConnections() const {
   MutexLock lock(mu_);
   return closed_connections_;
+}
+
+int FakeCluster::DescriptorRequests() const {
+  MutexLock lock(mu_);
+  return descriptor_requests_;
 }
 
 size_t FakeCluster::BlockCount(const std::string& path) const {

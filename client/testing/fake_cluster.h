@@ -50,6 +50,9 @@ class FakeCluster {
   enum class Silence : uint8_t { kFromTheStart, kInsideAPacket };
   void StallReads(int node, Silence silence = Silence::kFromTheStart);
   void ResumeReads(int node);
+  // Each of `nodes` hands over its replicas' files at the socket dn.PORT in the directory, as they
+  // are when it is asked: what a client has stays as it is.
+  void PassDescriptors(const std::string& directory, const std::vector<int>& nodes);
   void AckOutOfTurn(int node);  // acknowledges a packet that nobody sent
   // The next pipeline that begins at `node` is refused after `delay`, since its last node is
   // silent, as all later ones with that node are at once.
@@ -93,6 +96,8 @@ class FakeCluster {
   void CutUnit(const std::string& path, size_t group, uint32_t unit, uint64_t bytes);
   void PutUnit(const std::string& path, size_t group, uint32_t unit, std::string bytes);
   void FlipBit(const std::string& path, size_t group, uint32_t unit, uint64_t offset);
+  // Only in the files that are handed over from now on.
+  void FlipBitInFiles(const std::string& path, size_t group, uint32_t unit, uint64_t offset);
   // What the namenode says of the file from now on.
   void TellPolicy(const std::string& path, std::optional<hdfs::ErasureCodingPolicyProto> policy);
   // Of its last group the namenode knows `known_bytes`, and that it is being written.
@@ -124,6 +129,7 @@ class FakeCluster {
   int Heartbeats() const;                                 // of writers
   int Signs() const;                                      // of life
   int ClosedConnections() const;
+  int DescriptorRequests() const;  // granted or not
 
  private:
   class Node;
@@ -137,6 +143,7 @@ class FakeCluster {
     std::string unit_numbers;            // of a group: what each of `nodes` has
     bool is_unit = false;                // reads of it need its token
     std::optional<uint64_t> flipped_at;  // this byte of every replica has changed
+    std::optional<uint64_t> flipped_in_files_at;
   };
   struct LateUnit {
     uint64_t group = 0;
@@ -210,6 +217,7 @@ class FakeCluster {
   CondVar released_;
   int heartbeats_ ABSL_GUARDED_BY(mu_) = 0;
   int closed_connections_ ABSL_GUARDED_BY(mu_) = 0;
+  int descriptor_requests_ ABSL_GUARDED_BY(mu_) = 0;
   std::map<int, std::string> instead_ ABSL_GUARDED_BY(mu_);
   std::map<int, std::unique_ptr<DeafPort>> cut_off_ ABSL_GUARDED_BY(mu_);
   std::vector<std::unique_ptr<Node>> nodes_;

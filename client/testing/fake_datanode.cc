@@ -1,6 +1,7 @@
 #include "client/testing/fake_datanode.h"
 
 #include <arpa/inet.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -16,10 +17,12 @@
 #include "client/erasure_convert.h"
 #include "client/transfer_reply.h"
 #include "common/check.h"
+#include "common/net/domain_socket.h"
 #include "erasure/layout.h"
 #include "wire/transfer/big_endian.h"
 #include "wire/transfer/block_checksum.h"
 #include "wire/transfer/checksum.h"
+#include "wire/transfer/meta_file.h"
 #include "wire/transfer/packet.h"
 
 namespace cairn::client {
@@ -39,6 +42,23 @@ std::string SumOf(const std::string& data, const hdfs::BlockChecksumOptionsProto
   checksum.Compute(Bytes(data), std::as_writable_bytes(std::span(sums)));
   (*summer)->Add(Bytes(sums));
   return (*summer)->Finish();
+}
+
+// Without a name; the caller closes it.
+int NewFile(const std::string& bytes) {
+  const int fd = ::memfd_create("replica", MFD_CLOEXEC);
+  CHECK_GE(fd, 0);
+  CHECK(::write(fd, bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()));
+  return fd;
+}
+
+std::string MetaFileOf(const std::string& data) {
+  const transfer::DataChecksum checksum;
+  std::string meta(transfer::MetaFileBytes(checksum, data.size()), '\0');
+  const std::span<std::byte> bytes = std::as_writable_bytes(std::span(meta));
+  transfer::EncodeMetaHeader(checksum, bytes.first<transfer::kMetaHeaderBytes>());
+  checksum.Compute(Bytes(data), bytes.subspan(transfer::kMetaHeaderBytes));
+  return meta;
 }
 
 hdfs::OpBlockChecksumResponseProto ChecksumAnswer(const std::string& sum, uint64_t bytes,
@@ -71,6 +91,17 @@ FakeCluster::Node::Node(FakeCluster& cluster, int index)
              // Small, so that a writer's bytes do not all fit.
              .receive_buffer_bytes = 64 << 10}) {}
 
+void FakeCluster::Node::PassDescriptors(const std::string& directory) {
+  CHECK(socket_ == nullptr);
+  socket_ = std::make_unique<FakePort>(
+      FakePort::Options{.serve =
+                            [this](Socket& socket) {
+                              while (ServeOne(socket)) {
+                              }
+                            },
+                        .path = absl::StrCat(directory, "/dn.", port())});
+}
+
 bool FakeCluster::Node::ServeOne(Socket& socket) {
   const std::optional<FakeOp> op = TakeOp(socket);
   if (!op.has_value()) return false;
@@ -83,6 +114,8 @@ bool FakeCluster::Node::ServeOne(Socket& socket) {
       return Checksum(socket, op->As<hdfs::OpBlockChecksumProto>());
     case transfer::Opcode::kBlockGroupChecksum:
       return GroupChecksum(socket, op->As<hdfs::OpBlockGroupChecksumProto>());
+    case transfer::Opcode::kRequestShortCircuitFds:
+      return HandOver(socket, op->As<hdfs::OpRequestShortCircuitAccessProto>());
     default:
       CHECK(op->opcode == transfer::Opcode::kReadBlock);
       return Read(socket, op->As<hdfs::OpReadBlockProto>());
@@ -309,6 +342,37 @@ bool FakeCluster::Node::Read(Socket& socket, const hdfs::OpReadBlockProto& op) {
   }
   hdfs::ClientReadStatusProto status;
   return ReceiveDelimited(socket, status).ok();
+}
+
+bool FakeCluster::Node::HandOver(Socket& socket, const hdfs::OpRequestShortCircuitAccessProto& op) {
+  const uint64_t id = op.header().block().blockid();
+  hdfs::BlockOpResponseProto reply;
+  reply.set_status(hdfs::STATUS_ERROR_UNSUPPORTED);
+  reply.set_message("");
+  reply.set_shortcircuitaccessversion(1);
+  std::string data;
+  std::string meta;
+  {
+    MutexLock lock(cluster_.mu_);
+    ++cluster_.descriptor_requests_;
+    const auto block = cluster_.blocks_.find(id);
+    const bool is_here = block != cluster_.blocks_.end() && block->second.bytes.contains(index_);
+    if (is_here &&
+        (!block->second.is_unit || op.header().token().identifier() == cluster_.UnitToken(id))) {
+      reply.set_status(hdfs::STATUS_SUCCESS);
+      data = block->second.bytes[index_];
+      meta = MetaFileOf(data);
+      for (const auto& at : {block->second.flipped_at, block->second.flipped_in_files_at}) {
+        if (at.has_value()) data[*at] ^= 1;
+      }
+    }
+  }
+  Reply(socket, reply);
+  if (reply.status() != hdfs::STATUS_SUCCESS) return true;
+  const std::array<int, 2> fds = {NewFile(data), NewFile(meta)};
+  const bool sent = SendDescriptors(socket.fd(), std::byte{0}, fds) == 1;
+  for (const int fd : fds) ::close(fd);
+  return sent;
 }
 
 bool FakeCluster::Node::Checksum(Socket& socket, const hdfs::OpBlockChecksumProto& op) {

@@ -3,6 +3,8 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
+#include <string>
 #include <vector>
 
 #include "client/socket.h"
@@ -18,6 +20,7 @@ class FakeCluster::Node {
   Node(FakeCluster& cluster, int index);  // `cluster` outlives this
 
   uint16_t port() const { return port_.port(); }
+  void PassDescriptors(const std::string& directory);  // once
 
  private:
   // False: the connection is to be closed. So it is for each operation.
@@ -27,6 +30,8 @@ class FakeCluster::Node {
   bool Read(Socket& socket, const hdfs::OpReadBlockProto& op);
   bool Checksum(Socket& socket, const hdfs::OpBlockChecksumProto& op);
   bool GroupChecksum(Socket& socket, const hdfs::OpBlockGroupChecksumProto& op);
+  // As files that nobody else has.
+  bool HandOver(Socket& socket, const hdfs::OpRequestShortCircuitAccessProto& op);
   // False: the end, while this node was stopped.
   bool AwaitStart() ABSL_EXCLUSIVE_LOCKS_REQUIRED(cluster_.mu_);
   // Waits as long as reads are to be silent at that point. False: the end.
@@ -38,7 +43,8 @@ class FakeCluster::Node {
 
   FakeCluster& cluster_;
   const int index_;
-  FakePort port_;  // last: its threads use the rest
+  FakePort port_;                     // its threads use the rest, as do those of the last one
+  std::unique_ptr<FakePort> socket_;  // of descriptors; null: it passes none
 };
 
 // A port that takes no connection any more: the queue of those that nobody accepts is full, and the

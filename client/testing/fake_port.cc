@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <array>
@@ -12,6 +13,21 @@
 namespace cairn::client {
 
 FakePort::FakePort(Options options) : options_(std::move(options)) {
+  options_.path.empty() ? ListenOnLoopback() : ListenAtPath();
+  thread_ = std::thread([this] { Accept(); });
+}
+
+void FakePort::ListenAtPath() {
+  listener_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  CHECK_LT(options_.path.size(), sizeof(address.sun_path));
+  options_.path.copy(address.sun_path, options_.path.size());
+  CHECK(::bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0);
+  CHECK(::listen(listener_, 64) == 0);
+}
+
+void FakePort::ListenOnLoopback() {
   listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
@@ -24,7 +40,6 @@ FakePort::FakePort(Options options) : options_(std::move(options)) {
   socklen_t size = sizeof(address);
   CHECK(::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size) == 0);
   port_ = ntohs(address.sin_port);
-  thread_ = std::thread([this] { Accept(); });
 }
 
 FakePort::~FakePort() {
@@ -55,7 +70,7 @@ void FakePort::EndConnections(absl::string_view last_words) {
 
 void FakePort::Accept() {
   while (true) {
-    const int fd = ::accept(listener_, nullptr, nullptr);
+    const int fd = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
     if (fd < 0) return;
     {
       MutexLock lock(mu_);

@@ -23,25 +23,28 @@
 
 namespace cairn::client {
 
-// On loopback: a thread that accepts, and one for each connection.
+// On loopback, or at a UNIX socket: a thread that accepts, and one for each connection.
 class FakePort {
  public:
   struct Options {
     std::function<void(Socket&)> serve;  // a connection, which is closed when this returns
     std::function<void()> closed = {};   // it has been closed
     int receive_buffer_bytes = 0;        // of each connection; 0: the system's choice
+    std::string path = {};               // of a UNIX socket; empty: on loopback
   };
   explicit FakePort(Options options);
   // Ends all connections and waits for their threads: nobody in `serve` may wait for anything else.
   ~FakePort();
 
-  uint16_t port() const { return port_; }
-  void Close();  // nobody comes in any more
+  uint16_t port() const { return port_; }  // 0: it has none
+  void Close();                            // nobody comes in any more
   size_t Connections() ABSL_LOCKS_EXCLUDED(mu_);
   // Sends `last_words` on each of them first.
   void EndConnections(absl::string_view last_words) ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
+  void ListenOnLoopback();
+  void ListenAtPath();
   void Accept();
 
   const Options options_;

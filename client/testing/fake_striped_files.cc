@@ -123,6 +123,12 @@ void FakeCluster::FlipBit(const std::string& path, size_t group, uint32_t unit, 
   UnitOf(path, group, unit).flipped_at = offset;
 }
 
+void FakeCluster::FlipBitInFiles(const std::string& path, size_t group, uint32_t unit,
+                                 uint64_t offset) {
+  MutexLock lock(mu_);
+  UnitOf(path, group, unit).flipped_in_files_at = offset;
+}
+
 void FakeCluster::OpenLastGroup(const std::string& path, uint64_t known_bytes) {
   MutexLock lock(mu_);
   lost_tails_[path] = known_bytes;

@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <random>
+#include <set>
 #include <span>
 #include <string>
 #include <utility>
@@ -39,7 +40,7 @@ struct Opened {
 struct Trouble {
   uint64_t from = 0;  // bytes of the unit before it can be read
   absl::Status status = absl::UnavailableError("gone");
-  bool has_other = false;     // a replica of the unit without trouble
+  bool has_other = false;     // a replica of the unit without trouble, which is not local
   bool ends = false;          // its stream ends, and no error says why
   bool is_held_back = false;  // until it is recalled
 };
@@ -48,6 +49,7 @@ struct Trouble {
 struct Memory {
   std::vector<std::string> units;
   std::map<uint32_t, Trouble> troubles;
+  std::set<uint32_t> local;  // are read from files
   std::vector<Opened> opened;
   std::vector<std::pair<uint32_t, absl::Status>> failures;
   std::vector<uint32_t> recalled;
@@ -71,7 +73,7 @@ class MemoryStream final : public BlockReader {
     return bytes;
   }
   uint64_t remaining() const override { return end_ - position_; }
-  bool is_local() const override { return false; }
+  bool is_local() const override { return memory_.local.contains(unit_); }
 
  private:
   static absl::StatusOr<size_t> End(const Trouble& trouble) {
@@ -105,6 +107,7 @@ class MemoryUnits final : public UnitSource {
     memory_.failures.emplace_back(unit, why);
     const bool has_other = memory_.troubles.at(unit).has_other;
     if (has_other) memory_.troubles.erase(unit);
+    if (has_other) memory_.local.erase(unit);
     return has_other;
   }
   bool Recall(uint32_t unit) override {
@@ -149,6 +152,7 @@ class StripedBlockReaderTest : public ::testing::Test {
   absl::StatusOr<std::string> ReadRange(uint64_t offset, uint64_t length) {
     ASSIGN_OR_RETURN(const auto reader, Open(offset, length));
     std::string all;
+    local_ = 0;
     while (reader->remaining() > 0) {
       std::string part(1 + random_() % 3000, '\0');
       const auto bytes = reader->Read(std::as_writable_bytes(std::span(part)));
@@ -158,6 +162,7 @@ class StripedBlockReaderTest : public ::testing::Test {
         return bytes.status();
       }
       EXPECT_GT(*bytes, 0u);
+      if (reader->is_local()) local_ += *bytes;
       all += part.substr(0, *bytes);
       EXPECT_EQ(reader->remaining(), length - all.size());
     }
@@ -184,6 +189,7 @@ class StripedBlockReaderTest : public ::testing::Test {
   Memory memory_;
   bool being_written_ = false;
   size_t delivered_ = 0;  // before the last error
+  size_t local_ = 0;      // of the last range, what came from files
 };
 
 }  // namespace cairn::client
