@@ -108,7 +108,10 @@ void Write(const ConvertTotals& totals, const std::vector<Failure>& failures, st
 absl::Status ConvertBelow(EcCall& call, const EcPath& path, const ConvertArguments& arguments,
                           ConvertTotals& totals, std::vector<Failure>& failures) {
   RETURN_IF_ERROR(CheckPolicy(call, path, arguments.options.policy));
-  ASSIGN_OR_RETURN(const auto fs, client::FileSystem::Connect(path.uri, call.options));
+  client::ClientOptions options = call.options;
+  // Where a data unit is lost there is no sum of the file to compare the copy with.
+  options.verify_local = true;
+  ASSIGN_OR_RETURN(const auto fs, client::FileSystem::Connect(path.uri, std::move(options)));
   ASSIGN_OR_RETURN(const bool can, fs->CanConvertFiles());
   if (!can) {
     return EndWith(kExitEcFailed, absl::StrCat("-", call.command.name, ": ", Escaped(path.uri),
