@@ -31,39 +31,52 @@ void RemoveLocation(hdfs::LocatedBlockProto& located, const hdfs::DatanodeInfoPr
 GroupUnits::GroupUnits(ClientContext& context, LocatedFile& file, const std::string& path,
                        const hdfs::LocatedBlockProto& group, const erasure::Layout& layout,
                        const Attempt& attempt)
-    : context_(context), file_(file), path_(path), attempt_(attempt), units_(layout.units()) {
-  for (uint32_t number = 0; number < units_.size(); ++number) {
-    Unit& unit = units_[number];
-    unit.located = LocateUnit(group, layout, number);
-    unit.absence = unit.located.locs().empty() ? kNobodyHasIt : kHasFailed;
-    if (number < layout.data_units() && unit.located.b().numbytes() > 0) ++needed_;
-  }
+    : context_(context),
+      file_(file),
+      path_(path),
+      group_(group),
+      layout_(layout),
+      attempt_(attempt),
+      units_(layout.units()),
+      needed_(layout.UnitsNeeded(group.b().numbytes())) {
+  for (uint32_t number = 0; number < units_.size(); ++number) units_[number].number = number;
   if (attempt_.is_first) HoldCostlyBack();
+}
+
+hdfs::LocatedBlockProto& GroupUnits::Located(Unit& unit) const {
+  if (!unit.located.has_value()) {
+    unit.located = LocateUnit(group_, layout_, unit.number);
+    unit.absence = unit.located->locs().empty() ? kNobodyHasIt : kHasFailed;
+  }
+  return *unit.located;
 }
 
 bool GroupUnits::IsCostly(const hdfs::DatanodeInfoProto& node) const {
   return context_.costly_nodes.Until(node.id().datanodeuuid()) > absl::ZeroDuration();
 }
 
-const hdfs::DatanodeInfoProto* GroupUnits::InHand(const Unit& unit) const {
+const hdfs::DatanodeInfoProto* GroupUnits::InHand(Unit& unit) const {
   if (!attempt_.locally || unit.not_locally) return nullptr;
-  for (const hdfs::DatanodeInfoProto& node : unit.located.locs()) {
-    if (context_.local_replicas.Has(node.id(), unit.located.b())) return &node;
+  const hdfs::LocatedBlockProto& located = Located(unit);
+  for (const hdfs::DatanodeInfoProto& node : located.locs()) {
+    if (context_.local_replicas.Has(node.id(), located.b())) return &node;
   }
   return nullptr;
 }
 
-const hdfs::DatanodeInfoProto* GroupUnits::NodeOf(const Unit& unit) const {
+const hdfs::DatanodeInfoProto* GroupUnits::NodeOf(Unit& unit) const {
   const bool has_turn = unit.turn == Turn::kFirst || unit.turn == Turn::kRecalled;
-  if (!has_turn || unit.located.b().numbytes() == 0) return nullptr;
-  const hdfs::DatanodeInfoProto* const chosen = file_.ChooseNode(unit.located);
+  if (!has_turn) return nullptr;
+  const hdfs::LocatedBlockProto& located = Located(unit);
+  if (located.b().numbytes() == 0) return nullptr;
+  const hdfs::DatanodeInfoProto* const chosen = file_.ChooseNode(located);
   if (chosen != nullptr && !IsCostly(*chosen)) return chosen;
   const hdfs::DatanodeInfoProto* const in_hand = InHand(unit);
   return in_hand != nullptr ? in_hand : chosen;
 }
 
-bool GroupUnits::HasSpareFor(const Unit& unit) const {
-  const auto counts = [&](const Unit& other) {
+bool GroupUnits::HasSpareFor(const Unit& unit) {
+  const auto counts = [&](Unit& other) {
     return NodeOf(other) != nullptr ||
            (unit.turn == Turn::kRecalled && other.turn == Turn::kHeldBack);
   };
@@ -92,8 +105,9 @@ absl::StatusOr<std::unique_ptr<BlockReader>> GroupUnits::Open(uint32_t number, u
   }
   unit.node = *node;
   const ClientOptions& options = context_.options;
-  RemoteBlockReader::Request request{.block = unit.located.b(),
-                                     .token = unit.located.blocktoken(),
+  const hdfs::LocatedBlockProto& located = Located(unit);
+  RemoteBlockReader::Request request{.block = located.b(),
+                                     .token = located.blocktoken(),
                                      .offset = offset,
                                      .length = bytes,
                                      .client_name = context_.client_name,
@@ -128,9 +142,10 @@ bool GroupUnits::Failed(uint32_t number, const absl::Status& why, absl::Duration
     if (unit.turn != Turn::kHeldBack) unit.turn = Turn::kOver;
     return false;
   }
+  hdfs::LocatedBlockProto& located = Located(unit);
   if (std::exchange(unit.is_local, false)) {
     // They may have been changed under us, which the datanode knows.
-    context_.local_replicas.Reject(node->id(), unit.located.b());
+    context_.local_replicas.Reject(node->id(), located.b());
     unit.not_locally = true;
     return true;
   }
@@ -140,12 +155,12 @@ bool GroupUnits::Failed(uint32_t number, const absl::Status& why, absl::Duration
   }
   context_.costly_nodes.Failed(node->id().datanodeuuid(), took);
   if (absl::IsDataLoss(why)) {
-    file_.NoteBad(node->id(), unit.located.b().blockid());
-    ReportBadReplica(context_, path_, unit.located, *node);
+    file_.NoteBad(node->id(), located.b().blockid());
+    ReportBadReplica(context_, path_, located, *node);
   } else {
     file_.NoteDead(node->id(), CostlyNodes::kLife);
   }
-  RemoveLocation(unit.located, *node);
+  RemoveLocation(located, *node);
   if (NodeOf(unit) != nullptr) return true;
   unit.turn = Turn::kOver;
   return false;

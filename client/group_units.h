@@ -35,7 +35,8 @@ class GroupUnits final : public UnitSource {
     bool locally = false;
   };
 
-  // `context`, `file` and `path`, the file's, outlive this. `group` has been checked (CheckGroups).
+  // `context`, `file`, `path`, the file's, and `group`, which has been checked (CheckGroups),
+  // outlive this.
   GroupUnits(ClientContext& context, LocatedFile& file, const std::string& path,
              const hdfs::LocatedBlockProto& group, const erasure::Layout& layout,
              const Attempt& attempt);
@@ -58,36 +59,43 @@ class GroupUnits final : public UnitSource {
   // Held back is a unit while others are asked in its place, and recalled once these do not do.
   enum class Turn : uint8_t { kFirst, kHeldBack, kRecalled, kOver };
   struct Unit {
-    hdfs::LocatedBlockProto located;              // without the locations that have failed here
+    uint32_t number = 0;
+    // Without the locations that have failed here; nullopt: nobody has looked for it yet.
+    std::optional<hdfs::LocatedBlockProto> located;
     std::optional<hdfs::DatanodeInfoProto> node;  // that was asked last
     bool has_stream = false;                      // the last Open was granted
     bool is_local = false;                        // by its files
     bool not_locally = false;                     // they did not do
     bool was_reopened = false;
     Turn turn = Turn::kFirst;
-    absl::string_view absence;  // why nobody can be asked
+    absl::string_view absence;  // why nobody can be asked, once it is located
   };
 
   // Its stream broke, and nobody was waited for.
   static bool MayReopen(const Unit& unit, const absl::Status& why, absl::Duration took);
+  // Located once it is needed: each positioned read has a GroupUnits of its own, and a small one
+  // reads one unit.
+  hdfs::LocatedBlockProto& Located(Unit& unit) const;
   // Leaves costly datanodes alone while there are other units in their place.
   void HoldCostlyBack();
   bool IsCostly(const hdfs::DatanodeInfoProto& node) const;
   // The one whose files of it are open here: nobody is asked for them, and so nobody waited for.
-  const hdfs::DatanodeInfoProto* InHand(const Unit& unit) const;
+  const hdfs::DatanodeInfoProto* InHand(Unit& unit) const;
   // Who is asked for it next; null: it has no bytes, it is not its turn, or its datanodes have
   // failed, here or another reader of the file.
-  const hdfs::DatanodeInfoProto* NodeOf(const Unit& unit) const;
+  const hdfs::DatanodeInfoProto* NodeOf(Unit& unit) const;
   // There are units in place of this one. In place of a recalled one another that is held back may
   // be, but never in place of the others.
-  bool HasSpareFor(const Unit& unit) const;
+  bool HasSpareFor(const Unit& unit);
 
   ClientContext& context_;
   LocatedFile& file_;
   const std::string& path_;
+  const hdfs::LocatedBlockProto& group_;
+  const erasure::Layout layout_;
   const Attempt attempt_;
   std::vector<Unit> units_;
-  uint32_t needed_ = 0;  // data units that have bytes
+  const uint32_t needed_;  // data units that have bytes
 };
 
 }  // namespace cairn::client
