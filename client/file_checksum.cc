@@ -379,7 +379,9 @@ class Summer {
   // Of the path, in the hope that it is the file's still.
   absl::Status OpenStream() {
     if (stream_ != nullptr) return absl::OkStatus();
-    ASSIGN_OR_RETURN(stream_, InputStream::Impl::Open(context_, path_));
+    // What comes from files may not have been verified, if that is the client's wish.
+    ASSIGN_OR_RETURN(
+        stream_, InputStream::Impl::Open(context_, path_, InputStream::Impl::Files::kAreNotRead));
     const std::optional<ContentsId> found = stream_->contents();
     const hdfs::ExtendedBlockProto& last = blocks_.last.b();
     if (!found.has_value() ||

@@ -23,12 +23,12 @@ constexpr uint64_t kHedgedBytes = 1 << 20;
 
 }  // namespace
 
-InputStream::Impl::Impl(std::shared_ptr<ClientContext> context, std::string path)
-    : context_(std::move(context)), path_(std::move(path)), file_(context_, path_) {}
+InputStream::Impl::Impl(std::shared_ptr<ClientContext> context, std::string path, Files files)
+    : context_(std::move(context)), path_(std::move(path)), files_(files), file_(context_, path_) {}
 
 absl::StatusOr<std::unique_ptr<InputStream::Impl>> InputStream::Impl::Open(
-    std::shared_ptr<ClientContext> context, std::string path) {
-  std::unique_ptr<Impl> impl(new Impl(std::move(context), std::move(path)));
+    std::shared_ptr<ClientContext> context, std::string path, Files files) {
+  std::unique_ptr<Impl> impl(new Impl(std::move(context), std::move(path), files));
   RETURN_IF_ERROR(impl->file_.Refresh());
   return impl;
 }
@@ -116,7 +116,7 @@ absl::StatusOr<InputStream::Impl::Attached> InputStream::Impl::AttachGroup(const
       std::make_unique<GroupUnits>(*context_, file_, path_, *group, known.striping->layout(),
                                    GroupUnits::Attempt{.is_first = rounds.failed == 0,
                                                        .token_renewed = rounds.token_renewed,
-                                                       .locally = !known.being_written});
+                                                       .locally = MayBeLocal(known, rounds)});
   ASSIGN_OR_RETURN(
       std::unique_ptr<BlockReader> reader,
       StripedBlockReader::Open(known.striping,
@@ -165,8 +165,9 @@ void InputStream::Impl::Count(bool is_local, size_t bytes) {
   if (is_local) local_bytes_.fetch_add(bytes, std::memory_order_relaxed);
 }
 
-bool InputStream::Impl::MayBeLocal(const KnownBlock& known, const Rounds& rounds) {
-  return !known.being_written && !rounds.not_locally.contains(known.block->b().blockid());
+bool InputStream::Impl::MayBeLocal(const KnownBlock& known, const Rounds& rounds) const {
+  return files_ == Files::kMayBeRead && !known.being_written &&
+         !rounds.not_locally.contains(known.block->b().blockid());
 }
 
 absl::StatusOr<size_t> InputStream::Impl::Read(std::span<std::byte> out) {

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
@@ -27,9 +28,13 @@ namespace cairn::client {
 
 class InputStream::Impl {
  public:
+  // Whether replicas, and units, are read from the files of this machine's datanodes.
+  enum class Files : uint8_t { kMayBeRead, kAreNotRead };
+
   // Asks the namenode for the first blocks.
   static absl::StatusOr<std::unique_ptr<Impl>> Open(std::shared_ptr<ClientContext> context,
-                                                    std::string path);
+                                                    std::string path,
+                                                    Files files = Files::kMayBeRead);
 
   absl::StatusOr<size_t> Read(std::span<std::byte> out);
   absl::StatusOr<size_t> ReadAt(uint64_t offset, std::span<std::byte> out);
@@ -66,7 +71,7 @@ class InputStream::Impl {
     absl::flat_hash_set<uint64_t> not_locally;
   };
 
-  Impl(std::shared_ptr<ClientContext> context, std::string path);
+  Impl(std::shared_ptr<ClientContext> context, std::string path, Files files);
 
   // A reader at `offset` for up to `length` bytes, within one block. Tries replica after replica.
   absl::StatusOr<Attached> Attach(uint64_t offset, uint64_t length, Rounds& rounds);
@@ -94,10 +99,11 @@ class InputStream::Impl {
   // What current_ would still send may be of bytes that are gone. Of the thread that calls Read.
   void DropIfCut();
   void Count(bool is_local, size_t bytes);
-  static bool MayBeLocal(const KnownBlock& known, const Rounds& rounds);
+  bool MayBeLocal(const KnownBlock& known, const Rounds& rounds) const;
 
   const std::shared_ptr<ClientContext> context_;
   const std::string path_;
+  const Files files_;
   LocatedFile file_;
   uint64_t position_ = 0;                  // of the thread that calls Read
   Attached current_;                       // of the same; reader null when there is none

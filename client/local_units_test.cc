@@ -153,6 +153,23 @@ TEST_F(LocalUnitsTest, WhoDoesNotWantChecksumsGetsWhatTheFilesHold) {
   EXPECT_THAT(ReadAll("/f"), IsOkAndHolds(Got{data, data.size()}));
 }
 
+// What a unit's datanode cannot sum up is read, but not in this way.
+TEST_F(LocalUnitsTest, AChecksumIsOfNoBytesThatNobodyVerified) {
+  ClientOptions options = Options();
+  options.verify_local = false;
+  Connect({0, 1, 2, 3, 4}, options);
+  const std::string data = Put("/f", kGroup);
+  ASSERT_OK_AND_ASSIGN(const FileChecksum right,
+                       fs_->GetFileChecksum("/f", ChecksumCombine::kComposite));
+  cluster_.FlipBitInFiles("/f", 0, 1, 7);
+  ASSERT_OK_AND_ASSIGN(const Got got, ReadAll("/f"));
+  ASSERT_NE(got.bytes, data) << "its files are at hand";
+  cluster_.DropUnit("/f", 0, 1);
+  ASSERT_OK_AND_ASSIGN(const FileChecksum found,
+                       fs_->GetFileChecksum("/f", ChecksumCombine::kComposite));
+  EXPECT_EQ(found.bytes, right.bytes);
+}
+
 TEST_F(LocalUnitsTest, FilesThatAreTooShortAreNotRead) {
   Connect({0, 1, 2, 3, 4});
   const std::string data = Put("/f", kGroup);
@@ -170,6 +187,20 @@ TEST_F(LocalUnitsTest, UnitsThatAreGoneAreReadAsLongAsTheirFilesAreInHand) {
   }
   EXPECT_THAT(ReadAt(*in, 0, data.size()), IsOkAndHolds(Got{data, data.size()}));
   EXPECT_EQ(cluster_.DescriptorRequests(), 6) << "parity was not needed";
+}
+
+TEST_F(LocalUnitsTest, FilesInHandAreNotThoseOfAnotherStamp) {
+  Connect({0, 1, 2, 3, 4});
+  const std::string data = Put("/f", kGroup);
+  ASSERT_THAT(ReadAll("/f"), IsOkAndHolds(Got{data, data.size()}));
+  EXPECT_EQ(cluster_.DescriptorRequests(), 3);
+  // The group has a new one, and its units the bytes of another.
+  cluster_.Cut("/f", kGroup - kCell);
+  const std::string other = RandomBytes(kGroup - kCell);
+  const std::vector<std::string> units = MakeUnits(SmallCells(3, 2), other);
+  for (uint32_t unit = 0; unit < 5; ++unit) cluster_.PutUnit("/f", 0, unit, units[unit]);
+  EXPECT_THAT(ReadAll("/f"), IsOkAndHolds(Got{other, other.size()}));
+  EXPECT_EQ(cluster_.DescriptorRequests(), 6);
 }
 
 // Nobody has to wait for the datanode.
