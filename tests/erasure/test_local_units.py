@@ -74,8 +74,8 @@ class LocalUnits(Case):
     def socket(self, name):
         return os.path.join(self.run_directory(), f"dn.{self.cluster.ports(name)['transfer']}")
 
-    def convert(self, *form_and_path):
-        result = self.cluster.cairn("ec", "-convert", *form_and_path)
+    def convert(self, *form_and_path, options=()):
+        result = self.cluster.cairn("ec", *options, "-convert", *form_and_path)
         self.assertEqual(result.returncode, 0, (result.stdout + result.stderr).decode())
 
     def check_bytes(self, reader, data):
@@ -268,6 +268,14 @@ class LocalUnits(Case):
             self.check_bytes(reader, data)
             self.check_bytes(long, data)
             self.await_local("/cold/converted", data)
+
+    def test_a_conversion_verifies_what_it_reads_whatever_the_option_says(self):
+        data = content(GROUP)
+        self.put("/cold/rotten", data)
+        flip(self.units("/cold/rotten")[0][1].path, 1000)
+        skip = ("-D", "dfs.client.read.shortcircuit.skip.checksum=true")
+        self.convert("-replicate", "/cold/rotten", options=skip)
+        self.assertTrue(self.cluster.cat("/cold/rotten") == data)
 
     def test_what_has_been_flushed_is_read_whichever_way(self):
         # Alone in its file, and with a group behind it that is being written.
