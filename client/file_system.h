@@ -172,12 +172,16 @@ class FileSystem {
   // but for kDeadlineExceeded and kUnavailable, when it is not known. kAborted with kChanged:
   // `target` is not what was expected; another client was faster. kFailedPrecondition with
   // kAlreadyBeingCreated, kUnavailable with kRecoveryInProgress: somebody writes it.
-  // kInvalidArgument: `source` is open, or of a larger block size; blocks are of neither file, or
-  // too many. kUnimplemented: an Apache HDFS, which has no such call.
+  // kInvalidArgument: `source` is open, of a larger block size, or of another erasure-coding
+  // policy; blocks are of neither file, or too many. kUnimplemented: an Apache HDFS, which has no
+  // such call.
   absl::Status ReplaceBlocks(absl::string_view target, const FileBlocks& expected,
                              absl::string_view source, absl::Span<const uint64_t> blocks);
   // Whether ReplaceBlocks works here. Asks the server until it once has said so.
   absl::StatusOr<bool> CanReplaceBlocks();
+  // Whether Create makes files of this erasure-coding policy now: it may be disabled or removed. An
+  // Apache HDFS, which has no such call, is taken for one that does not.
+  absl::StatusOr<bool> CanMakeFilesOf(absl::string_view erasure_policy);
   // kFailedPrecondition with kAlreadyBeingCreated: the file is being written. kUnimplemented: it is
   // erasure-coded.
   absl::StatusOr<FileBlocks> GetFileBlocks(absl::string_view path);

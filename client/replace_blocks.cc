@@ -84,11 +84,14 @@ absl::StatusOr<FileBlocks> FileSystem::GetFileVersion(absl::string_view path) {
   if (located.has_fileencryptioninfo()) {
     return absl::UnimplementedError(absl::StrCat(path, ": is encrypted"));
   }
+  out.full_block_bytes = out.status.block_bytes;
   // It may have been converted between the two answers.
   out.status.ec_policy.clear();
   if (located.has_ecpolicy()) {
     ASSIGN_OR_RETURN(const erasure::Policy policy, ToPolicy(located.ecpolicy(), path));
     out.status.ec_policy = policy.name;
+    out.full_block_bytes =
+        out.full_block_bytes / policy.cell_bytes * policy.cell_bytes * policy.schema.data_units;
   }
   out.status.length = 0;
   for (const hdfs::LocatedBlockProto& block : located.blocks()) {
@@ -110,6 +113,16 @@ absl::StatusOr<bool> FileSystem::CanReplaceBlocks() {
                    IsKnown(Ask(*context_, "", client_calls::ReplaceBlocksRequest())));
   if (known) context_->can_replace_blocks.store(true, std::memory_order_relaxed);
   return known;
+}
+
+absl::StatusOr<bool> FileSystem::CanMakeFilesOf(absl::string_view erasure_policy) {
+  client_calls::CheckErasurePolicyRequest request;
+  request.set_policy(erasure_policy.data(), erasure_policy.size());
+  const absl::Status status = Ask<client_calls::CheckErasurePolicyResponse>(
+      *context_, "checkErasurePolicy", /*path=*/"", request);
+  if (absl::IsUnimplemented(status) || absl::IsInvalidArgument(status)) return false;
+  RETURN_IF_ERROR(status);
+  return true;
 }
 
 absl::Status FileSystem::ReplaceBlocks(absl::string_view target, const FileBlocks& expected,

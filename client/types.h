@@ -93,10 +93,12 @@ struct BlockVersion {
   uint64_t length = 0;
 };
 
-// All blocks of a closed file in their order, of which its bytes are made.
+// All blocks of a closed file in their order, of which its bytes are made. Of an erasure-coded
+// file: block groups.
 struct FileBlocks {
   FileStatus status;
   std::vector<BlockVersion> blocks;
+  uint64_t full_block_bytes = 0;  // of the file, in a block that is full
 };
 
 struct FsStats {

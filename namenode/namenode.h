@@ -166,6 +166,9 @@ class Namenode {
   // one of the system's is to be removed.
   virtual Outcome<bool> ChangeErasurePolicy(const Caller&, absl::string_view name,
                                             ErasurePolicyState state) = 0;
+  // Whether Create makes a file for which this policy is named. FsError::kIllegalArgument: not an
+  // enabled policy. kUnsupported: no erasure-coded files are made.
+  virtual Outcome<Nothing> CheckErasurePolicy(const Caller&, absl::string_view policy) = 0;
   virtual Outcome<Nothing> Concat(const Caller&, absl::string_view target,
                                   const std::vector<std::string>& sources) = 0;
   // In one edit. kChanged: the target is not what was expected. kAlreadyBeingCreated: somebody

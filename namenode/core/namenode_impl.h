@@ -175,6 +175,7 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
       const Caller&, const std::vector<erasure::Policy>& policies) override;
   Outcome<bool> ChangeErasurePolicy(const Caller&, absl::string_view name,
                                     ErasurePolicyState state) override;
+  Outcome<Nothing> CheckErasurePolicy(const Caller&, absl::string_view policy) override;
   Outcome<Nothing> Concat(const Caller&, absl::string_view target,
                           const std::vector<std::string>& sources) override;
   Outcome<Nothing> ReplaceBlocks(const Caller&, const ReplaceBlocksRequest&) override;
@@ -347,6 +348,9 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
       ABSL_SHARED_LOCKS_REQUIRED(mu_);
   // FsError::kIllegalArgument: not an enabled policy.
   absl::StatusOr<const erasure::Policy*> FindEnabledPolicy(absl::string_view name) const
+      ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  // The same for a file to be made. kUnsupported: none is made of any policy.
+  absl::StatusOr<const erasure::Policy*> FindPolicyForFiles(absl::string_view name) const
       ABSL_SHARED_LOCKS_REQUIRED(mu_);
   absl::Status CheckCreateOptions(absl::string_view path, const CreateOptions& options) const;
   absl::Status CheckCommit(const Inode& file, const BlockVersion& last) const;

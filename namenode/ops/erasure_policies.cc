@@ -37,13 +37,18 @@ absl::StatusOr<const erasure::Policy*> NamenodeImpl::FindEnabledPolicy(
                              "enableErasureCodingPolicy API."));
 }
 
+absl::StatusOr<const erasure::Policy*> NamenodeImpl::FindPolicyForFiles(
+    absl::string_view name) const {
+  if (!options_.erasure_coding) return NotOffered();
+  return FindEnabledPolicy(name);
+}
+
 absl::StatusOr<const erasure::Policy*> NamenodeImpl::ErasureOfNew(
     const Inode& parent, const CreateOptions& options) const {
   if (options.should_replicate) return nullptr;
   const erasure::Policy* policy = EffectiveErasure(parent);
   if (!options.erasure_policy.empty()) {
-    if (!options_.erasure_coding) return NotOffered();
-    ASSIGN_OR_RETURN(policy, FindEnabledPolicy(options.erasure_policy));
+    ASSIGN_OR_RETURN(policy, FindPolicyForFiles(options.erasure_policy));
   }
   if (policy == nullptr) return nullptr;
   if (!options_.erasure_coding) return NotOffered();
@@ -66,6 +71,15 @@ Outcome<std::vector<ErasurePolicyInfo>> NamenodeImpl::GetErasurePolicies(const C
                   [](const auto& a, const auto& b) { return a.policy->name < b.policy->name; });
         return all;
       });
+}
+
+Outcome<Nothing> NamenodeImpl::CheckErasurePolicy(const Caller& caller, absl::string_view name) {
+  return Read<Nothing>(caller, [&](View& view) -> absl::StatusOr<Nothing> {
+    mu_.AssertReaderHeld();
+    view.SawTx(last_txid_);  // any edit may have changed it
+    RETURN_IF_ERROR(FindPolicyForFiles(name).status());
+    return Nothing{};
+  });
 }
 
 Outcome<const erasure::Policy*> NamenodeImpl::GetErasurePolicy(const Caller& caller,

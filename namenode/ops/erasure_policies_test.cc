@@ -220,6 +220,19 @@ TEST_F(ErasurePoliciesOpsTest, FilesGetThePolicyOfTheirDirectoryOrTheirOwn) {
   nn_.ExpectConsistent();
 }
 
+// As a client finds out before it takes the bytes of one.
+TEST_F(ErasurePoliciesOpsTest, WhetherFilesOfAPolicyAreMadeCanBeAsked) {
+  EXPECT_OK(nn_->CheckErasurePolicy(kAlice, kRs63).value);
+  EXPECT_THAT(nn_->CheckErasurePolicy(kAlice, kRs32).value, IsFsError(FsError::kIllegalArgument));
+  EXPECT_THAT(nn_->CheckErasurePolicy(kAlice, "RS-9-9-1024k").value,
+              IsFsError(FsError::kIllegalArgument));
+  EXPECT_THAT(nn_->CheckErasurePolicy(kAlice, "").value, IsFsError(FsError::kIllegalArgument));
+  ASSERT_OK(nn_->ChangeErasurePolicy(kSuper, kRs63, ErasurePolicyState::kDisabled).value);
+  EXPECT_THAT(nn_->CheckErasurePolicy(kAlice, kRs63).value, IsFsError(FsError::kIllegalArgument));
+  ASSERT_OK(nn_->ChangeErasurePolicy(kSuper, kRs63, ErasurePolicyState::kEnabled).value);
+  EXPECT_OK(nn_->CheckErasurePolicy(kAlice, kRs63).value);
+}
+
 TEST(NoDefaultPolicyTest, APolicyHasToBeNamed) {
   TestNamenode::Options options;
   options.namenode.erasure_coding = true;
@@ -241,6 +254,7 @@ TEST(ErasureCodingOffTest, NothingNewIsCoded) {
   coded.erasure_policy = kRs63;
   EXPECT_THAT(nn->Create(kSuper, "/f", coded).value, IsFsError(FsError::kUnsupported));
   EXPECT_FALSE(nn.Exists("/f"));
+  EXPECT_THAT(nn->CheckErasurePolicy(kSuper, kRs63).value, IsFsError(FsError::kUnsupported));
 }
 
 }  // namespace

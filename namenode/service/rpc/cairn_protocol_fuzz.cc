@@ -14,7 +14,8 @@ namespace cairn::namenode {
 namespace {
 
 // Corpus files name them by their places.
-constexpr absl::string_view kMethods[] = {"noSuchMethod", "replaceBlocks", "convertFile"};
+constexpr absl::string_view kMethods[] = {"noSuchMethod", "replaceBlocks", "convertFile",
+                                          "checkErasurePolicy"};
 
 void FuzzOne(absl::string_view input) {
   FakeNamenode namenode;

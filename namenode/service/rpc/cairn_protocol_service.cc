@@ -10,6 +10,7 @@ namespace {
 
 constexpr absl::string_view kReplaceBlocks = "replaceBlocks";
 constexpr absl::string_view kConvertFile = "convertFile";
+constexpr absl::string_view kCheckErasurePolicy = "checkErasurePolicy";
 
 using SentBlocks = google::protobuf::RepeatedPtrField<client_calls::BlockVersion>;
 
@@ -89,6 +90,14 @@ void CairnProtocolService::Handle(const rpc::CallInfo& call, absl::string_view m
         bytes, reply, [&](const Request& request) {
           counters_.Count(kConvertFile, call.principal.user);
           return namenode_.ConvertFile(CallerOf(call), ToRequest(request));
+        });
+  }
+  if (method == kCheckErasurePolicy) {
+    using Request = client_calls::CheckErasurePolicyRequest;
+    return Answer<Request, client_calls::CheckErasurePolicyResponse>(
+        bytes, reply, [&](const Request& request) {
+          counters_.Count(kCheckErasurePolicy, call.principal.user);
+          return namenode_.CheckErasurePolicy(CallerOf(call), request.policy());
         });
   }
   reply.Fail(

@@ -1,8 +1,8 @@
 // namenode/service/rpc/cairn_protocol_service.h - "cairn.ClientProtocol": what clients can ask that
 // HDFS's protocol has no call for (proto/client.proto), on the same port.
 //
-// A front end like the client protocol's: it translates, and decides nothing. Its calls take effect
-// once, as HDFS's at-most-once calls do.
+// A front end like the client protocol's: it translates, and decides nothing. Calls that change
+// something take effect once, as HDFS's at-most-once calls do.
 // Threads: Handle from every I/O thread at once.
 #pragma once
 

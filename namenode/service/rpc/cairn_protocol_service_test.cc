@@ -81,6 +81,19 @@ TEST_F(CairnProtocolTest, NothingIsConvertedUntilAnUpgradeIsFinal) {
   EXPECT_OK(CallCairn("convertFile", "").status);
 }
 
+TEST_F(CairnProtocolTest, WhetherFilesOfAPolicyAreMadeIsAsked) {
+  namenode_.ticket = 9;
+  client_calls::CheckErasurePolicyRequest request;
+  request.set_policy("RS-6-3-1024k");
+  const FakeAnswer answer = CallCairn("checkErasurePolicy", request.SerializeAsString());
+  ASSERT_OK(answer.status);
+  EXPECT_EQ(answer.ticket, 9u);
+  EXPECT_EQ(namenode_.last_call(), "CheckErasurePolicy(RS-6-3-1024k)");
+  namenode_.error = MakeFsError(FsError::kIllegalArgument, "disabled");
+  EXPECT_THAT(CallCairn("checkErasurePolicy", request.SerializeAsString()).status,
+              IsFsError(FsError::kIllegalArgument));
+}
+
 TEST_F(CairnProtocolTest, WhatTheNamenodeRefusesIsPassedOn) {
   namenode_.error = MakeFsError(FsError::kChanged, "changed");
   EXPECT_THAT(CallCairn("replaceBlocks", SomeRequest().SerializeAsString()).status,
@@ -89,7 +102,7 @@ TEST_F(CairnProtocolTest, WhatTheNamenodeRefusesIsPassedOn) {
 
 TEST_F(CairnProtocolTest, WhatIsNoRequestReachesNobody) {
   EXPECT_THAT(CallCairn("hardLink", "").status, IsFsError(FsError::kNoSuchMethod));
-  for (const char* const method : {"replaceBlocks", "convertFile"}) {
+  for (const char* const method : {"replaceBlocks", "convertFile", "checkErasurePolicy"}) {
     EXPECT_THAT(CallCairn(method, "\xff").status, StatusIs(absl::StatusCode::kInvalidArgument));
   }
   client_calls::ReplaceBlocksRequest huge = SomeRequest();

@@ -158,6 +158,9 @@ class FakeNamenode final : public Namenode {
                                     ErasurePolicyState state) override {
     return Note(c, result, "ChangeErasurePolicy(%s, %d)", name, static_cast<int>(state));
   }
+  Outcome<Nothing> CheckErasurePolicy(const Caller& c, absl::string_view name) override {
+    return Note(c, Nothing(), "CheckErasurePolicy(%s)", name);
+  }
   Outcome<Nothing> Concat(const Caller& c, absl::string_view target,
                           const std::vector<std::string>& sources) override {
     return Note(c, Nothing(), "Concat(%s, [%s])", target, absl::StrJoin(sources, " "));
