@@ -43,7 +43,10 @@ std::unique_ptr<FileSystem> FakeGroups::Connect(ClientOptions options, Clock& cl
   return FileSystem::Over(FakeContext(
       [this](absl::string_view method, const std::string& request,
              google::protobuf::MessageLite& response) { return Handle(method, request, response); },
-      std::move(options), clock));
+      std::move(options), clock,
+      [this](absl::string_view method, const std::string& request, google::protobuf::MessageLite&) {
+        return HandleCairn(method, request);
+      }));
 }
 
 // ---- The namenode ----
@@ -53,9 +56,20 @@ absl::Status FakeGroups::Handle(absl::string_view method, const std::string& byt
   MutexLock lock(mu_);
   ++calls_[std::string(method)];
   if (method == "create") {
-    const auto request = Parse<hdfs::CreateRequestProto>(bytes);
-    FileState& file = files_[request.src()] = {.block_bytes = request.blocksize(), .open = true};
-    FillStatus(file, *As<hdfs::CreateResponseProto>(response).mutable_fs());
+    return Create(Parse<hdfs::CreateRequestProto>(bytes),
+                  *As<hdfs::CreateResponseProto>(response).mutable_fs());
+  } else if (method == "getFileInfo") {
+    const auto found = Lookup(Parse<hdfs::GetFileInfoRequestProto>(bytes).src());
+    if (found == files_.end()) return absl::OkStatus();
+    FillStatus(found->second, *As<hdfs::GetFileInfoResponseProto>(response).mutable_fs());
+  } else if (method == "getBlockLocations") {
+    const auto found = Lookup(Parse<hdfs::GetBlockLocationsRequestProto>(bytes).src());
+    if (found == files_.end()) return MakeFsError(FsError::kFileNotFound, "no such file");
+    LocateAll(found->second,
+              *As<hdfs::GetBlockLocationsResponseProto>(response).mutable_locations());
+  } else if (method == "delete") {
+    // Of a temporary file, whose path goes by way of its own inode.
+    As<hdfs::DeleteResponseProto>(response).set_result(true);
   } else if (method == "append") {
     FileState& file = files_.at(Parse<hdfs::AppendRequestProto>(bytes).src());
     file.open = true;
@@ -81,10 +95,51 @@ absl::Status FakeGroups::Handle(absl::string_view method, const std::string& byt
   return absl::OkStatus();
 }
 
+absl::Status FakeGroups::Create(const hdfs::CreateRequestProto& request,
+                                hdfs::HdfsFileStatusProto& made) {
+  if (request.has_ecpolicyname()) {
+    if (request.ecpolicyname() != policy_.name) Complain("a file of another policy is made");
+    RETURN_IF_ERROR(CheckPolicy());
+  }
+  FileState& file = files_[request.src()] = {
+      .inode = next_inode_++, .block_bytes = request.blocksize(), .open = true};
+  FillStatus(file, made);
+  return absl::OkStatus();
+}
+
+void FakeGroups::AddUnit(const GroupState& group, size_t unit, size_t number,
+                         hdfs::LocatedBlockProto& located) const {
+  const int node = group.nodes[unit];
+  AddPlace(node, nodes_[static_cast<size_t>(node)]->port(), located);
+  located.mutable_blockindices()->push_back(static_cast<char>(number));
+  *located.add_blocktokens() =
+      FakeToken(TokenText(group.id.blockid() + unit, group.id.generationstamp()));
+}
+
+void FakeGroups::LocateAll(const FileState& file, hdfs::LocatedBlocksProto& located) const {
+  uint64_t offset = 0;
+  for (const GroupState& group : file.groups) {
+    hdfs::LocatedBlockProto& block = *located.add_blocks();
+    block = LocatedGroup(group.id);
+    block.set_offset(offset);
+    for (size_t unit = 0; unit < group.nodes.size(); ++unit) {
+      const bool there = layout_.UnitBytes(group.id.numbytes(), static_cast<uint32_t>(unit)) > 0;
+      if (there) AddUnit(group, unit, unit, block);
+    }
+    *located.mutable_lastblock() = block;
+    offset += group.id.numbytes();
+  }
+  located.set_filelength(offset);
+  located.set_underconstruction(file.open);
+  located.set_islastblockcomplete(!file.open);
+  *located.mutable_ecpolicy() = ToProto(policy_);
+}
+
 void FakeGroups::FillStatus(const FileState& file, hdfs::HdfsFileStatusProto& status) const {
   uint64_t length = 0;
   for (const GroupState& group : file.groups) length += group.id.numbytes();
   status = FakeStatus();
+  status.set_fileid(file.inode);
   status.set_length(length);
   status.set_blocksize(file.block_bytes);
   status.set_block_replication(1);
@@ -130,11 +185,7 @@ absl::Status FakeGroups::AddGroup(const hdfs::AddBlockRequestProto& request,
   group.id.set_numbytes(0);
   added = LocatedGroup(group.id);
   for (size_t unit = 0; unit < group.nodes.size(); ++unit) {
-    AddPlace(group.nodes[unit], nodes_[static_cast<size_t>(group.nodes[unit])]->port(), added);
-    added.mutable_blockindices()->push_back(
-        static_cast<char>(numbering_wrongly_ ? layout_.units() : unit));
-    *added.add_blocktokens() =
-        FakeToken(TokenText(group.id.blockid() + unit, group.id.generationstamp()));
+    AddUnit(group, unit, numbering_wrongly_ ? layout_.units() : unit, added);
   }
   file.groups.push_back(std::move(group));
   return absl::OkStatus();

@@ -3,7 +3,8 @@
 //
 // As strict as HDFS's: a unit is made or gone on with under a stamp, a token and a length that fit,
 // and the file is complete when enough units of its last group are finished. What a client does
-// wrong beyond what these refuse is in Complaints(). Thread-safe.
+// wrong beyond what these refuse is in Complaints(). A closed file can be located, and changed in
+// place by whole groups: its datanodes do not read. Thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -19,6 +20,7 @@
 #include "common/mutex.h"
 #include "erasure/layout.h"
 #include "erasure/policy.h"
+#include "proto/client.pb.h"
 #include "proto/hdfs/client_namenode.pb.h"
 #include "proto/hdfs/data_transfer.pb.h"
 
@@ -54,6 +56,8 @@ class FakeGroups {
   void NumberUnitsWrongly();       // of groups that are added
   void DenyCompletion(int times);  // complete() is false that often
   void RefuseFsync();
+  // No file for which the policy is named is made from now on.
+  void DisablePolicy();
 
   // ---- What happened ----
   struct Unit {
@@ -76,7 +80,7 @@ class FakeGroups {
   int Calls(const std::string& method) const;
   // What became of groups, in order, with their bytes by what the client said: "addBlock", or
   // "addBlock after 1500", "abandonBlock", "finished" for each unit, "fsync 1500", "complete 1500"
-  // or "complete".
+  // or "complete", "replaceBlocks".
   std::vector<std::string> History() const;
   int Heartbeats() const;  // of writers
   size_t Connections() const;
@@ -96,15 +100,30 @@ class FakeGroups {
     std::set<uint32_t> lost;
   };
   struct FileState {
+    uint64_t inode = 0;
     uint64_t block_bytes = 0;
     std::vector<GroupState> groups;
     bool open = false;
   };
+  using Files = std::map<std::string, FileState>;
 
   // ---- The namenode ----
   absl::Status Handle(absl::string_view method, const std::string& request,
                       google::protobuf::MessageLite& response) ABSL_LOCKS_EXCLUDED(mu_);
+  absl::Status HandleCairn(absl::string_view method, const std::string& request)
+      ABSL_LOCKS_EXCLUDED(mu_);
+  // Also by the inode's id. end(): there is none.
+  Files::iterator Lookup(const std::string& path) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status Create(const hdfs::CreateRequestProto& request, hdfs::HdfsFileStatusProto& made)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void FillStatus(const FileState& file, hdfs::HdfsFileStatusProto& status) const;
+  // `number`: which unit of the group it is told to be.
+  void AddUnit(const GroupState& group, size_t unit, size_t number,
+               hdfs::LocatedBlockProto& located) const;
+  void LocateAll(const FileState& file, hdfs::LocatedBlocksProto& located) const;
+  absl::Status CheckPolicy() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status ReplaceBlocks(const client_calls::ReplaceBlocksRequest& request)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status AddGroup(const hdfs::AddBlockRequestProto& request, hdfs::LocatedBlockProto& added)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Renew(const hdfs::ExtendedBlockProto& block, hdfs::LocatedBlockProto& renewed)
@@ -137,7 +156,8 @@ class FakeGroups {
   bool ending_ ABSL_GUARDED_BY(mu_) = false;
   uint64_t next_group_ ABSL_GUARDED_BY(mu_) = uint64_t{1} << 63;
   uint64_t next_stamp_ ABSL_GUARDED_BY(mu_) = 2000;
-  std::map<std::string, FileState> files_ ABSL_GUARDED_BY(mu_);
+  uint64_t next_inode_ ABSL_GUARDED_BY(mu_) = 17'000;
+  Files files_ ABSL_GUARDED_BY(mu_);
   std::map<std::pair<int, uint64_t>, Replica> replicas_ ABSL_GUARDED_BY(mu_);  // node, block
   std::map<std::string, int> calls_ ABSL_GUARDED_BY(mu_);
   std::vector<std::string> history_ ABSL_GUARDED_BY(mu_);
@@ -157,6 +177,7 @@ class FakeGroups {
   bool numbering_wrongly_ ABSL_GUARDED_BY(mu_) = false;
   int denials_ ABSL_GUARDED_BY(mu_) = 0;
   bool refusing_fsync_ ABSL_GUARDED_BY(mu_) = false;
+  bool disabled_ ABSL_GUARDED_BY(mu_) = false;
   int heartbeats_ ABSL_GUARDED_BY(mu_) = 0;
   std::vector<std::unique_ptr<Node>> nodes_;
 };

@@ -35,10 +35,12 @@ class NoReplicas final : public DatanodeRpc {
 }  // namespace
 
 std::shared_ptr<ClientContext> FakeContext(FakeNamenode namenode, ClientOptions options,
-                                           Clock& clock) {
+                                           Clock& clock, FakeNamenode cairn) {
+  std::unique_ptr<RpcChannel> more;
+  if (cairn != nullptr) more = std::make_unique<Channel>(std::move(cairn));
   return std::make_shared<ClientContext>(std::move(options), "tester", "fake:8020",
                                          std::make_unique<Channel>(std::move(namenode)),
-                                         std::make_unique<NoReplicas>(), clock);
+                                         std::make_unique<NoReplicas>(), clock, std::move(more));
 }
 
 hdfs::HdfsFileStatusProto FakeStatus() {
