@@ -182,10 +182,7 @@ class FileSystem {
   // Whether Create makes files of this erasure-coding policy now: it may be disabled or removed. An
   // Apache HDFS, which has no such call, is taken for one that does not.
   absl::StatusOr<bool> CanMakeFilesOf(absl::string_view erasure_policy);
-  // kFailedPrecondition with kAlreadyBeingCreated: the file is being written. kUnimplemented: it is
-  // erasure-coded.
-  absl::StatusOr<FileBlocks> GetFileBlocks(absl::string_view path);
-  // The same of erasure-coded files, too, whose blocks are groups.
+  // kFailedPrecondition with kAlreadyBeingCreated: the file is being written.
   absl::StatusOr<FileBlocks> GetFileVersion(absl::string_view path);
   // Gives the closed file `target`, which is as `expected` says, all blocks of `source` in one
   // step: a closed file with the same bytes in another form, replicated or erasure-coded. `source`

@@ -55,14 +55,6 @@ void AddExpected(const FileBlocks& expected,
 
 }  // namespace
 
-absl::StatusOr<FileBlocks> FileSystem::GetFileBlocks(absl::string_view path) {
-  ASSIGN_OR_RETURN(FileBlocks blocks, GetFileVersion(path));
-  if (!blocks.status.ec_policy.empty()) {
-    return absl::UnimplementedError(absl::StrCat(path, ": is erasure-coded"));
-  }
-  return blocks;
-}
-
 absl::StatusOr<FileBlocks> FileSystem::GetFileVersion(absl::string_view path) {
   FileBlocks out;
   ASSIGN_OR_RETURN(out.status, Stat(path));

@@ -65,11 +65,14 @@ class InPlace::Temporary {
                        .user = fs->user(),
                        .path = absl::StrCat(directory, "/", name)};
     RETURN_IF_ERROR(area.Note(note));
+    // An erasure-coded file has no replication that a new one could be asked for.
+    const bool coded = !like.ec_policy.empty();
     auto out = fs->Create(note.path, {.create_parents = false,
-                                      .replication = like.replication,
+                                      .replication = coded ? 0 : like.replication,
                                       .block_bytes = like.block_bytes,
                                       .mode = 0600,
-                                      .should_replicate = like.ec_policy.empty()});
+                                      .should_replicate = !coded,
+                                      .erasure_policy = like.ec_policy});
     if (!out.ok()) {
       const bool unknown =
           absl::IsUnavailable(out.status()) || absl::IsDeadlineExceeded(out.status());
@@ -96,10 +99,24 @@ class InPlace::Temporary {
 InPlace::InPlace(ClientPtr fs, uint64_t inode, StageArea& area)
     : fs_(std::move(fs)), area_(area), inode_(inode), path_(PathOf(inode)) {}
 
+absl::StatusOr<bool> InPlace::IsPossible(client::FileSystem& fs, const client::FileStatus& status) {
+  if (status.ec_policy.empty()) return true;
+  return fs.CanMakeFilesOf(status.ec_policy);
+}
+
+absl::Status InPlace::CheckPossible() const {
+  ASSIGN_OR_RETURN(const bool possible, IsPossible(*fs_, blocks_.status));
+  if (possible) return absl::OkStatus();
+  return absl::UnimplementedError(absl::StrCat(path_, ": its erasure coding policy ",
+                                               blocks_.status.ec_policy,
+                                               " is not enabled: it is written at its end only"));
+}
+
 absl::StatusOr<std::unique_ptr<InPlace>> InPlace::Begin(ClientPtr fs, uint64_t inode,
                                                         StageArea& area) {
   std::unique_ptr<InPlace> change(new InPlace(std::move(fs), inode, area));
   RETURN_IF_ERROR(change->OpenBase());
+  RETURN_IF_ERROR(change->CheckPossible());
   ASSIGN_OR_RETURN(const int fd, area.NewFile());
   const auto read = [base = change->base_.get()](uint64_t offset,
                                                  std::span<std::byte> out) -> absl::Status {
@@ -113,7 +130,7 @@ absl::StatusOr<std::unique_ptr<InPlace>> InPlace::Begin(ClientPtr fs, uint64_t i
 
 absl::Status InPlace::OpenBase() {
   for (int i = 0; i < kBeginTries; ++i) {
-    ASSIGN_OR_RETURN(blocks_, fs_->GetFileBlocks(path_));
+    ASSIGN_OR_RETURN(blocks_, fs_->GetFileVersion(path_));
     if (blocks_.blocks.empty()) return absl::OkStatus();
     ASSIGN_OR_RETURN(std::unique_ptr<client::InputStream> in, fs_->Open(path_));
     const client::BlockVersion& last = blocks_.blocks.back();
@@ -128,22 +145,28 @@ absl::Status InPlace::OpenBase() {
   return Changed(path_);
 }
 
+absl::StatusOr<std::unique_ptr<InPlace::Temporary>> InPlace::MakeTemporary() {
+  auto made = Temporary::Make(fs_, area_, inode_, blocks_.status);
+  // The policy may have been disabled since Begin.
+  if (absl::IsInvalidArgument(made.status())) RETURN_IF_ERROR(CheckPossible());
+  return made;
+}
+
 absl::Status InPlace::WriteBack(bool sync) {
   const std::vector<PlannedPart> plan =
-      PlanBlocks(blocks_.blocks, blocks_.status.block_bytes, staged_->changed());
+      PlanBlocks(blocks_.blocks, blocks_.full_block_bytes, staged_->changed());
   const bool writes = std::any_of(plan.begin(), plan.end(),
                                   [](const PlannedPart& part) { return !part.kept.has_value(); });
   if (!writes) {
     ASSIGN_OR_RETURN(const std::vector<uint64_t> ids, BlocksOfPlan(plan, {}));
     return fs_->ReplaceBlocks(path_, blocks_, /*source=*/"", ids);
   }
-  ASSIGN_OR_RETURN(const std::unique_ptr<Temporary> temporary,
-                   Temporary::Make(fs_, area_, inode_, blocks_.status));
+  ASSIGN_OR_RETURN(const std::unique_ptr<Temporary> temporary, MakeTemporary());
   // Nothing is written yet: from here on the datanodes sync each block at its end.
   if (sync) RETURN_IF_ERROR(temporary->out().Hsync());
   RETURN_IF_ERROR(WriteRanges(plan, temporary->out()));
   RETURN_IF_ERROR(temporary->out().Close());
-  ASSIGN_OR_RETURN(const client::FileBlocks written, fs_->GetFileBlocks(temporary->path()));
+  ASSIGN_OR_RETURN(const client::FileBlocks written, fs_->GetFileVersion(temporary->path()));
   ASSIGN_OR_RETURN(const std::vector<uint64_t> ids, BlocksOfPlan(plan, written.blocks));
   RETURN_IF_ERROR(fs_->ReplaceBlocks(path_, blocks_, temporary->path(), ids));
   temporary->NoteMoved();

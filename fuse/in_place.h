@@ -11,6 +11,11 @@
 // the edit notices: WriteBack then fails and the file is as he left it. Killed before the edit the
 // mount leaves the old file, after it the new one, and at most a temporary file, which the next
 // mount on this machine removes.
+//
+// A block of an erasure-coded file is a block group: groups that have not changed stay, and the
+// others are written anew to a temporary file of the same policy. So the cluster must be ready to
+// make one, which is asked before the first byte is taken.
+//
 // Not thread-safe, but that others may read staged() while WriteBack runs, and after it.
 #pragma once
 
@@ -32,8 +37,9 @@ namespace cairn::fuse {
 
 class InPlace {
  public:
-  // Whether it can be done to a file that is as `status` says: not to an erasure-coded one.
-  static bool IsPossible(const client::FileStatus& status) { return status.ec_policy.empty(); }
+  // Whether it can be done to a file that is as `status` says: to an erasure-coded one only as long
+  // as files of its policy are made, which the server is asked.
+  static absl::StatusOr<bool> IsPossible(client::FileSystem& fs, const client::FileStatus& status);
 
   // `area` outlives this; the server is known to have ReplaceBlocks. Everything is done as the user
   // of `fs`, who needs the right to read. kFailedPrecondition: another client writes it.
@@ -45,8 +51,9 @@ class InPlace {
   const StagedFile& staged() const { return *staged_; }
 
   // Once, at the end. `sync`: what is written is synced by the datanodes even if they are not told
-  // to sync what they complete. kAborted: another client has changed the file. After any other
-  // error it is the old file, or, if the namenode did not answer any more, the old or the new one.
+  // to sync what they complete. kAborted: another client has changed the file. kUnimplemented: it
+  // is not possible any more. After any other error, too, it is the old file, or, if the namenode
+  // did not answer any more, the old or the new one.
   absl::Status WriteBack(bool sync);
 
  private:
@@ -54,6 +61,9 @@ class InPlace {
 
   InPlace(ClientPtr fs, uint64_t inode, StageArea& area);
   absl::Status OpenBase();
+  // kUnimplemented: the file, as it was at Begin, cannot be changed in place now.
+  absl::Status CheckPossible() const;
+  absl::StatusOr<std::unique_ptr<Temporary>> MakeTemporary();
   absl::Status WriteRanges(const std::vector<PlannedPart>& plan, client::OutputStream& out);
   absl::Status WriteRange(ByteRange range, client::OutputStream& out);
 

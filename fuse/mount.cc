@@ -76,14 +76,16 @@ absl::StatusOr<std::unique_ptr<Mount>> Mount::Create(MountSettings settings) {
   return mount;
 }
 
-bool Mount::CanChangeInPlace(const client::FileStatus& status) const {
-  return stage_ != nullptr && InPlace::IsPossible(status);
+absl::StatusOr<bool> Mount::CanChangeInPlace(client::FileSystem& fs,
+                                             const client::FileStatus& status) const {
+  if (stage_ == nullptr) return false;
+  return InPlace::IsPossible(fs, status);
 }
 
 absl::StatusOr<bool> Mount::CanChangeInPlace(client::FileSystem& fs, uint64_t id) const {
   if (stage_ == nullptr) return false;
   ASSIGN_OR_RETURN(const client::FileStatus status, fs.Stat(PathOf(id)));
-  return CanChangeInPlace(status);
+  return CanChangeInPlace(fs, status);
 }
 
 void Mount::RemoveLeftovers(absl::string_view authority) {

@@ -57,8 +57,9 @@ class Mount {
   const MountSettings& settings() const { return settings_; }
   OpenFiles& files() { return *files_; }
   // Whether bytes before the end of a file can be changed; else it is written at its end only, and
-  // no page of it is written.
-  bool CanChangeInPlace(const client::FileStatus& status) const;
+  // no page of it is written. Of an erasure-coded file the cluster is asked.
+  absl::StatusOr<bool> CanChangeInPlace(client::FileSystem& fs,
+                                        const client::FileStatus& status) const;
   // The same of the file `id`, which the cluster is asked about unless no file can be changed so.
   absl::StatusOr<bool> CanChangeInPlace(client::FileSystem& fs, uint64_t id) const;
   bool is_cairn() const { return is_cairn_; }  // else an Apache HDFS

@@ -69,7 +69,8 @@ class OpenFile {
     bool mapped = false;
   };
   // `sync`: O_SYNC or O_DSYNC. kUnimplemented: the place lies before the end of the file, which
-  // is erasure-coded or nothing can be staged here, or too far behind it; nothing was written.
+  // cannot be changed in place (InPlace::IsPossible, or nothing can be staged here), or too far
+  // behind it; nothing was written.
   // kFailedPrecondition: another client writes the file. kResourceExhausted: the stage is full.
   absl::Status Write(const ClientPtr& fs, Place place, std::span<const std::byte> data, bool sync,
                      const Interrupted& interrupted) ABSL_LOCKS_EXCLUDED(mu_);

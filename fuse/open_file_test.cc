@@ -352,5 +352,33 @@ TEST(CodedOpenFileTest, ASyncAndAReadOfWhatWasJustWrittenAreFlushes) {
   EXPECT_THAT(cluster.Complaints(), IsEmpty());
 }
 
+// A stage is there, and the file's policy has been disabled since it was made.
+TEST(CodedOpenFileTest, AWriteThatCouldNotBeWrittenBackIsRefusedAndTheFileGrowsOn) {
+  client::FakeGroups cluster(client::SmallCells(3, 2), 5);
+  client::ClientOptions options;
+  options.block_bytes = 4096;
+  const ClientPtr fs = cluster.Connect(options);
+  const Stage stage;
+  OpenFiles files({.stage = stage.area.get()});
+  const std::shared_ptr<OpenFile> file = files.Open(kInode, /*writer=*/true);
+  ASSERT_OK_AND_ASSIGN(auto stream, fs->Create(PathOf(kInode)));
+  file->Adopt(std::move(stream));
+  const auto write = [&](OpenFile::Place place, absl::string_view data) {
+    return file->Write(fs, place, std::as_bytes(std::span(data)), /*sync=*/false,
+                       [] { return false; });
+  };
+  ASSERT_OK(write(kEnd, "old bytes"));
+  cluster.DisablePolicy();
+  EXPECT_THAT(write({.offset = 2}, "new"), StatusIs(absl::StatusCode::kUnimplemented));
+  EXPECT_EQ(stage.area->used(), 0u);
+  ASSERT_OK(write(kEnd, "more"));
+  ASSERT_OK(file->Complete(OpenFile::Reason::kDescriptorClosed));
+  const auto groups = cluster.Groups(PathOf(kInode));
+  ASSERT_EQ(groups.size(), 2u);
+  EXPECT_EQ(groups[0].units[0].bytes, "old bytes");
+  EXPECT_EQ(groups[1].units[0].bytes, "more");
+  EXPECT_THAT(cluster.Complaints(), IsEmpty());
+}
+
 }  // namespace
 }  // namespace cairn::fuse

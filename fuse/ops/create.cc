@@ -50,7 +50,10 @@ void Create(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t mode,
     } else {
       return stream.status();
     }
-    const bool in_place = mount.CanChangeInPlace(status);
+    bool in_place = false;
+    if (MayMapToWrite(info->flags)) {
+      ASSIGN_OR_RETURN(in_place, mount.CanChangeInPlace(*fs, status));
+    }
     ASSIGN_OR_RETURN(const fuse_entry_param entry, mount.EntryOf(*fs, std::move(status)));
     SetCaching(*info, in_place, /*keep=*/false);
     info->fh = reinterpret_cast<uint64_t>(handle.get());

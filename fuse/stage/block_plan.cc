@@ -19,7 +19,7 @@ void AddWritten(std::vector<PlannedPart>& plan, uint64_t begin, uint64_t end) {
 }  // namespace
 
 std::vector<PlannedPart> PlanBlocks(absl::Span<const client::BlockVersion> blocks,
-                                    uint64_t block_bytes, const ChangedBytes& changed) {
+                                    uint64_t full_block_bytes, const ChangedBytes& changed) {
   std::vector<PlannedPart> plan;
   auto next = changed.ranges.begin();
   uint64_t begin = 0;
@@ -29,7 +29,7 @@ std::vector<PlannedPart> PlanBlocks(absl::Span<const client::BlockVersion> block
     while (next != changed.ranges.end() && next->end <= begin) ++next;
     const bool touched = next != changed.ranges.end() && next->begin < end;
     const bool outgrown =
-        i + 1 == blocks.size() && end < changed.length && block.length < block_bytes;
+        i + 1 == blocks.size() && end < changed.length && block.length < full_block_bytes;
     if (!touched && !outgrown && end <= std::min(changed.intact, changed.length)) {
       plan.push_back({.range = {begin, end}, .kept = block.id});
     } else {

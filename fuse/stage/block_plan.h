@@ -8,7 +8,7 @@
 // A block stays if no byte in it is of a changed range and it lies wholly within the new length. A
 // last block that is not full does not stay if the file has grown: short blocks behind one another
 // would pile up. What is not kept and lies side by side is one range, cut into full blocks from its
-// beginning. Pure functions.
+// beginning. A block of an erasure-coded file is a block group. Pure functions.
 #pragma once
 
 #include <cstdint>
@@ -39,9 +39,9 @@ struct ChangedBytes {
   uint64_t length = 0;            // of the new file
 };
 
-// In the order of the new file, without a gap. `block_bytes`: of a full block.
+// In the order of the new file, without a gap. `full_block_bytes`: of the file, in a full block.
 std::vector<PlannedPart> PlanBlocks(absl::Span<const client::BlockVersion> blocks,
-                                    uint64_t block_bytes, const ChangedBytes& changed);
+                                    uint64_t full_block_bytes, const ChangedBytes& changed);
 
 // The ids of the new file's blocks, once `written` holds the ranges one behind the other.
 // kInternal: its blocks do not end where the ranges do.

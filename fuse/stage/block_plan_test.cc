@@ -64,6 +64,16 @@ TEST(BlockPlan, ALongerFileHasItsShortTailWrittenWithIt) {
   EXPECT_EQ(Plan({}, {{0, 10}}, 10), "write 0-10");
 }
 
+// Of an erasure-coded file a full block is a group of several cells' rows: longer than a unit.
+TEST(BlockPlan, WhetherATailIsShortGoesByWhatAFullBlockHolds) {
+  const std::vector<client::BlockVersion> blocks = Blocks({300, 200});
+  const ChangedBytes grown{.intact = 500, .length = 510};
+  EXPECT_EQ(PlanBlocks(blocks, /*full_block_bytes=*/300, grown).size(), 2u);
+  const auto plan = PlanBlocks(blocks, /*full_block_bytes=*/200, grown);
+  ASSERT_EQ(plan.size(), 3u);
+  EXPECT_EQ(plan[1].kept, std::optional<uint64_t>(2));
+}
+
 // Cut, and then longer again: zeros are where the bytes were.
 TEST(BlockPlan, WhatIsNotIntactIsWritten) {
   EXPECT_EQ(Plan({100, 100, 50}, {}, 250, 120), "keep 1, write 100-250");
