@@ -56,7 +56,10 @@ absl::StatusOr<FileStatus> ToFileStatus(const hdfs::HdfsFileStatusProto& p, std:
   const uint32_t flags = p.has_flags() ? p.flags() : perm >> 12;
   s.has_acl = (flags & hdfs::HdfsFileStatusProto::HAS_ACL) != 0;
   s.encrypted = p.has_fileencryptioninfo() || (flags & hdfs::HdfsFileStatusProto::HAS_CRYPT) != 0;
-  if (p.has_ecpolicy()) s.ec_policy = PolicyName(p.ecpolicy());
+  if (p.has_ecpolicy()) {
+    s.ec_policy = PolicyName(p.ecpolicy());
+    s.ec_cell_bytes = Completed(p.ecpolicy()).cellsize();
+  }
   s.symlink = p.symlink();
   return s;
 }

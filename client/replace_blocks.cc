@@ -79,9 +79,11 @@ absl::StatusOr<FileBlocks> FileSystem::GetFileVersion(absl::string_view path) {
   out.full_block_bytes = out.status.block_bytes;
   // It may have been converted between the two answers.
   out.status.ec_policy.clear();
+  out.status.ec_cell_bytes = 0;
   if (located.has_ecpolicy()) {
     ASSIGN_OR_RETURN(const erasure::Policy policy, ToPolicy(located.ecpolicy(), path));
     out.status.ec_policy = policy.name;
+    out.status.ec_cell_bytes = policy.cell_bytes;
     out.full_block_bytes =
         out.full_block_bytes / policy.cell_bytes * policy.cell_bytes * policy.schema.data_units;
   }

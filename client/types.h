@@ -33,8 +33,9 @@ struct FileStatus {
   int64_t children = -1;  // of a directory; -1 when the server did not say
   bool has_acl = false;
   bool encrypted = false;
-  std::string ec_policy;  // by name, such as "RS-6-3-1024k"; empty: replicated
-  std::string symlink;    // target; only for a symlink
+  std::string ec_policy;       // by name, such as "RS-6-3-1024k"; empty: replicated
+  uint32_t ec_cell_bytes = 0;  // of that policy
+  std::string symlink;         // target; only for a symlink
 
   bool is_directory() const { return type == FileType::kDirectory; }
   bool is_file() const { return type == FileType::kFile; }

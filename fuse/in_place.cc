@@ -101,15 +101,16 @@ InPlace::InPlace(ClientPtr fs, uint64_t inode, StageArea& area)
 
 absl::StatusOr<bool> InPlace::IsPossible(client::FileSystem& fs, const client::FileStatus& status) {
   if (status.ec_policy.empty()) return true;
+  if (status.ec_cell_bytes % fs.options().bytes_per_checksum != 0) return false;
   return fs.CanMakeFilesOf(status.ec_policy);
 }
 
 absl::Status InPlace::CheckPossible() const {
   ASSIGN_OR_RETURN(const bool possible, IsPossible(*fs_, blocks_.status));
   if (possible) return absl::OkStatus();
-  return absl::UnimplementedError(absl::StrCat(path_, ": its erasure coding policy ",
-                                               blocks_.status.ec_policy,
-                                               " is not enabled: it is written at its end only"));
+  return absl::UnimplementedError(
+      absl::StrCat(path_, ": no other file of ", blocks_.status.ec_policy,
+                   " can be made now, so it is written at its end only"));
 }
 
 absl::StatusOr<std::unique_ptr<InPlace>> InPlace::Begin(ClientPtr fs, uint64_t inode,

@@ -130,6 +130,13 @@ TEST_F(CodedInPlaceTest, ItCanBeChangedAsLongAsFilesOfItsPolicyAreMade) {
   EXPECT_THAT(cluster_.Complaints(), IsEmpty());
 }
 
+// Create would refuse the temporary file when the bytes have been taken.
+TEST_F(CodedInPlaceTest, ItCannotBeChangedByAClientWhoseChecksumChunksDoNotDivideACell) {
+  client::ClientOptions options = Options();
+  options.bytes_per_checksum = 2048;
+  ExpectPossible(cluster_.Connect(options), false);
+}
+
 TEST_F(CodedInPlaceTest, ItsFullBlocksAreWholeGroups) {
   ASSERT_OK_AND_ASSIGN(const client::FileBlocks blocks, fs_->GetFileVersion(path_));
   EXPECT_EQ(blocks.full_block_bytes, kGroupBytes);
