@@ -235,7 +235,8 @@ TEST_F(PausingWriterTest, TheyMayCloseOrFlushNext) {
     EVENTUALLY(Finished() == 4 && nodes_->Connections() == 0);
     if (next != kClose) {
       ASSERT_OK(next == kFlush ? out_->Hflush() : out_->Hsync());
-      for (const FakeGroups::Unit& unit : Groups()[0].units) EXPECT_EQ(unit.synced, unit.finished);
+      const std::vector<FakeGroups::Group> groups = Groups();
+      for (const FakeGroups::Unit& unit : groups[0].units) EXPECT_EQ(unit.synced, unit.finished);
       EXPECT_EQ(nodes_->History().back(), absl::StrCat("fsync ", 2 * stripe_bytes()));
       Put(10);
     }
