@@ -100,17 +100,21 @@ InPlace::InPlace(ClientPtr fs, uint64_t inode, StageArea& area)
     : fs_(std::move(fs)), area_(area), inode_(inode), path_(PathOf(inode)) {}
 
 absl::StatusOr<bool> InPlace::IsPossible(client::FileSystem& fs, const client::FileStatus& status) {
+  // What this client's Create would refuse, or fail of once the file is there.
+  const uint32_t chunk = fs.options().bytes_per_checksum;
+  if (status.block_bytes % chunk != 0 || status.ec_cell_bytes % chunk != 0) return false;
   if (status.ec_policy.empty()) return true;
-  if (status.ec_cell_bytes % fs.options().bytes_per_checksum != 0) return false;
   return fs.CanMakeFilesOf(status.ec_policy);
 }
 
 absl::Status InPlace::CheckPossible() const {
   ASSIGN_OR_RETURN(const bool possible, IsPossible(*fs_, blocks_.status));
   if (possible) return absl::OkStatus();
+  const std::string& policy = blocks_.status.ec_policy;
   return absl::UnimplementedError(
-      absl::StrCat(path_, ": no other file of ", blocks_.status.ec_policy,
-                   " can be made now, so it is written at its end only"));
+      absl::StrCat(path_, ": no file like it (blocks of ", blocks_.status.block_bytes, " bytes",
+                   policy.empty() ? "" : ", ", policy,
+                   ") can be made by this client now, so it is written at its end only"));
 }
 
 absl::StatusOr<std::unique_ptr<InPlace>> InPlace::Begin(ClientPtr fs, uint64_t inode,

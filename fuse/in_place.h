@@ -37,9 +37,9 @@ namespace cairn::fuse {
 
 class InPlace {
  public:
-  // Whether it can be done to a file that is as `status` says: to an erasure-coded one only as long
-  // as files of its policy are made, which the server is asked, and can be by this client, whose
-  // checksum chunks may not divide a cell.
+  // Whether it can be done to a file that is as `status` says: only if this client can make another
+  // one like it, whose checksum chunks may not divide a block or a cell; and to an erasure-coded
+  // one only as long as files of its policy are made, which the server is asked.
   static absl::StatusOr<bool> IsPossible(client::FileSystem& fs, const client::FileStatus& status);
 
   // `area` outlives this; the server is known to have ReplaceBlocks. Everything is done as the user

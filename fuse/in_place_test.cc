@@ -63,6 +63,17 @@ TEST_F(InPlaceOnAnOlderServerTest, AReplicatedFileCanBeChanged) {
   ExpectPossible(fs_, true);
 }
 
+// Create would refuse the temporary file when the bytes have been taken.
+TEST_F(InPlaceOnAnOlderServerTest,
+       AFileCannotBeChangedByAClientWhoseChecksumChunksDoNotDivideABlock) {
+  ASSERT_OK_AND_ASSIGN(const auto out, fs_->Create(path_));  // of blocks of a power of two
+  ASSERT_OK(out->Write("bytes"));
+  ASSERT_OK(out->Close());
+  client::ClientOptions options;
+  options.bytes_per_checksum = 3 * 512;
+  ExpectPossible(cluster_.Connect(options), false);
+}
+
 // Else a mapping of it takes stores, and loses them when its pages are written back.
 TEST_F(InPlaceOnAnOlderServerTest, ACodedFileCannotBeChangedAndSaysSoWhenItIsOpened) {
   cluster_.PutStriped(path_, client::SmallCells(3, 2), std::string(5000, 'x'),
@@ -130,7 +141,7 @@ TEST_F(CodedInPlaceTest, ItCanBeChangedAsLongAsFilesOfItsPolicyAreMade) {
   EXPECT_THAT(cluster_.Complaints(), IsEmpty());
 }
 
-// Create would refuse the temporary file when the bytes have been taken.
+// As above, of cells.
 TEST_F(CodedInPlaceTest, ItCannotBeChangedByAClientWhoseChecksumChunksDoNotDivideACell) {
   client::ClientOptions options = Options();
   options.bytes_per_checksum = 2048;
