@@ -34,13 +34,15 @@ class SyncTest : public ::testing::Test {
       if (!files_.Exists(program)) GTEST_SKIP() << program << " is not installed (xfsprogs)";
     }
     ASSERT_OK(files_.MakeDirectory(mount_));
-    ASSERT_OK_AND_ASSIGN(const auto image, files_.Open(dir_.Path("image"), {.create = true, .write = true}));
+    ASSERT_OK_AND_ASSIGN(const auto image,
+                         files_.Open(dir_.Path("image"), {.create = true, .write = true}));
     ASSERT_OK(image->Truncate(320 << 20));
     ASSERT_NO_FATAL_FAILURE(Command({kMakeXfs, "-q", dir_.Path("image")}));
     ASSERT_NO_FATAL_FAILURE(Mount());
     ASSERT_OK(files_.MakeDirectories(mount_ + "/from"));
     ASSERT_OK(files_.MakeDirectories(mount_ + "/to"));
-    ASSERT_OK_AND_ASSIGN(const auto file, files_.Open(mount_ + "/from/f", {.create = true, .write = true}));
+    ASSERT_OK_AND_ASSIGN(const auto file,
+                         files_.Open(mount_ + "/from/f", {.create = true, .write = true}));
     ASSERT_OK(file->SyncData());
     ASSERT_OK(files_.SyncDirectory(mount_ + "/from"));
   }
