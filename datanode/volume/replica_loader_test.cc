@@ -428,8 +428,9 @@ TEST_F(ReplicaStoreTest, TemporaryCopiesAreGoneAfterARestart) {
   const std::string tmp = store_->volumes()[0]->TmpDirectory();
   fs_.Crash();
   // The process that held them is gone: no destructor runs.
-  [[maybe_unused]] static ReplicaWriter* const dead_writer = writer.release();
-  [[maybe_unused]] static ReplicaStore* const dead_store = store_.release();
+  static const void* volatile dead[2];
+  dead[0] = writer.release();
+  dead[1] = store_.release();
   Open();
   EXPECT_EQ(store_->size(), 0u);
   EXPECT_THAT(*fs_.List(tmp), SizeIs(0));
