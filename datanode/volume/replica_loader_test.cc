@@ -428,7 +428,7 @@ TEST_F(ReplicaStoreTest, TemporaryCopiesAreGoneAfterARestart) {
   const std::string tmp = store_->volumes()[0]->TmpDirectory();
   fs_.Crash();
   // The process that held them is gone: no destructor runs.
-  static const void* volatile dead[2];
+  [[maybe_unused]] static const void* volatile dead[2];
   dead[0] = writer.release();
   dead[1] = store_.release();
   Open();
