@@ -186,6 +186,7 @@ KnownKeys DatanodeKnownKeys() {
   KnownKeys keys(kKeys);
   keys.LeaveToOthers("cairn.namenode.");
   keys.LeaveToOthers("cairn.client.");
+  keys.LeaveToOthers("cairn.ec.");  // likewise of clients
   return keys;
 }
 

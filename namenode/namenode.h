@@ -39,6 +39,8 @@ struct CreateOptions {
   uint32_t replication = 3;
   uint64_t block_bytes = 128 << 20;
   bool should_replicate = false;
+  // Where the directory has an erasure coding policy: replicated as long as the file is small.
+  bool replicate_while_small = false;
   absl::string_view storage_policy;  // name; empty: inherited
   absl::string_view erasure_policy;  // name of an enabled one; empty: inherited
 };
@@ -73,6 +75,14 @@ struct ConvertFileRequest {
   InodeId target_id = kNoInode;      // `target` is this file
   std::vector<BlockVersion>
       expected;  // all its blocks that hold bytes, as the copy was made of them
+};
+
+// An open file that is replicated as long as it is small, to be erasure-coded.
+struct CodeSmallFileRequest {
+  absl::string_view path, client_name;
+  InodeId file = kNoInode;
+  absl::string_view source;          // path of its copy, which vanishes; empty: it has no blocks
+  std::optional<BlockVersion> last;  // its last block, with its final length
 };
 
 struct SafeModeStatus {
@@ -178,6 +188,11 @@ class Namenode {
   // above. kNotReplicatedYet: replicas or units of the copy are missing; nothing has changed, ask
   // again. kIllegalArgument: the copy is open, of another length, or in the file's own form.
   virtual Outcome<Nothing> ConvertFile(const Caller&, const ConvertFileRequest&) = 0;
+  // The file stays open. kLeaseExpired: not in this client's name. kNotReplicatedYet: units of the
+  // copy are missing; nothing has changed, ask again. kIllegalArgument: it is no small file of an
+  // enabled policy, or the copy is open, of another policy or length. kUnsupported: erasure coding
+  // is off.
+  virtual Outcome<Nothing> CodeSmallFile(const Caller&, const CodeSmallFileRequest&) = 0;
   // True: the bytes are gone. False: recovery of the last block has begun.
   virtual Outcome<bool> Truncate(const Caller&, absl::string_view path, uint64_t new_length,
                                  absl::string_view client_name) = 0;

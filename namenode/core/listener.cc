@@ -122,6 +122,8 @@ void NamenodeImpl::RemoveUnitLater(const BlockVersion& unit) {
 
 void NamenodeImpl::OnBlockSuperseded(const Inode& file, const BlockVersion& block) {
   mu_.AssertHeld();
+  // Of a file that is being written it may not be yet.
+  CompleteBlock(file, block);
   ForEachUnit(file, block, /*final=*/true, [&](uint32_t, const BlockVersion& version) {
     mu_.AssertHeld();
     RemoveUnitLater(version);

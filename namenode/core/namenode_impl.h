@@ -180,6 +180,7 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
                           const std::vector<std::string>& sources) override;
   Outcome<Nothing> ReplaceBlocks(const Caller&, const ReplaceBlocksRequest&) override;
   Outcome<Nothing> ConvertFile(const Caller&, const ConvertFileRequest&) override;
+  Outcome<Nothing> CodeSmallFile(const Caller&, const CodeSmallFileRequest&) override;
   Outcome<bool> Truncate(const Caller&, absl::string_view path, uint64_t new_length,
                          absl::string_view client_name) override;
   Outcome<FileStatus> Create(const Caller&, absl::string_view path, const CreateOptions&) override;
@@ -346,11 +347,18 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
   absl::StatusOr<const erasure::Policy*> ErasureOfNew(const Inode& parent,
                                                       const CreateOptions& options) const
       ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  // Whether a file that is there may become one of `policy`: FsError::kUnsupported, erasure coding
+  // is off; kIllegalArgument, it is not enabled.
+  absl::Status CheckMayCode(const erasure::Policy& policy) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
   // FsError::kIllegalArgument: not an enabled policy.
   absl::StatusOr<const erasure::Policy*> FindEnabledPolicy(absl::string_view name) const
       ABSL_SHARED_LOCKS_REQUIRED(mu_);
   // The same for a file to be made. kUnsupported: none is made of any policy.
   absl::StatusOr<const erasure::Policy*> FindPolicyForFiles(absl::string_view name) const
+      ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  // Of `source`, the copy of the small file.
+  absl::Status CheckSmallCopy(const Inode& file, const Inode& source,
+                              const CodeSmallFileRequest& request, View& view)
       ABSL_SHARED_LOCKS_REQUIRED(mu_);
   absl::Status CheckCreateOptions(absl::string_view path, const CreateOptions& options) const;
   absl::Status CheckCommit(const Inode& file, const BlockVersion& last) const;
@@ -444,6 +452,8 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
   // FsError::kNotReplicatedYet: of a closed file a replica or unit is missing without which its
   // blocks are not as safe as they are to be.
   absl::Status CheckAllThere(const Inode& file, View& view) ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  // FsError::kIo: who takes a restore back would miss the blocks that `call` gives up.
+  absl::Status CheckNoRestoreIsOpen(absl::string_view call) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
   // Where out->block is being written, and of a group, which unit is where.
   void AddExpected(const Inode& file, LocatedBlock* out) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
   // What `targets_` has for this unit.

@@ -159,6 +159,7 @@ KnownKeys NamenodeKnownKeys() {
   KnownKeys keys(kKeys);
   keys.LeaveToOthers("cairn.datanode.");
   keys.LeaveToOthers("cairn.client.");
+  keys.LeaveToOthers("cairn.ec.");  // likewise of clients
   return keys;
 }
 

@@ -100,6 +100,8 @@ absl::Status Tree::ApplyChange(const edit::Edit& edit, TxId txid) {
       return ApplyReplaceBlocks(edit.replace_blocks(), time_ms, txid);
     case edit::Edit::kConvertFile:
       return ApplyConvertFile(edit.convert_file(), time_ms, txid);
+    case edit::Edit::kCodeSmallFile:
+      return ApplyCodeSmallFile(edit.code_small_file(), time_ms, txid);
     case edit::Edit::kReserveIds: {
       const auto& change = edit.reserve_ids();
       reserved_ = {change.inode_id(), change.block_id(), change.generation_stamp()};
@@ -279,6 +281,8 @@ absl::Status Tree::ApplyCreate(const edit::CreateFile& change, uint64_t time_ms,
   }
   RETURN_IF_ERROR(RequireFree(*parent, change.inode().name()));
   ASSIGN_OR_RETURN(const erasure::Policy* const erasure, RequirePolicy(change.erasure_policy()));
+  ASSIGN_OR_RETURN(const erasure::Policy* const small_of, RequirePolicy(change.small_of()));
+  if (erasure != nullptr && small_of != nullptr) return DoesNotFit("a small file that is coded");
   Inode* const inode = NewInode(change.inode(), *parent, time_ms, txid);
   inode->erasure = erasure;
   inode->atime_ms = time_ms;
@@ -287,6 +291,7 @@ absl::Status Tree::ApplyCreate(const edit::CreateFile& change, uint64_t time_ms,
   inode->file->replication = change.replication();
   inode->file->block_bytes = change.block_bytes();
   inode->file->should_replicate = change.should_replicate();
+  inode->file->small_of = small_of;
   inode->file->writer =
       std::make_unique<Writer>(Writer{change.lease_holder(), change.client_machine()});
   AddResident(inode);

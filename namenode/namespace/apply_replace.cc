@@ -95,6 +95,14 @@ absl::Status Tree::ApplyConvertFile(const edit::ConvertFile& change, uint64_t ti
   }
   if (to.length != from.length) return DoesNotReplace("a file was converted to another length");
 
+  TakeOverCopy(target, source, change.converted_from(), time_ms, txid);
+  return absl::OkStatus();
+}
+
+void Tree::TakeOverCopy(Inode* target, Inode* source, uint64_t converted_from, uint64_t time_ms,
+                        TxId txid) {
+  FileData& to = *target->file;
+  const FileData& from = *source->file;
   const Recount recount(*this, *target);
   const SubtreeSums before = target->Contribution();
   for (const BlockVersion& block : to.blocks) {
@@ -111,10 +119,50 @@ absl::Status Tree::ApplyConvertFile(const edit::ConvertFile& change, uint64_t ti
   to.replication = from.replication;
   to.block_bytes = from.block_bytes;
   to.should_replicate = from.should_replicate;
-  to.converted_from = change.converted_from();
+  to.small_of = from.small_of;
+  to.converted_from = converted_from;
   DropEmptied(source, time_ms, txid);
   ReplaceContribution(*target, before);
   Save(*target, txid);
+}
+
+absl::Status Tree::ApplyCodeSmallFile(const edit::CodeSmallFile& change, uint64_t time_ms,
+                                      TxId txid) {
+  ASSIGN_OR_RETURN(Inode* const target, RequireFile(InodeId{change.inode()}));
+  FileData& data = *target->file;
+  if (!target->is_open() || data.truncating || data.small_of == nullptr) {
+    return DoesNotReplace("a file that gets erasure-coded is no small one, or nobody writes it");
+  }
+  if (change.source() == 0) {
+    if (!data.blocks.empty()) return DoesNotReplace("a file that gets erasure-coded has blocks");
+    const Recount recount(*this, *target);
+    target->erasure = data.small_of;
+    data.small_of = nullptr;
+    data.replication = 1;
+    Save(*target, txid);
+    return absl::OkStatus();
+  }
+  ASSIGN_OR_RETURN(Inode* const source, RequireFile(InodeId{change.source()}));
+  if (source->is_open() || source == target || source->parent == nullptr ||
+      source->erasure != data.small_of) {
+    return DoesNotReplace("the copy of a small file is open, detached or of another policy");
+  }
+  if (data.blocks.empty()) return DoesNotReplace("a small file without blocks has a copy");
+  if (change.has_commit_last()) {
+    if (ToInt(data.blocks.back().id) != change.commit_last().id()) {
+      return DoesNotReplace("commit of another block than the last");
+    }
+    const size_t last = data.blocks.size() - 1;
+    const SubtreeSums before = target->Contribution(last);
+    SetLastBlock(*target, change.commit_last(), /*committed=*/true);
+    ReplaceContribution(*target, before, last);
+  } else if (!data.last_committed) {
+    return DoesNotReplace("the last block of a small file is being written");
+  }
+  if (data.length != source->file->length) {
+    return DoesNotReplace("the copy of a small file has another length");
+  }
+  TakeOverCopy(target, source, change.converted_from(), time_ms, txid);
   return absl::OkStatus();
 }
 

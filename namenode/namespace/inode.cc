@@ -64,6 +64,7 @@ FileStatus StatusOf(const Inode& inode) {
     status.replication = inode.file->replication;
     status.block_bytes = inode.file->block_bytes;
     status.open = inode.is_open();
+    status.small_of = inode.file->small_of;
   }
   return status;
 }
@@ -109,6 +110,7 @@ std::string EncodeInode(const Inode& inode) {
     record.set_replication(file.replication);
     record.set_block_bytes(file.block_bytes);
     record.set_should_replicate(file.should_replicate);
+    if (file.small_of != nullptr) record.set_small_of(file.small_of->id);
     record.set_truncating(file.truncating);
     record.set_truncate_to(file.truncate_to);
     record.set_converted_from(file.converted_from);
@@ -128,17 +130,26 @@ std::string EncodeInode(const Inode& inode) {
   return record.SerializeAsString();
 }
 
+static absl::Status BadInode(const store::Inode& record, absl::string_view why) {
+  return absl::DataLossError(absl::StrCat("inode ", record.id(), ": ", why));
+}
+
+// Null for 0.
+static absl::StatusOr<const erasure::Policy*> DecodePolicyId(const store::Inode& record,
+                                                             uint32_t id,
+                                                             const ErasurePolicies& policies) {
+  if (id == 0) return nullptr;
+  const erasure::Policy* const policy = policies.Find(id);
+  if (policy != nullptr) return policy;
+  return BadInode(record, absl::StrCat("no erasure coding policy has id ", id));
+}
+
 static absl::StatusOr<const erasure::Policy*> DecodeErasure(const store::Inode& record,
                                                             const ErasurePolicies& policies) {
-  const auto bad = [&record](absl::string_view why) {
-    return absl::DataLossError(absl::StrCat("inode ", record.id(), ": ", why));
-  };
-  const erasure::Policy* policy = nullptr;
-  if (record.erasure_policy() != 0) {
-    policy = policies.Find(record.erasure_policy());
-    if (policy == nullptr) {
-      return bad(absl::StrCat("no erasure coding policy has id ", record.erasure_policy()));
-    }
+  ASSIGN_OR_RETURN(const erasure::Policy* policy,
+                   DecodePolicyId(record, record.erasure_policy(), policies));
+  if (policy != nullptr) {
+    if (record.small_of() != 0) return BadInode(record, "it is small, and erasure-coded");
   } else if (record.directory() && record.should_replicate()) {
     policy = ErasurePolicies::Replication();
   }
@@ -146,7 +157,7 @@ static absl::StatusOr<const erasure::Policy*> DecodeErasure(const store::Inode& 
       std::all_of(record.blocks().begin(), record.blocks().end(), [&](const store::Block& block) {
         return IsGrouped(BlockId{block.id()}) == (policy != nullptr);
       });
-  if (!fit) return bad("its blocks do not go with its erasure coding policy");
+  if (!fit) return BadInode(record, "its blocks do not go with its erasure coding policy");
   return policy;
 }
 
@@ -171,6 +182,7 @@ absl::Status DecodeInode(const store::Inode& record, NameTable& names,
   file.replication = record.replication();
   file.block_bytes = record.block_bytes();
   file.should_replicate = record.should_replicate();
+  ASSIGN_OR_RETURN(file.small_of, DecodePolicyId(record, record.small_of(), policies));
   file.truncating = record.truncating();
   file.truncate_to = record.truncate_to();
   file.converted_from = record.converted_from();

@@ -38,9 +38,10 @@ struct FileData {
   std::unique_ptr<Writer> writer;  // null: closed
   uint32_t replication = 0;
   bool should_replicate = false;
-  bool last_committed = false;  // while open: the last block has its final length
-  uint64_t converted_from = 0;  // see the record
-  bool truncating = false;      // open until the last block's replicas are cut to its length
+  const erasure::Policy* small_of = nullptr;  // see the record; null: of none
+  bool last_committed = false;                // while open: the last block has its final length
+  uint64_t converted_from = 0;                // see the record
+  bool truncating = false;  // open until the last block's replicas are cut to its length
   // While truncating inside a block group: to so many bytes. Until then the blocks are as they were
   // (BlocksToRead in units.h), and one more while what stays of that group is written to it: that
   // one is last, and not committed. 0: not so truncated.

@@ -129,6 +129,11 @@ bool InodeRecordReader::Read(absl::string_view record, FileStatus* status, uint6
           status->erasure = policies_.Find(static_cast<uint32_t>(fields.number()));
           if (status->erasure == nullptr && fields.number() != 0) return false;
           break;
+        case store::Inode::kSmallOfFieldNumber:
+          if (fields.number() > ErasurePolicies::kMaxId) return false;
+          status->small_of = policies_.Find(static_cast<uint32_t>(fields.number()));
+          if (status->small_of == nullptr && fields.number() != 0) return false;
+          break;
         default:
           break;
       }
@@ -144,6 +149,7 @@ bool InodeRecordReader::Read(absl::string_view record, FileStatus* status, uint6
   if (status->directory) {
     status->length = status->atime_ms = status->block_bytes = 0;
     status->replication = 0;
+    status->small_of = nullptr;
     if (status->erasure == nullptr && !replicate) status->erasure = above_;
   } else {
     status->children = 0;

@@ -67,13 +67,17 @@ void ExpectSame(const FileStatus& a, const FileStatus& b) {
   EXPECT_EQ(a.block_bytes, b.block_bytes);
   EXPECT_EQ(a.storage_policy, b.storage_policy);
   EXPECT_EQ(a.children, b.children);
+  EXPECT_EQ(a.erasure, b.erasure);
+  EXPECT_EQ(a.small_of, b.small_of);
 }
 
 TEST(InodeRecordTest, ShowsWhatTheDecodedInodeShows) {
   NameTable names;
   const ErasurePolicies policies;
   InodeRecordReader reader(names, policies, nullptr);
-  for (const store::Inode& record : {File(), Directory(), store::Inode(), File()}) {
+  store::Inode small = File();
+  small.set_small_of(1);
+  for (const store::Inode& record : {File(), small, Directory(), store::Inode(), File()}) {
     FileStatus status;
     uint64_t txid = 0;
     ASSERT_TRUE(reader.Read(record.SerializeAsString(), &status, &txid));
@@ -114,6 +118,12 @@ TEST(InodeRecordTest, AnUnknownPolicyIsDamage) {
     EXPECT_FALSE(reader.Read(record.SerializeAsString(), &status, &txid)) << id;
     Inode inode;
     EXPECT_THAT(DecodeInode(record, names, policies, &inode), StatusIs(absl::StatusCode::kDataLoss))
+        << id;
+    store::Inode small = File();
+    small.set_small_of(id);
+    EXPECT_FALSE(reader.Read(small.SerializeAsString(), &status, &txid)) << id;
+    Inode file;
+    EXPECT_THAT(DecodeInode(small, names, policies, &file), StatusIs(absl::StatusCode::kDataLoss))
         << id;
   }
 }

@@ -195,6 +195,10 @@ class Tree {
   absl::Status ApplyConcat(const edit::Concat& change, uint64_t time_ms, TxId txid);
   absl::Status ApplyReplaceBlocks(const edit::ReplaceBlocks& change, uint64_t time_ms, TxId txid);
   absl::Status ApplyConvertFile(const edit::ConvertFile& change, uint64_t time_ms, TxId txid);
+  absl::Status ApplyCodeSmallFile(const edit::CodeSmallFile& change, uint64_t time_ms, TxId txid);
+  // The target has all blocks of the source, and is kept as that one is, which is gone.
+  void TakeOverCopy(Inode* target, Inode* source, uint64_t converted_from, uint64_t time_ms,
+                    TxId txid);
 
   // kDataLoss: something in `directory` has that name.
   absl::Status RequireFree(const Inode& directory, absl::string_view name);

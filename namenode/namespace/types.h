@@ -55,6 +55,8 @@ struct FileStatus {
   // Of a file: what its blocks are groups of. Of a directory: what new files below it get, wherever
   // that is set. Null: they are replicated.
   const erasure::Policy* erasure = nullptr;
+  // Of a file that is replicated as long as it is small: the policy that it is of. Null: of none.
+  const erasure::Policy* small_of = nullptr;
 };
 
 // A block, or a block group with the length of the data in it.

@@ -327,6 +327,10 @@ class Planner {
           if (convert.converted_from() != 0 && convert.target() < first_made) {
             converted.insert(convert.target());
           }
+          const edit::CodeSmallFile& coded = edit->code_small_file();
+          if (coded.converted_from() != 0 && coded.inode() < first_made) {
+            converted.insert(coded.inode());
+          }
           const edit::CloseFile& close = edit->close_file();
           if (close.truncated_to() != 0 && close.inode() < first_made) {
             truncated.insert(close.inode());

@@ -77,6 +77,14 @@ TEST_F(RestoreTest, FilesThatWereConvertedSinceAreToldToLoseTheirBytes) {
   convert(16401, 8);
   convert(16400, 7);  // and back
   convert(16402, 0);  // it is empty
+  const auto code_small = [&](uint64_t file, uint64_t from) {
+    edit::Edit edit;
+    edit.mutable_code_small_file()->set_inode(file);
+    edit.mutable_code_small_file()->set_converted_from(from);
+    append(edit);
+  };
+  code_small(16403, 10);
+  code_small(16404, 0);  // it had no blocks yet
   edit::Edit created;
   created.mutable_create_file()->mutable_inode()->set_id(16500);
   append(created);
@@ -84,9 +92,9 @@ TEST_F(RestoreTest, FilesThatWereConvertedSinceAreToldToLoseTheirBytes) {
   Stop();
   const auto plan = PlanRestore(files_, To(wanted));
   ASSERT_OK(plan);
-  EXPECT_EQ(plan->dropped.converted, 2u);
-  EXPECT_THAT(DescribeRestore(*plan), HasSubstr("converted:   2 files lose their bytes"));
-  const auto later = PlanRestore(files_, To(TxId{ToInt(wanted) + 3}));
+  EXPECT_EQ(plan->dropped.converted, 3u);
+  EXPECT_THAT(DescribeRestore(*plan), HasSubstr("converted:   3 files lose their bytes"));
+  const auto later = PlanRestore(files_, To(TxId{ToInt(wanted) + 5}));
   ASSERT_OK(later);
   EXPECT_THAT(DescribeRestore(*later), Not(HasSubstr("converted:")));
 }

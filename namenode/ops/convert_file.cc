@@ -42,6 +42,16 @@ absl::Status CheckCopy(const Inode& source, const Inode& target, absl::string_vi
 
 }  // namespace
 
+absl::Status NamenodeImpl::CheckNoRestoreIsOpen(absl::string_view call) const {
+  const store::Namespace& identity = tree_->identity();
+  if (identity.left_alone_from() >= identity.left_alone_to()) return absl::OkStatus();
+  return MakeFsError(
+      FsError::kIo,
+      absl::StrCat(call,
+                   ": a restore is not final yet, and who takes it back would find converted "
+                   "files without their former blocks. First: cairn namenode -finalize"));
+}
+
 // What counts is what can be read and stays: a unit that is recorded on a dead datanode or a failed
 // disk, or that is to be deleted, may be lost, and the old blocks are not there to make up for it.
 absl::Status NamenodeImpl::CheckAllThere(const Inode& file, View& view) {
@@ -63,8 +73,8 @@ absl::Status NamenodeImpl::CheckAllThere(const Inode& file, View& view) {
   if (!lacking) return absl::OkStatus();
   return MakeFsError(
       FsError::kNotReplicatedYet,
-      absl::StrCat("convertFile: the copy lacks ", file.erasure != nullptr ? "unit" : "replicas of",
-                   " blk_", ToSigned(*lacking)));
+      absl::StrCat("the copy lacks ", file.erasure != nullptr ? "unit" : "replicas of", " blk_",
+                   ToSigned(*lacking)));
 }
 
 Outcome<Nothing> NamenodeImpl::ConvertFile(const Caller& caller,
@@ -73,13 +83,8 @@ Outcome<Nothing> NamenodeImpl::ConvertFile(const Caller& caller,
     // Before all else: who asks whether he can convert at all (with a request that names nothing)
     // is told before he copies.
     ReaderLock lock(mu_);
-    const store::Namespace& identity = tree_->identity();
-    if (identity.left_alone_from() < identity.left_alone_to()) {
-      return {MakeFsError(FsError::kIo,
-                          "convertFile: a restore is not final yet, and who takes it back would "
-                          "find converted files without their former blocks. First: cairn namenode "
-                          "-finalize")};
-    }
+    const absl::Status may = CheckNoRestoreIsOpen("convertFile");
+    if (!may.ok()) return {may};
   }
   const absl::StatusOr<Path> target_path = ParsePath(request.target);
   if (!target_path.ok()) return {target_path.status()};

@@ -1,3 +1,5 @@
+#include <utility>
+
 #include "namenode/cluster/placement.h"
 #include "namenode/cluster/storage_policy.h"
 #include "namenode/core/run.h"
@@ -93,7 +95,10 @@ Outcome<FileStatus> NamenodeImpl::Create(const Caller& caller, absl::string_view
       RETURN_IF_ERROR(CheckRoom(parent));
     }
 
-    ASSIGN_OR_RETURN(const erasure::Policy* const erasure, ErasureOfNew(parent, options));
+    ASSIGN_OR_RETURN(const erasure::Policy* erasure, ErasureOfNew(parent, options));
+    // Who names a policy means it.
+    const bool small = options.replicate_while_small && options.erasure_policy.empty();
+    const erasure::Policy* const small_of = small ? std::exchange(erasure, nullptr) : nullptr;
     edit::CreateFile create;
     create.set_parent(ToInt(parent.id));
     if (missing > 1) {
@@ -104,6 +109,7 @@ Outcome<FileStatus> NamenodeImpl::Create(const Caller& caller, absl::string_view
     FillNewInode(at.leaf(), options.mode & 0777, parent, attempt, create.mutable_inode());
     create.set_replication(erasure == nullptr ? options.replication : 1);
     create.set_erasure_policy(erasure == nullptr ? 0 : erasure->id);
+    create.set_small_of(small_of == nullptr ? 0 : small_of->id);
     create.set_block_bytes(options.block_bytes);
     create.set_lease_holder(std::string(options.client_name));
     create.set_client_machine(std::string(caller.remote_ip));

@@ -43,6 +43,11 @@ absl::StatusOr<const erasure::Policy*> NamenodeImpl::FindPolicyForFiles(
   return FindEnabledPolicy(name);
 }
 
+absl::Status NamenodeImpl::CheckMayCode(const erasure::Policy& policy) const {
+  if (!options_.erasure_coding) return NotOffered();
+  return FindEnabledPolicy(policy.name).status();
+}
+
 absl::StatusOr<const erasure::Policy*> NamenodeImpl::ErasureOfNew(
     const Inode& parent, const CreateOptions& options) const {
   if (options.should_replicate) return nullptr;
@@ -93,7 +98,10 @@ Outcome<const erasure::Policy*> NamenodeImpl::GetErasurePolicy(const Caller& cal
           return MakeFsError(FsError::kFileNotFound,
                              absl::StrCat("Path not found: ", ForMessage(text)));
         }
-        return EffectiveErasure(*at.target());
+        const Inode& target = *at.target();
+        // Who asks of a small file wants to know where it belongs, not how it is kept today.
+        const bool small = !target.is_directory() && target.file->small_of != nullptr;
+        return small ? target.file->small_of : EffectiveErasure(target);
       });
 }
 

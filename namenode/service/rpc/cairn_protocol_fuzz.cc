@@ -15,7 +15,7 @@ namespace {
 
 // Corpus files name them by their places.
 constexpr absl::string_view kMethods[] = {"noSuchMethod", "replaceBlocks", "convertFile",
-                                          "checkErasurePolicy"};
+                                          "checkErasurePolicy", "codeSmallFile"};
 
 void FuzzOne(absl::string_view input) {
   FakeNamenode namenode;

@@ -11,16 +11,18 @@ namespace {
 constexpr absl::string_view kReplaceBlocks = "replaceBlocks";
 constexpr absl::string_view kConvertFile = "convertFile";
 constexpr absl::string_view kCheckErasurePolicy = "checkErasurePolicy";
+constexpr absl::string_view kCodeSmallFile = "codeSmallFile";
 
 using SentBlocks = google::protobuf::RepeatedPtrField<client_calls::BlockVersion>;
+
+BlockVersion ToBlock(const client_calls::BlockVersion& sent) {
+  return {BlockId{sent.id()}, GenerationStamp{sent.generation_stamp()}, sent.length()};
+}
 
 std::vector<BlockVersion> ToBlocks(const SentBlocks& sent) {
   std::vector<BlockVersion> blocks;
   blocks.reserve(static_cast<size_t>(sent.size()));
-  for (const client_calls::BlockVersion& block : sent) {
-    blocks.push_back(
-        {BlockId{block.id()}, GenerationStamp{block.generation_stamp()}, block.length()});
-  }
+  for (const client_calls::BlockVersion& block : sent) blocks.push_back(ToBlock(block));
   return blocks;
 }
 
@@ -41,6 +43,15 @@ ConvertFileRequest ToRequest(const client_calls::ConvertFileRequest& request) {
                          .source = request.source(),
                          .target_id = InodeId{request.target_inode()}};
   out.expected = ToBlocks(request.expected());
+  return out;
+}
+
+CodeSmallFileRequest ToRequest(const client_calls::CodeSmallFileRequest& request) {
+  CodeSmallFileRequest out{.path = request.path(),
+                           .client_name = request.client_name(),
+                           .file = InodeId{request.inode()},
+                           .source = request.source()};
+  if (request.has_last()) out.last = ToBlock(request.last());
   return out;
 }
 
@@ -68,6 +79,15 @@ void Answer(absl::string_view bytes, rpc::RpcReply& reply, Make make) {
 
 }  // namespace
 
+absl::Status CairnProtocolService::CheckMayConvert(absl::string_view method) const {
+  if (upgrade_final_ == nullptr || upgrade_final_()) return absl::OkStatus();
+  return MakeFsError(
+      FsError::kIo,
+      absl::StrCat(method,
+                   ": an upgrade is not final yet, and a rollback would find converted files "
+                   "without their former blocks. First: cairn namenode -finalize"));
+}
+
 void CairnProtocolService::Handle(const rpc::CallInfo& call, absl::string_view method,
                                   absl::string_view bytes, rpc::RpcReply& reply) {
   if (method == kReplaceBlocks) {
@@ -79,12 +99,7 @@ void CairnProtocolService::Handle(const rpc::CallInfo& call, absl::string_view m
         });
   }
   if (method == kConvertFile) {
-    if (upgrade_final_ != nullptr && !upgrade_final_()) {
-      return reply.Fail(MakeFsError(
-          FsError::kIo,
-          "convertFile: an upgrade is not final yet, and a rollback would find converted files "
-          "without their former blocks. First: cairn namenode -finalize"));
-    }
+    if (const absl::Status may = CheckMayConvert(method); !may.ok()) return reply.Fail(may);
     using Request = client_calls::ConvertFileRequest;
     return Answer<Request, client_calls::ConvertFileResponse>(
         bytes, reply, [&](const Request& request) {
@@ -98,6 +113,18 @@ void CairnProtocolService::Handle(const rpc::CallInfo& call, absl::string_view m
         bytes, reply, [&](const Request& request) {
           counters_.Count(kCheckErasurePolicy, call.principal.user);
           return namenode_.CheckErasurePolicy(CallerOf(call), request.policy());
+        });
+  }
+  if (method == kCodeSmallFile) {
+    using Request = client_calls::CodeSmallFileRequest;
+    return Answer<Request, client_calls::CodeSmallFileResponse>(
+        bytes, reply, [&](const Request& request) -> Outcome<Nothing> {
+          counters_.Count(kCodeSmallFile, call.principal.user);
+          // One without blocks has none that a rollback would miss.
+          const absl::Status may =
+              request.source().empty() ? absl::OkStatus() : CheckMayConvert(method);
+          if (!may.ok()) return {may};
+          return namenode_.CodeSmallFile(CallerOf(call), ToRequest(request));
         });
   }
   reply.Fail(

@@ -10,6 +10,7 @@
 #include <functional>
 #include <utility>
 
+#include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "namenode/namenode.h"
 #include "namenode/service/rpc/operation_counters.h"
@@ -35,6 +36,9 @@ class CairnProtocolService final : public rpc::RpcService {
               rpc::RpcReply& reply) override;
 
  private:
+  // kIo: not until the upgrade is final.
+  absl::Status CheckMayConvert(absl::string_view method) const;
+
   Namenode& namenode_;
   OperationCounters& counters_;
   const std::function<bool()> upgrade_final_;

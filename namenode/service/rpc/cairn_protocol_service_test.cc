@@ -69,6 +69,31 @@ TEST_F(CairnProtocolTest, AFileIsConvertedInTheNameOfTheCall) {
               IsFsError(FsError::kNotReplicatedYet));
 }
 
+TEST_F(CairnProtocolTest, ASmallFileIsCodedInTheNameOfTheCall) {
+  namenode_.ticket = 9;
+  client_calls::CodeSmallFileRequest request;
+  request.set_path("/t");
+  request.set_inode(16390);
+  request.set_client_name("c");
+  const FakeAnswer answer = CallCairn("codeSmallFile", request.SerializeAsString());
+  ASSERT_OK(answer.status);
+  EXPECT_EQ(answer.ticket, 9u);
+  EXPECT_EQ(namenode_.last_call(), "CodeSmallFile(/t, c, file=16390, , last=none)");
+  EXPECT_EQ(namenode_.call_id, 7);
+  EXPECT_FALSE(namenode_.client_id.empty());
+  request.set_source("/s");
+  *request.mutable_last() = SomeRequest().expected(0);
+  upgrade_final_ = false;
+  EXPECT_THAT(CallCairn("codeSmallFile", request.SerializeAsString()).status,
+              IsFsError(FsError::kIo))
+      << "a rollback would miss the block";
+  upgrade_final_ = true;
+  ASSERT_OK(CallCairn("codeSmallFile", request.SerializeAsString()).status);
+  EXPECT_THAT(namenode_.last_call(),
+              ::testing::StartsWith("CodeSmallFile(/t, c, file=16390, /s, last="));
+  EXPECT_THAT(namenode_.last_call(), ::testing::Not(::testing::HasSubstr("none")));
+}
+
 // A rollback would bring back a file whose blocks were deleted when it was converted.
 TEST_F(CairnProtocolTest, NothingIsConvertedUntilAnUpgradeIsFinal) {
   upgrade_final_ = false;
@@ -102,7 +127,8 @@ TEST_F(CairnProtocolTest, WhatTheNamenodeRefusesIsPassedOn) {
 
 TEST_F(CairnProtocolTest, WhatIsNoRequestReachesNobody) {
   EXPECT_THAT(CallCairn("hardLink", "").status, IsFsError(FsError::kNoSuchMethod));
-  for (const char* const method : {"replaceBlocks", "convertFile", "checkErasurePolicy"}) {
+  for (const char* const method :
+       {"replaceBlocks", "convertFile", "checkErasurePolicy", "codeSmallFile"}) {
     EXPECT_THAT(CallCairn(method, "\xff").status, StatusIs(absl::StatusCode::kInvalidArgument));
   }
   client_calls::ReplaceBlocksRequest huge = SomeRequest();

@@ -81,6 +81,7 @@ void PutPermission(BackwardWriter& w, uint32_t field, uint32_t mode) {
 // The fields behind and before `locations`, in the order in which a backward writer takes them.
 void PutStatusEnd(BackwardWriter& w, const FileStatus& status) {
   constexpr uint64_t kMaxChildren = std::numeric_limits<int32_t>::max();
+  if (status.small_of != nullptr) PutErasurePolicy(w, 1001, *status.small_of);
   if (!status.directory) w.Varint(1000, status.open ? 1 : 0);
   // Flags. When they are absent, Java derives them from bits of the mode.
   w.Varint(18, status.erasure != nullptr ? hdfs::HdfsFileStatusProto::HAS_EC : 0);

@@ -45,6 +45,7 @@ class EncodeTest : public EdgeTest {
     out.set_flags(status.erasure != nullptr ? 4 : 0);  // HAS_EC
     if (status.erasure != nullptr) Expect(*status.erasure, *out.mutable_ecpolicy());
     if (!directory) out.set_open(status.open);
+    if (status.small_of != nullptr) Expect(*status.small_of, *out.mutable_smallof());
   }
 
   static void SetEmpty(hdfs::TokenProto& token) {
@@ -138,8 +139,10 @@ TEST_F(EncodeTest, FileStatusIsWhatTheGeneratedCodeWrites) {
                                .cell_bytes = 64 << 10};
   coded.erasure = &Policy(1);
   coded_directory.erasure = &own;
+  FileStatus small = SomeFile();
+  small.small_of = &own;
   for (const FileStatus& status :
-       {SomeFile(), SomeDirectory(), huge, root, FileStatus(), coded, coded_directory}) {
+       {SomeFile(), SomeDirectory(), huge, root, FileStatus(), coded, coded_directory, small}) {
     for (const std::string& name : {std::string(), std::string("name"), std::string(255, '\xff')}) {
       hdfs::GetFileInfoResponseProto expected;
       Expect(status, name, *expected.mutable_fs());

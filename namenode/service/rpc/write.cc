@@ -61,6 +61,7 @@ void Create(const Call& call) {
         .replication = request.replication(),
         .block_bytes = request.blocksize(),
         .should_replicate = (flags & hdfs::CREATE_FLAG_SHOULD_REPLICATE) != 0,
+        .replicate_while_small = request.replicatewhilesmall(),
         .storage_policy = request.storagepolicy(),
         .erasure_policy = request.ecpolicyname(),
     };

@@ -134,6 +134,21 @@ TEST_F(WriteTest, AFileIsCodedAsItsMakerSaysUnlessHeWantsReplicas) {
   EXPECT_TRUE(namenode_.calls.empty());
 }
 
+TEST_F(WriteTest, WhoAsksForItIsToldOfASmallFile) {
+  auto create = CreateRequest();
+  namenode_.status = SomeFile();
+  EXPECT_FALSE(Ask<hdfs::CreateResponseProto>("create", create).fs().has_smallof());
+  EXPECT_FALSE(namenode_.while_small);
+  namenode_.status->small_of = erasure::FindSystemPolicy("RS-6-3-1024k");
+  create.set_replicatewhilesmall(true);
+  const auto answer = Ask<hdfs::CreateResponseProto>("create", create);
+  EXPECT_TRUE(namenode_.while_small);
+  EXPECT_FALSE(answer.fs().has_ecpolicy());
+  EXPECT_EQ(answer.fs().flags(), 0u) << "others write and read replicas";
+  EXPECT_EQ(answer.fs().smallof().id(), 1u);
+  EXPECT_EQ(answer.fs().smallof().cellsize(), 1u << 20);
+}
+
 TEST_F(WriteTest, AppendTellsTheBlockToGoOnWith) {
   AddDatanodes();
   SetSomeBlock();

@@ -58,6 +58,7 @@ class FakeNamenode final : public Namenode {
   uint32_t policy = 0;
   std::vector<ErasurePolicyInfo> erasure_policies;
   const erasure::Policy* erasure_policy = nullptr;  // of every path
+  bool while_small = false;                         // the last Create asked for that
   // What becomes of policies to be added, in their order; those behind are refused.
   std::vector<absl::StatusOr<ErasurePolicyInfo>> added_policies;
   std::function<void()> on_replica;  // the last one given to Complete
@@ -179,12 +180,17 @@ class FakeNamenode final : public Namenode {
     return Note(c, Nothing(), "ConvertFile(%s, %s, file=%d expected=[%s])", r.target, r.source,
                 ToInt(r.target_id), absl::StrJoin(expected, " "));
   }
+  Outcome<Nothing> CodeSmallFile(const Caller& c, const CodeSmallFileRequest& r) override {
+    return Note(c, Nothing(), "CodeSmallFile(%s, %s, file=%d, %s, last=%s)", r.path, r.client_name,
+                ToInt(r.file), r.source, r.last ? Text(*r.last) : "none");
+  }
   Outcome<bool> Truncate(const Caller& c, absl::string_view path, uint64_t new_length,
                          absl::string_view client_name) override {
     return Note(c, result, "Truncate(%s, %d, %s)", path, new_length, client_name);
   }
   Outcome<FileStatus> Create(const Caller& c, absl::string_view path,
                              const CreateOptions& o) override {
+    while_small = o.replicate_while_small;
     return Note(c, status.value_or(FileStatus()),
                 "Create(%s, %s, %o, create=%d overwrite=%d parent=%d r=%d block=%d "
                 "replicate=%d policy=%s ec=%s)",
