@@ -59,6 +59,9 @@ absl::StatusOr<FileStatus> ToFileStatus(const hdfs::HdfsFileStatusProto& p, std:
   if (p.has_ecpolicy()) {
     s.ec_policy = PolicyName(p.ecpolicy());
     s.ec_cell_bytes = Completed(p.ecpolicy()).cellsize();
+  } else if (p.has_smallof()) {
+    s.small_of = PolicyName(p.smallof());
+    s.small_of_cell_bytes = Completed(p.smallof()).cellsize();
   }
   s.symlink = p.symlink();
   return s;

@@ -114,6 +114,23 @@ TEST_F(ConvertedFileTest, AChangeAfterItIsAChange) {
   EXPECT_THAT(in_->RefreshLength(), IsFsError(FsError::kChanged));
 }
 
+// As that of a file that was small until it grew.
+TEST_F(ConvertedFileTest, AReaderGoesOnWhileAWriterAddsToTheNewBlocks) {
+  for (const uint64_t prefetch : kStretches) {
+    PutReplicated("/f");
+    OpenAndRead(prefetch);
+    Convert(/*to_coded=*/true);
+    const std::string more = RandomBytes(10'000);
+    cluster_.AppendGroup("/f", more);
+    cluster_.OpenLastGroup("/f", 4000);
+    EXPECT_THAT(in_->RefreshLength(), IsOkAndHolds(data_.size() + 4000));
+    EXPECT_THAT(Next(data_.size() - kRead), IsOkAndHolds(data_.substr(kRead)));
+    cluster_.CloseLastGroup("/f");
+    EXPECT_THAT(in_->RefreshLength(), IsOkAndHolds(data_.size() + more.size()));
+    EXPECT_THAT(At(data_.size(), more.size()), IsOkAndHolds(more));
+  }
+}
+
 // Each has its own part of what is known in hand when the form changes.
 TEST_F(ConvertedFileTest, ManyReadersOfOneStreamSeeNoWrongByte) {
   PutReplicated("/f");

@@ -44,6 +44,10 @@ absl::Status Missing(absl::string_view path) {
 }
 
 absl::Status CheckOptions(const ClientOptions& o) {
+  if (o.small_file_bytes.value_or(0) > kMaxSmallFileBytes) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "cairn.ec.small.file.bytes ", *o.small_file_bytes, " is more than ", kMaxSmallFileBytes));
+  }
   if (o.bytes_per_checksum == 0 || o.block_bytes % o.bytes_per_checksum != 0) {
     return absl::InvalidArgumentError(absl::StrCat("dfs.blocksize ", o.block_bytes,
                                                    " is no multiple of dfs.bytes-per-checksum ",
@@ -57,12 +61,21 @@ absl::Status CheckOptions(const ClientOptions& o) {
   return absl::OkStatus();
 }
 
-// How the file of `status` is to be written; null: with replicas. See StripingToWrite.
-absl::StatusOr<std::shared_ptr<const Striping>> StripingOf(const hdfs::HdfsFileStatusProto& status,
-                                                           const ClientOptions& options,
-                                                           absl::string_view path) {
-  if (!status.has_ecpolicy()) return nullptr;
-  return StripingToWrite(status.ecpolicy(), status.blocksize(), options, path);
+// See StripingToWrite.
+absl::StatusOr<FileForm> FormOf(const hdfs::HdfsFileStatusProto& status,
+                                const ClientOptions& options, absl::string_view path) {
+  FileForm form;
+  if (status.has_ecpolicy()) {
+    ASSIGN_OR_RETURN(form.striping,
+                     StripingToWrite(status.ecpolicy(), status.blocksize(), options, path));
+  } else if (status.has_smallof()) {
+    form.small_bytes = SmallFileBytes(options, Completed(status.smallof()).cellsize());
+    // One that was small and grew, by those who do not know of that, stays as it is.
+    if (form.small_bytes == 0 || form.small_bytes < status.length()) return FileForm();
+    ASSIGN_OR_RETURN(form.striping,
+                     StripingToWrite(status.smallof(), status.blocksize(), options, path));
+  }
+  return form;
 }
 
 // The stream for an append that the namenode has begun with `answer`.
@@ -78,13 +91,13 @@ absl::StatusOr<std::shared_ptr<OutputStream::Impl>> BeginAppend(
       status.block_bytes % options.bytes_per_checksum != 0) {
     return invalid;
   }
-  ASSIGN_OR_RETURN(std::shared_ptr<const Striping> striping,
-                   StripingOf(answer.stat(), options, path));
-  const uint64_t units = striping == nullptr ? 1 : striping->layout().data_units();
+  ASSIGN_OR_RETURN(FileForm form, FormOf(answer.stat(), options, path));
+  const bool coded = answer.stat().has_ecpolicy();
+  const uint64_t units = coded ? form.striping->layout().data_units() : 1;
   if (has_block && answer.block().b().numbytes() > status.block_bytes * units) return invalid;
   WrittenFile file{.context = std::move(context), .path = std::string(path), .inode = status.inode};
   auto impl =
-      std::make_shared<OutputStream::Impl>(std::move(file), std::move(status), std::move(striping));
+      std::make_shared<OutputStream::Impl>(std::move(file), std::move(status), std::move(form));
   if (has_block) RETURN_IF_ERROR(impl->Continue(answer.block(), new_block));
   return impl;
 }
@@ -297,7 +310,11 @@ absl::StatusOr<std::unique_ptr<OutputStream>> FileSystem::Create(absl::string_vi
   request.set_createparent(options.create_parents);
   request.set_replication(options.replication != 0 ? options.replication : defaults.replication);
   request.set_blocksize(block_bytes);
-  if (!options.erasure_policy.empty()) request.set_ecpolicyname(options.erasure_policy);
+  if (!options.erasure_policy.empty()) {
+    request.set_ecpolicyname(options.erasure_policy);
+  } else if (!options.should_replicate && defaults.small_file_bytes != 0u) {
+    request.set_replicatewhilesmall(true);
+  }
   ASSIGN_OR_RETURN(const auto response,
                    context_->Call<hdfs::CreateResponseProto>("create", path, request));
   const hdfs::HdfsFileStatusProto& made = response.fs();
@@ -312,13 +329,13 @@ absl::StatusOr<std::unique_ptr<OutputStream>> FileSystem::Create(absl::string_vi
       made.blocksize() % defaults.bytes_per_checksum != 0) {
     return absl::InternalError(absl::StrCat(path, ": the server sent no valid status of the file"));
   }
-  absl::StatusOr<std::shared_ptr<const Striping>> striping = StripingOf(made, defaults, path);
-  if (!striping.ok()) {
+  absl::StatusOr<FileForm> form = FormOf(made, defaults, path);
+  if (!form.ok()) {
     Complete(file, nullptr).IgnoreError();  // as above
-    return striping.status();
+    return form.status();
   }
-  auto impl = std::make_shared<OutputStream::Impl>(std::move(file), std::move(status),
-                                                   *std::move(striping));
+  auto impl =
+      std::make_shared<OutputStream::Impl>(std::move(file), std::move(status), *std::move(form));
   impl->Register();
   return std::make_unique<OutputStream>(std::move(impl));
 }

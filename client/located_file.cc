@@ -108,7 +108,7 @@ absl::StatusOr<LocatedFile::Found> LocatedFile::FetchSame(uint64_t offset) {
 
 bool LocatedFile::IsConverted(const hdfs::LocatedBlocksProto& found, int form) const {
   return form == form_ && bytes_ != 0 && found.contents() != told_ && BytesOf(found) == bytes_ &&
-         !found.underconstruction() && found.filelength() >= length_;
+         found.filelength() >= length_;
 }
 
 absl::StatusOr<bool> LocatedFile::TakeConverted(const hdfs::LocatedBlocksProto& found, int form) {

@@ -110,6 +110,11 @@ constexpr ConfigKey kKeys[] = {
     {"cairn.client.write.packet.max", ConfigType::kSize, "1m",
      "data in a packet of a long write, unless dfs.client-write-packet-size is set",
      absl::Seconds(1), 512, kMaxPacketBytes},
+    {"cairn.ec.small.file.bytes", ConfigType::kSize, "1m",
+     "a file of no more bytes is replicated where the directory has an erasure coding policy; "
+     "unset: "
+     "a cell of the policy, 0: none is",
+     absl::Seconds(1), 0, static_cast<int64_t>(kMaxSmallFileBytes)},
     {"cairn.client.write.window", ConfigType::kSize, "8m",
      "data of a stream that may be sent without acknowledgement", absl::Seconds(1), 64 << 10,
      int64_t{1} << 30},
@@ -196,6 +201,9 @@ absl::StatusOr<ClientOptions> LoadClientOptions(const Config& config) {
   ASSIGN_OR_RETURN(o.trash_interval, config.GetDuration("fs.trash.interval"));
   ASSIGN_OR_RETURN(o.congestion_control, config.GetString("cairn.client.tcp.congestion"));
   ASSIGN_OR_RETURN(o.write_window_bytes, config.GetSize("cairn.client.write.window"));
+  if (config.IsSet("cairn.ec.small.file.bytes")) {
+    ASSIGN_OR_RETURN(o.small_file_bytes, config.GetSize("cairn.ec.small.file.bytes"));
+  }
   ASSIGN_OR_RETURN(o.short_circuit, config.GetBool("dfs.client.read.shortcircuit"));
   ASSIGN_OR_RETURN(const bool skip, config.GetBool("dfs.client.read.shortcircuit.skip.checksum"));
   o.verify_local = !skip;

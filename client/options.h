@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -40,6 +41,10 @@ struct ClientOptions {
   // Every stream has the datanodes sync each block at its end, as if Hsync had been called first:
   // an Hsync then holds for all of the file before it. No key.
   bool sync_blocks = false;
+  // cairn.ec.small.file.bytes: a file of no more bytes is replicated, though its directory has an
+  // erasure coding policy; nullopt: a cell of the policy, 0: none is. A stream keeps so many in
+  // memory.
+  std::optional<uint64_t> small_file_bytes;
   uint16_t umask = 022;                // fs.permissions.umask-mode
   bool use_datanode_hostname = false;  // dfs.client.use.datanode.hostname
   bool verify_checksums = true;        // off: no checksum is sent or checked on reads
@@ -107,6 +112,13 @@ struct ClientOptions {
 // Reads the keys named above. kInvalidArgument: a value is malformed or out of range; the message
 // names key and file.
 absl::StatusOr<ClientOptions> LoadClientOptions(const Config& config);
+
+// Up to how many bytes a file is small, of a policy with such cells.
+inline uint64_t SmallFileBytes(const ClientOptions& options, uint64_t cell_bytes) {
+  return options.small_file_bytes.value_or(cell_bytes);
+}
+// Most that ClientOptions::small_file_bytes may say.
+inline constexpr uint64_t kMaxSmallFileBytes = 64 << 20;
 
 // HADOOP_USER_NAME, else the login's name, else its number.
 std::string LoginUser();

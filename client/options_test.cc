@@ -49,6 +49,21 @@ TEST(ClientOptionsTest, ReadsAreHedgedAsHdfsKeysSay) {
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("threshold")));
 }
 
+TEST(ClientOptionsTest, AFileIsSmallUpToACellUnlessTheKeySays) {
+  ASSERT_OK_AND_ASSIGN(ClientOptions options, Load({}));
+  EXPECT_EQ(options.small_file_bytes, std::nullopt);
+  EXPECT_EQ(SmallFileBytes(options, 64 << 10), 64u << 10);
+  ASSERT_OK_AND_ASSIGN(options, Load({"cairn.ec.small.file.bytes=0"}));
+  EXPECT_EQ(SmallFileBytes(options, 64 << 10), 0u);
+  ASSERT_OK_AND_ASSIGN(options, Load({"cairn.ec.small.file.bytes=3m"}));
+  EXPECT_EQ(SmallFileBytes(options, 64 << 10), 3u << 20);
+  EXPECT_THAT(Load({"cairn.ec.small.file.bytes=65m"}).status(),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("small.file.bytes")));
+  options.small_file_bytes = kMaxSmallFileBytes + 1;
+  EXPECT_THAT(FileSystem::Connect("hdfs://h", options).status(),
+              StatusIs(absl::StatusCode::kInvalidArgument));
+}
+
 TEST(ClientOptionsTest, ABadValueNamesItsKey) {
   EXPECT_THAT(Load({"dfs.replication=0"}).status(),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("dfs.replication")));

@@ -5,18 +5,22 @@
 #include "absl/strings/str_cat.h"
 #include "client/output_stream_impl.h"
 #include "client/replicated_file_writer.h"
+#include "client/small_file_writer.h"
 #include "client/striped_file_writer.h"
 #include "common/status_macros.h"
 
 namespace cairn::client {
 
-OutputStream::Impl::Impl(WrittenFile file, FileStatus status,
-                         std::shared_ptr<const Striping> striping)
+OutputStream::Impl::Impl(WrittenFile file, FileStatus status, FileForm form)
     : file_(std::move(file)), status_(std::move(status)), position_(status_.length) {
-  if (striping == nullptr) {
+  if (form.striping == nullptr) {
     writer_ = std::make_unique<ReplicatedFileWriter>(file_, status_, aborted_);
+  } else if (form.small_bytes > 0) {
+    writer_ = std::make_unique<SmallFileWriter>(file_, status_, std::move(form.striping),
+                                                form.small_bytes, aborted_);
   } else {
-    writer_ = std::make_unique<StripedFileWriter>(file_, status_, std::move(striping), aborted_);
+    writer_ =
+        std::make_unique<StripedFileWriter>(file_, status_, std::move(form.striping), aborted_);
   }
 }
 

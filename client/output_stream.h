@@ -10,6 +10,9 @@
 // k datanodes in turn, a cell at a time, and parity of each stripe to m others
 // (striped_file_writer.h). As many of a group's datanodes as there is parity may fail.
 //
+// Where it is replicated as long as it is small (ClientOptions::small_file_bytes), so many bytes
+// wait in memory until they are flushed, or it is closed, or grows (small_file_writer.h).
+//
 // What is promised:
 //   Write   the bytes will be written; an error may show in a later call
 //   Hflush  every datanode of the pipeline, or of as many units of a block group as give its bytes

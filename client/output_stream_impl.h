@@ -18,11 +18,17 @@
 
 namespace cairn::client {
 
+// How a file is to be written.
+struct FileForm {
+  std::shared_ptr<const Striping> striping;  // null: with replicas
+  // Up to so many bytes with replicas all the same (small_file_writer.h); 0: it is coded already.
+  uint64_t small_bytes = 0;
+};
+
 class OutputStream::Impl final : public LeaseHolder, public KeptStream {
  public:
-  // A file that create() has made, or append() has opened with `status`. `striping`: how it is
-  // erasure-coded; null: it is replicated.
-  Impl(WrittenFile file, FileStatus status, std::shared_ptr<const Striping> striping);
+  // A file that create() has made, or append() has opened with `status`.
+  Impl(WrittenFile file, FileStatus status, FileForm form);
   ~Impl() override;
 
   // For an append: see FileWriter::Continue.

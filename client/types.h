@@ -35,7 +35,11 @@ struct FileStatus {
   bool encrypted = false;
   std::string ec_policy;       // by name, such as "RS-6-3-1024k"; empty: replicated
   uint32_t ec_cell_bytes = 0;  // of that policy
-  std::string symlink;         // target; only for a symlink
+  // A replicated file that is small: the policy that it is of and gets when it grows, and that
+  // one's cells. Empty: of none.
+  std::string small_of;
+  uint64_t small_of_cell_bytes = 0;
+  std::string symlink;  // target; only for a symlink
 
   bool is_directory() const { return type == FileType::kDirectory; }
   bool is_file() const { return type == FileType::kFile; }

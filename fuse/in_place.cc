@@ -102,7 +102,10 @@ InPlace::InPlace(ClientPtr fs, uint64_t inode, StageArea& area)
 absl::StatusOr<bool> InPlace::IsPossible(client::FileSystem& fs, const client::FileStatus& status) {
   // What this client's Create would refuse, or fail of once the file is there.
   const uint32_t chunk = fs.options().bytes_per_checksum;
-  if (status.block_bytes % chunk != 0 || status.ec_cell_bytes % chunk != 0) return false;
+  for (const uint64_t bytes :
+       {status.block_bytes, uint64_t{status.ec_cell_bytes}, status.small_of_cell_bytes}) {
+    if (bytes % chunk != 0) return false;
+  }
   if (status.ec_policy.empty()) return true;
   return fs.CanMakeFilesOf(status.ec_policy);
 }

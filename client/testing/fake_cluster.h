@@ -33,6 +33,12 @@ class FakeCluster {
   // What such a client is made of.
   std::shared_ptr<ClientContext> NewContext(ClientOptions options, Clock& clock = SystemClock());
 
+  // Its namenode alone, for fakes that are made of several.
+  absl::Status Answer(absl::string_view method, const std::string& request,
+                      google::protobuf::MessageLite& response) {
+    return Handle(method, request, response);
+  }
+
   // ---- Failures, by node index ----
   void RefuseSetUp(int node);                    // every later pipeline with it fails
   void AllowSetUp(int node);                     // no longer

@@ -344,6 +344,16 @@ void FakeGroups::Complain(std::string about) { complaints_.push_back(std::move(a
 
 // ---- What a test asks for ----
 
+void FakeGroups::Take(const std::string& from, const std::string& to) {
+  MutexLock lock(mu_);
+  const auto found = files_.find(from);
+  CHECK(found != files_.end());
+  FileState taken = std::move(found->second);
+  files_.erase(found);
+  taken.open = true;
+  files_[to] = std::move(taken);
+}
+
 void FakeGroups::RefuseSetUp(int node, int times) {
   MutexLock lock(mu_);
   refusing_[node] = times;

@@ -35,6 +35,14 @@ class FakeGroups {
   // A client of this cluster.
   std::unique_ptr<FileSystem> Connect(ClientOptions options, Clock& clock = SystemClock());
 
+  // Its namenode alone, for fakes that are made of several.
+  absl::Status Answer(absl::string_view method, const std::string& request,
+                      google::protobuf::MessageLite& response) {
+    return Handle(method, request, response);
+  }
+  // The groups of `from`, which is gone, are those of `to`, which is being written.
+  void Take(const std::string& from, const std::string& to);
+
   // ---- Failures, by node index ----
   void RefuseSetUp(int node, int times = 1 << 30);
   void HangInSetUp(int node);        // never answers

@@ -35,12 +35,12 @@ class NoReplicas final : public DatanodeRpc {
 }  // namespace
 
 std::shared_ptr<ClientContext> FakeContext(FakeNamenode namenode, ClientOptions options,
-                                           Clock& clock, FakeNamenode cairn) {
-  std::unique_ptr<RpcChannel> more;
-  if (cairn != nullptr) more = std::make_unique<Channel>(std::move(cairn));
+                                           Clock& clock, FakeNamenode cairn_calls) {
+  std::unique_ptr<RpcChannel> cairn;
+  if (cairn_calls != nullptr) cairn = std::make_unique<Channel>(std::move(cairn_calls));
   return std::make_shared<ClientContext>(std::move(options), "tester", "fake:8020",
                                          std::make_unique<Channel>(std::move(namenode)),
-                                         std::make_unique<NoReplicas>(), clock, std::move(more));
+                                         std::make_unique<NoReplicas>(), clock, std::move(cairn));
 }
 
 hdfs::HdfsFileStatusProto FakeStatus() {

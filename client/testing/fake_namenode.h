@@ -23,9 +23,9 @@ using FakeNamenode = std::function<absl::Status(
     absl::string_view method, const std::string& request, google::protobuf::MessageLite& response)>;
 
 // What a client of it is made of. At their RPC ports, all datanodes say that they know of no
-// replica. `cairn` answers for cairn.ClientProtocol; null: it is not there.
+// replica. `cairn_calls`: those of cairn.ClientProtocol; null: there is none.
 std::shared_ptr<ClientContext> FakeContext(FakeNamenode namenode, ClientOptions options,
-                                           Clock& clock, FakeNamenode cairn = nullptr);
+                                           Clock& clock, FakeNamenode cairn_calls = nullptr);
 
 template <typename Request>
 Request Parse(const std::string& bytes) {

@@ -12,7 +12,8 @@ import os
 from harness import env
 from harness.cluster import Failed, MiniCluster
 
-SWITCH = {"cairn.namenode.erasure.coding": "true"}
+# Also files of a few bytes are coded: a test that wants them replicated says so.
+SWITCH = {"cairn.namenode.erasure.coding": "true", "cairn.ec.small.file.bytes": "0"}
 CONF = {
     **SWITCH,
     # What is of an old stamp goes soon.

@@ -1,8 +1,10 @@
 // cairn-flusher: writers that flush and do not close, for tests that kill, stop and rob them.
 //
 //   cairn-flusher --uri URI --directory DIR --files N [--id I] [--replication R] [--seed S]
+//       [--small B]
 //       writes N files DIR/0 .. DIR/N-1 in turn, for ever. The 8-byte words of file k are
-//       (I + k) << 32 | index, little-endian.
+//       (I + k) << 32 | index, little-endian. Where the directory is erasure-coded, a file of up to
+//       B bytes is replicated.
 //   cairn-flusher --uri URI --take-over PATH --id I [--rounds R] [--seed S]
 //       R times: takes the file from whoever has it, appends records of 1000 bytes, and closes it.
 //       Record k of writer I is the 16-digit number I * 10^9 + k, repeated and cut.
@@ -33,6 +35,7 @@ constexpr size_t kRecordBytes = 1000;
 struct Flags {
   std::string uri, directory, take_over;
   uint64_t files = 1, id = 1, seed = 1;
+  uint64_t small = 0;
   uint32_t replication = 3;
   int rounds = 10;
 };
@@ -135,11 +138,13 @@ int Main(int argc, char** argv) {
   app.add_option("--rounds", flags.rounds, "appends");
   app.add_option("--id", flags.id, "what the content says, from there on");
   app.add_option("--replication", flags.replication, "replicas");
+  app.add_option("--small", flags.small, "bytes of a file that is not erasure-coded yet");
   app.add_option("--seed", flags.seed, "of all random draws");
   CLI11_PARSE(app, argc, argv);
 
   client::ClientOptions options;
   options.replication = flags.replication;
+  options.small_file_bytes = flags.small;
   options.block_bytes = 1 << 20;
   options.write_window_bytes = 128 << 10;
   auto fs = client::FileSystem::Connect(flags.uri, options);

@@ -1,10 +1,11 @@
 // cairn-hold: a writer to be killed. Opens files, writes and flushes, and goes on writing.
 //
-//   cairn-hold --uri URI [--directory /held] [--files N] [--bytes B] [--sync]
+//   cairn-hold --uri URI [--directory /held] [--files N] [--bytes B] [--sync] [--small S]
 //
 // Each file I gets B bytes, byte P of which is (P + 7 I) mod 251, and an hflush, with --sync an
 // hsync; then as many more without one. Prints "held PATH B" for each once that is acknowledged,
-// then "ready", and waits for the end of its input, or to be killed; it never closes a file.
+// then "ready", and waits for the end of its input, or to be killed; it never closes a file. S: up
+// to how many bytes files are replicated where the directory is erasure-coded.
 #include <algorithm>
 #include <iostream>
 #include <memory>
@@ -30,13 +31,17 @@ int Main(int argc, char** argv) {
   std::string uri, directory = "/held";
   uint64_t files = 1, bytes = 100'000;
   bool sync = false;
+  uint64_t small = 0;
   app.add_option("--uri", uri)->required();
   app.add_option("--directory", directory);
   app.add_option("--files", files);
   app.add_option("--bytes", bytes);
   app.add_flag("--sync", sync);
+  app.add_option("--small", small);
   CLI11_PARSE(app, argc, argv);
-  const auto fs = client::FileSystem::Connect(uri, {});
+  client::ClientOptions options;
+  options.small_file_bytes = small;
+  const auto fs = client::FileSystem::Connect(uri, options);
   CHECK_OK(fs.status());
   std::vector<std::unique_ptr<client::OutputStream>> streams;
   for (uint64_t i = 0; i < files; ++i) {

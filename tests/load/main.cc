@@ -49,6 +49,7 @@ struct Flags {
 client::ClientOptions MakeOptions(const Flags& flags, absl::Duration patience) {
   client::ClientOptions options;
   options.replication = flags.replication;
+  options.small_file_bytes = 0;  // where files are erasure-coded, the small ones are to be, too
   options.block_bytes = 1 << 20;
   options.rpc_retry_time = patience;
   options.connect_timeout = absl::Seconds(5);

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <memory>
 #include <optional>
@@ -12,12 +11,12 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "client/copy_name.h"
 #include "client/path.h"
 #include "common/clock.h"
 #include "common/crc32c.h"
 #include "common/fs_error.h"
 #include "common/status_macros.h"
-#include "tools/ec/copy_name.h"
 #include "tools/ec/missing_bytes.h"
 
 namespace cairn::tools {
@@ -30,12 +29,6 @@ constexpr size_t kPieceBytes = 1 << 20;
 constexpr absl::Duration kReportPatience = absl::Seconds(30);
 constexpr absl::Duration kReportPause = absl::Milliseconds(200);
 constexpr char kCompositeCrc32c[] = "COMPOSITE-CRC32C";
-
-std::string HostName() {
-  std::array<char, 256> name{};
-  if (::gethostname(name.data(), name.size() - 1) != 0 || name[0] == '\0') return "localhost";
-  return name.data();
-}
 
 bool IsRunning(pid_t pid) { return ::kill(pid, 0) == 0 || errno != ESRCH; }
 
@@ -93,9 +86,8 @@ class Converter::Copy {
  public:
   static absl::StatusOr<std::unique_ptr<Copy>> Make(client::FileSystem& fs,
                                                     const client::FileStatus& like,
-                                                    const std::string& policy,
-                                                    const std::string& host) {
-    const std::string name = ToName({.inode = like.inode, .pid = ::getpid(), .host = host});
+                                                    const std::string& policy) {
+    const std::string name = client::ToName(client::CopyNameOf(like.inode));
     std::unique_ptr<Copy> copy(new Copy(fs, client::JoinPath(client::ParentPath(like.path), name)));
     // Of an erasure-coded file nobody knows how often it was replicated: as new files are.
     const auto create = [&](bool overwrite) {
@@ -139,7 +131,7 @@ class Converter::Copy {
 Converter::Converter(client::FileSystem& fs, ConvertOptions options, OnFailure on_failure)
     : fs_(fs),
       options_(std::move(options)),
-      host_(HostName()),
+      host_(client::CopyNameOf(0).host),
       pacer_(options_.bytes_per_second),
       on_failure_(std::move(on_failure)) {
   for (int i = 0; i < options_.threads; ++i) threads_.emplace_back([this] { Work(); });
@@ -196,13 +188,18 @@ absl::Status Converter::AddDirectory(const std::string& path) {
 }
 
 void Converter::AddFile(const client::FileStatus& file) {
-  if (ParseCopyName(client::BaseName(file.path)).has_value()) return;
+  if (client::ParseCopyName(client::BaseName(file.path)).has_value()) return;
   MutexLock lock(mu_);
   if (file.ec_policy == options_.policy) {
     ++totals_.already;
     return;
   }
-  if (file.length < options_.min_bytes || file.modified + options_.min_age > absl::Now()) {
+  // One that grows is coded by its writer, or was not, and is now.
+  const bool is_small =
+      !options_.policy.empty() && file.small_of == options_.policy &&
+      file.length <= client::SmallFileBytes(fs_.options(), file.small_of_cell_bytes);
+  if (is_small || file.length < options_.min_bytes ||
+      file.modified + options_.min_age > absl::Now()) {
     ++totals_.passed;
     return;
   }
@@ -213,14 +210,15 @@ void Converter::AddFile(const client::FileStatus& file) {
 
 void Converter::CleanUp(const std::string& directory) {
   if (!cleaned_.insert(directory).second) return;
-  client::DirectoryIterator entries = fs_.List(directory, kCopyPrefix);
+  client::DirectoryIterator entries = fs_.List(directory, client::kCopyPrefix);
   while (true) {
     const absl::StatusOr<std::optional<client::FileStatus>> entry = entries.Next();
     if (!entry.ok() || !entry->has_value()) return;  // whoever lists it next says why not
     const absl::string_view name = client::BaseName((*entry)->path);
-    if (!absl::StartsWith(name, kCopyPrefix)) return;
-    const std::optional<CopyName> copy = ParseCopyName(name);
-    if (!copy.has_value() || !IsLeftOver(*copy, **entry, host_, IsRunning, absl::Now())) continue;
+    if (!absl::StartsWith(name, client::kCopyPrefix)) return;
+    const std::optional<client::CopyName> copy = client::ParseCopyName(name);
+    if (!copy.has_value() || !client::IsLeftOver(*copy, **entry, host_, IsRunning, absl::Now()))
+      continue;
     // After a restore to the moment before a switch the copy may be all that is left of the file.
     if (!(*entry)->open.value_or(false) && FileMayLackBytes(fs_, copy->inode)) continue;
     fs_.Delete(ById((*entry)->inode), /*recursive=*/false).IgnoreError();  // it does no harm
@@ -277,7 +275,7 @@ absl::StatusOr<Converter::End> Converter::TryToConvert(const client::FileStatus&
   }
   progress_.SetFile(file.path, version.status.length);
   ASSIGN_OR_RETURN(const std::unique_ptr<Copy> copy,
-                   Copy::Make(fs_, version.status, options_.policy, host_));
+                   Copy::Make(fs_, version.status, options_.policy));
   ASSIGN_OR_RETURN(const End end, Judge(CopyAndSwitch(version, *copy), version, copy->by_id()));
   if (end == End::kConverted) {
     copy->NoteMoved();

@@ -1,7 +1,8 @@
 // tools/ec/converter.h - keeps files in another form, replicated or erasure-coded, where they are.
 //
 //   1. which blocks the file has (FileSystem::GetFileVersion)
-//   2. a copy beside it, in the other form (copy_name.h), whose bytes are compared by checksum; of
+//   2. a copy beside it, in the other form (client/copy_name.h), whose bytes are compared by
+//   checksum; of
 //      the file with this inode, whatever its name means meanwhile
 //   3. one call gives the file the copy's blocks (FileSystem::ConvertFile), if it still has those
 //      of step 1
@@ -43,7 +44,7 @@ struct ConvertOptions {
 struct ConvertTotals {
   uint64_t converted = 0, bytes = 0;
   uint64_t already = 0;  // in the form that is wanted
-  uint64_t passed = 0;   // too small or too new
+  uint64_t passed = 0;   // too new, too small, or small ones of that policy
   uint64_t written = 0;  // somebody writes them
   uint64_t changed = 0;  // while they were copied; they are as they were left
   uint64_t failed = 0;

@@ -1,8 +1,9 @@
-// tools/ec/copy_name.h - what `cairn ec -convert` calls the copy of a file beside the file:
+// client/copy_name.h - what the copy of a file in another form is called, beside the file:
 // ".cairn-convert-INODE.PID.HOST". The name begins with a dot, so jobs that read the directory pass
-// it over, and tells who makes it, so that what a killed converter has left is found and removed.
+// it over, and tells who makes it, so that what was left by one who was killed is found and removed
+// (by `cairn ec -convert`). Streams of small files that grow make some, too (small_file_writer.h).
 //
-// Pure.
+// Pure, but for CopyNameOf.
 #pragma once
 
 #include <sys/types.h>
@@ -16,7 +17,7 @@
 #include "absl/time/time.h"
 #include "client/types.h"
 
-namespace cairn::tools {
+namespace cairn::client {
 
 inline constexpr absl::string_view kCopyPrefix = ".cairn-convert-";
 
@@ -29,13 +30,15 @@ struct CopyName {
 };
 
 std::string ToName(const CopyName& copy);
+// Of this process.
+CopyName CopyNameOf(uint64_t inode);
 // nullopt: it is no such name.
 std::optional<CopyName> ParseCopyName(absl::string_view name);
 
 // Whether the copy, found in a listing under `copy`, is of a converter that is gone. One of this
 // host is if its process is; one of another, if nobody has written it for an hour: its writer would
 // long have put it in its place.
-bool IsLeftOver(const CopyName& copy, const client::FileStatus& found, absl::string_view this_host,
+bool IsLeftOver(const CopyName& copy, const FileStatus& found, absl::string_view this_host,
                 const std::function<bool(pid_t)>& is_running, absl::Time now);
 
-}  // namespace cairn::tools
+}  // namespace cairn::client

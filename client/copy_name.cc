@@ -1,5 +1,8 @@
-#include "tools/ec/copy_name.h"
+#include "client/copy_name.h"
 
+#include <unistd.h>
+
+#include <array>
 #include <vector>
 
 #include "absl/strings/numbers.h"
@@ -7,15 +10,25 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 
-namespace cairn::tools {
+namespace cairn::client {
 namespace {
 
 constexpr absl::Duration kLeftAfter = absl::Hours(1);
+
+std::string ThisHost() {
+  std::array<char, 256> name{};
+  if (::gethostname(name.data(), name.size() - 1) != 0 || name[0] == '\0') return "localhost";
+  return name.data();
+}
 
 }  // namespace
 
 std::string ToName(const CopyName& copy) {
   return absl::StrCat(kCopyPrefix, copy.inode, ".", copy.pid, ".", copy.host);
+}
+
+CopyName CopyNameOf(uint64_t inode) {
+  return {.inode = inode, .pid = ::getpid(), .host = ThisHost()};
 }
 
 std::optional<CopyName> ParseCopyName(absl::string_view name) {
@@ -33,11 +46,11 @@ std::optional<CopyName> ParseCopyName(absl::string_view name) {
   return copy;
 }
 
-bool IsLeftOver(const CopyName& copy, const client::FileStatus& found, absl::string_view this_host,
+bool IsLeftOver(const CopyName& copy, const FileStatus& found, absl::string_view this_host,
                 const std::function<bool(pid_t)>& is_running, absl::Time now) {
   if (!found.is_file()) return false;
   if (copy.host == this_host) return !is_running(copy.pid);
   return found.open == false && found.modified + kLeftAfter < now;
 }
 
-}  // namespace cairn::tools
+}  // namespace cairn::client
