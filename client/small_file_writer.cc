@@ -56,9 +56,8 @@ class SmallFileWriter::Copy {
     ASSIGN_OR_RETURN(const auto response,
                      context.Call<hdfs::CreateResponseProto>("create", path, request));
     ASSIGN_OR_RETURN(FileStatus made, ToFileStatus(response.fs(), path));
-    std::unique_ptr<Copy> copy(new Copy({.context = file.context,
-                                         .path = PathById(made.inode),
-                                         .inode = made.inode}));
+    std::unique_ptr<Copy> copy(
+        new Copy({.context = file.context, .path = PathById(made.inode), .inode = made.inode}));
     if (made.inode == 0 || made.ec_policy != status.small_of ||
         made.block_bytes != status.block_bytes) {
       return BadAnswer(path, "another file than was to be made");
@@ -184,8 +183,7 @@ absl::Status SmallFileWriter::GrowFromBlocks() {
 
 absl::Status SmallFileWriter::CopyBytes(FileWriter& out) {
   if (status_.length > 0) {
-    ASSIGN_OR_RETURN(const auto in,
-                     InputStream::Impl::Open(file_.context, PathById(file_.inode)));
+    ASSIGN_OR_RETURN(const auto in, InputStream::Impl::Open(file_.context, PathById(file_.inode)));
     std::vector<std::byte> piece(std::min<uint64_t>(kReadBytes, status_.length));
     for (uint64_t at = 0; at < status_.length;) {
       const auto wanted =
@@ -204,7 +202,8 @@ absl::StatusOr<bool> SmallFileWriter::CodeFile(const Copy* copy) {
   if (context.cairn == nullptr) return false;
   const absl::Status status = AskToCode(copy);
   if (status.ok()) return true;
-  if (MayHaveBeenDone(status)) return ClientContext::NamingPath(status, "codeSmallFile", file_.path);
+  if (MayHaveBeenDone(status))
+    return ClientContext::NamingPath(status, "codeSmallFile", file_.path);
   // Or it was done, the answer was lost, and the namenode has forgotten that it gave one.
   hdfs::GetFileInfoRequestProto request;
   request.set_src(PathById(file_.inode));
@@ -232,8 +231,8 @@ absl::Status SmallFileWriter::AskToCode(const Copy* copy) {
   while (true) {
     client_calls::CodeSmallFileResponse response;
     const absl::Status status = context.cairn->Call("codeSmallFile", request, response);
-    if (GetFsError(status) != FsError::kNotReplicatedYet ||
-        context.clock.Monotonic() >= deadline || aborted_.load(std::memory_order_relaxed)) {
+    if (GetFsError(status) != FsError::kNotReplicatedYet || context.clock.Monotonic() >= deadline ||
+        aborted_.load(std::memory_order_relaxed)) {
       return status;
     }
     absl::SleepFor(kUnitPause);

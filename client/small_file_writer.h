@@ -78,8 +78,8 @@ class SmallFileWriter final : public FileWriter {
   const uint64_t most_bytes_;
   const std::atomic<bool>& aborted_;
   bool undecided_ = true;
-  bool syncing_ = false;              // an Hsync has been asked for
-  std::vector<std::byte> bytes_;      // all of this stream while undecided
+  bool syncing_ = false;                // an Hsync has been asked for
+  std::vector<std::byte> bytes_;        // all of this stream while undecided
   std::unique_ptr<FileWriter> writer_;  // while undecided: of replicas; null: nothing was sent
 };
 

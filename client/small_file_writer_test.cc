@@ -139,7 +139,9 @@ class SmallFilesNamenode {
     return path == kCopyById || (path == "/f" && coded_);
   }
 
-  void MarkSmall(hdfs::HdfsFileStatusProto& status) { *status.mutable_smallof() = ToProto(policy_); }
+  void MarkSmall(hdfs::HdfsFileStatusProto& status) {
+    *status.mutable_smallof() = ToProto(policy_);
+  }
 
   absl::Status HandleCairn(absl::string_view method, const std::string& bytes) {
     EXPECT_EQ(method, "codeSmallFile");
@@ -394,8 +396,8 @@ TEST_F(SmallFileWriterTest, UnitsThatAreNotReportedYetAreWaitedFor) {
 TEST_F(SmallFileWriterTest, AnAnswerThatWasLostIsFoundOut) {
   for (const bool flushed : {false, true}) {
     SCOPED_TRACE(flushed ? "flushed" : "not flushed");
-    namenode_.Refuse({.status = MakeFsError(FsError::kIllegalArgument, "it is no small file"),
-                      .done = true});
+    namenode_.Refuse(
+        {.status = MakeFsError(FsError::kIllegalArgument, "it is no small file"), .done = true});
     const auto out = Create();
     Put(*out, 100);
     if (flushed) ASSERT_OK(out->Hflush());

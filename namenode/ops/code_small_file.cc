@@ -28,7 +28,8 @@ absl::Status NamenodeImpl::CheckSmallCopy(const Inode& file, const Inode& source
     return RefuseToCode(absl::StrCat("copy ", name, " is not of ", data.small_of->name));
   }
   if (data.blocks.empty()) {
-    return RefuseToCode(absl::StrCat(ForMessage(request.path), " has no blocks, and needs no copy"));
+    return RefuseToCode(
+        absl::StrCat(ForMessage(request.path), " has no blocks, and needs no copy"));
   }
   const BlockVersion& stored = data.blocks.back();
   uint64_t length = data.length;
@@ -44,8 +45,8 @@ absl::Status NamenodeImpl::CheckSmallCopy(const Inode& file, const Inode& source
                                      " is being written, and was not named"));
   }
   if (source.file->length != length) {
-    return RefuseToCode(absl::StrCat("copy ", name, " has ", source.file->length,
-                                     " bytes, the file ", length));
+    return RefuseToCode(
+        absl::StrCat("copy ", name, " has ", source.file->length, " bytes, the file ", length));
   }
   if (!IsResident(file, stored, view)) return View::NotLoaded();
   return CheckAllThere(source, view);
@@ -60,17 +61,19 @@ Outcome<Nothing> NamenodeImpl::CodeSmallFile(const Caller& caller,
     source_path = *std::move(path);
   }
   return Write<Nothing>(
-      caller, What{"erasure-code ", request.path}, [&](Attempt& attempt) -> absl::StatusOr<Nothing> {
+      caller, What{"erasure-code ", request.path},
+      [&](Attempt& attempt) -> absl::StatusOr<Nothing> {
         mu_.AssertHeld();
-        ASSIGN_OR_RETURN(Inode* const file, ResolveWritten(attempt, request.path, request.file,
-                                                           request.client_name));
+        ASSIGN_OR_RETURN(Inode* const file,
+                         ResolveWritten(attempt, request.path, request.file, request.client_name));
         const FileData& data = *file->file;
         if (data.small_of == nullptr) {
           return RefuseToCode(absl::StrCat(ForMessage(request.path), " is no small file"));
         }
         RETURN_IF_ERROR(CheckMayCode(*data.small_of));
         if (data.block_bytes < data.small_of->cell_bytes) {
-          return RefuseToCode(absl::StrCat("blocks of ", data.block_bytes, " bytes have no room for a cell of ",
+          return RefuseToCode(absl::StrCat("blocks of ", data.block_bytes,
+                                           " bytes have no room for a cell of ",
                                            data.small_of->name));
         }
         edit::CodeSmallFile change;

@@ -68,8 +68,7 @@ class CodeSmallFileTest : public ::testing::Test {
     for (size_t i = 0; i < group.units.size(); ++i) {
       const BlockVersion unit = UnitOfCold(group.block, bytes, group.units[i]);
       if (lost.contains(group.units[i]) || unit.length == 0) continue;
-      EXPECT_OK(
-          nn_.Report(static_cast<int>(group.storages[i]), unit, ReplicaState::kFinalized));
+      EXPECT_OK(nn_.Report(static_cast<int>(group.storages[i]), unit, ReplicaState::kFinalized));
     }
     BlockVersion written = group.block;
     written.length = bytes;
@@ -384,11 +383,11 @@ TEST(SmallFilesWhereCodingIsOffTest, TheyStayReplicatedAndNoneAreMade) {
   ASSERT_OK(off.Start());
   off.RegisterDatanodes();
   EXPECT_NE(off.Stat("/cold/f")->small_of, nullptr);
-  EXPECT_THAT(off->CodeSmallFile(kSuper, {.path = "/cold/f",
-                                          .client_name = "client",
-                                          .file = off.Stat("/cold/f")->id})
-                  .value,
-              IsFsError(FsError::kUnsupported));
+  EXPECT_THAT(
+      off->CodeSmallFile(
+             kSuper, {.path = "/cold/f", .client_name = "client", .file = off.Stat("/cold/f")->id})
+          .value,
+      IsFsError(FsError::kUnsupported));
   EXPECT_THAT(off->Create(kSuper, "/cold/g", small).value, IsFsError(FsError::kUnsupported));
 }
 

@@ -14,13 +14,15 @@ REPLICA = re.compile(r"blk_(\d+)_(\d+)\.meta$")
 
 
 class Writer:
-    """cairn-hold: files that are open, flushed (or synced) up to `self.held[path]`."""
+    """cairn-hold: files that are open, flushed (or synced) up to `self.held[path]`. `more`: further
+    options of it."""
 
-    def __init__(self, cluster, files, size=100_000, sync=False):
+    def __init__(self, cluster, files, size=100_000, sync=False, more=()):
         self.process = subprocess.Popen(
             [
                 *(env.program("cairn-hold"), "--uri", cluster.uri),
                 *("--files", str(files), "--bytes", str(size), *(["--sync"] if sync else [])),
+                *more,
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
