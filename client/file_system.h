@@ -54,8 +54,10 @@ struct CreateOptions {
   uint64_t block_bytes = 0;    // 0: ClientOptions::block_bytes; a multiple of the checksum chunk
   uint16_t mode = 0666;        // before the umask
   bool lazy_persist = false;
-  bool should_replicate = false;  // whatever erasure coding policy the directory has
-  std::string erasure_policy;     // by name, likewise; empty: the directory's
+  // Whatever erasure coding policy the directory has: neither of these leaves a small file to
+  // ClientOptions::small_file_bytes.
+  bool should_replicate = false;
+  std::string erasure_policy;  // by name; empty: the directory's
 };
 
 struct AppendOptions {

@@ -107,8 +107,11 @@ absl::StatusOr<LocatedFile::Found> LocatedFile::FetchSame(uint64_t offset) {
 }
 
 bool LocatedFile::IsConverted(const hdfs::LocatedBlocksProto& found, int form) const {
-  return form == form_ && bytes_ != 0 && found.contents() != told_ && BytesOf(found) == bytes_ &&
-         found.filelength() >= length_;
+  // Of a small file that has grown the writer goes on: blocks that are added to those of the form
+  // that is known already are no other form.
+  const bool may_be = !found.underconstruction() || found.has_ecpolicy() != (striping_ != nullptr);
+  return form == form_ && may_be && bytes_ != 0 && found.contents() != told_ &&
+         BytesOf(found) == bytes_ && found.filelength() >= length_;
 }
 
 absl::StatusOr<bool> LocatedFile::TakeConverted(const hdfs::LocatedBlocksProto& found, int form) {

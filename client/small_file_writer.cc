@@ -172,13 +172,8 @@ absl::Status SmallFileWriter::GrowFromBlocks() {
   ASSIGN_OR_RETURN(const bool coded, CodeFile(copy->get()));
   if (!coded) return absl::OkStatus();
   (*copy)->NoteTaken();
-  std::unique_ptr<FileWriter> striped = NewStriped();
-  if (out.last_block() != nullptr) {
-    hdfs::LocatedBlockProto last;
-    *last.mutable_b() = *out.last_block();
-    RETURN_IF_ERROR(striped->Continue(last, /*new_block=*/true));
-  }
-  return Use(std::move(striped));
+  // Of groups that are committed already the next one's call need not tell, as after an append.
+  return Use(NewStriped());
 }
 
 absl::Status SmallFileWriter::CopyBytes(FileWriter& out) {

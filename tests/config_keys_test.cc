@@ -90,7 +90,8 @@ TEST(ConfigKeysTest, DatanodesTakeTheBytesPerChecksumThatClientsMayAskFor) {
 TEST(ConfigKeysTest, ASiteFileThatHdfsTakesStopsNobody) {
   const std::vector<std::string> site = {"dfs.client-write-packet-size=64k", "fs.trash.interval=1d",
                                          "dfs.datanode.socket.write.timeout=0",
-                                         "dfs.client.socket-timeout=0"};
+                                         "dfs.client.socket-timeout=0",
+                                         "cairn.ec.small.file.bytes=64k"};
   EXPECT_OK(Config::FromProperties({}, site, namenode::NamenodeKnownKeys()));
   EXPECT_OK(Config::FromProperties({}, site, datanode::DatanodeKnownKeys()));
   ASSERT_OK_AND_ASSIGN(const Config config,

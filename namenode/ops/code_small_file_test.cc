@@ -57,13 +57,11 @@ class CodeSmallFileTest : public ::testing::Test {
     CreateOptions options = CreateFlags(true, false);
     options.erasure_policy = kCold;
     ASSERT_OK(nn_->Create(kSuper, path, options).value);
-    BlockVersion group = WriteGroup(path, bytes, std::nullopt, lost);
-    Close(path, group);
+    Close(path, WriteGroup(path, bytes, lost));
   }
-  // The next group of `path`, with its length.
-  BlockVersion WriteGroup(absl::string_view path, uint64_t bytes,
-                          std::optional<BlockVersion> previous, std::set<uint32_t> lost = {}) {
-    const LocatedBlock group = nn_.AddBlock(path, previous);
+  // The next group of `path`, with its length, by one who was told of none before it.
+  BlockVersion WriteGroup(absl::string_view path, uint64_t bytes, std::set<uint32_t> lost = {}) {
+    const LocatedBlock group = nn_.AddBlock(path);
     EXPECT_THAT(group.units, SizeIs(5));
     for (size_t i = 0; i < group.units.size(); ++i) {
       const BlockVersion unit = UnitOfCold(group.block, bytes, group.units[i]);
@@ -178,7 +176,7 @@ TEST_F(CodeSmallFileTest, WithoutBlocksItIsCodedFromThenOn) {
     EXPECT_EQ(SpaceUsed(), 0u);
     nn_.ExpectConsistent();
   });
-  Close("/cold/f", WriteGroup("/cold/f", 3 * kCell, {}));
+  Close("/cold/f", WriteGroup("/cold/f", 3 * kCell));
   EXPECT_EQ(SpaceUsed(), 5 * kCell);
   nn_.ExpectConsistent();
 }
@@ -207,8 +205,7 @@ TEST_F(CodeSmallFileTest, ItTakesTheBlocksOfItsCopyAndItsWriterGoesOn) {
     EXPECT_EQ(located.converted_from, contents) << "readers that knew the block go on";
     nn_.ExpectConsistent();
   });
-  const BlockVersion first = Locate().blocks[0].block;
-  Close("/cold/f", WriteGroup("/cold/f", 3 * kCell, first));
+  Close("/cold/f", WriteGroup("/cold/f", 3 * kCell));
   EXPECT_EQ(nn_.Stat("/cold/f")->length, kBytes + 3 * kCell);
   EXPECT_EQ(SpaceUsed(), 3 * kBytes + 5 * kCell);
   EXPECT_EQ(Locate().converted_from, contents);
@@ -225,8 +222,7 @@ TEST_F(CodeSmallFileTest, AnAppendGrowsIntoItsPolicyToo) {
   ASSERT_TRUE(appended.value->block.has_value());
   ASSERT_NE(appended.value->status.small_of, nullptr);
   ASSERT_OK(Code("/copy", last));
-  const BlockVersion first = Locate().blocks[0].block;
-  Close("/cold/f", WriteGroup("/cold/f", kCell, first));
+  Close("/cold/f", WriteGroup("/cold/f", kCell));
   EXPECT_EQ(nn_.Stat("/cold/f")->length, kBytes + kCell);
   EXPECT_EQ(SpaceUsed(), 3 * (kBytes + kCell));
   nn_.ExpectConsistent();
@@ -247,8 +243,7 @@ TEST_F(CodeSmallFileTest, AlsoOfAFullBlock) {
     EXPECT_EQ(SpaceUsed(), 3 * kBlockBytes);
     nn_.ExpectConsistent();
   });
-  const BlockVersion first = Locate().blocks[0].block;
-  Close("/cold/f", WriteGroup("/cold/f", kCell, first));
+  Close("/cold/f", WriteGroup("/cold/f", kCell));
   EXPECT_EQ(nn_.Stat("/cold/f")->length, kBlockBytes + kCell);
   nn_.ExpectConsistent();
 }
