@@ -1,7 +1,6 @@
 #include "tools/ec/converter.h"
 
 #include <signal.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
