@@ -232,6 +232,12 @@ size_t BlockGroupWriter::CountLost() const {
                                            [](const Unit& unit) { return !unit.lost.ok(); }));
 }
 
+bool BlockGroupWriter::HasGaps() const {
+  return std::any_of(units_.begin(), units_.end(), [this](const Unit& unit) {
+    return !unit.lost.ok() && striping_.layout().UnitBytes(group_.numbytes(), unit.number) != 0;
+  });
+}
+
 bool BlockGroupWriter::AnyRestarting() const {
   return std::any_of(units_.begin(), units_.end(),
                      [](const Unit& unit) { return unit.restarting; });

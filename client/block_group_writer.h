@@ -79,6 +79,8 @@ class BlockGroupWriter {
 
   // A unit was lost since the group was begun, or is waited for.
   bool has_lost() const { return has_lost_; }
+  // A unit that has bytes of the group is lost, or never had a datanode.
+  bool HasGaps() const;
   // The others can do without any one of them.
   bool CanLoseOne() const;
   // Begins with what Finish does, if that needs no wait. False: it would.

@@ -91,13 +91,16 @@ absl::StatusOr<std::shared_ptr<OutputStream::Impl>> BeginAppend(
       status.block_bytes % options.bytes_per_checksum != 0) {
     return invalid;
   }
-  ASSIGN_OR_RETURN(FileForm form, FormOf(answer.stat(), options, path));
+  absl::StatusOr<FileForm> form = FormOf(answer.stat(), options, path);
   const bool coded = answer.stat().has_ecpolicy();
-  const uint64_t units = coded ? form.striping->layout().data_units() : 1;
+  // A small file can be written on by one who could not code it.
+  if (!form.ok() && !coded) form = FileForm();
+  RETURN_IF_ERROR(form.status());
+  const uint64_t units = coded ? form->striping->layout().data_units() : 1;
   if (has_block && answer.block().b().numbytes() > status.block_bytes * units) return invalid;
   WrittenFile file{.context = std::move(context), .path = std::string(path), .inode = status.inode};
   auto impl =
-      std::make_shared<OutputStream::Impl>(std::move(file), std::move(status), std::move(form));
+      std::make_shared<OutputStream::Impl>(std::move(file), std::move(status), *std::move(form));
   if (has_block) RETURN_IF_ERROR(impl->Continue(answer.block(), new_block));
   return impl;
 }

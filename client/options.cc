@@ -112,8 +112,7 @@ constexpr ConfigKey kKeys[] = {
      absl::Seconds(1), 512, kMaxPacketBytes},
     {"cairn.ec.small.file.bytes", ConfigType::kSize, "1m",
      "a file of no more bytes is replicated where the directory has an erasure coding policy; "
-     "unset: "
-     "a cell of the policy, 0: none is",
+     "unset: a cell of the policy, 0: none is",
      absl::Seconds(1), 0, static_cast<int64_t>(kMaxSmallFileBytes)},
     {"cairn.client.write.window", ConfigType::kSize, "8m",
      "data of a stream that may be sent without acknowledgement", absl::Seconds(1), 64 << 10,

@@ -246,6 +246,10 @@ absl::StatusOr<PipelineTarget> AddBlock(const WrittenFile& file,
                                         const hdfs::ExtendedBlockProto* previous,
                                         const std::vector<hdfs::DatanodeInfoProto>& excluded) {
   ASSIGN_OR_RETURN(const hdfs::LocatedBlockProto added, AddLocatedBlock(file, previous, excluded));
+  if (added.has_blockindices()) {
+    return absl::InternalError(
+        absl::StrCat(file.path, ": the server sent a block group for a file with replicas"));
+  }
   return ToTarget(added);
 }
 

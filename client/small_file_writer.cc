@@ -11,7 +11,6 @@
 #include "client/copy_name.h"
 #include "client/input_stream_impl.h"
 #include "client/replicated_file_writer.h"
-#include "client/striped_file_writer.h"
 #include "common/fs_error.h"
 #include "common/status_macros.h"
 #include "proto/client.pb.h"
@@ -31,6 +30,12 @@ std::string PathById(uint64_t inode) { return absl::StrCat("/.reserved/.inodes/"
 bool MayHaveBeenDone(const absl::Status& status) {
   return absl::IsDeadlineExceeded(status) ||
          (absl::IsUnavailable(status) && GetFsError(status) == FsError::kNone);
+}
+
+// What was read unchecked is not to be written anew, with checksums that say it is right, in place
+// of replicas of which another one may be right.
+bool ReadsAreChecked(const ClientOptions& options) {
+  return options.verify_checksums && (options.verify_local || !options.short_circuit);
 }
 
 }  // namespace
@@ -149,7 +154,7 @@ absl::Status SmallFileWriter::EndBlock() {
 absl::Status SmallFileWriter::Grow() {
   const absl::Status grown = writer_ == nullptr ? GrowFromNothing() : GrowFromBlocks();
   undecided_ = false;
-  bytes_ = {};
+  std::vector<std::byte>().swap(bytes_);  // to assign {} would keep the memory
   return grown;
 }
 
@@ -161,12 +166,13 @@ absl::Status SmallFileWriter::GrowFromNothing() {
 
 absl::Status SmallFileWriter::GrowFromBlocks() {
   RETURN_IF_ERROR(writer_->EndBlock());
+  if (status_.length > 0 && !ReadsAreChecked(file_.context->options)) {
+    return absl::OkStatus();  // it stays replicated
+  }
   const auto copy = Copy::Make(file_, status_);
-  if (!copy.ok()) return absl::OkStatus();  // it stays replicated
+  if (!copy.ok()) return absl::OkStatus();  // likewise
   StripedFileWriter out((*copy)->file(), (*copy)->status(), striping_, aborted_);
   absl::Status copied = CopyBytes(out);
-  // What was synced is synced again before its blocks go.
-  if (copied.ok()) copied = syncing_ ? out.Flush(/*sync=*/true) : out.EndBlock();
   if (copied.ok()) copied = Complete((*copy)->file(), out.last_block());
   if (!copied.ok()) return absl::OkStatus();  // likewise
   ASSIGN_OR_RETURN(const bool coded, CodeFile(copy->get()));
@@ -176,7 +182,10 @@ absl::Status SmallFileWriter::GrowFromBlocks() {
   return Use(NewStriped());
 }
 
-absl::Status SmallFileWriter::CopyBytes(FileWriter& out) {
+absl::Status SmallFileWriter::CopyBytes(StripedFileWriter& out) {
+  // Before there is anything to flush: its units are synced as they end. Bytes that somebody has
+  // synced are in them, if not by this stream then by one before it, and their blocks will go.
+  RETURN_IF_ERROR(out.Flush(/*sync=*/true));
   if (status_.length > 0) {
     ASSIGN_OR_RETURN(const auto in, InputStream::Impl::Open(file_.context, PathById(file_.inode)));
     std::vector<std::byte> piece(std::min<uint64_t>(kReadBytes, status_.length));
@@ -189,7 +198,11 @@ absl::Status SmallFileWriter::CopyBytes(FileWriter& out) {
       at += got;
     }
   }
-  return out.Write(bytes_);
+  RETURN_IF_ERROR(out.Write(bytes_));
+  RETURN_IF_ERROR(out.EndBlock());
+  if (!out.has_gaps()) return absl::OkStatus();
+  // It is not taken without all its units, and to wait for a repair would hold up the writer.
+  return absl::UnavailableError(absl::StrCat(file_.path, ": too few datanodes for the copy"));
 }
 
 absl::StatusOr<bool> SmallFileWriter::CodeFile(const Copy* copy) {

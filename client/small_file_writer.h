@@ -28,6 +28,7 @@
 #include "absl/status/statusor.h"
 #include "client/file_writer.h"
 #include "client/pipeline.h"
+#include "client/striped_file_writer.h"
 #include "client/striping.h"
 #include "client/types.h"
 
@@ -65,8 +66,8 @@ class SmallFileWriter final : public FileWriter {
   absl::Status Grow();
   absl::Status GrowFromNothing();
   absl::Status GrowFromBlocks();
-  // The file's bytes from before this stream, then those of it.
-  absl::Status CopyBytes(FileWriter& out);
+  // The file's bytes from before this stream, then those of it; every unit of them is synced.
+  absl::Status CopyBytes(StripedFileWriter& out);
   // Has the file coded; with the blocks of `copy`, if it has some itself. False: it is replicated
   // and stays so. An error: that is not known.
   absl::StatusOr<bool> CodeFile(const Copy* copy);

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/match.h"
@@ -52,6 +53,7 @@ class SmallFilesNamenode {
   struct Refusal {
     absl::Status status;
     bool done = false;  // it was carried out, and the answer says otherwise
+    bool late = false;  // only after the next getFileInfo was answered
   };
   void Refuse(Refusal refusal) {
     MutexLock lock(mu_);
@@ -91,7 +93,7 @@ class SmallFilesNamenode {
       hdfs::HdfsFileStatusProto& status =
           *As<hdfs::GetFileInfoResponseProto>(response).mutable_fs();
       status = FakeStatus();
-      if (coded_) *status.mutable_ecpolicy() = ToProto(policy_);
+      if (coded_ && !std::exchange(late_, false)) *status.mutable_ecpolicy() = ToProto(policy_);
       return absl::OkStatus();
     }
     if (method == "getBlockLocations") {
@@ -173,6 +175,7 @@ class SmallFilesNamenode {
       groups_.Take(kCopyById, "/f");
     }
     coded_ = true;
+    late_ = refusal.late;
     return refusal.status;
   }
 
@@ -181,6 +184,7 @@ class SmallFilesNamenode {
   FakeGroups groups_{policy_, 7};
   mutable Mutex mu_;
   bool coded_ ABSL_GUARDED_BY(mu_) = false;
+  bool late_ ABSL_GUARDED_BY(mu_) = false;
   bool refusing_copies_ ABSL_GUARDED_BY(mu_) = false;
   std::vector<Refusal> refusals_ ABSL_GUARDED_BY(mu_);
   std::vector<client_calls::CodeSmallFileRequest> requests_ ABSL_GUARDED_BY(mu_);
@@ -304,9 +308,10 @@ TEST_F(SmallFileWriterTest, WhatWasFlushedIsCopiedWhenItGrows) {
     Put(*out, kStripeBytes);
     ASSERT_OK(out->Close());
     ExpectCoded({400, kCell + kStripeBytes});
-    for (const FakeGroups::Group& group : namenode_.groups().Groups("/f")) {
-      EXPECT_EQ(group.units[0].synced, sync);
-    }
+    const std::vector<FakeGroups::Group> groups = namenode_.groups().Groups("/f");
+    ASSERT_THAT(groups, SizeIs(2));
+    EXPECT_TRUE(groups[0].units[0].synced) << "its old block may have been, and goes";
+    EXPECT_EQ(groups[1].units[0].synced, sync);
   }
 }
 
@@ -380,6 +385,48 @@ TEST_F(SmallFileWriterTest, SoDoesOneWhereNoCopyCanBeMade) {
   EXPECT_THAT(namenode_.Requests(), IsEmpty());
 }
 
+// The namenode would not take it, and the writer would wait for that in vain.
+TEST_F(SmallFileWriterTest, ACopyThatLacksAUnitIsNotOffered) {
+  namenode_.groups().OfferAtMost(4);
+  const auto out = Create();
+  Put(*out, 100);
+  ASSERT_OK(out->Hflush());
+  Put(*out, 2 * kStripeBytes);
+  ASSERT_OK(out->Close());
+  ExpectReplicated();
+  EXPECT_THAT(namenode_.Requests(), IsEmpty());
+  EXPECT_THAT(namenode_.Deleted(), ElementsAre(kCopyById));
+}
+
+// A flipped bit would become one with a checksum that is right, and the other replicas would go.
+TEST_F(SmallFileWriterTest, WhatIsReadUncheckedIsNotWrittenAnew) {
+  auto out = Create();
+  Put(*out, 500);
+  ASSERT_OK(out->Close());
+  ClientOptions unchecked = Options();
+  unchecked.verify_checksums = false;
+  const auto other = namenode_.Connect(unchecked);
+  ASSERT_OK_AND_ASSIGN(out, other->Append("/f"));
+  Put(*out, kCell);
+  ASSERT_OK(out->Close());
+  ExpectReplicated();
+  EXPECT_THAT(namenode_.Requests(), IsEmpty());
+}
+
+TEST_F(SmallFileWriterTest, WhoCouldNotCodeItMayAppendAllTheSame) {
+  ASSERT_OK(Create()->Close());
+  ClientOptions coarse = Options();
+  coarse.bytes_per_checksum = 2 * kCell;
+  const auto other = namenode_.Connect(coarse);
+  EXPECT_THAT(other->Create("/f").status(), StatusIs(absl::StatusCode::kInvalidArgument));
+  ASSERT_OK(Create()->Close());
+  ASSERT_OK_AND_ASSIGN(const auto out, other->Append("/f"));
+  Put(*out, 2 * kStripeBytes);
+  ASSERT_OK(out->Close());
+  ExpectReplicated();
+  EXPECT_THAT(namenode_.Requests(), IsEmpty());
+}
+
 TEST_F(SmallFileWriterTest, UnitsThatAreNotReportedYetAreWaitedFor) {
   for (int i = 0; i < 2; ++i) {
     namenode_.Refuse({.status = MakeFsError(FsError::kNotReplicatedYet, "wait")});
@@ -420,6 +467,15 @@ TEST_F(SmallFileWriterTest, WithoutAnAnswerTheStreamEnds) {
   const std::string large(2 * kCell, 'x');
   EXPECT_THAT(out->Write(large), StatusIs(absl::StatusCode::kDeadlineExceeded));
   EXPECT_THAT(out->Close(), StatusIs(absl::StatusCode::kDeadlineExceeded));
+}
+
+// A call that was given up, and is carried out when nobody waits for it any more.
+TEST_F(SmallFileWriterTest, AGroupIsNotTakenForABlockWithReplicas) {
+  namenode_.Refuse(
+      {.status = MakeFsError(FsError::kIllegalArgument, "not yet"), .done = true, .late = true});
+  const auto out = Create();
+  EXPECT_THAT(out->Write(std::string(2 * kCell, 'x')), StatusIs(absl::StatusCode::kInternal));
+  EXPECT_TRUE(namenode_.groups().Groups("/f").at(0).units.at(0).bytes.empty());
 }
 
 TEST_F(SmallFileWriterTest, AnEndOfABlockIsOneOfASmallFileToo) {

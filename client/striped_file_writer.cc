@@ -59,6 +59,7 @@ absl::Status StripedFileWriter::EndGroup(bool sync) {
   RETURN_IF_ERROR(group_->Finish(sync));
   previous_ = group_->block();
   previous_told_ = false;
+  has_gaps_ |= group_->HasGaps();
   if (previous_->numbytes() == group_bytes_ && !group_->has_lost()) early_ends_.GotFullAndWhole();
   group_ = nullptr;
   return absl::OkStatus();

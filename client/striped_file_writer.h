@@ -66,6 +66,8 @@ class StripedFileWriter final : public FileWriter {
   }
   bool HasUnsent() const override { return group_ != nullptr && group_->HasUnsent(); }
   bool Serve(bool idle) override;
+  // A unit with bytes of a group that has ended was lost, or had no datanode.
+  bool has_gaps() const { return has_gaps_; }
 
  private:
   absl::Status StartGroup();
@@ -88,6 +90,7 @@ class StripedFileWriter final : public FileWriter {
   std::unique_ptr<BlockGroupWriter> group_;  // null: none is open
   std::unique_ptr<Stripe> stripe_;           // being filled; null: empty
   std::optional<hdfs::ExtendedBlockProto> previous_;
+  bool has_gaps_ = false;
   bool previous_told_ = true;     // the namenode knows how long it is, if there is one
   bool syncing_;                  // units are synced at their end, as always after an Hsync
   uint64_t unflushed_bytes_ = 0;  // written since the last flush
