@@ -116,13 +116,18 @@ void NamenodeImpl::RemoveUnitLater(const BlockVersion& unit) {
     RemoveUnit(unit);
     return;
   }
-  invalidations_.Add(healer_->BlockRemoved(unit.id), {unit.id, unit.stamp}, last_txid_);
+  // Who had an older version when he was last heard of may have this one: that stays for readers.
+  const std::vector<uint32_t> outdated = healer_->BlockRemoved(unit.id);
+  if (ToInt(unit.stamp) > 0) {
+    invalidations_.Add(outdated, {unit.id, GenerationStamp{ToInt(unit.stamp) - 1}}, last_txid_);
+  }
   PutRemoved(unit);
 }
 
 void NamenodeImpl::OnBlockSuperseded(const Inode& file, const BlockVersion& block) {
   mu_.AssertHeld();
-  // Of a file that is being written it may not be yet.
+  // Of a file that is being written it may not be yet. Nobody waits for its replicas: those that
+  // are reported from now on are known by superseded_, or to nobody, and deleted.
   CompleteBlock(file, block);
   ForEachUnit(file, block, /*final=*/true, [&](uint32_t, const BlockVersion& version) {
     mu_.AssertHeld();

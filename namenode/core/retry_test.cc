@@ -226,6 +226,40 @@ TEST_P(RetryTest, ConvertFile) {
   EXPECT_THAT(nn_->ConvertFile(Call(2), request).value, IsFsError(FsError::kFileNotFound));
 }
 
+TEST_P(RetryTest, CodeSmallFile) {
+  nn_.Mkdir("/d");
+  ASSERT_OK(nn_->ChangeErasurePolicy(kSuper, "XOR-2-1-1024k", ErasurePolicyState::kEnabled).value);
+  ASSERT_OK(nn_->SetErasurePolicy(kSuper, "/d", "XOR-2-1-1024k").value);
+  CreateOptions options = CreateFlags(true, false);
+  options.replicate_while_small = true;
+  ASSERT_OK(nn_->Create(kSuper, "/d/f", options).value);
+  CodeSmallFileRequest request{.path = "/d/f", .client_name = "client"};
+  request.file = nn_.Stat("/d/f")->id;
+  ASSERT_OK(nn_->CodeSmallFile(Call(1), request).value);
+  Again();
+  EXPECT_OK(nn_->CodeSmallFile(Call(1), request).value);
+  ExpectNothingWritten();
+  EXPECT_THAT(nn_->CodeSmallFile(Call(2), request).value, IsFsError(FsError::kIllegalArgument));
+  EXPECT_NE(nn_.Stat("/d/f")->erasure, nullptr);
+}
+
+// Its answer tells the writer to begin with replicas, also the second time.
+TEST_P(RetryTest, CreateOfASmallFile) {
+  nn_.Mkdir("/d");
+  ASSERT_OK(nn_->ChangeErasurePolicy(kSuper, "XOR-2-1-1024k", ErasurePolicyState::kEnabled).value);
+  ASSERT_OK(nn_->SetErasurePolicy(kSuper, "/d", "XOR-2-1-1024k").value);
+  CreateOptions options = CreateFlags(true, false);
+  options.replicate_while_small = true;
+  ASSERT_OK(nn_->Create(Call(1), "/d/f", options).value);
+  Again();
+  const auto second = nn_->Create(Call(1), "/d/f", options);
+  ASSERT_OK(second.value);
+  ASSERT_NE(second.value->small_of, nullptr);
+  EXPECT_EQ(second.value->small_of->name, "XOR-2-1-1024k");
+  EXPECT_EQ(second.value->erasure, nullptr);
+  ExpectNothingWritten();
+}
+
 TEST_P(RetryTest, UpdatePipeline) {
   nn_.Create("/f");
   const BlockVersion block = nn_.AddBlock("/f").block;

@@ -401,8 +401,17 @@ absl::Status Tree::ApplyRename(const edit::Rename& change, uint64_t time_ms, TxI
 
 // ---- blocks
 
+// The blocks of a small file get other stamps, or more of them come, while it only grows. Then its
+// readers, whom it may leave behind with blocks that go when it is coded, all know it by what it
+// was first.
+static void KeepFirstContents(Inode& file) {
+  FileData& data = *file.file;
+  if (data.small_of != nullptr && data.converted_from == 0) data.converted_from = ContentsOf(file);
+}
+
 void Tree::SetLastBlock(Inode& file, const edit::Block& block, bool committed) {
   FileData& data = *file.file;
+  if (ToInt(data.blocks.back().stamp) != block.generation_stamp()) KeepFirstContents(file);
   BlockVersion& last = data.blocks.back();
   data.length += block.length() - last.length;
   last = VersionOf(block);
@@ -426,6 +435,7 @@ absl::Status Tree::ApplyAddBlock(const edit::AddBlock& change, TxId txid) {
   if (IsGrouped(block.id) != (file->erasure != nullptr)) {
     return DoesNotFit("a block that does not go with the file's erasure coding policy");
   }
+  KeepFirstContents(*file);
   data.blocks.push_back(block);
   data.last_committed = false;
   store::BlockOwner owner;
@@ -529,7 +539,7 @@ absl::Status Tree::ApplyReopen(const edit::ReopenFile& change, uint64_t time_ms,
   file->file->writer =
       std::make_unique<Writer>(Writer{change.lease_holder(), change.client_machine()});
   file->file->last_committed = true;
-  file->file->converted_from = 0;
+  if (file->file->small_of == nullptr) file->file->converted_from = 0;
   if (change.has_last_block()) {
     if (file->file->blocks.empty()) return DoesNotFit("append to a block that is not there");
     SetLastBlock(*file, change.last_block(), /*committed=*/false);

@@ -21,6 +21,23 @@ class ApplyFilesTest : public TreeFixture {
     create.mutable_create_file()->set_erasure_policy(kXor);
     Apply(create);
   }
+  // Open, replicated as long as it is small.
+  void CreateSmall(uint64_t parent, uint64_t id, absl::string_view name) {
+    edit::Edit create = Edit(200);
+    create.mutable_create_file()->set_parent(parent);
+    Fill(id, name, create.mutable_create_file()->mutable_inode());
+    create.mutable_create_file()->set_replication(3);
+    create.mutable_create_file()->set_block_bytes(1 << 20);
+    create.mutable_create_file()->set_lease_holder("writer");
+    create.mutable_create_file()->set_small_of(kXor);
+    Apply(create);
+  }
+  edit::Edit CodeSmall(uint64_t file, uint64_t source = 0) {
+    edit::Edit edit = Edit(900);
+    edit.mutable_code_small_file()->set_inode(file);
+    edit.mutable_code_small_file()->set_source(source);
+    return edit;
+  }
   // A truncation to `length` inside a group has begun.
   edit::Edit Rewrite(uint64_t file, uint64_t length) {
     edit::Edit edit = Edit(800);
@@ -333,6 +350,110 @@ TEST_P(ApplyFilesTest, AConversionThatDoesNotFitIsNoEdit) {
   EXPECT_THAT(TryApply(edit), StatusIs(absl::StatusCode::kDataLoss));
   edit.mutable_convert_file()->set_source(20000);
   EXPECT_THAT(TryApply(edit), StatusIs(absl::StatusCode::kDataLoss));
+}
+
+TEST_P(ApplyFilesTest, ASmallFileWithoutBlocksIsCodedAndStaysOpen) {
+  CreateSmall(kRoot, 20000, "f");
+  Restart();
+  ASSERT_NE(At(20000)->file->small_of, nullptr);
+  EXPECT_EQ(At(20000)->file->small_of->id, kXor);
+  EXPECT_EQ(At(20000)->erasure, nullptr);
+  Apply(CodeSmall(20000));
+  EXPECT_THAT(listener_.said, IsEmpty());
+  Restart();
+  EXPECT_TRUE(At(20000)->is_open());
+  ASSERT_NE(At(20000)->erasure, nullptr);
+  EXPECT_EQ(At(20000)->erasure->id, kXor);
+  EXPECT_EQ(At(20000)->file->small_of, nullptr);
+  EXPECT_EQ(At(20000)->file->replication, 1u);
+  const uint64_t group = ToInt(MakeGroupId(9));
+  AddBlock(20000, group);
+  Close(20000, group, 130);
+  EXPECT_EQ(Sums(kRoot), "1 dirs 1 files 130 bytes 260 space");
+}
+
+TEST_P(ApplyFilesTest, ASmallFileWithABlockTakesTheGroupsOfItsCopyAndStaysOpen) {
+  MakeDirectories(kRoot, 20002, {"d"});
+  CreateSmall(kRoot, 20000, "f");
+  AddBlock(20000, 1);
+  CreateCoded(20002, 20001, "copy");
+  const uint64_t group = ToInt(MakeGroupId(9)), next = ToInt(MakeGroupId(10));
+  AddBlock(20001, group);
+  Close(20001, group, 70);
+
+  edit::Edit edit = CodeSmall(20000, 20001);
+  SetBlock(1, 1001, 70, edit.mutable_code_small_file()->mutable_commit_last());
+  edit.mutable_code_small_file()->set_converted_from(77);
+  Apply(edit);
+  EXPECT_THAT(listener_.said,
+              ElementsAre("committed 20000 blk_1_1001 70", "superseded 0 blk_1_1001 70"));
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_THAT(IdsOf(*At(20000)), ElementsAre(group));
+    EXPECT_TRUE(At(20000)->is_open());
+    EXPECT_TRUE(At(20000)->file->last_committed);
+    EXPECT_EQ(At(20000)->erasure->id, kXor);
+    EXPECT_EQ(At(20000)->file->small_of, nullptr);
+    EXPECT_EQ(At(20000)->file->length, 70u);
+    EXPECT_EQ(At(20000)->file->converted_from, 77u);
+    EXPECT_EQ(At(20001), nullptr);
+    EXPECT_EQ(Sums(20002), "1 dirs 0 files 0 bytes 0 space");
+    EXPECT_EQ(Sums(kRoot), "2 dirs 1 files 70 bytes 140 space");
+    Restart();
+  }
+  AddBlock(20000, next);
+  Close(20000, next, 130);
+  EXPECT_EQ(At(20000)->file->converted_from, 77u) << "of those who read the old block";
+  EXPECT_EQ(Sums(kRoot), "2 dirs 1 files 200 bytes 400 space");
+}
+
+TEST_P(ApplyFilesTest, WhatIsNotToBeCodedIsNoEdit) {
+  const uint64_t group = ToInt(MakeGroupId(9));
+  CreateCoded(kRoot, 20001, "copy");
+  AddBlock(20001, group);
+  Close(20001, group, 70);
+  Create(kRoot, 20000, "replicated");
+  EXPECT_THAT(TryApply(CodeSmall(20000)), StatusIs(absl::StatusCode::kDataLoss));
+  CreateSmall(kRoot, 20002, "small");
+  EXPECT_THAT(TryApply(CodeSmall(20002, 20001)), StatusIs(absl::StatusCode::kDataLoss))
+      << "a copy of nothing";
+  AddBlock(20002, 1);
+  EXPECT_THAT(TryApply(CodeSmall(20002)), StatusIs(absl::StatusCode::kDataLoss)) << "no copy";
+  EXPECT_THAT(TryApply(CodeSmall(20002, 20001)), StatusIs(absl::StatusCode::kDataLoss))
+      << "nobody knows how long the block is";
+  edit::Edit shorter = CodeSmall(20002, 20001);
+  SetBlock(1, 1001, 69, shorter.mutable_code_small_file()->mutable_commit_last());
+  EXPECT_THAT(TryApply(shorter), StatusIs(absl::StatusCode::kDataLoss));
+}
+
+// Whoever began to read it before is led to its groups by that.
+TEST_P(ApplyFilesTest, ASmallFileThatOnlyGrowsIsKnownByWhatItWasFirst) {
+  CreateSmall(kRoot, 20000, "f");
+  AddBlock(20000, 1);
+  const uint64_t first = ContentsOf(*At(20000));
+  EXPECT_EQ(At(20000)->file->converted_from, 0u);
+  edit::Edit update = Edit();
+  update.mutable_update_last_block()->set_inode(20000);
+  SetBlock(1, 2000, 50, update.mutable_update_last_block()->mutable_block());
+  update.mutable_update_last_block()->set_committed(true);
+  Apply(update);
+  EXPECT_NE(ContentsOf(*At(20000)), first);
+  EXPECT_EQ(At(20000)->file->converted_from, first);
+  Close(20000);
+  edit::Edit reopen = Edit();
+  reopen.mutable_reopen_file()->set_inode(20000);
+  reopen.mutable_reopen_file()->set_lease_holder("writer");
+  SetBlock(1, 2000, 50, reopen.mutable_reopen_file()->mutable_last_block());
+  Apply(reopen);
+  SetBlock(1, 2001, 60, update.mutable_update_last_block()->mutable_block());
+  Apply(update);
+  AddBlock(20000, 2);
+  EXPECT_EQ(At(20000)->file->converted_from, first);
+  Close(20000, 2, 10);
+  edit::Edit cut = Edit(900);
+  cut.mutable_truncate()->set_inode(20000);
+  cut.mutable_truncate()->set_new_length(60);
+  Apply(cut);
+  EXPECT_EQ(At(20000)->file->converted_from, 0u) << "other bytes may follow";
 }
 
 INSTANTIATE_TREE_TEST(ApplyFilesTest);

@@ -87,7 +87,8 @@ Outcome<Nothing> NamenodeImpl::CodeSmallFile(const Caller& caller,
           RETURN_IF_ERROR(CheckSmallCopy(*file, source, request, attempt));
           change.set_source(ToInt(source.id));
           if (request.last) FillBlock(*request.last, change.mutable_commit_last());
-          change.set_converted_from(ContentsOf(*file));
+          change.set_converted_from(data.converted_from != 0 ? data.converted_from
+                                                             : ContentsOf(*file));
         } else if (!data.blocks.empty()) {
           return RefuseToCode(
               absl::StrCat(ForMessage(request.path), " has blocks, and no copy is named"));

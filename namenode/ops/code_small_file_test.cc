@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -16,6 +17,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using ::testing::Pair;
 using ::testing::SizeIs;
 
 constexpr char kCold[] = "RS-3-2-1024k";
@@ -93,17 +95,20 @@ class CodeSmallFileTest : public ::testing::Test {
     EXPECT_OK(told.value);
     return *told.value;
   }
-  std::set<uint64_t> Deletions() {
+  // The ids that datanodes are told to delete, and which of them.
+  std::map<uint64_t, std::set<int>> Deletions() {
     for (int i = 0; i < 10; ++i) nn_->RunMaintenance();
-    std::set<uint64_t> ids;
+    std::map<uint64_t, std::set<int>> deleted;
     for (int node = 0; node < kColdNodes; ++node) {
       for (const DatanodeCommand& command : nn_.Heartbeat(node)) {
         const auto* const invalidate = std::get_if<InvalidateCommand>(&command);
         if (invalidate == nullptr) continue;
-        for (const BlockVersion& block : invalidate->blocks) ids.insert(ToInt(block.id));
+        for (const BlockVersion& block : invalidate->blocks) {
+          deleted[ToInt(block.id)].insert(node);
+        }
       }
     }
-    return ids;
+    return deleted;
   }
   // From the journal, then from the store.
   void RestartTwice(const std::function<void()>& expect) {
@@ -257,8 +262,60 @@ TEST_F(CodeSmallFileTest, TheOldBlockStaysForReadersAMinuteAndThenGoes) {
   EXPECT_THAT(Deletions(), IsEmpty());
   nn_.ExpectConsistent();
   nn_.clock().Advance(absl::Minutes(1));
-  EXPECT_EQ(Deletions(), std::set<uint64_t>{ToInt(last.id)});
+  EXPECT_THAT(Deletions(), ElementsAre(Pair(ToInt(last.id), ElementsAre(0, 1))));
   nn_.ExpectConsistent();
+}
+
+// The writer has all acknowledgements, and is faster than what the datanodes tell the namenode.
+TEST_F(CodeSmallFileTest, ReplicasOfTheOldBlockThatAreReportedLateGoAsWell) {
+  for (const bool restarts : {false, true}) {
+    SCOPED_TRACE(restarts);
+    CreateSmall();
+    BlockVersion last = nn_.AddBlock("/cold/f").block;
+    last.length = kBytes;
+    ASSERT_OK(nn_.Report(0, last, ReplicaState::kBeingWritten));
+    WriteCopy("/copy");
+    Deletions();  // of the units that have no bytes
+    ASSERT_OK(Code("/copy", last));
+    nn_.ExpectConsistent();
+    ASSERT_OK(nn_.Report(0, last, ReplicaState::kFinalized));
+    if (restarts) {
+      nn_.Restart();
+      nn_.SendFullReports();
+    } else {
+      EXPECT_THAT(Deletions(), IsEmpty()) << "somebody may read it";
+      nn_.clock().Advance(absl::Minutes(1));
+    }
+    EXPECT_THAT(Deletions()[ToInt(last.id)], ElementsAre(0));
+    // Behind a partition, say.
+    ASSERT_OK(nn_.Report(1, last, ReplicaState::kFinalized));
+    EXPECT_THAT(Deletions()[ToInt(last.id)], ElementsAre(1));
+    nn_.ExpectConsistent();
+    ASSERT_OK(nn_->Delete(kSuper, "/cold/f", false).value);
+    Deletions();
+  }
+}
+
+// By the stamp that its block had before the append they know it.
+TEST_F(CodeSmallFileTest, WhoReadItBeforeTheAppendIsLedToItsGroupsToo) {
+  CreateSmall();
+  const BlockVersion before = WriteBlock();
+  Close("/cold/f", before);
+  const uint64_t contents = Locate().contents;
+  ASSERT_OK(nn_->Append(kSuper, "/cold/f", "client", /*new_block=*/false).value);
+  const auto renewed = nn_->UpdateBlockForPipeline(kSuper, before, "client");
+  ASSERT_OK(renewed.value);
+  BlockVersion last = renewed.value->block;
+  last.length = kBytes;
+  ASSERT_OK(nn_->UpdatePipeline(kSuper, "client", before, last, {}, {}).value);
+  nn_.ReportFinalized(last, 2);
+  EXPECT_NE(Locate().contents, contents);
+  WriteCopy("/copy");
+  ASSERT_OK(Code("/copy", last));
+  RestartTwice([&] {
+    EXPECT_EQ(Locate().converted_from, contents);
+    nn_.ExpectConsistent();
+  });
 }
 
 TEST_F(CodeSmallFileTest, ACrashRightAfterItForgetsNeitherTheNewNorTheOldBlock) {
@@ -271,7 +328,7 @@ TEST_F(CodeSmallFileTest, ACrashRightAfterItForgetsNeitherTheNewNorTheOldBlock) 
     if (flushed) nn_.Flush();
     nn_.Restart();
     nn_.SendFullReports();
-    const std::set<uint64_t> deleted = Deletions();
+    const auto deleted = Deletions();
     EXPECT_TRUE(deleted.contains(ToInt(last.id))) << flushed;
     const LocatedBlock group = Locate().blocks.at(0);
     EXPECT_THAT(group.units, ElementsAre(0, 3, 4)) << flushed;
