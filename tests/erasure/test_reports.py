@@ -3,7 +3,7 @@
 import re
 
 from erasure.test_files import CELL, DATA, GROUP, POLICY, content, flip
-from harness import hadoop, replicas
+from harness import coded, hadoop, replicas
 from harness.case import Case
 from harness.cluster import MiniCluster
 
@@ -23,7 +23,7 @@ class Reports(Case):
         self.cluster = MiniCluster(
             datanodes=5,
             conf={
-                "cairn.namenode.erasure.coding": "true",
+                **coded.SWITCH,
                 "cairn.namenode.stale.interval": "2s",
                 "cairn.namenode.dead.interval": "4s",
                 "dfs.heartbeat.interval": "1s",

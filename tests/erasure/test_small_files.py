@@ -279,7 +279,8 @@ class SmallFilesAndKills(Case):
             self.addCleanup(flusher.process.kill)
             grown = draws.randrange(coded.CELL // 2, 2 * coded.CELL)
             self.eventually(
-                lambda f=flusher, n=grown: max(f.acked.values(), default=0) >= n,
+                # A copy: the thread that reads adds to it.
+                lambda f=flusher, n=grown: max(list(f.acked.values()), default=0) >= n,
                 f"a file has {grown} bytes",
                 seconds=60,
             )
