@@ -12,8 +12,9 @@
 //                                      the next bytes begin a group
 //
 // A file that cannot be coded (too few datanodes, the policy is not enabled any more, no right to
-// make the copy) stays replicated however long it gets, and `cairn ec -convert` does it later. What
-// was flushed is in the old blocks until it is in the new ones, and the lease is held all the time.
+// make the copy, reads that are not checked) stays replicated however long it gets, and
+// `cairn ec -convert` does it later. What was flushed is in the old blocks until it is in the new
+// ones, and the lease is held all the time.
 //
 // Memory: up to `most_bytes` of the bytes, until it is decided; then that of the other writers.
 // Not thread-safe; the output stream serializes.
