@@ -38,9 +38,9 @@ namespace cairn::fuse {
 class InPlace {
  public:
   // Whether it can be done to a file that is as `status` says, and will be: only if this client can
-  // make another one like it, whose checksum chunks may not divide a block or a cell, be it one that
-  // a small file gets when it grows; and to an erasure-coded one only as long as files of its policy
-  // are made, which the server is asked.
+  // make another one like it, whose checksum chunks may not divide a block or a cell, be it one
+  // that a small file gets when it grows; and to an erasure-coded one only as long as files of its
+  // policy are made, which the server is asked.
   static absl::StatusOr<bool> IsPossible(client::FileSystem& fs, const client::FileStatus& status);
 
   // `area` outlives this; the server is known to have ReplaceBlocks. Everything is done as the user
