@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_replace.h"
 #include "common/clock.h"
 #include "common/mutex.h"
 
@@ -143,6 +144,13 @@ std::string EscapeForLog(absl::string_view text, size_t limit) {
   }
   if (cut) out += "...";
   return out;
+}
+
+std::string Escaped(absl::string_view text) {
+  std::string escaped = EscapeForLog(text, text.size());
+  // Backslashes alone do no harm, and HDFS prints them as they are.
+  std::string plain = absl::StrReplaceAll(escaped, {{"\\\\", "\\"}});
+  return plain == text ? plain : escaped;
 }
 
 namespace logging_internal {

@@ -41,6 +41,9 @@ absl::StatusOr<LogLevel> ParseLogLevel(absl::string_view text);
 // `text` with control characters, backslashes and invalid UTF-8 written as \n, \t, \\ or \xNN; cut
 // off with "..." after `limit` bytes of input.
 std::string EscapeForLog(absl::string_view text, size_t limit = 1024);
+// `text` as it is, unless it has control characters or is no UTF-8, so that it could forge a line
+// or steer a terminal: then these, and backslashes, are written as EscapeForLog does.
+std::string Escaped(absl::string_view text);
 
 namespace logging_internal {
 

@@ -90,6 +90,22 @@ TEST(EscapeForLogTest, OnlyPrintableTextPasses) {
   EXPECT_EQ(EscapeForLog("abcdef", 3), "abc...");
 }
 
+TEST(EscapedTest, NamesAreAsTheyAreUnlessTheyCouldForgeALineOrSteerATerminal) {
+  for (const char* const name :
+       {"", "/a/b c", "/gr\xc3\xbc\xc3\x9f", "/a\\b\\\\c", "/\xf0\x9f\x98\x80"}) {
+    EXPECT_EQ(Escaped(name), name);
+  }
+  EXPECT_EQ(Escaped("/x\nblk_7\t/f"), "/x\\nblk_7\\t/f");
+  EXPECT_EQ(Escaped("\x1b[2J"), "\\x1b[2J");
+  EXPECT_EQ(Escaped("\xc2\x9b"
+                    "2J"),
+            "\\xc2\\x9b2J")
+      << "CSI in one character";
+  EXPECT_EQ(Escaped("/\xff"), "/\\xff");
+  EXPECT_EQ(Escaped("/a\\n\n"), "/a\\\\n\\n") << "both kinds can be told apart";
+  EXPECT_EQ(Escaped(std::string(5000, 'x')), std::string(5000, 'x')) << "nothing is cut off";
+}
+
 TEST(ParseLogLevelTest, RefusesWhatItDoesNotKnow) {
   EXPECT_THAT(ParseLogLevel("warn"), IsOkAndHolds(LogLevel::kWarn));
   EXPECT_THAT(ParseLogLevel("loud"),

@@ -4,8 +4,6 @@
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_replace.h"
-#include "common/logging.h"
 
 namespace cairn::tools {
 
@@ -33,13 +31,6 @@ std::string CountWithShare(uint64_t part, uint64_t whole) {
 
 std::string JavaDate(absl::Time time) {
   return absl::FormatTime("%a %b %d %H:%M:%S %Z %E4Y", time, absl::LocalTimeZone());
-}
-
-std::string Escaped(absl::string_view text) {
-  std::string escaped = EscapeForLog(text, text.size());
-  // Backslashes alone do no harm, and HDFS prints them as they are.
-  std::string plain = absl::StrReplaceAll(escaped, {{"\\\\", "\\"}});
-  return plain == text ? plain : escaped;
 }
 
 const char* StorageTypeName(client::StorageType type) {

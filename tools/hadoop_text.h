@@ -1,6 +1,7 @@
 // tools/hadoop_text.h - numbers, times and names as Hadoop's tools print them: scripts read them.
 //
-// Names of files, clients and users are chosen by anybody: in text they go through Escaped.
+// Names of files, clients and users are chosen by anybody: in text they go through Escaped
+// (common/logging.h).
 #pragma once
 
 #include <string>
@@ -8,6 +9,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "client/types.h"
+#include "common/logging.h"
 
 namespace cairn::tools {
 
@@ -17,9 +19,6 @@ std::string JavaFloat(float value);
 std::string CountWithShare(uint64_t part, uint64_t whole);
 // "Sun Nov 29 08:30:00 UTC 2026", in the local zone.
 std::string JavaDate(absl::Time time);
-// `text` as it is, unless it has control characters or is no UTF-8, so that it could forge a line
-// or steer a terminal: then these, and backslashes, are written as \n, \t, \\ or \xNN.
-std::string Escaped(absl::string_view text);
 const char* StorageTypeName(client::StorageType type);  // "DISK"
 
 }  // namespace cairn::tools

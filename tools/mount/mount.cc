@@ -11,9 +11,9 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "common/mount_report.h"
 #include "common/mount_status.h"
 #include "common/status_macros.h"
-#include "tools/mount/report.h"
 
 namespace cairn::tools {
 namespace {

@@ -1,5 +1,5 @@
-// tools/mount/report.h - a mount's word on itself (common/mount_status.h), taken apart and shown.
-// Pure.
+// common/mount_report.h - a mount's word on itself (common/mount_status.h), taken apart and shown:
+// by `cairn mount status`, and by the mount in its virtual files. Pure.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
-namespace cairn::tools {
+namespace cairn {
 
 struct MountReport {
   struct Operation {
@@ -46,4 +46,4 @@ void ShowMountReport(const MountReport& report, std::ostream& out);
 // Prometheus's text format 0.0.4, for its node exporter's textfile collector.
 void ShowMountMetrics(const MountReport& report, std::ostream& out);
 
-}  // namespace cairn::tools
+}  // namespace cairn

@@ -1,4 +1,4 @@
-#include "tools/mount/report.h"
+#include "common/mount_report.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -8,7 +8,7 @@
 
 #include "common/testing/status_matchers.h"
 
-namespace cairn::tools {
+namespace cairn {
 namespace {
 
 using ::testing::HasSubstr;
@@ -98,4 +98,4 @@ TEST(MountReportTest, AnAnswerThatIsNotUnderstoodSaysWhatIsWrong) {
 }
 
 }  // namespace
-}  // namespace cairn::tools
+}  // namespace cairn

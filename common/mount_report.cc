@@ -1,4 +1,4 @@
-#include "tools/mount/report.h"
+#include "common/mount_report.h"
 
 #include <cmath>
 #include <limits>
@@ -8,9 +8,9 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_replace.h"
 #include "absl/time/time.h"
-#include "tools/hadoop_text.h"
+#include "common/logging.h"
 
-namespace cairn::tools {
+namespace cairn {
 namespace {
 
 std::string ShowSeconds(double seconds) {
@@ -136,4 +136,4 @@ void ShowMountMetrics(const MountReport& report, std::ostream& out) {
   }
 }
 
-}  // namespace cairn::tools
+}  // namespace cairn
