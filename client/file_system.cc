@@ -572,12 +572,16 @@ absl::StatusOr<std::vector<Xattr>> FileSystem::GetXattrs(absl::string_view path)
   return xattrs;
 }
 
-absl::Status FileSystem::SetXattr(absl::string_view path, const Xattr& xattr) {
+absl::Status FileSystem::SetXattr(absl::string_view path, const Xattr& xattr,
+                                  XattrSetting setting) {
   RETURN_IF_ERROR(CheckPath(path));
   hdfs::SetXAttrRequestProto request;
   request.set_src(path.data(), path.size());
   *request.mutable_xattr() = ToProto(xattr);
-  request.set_flag(hdfs::XATTR_FLAG_CREATE | hdfs::XATTR_FLAG_REPLACE);
+  uint32_t flag = hdfs::XATTR_FLAG_CREATE | hdfs::XATTR_FLAG_REPLACE;
+  if (setting == XattrSetting::kNew) flag = hdfs::XATTR_FLAG_CREATE;
+  if (setting == XattrSetting::kExisting) flag = hdfs::XATTR_FLAG_REPLACE;
+  request.set_flag(flag);
   return context_->Call<hdfs::SetXAttrResponseProto>("setXAttr", path, request).status();
 }
 

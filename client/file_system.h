@@ -219,8 +219,10 @@ class FileSystem {
 
   // Those that the user may see.
   absl::StatusOr<std::vector<Xattr>> GetXattrs(absl::string_view path);
-  // Makes or replaces it.
-  absl::Status SetXattr(absl::string_view path, const Xattr& xattr);
+  // Makes or replaces it, or only the one. kInternal with kIo and Hadoop's words: kNew, and it is
+  // there; kExisting, and it is not.
+  absl::Status SetXattr(absl::string_view path, const Xattr& xattr,
+                        XattrSetting setting = XattrSetting::kAny);
   // That of the same space and name.
   absl::Status RemoveXattr(absl::string_view path, const Xattr& xattr);
 

@@ -216,6 +216,9 @@ struct Xattr {
   std::string value;  // bytes
 };
 
+// Whether an attribute that is set may, or must, be there already.
+enum class XattrSetting : uint8_t { kAny, kNew, kExisting };
+
 struct AclStatus {
   std::string owner;
   std::string group;
