@@ -3,6 +3,8 @@
 // HDFS takes the user from the connection, so each user who calls has one of his own, made when he
 // first calls. At most kMaxClients are kept; beyond that the one that was used least recently, and
 // that no open file holds, goes.
+// What only operators' calls tell, such as how a file's blocks stand, comes over connections of
+// their own, made when a user first asks for it.
 //
 // Thread-safe.
 #pragma once
@@ -10,16 +12,17 @@
 #include <list>
 #include <memory>
 #include <string>
-#include <utility>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
+#include "client/cluster_admin.h"
 #include "client/file_system.h"
 #include "common/mutex.h"
 
 namespace cairn::fuse {
 
 using ClientPtr = std::shared_ptr<client::FileSystem>;
+using AdminPtr = std::shared_ptr<client::ClusterAdmin>;
 
 class Clients {
  public:
@@ -30,9 +33,21 @@ class Clients {
 
   // Makes no call to the cluster. kInvalidArgument: see FileSystem::Connect.
   absl::StatusOr<ClientPtr> For(const std::string& user) ABSL_LOCKS_EXCLUDED(mu_);
+  absl::StatusOr<AdminPtr> AdminFor(const std::string& user) ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
-  using Uses = std::list<std::pair<std::string, ClientPtr>>;  // the latest first
+  struct Client {
+    std::string user;
+    ClientPtr fs;
+    AdminPtr admin;  // null: he has not asked for it
+  };
+  using Uses = std::list<Client>;  // the latest first
+
+  client::ClientOptions OptionsOf(const std::string& user) const;
+  // The first of uses_ then. What had to go for it is in `dropped`, which outlives the lock: its
+  // end joins threads.
+  absl::StatusOr<Client*> Use(const std::string& user, Client& dropped)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const std::string uri_;
   const client::ClientOptions options_;

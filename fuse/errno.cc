@@ -15,6 +15,12 @@ int ErrnoOfText(absl::string_view text) {
       absl::StrContains(text, "could only be replicated to 0 nodes")) {
     return ENOSPC;
   }
+  if (absl::StrContains(text, "Cannot add additional XAttr to inode")) return ENOSPC;
+  if (absl::StrContains(text, "XAttr: ")) {
+    if (absl::StrContains(text, "The REPLACE flag must be specified")) return EEXIST;
+    if (absl::StrContains(text, "The CREATE flag must be specified")) return ENODATA;
+  }
+  if (absl::StrContains(text, "No matching attributes found for remove operation")) return ENODATA;
   return EIO;
 }
 
@@ -61,8 +67,9 @@ int ErrnoOf(const absl::Status& status) {
     case FsError::kAuthorization:
     case FsError::kInvalidToken:
       return EACCES;
-    case FsError::kInvalidPath:
     case FsError::kIllegalArgument:
+      return absl::StrContains(status.message(), "The XAttr is too big") ? E2BIG : EINVAL;
+    case FsError::kInvalidPath:
     case FsError::kJavaIllegalArgument:
     case FsError::kAcl:
       return EINVAL;

@@ -68,6 +68,24 @@ TEST(Errno, WhatHdfsSaysInWordsOnlyIsRead) {
             ENOSPC);
 }
 
+TEST(Errno, WhatHdfsSaysOfExtendedAttributesIsRead) {
+  const std::pair<const char*, int> kTexts[] = {
+      {"setXAttr /.reserved/.inodes/17000: XAttr: a already exists. The REPLACE flag must be "
+       "specified.",
+       EEXIST},
+      {"XAttr: a does not exist. The CREATE flag must be specified.", ENODATA},
+      {"No matching attributes found for remove operation", ENODATA},
+      {"Cannot add additional XAttr to inode, would exceed limit of 32", ENOSPC},
+  };
+  for (const auto& [text, number] : kTexts) {
+    EXPECT_EQ(ErrnoOf(MakeFsError(FsError::kIo, text)), number) << text;
+  }
+  EXPECT_EQ(ErrnoOf(MakeFsError(FsError::kIllegalArgument,
+                                "The XAttr is too big. The maximum combined size of the name and "
+                                "value is 16384, but the total size is 20000")),
+            E2BIG);
+}
+
 // The kernel holds an inode that another client has removed: it must look its path up anew.
 TEST(Errno, AnInodeThatIsGoneIsStale) {
   EXPECT_EQ(ErrnoOfInode(MakeFsError(FsError::kFileNotFound, "")), ESTALE);

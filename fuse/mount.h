@@ -25,6 +25,7 @@
 #include "fuse/open_files.h"
 #include "fuse/page_forgetter.h"
 #include "fuse/page_versions.h"
+#include "fuse/server_xattrs.h"
 #include "fuse/stage/stage_area.h"
 #include "fuse/statistics.h"
 
@@ -44,6 +45,8 @@ struct MountSettings {
   absl::Duration attribute_life = absl::Seconds(1);
   absl::Duration entry_life = absl::Seconds(1);
   absl::Duration negative_life = absl::ZeroDuration();  // that a name is not there
+  bool xattrs = true;                                   // off: there are no extended attributes
+  bool list_xattrs = false;  // listings name those that the mount tells: told_xattrs.h
 };
 
 // Where changed bytes are staged unless the options say it: on a disk that outlives a restart.
@@ -67,6 +70,7 @@ class Mount {
   const StageArea* stage() const { return stage_.get(); }  // null: nothing can be staged
   Statistics& statistics() { return statistics_; }
   Changes& changes() { return changes_; }
+  ServerXattrs& xattrs() { return xattrs_; }
   absl::Duration age() const { return SystemClock().Monotonic() - begun_; }
   Names& users() { return users_; }
   Names& groups() { return groups_; }
@@ -87,6 +91,10 @@ class Mount {
 
   // The cluster as `uid` sees it.
   absl::StatusOr<ClientPtr> ClientOf(uid_t uid);
+  // What operators ask, as the user of `fs`.
+  absl::StatusOr<AdminPtr> AdminOf(const client::FileSystem& fs) {
+    return clients_.AdminFor(fs.user());
+  }
 
   // ---- What the kernel is told of a file ----
 
@@ -120,6 +128,7 @@ class Mount {
   const absl::Duration begun_ = SystemClock().Monotonic();
   Statistics statistics_;
   Changes changes_;
+  ServerXattrs xattrs_;
   Clients clients_;
   Names users_;
   Names groups_;

@@ -38,6 +38,8 @@ const char kUsage[] =
     "  -o stage_bytes=SIZE ... and how many of them at most, such as 512m (1g)\n"
     "  -o log=FILE         the log; stderr in the foreground, else none\n"
     "  -o log_level=LEVEL  debug, info, warn or error\n"
+    "  -o list_xattrs      listings of extended attributes name those of user.cairn.*\n"
+    "  -o no_xattrs        there are none, and the kernel does not ask before writes\n"
     "  -o allow_other      others than who mounts may use it\n"
     "  -o default_permissions  the kernel checks modes, before the cluster does\n"
     "  -o ro, ...          and whatever else mount.fuse3(8) knows\n\n"
@@ -63,7 +65,20 @@ absl::StatusOr<absl::Duration> Seconds(absl::string_view name, absl::string_view
   return absl::Seconds(seconds);
 }
 
+// Options without a value. False: it is none of ours.
+bool TakeSwitch(absl::string_view option, MountSettings& settings) {
+  if (option == "list_xattrs") {
+    settings.list_xattrs = true;
+  } else if (option == "no_xattrs") {
+    settings.xattrs = false;
+  } else {
+    return false;
+  }
+  return true;
+}
+
 absl::Status TakeOption(absl::string_view option, CommandLine& line) {
+  if (TakeSwitch(option, line.settings)) return absl::OkStatus();
   const std::pair<absl::string_view, absl::string_view> parts =
       absl::StrSplit(option, absl::MaxSplits('=', 1));
   const auto [name, value] = parts;

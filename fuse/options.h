@@ -34,8 +34,8 @@ struct CommandLine {
   LogLevel log_level = LogLevel::kInfo;
   std::string log_file;
   unsigned int max_threads = 32;
-  // attribute_life, entry_life, negative_life, one_user and stage are set here; the rest by
-  // ToSettings.
+  // attribute_life, entry_life, negative_life, one_user, stage and the switches are set here; the
+  // rest by ToSettings.
   MountSettings settings;
 };
 

@@ -43,6 +43,19 @@ TEST(Options, OursAreTakenAndTheOthersGoToLibfuse) {
   EXPECT_EQ(line->settings.stage.bytes, 2u << 20);
 }
 
+TEST(Options, SwitchesAreOffUnlessTheyAreGiven) {
+  const auto plain = ParseCommandLine("cairn-fuse", {"hdfs://nn1", "/mnt"});
+  ASSERT_OK(plain);
+  EXPECT_TRUE(plain->settings.xattrs);
+  EXPECT_FALSE(plain->settings.list_xattrs);
+  const auto line =
+      ParseCommandLine("cairn-fuse", {"hdfs://nn1", "/mnt", "-o", "list_xattrs,no_xattrs"});
+  ASSERT_OK(line);
+  EXPECT_FALSE(line->settings.xattrs);
+  EXPECT_TRUE(line->settings.list_xattrs);
+  EXPECT_THAT(line->kernel_options, ElementsAre());
+}
+
 TEST(Options, WhatFstabSaysToMountIsPassedOver) {
   const auto line = ParseCommandLine(
       "cairn-fuse",

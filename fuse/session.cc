@@ -85,8 +85,8 @@ SessionPtr NewSession(const CommandLine& line, Mount& mount) {
   fuse_opt_add_arg(&arguments, "cairn-fuse");
   fuse_opt_add_arg(&arguments, options.c_str());
   if (line.debug) fuse_opt_add_arg(&arguments, "-d");
-  SessionPtr session(
-      fuse_session_new(&arguments, &Operations(), sizeof(fuse_lowlevel_ops), &mount));
+  const fuse_lowlevel_ops operations = OperationsOf(mount.settings());
+  SessionPtr session(fuse_session_new(&arguments, &operations, sizeof(operations), &mount));
   fuse_opt_free_args(&arguments);
   return session;
 }

@@ -9,10 +9,11 @@ namespace cairn::fuse {
 
 const char* NameOf(Operation operation) {
   static constexpr const char* kNames[] = {
-      "lookup",  "mkdir",    "mknod",       "unlink",   "rmdir",     "rename",  "symlink",
-      "link",    "readlink", "getattr",     "setattr",  "access",    "statfs",  "create",
-      "open",    "read",     "write",       "flush",    "fsync",     "release", "fallocate",
-      "opendir", "readdir",  "readdirplus", "fsyncdir", "releasedir"};
+      "lookup",   "mkdir",      "mknod",     "unlink",    "rmdir",    "rename",
+      "symlink",  "link",       "readlink",  "getattr",   "setattr",  "access",
+      "statfs",   "create",     "open",      "read",      "write",    "flush",
+      "fsync",    "release",    "fallocate", "opendir",   "readdir",  "readdirplus",
+      "fsyncdir", "releasedir", "getxattr",  "listxattr", "setxattr", "removexattr"};
   static_assert(std::size(kNames) == kOperations);
   return kNames[static_cast<size_t>(operation)];
 }

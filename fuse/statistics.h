@@ -44,8 +44,12 @@ enum class Operation : uint8_t {
   kReaddirplus,
   kFsyncdir,
   kReleasedir,
+  kGetxattr,
+  kListxattr,
+  kSetxattr,
+  kRemovexattr,
 };
-inline constexpr size_t kOperations = static_cast<size_t>(Operation::kReleasedir) + 1;
+inline constexpr size_t kOperations = static_cast<size_t>(Operation::kRemovexattr) + 1;
 
 const char* NameOf(Operation operation);  // "lookup"
 

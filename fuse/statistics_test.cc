@@ -44,6 +44,8 @@ TEST(StatisticsTest, EveryOperationHasAName) {
   EXPECT_STREQ(NameOf(Operation::kLookup), "lookup");
   EXPECT_STREQ(NameOf(Operation::kFallocate), "fallocate");
   EXPECT_STREQ(NameOf(Operation::kReleasedir), "releasedir");
+  EXPECT_STREQ(NameOf(Operation::kGetxattr), "getxattr");
+  EXPECT_STREQ(NameOf(Operation::kRemovexattr), "removexattr");
 }
 
 }  // namespace

@@ -5,12 +5,14 @@
 #pragma once
 
 #include "fuse/api.h"
+#include "fuse/mount.h"
 
 namespace cairn::fuse {
 
-// For fuse_session_new, with a Mount as user data. What is missing in it the kernel does by itself
-// (locks, SEEK_DATA and SEEK_HOLE) or refuses with EOPNOTSUPP (extended attributes).
-const fuse_lowlevel_ops& Operations();
+// For fuse_session_new, with a Mount of these settings as user data. What is missing in it the
+// kernel does by itself: locks, SEEK_DATA and SEEK_HOLE (HDFS's files have no holes), and
+// copy_file_range, by reading and writing, as HDFS has no call that copies.
+fuse_lowlevel_ops OperationsOf(const MountSettings& settings);
 
 void Init(void* mount, fuse_conn_info* connection);
 
@@ -34,6 +36,11 @@ void Setattr(fuse_req_t req, fuse_ino_t ino, struct stat* attributes, int which,
              fuse_file_info* info);
 void Access(fuse_req_t req, fuse_ino_t ino, int mask);
 void Statfs(fuse_req_t req, fuse_ino_t ino);
+void Getxattr(fuse_req_t req, fuse_ino_t ino, const char* name, size_t size);
+void Listxattr(fuse_req_t req, fuse_ino_t ino, size_t size);
+void Setxattr(fuse_req_t req, fuse_ino_t ino, const char* name, const char* value, size_t size,
+              int flags);
+void Removexattr(fuse_req_t req, fuse_ino_t ino, const char* name);
 
 // ---- Files ----
 void Create(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t mode, fuse_file_info* info);

@@ -52,6 +52,16 @@ void ServeInode(fuse_req_t req, const char* op, const Body& body) {
   if (const absl::Status status = Run(req, body); !status.ok()) FailInode(req, op, status);
 }
 
+void AnswerXattr(fuse_req_t req, absl::string_view value, size_t size) {
+  if (size == 0) {
+    fuse_reply_xattr(req, value.size());
+  } else if (value.size() > size) {
+    Refuse(req, ERANGE);
+  } else {
+    fuse_reply_buf(req, value.data(), value.size());
+  }
+}
+
 bool RefuseName(fuse_req_t req, absl::string_view name) {
   const int error = name.size() > kMaxNameBytes ? ENAMETOOLONG : IsUtf8(name) ? 0 : EILSEQ;
   if (error != 0) Refuse(req, error);

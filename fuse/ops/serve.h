@@ -28,6 +28,9 @@ void FailInode(fuse_req_t req, const char* op, const absl::Status& status);
 // made here, and counted.
 void Refuse(fuse_req_t req, int error);
 
+// getxattr(2) and listxattr(2): `size` is what there is room for; 0: how long it is is asked.
+void AnswerXattr(fuse_req_t req, absl::string_view value, size_t size);
+
 // Whether HDFS cannot have such a name: not UTF-8 (EILSEQ) or over 255 bytes (ENAMETOOLONG). If so
 // the request has been answered.
 bool RefuseName(fuse_req_t req, absl::string_view name);

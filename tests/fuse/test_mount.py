@@ -294,7 +294,6 @@ class Writing(OnAMount):
         self.assertErrno(errno.EPERM, os.symlink, "f", path + ".symlink")
         self.assertErrno(errno.EPERM, os.link, path, path + ".link")
         self.assertErrno(errno.EPERM, os.mkfifo, path + ".fifo")
-        self.assertErrno(errno.EOPNOTSUPP, os.setxattr, path, "user.x", b"y")
         self.assertEqual(read(path), b"0123456789")
         with open(path, "rb") as file, mmap.mmap(file.fileno(), 10, prot=mmap.PROT_READ) as view:
             self.assertEqual(view[2:5], b"234")

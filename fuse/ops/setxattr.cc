@@ -1,0 +1,31 @@
+#include <sys/xattr.h>
+
+#include <cerrno>
+#include <string>
+
+#include "fuse/ops/ops.h"
+#include "fuse/ops/serve.h"
+#include "fuse/paths.h"
+#include "fuse/xattr_names.h"
+
+namespace cairn::fuse {
+
+void Setxattr(fuse_req_t req, fuse_ino_t ino, const char* name, const char* value, size_t size,
+              int flags) {
+  const XattrOwner owner = OwnerOf(name);
+  if (owner != XattrOwner::kServer) {
+    Refuse(req, owner == XattrOwner::kMount ? EPERM : EOPNOTSUPP);
+    return;
+  }
+  client::XattrSetting setting = client::XattrSetting::kAny;
+  if ((flags & XATTR_CREATE) != 0) setting = client::XattrSetting::kNew;
+  if ((flags & XATTR_REPLACE) != 0) setting = client::XattrSetting::kExisting;
+  ServeInode(req, "setxattr", [&](Mount& mount, const ClientPtr& fs) -> absl::Status {
+    absl::Status status = mount.xattrs().Set(*fs, PathOf(mount.IdOf(ino)), name,
+                                             std::string(value, size), setting);
+    if (status.ok()) fuse_reply_err(req, 0);
+    return status;
+  });
+}
+
+}  // namespace cairn::fuse
