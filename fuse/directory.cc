@@ -11,8 +11,12 @@
 
 namespace cairn::fuse {
 
-Directory::Directory(ClientPtr fs, uint64_t inode, const Changes& changes)
-    : fs_(std::move(fs)), path_(PathOf(inode)), changes_(changes), listing_(fs_->List(path_)) {}
+Directory::Directory(ClientPtr fs, uint64_t inode, const Changes& changes, std::optional<Own> own)
+    : fs_(std::move(fs)),
+      path_(PathOf(inode)),
+      changes_(changes),
+      own_(std::move(own)),
+      listing_(fs_->List(path_)) {}
 
 absl::Status Directory::Open() {
   MutexLock lock(mu_);
@@ -23,8 +27,9 @@ absl::Status Directory::Open() {
 
 void Directory::StartAt(uint64_t place) {
   // Of a place that was never given the name before is not known: it is counted to.
-  place = std::min<uint64_t>(place, names_.size() + kDots);
-  const std::string after = place > kDots ? names_[place - kDots - 1] : std::string();
+  place = std::min<uint64_t>(place, names_.size() + first_place());
+  const std::string after =
+      place > first_place() ? names_[place - first_place() - 1] : std::string();
   listing_ = fs_->List(path_, after);
   order_ = {};
   if (!after.empty()) order_.Next(after);
@@ -35,22 +40,29 @@ void Directory::StartAt(uint64_t place) {
 }
 
 absl::StatusOr<std::optional<Directory::Entry>> Directory::Next() {
-  RETURN_IF_ERROR(broken_);
-  if (listing_.is_at_end_of_page()) asked_ = changes_.Now();
-  ASSIGN_OR_RETURN(std::optional<client::FileStatus> status, listing_.Next());
-  if (!status.has_value()) return std::nullopt;
-  std::string name(client::BaseName(status->path));
-  if (!order_.Next(name) || absl::StrContains(name, '\0') || name.size() > kMaxNameBytes) {
-    broken_ = absl::InternalError(absl::StrCat(path_, ": the server's listing is in disorder"));
-    return broken_;
+  while (true) {
+    RETURN_IF_ERROR(broken_);
+    if (listing_.is_at_end_of_page()) asked_ = changes_.Now();
+    ASSIGN_OR_RETURN(std::optional<client::FileStatus> status, listing_.Next());
+    if (!status.has_value()) return std::nullopt;
+    std::string name(client::BaseName(status->path));
+    if (!order_.Next(name) || absl::StrContains(name, '\0') || name.size() > kMaxNameBytes) {
+      broken_ = absl::InternalError(absl::StrCat(path_, ": the server's listing is in disorder"));
+      return broken_;
+    }
+    if (own_.has_value() && own_->name == name) continue;
+    return Entry{std::move(name), *std::move(status), asked_};
   }
-  return Entry{std::move(name), *std::move(status), asked_};
 }
 
 absl::StatusOr<bool> Directory::Fetch() {
   const uint64_t place = recent_place_ + recent_.size();
   if (place < kDots) {
     recent_.push_back({place == 0 ? "." : "..", std::nullopt, {}});
+    return true;
+  }
+  if (place < first_place()) {
+    recent_.push_back({own_->name, std::nullopt, {}, own_->inode});
     return true;
   }
   std::optional<Entry> entry;
@@ -61,8 +73,9 @@ absl::StatusOr<bool> Directory::Fetch() {
     ASSIGN_OR_RETURN(entry, Next());
   }
   if (!entry.has_value()) return false;
-  if (names_.size() <= place - kDots) names_.resize(place - kDots + 1);
-  names_[place - kDots] = entry->name;
+  const uint64_t number = place - first_place();
+  if (names_.size() <= number) names_.resize(number + 1);
+  names_[number] = entry->name;
   recent_.push_back(*std::move(entry));
   return true;
 }
@@ -72,7 +85,7 @@ absl::Status Directory::Read(uint64_t place,
   MutexLock lock(mu_);
   const uint64_t end = recent_place_ + recent_.size();
   const bool rewound = place == 0 && end > 0;
-  if (rewound || place < recent_place_ || (place > end && place <= names_.size() + kDots)) {
+  if (rewound || place < recent_place_ || (place > end && place <= names_.size() + first_place())) {
     StartAt(place);
   }
   while (true) {

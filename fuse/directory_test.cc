@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "client/context.h"
@@ -59,6 +61,9 @@ class Namenode final : public client::RpcChannel {
 
 class DirectoryTest : public ::testing::Test {
  protected:
+  explicit DirectoryTest(std::optional<Directory::Own> own = std::nullopt)
+      : directory_(fs_, 16'400, changes_, std::move(own)) {}
+
   ClientPtr Connect() {
     auto channel = std::make_unique<Namenode>();
     namenode_ = channel.get();
@@ -85,7 +90,7 @@ class DirectoryTest : public ::testing::Test {
   Namenode* namenode_ = nullptr;
   ClientPtr fs_ = Connect();
   Changes changes_;
-  Directory directory_{fs_, 16'400, changes_};
+  Directory directory_;
 };
 
 TEST_F(DirectoryTest, ItIsReadAPieceAtATimeWithoutAskingTwice) {
@@ -114,6 +119,38 @@ TEST_F(DirectoryTest, AnEmptyOneHasItsDots) {
   ASSERT_OK(directory_.Open());
   EXPECT_THAT(Names(0, 9), ElementsAre(".", ".."));
   EXPECT_THAT(Names(2, 9), IsEmpty());
+}
+
+class RootTest : public DirectoryTest {
+ protected:
+  RootTest() : DirectoryTest(Directory::Own{.name = ".cairn", .inode = 2}) {}
+};
+
+// The root of a mount with virtual files.
+TEST_F(RootTest, TheMountsOwnEntryComesAfterTheDots) {
+  namenode_->names = {"a", "b", "c"};
+  ASSERT_OK(directory_.Open());
+  EXPECT_THAT(Names(0, 9), ElementsAre(".", "..", ".cairn", "a", "b", "c"));
+  EXPECT_THAT(Names(4, 1), ElementsAre("b"));
+  EXPECT_THAT(Names(2, 2), ElementsAre(".cairn", "a"));
+  EXPECT_THAT(Names(0, 9), ElementsAre(".", "..", ".cairn", "a", "b", "c"));
+  uint64_t own_inode = 0;
+  ASSERT_OK(directory_.Read(2, [&](const Directory::Entry& entry, uint64_t next) {
+    EXPECT_EQ(next, 3u);
+    EXPECT_FALSE(entry.status.has_value());
+    own_inode = entry.own_inode;
+    return false;
+  }));
+  EXPECT_EQ(own_inode, 2u);
+}
+
+TEST_F(RootTest, WhatTheClusterHasUnderThatNameIsLeftOut) {
+  namenode_->names = {".a", ".cairn", "b", "c"};
+  ASSERT_OK(directory_.Open());
+  EXPECT_THAT(Names(0, 9), ElementsAre(".", "..", ".cairn", ".a", "b", "c"));
+  EXPECT_THAT(Names(5, 9), ElementsAre("c"));
+  namenode_->names = {".cairn"};
+  EXPECT_THAT(Names(0, 9), ElementsAre(".", "..", ".cairn"));
 }
 
 TEST_F(DirectoryTest, RewindingListsAnew) {

@@ -11,6 +11,7 @@
 #include "fuse/attributes.h"
 #include "fuse/in_place.h"
 #include "fuse/paths.h"
+#include "fuse/virtual_files.h"
 
 namespace cairn::fuse {
 namespace {
@@ -122,7 +123,7 @@ absl::StatusOr<ClientPtr> Mount::ClientOf(uid_t uid) {
 }
 
 absl::Status Mount::CheckId(const client::FileStatus& status) const {
-  if (status.inode > FUSE_ROOT_ID) return absl::OkStatus();
+  if (status.inode > kLastVirtual) return absl::OkStatus();
   return absl::InternalError(absl::StrCat(status.path, ": the server gives no id of it"));
 }
 

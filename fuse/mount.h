@@ -2,13 +2,15 @@
 // open files, and how the kernel's inodes are called there.
 //
 // The kernel's number of an inode is the cluster's id of it, except for the root of the mount,
-// which the kernel calls 1. Ids begin above 16384 in HDFS, so that the two never meet.
+// which the kernel calls 1, and of the mount's own files (virtual_files.h). Ids begin above 16384
+// in HDFS, so that these never meet.
 //
 // Thread-safe; constant once created, or synchronizing itself.
 #pragma once
 
 #include <sys/stat.h>
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
@@ -46,6 +48,7 @@ struct MountSettings {
   absl::Duration entry_life = absl::Seconds(1);
   absl::Duration negative_life = absl::ZeroDuration();  // that a name is not there
   bool xattrs = true;                                   // off: there are no extended attributes
+  bool virtual_files = false;                           // /.cairn: virtual_files.h
   bool list_xattrs = false;  // listings name those that the mount tells: told_xattrs.h
 };
 
@@ -71,6 +74,7 @@ class Mount {
   Statistics& statistics() { return statistics_; }
   Changes& changes() { return changes_; }
   ServerXattrs& xattrs() { return xattrs_; }
+  std::atomic<size_t>& open_virtual_files() { return open_virtual_files_; }
   absl::Duration age() const { return SystemClock().Monotonic() - begun_; }
   Names& users() { return users_; }
   Names& groups() { return groups_; }
@@ -129,6 +133,7 @@ class Mount {
   Statistics statistics_;
   Changes changes_;
   ServerXattrs xattrs_;
+  std::atomic<size_t> open_virtual_files_ = 0;
   Clients clients_;
   Names users_;
   Names groups_;

@@ -38,6 +38,7 @@ const char kUsage[] =
     "  -o stage_bytes=SIZE ... and how many of them at most, such as 512m (1g)\n"
     "  -o log=FILE         the log; stderr in the foreground, else none\n"
     "  -o log_level=LEVEL  debug, info, warn or error\n"
+    "  -o virtual_files    what the mount is doing, in files below MOUNTPOINT/.cairn\n"
     "  -o list_xattrs      listings of extended attributes name those of user.cairn.*\n"
     "  -o no_xattrs        there are none, and the kernel does not ask before writes\n"
     "  -o allow_other      others than who mounts may use it\n"
@@ -69,6 +70,8 @@ absl::StatusOr<absl::Duration> Seconds(absl::string_view name, absl::string_view
 bool TakeSwitch(absl::string_view option, MountSettings& settings) {
   if (option == "list_xattrs") {
     settings.list_xattrs = true;
+  } else if (option == "virtual_files") {
+    settings.virtual_files = true;
   } else if (option == "no_xattrs") {
     settings.xattrs = false;
   } else {

@@ -48,11 +48,13 @@ TEST(Options, SwitchesAreOffUnlessTheyAreGiven) {
   ASSERT_OK(plain);
   EXPECT_TRUE(plain->settings.xattrs);
   EXPECT_FALSE(plain->settings.list_xattrs);
-  const auto line =
-      ParseCommandLine("cairn-fuse", {"hdfs://nn1", "/mnt", "-o", "list_xattrs,no_xattrs"});
+  EXPECT_FALSE(plain->settings.virtual_files);
+  const auto line = ParseCommandLine(
+      "cairn-fuse", {"hdfs://nn1", "/mnt", "-o", "list_xattrs,no_xattrs,virtual_files"});
   ASSERT_OK(line);
   EXPECT_FALSE(line->settings.xattrs);
   EXPECT_TRUE(line->settings.list_xattrs);
+  EXPECT_TRUE(line->settings.virtual_files);
   EXPECT_THAT(line->kernel_options, ElementsAre());
 }
 

@@ -57,8 +57,7 @@ bool IsLow(const client::BlockReport& block) {
 }
 
 Condition ConditionOf(const client::BlockReport& block, bool complete_knowledge) {
-  const bool lost =
-      block.is_group() ? block.GoodUnits() < block.units_needed : !block.HasGood();
+  const bool lost = block.is_group() ? block.GoodUnits() < block.units_needed : !block.HasGood();
   if (lost) return Condition::kMissing;
   if (!complete_knowledge) return IsLow(block) ? Condition::kLowRedundancy : Condition::kHealthy;
   switch (block.need) {
@@ -95,9 +94,8 @@ Told Policy(client::FileSystem& fs, const client::FileStatus& status) {
 
 Told Checksum(client::FileSystem& fs, const client::FileStatus& status, Wanted wanted) {
   if (wanted == Wanted::kSize) return std::string(kMostChecksumBytes, '0');
-  ASSIGN_OR_RETURN(
-      const client::FileChecksum checksum,
-      fs.GetFileChecksum(PathOf(status.inode), fs.options().checksum_combine));
+  ASSIGN_OR_RETURN(const client::FileChecksum checksum,
+                   fs.GetFileChecksum(PathOf(status.inode), fs.options().checksum_combine));
   std::string text =
       absl::StrCat(EscapeForLog(checksum.algorithm), " ", absl::BytesToHexString(checksum.bytes));
   if (text.size() > kMostChecksumBytes) {

@@ -126,9 +126,11 @@ client::BlockReport Group(int units, client::Need need) {
 // A unit that is lost is computed from the others.
 TEST(HealthTextTest, AGroupIsMissingWhenTooFewUnitsAreLeft) {
   EXPECT_EQ(HealthText(ReportOf({Group(3, client::Need::kNone)})), "healthy");
-  EXPECT_EQ(HealthText(ReportOf({Group(2, client::Need::kMissing)})), "low-redundancy 1 of 1 block");
+  EXPECT_EQ(HealthText(ReportOf({Group(2, client::Need::kMissing)})),
+            "low-redundancy 1 of 1 block");
   EXPECT_EQ(HealthText(ReportOf({Group(1, client::Need::kMissing)})), "missing 1 of 1 block");
-  client::FileReport hdfs = ReportOf({Group(2, client::Need::kNone), Group(3, client::Need::kNone)});
+  client::FileReport hdfs =
+      ReportOf({Group(2, client::Need::kNone), Group(3, client::Need::kNone)});
   hdfs.complete_knowledge = false;
   EXPECT_EQ(HealthText(hdfs), "low-redundancy 1 of 2 blocks");
 }

@@ -52,8 +52,7 @@ TEST(XattrNamesTest, TheServersAreSplitIntoSpaceAndName) {
 TEST(XattrNamesTest, WhatTheServerTellsIsListedIfTheKernelTakesIt) {
   EXPECT_EQ(ListedAs(Space::kUser, "a"), "user.a");
   EXPECT_EQ(ListedAs(Space::kTrusted, "a"), "trusted.a");
-  EXPECT_EQ(ListedAs(Space::kUser, std::string(250, 'a')),
-            "user." + std::string(250, 'a'));
+  EXPECT_EQ(ListedAs(Space::kUser, std::string(250, 'a')), "user." + std::string(250, 'a'));
   for (const std::string& name :
        {std::string(251, 'a'), std::string(), std::string("a\0b", 3), std::string("\xff")}) {
     EXPECT_FALSE(ListedAs(Space::kUser, name).has_value());

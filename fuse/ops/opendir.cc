@@ -1,15 +1,23 @@
 #include <memory>
+#include <optional>
+#include <utility>
 
 #include "common/status_macros.h"
 #include "fuse/handles.h"
 #include "fuse/ops/ops.h"
 #include "fuse/ops/serve.h"
+#include "fuse/virtual_files.h"
 
 namespace cairn::fuse {
 
 void Opendir(fuse_req_t req, fuse_ino_t ino, fuse_file_info* info) {
   ServeInode(req, "opendir", [&](Mount& mount, const ClientPtr& fs) -> absl::Status {
-    auto directory = std::make_unique<Directory>(fs, mount.IdOf(ino), mount.changes());
+    std::optional<Directory::Own> own;
+    if (mount.settings().virtual_files && ino == FUSE_ROOT_ID) {
+      own = {.name = kVirtualDirectoryName, .inode = kVirtualDirectory};
+    }
+    auto directory =
+        std::make_unique<Directory>(fs, mount.IdOf(ino), mount.changes(), std::move(own));
     RETURN_IF_ERROR(directory->Open());
     info->fh = reinterpret_cast<uint64_t>(directory.get());
     // If the caller is gone there will be no release.

@@ -12,6 +12,7 @@ namespace {
 // What a plain entry tells: the number and the type.
 struct stat Plain(fuse_ino_t ino, const Directory::Entry& entry) {
   struct stat s {};
+  if (entry.own_inode != 0) ino = entry.own_inode;
   s.st_ino = entry.status.has_value() ? entry.status->inode : ino;
   s.st_mode = entry.status.has_value() ? TypeOf(entry.status->type) : S_IFDIR;
   return s;

@@ -10,7 +10,7 @@
 namespace cairn::fuse {
 namespace {
 
-absl::Status Remove(client::FileSystem& fs, const std::string& path) {
+absl::Status RemoveEmpty(client::FileSystem& fs, const std::string& path) {
   ASSIGN_OR_RETURN(const bool removed, fs.Delete(path, /*recursive=*/false));
   if (removed) return absl::OkStatus();
   return MakeFsError(FsError::kFileNotFound, absl::StrCat(path, ": is not there"));
@@ -41,7 +41,7 @@ absl::StatusOr<bool> MoveHiddenUp(Mount& mount, const ClientPtr& fs, uint64_t pa
     if (absl::IsNotFound(moved)) continue;  // closed meanwhile
     RETURN_IF_ERROR(moved);
     if (!mount.files().RemoveAtLastClose(inode, parent, fs)) {
-      RETURN_IF_ERROR(Remove(*fs, ChildPath(parent, HiddenName(inode))));
+      RETURN_IF_ERROR(RemoveEmpty(*fs, ChildPath(parent, HiddenName(inode))));
     }
   }
   return true;  // also if there were none: the last one has just gone
@@ -60,10 +60,10 @@ void Rmdir(fuse_req_t req, fuse_ino_t parent, const char* name) {
       Refuse(req, ENOTDIR);
       return absl::OkStatus();
     }
-    absl::Status removed = Remove(*fs, path);
+    absl::Status removed = RemoveEmpty(*fs, path);
     if (GetFsError(removed) == FsError::kNotEmptyDirectory) {
       const absl::StatusOr<bool> empty = MoveHiddenUp(mount, fs, parent_id, path);
-      if (empty.value_or(true)) removed = Remove(*fs, path);
+      if (empty.value_or(true)) removed = RemoveEmpty(*fs, path);
     }
     RETURN_IF_ERROR(removed);
     fuse_reply_err(req, 0);

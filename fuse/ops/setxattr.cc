@@ -21,8 +21,8 @@ void Setxattr(fuse_req_t req, fuse_ino_t ino, const char* name, const char* valu
   if ((flags & XATTR_CREATE) != 0) setting = client::XattrSetting::kNew;
   if ((flags & XATTR_REPLACE) != 0) setting = client::XattrSetting::kExisting;
   ServeInode(req, "setxattr", [&](Mount& mount, const ClientPtr& fs) -> absl::Status {
-    absl::Status status = mount.xattrs().Set(*fs, PathOf(mount.IdOf(ino)), name,
-                                             std::string(value, size), setting);
+    absl::Status status =
+        mount.xattrs().Set(*fs, PathOf(mount.IdOf(ino)), name, std::string(value, size), setting);
     if (status.ok()) fuse_reply_err(req, 0);
     return status;
   });

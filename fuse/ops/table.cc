@@ -1,6 +1,9 @@
+#include <cerrno>
+
 #include "common/clock.h"
 #include "fuse/ops/ops.h"
 #include "fuse/ops/serve.h"
+#include "fuse/ops/virtual.h"
 #include "fuse/statistics.h"
 
 namespace cairn::fuse {
@@ -32,46 +35,59 @@ struct Change<kOperation, kKind> {
   }
 };
 
+void RenameOfCluster(fuse_req_t req, fuse_ino_t parent, const char* name, fuse_ino_t new_parent,
+                     const char* new_name, unsigned int flags) {
+  const Mount& mount = MountOf(req);
+  if (IsVirtualName(mount, parent, name) || IsVirtualName(mount, new_parent, new_name)) {
+    Refuse(req, EROFS);
+  } else {
+    Rename(req, parent, name, new_parent, new_name, flags);
+  }
+}
+
 }  // namespace
 
 fuse_lowlevel_ops OperationsOf(const MountSettings& settings) {
   fuse_lowlevel_ops ops{};
   ops.init = &Init;
-  ops.lookup = &Timed<&Lookup, Operation::kLookup>::Call;
+  ops.lookup = &Timed<&ByName<&Lookup, &LookupVirtual>::Call, Operation::kLookup>::Call;
   ops.forget = &Forget;
   ops.forget_multi = &ForgetMulti;
-  ops.mkdir = &Change<&Mkdir, Operation::kMkdir>::Call;
-  ops.mknod = &Change<&Mknod, Operation::kMknod>::Call;
-  ops.unlink = &Change<&Unlink, Operation::kUnlink>::Call;
-  ops.rmdir = &Change<&Rmdir, Operation::kRmdir>::Call;
-  ops.rename = &Change<&Rename, Operation::kRename>::Call;
+  ops.mkdir = &Change<&ByName<&Mkdir>::Call, Operation::kMkdir>::Call;
+  ops.mknod = &Change<&ByName<&Mknod>::Call, Operation::kMknod>::Call;
+  ops.unlink = &Change<&ByName<&Unlink>::Call, Operation::kUnlink>::Call;
+  ops.rmdir = &Change<&ByName<&Rmdir>::Call, Operation::kRmdir>::Call;
+  ops.rename = &Change<&RenameOfCluster, Operation::kRename>::Call;
   ops.symlink = &Timed<&Symlink, Operation::kSymlink>::Call;
   ops.link = &Timed<&Link, Operation::kLink>::Call;
   ops.readlink = &Timed<&Readlink, Operation::kReadlink>::Call;
-  ops.getattr = &Timed<&Getattr, Operation::kGetattr>::Call;
-  ops.setattr = &Change<&Setattr, Operation::kSetattr>::Call;
-  ops.access = &Timed<&Access, Operation::kAccess>::Call;
+  ops.getattr = &Timed<&ByInode<&Getattr, &GetattrVirtual>::Call, Operation::kGetattr>::Call;
+  ops.setattr = &Change<&ByInode<&Setattr>::Call, Operation::kSetattr>::Call;
+  ops.access = &Timed<&ByInode<&Access, &AccessVirtual>::Call, Operation::kAccess>::Call;
   ops.statfs = &Timed<&Statfs, Operation::kStatfs>::Call;
-  ops.create = &Change<&Create, Operation::kCreate>::Call;
-  ops.open = &Timed<&Open, Operation::kOpen>::Call;
-  ops.read = &Timed<&Read, Operation::kRead>::Call;
+  ops.create = &Change<&ByName<&Create>::Call, Operation::kCreate>::Call;
+  ops.open = &Timed<&ByInode<&Open, &OpenVirtual>::Call, Operation::kOpen>::Call;
+  ops.read = &Timed<&ByInode<&Read, &ReadVirtual>::Call, Operation::kRead>::Call;
   ops.write = &Timed<&Write, Operation::kWrite>::Call;
-  ops.flush = &Timed<&Flush, Operation::kFlush>::Call;
-  ops.fsync = &Timed<&Fsync, Operation::kFsync>::Call;
-  ops.release = &Timed<&Release, Operation::kRelease>::Call;
+  ops.flush = &Timed<&ByInode<&Flush, &FlushVirtual>::Call, Operation::kFlush>::Call;
+  ops.fsync = &Timed<&ByInode<&Fsync, &FsyncVirtual>::Call, Operation::kFsync>::Call;
+  ops.release = &Timed<&ByInode<&Release, &ReleaseVirtual>::Call, Operation::kRelease>::Call;
   ops.fallocate = &Timed<&Fallocate, Operation::kFallocate>::Call;
-  ops.opendir = &Timed<&Opendir, Operation::kOpendir>::Call;
-  ops.readdir = &Timed<&Readdir, Operation::kReaddir>::Call;
-  ops.readdirplus = &Timed<&Readdirplus, Operation::kReaddirplus>::Call;
+  ops.opendir = &Timed<&ByInode<&Opendir, &OpendirVirtual>::Call, Operation::kOpendir>::Call;
+  ops.readdir = &Timed<&ByInode<&Readdir, &ReaddirVirtual>::Call, Operation::kReaddir>::Call;
+  ops.readdirplus =
+      &Timed<&ByInode<&Readdirplus, &ReaddirplusVirtual>::Call, Operation::kReaddirplus>::Call;
   ops.fsyncdir = &Timed<&Fsyncdir, Operation::kFsyncdir>::Call;
-  ops.releasedir = &Timed<&Releasedir, Operation::kReleasedir>::Call;
+  ops.releasedir =
+      &Timed<&ByInode<&Releasedir, &ReleasedirVirtual>::Call, Operation::kReleasedir>::Call;
   ops.ioctl = &Ioctl;
   // Without these the kernel answers by itself, and does not ask before each write either.
   if (settings.xattrs) {
-    ops.getxattr = &Timed<&Getxattr, Operation::kGetxattr>::Call;
-    ops.listxattr = &Timed<&Listxattr, Operation::kListxattr>::Call;
-    ops.setxattr = &Timed<&Setxattr, Operation::kSetxattr>::Call;
-    ops.removexattr = &Timed<&Removexattr, Operation::kRemovexattr>::Call;
+    ops.getxattr = &Timed<&ByInode<&Getxattr, &GetxattrVirtual>::Call, Operation::kGetxattr>::Call;
+    ops.listxattr =
+        &Timed<&ByInode<&Listxattr, &ListxattrVirtual>::Call, Operation::kListxattr>::Call;
+    ops.setxattr = &Timed<&ByInode<&Setxattr>::Call, Operation::kSetxattr>::Call;
+    ops.removexattr = &Timed<&ByInode<&Removexattr>::Call, Operation::kRemovexattr>::Call;
   }
   return ops;
 }
