@@ -47,6 +47,7 @@ rpc::RpcClientOptions MakeOptions(const std::string& host, uint16_t port,
   made.user = user;
   made.connect_timeout = options.connect_timeout;
   made.retry_time = options.rpc_retry_time;
+  made.retries = options.rpc_retries;
   return made;
 }
 

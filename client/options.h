@@ -5,7 +5,9 @@
 // core-site.xml and hdfs-site.xml; an infinite time-out stands for "no limit".
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -75,6 +77,8 @@ struct ClientOptions {
   absl::Duration rpc_timeout = absl::Seconds(120);          // ipc.client.rpc-timeout.ms; zero: none
   // cairn.client.rpc.retry: how long a call goes on without a namenode. Outlasts its restart.
   absl::Duration rpc_retry_time = absl::Seconds(60);
+  // Counts the calls that are sent again; null: nobody does. No key.
+  std::shared_ptr<std::atomic<uint64_t>> rpc_retries;
   // No keys, as in HDFS: every client agrees on them with every namenode.
   absl::Duration lease_renewal = absl::Seconds(30);  // half of the soft limit
   // A writer that could not renew for so long gives up.

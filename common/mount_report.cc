@@ -45,6 +45,7 @@ absl::StatusOr<MountReport> ParseMountReport(absl::string_view json) {
                        .uptime_seconds = in.at("uptime_s"),
                        .open_files = in.at("open_files"),
                        .files_open_for_writing = in.at("files_open_for_writing"),
+                       .rpc_retries = in.value("rpc_retries", uint64_t{0}),
                        .stage = std::nullopt,
                        .bounds = in.at("latency_bounds_s"),
                        .operations = {},
@@ -85,6 +86,7 @@ void ShowMountReport(const MountReport& report, std::ostream& out) {
   } else {
     out << "staged: nothing can be: files are written at their end only\n";
   }
+  out << "calls sent again: " << report.rpc_retries << "\n";
   out << absl::StrFormat("\n%-12s %12s %10s %10s %10s\n", "operation", "calls", "mean", "50 % in",
                          "99 % in");
   for (const auto& [name, operation] : report.operations) {
@@ -114,6 +116,10 @@ void ShowMountMetrics(const MountReport& report, std::ostream& out) {
           report.stage->used);
     gauge("cairn_fuse_stage_limit_bytes", "How many there may be.", report.stage->most);
   }
+  constexpr absl::string_view kRetries = "cairn_fuse_rpc_retries_total";
+  out << "# HELP " << kRetries << " Calls to the cluster that were sent again.\n# TYPE " << kRetries
+      << " counter\n"
+      << kRetries << "{" << source << "} " << report.rpc_retries << "\n";
   constexpr absl::string_view kSeconds = "cairn_fuse_operation_seconds";
   out << "# HELP " << kSeconds << " How long the kernel waited for an answer.\n# TYPE " << kSeconds
       << " histogram\n";

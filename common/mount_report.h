@@ -29,6 +29,7 @@ struct MountReport {
   double uptime_seconds = 0;
   uint64_t open_files = 0;
   uint64_t files_open_for_writing = 0;
+  uint64_t rpc_retries = 0;    // calls that were sent again; an older mount does not tell
   std::optional<Stage> stage;  // nullopt: files are written at their end only
   std::vector<double> bounds;  // seconds, ascending
   std::map<std::string, Operation> operations;

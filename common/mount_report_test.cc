@@ -16,7 +16,7 @@ using ::testing::Not;
 
 constexpr char kAnswer[] =
     R"({"version": "0.1.0", "source": "hdfs://h:1/a\nb", "uptime_s": 3661.5,
-  "open_files": 3, "files_open_for_writing": 1, "latency_bounds_s": [0.001, 0.01],
+  "open_files": 3, "files_open_for_writing": 1, "rpc_retries": 6, "latency_bounds_s": [0.001, 0.01],
   "operations": {"read": {"calls": 100, "total_s": 0.5, "buckets": [90, 8, 2]},
                  "write": {"calls": 1, "total_s": 20, "buckets": [0, 0, 1]}},
   "errors": {"ENOENT": 7}, "stage": {"directory": "/var/tmp/x", "used": 10, "max": 99}})";
@@ -43,6 +43,7 @@ TEST(MountReportTest, ShowsItsNumbers) {
 mounted for 1h1m1s
 open files: 3, of these for writing 1
 staged: 10 bytes of at most 99 in /var/tmp/x
+calls sent again: 6
 
 operation           calls       mean    50 % in    99 % in
 read                  100     5.0 ms     1.0 ms       more
@@ -72,6 +73,7 @@ TEST(MountReportTest, MetricsAreCumulativeAndTheirLabelsEscaped) {
           R"(cairn_fuse_operation_seconds_bucket{source="hdfs://h:1/a\nb",operation="read",le="0.01"} 98)",
           R"(cairn_fuse_operation_seconds_bucket{source="hdfs://h:1/a\nb",operation="read",le="+Inf"} 100)",
           R"(cairn_fuse_operation_seconds_count{source="hdfs://h:1/a\nb",operation="read"} 100)",
+          R"(cairn_fuse_rpc_retries_total{source="hdfs://h:1/a\nb"} 6)",
           R"(cairn_fuse_errors_total{source="hdfs://h:1/a\nb",errno="ENOENT"} 7)",
       }) {
     EXPECT_THAT(out.str(), HasSubstr(std::string(line) + "\n"));
@@ -87,6 +89,16 @@ TEST(MountReportTest, MetricsOfLongMountsAreNotRounded) {
   EXPECT_THAT(out.str(), HasSubstr("\"} 12345678.5\n"));
   EXPECT_THAT(out.str(), HasSubstr("\"} 1234567.000125\n"));
   EXPECT_THAT(out.str(), Not(HasSubstr("e+")));
+}
+
+// A mount lives for months while the command is upgraded.
+TEST(MountReportTest, AnOlderMountTellsNoRetries) {
+  std::string older(kAnswer);
+  const std::string field = "\"rpc_retries\": 6, ";
+  older.erase(older.find(field), field.size());
+  const absl::StatusOr<MountReport> report = ParseMountReport(older);
+  ASSERT_OK(report);
+  EXPECT_EQ(report->rpc_retries, 0u);
 }
 
 TEST(MountReportTest, AnAnswerThatIsNotUnderstoodSaysWhatIsWrong) {

@@ -57,6 +57,7 @@ Mount::Mount(MountSettings settings)
       groups_(SystemGroups(), SystemClock()) {}
 
 absl::StatusOr<std::unique_ptr<Mount>> Mount::Create(MountSettings settings) {
+  settings.client.rpc_retries = std::make_shared<std::atomic<uint64_t>>(0);
   std::unique_ptr<Mount> mount(new Mount(std::move(settings)));
   ASSIGN_OR_RETURN(const ClientPtr fs, mount->ClientOf(mount->settings_.mounter));
   ASSIGN_OR_RETURN(const client::FileStatus root, fs->Stat(mount->settings_.path));

@@ -62,7 +62,8 @@ MountStatus StatusOf(Mount& mount) {
   const MountSettings& settings = mount.settings();
   MountStatus status = {.source = absl::StrCat(settings.uri, settings.path),
                         .age = mount.age(),
-                        .files = mount.files().counts()};
+                        .files = mount.files().counts(),
+                        .rpc_retries = settings.client.rpc_retries->load()};
   if (const StageArea* const stage = mount.stage(); stage != nullptr) {
     status.stage = {.directory = stage->options().directory,
                     .used = stage->used(),
@@ -78,6 +79,7 @@ std::string StatusText(const MountStatus& status, const Statistics& statistics) 
       {"uptime_s", absl::ToDoubleSeconds(status.age)},
       {"open_files", status.files.open},
       {"files_open_for_writing", status.files.written},
+      {"rpc_retries", status.rpc_retries},
       {"latency_bounds_s", LatencyBuckets()},
       {"operations", Operations(statistics)},
       {"errors", nlohmann::json::object()},

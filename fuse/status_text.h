@@ -13,6 +13,7 @@ struct MountStatus {
   std::string source;
   absl::Duration age;
   OpenFiles::Counts files;
+  uint64_t rpc_retries = 0;
   struct Stage {
     std::string directory;
     uint64_t used = 0;

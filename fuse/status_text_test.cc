@@ -16,6 +16,7 @@ MountStatus Named(const std::string& name) {
   return {.source = name,
           .age = absl::Seconds(7),
           .files = {.open = 2, .written = 1},
+          .rpc_retries = 5,
           .stage = MountStatus::Stage{.directory = name, .used = 3, .max = 4}};
 }
 
@@ -27,6 +28,7 @@ TEST(StatusTextTest, TellsWhatThereIs) {
   EXPECT_EQ(told["source"], "/a \"name\"");
   EXPECT_EQ(told["stage"]["directory"], "/a \"name\"");
   EXPECT_EQ(told["open_files"], 2);
+  EXPECT_EQ(told["rpc_retries"], 5);
   EXPECT_EQ(told["operations"]["read"]["calls"], 1);
   EXPECT_EQ(told["errors"]["ENOENT"], 1);
 }

@@ -329,6 +329,18 @@ class Writing(OnAMount):
             thread.join()
         self.assertEqual(wrong, [])
 
+    def test_copy_file_range_copies(self):
+        """cp(1) does so within a file system"""
+        path = self.directory() + "/f"
+        data = self.random().randbytes(300_000)
+        write(path, data)
+        with open(path, "rb") as source, open(path + ".copy", "wb", buffering=0) as target:
+            copied = 0
+            while count := os.copy_file_range(source.fileno(), target.fileno(), len(data)):
+                copied += count
+        self.assertEqual(copied, len(data))
+        self.assertTrue(read(path + ".copy") == data)
+
     def test_lseek_finds_the_end_and_no_holes(self):
         path = self.directory() + "/f"
         write(path, b"x" * 1000)

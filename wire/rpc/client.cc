@@ -106,6 +106,10 @@ class RpcClient::Impl : public std::enable_shared_from_this<RpcClient::Impl> {
   absl::Duration Now() const { return SystemClock().Monotonic(); }
   const ClientId& client_id() const { return client_id_; }
   std::string address() const { return absl::StrCat(options_.host, ":", options_.port); }
+  void CountRetry(PendingCall& call) const {
+    ++call.retry_count;
+    if (options_.retries != nullptr) options_.retries->fetch_add(1, std::memory_order_relaxed);
+  }
 
  private:
   using Lock = MutexLock;
@@ -405,7 +409,7 @@ void RpcClient::Impl::Broken(const absl::Status& reason) {
                                  last_error_, "), whether it was carried out is unknown"))});
         continue;
       }
-      ++call.retry_count;
+      CountRetry(call);
     }
   }
   unanswerable_ = false;
@@ -487,7 +491,7 @@ absl::Status RpcClient::Impl::TakeFrame(absl::string_view frame, std::vector<Fin
     return absl::OkStatus();
   }
   call->sent = false;
-  ++call->retry_count;
+  CountRetry(*call);
   call->not_before = now + NextBackoff(++call->busy_answers);
   last_error_ = std::string(error.message());
   const int32_t id = call->id;

@@ -15,6 +15,7 @@
 // Works with servers that use SIMPLE authentication.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -49,6 +50,7 @@ struct RpcClientOptions {
   absl::Duration backoff_max = absl::Seconds(2);
   // StandbyException and RetriableException: ask again, with back-off. False: they are results.
   bool retry_busy = true;
+  std::shared_ptr<std::atomic<uint64_t>> retries;    // counts what is sent again; null: nobody does
   absl::Duration ping_interval = absl::Seconds(60);  // while answers are awaited
   size_t max_response_bytes = kMaxResponseBytes;
 };

@@ -9,7 +9,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -74,6 +76,7 @@ class RpcClientTest : public testing::Test {
     options.user = "alice";
     options.backoff_min = absl::Milliseconds(5);
     options.backoff_max = absl::Milliseconds(20);
+    options.retries = retries_;
     return options;
   }
   void StartBoth() {
@@ -87,6 +90,8 @@ class RpcClientTest : public testing::Test {
     return response.value();
   }
 
+  const std::shared_ptr<std::atomic<uint64_t>> retries_ =
+      std::make_shared<std::atomic<uint64_t>>(0);
   TestGate gate_;
   TestService service_;
   IoThreads server_threads_{1, "rpc-server"};
@@ -225,6 +230,7 @@ TEST_F(RpcClientTest, LostReplyIsAskedForAgainUnderTheSameIds) {
   EXPECT_EQ(calls[0].call_id, calls[1].call_id);
   EXPECT_EQ(calls[0].retry_count, 0);
   EXPECT_GE(calls[1].retry_count, 1);
+  EXPECT_EQ(retries_->load(), static_cast<uint64_t>(calls[1].retry_count));
 }
 
 TEST_F(RpcClientTest, CallThatMayNotBeRepeatedIsNot) {
@@ -299,6 +305,7 @@ TEST_F(RpcClientTest, BusyServerIsAskedAgain) {
   service_.busy_calls.store(3);
   EXPECT_THAT(Call("busy", "x"), IsOkAndHolds("x"));
   EXPECT_EQ(service_.calls.load(), 4);
+  EXPECT_EQ(retries_->load(), 3u);
 
   RpcClientOptions options = Options(server_->port());
   options.retry_busy = false;
