@@ -16,24 +16,26 @@ absl::Status NotKept(absl::string_view name) {
                      absl::StrCat(name, ": the server keeps no extended attributes"));
 }
 
-}  // namespace
-
-bool ServerXattrs::KeepsNone(const absl::Status& status) {
+bool LacksTheCalls(const absl::Status& status) {
   const FsError error = GetFsError(status);
-  const bool unknown = error == FsError::kNoSuchMethod || error == FsError::kNoSuchProtocol;
-  // dfs.namenode.xattrs.enabled
-  const bool off = error == FsError::kUnsupported &&
-                   absl::StrContains(status.message(), "Support for XAttrs has been disabled");
-  if (unknown || off) keeps_none_.store(true, std::memory_order_relaxed);
-  return unknown || off;
+  return error == FsError::kNoSuchMethod || error == FsError::kNoSuchProtocol;
 }
+
+// dfs.namenode.xattrs.enabled: HDFS has no exception class for it, only a text.
+bool AreOff(const absl::Status& status) {
+  return GetFsError(status) == FsError::kIo &&
+         absl::StrContains(status.message(), "Support for XAttrs has been disabled");
+}
+
+}  // namespace
 
 absl::StatusOr<std::vector<client::Xattr>> ServerXattrs::GetAll(client::FileSystem& fs,
                                                                 const std::string& path) {
   if (keeps_none_.load(std::memory_order_relaxed)) return std::vector<client::Xattr>();
   absl::StatusOr<std::vector<client::Xattr>> all = fs.GetXattrs(path);
-  if (KeepsNone(all.status())) return std::vector<client::Xattr>();
-  return all;
+  if (!LacksTheCalls(all.status()) && !AreOff(all.status())) return all;
+  keeps_none_.store(true, std::memory_order_relaxed);
+  return std::vector<client::Xattr>();
 }
 
 absl::StatusOr<std::optional<std::string>> ServerXattrs::Get(client::FileSystem& fs,
@@ -50,9 +52,12 @@ absl::StatusOr<std::optional<std::string>> ServerXattrs::Get(client::FileSystem&
 
 absl::StatusOr<std::vector<std::string>> ServerXattrs::List(client::FileSystem& fs,
                                                             const std::string& path) {
-  ASSIGN_OR_RETURN(const std::vector<client::Xattr> all, GetAll(fs, path));
+  const absl::StatusOr<std::vector<client::Xattr>> all = GetAll(fs, path);
   std::vector<std::string> names;
-  for (const client::Xattr& xattr : all) {
+  // Elsewhere a listing needs no right to read: newer ls(1) make one of every file.
+  if (absl::IsPermissionDenied(all.status())) return names;
+  RETURN_IF_ERROR(all.status());
+  for (const client::Xattr& xattr : *all) {
     std::optional<std::string> name = FromServerName(xattr);
     if (name.has_value()) names.push_back(*std::move(name));
   }
@@ -65,16 +70,23 @@ absl::Status ServerXattrs::Set(client::FileSystem& fs, const std::string& path,
   std::optional<client::Xattr> xattr = ToServerName(name);
   if (!xattr.has_value() || keeps_none_.load(std::memory_order_relaxed)) return NotKept(name);
   xattr->value = std::move(value);
-  absl::Status status = fs.SetXattr(path, *xattr, setting);
-  return KeepsNone(status) ? NotKept(name) : status;
+  return Changed(fs.SetXattr(path, *xattr, setting), name);
 }
 
 absl::Status ServerXattrs::Remove(client::FileSystem& fs, const std::string& path,
                                   absl::string_view name) {
   const std::optional<client::Xattr> xattr = ToServerName(name);
   if (!xattr.has_value() || keeps_none_.load(std::memory_order_relaxed)) return NotKept(name);
-  absl::Status status = fs.RemoveXattr(path, *xattr);
-  return KeepsNone(status) ? NotKept(name) : status;
+  return Changed(fs.RemoveXattr(path, *xattr), name);
+}
+
+absl::Status ServerXattrs::Changed(absl::Status status, absl::string_view name) {
+  if (LacksTheCalls(status)) {
+    keeps_none_.store(true, std::memory_order_relaxed);
+    return NotKept(name);
+  }
+  // No note is taken of a text: it may repeat a name, which anybody chooses, to everybody's harm.
+  return AreOff(status) ? NotKept(name) : status;
 }
 
 }  // namespace cairn::fuse

@@ -100,12 +100,43 @@ TEST_F(ServerXattrsTest, AServerThatKeepsNoneIsAskedOnce) {
 }
 
 TEST_F(ServerXattrsTest, OneThatIsFirstAskedToSetOneIsAskedOnceToo) {
-  error_ = MakeFsError(FsError::kUnsupported,
-                       "The XAttr operation has been rejected.  Support for XAttrs has been "
-                       "disabled by setting dfs.namenode.xattrs.enabled to false.");
+  error_ = MakeFsError(FsError::kNoSuchMethod, "Unknown method setXAttr");
   EXPECT_EQ(GetFsError(Set("user.a", "1")), FsError::kUnsupported);
   EXPECT_EQ(GetFsError(Set("user.a", "1")), FsError::kUnsupported);
   EXPECT_EQ(calls_, 1);
+}
+
+TEST_F(ServerXattrsTest, AnHdfsThatHasThemSwitchedOffKeepsNone) {
+  error_ = MakeFsError(FsError::kIo,
+                       "The XAttr operation has been rejected.  Support for XAttrs has been "
+                       "disabled by setting dfs.namenode.xattrs.enabled to false.");
+  EXPECT_EQ(GetFsError(Set("user.a", "1")), FsError::kUnsupported);
+  EXPECT_THAT(Get("user.a"), IsOkAndHolds(std::nullopt));
+  EXPECT_EQ(calls_, 2);
+  EXPECT_THAT(xattrs_.List(*fs_, kXattrPath), IsOkAndHolds(IsEmpty()));
+  EXPECT_EQ(GetFsError(Set("user.a", "1")), FsError::kUnsupported);
+  EXPECT_EQ(calls_, 2);
+}
+
+// Else one user could switch them off for all of the mount.
+TEST_F(ServerXattrsTest, ANameThatReadsLikeARefusalIsNone) {
+  const char kName[] = "user.Support for XAttrs has been disabled";
+  ASSERT_OK(Set(kName, "1"));
+  error_ = MakeFsError(FsError::kIo,
+                       "XAttr: Support for XAttrs has been disabled already exists. The REPLACE "
+                       "flag must be specified.");
+  EXPECT_FALSE(Set(kName, "1", client::XattrSetting::kNew).ok());
+  error_ = absl::OkStatus();
+  EXPECT_THAT(Get(kName), IsOkAndHolds(Optional(std::string("1"))));
+}
+
+// What ls(1) lists of a file that only others may read is nothing to complain of.
+TEST_F(ServerXattrsTest, WhoMayNotReadTheFileSeesNone) {
+  error_ = MakeFsError(FsError::kAccessControl, "Permission denied");
+  EXPECT_THAT(xattrs_.List(*fs_, kXattrPath), IsOkAndHolds(IsEmpty()));
+  EXPECT_EQ(GetFsError(Get("user.a").status()), FsError::kAccessControl);
+  error_ = absl::UnavailableError("away");
+  EXPECT_EQ(xattrs_.List(*fs_, kXattrPath).status().code(), absl::StatusCode::kUnavailable);
 }
 
 // A namenode that restarts has its attributes still.
