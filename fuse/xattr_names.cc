@@ -22,7 +22,6 @@ constexpr std::pair<absl::string_view, Space> kSpaces[] = {
 
 XattrOwner OwnerOf(absl::string_view name) {
   if (absl::StartsWith(name, kToldPrefix)) return XattrOwner::kMount;
-  if (absl::StartsWith(name, "system.")) return XattrOwner::kNotSupported;
   return ToServerName(name).has_value() ? XattrOwner::kServer : XattrOwner::kNobody;
 }
 

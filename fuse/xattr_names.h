@@ -2,14 +2,16 @@
 //
 //   user.cairn.*                            the mount's: told_xattrs.h. Nobody sets them
 //   user.*, trusted.*, security.hdfs.*      the server's: server_xattrs.h
-//   system.*                                nobody's, and not supported: access-control lists, say
-//   others, such as security.capability     nobody's, and no file has one
+//   others, such as security.capability     nobody's, and not supported: EOPNOTSUPP
 //
 // What is nobody's is answered without the cluster: the kernel asks for security.capability before
-// each write through the page cache, and ls(1) for security.selinux of every file.
+// each write through the page cache, and ls(1) for security.selinux and system.posix_acl_access.
+// EOPNOTSUPP is what Linux's own file systems say of such names; after it ls asks no more, where
+// ENODATA would have it ask of every file.
 #pragma once
 
 #include <optional>
+#include <string>
 
 #include "absl/strings/string_view.h"
 #include "client/types.h"
@@ -18,7 +20,7 @@ namespace cairn::fuse {
 
 inline constexpr absl::string_view kToldPrefix = "user.cairn.";
 
-enum class XattrOwner { kMount, kServer, kNotSupported, kNobody };
+enum class XattrOwner { kMount, kServer, kNobody };
 
 XattrOwner OwnerOf(absl::string_view name);
 

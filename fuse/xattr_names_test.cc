@@ -15,11 +15,9 @@ std::optional<std::string> ListedAs(Space space, const std::string& name) {
 
 // A question to the cluster for each of these would make every write, and every ls -l, one.
 TEST(XattrNamesTest, WhatTheKernelAndLsAskForAllTheTimeIsNobodys) {
-  for (const char* const name : {"security.capability", "security.selinux", "security.ima"}) {
+  for (const char* const name : {"security.capability", "security.selinux", "security.ima",
+                                 "system.posix_acl_access", "system.posix_acl_default", "other"}) {
     EXPECT_EQ(OwnerOf(name), XattrOwner::kNobody) << name;
-  }
-  for (const char* const name : {"system.posix_acl_access", "system.posix_acl_default"}) {
-    EXPECT_EQ(OwnerOf(name), XattrOwner::kNotSupported) << name;
   }
 }
 

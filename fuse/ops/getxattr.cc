@@ -14,8 +14,8 @@ namespace cairn::fuse {
 // By name: also what no listing names.
 void Getxattr(fuse_req_t req, fuse_ino_t ino, const char* name, size_t size) {
   const XattrOwner owner = OwnerOf(name);
-  if (owner == XattrOwner::kNobody || owner == XattrOwner::kNotSupported) {
-    Refuse(req, owner == XattrOwner::kNobody ? ENODATA : EOPNOTSUPP);
+  if (owner == XattrOwner::kNobody) {
+    Decline(req, EOPNOTSUPP);
     return;
   }
   ServeInode(req, "getxattr", [&](Mount& mount, const ClientPtr& fs) -> absl::Status {
@@ -29,7 +29,7 @@ void Getxattr(fuse_req_t req, fuse_ino_t ino, const char* name, size_t size) {
       ASSIGN_OR_RETURN(value, mount.xattrs().Get(*fs, PathOf(id), name));
     }
     if (!value.has_value()) {
-      Refuse(req, ENODATA);
+      Decline(req, ENODATA);
     } else {
       AnswerXattr(req, *value, size);
     }

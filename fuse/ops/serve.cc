@@ -1,6 +1,7 @@
 #include "fuse/ops/serve.h"
 
 #include <fcntl.h>
+#include <linux/limits.h>
 
 #include <cerrno>
 
@@ -8,6 +9,7 @@
 #include "common/utf8.h"
 #include "fuse/errno.h"
 #include "fuse/paths.h"
+#include "fuse/xattr_names.h"
 
 namespace cairn::fuse {
 namespace {
@@ -25,6 +27,8 @@ void Refuse(fuse_req_t req, int error) {
   MountOf(req).statistics().NoteError(error);
   fuse_reply_err(req, error);
 }
+
+void Decline(fuse_req_t req, int error) { fuse_reply_err(req, error); }
 
 void Fail(fuse_req_t req, const char* op, const absl::Status& status) {
   Answer(req, op, status, ErrnoOf(status));
@@ -53,10 +57,13 @@ void ServeInode(fuse_req_t req, const char* op, const Body& body) {
 }
 
 void AnswerXattr(fuse_req_t req, absl::string_view value, size_t size) {
-  if (size == 0) {
+  static_assert(XATTR_LIST_MAX == XATTR_SIZE_MAX);
+  if (value.size() > XATTR_SIZE_MAX) {
+    Refuse(req, E2BIG);
+  } else if (size == 0) {
     fuse_reply_xattr(req, value.size());
   } else if (value.size() > size) {
-    Refuse(req, ERANGE);
+    Decline(req, ERANGE);  // it is asked for again, with more room
   } else {
     fuse_reply_buf(req, value.data(), value.size());
   }
@@ -66,6 +73,20 @@ bool RefuseName(fuse_req_t req, absl::string_view name) {
   const int error = name.size() > kMaxNameBytes ? ENAMETOOLONG : IsUtf8(name) ? 0 : EILSEQ;
   if (error != 0) Refuse(req, error);
   return error != 0;
+}
+
+bool RefuseXattrChange(fuse_req_t req, absl::string_view name) {
+  switch (OwnerOf(name)) {
+    case XattrOwner::kServer:
+      return false;
+    case XattrOwner::kMount:
+      Refuse(req, EPERM);
+      return true;
+    case XattrOwner::kNobody:
+      Decline(req, EOPNOTSUPP);  // cp -p tries to set each file's access-control list
+      return true;
+  }
+  return false;
 }
 
 Interrupted InterruptedOf(fuse_req_t req) {

@@ -25,15 +25,23 @@ void Fail(fuse_req_t req, const char* op, const absl::Status& status);
 void FailInode(fuse_req_t req, const char* op, const absl::Status& status);
 
 // The same without a status to tell of: `error`, which is not 0. Every answer that is an error is
-// made here, and counted.
+// made here, and counted, but for those of Decline.
 void Refuse(fuse_req_t req, int error);
+// For a number that is no failure: that there is no such attribute is what the kernel hears before
+// writes, and ls(1) of every file. Counted, it would hide what is one.
+void Decline(fuse_req_t req, int error);
 
 // getxattr(2) and listxattr(2): `size` is what there is room for; 0: how long it is is asked.
+// E2BIG: longer than Linux takes, whatever there is room for.
 void AnswerXattr(fuse_req_t req, absl::string_view value, size_t size);
 
 // Whether HDFS cannot have such a name: not UTF-8 (EILSEQ) or over 255 bytes (ENAMETOOLONG). If so
 // the request has been answered.
 bool RefuseName(fuse_req_t req, absl::string_view name);
+
+// Whether it is no attribute of the server's, which alone can be set and removed. If so the request
+// has been answered.
+bool RefuseXattrChange(fuse_req_t req, absl::string_view name);
 
 Interrupted InterruptedOf(fuse_req_t req);
 

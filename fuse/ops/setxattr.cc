@@ -1,22 +1,16 @@
 #include <sys/xattr.h>
 
-#include <cerrno>
 #include <string>
 
 #include "fuse/ops/ops.h"
 #include "fuse/ops/serve.h"
 #include "fuse/paths.h"
-#include "fuse/xattr_names.h"
 
 namespace cairn::fuse {
 
 void Setxattr(fuse_req_t req, fuse_ino_t ino, const char* name, const char* value, size_t size,
               int flags) {
-  const XattrOwner owner = OwnerOf(name);
-  if (owner != XattrOwner::kServer) {
-    Refuse(req, owner == XattrOwner::kMount ? EPERM : EOPNOTSUPP);
-    return;
-  }
+  if (RefuseXattrChange(req, name)) return;
   client::XattrSetting setting = client::XattrSetting::kAny;
   if ((flags & XATTR_CREATE) != 0) setting = client::XattrSetting::kNew;
   if ((flags & XATTR_REPLACE) != 0) setting = client::XattrSetting::kExisting;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "fuse/status_text.h"
+#include "fuse/xattr_names.h"
 
 namespace cairn::fuse {
 namespace {
@@ -78,8 +79,9 @@ void AccessVirtual(fuse_req_t req, fuse_ino_t ino, int mask) {
   }
 }
 
-void GetxattrVirtual(fuse_req_t req, fuse_ino_t /*ino*/, const char* /*name*/, size_t /*size*/) {
-  Refuse(req, ENODATA);
+// As of a file that has none.
+void GetxattrVirtual(fuse_req_t req, fuse_ino_t /*ino*/, const char* name, size_t /*size*/) {
+  Decline(req, OwnerOf(name) == XattrOwner::kNobody ? EOPNOTSUPP : ENODATA);
 }
 
 void ListxattrVirtual(fuse_req_t req, fuse_ino_t /*ino*/, size_t size) {

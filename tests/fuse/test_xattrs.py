@@ -1,6 +1,7 @@
 """Extended attributes: what the cluster tells of a file by name, and what a server keeps."""
 
 import errno
+import json
 import os
 import re
 
@@ -125,7 +126,28 @@ class Told(test_mount.OnAMount):
         for name in ("user.cairn.health", "user.cairn.mine"):
             self.assertErrno(errno.EPERM, os.setxattr, path, name, b"x")
             self.assertErrno(errno.EPERM, os.removexattr, path, name)
-        self.assertNone(path, "user.cairn.mine", "user.cairn.", "security.capability")
+        self.assertNone(path, "user.cairn.mine", "user.cairn.")
+
+    def test_what_the_kernel_and_ls_ask_of_every_file_is_counted_as_no_error(self):
+        def errors():
+            command = [env.program("cairn"), "mount", "status", self.mount.point, "--json"]
+            return json.loads(self.helper.check(command, env=dict(os.environ)))["errors"]
+
+        path = self.file(size=1)
+        before = errors()
+        for name in ("security.capability", "system.posix_acl_access", "other"):
+            self.assertErrno(errno.EOPNOTSUPP, os.getxattr, path, name)
+        self.assertNone(path, "user.cairn.mine", "user.mine")
+        self.assertErrno(errno.EOPNOTSUPP, os.setxattr, path, "other", b"x")
+        with open(path, "r+b", buffering=0) as file:
+            os.pwrite(file.fileno(), b"y", 0)
+        for command in ('ls -l "$1"', 'cp -p "$1/f" "$1/copy"'):
+            self.assertEqual(shell(command, os.path.dirname(path)).stderr, b"")
+        after = errors()
+        for name in ("ENODATA", "EOPNOTSUPP", "ERANGE"):
+            self.assertEqual(after.get(name, 0), before.get(name, 0), name)
+        self.assertErrno(errno.EOPNOTSUPP, os.setxattr, path, "user.mine", b"x")
+        self.assertGreater(errors()["EOPNOTSUPP"], after.get("EOPNOTSUPP", 0))
 
     def test_a_cairn_keeps_no_others(self):
         path = self.file(size=1)
@@ -185,9 +207,13 @@ class Told(test_mount.OnAMount):
     @needs("getfattr")
     def test_getfattr_shows_them(self):
         path = self.file()
-        for name in ("inode", "policy", "locations", "checksum"):
-            shown = shell('getfattr --only-values -n "user.cairn.$2" "$1"', path, name).stdout
-            self.assertEqual(shown.decode(), told(path, name))
+        def shown(name):
+            return shell('getfattr --only-values -n "user.cairn.$2" "$1"', path, name).stdout
+
+        for name in ("inode", "policy", "checksum"):
+            self.assertEqual(shown(name).decode(), told(path, name))
+        # Datanodes that are equally near come in any order.
+        self.assertTrue(shown("locations").startswith(b"0 "))
         self.assertEqual(shell('getfattr -d "$1"', path).stdout, b"")
 
 
@@ -238,6 +264,15 @@ class KeptByApacheHdfs(hadoop.InPlaceOfCairn, test_mount.OnAMount):
         for i in range(31):  # HDFS's limit is 32
             os.setxattr(path, f"user.n{i}", b"1")
         self.assertErrno(errno.ENOSPC, os.setxattr, path, "user.more", b"1")
+
+    def test_who_may_not_read_a_file_sees_none(self):
+        path = self.file()
+        os.setxattr(path, "user.a", b"1")
+        os.chmod(path, 0o600)
+        stranger = self.mounts(1, "hdfs_user=stranger")[0]
+        theirs = stranger.point + self.in_cluster(path)
+        self.assertEqual(os.listxattr(theirs), [])
+        self.assertErrno(errno.EACCES, os.getxattr, theirs, "user.a")
 
     def copies(self, program):
         there = self.directory()
