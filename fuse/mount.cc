@@ -124,8 +124,10 @@ absl::StatusOr<ClientPtr> Mount::ClientOf(uid_t uid) {
 }
 
 absl::Status Mount::CheckId(const client::FileStatus& status) const {
-  if (status.inode > kLastVirtual) return absl::OkStatus();
-  return absl::InternalError(absl::StrCat(status.path, ": the server gives no id of it"));
+  const uint64_t ours = settings_.virtual_files ? kLastVirtual : FUSE_ROOT_ID;
+  if (status.inode > ours) return absl::OkStatus();
+  return absl::InternalError(
+      absl::StrCat(status.path, ": the server's id of it, ", status.inode, ", is none"));
 }
 
 struct stat Mount::Convert(const client::FileStatus& status) {

@@ -75,6 +75,7 @@ class Mount {
   Changes& changes() { return changes_; }
   ServerXattrs& xattrs() { return xattrs_; }
   std::atomic<size_t>& open_virtual_files() { return open_virtual_files_; }
+  absl::Time begun_at() const { return begun_at_; }
   absl::Duration age() const { return SystemClock().Monotonic() - begun_; }
   Names& users() { return users_; }
   Names& groups() { return groups_; }
@@ -129,6 +130,7 @@ class Mount {
   uint64_t root_ = 0;                // constant once created
   bool is_cairn_ = false;            // the same
   fuse_session* session_ = nullptr;  // the same
+  const absl::Time begun_at_ = SystemClock().Now();
   const absl::Duration begun_ = SystemClock().Monotonic();
   Statistics statistics_;
   Changes changes_;

@@ -6,7 +6,6 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
-#include "common/clock.h"
 #include "common/mount_report.h"
 #include "common/version.h"
 
@@ -42,14 +41,14 @@ std::optional<fuse_ino_t> FindVirtualFile(absl::string_view name) {
   return std::nullopt;
 }
 
-struct stat VirtualAttributes(fuse_ino_t ino, uid_t owner) {
+struct stat VirtualAttributes(fuse_ino_t ino, uid_t owner, absl::Time begun) {
   struct stat s {};
   s.st_ino = ino;
   s.st_mode = ino == kVirtualDirectory ? S_IFDIR | 0555 : S_IFREG | 0444;
   s.st_nlink = 1;
   s.st_uid = owner;
   s.st_gid = ::getegid();
-  s.st_mtim = s.st_ctim = s.st_atim = absl::ToTimespec(SystemClock().Now());
+  s.st_mtim = s.st_ctim = s.st_atim = absl::ToTimespec(begun);
   return s;
 }
 

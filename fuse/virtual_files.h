@@ -7,8 +7,9 @@
 //   version      of cairn-fuse and libfuse
 //
 // Who opens one has the text of that moment for as long as it is open. Its length is told as 0, as
-// those in /proc have it: read to the end. Their inodes have numbers that no cluster gives: its own
-// begin above 16384.
+// those in /proc have it: read to the end. Their times are the mount's beginning, whatever they say
+// meanwhile: tar(1) complains of a file whose times change while it is read. Their inodes have
+// numbers that no cluster gives: its own begin above 16384.
 #pragma once
 
 #include <sys/stat.h>
@@ -22,6 +23,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "fuse/api.h"
 #include "fuse/statistics.h"
 #include "fuse/status_text.h"
@@ -40,8 +42,8 @@ inline bool IsVirtualInode(fuse_ino_t ino) {
 const std::vector<std::pair<std::string, fuse_ino_t>>& VirtualFiles();
 std::optional<fuse_ino_t> FindVirtualFile(absl::string_view name);
 
-// Of the directory or a file: nobody may write it. They belong to who mounts.
-struct stat VirtualAttributes(fuse_ino_t ino, uid_t owner);
+// Of the directory or a file: nobody may write it. They belong to who mounts, `owner`, at `begun`.
+struct stat VirtualAttributes(fuse_ino_t ino, uid_t owner, absl::Time begun);
 
 // What a file says. Empty: there is no such file.
 std::string VirtualText(fuse_ino_t ino, const MountStatus& status, const Statistics& statistics);

@@ -59,11 +59,13 @@ TEST_F(VirtualFilesTest, TheirNumbersLieBetweenTheRootsAndTheClusters) {
 }
 
 TEST_F(VirtualFilesTest, NobodyMayWriteThem) {
-  EXPECT_EQ(VirtualAttributes(kVirtualDirectory, 7).st_mode, S_IFDIR | 0555u);
-  const struct stat file = VirtualAttributes(*FindVirtualFile("status"), 7);
+  const absl::Time begun = absl::FromUnixSeconds(1'700'000'000);
+  EXPECT_EQ(VirtualAttributes(kVirtualDirectory, 7, begun).st_mode, S_IFDIR | 0555u);
+  const struct stat file = VirtualAttributes(*FindVirtualFile("status"), 7, begun);
   EXPECT_EQ(file.st_mode, S_IFREG | 0444u);
   EXPECT_EQ(file.st_uid, 7u);
   EXPECT_EQ(file.st_size, 0);
+  EXPECT_EQ(file.st_ctim.tv_sec, 1'700'000'000);
 }
 
 TEST_F(VirtualFilesTest, AnOpenOneIsReadAPieceAtATime) {

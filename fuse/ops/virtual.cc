@@ -20,7 +20,7 @@ OpenVirtualFile& VirtualFileOf(const fuse_file_info& info) {
 }
 
 struct stat AttributesOf(const Mount& mount, fuse_ino_t ino) {
-  return VirtualAttributes(ino, mount.settings().mounter);
+  return VirtualAttributes(ino, mount.settings().mounter, mount.begun_at());
 }
 
 void ListVirtual(fuse_req_t req, size_t size, off_t offset, bool full) {

@@ -60,6 +60,8 @@ class VirtualFiles(test_mount.OnAMount):
         self.assertErrno(errno.ENOENT, os.stat, self.own + "/missing")
         self.assertErrno(errno.ENOTDIR, os.stat, self.own + "/status/missing")
         shell('cd "$1"; ls -la; find . -type f | xargs cat; grep -q open status', self.own)
+        # It fails if a file changes while it is read.
+        shell('tar -C "$1" -cf "$2/tar" .', self.own, env.new_directory("packed"))
 
     def test_who_has_one_open_reads_the_text_of_that_moment(self):
         there = self.directory()
