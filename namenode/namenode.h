@@ -85,6 +85,12 @@ struct CodeSmallFileRequest {
   std::optional<BlockVersion> last;  // its last block, with its final length
 };
 
+// As ConversionRule, with the policy's name; empty: back to replication.
+struct ConversionRuleRequest {
+  absl::string_view policy;
+  uint64_t older_than_ms = 0, unread_for_ms = 0, larger_than_bytes = 0;
+};
+
 struct SafeModeStatus {
   bool on = false;
   std::string reason;  // one line: what is known, what is missing, when it will end
@@ -179,6 +185,20 @@ class Namenode {
   // Whether Create makes a file for which this policy is named. FsError::kIllegalArgument: not an
   // enabled policy. kUnsupported: no erasure-coded files are made.
   virtual Outcome<Nothing> CheckErasurePolicy(const Caller&, absl::string_view policy) = 0;
+  // ---- conversion rules, for superusers (ops/conversion_rules.cc)
+  // In place of the one that the directory has. FsError::kIllegalArgument: not an enabled policy, a
+  // number out of bounds, or a rule too many. kIo: not a directory. kFileNotFound.
+  virtual Outcome<Nothing> SetConversionRule(const Caller&, absl::string_view path,
+                                             const ConversionRuleRequest&) = 0;
+  // False: it has none itself. kFileNotFound.
+  virtual Outcome<bool> RemoveConversionRule(const Caller&, absl::string_view path) = 0;
+  // Of the directories with ids above `after` that have a rule, the first `most`.
+  virtual Outcome<ConversionRulePage> ListConversionRules(const Caller&, InodeId after,
+                                                          size_t most) = 0;
+  // Begins, renews or, with `stop`, ends a run of somebody who carries the rules out: `told` is
+  // what he says of it. Not empty: another's goes on. The caller checks who asks, here and below.
+  virtual std::string RenewConversionRun(uint64_t id, const ConversionRun& told, bool stop) = 0;
+  virtual ConversionRun ShowConversionRun() = 0;
   virtual Outcome<Nothing> Concat(const Caller&, absl::string_view target,
                                   const std::vector<std::string>& sources) = 0;
   // In one edit. kChanged: the target is not what was expected. kAlreadyBeingCreated: somebody

@@ -40,6 +40,7 @@
 #include "namenode/blocks/replica_waiters.h"
 #include "namenode/cluster/cluster_state.h"
 #include "namenode/core/accessed_files.h"
+#include "namenode/core/conversion_run.h"
 #include "namenode/core/healing_options.h"
 #include "namenode/core/identity.h"
 #include "namenode/core/listing_cache.h"
@@ -176,6 +177,13 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
   Outcome<bool> ChangeErasurePolicy(const Caller&, absl::string_view name,
                                     ErasurePolicyState state) override;
   Outcome<Nothing> CheckErasurePolicy(const Caller&, absl::string_view policy) override;
+  Outcome<Nothing> SetConversionRule(const Caller&, absl::string_view path,
+                                     const ConversionRuleRequest&) override;
+  Outcome<bool> RemoveConversionRule(const Caller&, absl::string_view path) override;
+  Outcome<ConversionRulePage> ListConversionRules(const Caller&, InodeId after,
+                                                  size_t most) override;
+  std::string RenewConversionRun(uint64_t id, const ConversionRun& told, bool stop) override;
+  ConversionRun ShowConversionRun() override;
   Outcome<Nothing> Concat(const Caller&, absl::string_view target,
                           const std::vector<std::string>& sources) override;
   Outcome<Nothing> ReplaceBlocks(const Caller&, const ReplaceBlocksRequest&) override;
@@ -360,6 +368,9 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
   absl::Status CheckSmallCopy(const Inode& file, const Inode& source,
                               const CodeSmallFileRequest& request, View& view)
       ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  // nullopt: it is one back to replication.
+  std::optional<ErasurePolicyState> StateOfRule(const ConversionRule& rule) const
+      ABSL_SHARED_LOCKS_REQUIRED(mu_);
   absl::Status CheckCreateOptions(absl::string_view path, const CreateOptions& options) const;
   absl::Status CheckCommit(const Inode& file, const BlockVersion& last) const;
   absl::StatusOr<bool> IsRepeatedComplete(Attempt& attempt, absl::string_view path, InodeId file,
@@ -537,6 +548,7 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
   ReplicaWaiters waiters_;
   ListingCache listings_;
   AccessedFiles accessed_;
+  ConversionRunBoard conversion_run_;
   OrderBell bell_{{}};        // wakes datanodes that wait for orders
   OrderBoard orders_{bell_};  // for single datanodes, until their heartbeats
   FullReportTracker full_reports_;

@@ -150,6 +150,8 @@ absl::Status Tree::ApplyChange(const edit::Edit& edit, TxId txid) {
       return ApplySetErasurePolicy(edit.set_erasure_policy(), txid);
     case edit::Edit::kPutErasurePolicy:
       return ApplyPutErasurePolicy(edit.put_erasure_policy());
+    case edit::Edit::kSetConversionRule:
+      return ApplySetConversionRule(edit.set_conversion_rule(), time_ms, txid);
     case edit::Edit::CHANGE_NOT_SET:
       break;
   }
@@ -179,6 +181,29 @@ absl::Status Tree::ApplyPutErasurePolicy(const edit::PutErasurePolicy& change) {
   RETURN_IF_ERROR(erasure_policies_.Put(policy, state));
   store_.Put(keys::ErasurePolicy(policy.id), RecordOf(change).SerializeAsString());
   return absl::OkStatus();
+}
+
+absl::Status Tree::ApplySetConversionRule(const edit::SetConversionRule& change, uint64_t time_ms,
+                                          TxId txid) {
+  ASSIGN_OR_RETURN(const Inode* const directory, RequireDirectory(InodeId{change.inode()}));
+  if (change.removed()) {
+    DropConversionRule(directory->id);
+    return absl::OkStatus();
+  }
+  ASSIGN_OR_RETURN(const ConversionRule rule, DecodeRule(change, erasure_policies_));
+  const KeptConversionRule kept = {.rule = rule, .set_ms = time_ms, .txid = txid};
+  if (!conversion_rules_.contains(directory->id) &&
+      conversion_rules_.size() >= kMaxConversionRules) {
+    return DoesNotFit("one conversion rule too many");
+  }
+  conversion_rules_[directory->id] = kept;
+  store_.Put(keys::ConversionRule(directory->id),
+             RecordOf(directory->id, kept).SerializeAsString());
+  return absl::OkStatus();
+}
+
+void Tree::DropConversionRule(InodeId directory) {
+  if (conversion_rules_.erase(directory) > 0) store_.Delete(keys::ConversionRule(directory));
 }
 
 // Two inodes of one name share a record: one of them would be lost, and the next start with it.
@@ -325,6 +350,7 @@ absl::Status Tree::ApplyDelete(const edit::Delete& change, uint64_t time_ms, TxI
     RemoveResident(inode);
     return absl::OkStatus();
   }
+  DropConversionRule(inode->id);  // those below go when they are reclaimed
   if (inode->directory->children == 0) {
     store_.Delete(keys::Location(inode->id));
     store_.Delete(keys::Sums(inode->id));
@@ -351,6 +377,7 @@ absl::Status Tree::ApplyReclaim(const edit::Reclaim& change) {
     --parent->directory->children;
     Save(*parent, parent->txid);  // the next slice asks whether it is empty
     if (inode->is_directory()) {
+      DropConversionRule(inode->id);
       store_.Delete(keys::Location(inode->id));
       store_.Delete(keys::Sums(inode->id));
     } else {

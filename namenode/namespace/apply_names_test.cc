@@ -205,6 +205,63 @@ TEST_P(ApplyNamesTest, ATakenNameIsNeverGivenASecondTime) {
   EXPECT_EQ(Path(20002), "/g");
 }
 
+// ---- conversion rules
+
+TEST_P(ApplyNamesTest, AConversionRuleIsOfItsDirectoryUntilThatGoes) {
+  MakeDirectories(kRoot, 20000, {"a", "b"});
+  MakeFile(20001, 20002, "f", 1, 1, 30);
+  const auto set = [&](uint64_t inode) {
+    edit::Edit edit = Edit(600);
+    edit::SetConversionRule& change = *edit.mutable_set_conversion_rule();
+    change.set_inode(inode);
+    change.set_erasure_policy(1);
+    change.set_older_than_ms(5);
+    return edit;
+  };
+  const auto rules = [&] {
+    WriterLock lock(namespace_lock_);
+    std::vector<uint64_t> of;
+    for (const auto& [id, kept] : tree_->conversion_rules()) of.push_back(ToInt(id));
+    return of;
+  };
+  Apply(set(20000));
+  Apply(set(20001));
+  EXPECT_THAT(rules(), ElementsAre(20000, 20001));
+  Restart();
+  EXPECT_THAT(rules(), ElementsAre(20000, 20001));
+  EXPECT_EQ(tree_->conversion_rules().at(InodeId{20001}).set_ms, 600u);
+  EXPECT_EQ(tree_->conversion_rules().at(InodeId{20001}).rule.policy->name, "RS-6-3-1024k");
+  Rename(20000, kRoot, "c");
+  EXPECT_THAT(rules(), ElementsAre(20000, 20001));
+  Delete(20000);
+  EXPECT_THAT(rules(), ElementsAre(20001)) << "those below are reclaimed later";
+  edit::Edit reclaim = Edit();
+  reclaim.mutable_reclaim()->set_root(20000);
+  for (const auto& [parent, name, inode] :
+       {std::tuple(20001, "f", 20002), std::tuple(20000, "b", 20001)}) {
+    auto* const entry = reclaim.mutable_reclaim()->add_removed();
+    entry->set_parent(parent);
+    entry->set_name(name);
+    entry->set_inode(inode);
+  }
+  reclaim.mutable_reclaim()->set_root_removed(true);
+  Apply(reclaim);
+  EXPECT_THAT(rules(), IsEmpty());
+  Restart();
+  EXPECT_THAT(rules(), IsEmpty());
+}
+
+TEST_P(ApplyNamesTest, AConversionRuleThatDoesNotFitIsRefused) {
+  MakeFile(kRoot, 20000, "f", 1, 1, 30);
+  edit::Edit edit = Edit();
+  edit.mutable_set_conversion_rule()->set_inode(20000);
+  EXPECT_THAT(TryApply(edit), StatusIs(absl::StatusCode::kDataLoss)) << "of a file";
+  edit.mutable_set_conversion_rule()->set_inode(kRoot);
+  edit.mutable_set_conversion_rule()->set_erasure_policy(99);
+  EXPECT_THAT(TryApply(edit), StatusIs(absl::StatusCode::kDataLoss)) << "of no policy";
+  EXPECT_TRUE(tree_->conversion_rules().empty());
+}
+
 INSTANTIATE_TREE_TEST(ApplyNamesTest);
 
 }  // namespace

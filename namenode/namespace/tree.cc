@@ -49,6 +49,7 @@ absl::Status Tree::Open() {
     return absl::DataLossError("store: the root directory's record is damaged");
   }
   RETURN_IF_ERROR(LoadErasurePolicies());
+  RETURN_IF_ERROR(LoadConversionRules());
   auto root = std::make_unique<Inode>();
   RETURN_IF_ERROR(DecodeInode(record, names_, erasure_policies_, root.get()));
   root_ = root.release();
@@ -68,6 +69,29 @@ absl::Status Tree::LoadErasurePolicies() {
     RETURN_IF_ERROR(erasure_policies_.Put(policy, state));
   }
   return range->status();
+}
+
+// An earlier version, which knows none, may have deleted directories and left their rules: nobody
+// sees those, since no inode has their ids.
+absl::Status Tree::LoadConversionRules() {
+  std::string after;
+  for (bool more = true; more;) {
+    const std::unique_ptr<Store::Range> range =
+        store_.Scan(std::string(1, keys::kConversionRule), after, kMaxConversionRules);
+    for (; range->Valid(); range->Next()) {
+      ASSIGN_OR_RETURN(const store::ConversionRule record,
+                       ParseConversionRule(range->key(), range->value()));
+      ASSIGN_OR_RETURN(conversion_rules_[InodeId{record.inode()}],
+                       DecodeRule(record, erasure_policies_));
+      if (conversion_rules_.size() > kMaxConversionRules) {
+        return absl::DataLossError("store: more conversion rules than there can be");
+      }
+    }
+    RETURN_IF_ERROR(range->status());
+    more = range->more();
+    if (more) after = std::string(range->resume_after());
+  }
+  return absl::OkStatus();
 }
 
 Tree::Found Tree::FindChild(const Inode& directory, absl::string_view name) const {

@@ -30,6 +30,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "common/ids.h"
+#include "namenode/namespace/conversion_rule.h"
 #include "namenode/namespace/inode.h"
 #include "namenode/namespace/inode_table.h"
 #include "namenode/store/store.h"
@@ -138,6 +139,7 @@ class Tree {
   const Counters& reserved() const { return reserved_; }
   NameTable& names() { return names_; }  // synchronizes itself
   const ErasurePolicies& erasure_policies() const { return erasure_policies_; }
+  const ConversionRules& conversion_rules() const { return conversion_rules_; }  // [R]
 
   // [R] Whether entries of `directory` in the store are behind.
   static bool HasUnsavedChildren(const Inode& directory) {
@@ -172,10 +174,14 @@ class Tree {
   };
 
   absl::Status LoadErasurePolicies();
+  absl::Status LoadConversionRules();
   absl::StatusOr<std::unique_ptr<Inode>> MakeInode(const store::Inode& record,
                                                    const store::Sums* sums);
   absl::Status ApplySetErasurePolicy(const edit::SetErasurePolicy& change, TxId txid);
   absl::Status ApplyPutErasurePolicy(const edit::PutErasurePolicy& change);
+  absl::Status ApplySetConversionRule(const edit::SetConversionRule& change, uint64_t time_ms,
+                                      TxId txid);
+  void DropConversionRule(InodeId directory);  // if it has one
   absl::StatusOr<const erasure::Policy*> RequirePolicy(uint32_t id) const;
   absl::Status ApplyChange(const edit::Edit& edit, TxId txid);
   absl::Status ApplyMakeDirectories(const edit::MakeDirectories& change, uint64_t time_ms,
@@ -247,6 +253,7 @@ class Tree {
   TreeListener& listener_;
   NameTable names_;
   ErasurePolicies erasure_policies_;
+  ConversionRules conversion_rules_;
   store::Namespace identity_;
   Counters reserved_{};
   Inode* root_ = nullptr;

@@ -12,6 +12,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "common/ids.h"
 #include "erasure/policy.h"
 
@@ -113,6 +114,40 @@ enum class ErasurePolicyState : uint8_t { kDisabled = 1, kEnabled = 2, kRemoved 
 struct ErasurePolicyInfo {
   const erasure::Policy* policy;
   ErasurePolicyState state;
+};
+
+// Which files below a directory are to be converted: all of this is true of them.
+struct ConversionRule {
+  const erasure::Policy* policy = nullptr;  // to this one; null: back to replication
+  uint64_t older_than_ms = 0;               // since they were changed
+  uint64_t unread_for_ms = 0;  // since they were read, by their access time; 0: whenever that was
+  uint64_t larger_than_bytes = 0;
+};
+
+// A rule where it is set.
+struct PlacedConversionRule {
+  InodeId directory = kNoInode;
+  std::string path;
+  ConversionRule rule;
+  std::optional<ErasurePolicyState> policy_state;  // nullopt: replication
+  uint64_t set_ms = 0;
+};
+
+struct ConversionRulePage {
+  std::vector<PlacedConversionRule> rules;  // by directory
+  InodeId last = kNoInode;                  // the next page is asked for with this
+  bool more = false;                        // there may be one, though this one may be empty
+};
+
+// How far somebody is who carries the rules out, as he told last.
+struct ConversionRun {
+  std::string holder;  // who it is; empty: nobody, since the namenode's start
+  bool ended = false;  // it has stopped, or is not heard of any more
+  absl::Duration heard_ago;
+  uint64_t rounds = 0;                    // through all rules, that have ended
+  std::optional<absl::Duration> next_in;  // as it was then; nullopt: one runs, or none comes
+  uint64_t files_converted = 0, bytes_converted = 0, files_failed = 0;
+  std::string doing;  // one line
 };
 
 struct ServerDefaults {

@@ -44,8 +44,7 @@ absl::StatusOr<const erasure::Policy*> NamenodeImpl::FindPolicyForFiles(
 }
 
 absl::Status NamenodeImpl::CheckMayCode(const erasure::Policy& policy) const {
-  if (!options_.erasure_coding) return NotOffered();
-  return FindEnabledPolicy(policy.name).status();
+  return FindPolicyForFiles(policy.name).status();
 }
 
 absl::StatusOr<const erasure::Policy*> NamenodeImpl::ErasureOfNew(

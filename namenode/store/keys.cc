@@ -48,6 +48,7 @@ bool EndsWithId(char prefix) {
     case kBlockOwner:
     case kReplicas:
     case kOpenFile:
+    case kConversionRule:
     case kRemovedBlock:
       return true;
     default:
@@ -67,6 +68,8 @@ absl::string_view NameOfKind(char prefix) {
       return "owner of block ";
     case kReplicas:
       return "replicas of block ";
+    case kConversionRule:
+      return "conversion rule of inode ";
     case kRemovedBlock:
       return "removed block ";
     default:
@@ -95,6 +98,7 @@ std::string Detached(InodeId inode) { return WithId(kDetached, inode); }
 std::string BlockOwner(BlockId block) { return WithId(kBlockOwner, block); }
 std::string Replicas(BlockId block) { return WithId(kReplicas, block); }
 std::string OpenFile(InodeId inode) { return WithId(kOpenFile, inode); }
+std::string ConversionRule(InodeId directory) { return WithId(kConversionRule, directory); }
 std::string RemovedBlock(BlockId block) { return WithId(kRemovedBlock, block); }
 
 std::string StorageBlockPrefix(uint32_t storage) { return WithStorage(kStorageBlock, storage); }

@@ -13,6 +13,7 @@
 //   'S'     storage number (4 bytes)              Storage
 //   'u'     inode id                              empty: files being written, for their leases
 //   'e'     erasure policy id (4 bytes)           ErasurePolicy
+//   'p'     inode id of a directory               ConversionRule
 //   'z'     block id                              Block: of no file any more; its storages are to
 //                                                 be told, and its 'r' and 'n' are to go
 //
@@ -46,6 +47,7 @@ inline constexpr char kStorageBlock = 'n';
 inline constexpr char kStorage = 'S';
 inline constexpr char kOpenFile = 'u';
 inline constexpr char kErasurePolicy = 'e';
+inline constexpr char kConversionRule = 'p';
 inline constexpr char kRemovedBlock = 'z';
 
 std::string Namespace();
@@ -62,13 +64,15 @@ std::string StorageBlockPrefix(uint32_t storage);
 std::string Storage(uint32_t storage);
 std::string OpenFile(InodeId inode);
 std::string ErasurePolicy(uint32_t id);
+std::string ConversionRule(InodeId directory);
 std::string RemovedBlock(BlockId block);
 
 // What is in a key made above; false: the key is damaged, or of another kind. The name is a part of
 // `key`.
 bool ParseEntry(absl::string_view key, InodeId* parent, absl::string_view* name);
 bool ParseEntryName(absl::string_view key, absl::string_view* name);
-// The inode or block id that ends a key of the kinds 'i', 's', 'x', 'b', 'r', 'u', 'n' and 'z'.
+// The inode or block id that ends a key of the kinds 'i', 's', 'x', 'b', 'r', 'u', 'n', 'p' and
+// 'z'.
 bool ParseTrailingId(absl::string_view key, uint64_t* id);
 bool ParseStorageNumber(absl::string_view key, uint32_t* storage);  // kinds 'S' and 'n'
 bool ParseErasurePolicyId(absl::string_view key, uint32_t* id);

@@ -43,7 +43,8 @@ TEST(KeysTest, WhatWentInComesOut) {
     for (const std::string& key :
          {keys::Location(InodeId{id}), keys::Sums(InodeId{id}), keys::Detached(InodeId{id}),
           keys::BlockOwner(BlockId{id}), keys::Replicas(BlockId{id}), keys::OpenFile(InodeId{id}),
-          keys::StorageBlock(3, BlockId{id}), keys::RemovedBlock(BlockId{id})}) {
+          keys::StorageBlock(3, BlockId{id}), keys::RemovedBlock(BlockId{id}),
+          keys::ConversionRule(InodeId{id})}) {
       ASSERT_TRUE(keys::ParseTrailingId(key, &got));
       EXPECT_EQ(got, id);
     }
@@ -91,6 +92,7 @@ TEST(KeysTest, KindsDoNotShareAPrefix) {
   std::string kinds{keys::kNamespace,    keys::kApplied,  keys::kEntry,      keys::kLocation,
                     keys::kSums,         keys::kDetached, keys::kBlockOwner, keys::kReplicas,
                     keys::kStorageBlock, keys::kStorage,  keys::kOpenFile,   keys::kRemovedBlock};
+  kinds += {keys::kErasurePolicy, keys::kConversionRule};
   kinds += "vhayqg";  // reserved
   std::sort(kinds.begin(), kinds.end());
   EXPECT_EQ(std::adjacent_find(kinds.begin(), kinds.end()), kinds.end());
@@ -103,6 +105,7 @@ TEST(KeysTest, MessagesNameTheRecord) {
   EXPECT_EQ(keys::Readable(keys::Storage(3)), "storage 3");
   EXPECT_EQ(keys::Readable(keys::RemovedBlock(BlockId{8})), "removed block 8");
   EXPECT_EQ(keys::Readable(keys::ErasurePolicy(64)), "erasure coding policy 64");
+  EXPECT_EQ(keys::Readable(keys::ConversionRule(InodeId{16390})), "conversion rule of inode 16390");
   EXPECT_EQ(keys::Readable("i\x01"), "key \"i\\x01\"");
 }
 

@@ -125,6 +125,17 @@ absl::StatusOr<store::ErasurePolicy> ParseErasurePolicy(absl::string_view key,
   return policy;
 }
 
+absl::StatusOr<store::ConversionRule> ParseConversionRule(absl::string_view key,
+                                                          absl::string_view value) {
+  ASSIGN_OR_RETURN(store::ConversionRule rule, Parse<store::ConversionRule>(key, value));
+  uint64_t id;
+  if (!keys::ParseTrailingId(key, &id) || key.front() != keys::kConversionRule ||
+      id != rule.inode()) {
+    return Bad(key, absl::StrCat("holds the rule of inode ", rule.inode()));
+  }
+  return rule;
+}
+
 absl::StatusOr<store::Namespace> ParseNamespace(absl::string_view key, absl::string_view value) {
   ASSIGN_OR_RETURN(store::Namespace space, Parse<store::Namespace>(key, value));
   if (space.cluster_id().empty() || space.block_pool_id().empty()) {

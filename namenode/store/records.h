@@ -32,6 +32,9 @@ absl::StatusOr<store::Storage> ParseStorage(absl::string_view key, absl::string_
 // Its id is its key's.
 absl::StatusOr<store::ErasurePolicy> ParseErasurePolicy(absl::string_view key,
                                                         absl::string_view value);
+// Its inode is its key's.
+absl::StatusOr<store::ConversionRule> ParseConversionRule(absl::string_view key,
+                                                          absl::string_view value);
 // Has a cluster id and a block pool id.
 absl::StatusOr<store::Namespace> ParseNamespace(absl::string_view key, absl::string_view value);
 

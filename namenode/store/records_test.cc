@@ -129,6 +129,17 @@ TEST(RecordsTest, AnErasurePolicyIsThatOfItsKey) {
               StatusIs(absl::StatusCode::kDataLoss));
 }
 
+TEST(RecordsTest, AConversionRuleIsThatOfItsKey) {
+  store::ConversionRule rule;
+  rule.set_inode(16390);
+  EXPECT_OK(ParseConversionRule(keys::ConversionRule(InodeId{16390}), rule.SerializeAsString()));
+  EXPECT_THAT(ParseConversionRule(keys::ConversionRule(InodeId{16391}), rule.SerializeAsString()),
+              StatusIs(absl::StatusCode::kDataLoss,
+                       HasSubstr("conversion rule of inode 16391: holds the rule of inode 16390")));
+  EXPECT_THAT(ParseConversionRule(keys::Sums(InodeId{16390}), rule.SerializeAsString()),
+              StatusIs(absl::StatusCode::kDataLoss));
+}
+
 TEST(RecordsTest, ARemovedBlockIsThatOfItsKey) {
   store::Block block;
   block.set_id(7);
@@ -297,6 +308,18 @@ store::ErasurePolicy AddedPolicy() {
   return policy;
 }
 
+store::ConversionRule RuleOfColdFiles() {
+  store::ConversionRule rule;
+  rule.set_inode(16390);
+  rule.set_txid(11);
+  rule.set_set_ms(1600000000000);
+  rule.set_erasure_policy(1);
+  rule.set_older_than_ms(2592000000);
+  rule.set_unread_for_ms(86400000);
+  rule.set_larger_than_bytes(128 << 20);
+  return rule;
+}
+
 TEST_F(OtherGoldenRecordsTest, AreReadAndWrittenAsBefore) {
   ExpectNext(keys::Entry(kRootInode, "coded"), CodedFile(), ParseInode);
   ExpectNext(keys::Entry(kRootInode, "open"), OpenFile(), ParseInode);
@@ -313,6 +336,7 @@ TEST_F(OtherGoldenRecordsTest, AreReadAndWrittenAsBefore) {
   removed.set_generation_stamp(1005);
   removed.set_length(7);
   ExpectNext(keys::RemovedBlock(BlockId{1073741830}), removed, ParseRemovedBlock);
+  ExpectNext(keys::ConversionRule(InodeId{16390}), RuleOfColdFiles(), ParseConversionRule);
   ExpectNoMore();
 }
 

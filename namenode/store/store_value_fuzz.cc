@@ -44,6 +44,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     case 6:
       RoundTrip(ParseStorage, keys::Storage(1), value);
       RoundTrip(ParseErasurePolicy, keys::ErasurePolicy(64), value);
+      RoundTrip(ParseConversionRule, keys::ConversionRule(InodeId{16390}), value);
       break;
     case 7:
       RoundTrip(ParseNamespace, keys::Namespace(), value);

@@ -145,6 +145,12 @@ struct Auditor {
           CHECK(keys::ParseTrailingId(key, &id));
           if (!inodes.contains(id)) Problem(keys::Readable(key) + ": no such inode");
           break;
+        case keys::kConversionRule:
+          CHECK(keys::ParseTrailingId(key, &id));
+          if (!inodes.contains(id) || !inodes.at(id).inode.directory()) {
+            Problem(keys::Readable(key) + ": no such directory");
+          }
+          break;
         case keys::kBlockOwner:
           CHECK(keys::ParseTrailingId(key, &id));
           if (!owned_blocks.contains(id)) Problem(keys::Readable(key) + ": no file has it");
@@ -161,9 +167,9 @@ struct Auditor {
 Dump DumpRecords(const Store& store) {
   constexpr size_t kPage = 1000;
   Dump dump;
-  for (const char kind :
-       {keys::kNamespace, keys::kEntry, keys::kLocation, keys::kSums, keys::kDetached,
-        keys::kBlockOwner, keys::kStorage, keys::kOpenFile, keys::kErasurePolicy}) {
+  for (const char kind : {keys::kNamespace, keys::kEntry, keys::kLocation, keys::kSums,
+                          keys::kDetached, keys::kBlockOwner, keys::kStorage, keys::kOpenFile,
+                          keys::kErasurePolicy, keys::kConversionRule}) {
     std::string after;
     for (bool more = true; more;) {
       const auto range = store.Scan(std::string(1, kind), after, kPage);

@@ -61,6 +61,9 @@ class FakeNamenode final : public Namenode {
   bool while_small = false;                         // the last Create asked for that
   // What becomes of policies to be added, in their order; those behind are refused.
   std::vector<absl::StatusOr<ErasurePolicyInfo>> added_policies;
+  ConversionRulePage conversion_rules;
+  ConversionRun conversion_run;  // as it was told; answered
+  std::string conversion_busy_with;
   std::function<void()> on_replica;  // the last one given to Complete
 
   const std::string& last_call() const {
@@ -162,6 +165,24 @@ class FakeNamenode final : public Namenode {
   Outcome<Nothing> CheckErasurePolicy(const Caller& c, absl::string_view name) override {
     return Note(c, Nothing(), "CheckErasurePolicy(%s)", name);
   }
+  Outcome<Nothing> SetConversionRule(const Caller& c, absl::string_view path,
+                                     const ConversionRuleRequest& r) override {
+    return Note(c, Nothing(), "SetConversionRule(%s, %s, older=%d unread=%d larger=%d)", path,
+                r.policy, r.older_than_ms, r.unread_for_ms, r.larger_than_bytes);
+  }
+  Outcome<bool> RemoveConversionRule(const Caller& c, absl::string_view path) override {
+    return Note(c, result, "RemoveConversionRule(%s)", path);
+  }
+  Outcome<ConversionRulePage> ListConversionRules(const Caller& c, InodeId after,
+                                                  size_t most) override {
+    return Note(c, conversion_rules, "ListConversionRules(%d, %d)", ToInt(after), most);
+  }
+  std::string RenewConversionRun(uint64_t id, const ConversionRun& told, bool stop) override {
+    calls.push_back(absl::StrFormat("RenewConversionRun(%d, %d)", id, stop ? 1 : 0));
+    conversion_run = told;
+    return conversion_busy_with;
+  }
+  ConversionRun ShowConversionRun() override { return conversion_run; }
   Outcome<Nothing> Concat(const Caller& c, absl::string_view target,
                           const std::vector<std::string>& sources) override {
     return Note(c, Nothing(), "Concat(%s, [%s])", target, absl::StrJoin(sources, " "));
