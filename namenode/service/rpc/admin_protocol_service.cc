@@ -10,6 +10,8 @@
 #include "erasure/layout.h"
 #include "namenode/blocks/block_health.h"
 #include "namenode/cluster/cluster_state.h"
+#include "namenode/service/rpc/caller.h"
+#include "namenode/service/rpc/conversion_rules.h"
 #include "namenode/service/rpc/lost_blocks.h"
 #include "proto/admin.pb.h"
 #include "wire/parse_message.h"
@@ -235,11 +237,12 @@ AdminProtocolService::AdminProtocolService(Namenode& namenode, const OperationCo
 
 void AdminProtocolService::Handle(const rpc::CallInfo& call, absl::string_view method,
                                   absl::string_view request, rpc::RpcReply& reply) {
-  const Caller caller{.user = call.principal.user, .remote_ip = call.remote_ip};
+  const Caller caller = CallerOf(call);
   if (method == "describeFile") return DescribeFile(caller, request, reply);
   if (method == "describeCluster") return DescribeCluster(caller, reply);
   const bool known = method == "describeBlock" || method == "listLostBlocks" ||
-                     method == "getOperations" || method == "balance";
+                     method == "getOperations" || method == "balance" ||
+                     IsConversionRuleMethod(method);
   if (!known) {
     return reply.Fail(
         MakeFsError(FsError::kNoSuchMethod, absl::StrCat("Unknown method ", method.substr(0, 128),
@@ -253,6 +256,9 @@ void AdminProtocolService::Handle(const rpc::CallInfo& call, absl::string_view m
   if (method == "describeBlock") return DescribeBlock(caller, request, reply);
   if (method == "listLostBlocks") return ListLostBlocks(caller, request, reply);
   if (method == "balance") return Balance(caller, request, reply);
+  if (IsConversionRuleMethod(method)) {
+    return AnswerConversionRules(namenode_, caller, method, request, reply);
+  }
   GetOperations(reply);
 }
 

@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/fs_error.h"
+#include "namenode/service/rpc/caller.h"
 #include "proto/client.pb.h"
 #include "wire/parse_message.h"
 
@@ -53,16 +54,6 @@ CodeSmallFileRequest ToRequest(const client_calls::CodeSmallFileRequest& request
                            .source = request.source()};
   if (request.has_last()) out.last = ToBlock(request.last());
   return out;
-}
-
-Caller CallerOf(const rpc::CallInfo& call) {
-  Caller caller{.user = call.principal.user, .remote_ip = call.remote_ip};
-  // A negative call id is the connection's own business and is never resent.
-  if (call.has_client_id && call.call_id >= 0) {
-    caller.client_id = call.client_id.data();
-    caller.call_id = call.call_id;
-  }
-  return caller;
 }
 
 // `make` is the operation, on a request that parses.
