@@ -59,21 +59,21 @@ Outcome<Nothing> NamenodeImpl::SetConversionRule(const Caller& caller, absl::str
 Outcome<bool> NamenodeImpl::RemoveConversionRule(const Caller& caller, absl::string_view text) {
   absl::StatusOr<Path> path = ParsePath(text);
   if (!path.ok()) return {path.status()};
-  return Write<bool>(
-      caller, What{"remove conversion rule of ", text},
-      [&](Attempt& attempt) -> absl::StatusOr<bool> {
-        mu_.AssertHeld();
-        RETURN_IF_ERROR(attempt.CheckSuperuser());
-        ASSIGN_OR_RETURN(const Resolved at, attempt.ResolveExisting(*path));
-        const Inode& target = *at.target();
-        attempt.SawTx(last_txid_);  // any edit may have removed it
-        if (!tree_->conversion_rules().contains(target.id)) return false;
-        edit::SetConversionRule& change = *attempt.NewEdit().mutable_set_conversion_rule();
-        change.set_inode(ToInt(target.id));
-        change.set_removed(true);
-        attempt.Commit();
-        return true;
-      });
+  return Write<bool>(caller, What{"remove conversion rule of ", text},
+                     [&](Attempt& attempt) -> absl::StatusOr<bool> {
+                       mu_.AssertHeld();
+                       RETURN_IF_ERROR(attempt.CheckSuperuser());
+                       ASSIGN_OR_RETURN(const Resolved at, attempt.ResolveExisting(*path));
+                       const Inode& target = *at.target();
+                       attempt.SawTx(last_txid_);  // any edit may have removed it
+                       if (!tree_->conversion_rules().contains(target.id)) return false;
+                       edit::SetConversionRule& change =
+                           *attempt.NewEdit().mutable_set_conversion_rule();
+                       change.set_inode(ToInt(target.id));
+                       change.set_removed(true);
+                       attempt.Commit();
+                       return true;
+                     });
 }
 
 Outcome<ConversionRulePage> NamenodeImpl::ListConversionRules(const Caller& caller, InodeId after,
@@ -115,8 +115,6 @@ std::string NamenodeImpl::RenewConversionRun(uint64_t id, const ConversionRun& t
   return conversion_run_.Renew(id, told, stop, clock_.Monotonic());
 }
 
-ConversionRun NamenodeImpl::ShowConversionRun() {
-  return conversion_run_.Show(clock_.Monotonic());
-}
+ConversionRun NamenodeImpl::ShowConversionRun() { return conversion_run_.Show(clock_.Monotonic()); }
 
 }  // namespace cairn::namenode

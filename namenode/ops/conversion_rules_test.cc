@@ -31,8 +31,10 @@ class ConversionRulesTest : public ::testing::Test {
                    const Caller& caller = kSuper) {
     return nn_
         ->SetConversionRule(caller, path,
-                            {.policy = policy, .older_than_ms = older_than_ms,
-                             .unread_for_ms = 20, .larger_than_bytes = 300})
+                            {.policy = policy,
+                             .older_than_ms = older_than_ms,
+                             .unread_for_ms = 20,
+                             .larger_than_bytes = 300})
         .value.status();
   }
   // "path policy older" for each, by directory's id.
@@ -44,10 +46,10 @@ class ConversionRulesTest : public ::testing::Test {
       EXPECT_OK(page.value);
       if (!page.value.ok()) return all;
       for (const PlacedConversionRule& placed : page.value->rules) {
-        all.push_back(absl::StrCat(
-            placed.path, " ",
-            placed.rule.policy == nullptr ? "replicated" : placed.rule.policy->name, " ",
-            placed.rule.older_than_ms));
+        all.push_back(
+            absl::StrCat(placed.path, " ",
+                         placed.rule.policy == nullptr ? "replicated" : placed.rule.policy->name,
+                         " ", placed.rule.older_than_ms));
       }
       more = page.value->more;
       after = page.value->last;

@@ -1,5 +1,5 @@
-// namenode/service/rpc/conversion_rules.h - the calls of cairn.AdminProtocol about conversion rules,
-// between messages and the namenode's operations.
+// namenode/service/rpc/conversion_rules.h - the calls of cairn.AdminProtocol about conversion
+// rules, between messages and the namenode's operations.
 #pragma once
 
 #include "absl/strings/string_view.h"

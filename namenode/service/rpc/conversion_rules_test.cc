@@ -76,10 +76,9 @@ TEST_F(ConversionRulesRpcTest, RulesAreListedWithWhoCarriesThemOut) {
   namenode_.conversion_run.doing = "waiting";
   admin::ListConversionRulesRequest request;
   request.set_after(16385);
-  const auto response =
-      AskFor<admin::ListConversionRulesResponse>("listConversionRules", request);
-  EXPECT_EQ(namenode_.last_call(), absl::StrCat("ListConversionRules(16385, ",
-                                                kConversionRulesPerPage, ")"));
+  const auto response = AskFor<admin::ListConversionRulesResponse>("listConversionRules", request);
+  EXPECT_EQ(namenode_.last_call(),
+            absl::StrCat("ListConversionRules(16385, ", kConversionRulesPerPage, ")"));
   ASSERT_EQ(response.rules_size(), 2);
   EXPECT_EQ(response.rules(0).inode(), 16390u);
   EXPECT_EQ(response.rules(0).path(), "/caf\xe9");
@@ -104,17 +103,16 @@ TEST_F(ConversionRulesRpcTest, ARunSaysWhoHasItAndWhoseGoesOn) {
   request.mutable_run()->set_holder("cairn policy, process 5");
   request.mutable_run()->set_next_in_ms(~uint64_t{0});
   request.mutable_run()->set_doing(std::string(511, 'x') + "\xc3\xa9");
-  EXPECT_EQ(
-      AskFor<admin::RenewConversionRunResponse>("renewConversionRun", request).busy_with(), "");
+  EXPECT_EQ(AskFor<admin::RenewConversionRunResponse>("renewConversionRun", request).busy_with(),
+            "");
   EXPECT_EQ(namenode_.last_call(), "RenewConversionRun(77, 0)");
   EXPECT_THAT(namenode_.conversion_run.holder, HasSubstr("cairn policy, process 5 (user "));
   EXPECT_EQ(namenode_.conversion_run.next_in, absl::Hours(366 * 24));
   EXPECT_EQ(namenode_.conversion_run.doing, std::string(511, 'x') + "?") << "cut in a character";
   namenode_.conversion_busy_with = "another";
   request.set_stop(true);
-  EXPECT_EQ(
-      AskFor<admin::RenewConversionRunResponse>("renewConversionRun", request).busy_with(),
-      "another");
+  EXPECT_EQ(AskFor<admin::RenewConversionRunResponse>("renewConversionRun", request).busy_with(),
+            "another");
   EXPECT_EQ(namenode_.last_call(), "RenewConversionRun(77, 1)");
 }
 
