@@ -26,9 +26,9 @@ class RpcChannel;
 
 // Of files of which all this is true.
 struct ConversionRule {
-  std::string policy;  // by name; empty: back to replication
-  absl::Duration older_than;   // since they were changed
-  absl::Duration unread_for;   // since they were read, by their access time; 0: whenever that was
+  std::string policy;         // by name; empty: back to replication
+  absl::Duration older_than;  // since they were changed
+  absl::Duration unread_for;  // since they were read, by their access time; 0: whenever that was
   uint64_t larger_than_bytes = 0;
 
   bool operator==(const ConversionRule&) const = default;

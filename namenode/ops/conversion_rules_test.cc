@@ -17,9 +17,9 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
-constexpr absl::string_view kRs63 = "RS-6-3-1024k", kRs32 = "RS-3-2-1024k";
+constexpr absl::string_view kSixAndThree = "RS-6-3-1024k", kThreeAndTwo = "RS-3-2-1024k";
 
-TestNamenode::Options Coding(bool on = true) {
+TestNamenode::Options RulesFor(bool on = true) {
   TestNamenode::Options options;
   options.namenode.erasure_coding = on;
   return options;
@@ -70,12 +70,12 @@ class ConversionRulesTest : public ::testing::Test {
     EXPECT_FALSE(nn_->HasBackgroundWork());
   }
 
-  TestNamenode nn_{Coding()};
+  TestNamenode nn_{RulesFor()};
 };
 
 TEST_F(ConversionRulesTest, ARuleIsKeptAsItWasSetWhateverRestarts) {
   nn_.Mkdir("/cold/deep");
-  ASSERT_OK(Set("/cold", kRs63, 2'592'000'000));
+  ASSERT_OK(Set("/cold", kSixAndThree, 2'592'000'000));
   ASSERT_OK(Set("/cold/deep", "", 5));
   const std::vector<std::string> both = {"/cold RS-6-3-1024k 2592000000",
                                          "/cold/deep replicated 5"};
@@ -101,8 +101,8 @@ TEST_F(ConversionRulesTest, ARuleIsKeptAsItWasSetWhateverRestarts) {
 
 TEST_F(ConversionRulesTest, ASecondOneTakesThePlaceOfTheFirst) {
   nn_.Mkdir("/d");
-  ASSERT_OK(Set("/d", kRs63, 1));
-  ASSERT_OK(Set("/d", kRs63, 2));
+  ASSERT_OK(Set("/d", kSixAndThree, 1));
+  ASSERT_OK(Set("/d", kSixAndThree, 2));
   EXPECT_THAT(Rules(), ElementsAre("/d RS-6-3-1024k 2"));
 }
 
@@ -110,9 +110,9 @@ TEST_F(ConversionRulesTest, ARenamedDirectoryKeepsItsRuleAndADeletedOneLosesIt) 
   nn_.Mkdir("/a/b");
   nn_.Mkdir("/a/empty");
   nn_.WriteFile("/a/b/f");
-  ASSERT_OK(Set("/a", kRs63));
-  ASSERT_OK(Set("/a/b", kRs63));
-  ASSERT_OK(Set("/a/empty", kRs63));
+  ASSERT_OK(Set("/a", kSixAndThree));
+  ASSERT_OK(Set("/a/b", kSixAndThree));
+  ASSERT_OK(Set("/a/empty", kSixAndThree));
   EXPECT_THAT(nn_->Rename(kSuper, "/a", "/moved").value, IsOkAndHolds(true));
   EXPECT_THAT(Rules(), ElementsAre("/moved RS-6-3-1024k 1000", "/moved/b RS-6-3-1024k 1000",
                                    "/moved/empty RS-6-3-1024k 1000"));
@@ -134,7 +134,7 @@ TEST_F(ConversionRulesTest, ARenamedDirectoryKeepsItsRuleAndADeletedOneLosesIt) 
 TEST_F(ConversionRulesTest, ADirectoryThatARenameReplacesLosesItsRule) {
   nn_.Mkdir("/new");
   nn_.Mkdir("/old");
-  ASSERT_OK(Set("/old", kRs63));
+  ASSERT_OK(Set("/old", kSixAndThree));
   ASSERT_OK(nn_->Rename2(kSuper, "/new", "/old", /*overwrite=*/true, /*to_trash=*/false).value);
   EXPECT_THAT(Rules(), IsEmpty());
   nn_.ExpectConsistent();
@@ -143,8 +143,8 @@ TEST_F(ConversionRulesTest, ADirectoryThatARenameReplacesLosesItsRule) {
 TEST_F(ConversionRulesTest, SuperusersAlone) {
   nn_.Mkdir("/home", kSuper, 0777);
   nn_.Mkdir("/home/alice", kAlice);
-  EXPECT_THAT(Set("/home/alice", kRs63, 1, kAlice), IsFsError(FsError::kAccessControl));
-  ASSERT_OK(Set("/home/alice", kRs63));
+  EXPECT_THAT(Set("/home/alice", kSixAndThree, 1, kAlice), IsFsError(FsError::kAccessControl));
+  ASSERT_OK(Set("/home/alice", kSixAndThree));
   EXPECT_THAT(nn_->RemoveConversionRule(kAlice, "/home/alice").value,
               IsFsError(FsError::kAccessControl));
   EXPECT_THAT(nn_->ListConversionRules(kAlice, kNoInode, 10).value,
@@ -155,21 +155,21 @@ TEST_F(ConversionRulesTest, SuperusersAlone) {
 TEST_F(ConversionRulesTest, WhatCannotBeARuleIsRefused) {
   nn_.Mkdir("/d");
   nn_.WriteFile("/f");
-  EXPECT_THAT(Set("/missing", kRs63), IsFsError(FsError::kFileNotFound));
+  EXPECT_THAT(Set("/missing", kSixAndThree), IsFsError(FsError::kFileNotFound));
   EXPECT_THAT(nn_->RemoveConversionRule(kSuper, "/missing").value,
               IsFsError(FsError::kFileNotFound));
-  EXPECT_THAT(Set("/f", kRs63), IsFsError(FsError::kIo));
-  const absl::Status disabled = Set("/d", kRs32);
+  EXPECT_THAT(Set("/f", kSixAndThree), IsFsError(FsError::kIo));
+  const absl::Status disabled = Set("/d", kThreeAndTwo);
   EXPECT_THAT(disabled, IsFsError(FsError::kIllegalArgument));
   EXPECT_THAT(std::string(disabled.message()), HasSubstr("does not match any enabled"));
-  EXPECT_THAT(Set("/d", kRs63, ~uint64_t{0}), IsFsError(FsError::kIllegalArgument));
+  EXPECT_THAT(Set("/d", kSixAndThree, ~uint64_t{0}), IsFsError(FsError::kIllegalArgument));
   EXPECT_THAT(Rules(), IsEmpty());
 }
 
 TEST_F(ConversionRulesTest, APolicyThatIsDisabledLaterIsTold) {
   nn_.Mkdir("/d");
-  ASSERT_OK(Set("/d", kRs63));
-  ASSERT_OK(nn_->ChangeErasurePolicy(kSuper, kRs63, ErasurePolicyState::kDisabled).value);
+  ASSERT_OK(Set("/d", kSixAndThree));
+  ASSERT_OK(nn_->ChangeErasurePolicy(kSuper, kSixAndThree, ErasurePolicyState::kDisabled).value);
   EXPECT_EQ(OnlyRule().policy_state, ErasurePolicyState::kDisabled);
   ASSERT_OK(Set("/d", ""));
   EXPECT_EQ(OnlyRule().policy_state, std::nullopt);
@@ -177,12 +177,13 @@ TEST_F(ConversionRulesTest, APolicyThatIsDisabledLaterIsTold) {
 
 TEST_F(ConversionRulesTest, ThereIsALargestNumberOfThem) {
   for (size_t i = 0; i <= kMaxConversionRules; ++i) nn_.Mkdir(absl::StrCat("/d", i));
-  for (size_t i = 0; i < kMaxConversionRules; ++i) ASSERT_OK(Set(absl::StrCat("/d", i), kRs63));
+  for (size_t i = 0; i < kMaxConversionRules; ++i)
+    ASSERT_OK(Set(absl::StrCat("/d", i), kSixAndThree));
   const std::string beyond = absl::StrCat("/d", kMaxConversionRules);
-  EXPECT_THAT(Set(beyond, kRs63), IsFsError(FsError::kIllegalArgument));
-  ASSERT_OK(Set("/d0", kRs63, 7)) << "it takes the place of one";
+  EXPECT_THAT(Set(beyond, kSixAndThree), IsFsError(FsError::kIllegalArgument));
+  ASSERT_OK(Set("/d0", kSixAndThree, 7)) << "it takes the place of one";
   EXPECT_THAT(nn_->RemoveConversionRule(kSuper, "/d0").value, IsOkAndHolds(true));
-  ASSERT_OK(Set(beyond, kRs63));
+  ASSERT_OK(Set(beyond, kSixAndThree));
   nn_.Flush();
   nn_.Restart();
   EXPECT_THAT(Rules(), SizeIs(kMaxConversionRules));
@@ -194,7 +195,7 @@ TEST_F(ConversionRulesTest, AResentRemovalIsAnsweredAsTheFirst) {
   caller.client_id = kClientId;
   caller.call_id = 3;
   nn_.Mkdir("/d");
-  ASSERT_OK(Set("/d", kRs63));
+  ASSERT_OK(Set("/d", kSixAndThree));
   EXPECT_THAT(nn_->RemoveConversionRule(caller, "/d").value, IsOkAndHolds(true));
   EXPECT_THAT(nn_->RemoveConversionRule(caller, "/d").value, IsOkAndHolds(true));
 }
@@ -214,9 +215,9 @@ TEST_F(ConversionRulesTest, ARunIsItsHoldersAsLongAsHeSaysSo) {
 }
 
 TEST(ConversionRulesOffTest, WhereNothingIsErasureCodedARuleMayOnlyGoBack) {
-  TestNamenode nn(Coding(false));
+  TestNamenode nn(RulesFor(false));
   nn.Mkdir("/d");
-  EXPECT_THAT(nn->SetConversionRule(kSuper, "/d", {.policy = kRs63}).value,
+  EXPECT_THAT(nn->SetConversionRule(kSuper, "/d", {.policy = kSixAndThree}).value,
               IsFsError(FsError::kUnsupported));
   EXPECT_OK(nn->SetConversionRule(kSuper, "/d", {}).value);
 }
