@@ -138,6 +138,25 @@ Converter::Converter(client::FileSystem& fs, ConvertOptions options, OnFailure o
 
 Converter::~Converter() { Finish(); }
 
+void Converter::Cancel() {
+  cancelled_ = true;
+  {
+    MutexLock lock(mu_);
+    files_.clear();
+  }
+  changed_.NotifyAll();
+}
+
+bool Converter::has_given_up() const {
+  MutexLock lock(mu_);
+  return given_up_;
+}
+
+ConvertTotals Converter::totals() const {
+  MutexLock lock(mu_);
+  return totals_;
+}
+
 ConvertTotals Converter::Finish() {
   {
     MutexLock lock(mu_);
@@ -202,7 +221,8 @@ void Converter::AddFile(const client::FileStatus& file) {
     ++totals_.passed;
     return;
   }
-  while (files_.size() >= kMaxQueued) changed_.Wait(mu_);
+  while (files_.size() >= kMaxQueued && !cancelled_ && !given_up_) changed_.Wait(mu_);
+  if (cancelled_ || given_up_) return;
   files_.push_back(file);
   changed_.NotifyAll();
 }
@@ -215,13 +235,16 @@ void Converter::CleanUp(const std::string& directory) {
     if (!entry.ok() || !entry->has_value()) return;  // whoever lists it next says why not
     const absl::string_view name = client::BaseName((*entry)->path);
     if (!absl::StartsWith(name, client::kCopyPrefix)) return;
-    const std::optional<client::CopyName> copy = client::ParseCopyName(name);
-    if (!copy.has_value() || !client::IsLeftOver(*copy, **entry, host_, IsRunning, absl::Now()))
-      continue;
-    // After a restore to the moment before a switch the copy may be all that is left of the file.
-    if (!(*entry)->open.value_or(false) && FileMayLackBytes(fs_, copy->inode)) continue;
-    fs_.Delete(ById((*entry)->inode), /*recursive=*/false).IgnoreError();  // it does no harm
+    RemoveIfLeftOver(**entry);
   }
+}
+
+void Converter::RemoveIfLeftOver(const client::FileStatus& found) {
+  const std::optional<client::CopyName> copy = client::ParseCopyName(client::BaseName(found.path));
+  if (!copy.has_value() || !client::IsLeftOver(*copy, found, host_, IsRunning, absl::Now())) return;
+  // After a restore to the moment before a switch the copy may be all that is left of the file.
+  if (!found.open.value_or(false) && FileMayLackBytes(fs_, copy->inode)) return;
+  fs_.Delete(ById(found.inode), /*recursive=*/false).IgnoreError();  // it does no harm
 }
 
 // ---- One file ----
@@ -244,6 +267,7 @@ void Converter::Work() {
 void Converter::Convert(const client::FileStatus& file) {
   uint64_t bytes = 0;
   const absl::StatusOr<End> end = TryToConvert(file, &bytes);
+  if (!end.ok() && cancelled_) return;
   const FsError error = GetFsError(end.status());
   if (!end.ok() && error != FsError::kAlreadyBeingCreated && error != FsError::kChanged) {
     // Deleted or renamed meanwhile is changed, too.
@@ -258,12 +282,17 @@ void Converter::Convert(const client::FileStatus& file) {
   } else {
     ++totals_.converted;
     totals_.bytes += bytes;
+    failed_in_a_row_ = 0;
   }
 }
 
 absl::StatusOr<Converter::End> Converter::TryToConvert(const client::FileStatus& file,
                                                        uint64_t* bytes) {
   ASSIGN_OR_RETURN(const client::FileStatus now, fs_.Stat(file.path));
+  // Whether another one is to be converted was not asked.
+  if (now.inode != file.inode || now.modified != file.modified) {
+    return MakeFsError(FsError::kChanged, absl::StrCat(file.path, ": was changed"));
+  }
   ASSIGN_OR_RETURN(client::FileBlocks version, fs_.GetFileVersion(ById(now.inode)));
   version.status.path = file.path;
   const std::string& form = version.status.ec_policy;
@@ -322,6 +351,7 @@ absl::Status Converter::CopyBytes(const client::FileBlocks& version, client::Out
   while (true) {
     ASSIGN_OR_RETURN(const size_t got, in->ReadFully(buffer));
     if (got == 0) break;
+    if (cancelled_) return absl::CancelledError("the conversion was cancelled");
     absl::SleepFor(pacer_.Wait(got, SystemClock().Monotonic()));
     const auto piece = std::span<const std::byte>(buffer).first(got);
     *crc = Crc32cExtend(*crc, piece);
@@ -355,15 +385,23 @@ absl::Status Converter::Switch(const client::FileBlocks& version, const std::str
   const absl::Time deadline = absl::Now() + kReportPatience;
   while (true) {
     const absl::Status status = fs_.ConvertFile(version.status.path, version, copy);
-    if (GetFsError(status) != FsError::kNotReplicatedYet || absl::Now() > deadline) return status;
+    const bool may_follow = GetFsError(status) == FsError::kNotReplicatedYet && !cancelled_;
+    if (!may_follow || absl::Now() > deadline) return status;
     absl::SleepFor(kReportPause);
   }
 }
 
 void Converter::Fail(const std::string& path, const absl::Status& why) {
-  MutexLock lock(mu_);
-  ++totals_.failed;
-  on_failure_(path, why);
+  {
+    MutexLock lock(mu_);
+    ++totals_.failed;
+    on_failure_(path, why);
+    given_up_ =
+        given_up_ || (options_.most_failures > 0 && ++failed_in_a_row_ >= options_.most_failures);
+    if (!given_up_) return;
+    files_.clear();
+  }
+  changed_.NotifyAll();
 }
 
 }  // namespace cairn::tools

@@ -14,9 +14,9 @@
 // Walks trees on the caller's thread and converts whole files on threads of its own.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
-#include <functional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -25,53 +25,38 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/time/time.h"
 #include "client/file_system.h"
 #include "common/mutex.h"
 #include "tools/dfs/progress.h"
+#include "tools/ec/file_converter.h"
 #include "tools/ec/pacer.h"
 
 namespace cairn::tools {
 
-struct ConvertOptions {
-  std::string policy;  // empty: replicated
-  int threads = 1;
-  uint64_t bytes_per_second = 0;                  // of all files together; 0: no bound
-  uint64_t min_bytes = 0;                         // smaller files are left
-  absl::Duration min_age = absl::ZeroDuration();  // since they were changed
-};
-
-struct ConvertTotals {
-  uint64_t converted = 0, bytes = 0;
-  uint64_t already = 0;  // in the form that is wanted
-  uint64_t passed = 0;   // too new, too small, or small ones of that policy
-  uint64_t written = 0;  // somebody writes them
-  uint64_t changed = 0;  // while they were copied; they are as they were left
-  uint64_t failed = 0;
-};
-
-class Converter {
+class Converter final : public FileConverter {
  public:
-  // Told of each file that failed; from any of the threads, one at a time.
-  using OnFailure = std::function<void(const std::string& path, const absl::Status& why)>;
-
   // `fs` outlives this.
   Converter(client::FileSystem& fs, ConvertOptions options, OnFailure on_failure);
-  ~Converter();  // waits
+  ~Converter() override;  // waits
   Converter(const Converter&) = delete;
   Converter& operator=(const Converter&) = delete;
 
   // The file, or all files below the directory. An error: the path is missing, or cannot be looked
   // at.
   absl::Status Add(const std::string& path) ABSL_LOCKS_EXCLUDED(mu_);
-  // Waits for all that was added.
-  ConvertTotals Finish() ABSL_LOCKS_EXCLUDED(mu_);
+
+  // FileConverter
+  void AddFile(const client::FileStatus& file) override ABSL_LOCKS_EXCLUDED(mu_);
+  void RemoveIfLeftOver(const client::FileStatus& found) override;
+  void Cancel() override ABSL_LOCKS_EXCLUDED(mu_);
+  bool has_given_up() const override ABSL_LOCKS_EXCLUDED(mu_);
+  ConvertTotals totals() const override ABSL_LOCKS_EXCLUDED(mu_);
+  ConvertTotals Finish() override ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
   class Copy;
   enum class End { kConverted, kAlready };  // kAlready: by somebody else
 
-  void AddFile(const client::FileStatus& file) ABSL_LOCKS_EXCLUDED(mu_);
   absl::Status AddDirectory(const std::string& path);
   // Once for each directory: copies that were left there.
   void CleanUp(const std::string& directory);
@@ -97,12 +82,16 @@ class Converter {
   Progress progress_;
   absl::flat_hash_set<std::string> cleaned_;  // of the caller's thread
 
-  Mutex mu_;
+  std::atomic<bool> cancelled_ = false;
+
+  mutable Mutex mu_;
   CondVar changed_;
   const OnFailure on_failure_;  // called with mu_ held
   bool finishing_ ABSL_GUARDED_BY(mu_) = false;
   std::deque<client::FileStatus> files_ ABSL_GUARDED_BY(mu_);
   ConvertTotals totals_ ABSL_GUARDED_BY(mu_);
+  uint64_t failed_in_a_row_ ABSL_GUARDED_BY(mu_) = 0;
+  bool given_up_ ABSL_GUARDED_BY(mu_) = false;
   std::vector<std::thread> threads_;
 };
 
