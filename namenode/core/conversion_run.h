@@ -20,7 +20,7 @@ namespace cairn::namenode {
 class ConversionRunBoard {
  public:
   // Of a few calls, which a holder makes every few seconds.
-  static constexpr absl::Duration kLease = absl::Seconds(60);
+  static constexpr absl::Duration kLease = absl::Seconds(20);
 
   // `now`: of a monotonic clock. Not empty: who has the run that goes on; nothing has changed.
   std::string Renew(uint64_t id, ConversionRun told, bool stop, absl::Duration now)

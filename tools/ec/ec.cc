@@ -33,14 +33,6 @@ absl::StatusOr<std::unique_ptr<client::ErasureAdmin>> Connect(
   return admin;
 }
 
-int Finish(const EcCall& call, const absl::Status& status) {
-  if (status.ok()) return call.exit_code;
-  const std::optional<int> exit_code = ExitCodeOf(status);
-  call.err << (exit_code ? std::string(status.message()) : FailureText(call.command.name, status))
-           << "\n";
-  return exit_code.value_or(call.command.exit_failed);
-}
-
 }  // namespace
 
 // ---- How a command ends ----
@@ -60,6 +52,14 @@ std::optional<int> ExitCodeOf(const absl::Status& status) {
 
 absl::Status IllegalArgument(absl::string_view why) {
   return EndWith(kExitHadoopFailed, absl::StrCat("IllegalArgumentException: ", why));
+}
+
+int FinishEcCall(const EcCall& call, const absl::Status& status) {
+  if (status.ok()) return call.exit_code;
+  const std::optional<int> exit_code = ExitCodeOf(status);
+  call.err << (exit_code ? std::string(status.message()) : FailureText(call.command.name, status))
+           << "\n";
+  return exit_code.value_or(call.command.exit_failed);
 }
 
 // ---- Arguments ----
@@ -166,7 +166,7 @@ int RunEc(CommandContext& ctx) {
     return kExitEcUsage;
   }
   EcCall call(*command, std::move(args), *options, ctx.out, ctx.err);
-  return Finish(call, command->run(call));
+  return FinishEcCall(call, command->run(call));
 }
 
 }  // namespace cairn::tools

@@ -84,6 +84,9 @@ struct EcCommand {
   int exit_failed = kExitEcFailed;
 };
 
+// Says what went wrong, on call.err; the exit code of a command that has ended so.
+int FinishEcCall(const EcCall& call, const absl::Status& status);
+
 // In the order of the help text, which is HDFS's.
 std::span<const EcCommand> EcCommands();
 const EcCommand* FindEcCommand(absl::string_view name);

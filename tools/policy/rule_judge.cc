@@ -1,0 +1,55 @@
+#include "tools/policy/rule_judge.h"
+
+#include <algorithm>
+
+#include "client/path.h"
+#include "tools/ec/copy_name.h"
+
+namespace cairn::tools {
+
+Verdict Judge(const client::FileStatus& file, const client::ConversionRule& rule, absl::Time now) {
+  if (!file.is_file()) return Verdict::kNotAFile;
+  if (ParseCopyName(client::BaseName(file.path)).has_value()) return Verdict::kCopy;
+  if (file.ec_policy == rule.policy) return Verdict::kAlready;
+  if (!file.ec_policy.empty() && !rule.policy.empty()) return Verdict::kOtherPolicy;
+  if (file.open.value_or(false)) return Verdict::kOpen;
+  if (file.length <= rule.larger_than_bytes) return Verdict::kTooSmall;
+  if (now - file.modified < std::max(rule.older_than, kRuleLeastAge)) return Verdict::kTooNew;
+  // Who copies a file over with its time gives it an access time that may be before that.
+  const bool unread = now - std::max(file.accessed, file.modified) >= rule.unread_for;
+  return unread ? Verdict::kDue : Verdict::kReadLately;
+}
+
+void RuleTally::Add(Verdict verdict, uint64_t bytes) {
+  if (verdict == Verdict::kCopy || verdict == Verdict::kNotAFile) return;
+  ++files;
+  switch (verdict) {
+    case Verdict::kDue:
+      ++due;
+      due_bytes += bytes;
+      break;
+    case Verdict::kAlready:
+      ++already;
+      break;
+    case Verdict::kOtherPolicy:
+      ++other_policy;
+      break;
+    case Verdict::kOpen:
+      ++open;
+      break;
+    case Verdict::kTooNew:
+      ++too_new;
+      break;
+    case Verdict::kReadLately:
+      ++read_lately;
+      break;
+    case Verdict::kTooSmall:
+      ++too_small;
+      break;
+    case Verdict::kCopy:
+    case Verdict::kNotAFile:
+      break;
+  }
+}
+
+}  // namespace cairn::tools
