@@ -9,6 +9,7 @@
 #include "tools/fsck/fsck.h"
 #include "tools/mini/mini.h"
 #include "tools/mount/mount.h"
+#include "tools/policy/policy.h"
 #include "tools/top/top.h"
 #include "tools/why/why.h"
 
@@ -59,6 +60,11 @@ constexpr Command kCommands[] = {
      .summary = "show what a mount of cairn-fuse is doing, and how long its operations take",
      .usage = "status DIRECTORY [--json | --prometheus]",
      .run = &RunMount},
+    {.name = "policy",
+     .summary = "set rules that convert files as they age, and carry them out",
+     .usage = "[-conf DIR] [-fs URI] [-D KEY=VALUE]... -COMMAND [ARGUMENT]...",
+     .run = &RunPolicy,
+     .exit_unwritten = 2},  // as when it failed
     {.name = "top",
      .summary = "show what the cluster is doing now",
      .usage = "[-conf DIR] [-fs URI] [-D KEY=VALUE]... [--once] [--interval SECONDS] [--json]",

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/strings/strip.h"
 #include "client/path.h"
 #include "tools/ec/copy_name.h"
 
@@ -18,6 +19,21 @@ Verdict Judge(const client::FileStatus& file, const client::ConversionRule& rule
   // Who copies a file over with its time gives it an access time that may be before that.
   const bool unread = now - std::max(file.accessed, file.modified) >= rule.unread_for;
   return unread ? Verdict::kDue : Verdict::kReadLately;
+}
+
+bool IsAtOrBelow(absl::string_view path, absl::string_view directory) {
+  if (directory == "/") return true;
+  return absl::ConsumePrefix(&path, directory) && (path.empty() || path.front() == '/');
+}
+
+const client::PlacedConversionRule* NearestRule(
+    const std::vector<client::PlacedConversionRule>& rules, absl::string_view path) {
+  const client::PlacedConversionRule* nearest = nullptr;
+  for (const client::PlacedConversionRule& rule : rules) {
+    if (!IsAtOrBelow(path, rule.path)) continue;
+    if (nearest == nullptr || rule.path.size() > nearest->path.size()) nearest = &rule;
+  }
+  return nearest;
 }
 
 void RuleTally::Add(Verdict verdict, uint64_t bytes) {

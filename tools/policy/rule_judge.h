@@ -5,7 +5,9 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "client/conversion_admin.h"
 #include "client/types.h"
@@ -23,7 +25,7 @@ enum class Verdict {
   kTooNew,
   kReadLately,
   kTooSmall,
-  kCopy,     // another conversion's
+  kCopy,  // another conversion's
   kNotAFile,
 };
 
@@ -37,5 +39,11 @@ struct RuleTally {
 
   void Add(Verdict verdict, uint64_t bytes);
 };
+
+// Whether `path` is `directory` or something below it; both are absolute and normal.
+bool IsAtOrBelow(absl::string_view path, absl::string_view directory);
+// The rule that holds for what is at `path`; null: none does.
+const client::PlacedConversionRule* NearestRule(
+    const std::vector<client::PlacedConversionRule>& rules, absl::string_view path);
 
 }  // namespace cairn::tools

@@ -86,5 +86,26 @@ TEST(RuleJudgeTest, WhatIsNoUsersFileIsLeft) {
   EXPECT_EQ(tally.too_new, 1u);
 }
 
+TEST(RuleJudgeTest, TheNearestRuleHolds) {
+  std::vector<client::PlacedConversionRule> rules(3);
+  rules[0].path = "/a/b";
+  rules[1].path = "/a";
+  rules[2].path = "/c";
+  const auto at = [&](absl::string_view path) {
+    const client::PlacedConversionRule* const rule = NearestRule(rules, path);
+    return rule == nullptr ? "none" : rule->path;
+  };
+  EXPECT_EQ(at("/a"), "/a");
+  EXPECT_EQ(at("/a/f"), "/a");
+  EXPECT_EQ(at("/a/b"), "/a/b");
+  EXPECT_EQ(at("/a/b/c/d"), "/a/b");
+  EXPECT_EQ(at("/a/bc"), "/a");
+  EXPECT_EQ(at("/ab"), "none");
+  EXPECT_EQ(at("/"), "none");
+  rules[2].path = "/";
+  EXPECT_EQ(at("/"), "/");
+  EXPECT_EQ(at("/ab"), "/");
+}
+
 }  // namespace
 }  // namespace cairn::tools

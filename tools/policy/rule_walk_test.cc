@@ -22,10 +22,8 @@ class RuleWalkTest : public ::testing::Test {
                          [this](const client::FileStatus& directory) {
                            return own_rules_.contains(directory.inode);
                          },
-                     .on_unreadable =
-                         [this](const std::string& path, const absl::Status&) {
-                           unreadable_.push_back(path);
-                         },
+                     .on_unreadable = [this](const std::string& path,
+                                             const absl::Status&) { unreadable_.push_back(path); },
                      .on_page =
                          [this] {
                            ++pages_;
