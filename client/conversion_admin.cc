@@ -10,6 +10,7 @@
 #include "client/path.h"
 #include "client/rpc_channel.h"
 #include "common/status_macros.h"
+#include "common/utf8.h"
 #include "proto/admin.pb.h"
 
 namespace cairn::client {
@@ -19,6 +20,8 @@ constexpr char kRulesProtocol[] = "cairn.AdminProtocol";
 constexpr char kListMethod[] = "listConversionRules";
 // More than a namenode takes, so that no server keeps the list growing.
 constexpr size_t kMostRules = 65536;
+// Who has a run, and what it does: a namenode keeps no more of them.
+constexpr size_t kMostTextBytes = 512;
 
 uint64_t ToMillis(absl::Duration duration) {
   return static_cast<uint64_t>(std::max<int64_t>(absl::ToInt64Milliseconds(duration), 0));
@@ -59,14 +62,18 @@ ConversionRun ToRun(const admin::ConversionRun& p) {
   return run;
 }
 
+// It may name a path, which need not be UTF-8 and may be long: a request with such a text would be
+// refused, and the run be lost with it.
+std::string RunText(absl::string_view text) { return ToUtf8(text.substr(0, kMostTextBytes)); }
+
 void FillRun(const ConversionRun& run, admin::ConversionRun& p) {
-  p.set_holder(run.holder);
+  p.set_holder(RunText(run.holder));
   p.set_rounds(run.rounds);
   if (run.next_in) p.set_next_in_ms(ToMillis(*run.next_in));
   p.set_files_converted(run.files_converted);
   p.set_bytes_converted(run.bytes_converted);
   p.set_files_failed(run.files_failed);
-  p.set_doing(run.doing);
+  p.set_doing(RunText(run.doing));
 }
 
 }  // namespace

@@ -134,6 +134,7 @@ TEST_F(ConversionAdminTest, ARunTellsHowFarItIs) {
   run.holder = "me";
   run.next_in = absl::Seconds(3);
   run.files_failed = 2;
+  run.doing = "below /caf\xe9/" + std::string(20'000, 'x');
   EXPECT_THAT(admin_.RenewRun(7, run, true), IsOkAndHolds("another"));
   const auto request = Asked<admin::RenewConversionRunRequest>();
   EXPECT_EQ(request.id(), 7u);
@@ -141,6 +142,7 @@ TEST_F(ConversionAdminTest, ARunTellsHowFarItIs) {
   EXPECT_EQ(request.run().holder(), "me");
   EXPECT_EQ(request.run().next_in_ms(), 3000u);
   EXPECT_EQ(request.run().files_failed(), 2u);
+  EXPECT_EQ(request.run().doing(), "below /caf?/" + std::string(500, 'x'));
   EXPECT_THAT(script_.methods, ElementsAre("renewConversionRun"));
 }
 
