@@ -16,6 +16,8 @@ Verdict Judge(const client::FileStatus& file, const client::ConversionRule& rule
   if (file.open.value_or(false)) return Verdict::kOpen;
   if (file.length <= rule.larger_than_bytes) return Verdict::kTooSmall;
   if (now - file.modified < std::max(rule.older_than, kRuleLeastAge)) return Verdict::kTooNew;
+  // Access times may be of a clock that is ahead.
+  if (rule.unread_for <= absl::ZeroDuration()) return Verdict::kDue;
   // Who copies a file over with its time gives it an access time that may be before that.
   const bool unread = now - std::max(file.accessed, file.modified) >= rule.unread_for;
   return unread ? Verdict::kDue : Verdict::kReadLately;

@@ -47,6 +47,9 @@ TEST(RuleJudgeTest, OneThatIsReadStaysIfTheRuleAsksForThat) {
   client::FileStatus file = FileOf(101, absl::Hours(24 * 90));
   file.accessed = kNow - absl::Hours(24 * 7);
   EXPECT_EQ(Judge(file, rule, kNow), Verdict::kDue);
+  file.accessed = kNow + absl::Seconds(1);  // just now, by a clock that is ahead
+  EXPECT_EQ(Judge(file, rule, kNow), Verdict::kDue);
+  file.accessed = kNow - absl::Hours(24 * 7);
   rule.unread_for = absl::Hours(24 * 7);
   EXPECT_EQ(Judge(file, rule, kNow), Verdict::kDue);
   rule.unread_for += absl::Milliseconds(1);
