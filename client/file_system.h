@@ -81,6 +81,8 @@ class DirectoryIterator {
   absl::StatusOr<std::optional<FileStatus>> Next();
   // Whether Next has to ask the server, if there is more, or has the entry already.
   bool is_at_end_of_page() const { return position_ == page_.size(); }
+  // The same, and false behind the last entry.
+  bool asks_server_next() const { return is_at_end_of_page() && more_; }
 
  private:
   std::shared_ptr<ClientContext> context_;

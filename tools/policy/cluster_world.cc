@@ -12,7 +12,7 @@ class ListedDirectory final : public DirectoryReader {
  public:
   explicit ListedDirectory(client::DirectoryIterator entries) : entries_(std::move(entries)) {}
   absl::StatusOr<std::optional<client::FileStatus>> Next() override { return entries_.Next(); }
-  bool asks_server_next() const override { return entries_.is_at_end_of_page(); }
+  bool asks_server_next() const override { return entries_.asks_server_next(); }
 
  private:
   client::DirectoryIterator entries_;

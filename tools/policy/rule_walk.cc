@@ -3,6 +3,15 @@
 #include <vector>
 
 namespace cairn::tools {
+namespace {
+
+// Each call has waited for as long as it may by then: the next one would, too, for each directory
+// that is left.
+bool IsOutOfReach(const absl::Status& status) {
+  return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status);
+}
+
+}  // namespace
 
 absl::Status WalkRule(const OpenDirectory& open, const std::string& directory,
                       const RuleVisitor& visitor) {
@@ -17,7 +26,7 @@ absl::Status WalkRule(const OpenDirectory& open, const std::string& directory,
     if (level.entries->asks_server_next() && !visitor.on_page()) return absl::OkStatus();
     const absl::StatusOr<std::optional<client::FileStatus>> entry = level.entries->Next();
     if (!entry.ok()) {
-      if (levels.size() == 1) return entry.status();
+      if (levels.size() == 1 || IsOutOfReach(entry.status())) return entry.status();
       if (!absl::IsNotFound(entry.status())) visitor.on_unreadable(level.path, entry.status());
       levels.pop_back();
     } else if (!entry->has_value()) {

@@ -38,7 +38,7 @@ struct RuleVisitor {
   std::function<bool()> on_page;
 };
 
-// An error: `directory` itself cannot be listed.
+// An error: `directory` itself cannot be listed, or the server does not answer.
 absl::Status WalkRule(const OpenDirectory& open, const std::string& directory,
                       const RuleVisitor& visitor);
 

@@ -86,5 +86,13 @@ TEST_F(RuleWalkTest, WhatCannotBeListedIsToldAndWhatIsGoneIsNot) {
   EXPECT_THAT(Walk("/missing"), StatusIs(absl::StatusCode::kNotFound));
 }
 
+TEST_F(RuleWalkTest, AServerThatDoesNotAnswerEndsIt) {
+  for (const char* const path : {"/r/a/f", "/r/b/f", "/r/c/f"}) tree_.AddFile(path);
+  tree_.errors["/r/b"] = absl::UnavailableError("gone");
+  EXPECT_THAT(Walk("/r"), StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_THAT(files_, ElementsAre("/r/a/f"));
+  EXPECT_THAT(unreadable_, IsEmpty());
+}
+
 }  // namespace
 }  // namespace cairn::tools
