@@ -13,6 +13,8 @@ namespace {
 constexpr uint64_t kMostFailures = 16;
 constexpr size_t kMostLeftForLater = 100'000;
 constexpr char kRuleChanged[] = "the rule was changed meanwhile";
+// A pause may be long, and must not keep whoever tells the run to stop.
+constexpr absl::Duration kLongestNap = absl::Milliseconds(200);
 
 void AddTotals(const ConvertTotals& totals, client::ConversionRun& run) {
   run.files_converted += totals.converted;
@@ -49,11 +51,7 @@ PolicyRunner::PolicyRunner(PolicyWorld& world, RunSettings settings, Listener li
       later_(kMostLeftForLater) {}
 
 absl::StatusOr<bool> PolicyRunner::RunRound() {
-  ASSIGN_OR_RETURN(client::ConversionRules listed, world_.ListRules());
-  {
-    MutexLock lock(mu_);
-    NoteRules(listed);
-  }
+  ASSIGN_OR_RETURN(client::ConversionRules listed, ListRules());
   std::sort(listed.rules.begin(), listed.rules.end(),
             [](const auto& a, const auto& b) { return a.path < b.path; });
   bool all_done = true;
@@ -64,9 +62,10 @@ absl::StatusOr<bool> PolicyRunner::RunRound() {
     listener_.on_outcome(outcome);
   }
   MutexLock lock(mu_);
+  if (stopped_) return false;
   ++progress_.rounds;
   progress_.doing.clear();
-  return all_done && !stopped_;
+  return all_done;
 }
 
 RuleOutcome PolicyRunner::CarryOut(const client::PlacedConversionRule& rule) {
@@ -112,15 +111,19 @@ void PolicyRunner::Walk(FileConverter& converter, RuleOutcome& outcome) {
             ++outcome.unreadable;
             listener_.on_failure(path, why);
           },
-      .on_page =
-          [&] {
-            world_.Sleep(settings_.page_pause);
-            return MayGoOn();
-          }};
+      .on_page = [this] { return PauseBeforePage(); }};
   const absl::Status walked = WalkRule(
       [this](const std::string& path) { return world_.Open(path); }, outcome.rule.path, visitor);
   // Its directory was renamed or deleted just now: another round finds it where it is.
   if (!walked.ok()) outcome.ended = std::string(walked.message());
+}
+
+bool PolicyRunner::PauseBeforePage() {
+  absl::Duration left = settings_.page_pause;
+  for (; left > absl::ZeroDuration() && MayGoOn(); left -= kLongestNap) {
+    world_.Sleep(std::min(left, kLongestNap));
+  }
+  return MayGoOn();
 }
 
 bool PolicyRunner::TakeFile(const client::FileStatus& file, FileConverter& converter,
@@ -178,10 +181,20 @@ bool PolicyRunner::has_stopped() const {
   return stopped_;
 }
 
-void PolicyRunner::NoteRules(const client::ConversionRules& rules) {
-  rules_ = rules.rules;
+// Two may ask at once: what was asked for first says nothing against what was asked for later.
+absl::StatusOr<client::ConversionRules> PolicyRunner::ListRules() {
+  const uint64_t number = [this] {
+    MutexLock lock(mu_);
+    return ++lists_asked_;
+  }();
+  ASSIGN_OR_RETURN(client::ConversionRules listed, world_.ListRules());
+  MutexLock lock(mu_);
+  if (number < newest_list_) return listed;
+  newest_list_ = number;
+  rules_ = listed.rules;
   ruled_.clear();
-  for (const client::PlacedConversionRule& rule : rules.rules) ruled_.insert(rule.inode);
+  for (const client::PlacedConversionRule& rule : rules_) ruled_.insert(rule.inode);
+  return listed;
 }
 
 bool PolicyRunner::IsStillSo(const client::PlacedConversionRule& rule) const {
@@ -191,10 +204,8 @@ bool PolicyRunner::IsStillSo(const client::PlacedConversionRule& rule) const {
 
 void PolicyRunner::Refresh() {
   // Not to be had just now: what holds is what was told last.
-  const absl::StatusOr<client::ConversionRules> listed = world_.ListRules();
-  if (!listed.ok()) return;
+  if (!ListRules().ok()) return;
   MutexLock lock(mu_);
-  NoteRules(*listed);
   if (converter_ == nullptr || rule_changed_) return;
   rule_changed_ = !IsStillSo(rule_);
   if (rule_changed_) converter_->Cancel();

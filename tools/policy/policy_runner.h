@@ -97,7 +97,9 @@ class PolicyRunner {
       ABSL_LOCKS_EXCLUDED(mu_);
   void End(RuleOutcome& outcome) ABSL_LOCKS_EXCLUDED(mu_);
   bool MayGoOn() const ABSL_LOCKS_EXCLUDED(mu_);
-  void NoteRules(const client::ConversionRules& rules) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  bool PauseBeforePage() ABSL_LOCKS_EXCLUDED(mu_);  // as MayGoOn
+  // Asks for them, and keeps what it was told.
+  absl::StatusOr<client::ConversionRules> ListRules() ABSL_LOCKS_EXCLUDED(mu_);
   bool IsStillSo(const client::PlacedConversionRule& rule) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   PolicyWorld& world_;
@@ -106,6 +108,8 @@ class PolicyRunner {
 
   mutable Mutex mu_;
   bool stopped_ ABSL_GUARDED_BY(mu_) = false;
+  uint64_t lists_asked_ ABSL_GUARDED_BY(mu_) = 0;
+  uint64_t newest_list_ ABSL_GUARDED_BY(mu_) = 0;                         // of those answered
   std::vector<client::PlacedConversionRule> rules_ ABSL_GUARDED_BY(mu_);  // as listed last
   absl::flat_hash_set<uint64_t> ruled_ ABSL_GUARDED_BY(mu_);              // their directories
   client::ConversionRun progress_ ABSL_GUARDED_BY(mu_);                   // without the converter's

@@ -1,8 +1,10 @@
 // Which files a round converts, and what it says of the rest: over a fake cluster.
 #include "tools/policy/policy_runner.h"
 
+#include <future>
 #include <map>
 #include <optional>
+#include <thread>
 
 #include "common/testing/status_matchers.h"
 #include "tools/policy/testing/fake_tree.h"
@@ -62,6 +64,7 @@ class FakeWorld final : public PolicyWorld {
     if (!list_error.ok()) return list_error;
     client::ConversionRules listed;
     listed.rules = rules;
+    if (const auto wait = before_answer) wait();
     return listed;
   }
   std::unique_ptr<DirectoryReader> Open(const std::string& directory) override {
@@ -72,7 +75,10 @@ class FakeWorld final : public PolicyWorld {
     return std::make_unique<Converter>(*this, options, std::move(on_failure));
   }
   absl::Time Now() override { return now; }
-  void Sleep(absl::Duration pause) override { slept += pause; }
+  void Sleep(absl::Duration pause) override {
+    slept += pause;
+    if (after_sleep) after_sleep();
+  }
 
   void AddFile(const std::string& path, absl::Duration age, const std::string& policy = "") {
     client::FileStatus& file = tree.AddFile(path);
@@ -93,6 +99,7 @@ class FakeWorld final : public PolicyWorld {
   absl::Status list_error;
   absl::flat_hash_set<std::string> failing;
   std::function<void(const std::string&)> before_file;
+  std::function<void()> after_sleep, before_answer;
   absl::Time now = absl::FromUnixSeconds(1'800'000'000);
   absl::Duration slept;
   std::vector<std::string> converted, left_over;
@@ -205,6 +212,23 @@ TEST_F(PolicyRunnerTest, ToldToStopItBeginsNothingMore) {
   EXPECT_EQ(OutcomeOf("/a").ended, "it was told to stop");
   EXPECT_FALSE(outcomes_.contains("/b"));
   EXPECT_TRUE(runner_.has_stopped());
+  EXPECT_EQ(runner_.progress().rounds, 0u) << "it did not go through all";
+}
+
+TEST_F(PolicyRunnerTest, ALongPauseDoesNotKeepWhoTellsItToStop) {
+  world_.AddFile("/a/1", absl::Hours(50));
+  world_.SetRule("/a", {}, kCoded);
+  PolicyRunner slow(world_, {.page_pause = absl::Hours(1)},
+                    {.on_failure = [](const std::string&, const absl::Status&) {},
+                     .on_outcome = [](const RuleOutcome&) {}});
+  EXPECT_THAT(slow.RunRound(), IsOkAndHolds(true));
+  EXPECT_EQ(world_.slept, absl::Hours(1));
+  world_.slept = absl::ZeroDuration();
+  world_.converted.clear();
+  world_.after_sleep = [&] { slow.Stop(); };
+  EXPECT_THAT(slow.RunRound(), IsOkAndHolds(false));
+  EXPECT_LT(world_.slept, absl::Seconds(1));
+  EXPECT_THAT(world_.converted, IsEmpty());
 }
 
 TEST_F(PolicyRunnerTest, ARuleThatIsTakenBackOrChangedMeanwhileEndsAndOthersGoOn) {
@@ -237,6 +261,30 @@ TEST_F(PolicyRunnerTest, ARuleTakenBackBeforeItsTurnIsNotCarriedOut) {
   EXPECT_THAT(runner_.RunRound(), IsOkAndHolds(false));
   EXPECT_THAT(world_.converted, ElementsAre("/a/1 RS-6-3-1024k"));
   EXPECT_THAT(OutcomeOf("/b").skipped, HasSubstr("was changed"));
+}
+
+TEST_F(PolicyRunnerTest, AnAnswerThatComesLateSaysNothingAgainstANewerOne) {
+  for (const char* const path : {"/a/1", "/b/1"}) world_.AddFile(path, absl::Hours(50));
+  world_.SetRule("/a", {}, kCoded);
+  std::promise<void> asked, answer;
+  world_.before_answer = [&] {
+    world_.before_answer = nullptr;
+    asked.set_value();
+    answer.get_future().wait();
+  };
+  std::thread refresh([this] { runner_.Refresh(); });
+  asked.get_future().wait();
+  world_.SetRule("/b", {}, kCoded);
+  const auto let_it_answer = [&] {
+    answer.set_value();
+    refresh.join();
+  };
+  world_.before_file = [&](const std::string& path) {
+    if (path == "/a/1") let_it_answer();
+  };
+  EXPECT_THAT(runner_.RunRound(), IsOkAndHolds(true));
+  if (refresh.joinable()) let_it_answer();
+  EXPECT_THAT(world_.converted, ElementsAre("/a/1 RS-6-3-1024k", "/b/1 RS-6-3-1024k"));
 }
 
 TEST_F(PolicyRunnerTest, WhenTheRulesCannotBeAskedForTheRoundFailsAndARunningOneGoesOn) {
