@@ -389,6 +389,7 @@ absl::Status Tree::ApplyReclaim(const edit::Reclaim& change) {
   if (!change.root_removed()) return absl::OkStatus();
   ASSIGN_OR_RETURN(Inode* const root, Require(InodeId{change.root()}));
   if (!root->detached || root->resident_children != 0) return DoesNotFit("reclaim of a live root");
+  DropConversionRule(root->id);  // an earlier version, which knows none, may have deleted it
   store_.Delete(keys::Detached(root->id));
   store_.Delete(keys::Location(root->id));
   store_.Delete(keys::Sums(root->id));
