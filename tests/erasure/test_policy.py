@@ -76,6 +76,15 @@ class Policy(Case):
         if old:
             self.cluster.dfs("-touch", "-a", "-m", "-t", OLD, path)
 
+    def restart_namenode(self):
+        self.cluster.kill_now("namenode")
+        self.cluster.start("namenode")
+
+    def wait_for_datanodes(self):
+        """What is converted while some are not back yet may fail, and is then left for an hour."""
+        everybody = len(self.cluster.datanodes)
+        self.eventually(lambda: self.cluster.live_datanodes() == everybody, "all are back", 60)
+
     def form(self, path):
         result = self.cluster.cairn("ec", "-getPolicy", "-path", path, "--json")
         return json.loads(result.stdout)["policy"]
@@ -173,7 +182,7 @@ class Policy(Case):
 
     def test_killed_in_the_middle_and_run_again(self):
         self.cluster.dfs("-mkdir", "/d")
-        files = {f"/d/{i}": GROUP + i for i in range(3)}
+        files = {f"/d/{i}": 2 * GROUP + i for i in range(3)}
         for path, size in files.items():
             self.put(path, size)
         self.set_rule("/d", "-erasure", POLICY)
@@ -201,8 +210,7 @@ class Policy(Case):
         self.cluster.dfs("-mv", "/a", "/b")
         both = ["/b", "/b/below", "/empty"]
         self.assertEqual(sorted(self.rules()), both)
-        self.cluster.kill_now("namenode")
-        self.cluster.start("namenode")
+        self.restart_namenode()
         self.assertEqual(sorted(self.rules()), both)
         # Changes are refused until the datanodes are back.
         self.eventually(
@@ -210,12 +218,12 @@ class Policy(Case):
             "a rule is removed",
         )
         self.policy("-remove", "/empty", status=2)
+        self.wait_for_datanodes()
         self.assertEqual(self.run_once()["/b"]["converted"], 1)
         self.assertEqual(self.form("/b/f"), POLICY)
         self.cluster.dfs("-rm", "-r", "-skipTrash", "/b")
         self.assertEqual(self.rules(), {})
-        self.cluster.kill_now("namenode")
-        self.cluster.start("namenode")
+        self.restart_namenode()
         self.assertEqual(self.rules(), {})
         # A directory of the old name has none.
         self.eventually(
@@ -281,8 +289,7 @@ class Policy(Case):
         self.assertIn(f"process {service.pid} on", run()["holder"])
         self.put("/d/f", CELL)
         self.eventually(lambda: self.form("/d/f") == POLICY, "what is due is converted", seconds=60)
-        self.cluster.kill_now("namenode")
-        self.cluster.start("namenode")
+        self.restart_namenode()
         self.eventually(
             lambda: run() and not run()["ended"] and f"process {service.pid} on" in run()["holder"],
             "the namenode knows of it again",
@@ -292,6 +299,7 @@ class Policy(Case):
             lambda: self.cluster.dfs("-touchz", "/up", check=False).returncode == 0,
             "the namenode takes changes",
         )
+        self.wait_for_datanodes()
         self.put("/d/g", CELL)
         self.eventually(lambda: self.form("/d/g") == POLICY, "it goes on", seconds=60)
         second = self.policy("-run", "-once", status=2)
