@@ -13,6 +13,7 @@
 #include "common/version.h"
 #include "datanode/pipeline/block_receiver.h"
 #include "datanode/rebuild/rebuild.h"
+#include "datanode/rebuild/verify_units.h"
 #include "datanode/recovery/block_recovery.h"
 #include "datanode/volume/replica_loader.h"
 #include "datanode/volume/volume_changes.h"
@@ -398,6 +399,9 @@ void Datanode::Obey(const internal::Command& command) {
     case internal::Command::kRebuild:
       Rebuild(command.rebuild());
       break;
+    case internal::Command::kVerifyGroup:
+      VerifyUnitsOf(command.verify_group());
+      break;
     case internal::Command::kTruncate:
       orders_.Run([this, order = command.truncate()] {
         const BlockId block{order.block().block_id()};
@@ -460,6 +464,25 @@ void Datanode::Rebuild(const internal::RebuildUnits& order) {
     const std::function<bool()> stopping = [&server] { return server.stopping(); };
     const RebuildOutcome outcome = co_await RebuildUnits(*context_, checked, stopping);
     tell(outcome);
+  });
+}
+
+void Datanode::VerifyUnitsOf(const internal::VerifyGroup& order) {
+  const auto tell = [this, order](const UnitsVerdict& verdict) {
+    std::optional<internal::GroupVerdict> out = VerdictOf(order, verdict);
+    if (!out.has_value()) return;
+    out->set_reason(EscapeForLog(verdict.why, kMostReasonBytes));
+    const bool agree = verdict.result == UnitsVerdict::Result::kAgree;
+    if (!agree) LOG_WARN("verifying a block group: {}", EscapeForLog(verdict.why));
+    session_.GroupVerified(*std::move(out));
+  };
+  absl::StatusOr<VerifyOrder> checked = CheckVerify(order);
+  if (!checked.ok()) return tell({.why = std::string(checked.status().message())});
+  TransferServer& server = *transfer_;  // as in Rebuild
+  server.Run([this, &server, tell, checked = *std::move(checked)]() -> awaitable<void> {
+    const std::function<bool()> stopping = [&server] { return server.stopping(); };
+    const UnitsVerdict verdict = co_await VerifyUnits(*context_, checked, stopping);
+    tell(verdict);
   });
 }
 

@@ -106,6 +106,7 @@ class Datanode {
   void Obey(const internal::Command& command);
   void TellFailed(internal::FailedCopy failed, const absl::Status& why);
   void Rebuild(const internal::RebuildUnits& order);
+  void VerifyUnitsOf(const internal::VerifyGroup& order);
   void Verify(const internal::VerifyReplica& order);
   void Recover(const internal::RecoverBlock& order);
   absl::Status CreateEmpty(const internal::RecoverBlock& order);

@@ -126,6 +126,47 @@ TEST_F(RebuildCommandTest, AWrongUnitIsToldWithTheDatanodeThatHasIt) {
   EXPECT_THAT(namenode_.failed_copies(), SizeIs(0));
 }
 
+// RS-3-2, and unit 3 is wrong; then unit 4 is not there; then the order makes no sense.
+TEST_F(RebuildCommandTest, WhatComesOfAnOrderToVerifyIsTold) {
+  constexpr BlockId kOther = MakeGroupId(9);
+  CodedGroup group(kOther, {erasure::Codec::kReedSolomon, 3, 2}, 1024, 9000);
+  group.units[3][1000] = static_cast<char>(group.units[3][1000] ^ 1);
+  ASSERT_OK_AND_ASSIGN(const auto datanode, StartAt("n1"));
+  internal::Command command;
+  internal::RebuildUnits& order = *command.mutable_verify_group()->mutable_group();
+  order = Order(*datanode, {0, 1, 2, 3, 4}).rebuild();
+  order.clear_targets();
+  order.mutable_group()->set_block_id(ToInt(kOther));
+  order.mutable_group()->set_length(group.length);
+  order.set_codec("rs");
+  order.set_data_units(3);
+  order.set_parity_units(2);
+  for (uint32_t unit = 0; unit < 5; ++unit) {
+    ASSERT_OK(Write(datanode->transfer_port(), group.Block(unit), group.units[unit]));
+  }
+  namenode_.LoseHeartbeat();  // it is told again
+  namenode_.Order(command);
+  EVENTUALLY(namenode_.group_verdicts().size() == 1);
+  const internal::GroupVerdict wrong = namenode_.group_verdicts()[0];
+  EXPECT_EQ(wrong.block_id(), ToInt(kOther));
+  EXPECT_EQ(wrong.generation_stamp(), 1001u);
+  EXPECT_EQ(wrong.result(), internal::GroupVerdict::ONE_IS_WRONG);
+  EXPECT_EQ(wrong.unit(), 3u);
+  EXPECT_THAT(wrong.reason(), ::testing::HasSubstr("at offset 1000"));
+
+  ASSERT_OK(datanode->store().Invalidate(UnitOf(kOther, 4), GenerationStamp{1001}));
+  namenode_.Order(command);
+  EVENTUALLY(namenode_.group_verdicts().size() == 2);
+  EXPECT_EQ(namenode_.group_verdicts()[1].result(), internal::GroupVerdict::COULD_NOT);
+  EXPECT_THAT(namenode_.group_verdicts()[1].reason(), ::testing::HasSubstr("unit 4"));
+
+  order.clear_sources();
+  namenode_.Order(command);
+  EVENTUALLY(namenode_.group_verdicts().size() == 3);
+  EXPECT_EQ(namenode_.group_verdicts()[2].result(), internal::GroupVerdict::COULD_NOT);
+  EXPECT_TRUE(datanode->store().Find(UnitOf(kOther, 3)).has_value()) << "nothing is done about it";
+}
+
 // ---- reports and recoveries
 
 TEST_F(DatanodeTest, ReportRoundsTellOfUnitsBehindAllOtherReplicas) {

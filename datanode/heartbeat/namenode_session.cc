@@ -30,6 +30,7 @@ constexpr absl::Duration kMaxReportSpacing = absl::Milliseconds(4);
 // Of copies that failed: in one heartbeat, and between two heartbeats that are made for them.
 constexpr size_t kMostFailedCopies = 1000;
 constexpr size_t kMostWrongUnits = 1000;
+constexpr size_t kMostVerdicts = 1000;
 constexpr absl::Duration kFailuresSpacing = absl::Milliseconds(100);
 
 // Somebody may set the wall clock; heartbeats go on.
@@ -178,6 +179,15 @@ void NamenodeSession::FoundWrong(internal::WrongUnit unit) {
   wake_.NotifyAll();
 }
 
+void NamenodeSession::GroupVerified(internal::GroupVerdict verdict) {
+  {
+    MutexLock lock(mu_);
+    if (group_verdicts_.size() >= kMostVerdicts) group_verdicts_.pop_front();
+    group_verdicts_.push_back(std::move(verdict));
+  }
+  wake_.NotifyAll();
+}
+
 void NamenodeSession::TakeFailures(internal::HeartbeatRequest* request) {
   MutexLock lock(mu_);
   for (internal::FailedCopy& failed : failed_copies_) {
@@ -186,6 +196,10 @@ void NamenodeSession::TakeFailures(internal::HeartbeatRequest* request) {
   failed_copies_.clear();
   for (internal::WrongUnit& unit : wrong_units_) *request->add_wrong_units() = std::move(unit);
   wrong_units_.clear();
+  for (internal::GroupVerdict& verdict : group_verdicts_) {
+    *request->add_group_verdicts() = std::move(verdict);
+  }
+  group_verdicts_.clear();
 }
 
 // In front of those that were found meanwhile, as far as there is room.
@@ -198,6 +212,10 @@ void NamenodeSession::KeepFailures(internal::HeartbeatRequest* request) {
   for (int i = request->wrong_units_size(); i-- > 0;) {
     if (wrong_units_.size() >= kMostWrongUnits) break;
     wrong_units_.push_front(std::move(*request->mutable_wrong_units(i)));
+  }
+  for (int i = request->group_verdicts_size(); i-- > 0;) {
+    if (group_verdicts_.size() >= kMostVerdicts) break;
+    group_verdicts_.push_front(std::move(*request->mutable_group_verdicts(i)));
   }
 }
 
@@ -337,6 +355,7 @@ absl::Status NamenodeSession::RegisterNow() {
   digest_shift_ = std::min(reply.digest_shift(), kMaxDigestShift);
   MutexLock lock(mu_);
   failed_copies_.clear();  // the namenode has forgotten what it ordered before
+  group_verdicts_.clear();
   if (reply.full_report()) round_wanted_ = true;
   order_session_ = reply.session();
   heartbeat_now_ = false;

@@ -91,6 +91,8 @@ class NamenodeSession final : public ReplicaEvents {
   void CopyFailed(internal::FailedCopy failed) ABSL_LOCKS_EXCLUDED(mu_);
   // A unit of another datanode is wrong. Told likewise, and to another life of the namenode, too.
   void FoundWrong(internal::WrongUnit unit) ABSL_LOCKS_EXCLUDED(mu_);
+  // What has come of an order to verify a group. Told as a copy that failed.
+  void GroupVerified(internal::GroupVerdict verdict) ABSL_LOCKS_EXCLUDED(mu_);
 
   // Soon: lists of all replicas, or what has changed.
   void TriggerReport(bool full) ABSL_LOCKS_EXCLUDED(mu_);
@@ -123,7 +125,7 @@ class NamenodeSession final : public ReplicaEvents {
   absl::Status SendList(size_t volume, std::span<const BlockRange> ranges);
   absl::Status SendHeartbeat();
   bool HasFailures() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-    return !failed_copies_.empty() || !wrong_units_.empty();
+    return !failed_copies_.empty() || !wrong_units_.empty() || !group_verdicts_.empty();
   }
   // Moves what is not told yet to the heartbeat; and back, if that was not answered.
   void TakeFailures(internal::HeartbeatRequest* request) ABSL_LOCKS_EXCLUDED(mu_);
@@ -155,7 +157,7 @@ class NamenodeSession final : public ReplicaEvents {
   absl::Duration interval_;
   absl::Duration next_heartbeat_;  // by the monotonic clock
   absl::Duration next_report_;     // the same; of urgent changes
-  absl::Duration next_failures_;   // the same; of failed copies and wrong units
+  absl::Duration next_failures_;   // the same; of failed copies, wrong units and verdicts
 
   Mutex mu_;
   CondVar wake_;             // the session's thread
@@ -163,8 +165,9 @@ class NamenodeSession final : public ReplicaEvents {
   std::deque<Change> pending_ ABSL_GUARDED_BY(mu_);
   bool urgent_ ABSL_GUARDED_BY(mu_) = false;
   bool volume_failed_ ABSL_GUARDED_BY(mu_) = false;  // no heartbeat has said so yet
-  std::deque<internal::FailedCopy> failed_copies_ ABSL_GUARDED_BY(mu_);  // not told yet
-  std::deque<internal::WrongUnit> wrong_units_ ABSL_GUARDED_BY(mu_);     // likewise
+  std::deque<internal::FailedCopy> failed_copies_ ABSL_GUARDED_BY(mu_);     // not told yet
+  std::deque<internal::WrongUnit> wrong_units_ ABSL_GUARDED_BY(mu_);        // likewise
+  std::deque<internal::GroupVerdict> group_verdicts_ ABSL_GUARDED_BY(mu_);  // likewise
   bool round_wanted_ ABSL_GUARDED_BY(mu_) = false;
   bool lists_wanted_ ABSL_GUARDED_BY(mu_) = false;
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;

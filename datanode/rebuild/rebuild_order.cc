@@ -124,7 +124,7 @@ uint32_t RebuildOrder::SourcesNeeded() const {
   return needed;
 }
 
-absl::StatusOr<RebuildOrder> CheckRebuild(const internal::RebuildUnits& from) {
+absl::StatusOr<RebuildOrder> CheckSources(const internal::RebuildUnits& from) {
   RebuildOrder order;
   RETURN_IF_ERROR(GroupFrom(from, &order));
   if (from.has_cut_from()) RETURN_IF_ERROR(OriginFrom(from.cut_from(), &order));
@@ -136,7 +136,20 @@ absl::StatusOr<RebuildOrder> CheckRebuild(const internal::RebuildUnits& from) {
     out.unit = source.unit();
     ASSIGN_OR_RETURN(out.address, AddressFrom(source.address()));
   }
-  if (order.cut_from) seen = 0;
+  const uint32_t needed = order.SourcesNeeded();
+  if (order.sources.size() < needed) {
+    return Bad("sources", absl::StrCat(order.sources.size(), " units of a group are there, and ",
+                                       needed, " are needed"));
+  }
+  return order;
+}
+
+absl::StatusOr<RebuildOrder> CheckRebuild(const internal::RebuildUnits& from) {
+  ASSIGN_OR_RETURN(RebuildOrder order, CheckSources(from));
+  uint32_t seen = 0;
+  if (!order.cut_from) {
+    for (const UnitSource& source : order.sources) seen |= 1u << source.unit;
+  }
   for (const internal::RebuildUnits::Target& target : from.targets()) {
     RETURN_IF_ERROR(CheckUnit(order, order.group_bytes, target.unit(), &seen));
     if (!IsUuid(target.at().datanode_uuid())) return Bad("datanode_uuid", "is none");
@@ -147,11 +160,6 @@ absl::StatusOr<RebuildOrder> CheckRebuild(const internal::RebuildUnits& from) {
     out.storage_type = target.at().storage_type();
   }
   if (order.targets.empty()) return Bad("targets", "there is none");
-  const uint32_t needed = order.SourcesNeeded();
-  if (order.sources.size() < needed) {
-    return Bad("sources", absl::StrCat(order.sources.size(), " units of a group are there, and ",
-                                       needed, " are needed"));
-  }
   return order;
 }
 

@@ -86,6 +86,8 @@ absl::StatusOr<TransferAddress> CheckAddress(const std::string& ip, uint32_t por
 // bytes, none is named twice, and there are sources enough, and a target. (A group that is cut from
 // another one may have as a target the unit that the other has as a source.)
 absl::StatusOr<RebuildOrder> CheckRebuild(const internal::RebuildUnits& order);
+// The same of an order without targets; whatever it says of those is passed over.
+absl::StatusOr<RebuildOrder> CheckSources(const internal::RebuildUnits& order);
 
 // How the namenode is told that the order's target number `target` has not got its unit; the order
 // need not have passed CheckRebuild. nullopt: it names no unit of a group, or no datanode that the

@@ -34,12 +34,15 @@ class FakeNamenode final : public NamenodeLink {
     MutexLock lock(mu_);
     if (!failure_.ok()) return failure_;
     if (request.session() <= forgotten_) return absl::AbortedError("register again");
-    if (!lose_heartbeat_.ok() && request.failed_copies_size() + request.wrong_units_size() > 0) {
+    const int told =
+        request.failed_copies_size() + request.wrong_units_size() + request.group_verdicts_size();
+    if (!lose_heartbeat_.ok() && told > 0) {
       return std::exchange(lose_heartbeat_, absl::OkStatus());
     }
     ++heartbeats_;
     for (const auto& failed : request.failed_copies()) failed_copies_.push_back(failed);
     for (const auto& unit : request.wrong_units()) wrong_units_.push_back(unit);
+    for (const auto& verdict : request.group_verdicts()) group_verdicts_.push_back(verdict);
     internal::HeartbeatReply reply;
     for (internal::Command& command : commands_) *reply.add_commands() = std::move(command);
     commands_.clear();
@@ -99,7 +102,7 @@ class FakeNamenode final : public NamenodeLink {
   void Fail(absl::Status status) { Set(failure_, std::move(status)); }
   // The next report of changes arrives, its answer does not.
   void LoseAnswer() { Set(lose_answer_, absl::DeadlineExceededError("lost")); }
-  // The next heartbeat that tells of failed copies or wrong units does not arrive.
+  // The next heartbeat that tells of failed copies, wrong units or verdicts does not arrive.
   void LoseHeartbeat() { Set(lose_heartbeat_, absl::UnavailableError("lost")); }
   void ForgetSession() {
     MutexLock lock(mu_);
@@ -119,6 +122,7 @@ class FakeNamenode final : public NamenodeLink {
   int heartbeats() const { return Get(heartbeats_); }
   std::vector<internal::FailedCopy> failed_copies() const { return Get(failed_copies_); }
   std::vector<internal::WrongUnit> wrong_units() const { return Get(wrong_units_); }
+  std::vector<internal::GroupVerdict> group_verdicts() const { return Get(group_verdicts_); }
   // Whether this block was reported in this state.
   bool Heard(uint64_t block, internal::ReplicaState state) const {
     for (const auto& request : changes()) {
@@ -153,6 +157,7 @@ class FakeNamenode final : public NamenodeLink {
   absl::Status lose_answer_, lose_heartbeat_;
   std::vector<internal::FailedCopy> failed_copies_;
   std::vector<internal::WrongUnit> wrong_units_;
+  std::vector<internal::GroupVerdict> group_verdicts_;
   uint64_t session_ = 0;
   uint64_t forgotten_ = 0;  // sessions up to this one are unknown
   int heartbeats_ = 0;

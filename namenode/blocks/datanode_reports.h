@@ -108,9 +108,17 @@ struct RebuildCommand {
   // Set: the group is new, and gets the first bytes of this one, of which the sources are units.
   std::optional<BlockVersion> cut_from = {};
 };
-using DatanodeCommand =
-    std::variant<InvalidateCommand, ReplicateCommand, RecoverCommand, FullReportCommand,
-                 TruncateCommand, VerifyCommand, BalanceBandwidthCommand, RebuildCommand>;
+// Read all units of a group, and say whether they agree.
+struct VerifyGroupCommand {
+  BlockVersion group;  // its length is that of its data
+  erasure::Schema schema;
+  uint32_t cell_bytes = 0;
+  std::vector<RebuildCommand::Source> sources;  // all units that hold bytes
+  uint64_t bytes_per_second = 0;                // of all units together; 0: no limit
+};
+using DatanodeCommand = std::variant<InvalidateCommand, ReplicateCommand, RecoverCommand,
+                                     FullReportCommand, TruncateCommand, VerifyCommand,
+                                     BalanceBandwidthCommand, RebuildCommand, VerifyGroupCommand>;
 
 // A copy that the datanode was ordered to make, or a unit to rebuild, and could not.
 struct FailedCopy {
@@ -128,13 +136,29 @@ struct WrongUnit {
   std::string reason;         // one line, printable
 };
 
+// What a datanode found that was ordered to verify a group.
+struct GroupVerdict {
+  enum class Result : uint8_t {
+    kCouldNot = 0,
+    kAgree = 1,
+    kOneIsWrong = 2,  // all others say the same to their end, and contradict `unit`
+    kContradict = 3,  // no single unit explains it
+  };
+  BlockId group{};
+  GenerationStamp stamp{};
+  Result result = Result::kCouldNot;
+  uint32_t unit = 0;   // number
+  std::string reason;  // one line, printable
+};
+
 struct DatanodeHeartbeat {
   std::string datanode_uuid;
   uint64_t session = 0;
   std::vector<StorageInfo> storages;
   uint32_t transfers = 0;
-  std::vector<FailedCopy> failed_copies;  // since the last one
-  std::vector<WrongUnit> wrong_units;     // likewise
+  std::vector<FailedCopy> failed_copies;          // since the last one
+  std::vector<WrongUnit> wrong_units;             // likewise
+  std::vector<GroupVerdict> group_verdicts = {};  // likewise
 };
 
 struct StorageChanges {

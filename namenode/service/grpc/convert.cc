@@ -163,6 +163,36 @@ internal::Replicate::Target ToProto(const ReplicaTarget& from) {
   return target;
 }
 
+absl::StatusOr<GroupVerdict> VerdictFrom(const internal::GroupVerdict& from) {
+  const BlockId group{from.block_id()};
+  if (!IsGrouped(group) || UnitNumber(group) != 0) return Bad("group_verdicts", "not a group");
+  if (!internal::GroupVerdict::Result_IsValid(from.result())) {
+    return Bad("group_verdicts", "unknown result");
+  }
+  if (from.unit() >= erasure::kMaxUnits) return Bad("group_verdicts", "no unit of a group");
+  return GroupVerdict{.group = group,
+                      .stamp = GenerationStamp{from.generation_stamp()},
+                      .result = static_cast<GroupVerdict::Result>(from.result()),
+                      .unit = from.unit(),
+                      .reason = EscapeForLog(from.reason(), kMaxReasonBytes)};
+}
+
+// Which group it is, and who has its units.
+template <typename Command>
+void FillGroup(const Command& from, internal::RebuildUnits* order) {
+  *order->mutable_group() = ToProto(from.group);
+  order->set_codec(erasure::CodecName(from.schema.codec));
+  order->set_data_units(from.schema.data_units);
+  order->set_parity_units(from.schema.parity_units);
+  order->set_cell_bytes(from.cell_bytes);
+  for (const RebuildCommand::Source& source : from.sources) {
+    internal::RebuildUnits::Source& out = *order->add_sources();
+    out.set_unit(source.unit);
+    *out.mutable_address() = ToProto(source.address);
+    out.set_datanode_uuid(source.datanode_uuid);
+  }
+}
+
 // One function per kind of order; std::visit picks it.
 struct CommandEncoder {
   internal::Command command;
@@ -199,23 +229,18 @@ struct CommandEncoder {
   }
   void operator()(const RebuildCommand& from) {
     internal::RebuildUnits& order = *command.mutable_rebuild();
-    *order.mutable_group() = ToProto(from.group);
-    order.set_codec(erasure::CodecName(from.schema.codec));
-    order.set_data_units(from.schema.data_units);
-    order.set_parity_units(from.schema.parity_units);
-    order.set_cell_bytes(from.cell_bytes);
-    for (const RebuildCommand::Source& source : from.sources) {
-      internal::RebuildUnits::Source& out = *order.add_sources();
-      out.set_unit(source.unit);
-      *out.mutable_address() = ToProto(source.address);
-      out.set_datanode_uuid(source.datanode_uuid);
-    }
+    FillGroup(from, &order);
     for (const RebuildCommand::Target& target : from.targets) {
       internal::RebuildUnits::Target& out = *order.add_targets();
       out.set_unit(target.unit);
       *out.mutable_at() = ToProto(target.at);
     }
     if (from.cut_from) *order.mutable_cut_from() = ToProto(*from.cut_from);
+  }
+  void operator()(const VerifyGroupCommand& from) {
+    internal::VerifyGroup& order = *command.mutable_verify_group();
+    FillGroup(from, order.mutable_group());
+    order.set_bytes_per_second(from.bytes_per_second);
   }
 };
 
@@ -272,6 +297,11 @@ absl::StatusOr<DatanodeHeartbeat> FromProto(const internal::HeartbeatRequest& re
                                      .stamp = GenerationStamp{wrong.generation_stamp()},
                                      .datanode_uuid = wrong.datanode_uuid(),
                                      .reason = EscapeForLog(wrong.reason(), kMaxReasonBytes)});
+  }
+  if (request.group_verdicts_size() > kMaxGroupVerdicts) return Bad("group_verdicts", "too many");
+  for (const internal::GroupVerdict& verdict : request.group_verdicts()) {
+    ASSIGN_OR_RETURN(GroupVerdict out, VerdictFrom(verdict));
+    heartbeat.group_verdicts.push_back(std::move(out));
   }
   return heartbeat;
 }

@@ -18,8 +18,9 @@ inline constexpr int kMaxStoragesOfDatanode = 256;
 // One report; the message limit of 4 MiB alone would allow some 200,000.
 inline constexpr int kMaxReplicasInReport = 200'000;
 inline constexpr int kMaxBucketsInReport = 200'000;
-inline constexpr int kMaxFailedCopies = 1000;  // in one heartbeat
-inline constexpr int kMaxWrongUnits = 1000;    // likewise
+inline constexpr int kMaxFailedCopies = 1000;   // in one heartbeat
+inline constexpr int kMaxWrongUnits = 1000;     // likewise
+inline constexpr int kMaxGroupVerdicts = 1000;  // likewise
 inline constexpr int kMaxCopyTargets = 64;
 inline constexpr size_t kMaxReasonBytes = 500;  // more is cut off
 

@@ -206,6 +206,29 @@ TEST(ConvertTest, AnOrderToRebuildSaysAllThatIsNeededForIt) {
   EXPECT_EQ(cut.cut_from().length(), 2'000'000u);
 }
 
+TEST(ConvertTest, AnOrderToVerifySaysWhoHasWhichUnit) {
+  VerifyGroupCommand command{.group = {MakeGroupId(3), GenerationStamp{1001}, 1'000'000},
+                             .schema = {erasure::Codec::kXor, 2, 1},
+                             .cell_bytes = 65536,
+                             .sources = {},
+                             .bytes_per_second = 77};
+  command.sources.push_back({2, {"10.0.0.1", "w1", 9866, 9867, 0}, "node-1"});
+  const internal::VerifyGroup order = ToProto(DatanodeCommand(command)).verify_group();
+  EXPECT_EQ(order.bytes_per_second(), 77u);
+  EXPECT_EQ(order.group().group().block_id(), ToInt(command.group.id));
+  EXPECT_EQ(order.group().group().generation_stamp(), 1001u);
+  EXPECT_EQ(order.group().group().length(), 1'000'000u);
+  EXPECT_EQ(order.group().codec(), "xor");
+  EXPECT_EQ(order.group().data_units(), 2u);
+  EXPECT_EQ(order.group().parity_units(), 1u);
+  EXPECT_EQ(order.group().cell_bytes(), 65536u);
+  ASSERT_EQ(order.group().sources_size(), 1);
+  EXPECT_EQ(order.group().sources(0).unit(), 2u);
+  EXPECT_EQ(order.group().sources(0).address().transfer_port(), 9866u);
+  EXPECT_EQ(order.group().sources(0).datanode_uuid(), "node-1");
+  EXPECT_EQ(order.group().targets_size(), 0);
+}
+
 TEST(ConvertTest, KnowsTheAddressOfAPeer) {
   EXPECT_EQ(IpOfPeer("ipv4:10.0.0.1:5000"), "10.0.0.1");
   EXPECT_EQ(IpOfPeer("ipv6:%5B::1%5D:5000"), "::1");
@@ -356,6 +379,39 @@ TEST(ConvertTest, WrongUnitsAreUnitsOfGroups) {
   EXPECT_THAT(FromProto(request).status(), StatusIs(absl::StatusCode::kInvalidArgument));
   wrong.set_datanode_uuid("dn-2");
   for (int i = 0; i < kMaxWrongUnits; ++i) *request.add_wrong_units() = wrong;
+  EXPECT_THAT(FromProto(request).status(), StatusIs(absl::StatusCode::kInvalidArgument));
+}
+
+TEST(ConvertTest, VerdictsAreOfGroups) {
+  internal::HeartbeatRequest request;
+  request.set_datanode_uuid("dn-1");
+  request.set_session(3);
+  internal::GroupVerdict& verdict = *request.add_group_verdicts();
+  verdict.set_block_id(ToInt(MakeGroupId(7)));
+  verdict.set_generation_stamp(1001);
+  verdict.set_result(internal::GroupVerdict::ONE_IS_WRONG);
+  verdict.set_unit(4);
+  verdict.set_reason("not\nwhat the others say");
+  const auto heartbeat = FromProto(request);
+  ASSERT_OK(heartbeat);
+  ASSERT_EQ(heartbeat->group_verdicts.size(), 1u);
+  EXPECT_EQ(heartbeat->group_verdicts[0].group, MakeGroupId(7));
+  EXPECT_EQ(heartbeat->group_verdicts[0].stamp, GenerationStamp{1001});
+  EXPECT_EQ(heartbeat->group_verdicts[0].result, GroupVerdict::Result::kOneIsWrong);
+  EXPECT_EQ(heartbeat->group_verdicts[0].unit, 4u);
+  EXPECT_EQ(heartbeat->group_verdicts[0].reason, "not\\nwhat the others say");
+  const auto refused = [](internal::HeartbeatRequest from,
+                          const std::function<void(internal::GroupVerdict&)>& spoil) {
+    spoil(*from.mutable_group_verdicts(0));
+    return absl::IsInvalidArgument(FromProto(from).status());
+  };
+  using Verdict = internal::GroupVerdict;
+  EXPECT_FALSE(refused(request, [](Verdict&) {}));
+  EXPECT_TRUE(refused(request, [](Verdict& v) { v.set_block_id(7); }));
+  EXPECT_TRUE(refused(request, [](Verdict& v) { v.set_block_id(ToInt(MakeGroupId(7)) + 1); }));
+  EXPECT_TRUE(refused(request, [](Verdict& v) { v.set_unit(16); }));
+  EXPECT_TRUE(refused(request, [](Verdict& v) { v.set_result(static_cast<Verdict::Result>(4)); }));
+  for (int i = 0; i < kMaxGroupVerdicts; ++i) *request.add_group_verdicts() = verdict;
   EXPECT_THAT(FromProto(request).status(), StatusIs(absl::StatusCode::kInvalidArgument));
 }
 
