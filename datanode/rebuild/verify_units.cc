@@ -141,8 +141,7 @@ class Verification {
   awaitable<absl::Status> KeepPace() {
     if (bytes_per_second_ == 0) co_return absl::OkStatus();
     const absl::Duration due =
-        begin_ +
-        absl::Seconds(static_cast<double>(read_) / static_cast<double>(bytes_per_second_));
+        begin_ + absl::Seconds(static_cast<double>(read_) / static_cast<double>(bytes_per_second_));
     boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor);
     while (true) {
       CO_RETURN_IF_ERROR(CheckStopping(stopping_));
@@ -154,8 +153,8 @@ class Verification {
   }
 
   absl::Status OfUnit(const Reading& unit, const absl::Status& why) const {
-    return absl::Status(why.code(), absl::StrCat(order_.GroupName(), ": unit ", unit.unit(), ": ",
-                                                 why.message()));
+    return absl::Status(
+        why.code(), absl::StrCat(order_.GroupName(), ": unit ", unit.unit(), ": ", why.message()));
   }
 
   TransferContext& context_;
@@ -166,10 +165,10 @@ class Verification {
   const absl::Duration begin_;
   std::unique_ptr<erasure::Coder> coder_;
   size_t piece_bytes_ = 0;
-  std::vector<Reading> units_;     // all, without the one that was found wrong
-  std::vector<std::byte> zeros_;   // of data units without bytes
-  uint64_t read_ = 0;              // of all units together
-  bool contradict_ = false;        // that is what ended it
+  std::vector<Reading> units_;    // all, without the one that was found wrong
+  std::vector<std::byte> zeros_;  // of data units without bytes
+  uint64_t read_ = 0;             // of all units together
+  bool contradict_ = false;       // that is what ended it
   std::optional<UnitsVerdict> named_;
 };
 
@@ -184,9 +183,8 @@ absl::StatusOr<VerifyOrder> CheckVerify(const internal::VerifyGroup& from) {
   }
   // None is named twice.
   if (order.group.cut_from || order.group.sources.size() != holding) {
-    return absl::InvalidArgumentError(absl::StrCat("order to verify: ",
-                                                   order.group.sources.size(), " of ", holding,
-                                                   " units are named"));
+    return absl::InvalidArgumentError(absl::StrCat("order to verify: ", order.group.sources.size(),
+                                                   " of ", holding, " units are named"));
   }
   return order;
 }

@@ -27,11 +27,12 @@
 namespace cairn::datanode {
 
 struct VerifyOrder {
-  RebuildOrder group;  // without targets; the sources are all units that hold bytes
+  RebuildOrder group;             // without targets; the sources are all units that hold bytes
   uint64_t bytes_per_second = 0;  // of all units together; 0: no limit
 };
 
-// kInvalidArgument: names the field that makes no sense. Every unit that holds bytes is there, once.
+// kInvalidArgument: names the field that makes no sense. Every unit that holds bytes is there,
+// once.
 absl::StatusOr<VerifyOrder> CheckVerify(const internal::VerifyGroup& order);
 
 // The values are those of internal::GroupVerdict.

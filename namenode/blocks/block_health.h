@@ -78,6 +78,9 @@ struct BlockHealth {
   // Its writer is gone, and its length cannot be agreed on without this, in one sentence. Or, not
   // under construction: its file is being truncated inside it, and cannot yet be without this.
   std::string recovery_waits_for;
+  // Of a unit: two datanodes have found that the units of its group contradict each other, and how;
+  // one sentence. Empty: nobody has.
+  std::string contradiction;
   ReplicaCounts counts;
   std::vector<ReplicaHealth> replicas;
 
@@ -106,6 +109,7 @@ struct HealthTotals {
   struct Groups {
     uint64_t by_need[kNeeds] = {};  // each group once (group_tally.h)
     uint64_t corrupt = 0;           // with a unit of which a replica is known to be bad
+    uint64_t contradicting = 0;     // of which BlockHealth::contradiction tells
     // What of the counts above is of units.
     uint64_t units_by_need[kNeeds] = {};
     uint64_t corrupt_units = 0;

@@ -147,8 +147,8 @@ struct GroupVerdict {
   BlockId group{};
   GenerationStamp stamp{};
   Result result = Result::kCouldNot;
-  uint32_t unit = 0;   // number
-  std::string reason;  // one line, printable
+  uint32_t unit = 0;        // number
+  std::string reason = {};  // one line, printable
 };
 
 struct DatanodeHeartbeat {

@@ -7,6 +7,7 @@
 #include "common/logging.h"
 #include "namenode/core/balancer.h"
 #include "namenode/core/departures.h"
+#include "namenode/core/group_scan.h"
 #include "namenode/namespace/units.h"
 
 namespace cairn::namenode {
@@ -47,7 +48,8 @@ NamenodeImpl::Healer::Healer(NamenodeImpl& namenode, const HealingOptions& optio
       budget_(options.budget, copies_),
       full_walk_rate_(options.check_rate, namenode.clock_.Monotonic()),
       departures_(std::make_unique<Departures>(namenode, *this, options.min_maintenance)),
-      balancer_(std::make_unique<Balancer>(namenode, *this, options.balance)) {}
+      balancer_(std::make_unique<Balancer>(namenode, *this, options.balance)),
+      group_scan_(std::make_unique<GroupScan>(namenode, *this, options.group_scan)) {}
 
 NamenodeImpl::Healer::~Healer() = default;
 
@@ -87,6 +89,7 @@ void NamenodeImpl::Healer::ReplicaLost(BlockId block, uint32_t storage,
   uint32_t target;
   copies_.Settle(block, storages, &target);
   balancer_->ReplicaLost(block, storage, storages);
+  group_scan_->ReplicaLost(block, storage);
   queue_.SetDue(block, namenode_.clock_.Monotonic());
   Check(block);
 }
@@ -138,6 +141,7 @@ std::vector<uint32_t> NamenodeImpl::Healer::BlockRemoved(BlockId block) {
   unread_blocks_.Forget(block);
   copies_.Forget(block);
   balancer_->BlockRemoved(block);
+  if (IsGrouped(block)) group_scan_->BlockRemoved(block);
   leaving_.Forget(block);
   return outdated;
 }
@@ -160,6 +164,11 @@ void NamenodeImpl::Healer::CopiesFailed(absl::string_view datanode_uuid, uint64_
     queue_.Failed(told.block, namenode_.clock_.Monotonic(), what);
     for (const PendingCopies::Copy& copy : copies) namenode_.cluster_.Unschedule(copy.target);
   }
+}
+
+void NamenodeImpl::Healer::GroupsVerified(absl::string_view datanode_uuid, uint64_t session,
+                                          std::span<const GroupVerdict> verdicts) {
+  group_scan_->Verified(datanode_uuid, session, verdicts);
 }
 
 void NamenodeImpl::Healer::FileChanged(InodeId file) {
@@ -274,6 +283,7 @@ uint32_t NamenodeImpl::Healer::CountReadable(BlockId block) const {
 
 void NamenodeImpl::Healer::Describe(const BlockFacts& facts, BlockHealth* out) const {
   const absl::Duration now = namenode_.clock_.Monotonic();
+  out->contradiction = group_scan_->Describe(facts.block);
   if (const RedundancyQueue::Entry* const entry = queue_.Find(facts.block.id)) {
     out->queued = BlockHealth::Queued{.need = entry->need,
                                       .since = now - entry->since,
@@ -310,6 +320,7 @@ HealthTotals NamenodeImpl::Healer::Totals() const {
   totals.corrupt_blocks = blocks.corrupt;
   totals.groups.corrupt_units = blocks.corrupt_units;
   totals.groups.corrupt = blocks.corrupt_groups;
+  totals.groups.contradicting = group_scan_->contradicting();
   totals.copies = copies_.size();
   // Together: of orders that come and go, those of units are never more than all.
   const InvalidationQueue::Pendings pending = namenode_.invalidations_.pendings();
@@ -333,7 +344,8 @@ bool NamenodeImpl::Healer::Tick() {
   Judge(round, blocks, /*act=*/false);
   const bool repairing = Repair(round);
   const bool balancing = balancer_->Step(round.view, round.now, deletions_from_);
-  return repairing || more || leaving || balancing || !blocks.empty();
+  const bool verifying = group_scan_->Step(round.view, round.now);
+  return repairing || more || leaving || balancing || verifying || !blocks.empty();
 }
 
 bool NamenodeImpl::Healer::IsReady(const Round& round) {

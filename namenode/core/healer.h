@@ -56,8 +56,8 @@ class NamenodeImpl::Healer {
   Healer(NamenodeImpl& namenode, const HealingOptions& options);
   ~Healer();
 
-  // One bounded round, also of seeing datanodes out (departures.h) and of balancing (balancer.h).
-  // True: there is more to do at once.
+  // One bounded round, also of seeing datanodes out (departures.h), of balancing (balancer.h), and
+  // of having block groups verified (group_scan.h). True: there is more to do at once.
   bool Tick() ABSL_LOCKS_EXCLUDED(namenode_.mu_);
 
   // [W] Requests are about to be served. Storages with numbers below this one are of earlier runs
@@ -87,6 +87,9 @@ class NamenodeImpl::Healer {
   // A datanode says that it could not make copies that it was ordered to in this session.
   void CopiesFailed(absl::string_view datanode_uuid, uint64_t session,
                     std::span<const FailedCopy> failed);
+  // It was ordered to verify these groups in this session.
+  void GroupsVerified(absl::string_view datanode_uuid, uint64_t session,
+                      std::span<const GroupVerdict> verdicts);
   // The file's replication, and with it the need of all its blocks, may have changed.
   void FileChanged(InodeId file);
   // All blocks of the storage are looked at again. Found without it: a storage that is lost, or
@@ -204,6 +207,7 @@ class NamenodeImpl::Healer {
   bool Repair(const Round& round);
 
   class Departures;
+  class GroupScan;
 
   NamenodeImpl& namenode_;
   const HealingOptions options_;
@@ -258,7 +262,8 @@ class NamenodeImpl::Healer {
   absl::Duration next_full_walk_ = -absl::InfiniteDuration();
   TokenBucket full_walk_rate_;
   const std::unique_ptr<Departures> departures_;
-  const std::unique_ptr<Balancer> balancer_;  // what it keeps of moves: guarded by the lock
+  const std::unique_ptr<Balancer> balancer_;     // what it keeps of moves: guarded by the lock
+  const std::unique_ptr<GroupScan> group_scan_;  // what it keeps of orders: likewise
 };
 
 }  // namespace cairn::namenode

@@ -21,10 +21,23 @@ struct BalanceOptions {
   uint32_t moves_per_node = 100;       // dfs.datanode.balance.max.concurrent.moves
 };
 
+// How the units of block groups are compared with one another (group_scan.h).
+struct GroupScanOptions {
+  // Each group once in this time, as far as the limits let it:
+  // cairn.namenode.erasure.verify.period. Zero: never.
+  absl::Duration period = absl::Hours(30 * 24);
+  // Of one group's units together, bytes a second; and groups at a time: .bandwidth, .parallel.
+  uint64_t bandwidth = 16 << 20;
+  size_t parallel = 4;
+  // A unit that is found wrong is computed anew: .replace.
+  bool replace = false;
+};
+
 struct HealingOptions {
   RedundancyQueue::Options queue;
   RepairBudget::Options budget;
   BalanceOptions balance;
+  GroupScanOptions group_scan;
   uint32_t min_maintenance = 1;  // dfs.namenode.maintenance.replication.min
   // The longest that a copy may take: dfs.namenode.reconstruction.pending.timeout-sec.
   absl::Duration copy_timeout = absl::Minutes(5);

@@ -14,7 +14,8 @@ namespace {
 
 constexpr uint32_t kMaxStorages = 1 << 20;
 constexpr BlockId kLastId{~uint64_t{0}};
-constexpr size_t kFailedSlice = 50;  // failed copies taken in under one lock, microseconds each
+// Failed copies, or verdicts, taken in under one lock, microseconds each.
+constexpr size_t kFailedSlice = 50;
 
 absl::Status Mismatch(const DatanodeRegistration& node, absl::string_view what,
                       absl::string_view theirs, absl::string_view ours) {
@@ -115,6 +116,12 @@ absl::StatusOr<std::vector<DatanodeCommand>> NamenodeImpl::Heartbeat(
     UnitsNotRewritten(slice);
   }
   for (const WrongUnit& wrong : heartbeat.wrong_units) TellWrong(heartbeat.datanode_uuid, wrong);
+  const std::span<const GroupVerdict> verdicts = heartbeat.group_verdicts;
+  for (size_t at = 0; at < verdicts.size(); at += kFailedSlice) {
+    WriterLock lock(mu_);
+    const auto slice = verdicts.subspan(at, std::min(kFailedSlice, verdicts.size() - at));
+    healer_->GroupsVerified(heartbeat.datanode_uuid, heartbeat.session, slice);
+  }
   TxId durable;
   {
     ReaderLock lock(mu_);

@@ -221,8 +221,10 @@ void TestNamenode::FinishWalk() {
 
 std::vector<DatanodeCommand> TestNamenode::Heartbeat(int node, bool failed,
                                                      std::vector<FailedCopy> failed_copies,
-                                                     std::vector<WrongUnit> wrong_units) {
+                                                     std::vector<WrongUnit> wrong_units,
+                                                     std::vector<GroupVerdict> group_verdicts) {
   DatanodeHeartbeat beat;
+  beat.group_verdicts = std::move(group_verdicts);
   beat.wrong_units = std::move(wrong_units);
   beat.failed_copies = std::move(failed_copies);
   beat.datanode_uuid = DatanodeUuid(node);

@@ -95,10 +95,12 @@ class TestNamenode {
   // Finalized, on the first `nodes` datanodes.
   void ReportFinalized(const BlockVersion& block, int nodes = 1, int first_node = 0);
   absl::Status Report(int node, const BlockVersion& block, ReplicaState state);
-  // `failed`: so is its disk. And copies that it could not make, and units that it found wrong.
+  // `failed`: so is its disk. And copies that it could not make, units that it found wrong, and
+  // what it says of groups that it was to verify.
   std::vector<DatanodeCommand> Heartbeat(int node, bool failed = false,
                                          std::vector<FailedCopy> failed_copies = {},
-                                         std::vector<WrongUnit> wrong_units = {});
+                                         std::vector<WrongUnit> wrong_units = {},
+                                         std::vector<GroupVerdict> group_verdicts = {});
   void HeartbeatAll();
   // As it tells the namenode.
   StorageInfo StorageOf(int node);

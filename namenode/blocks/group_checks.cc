@@ -1,0 +1,164 @@
+#include "namenode/blocks/group_checks.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace cairn::namenode {
+namespace {
+
+using VerdictResult = GroupVerdict::Result;
+
+constexpr absl::Duration kPauseAfterFailure = absl::Minutes(1);
+
+bool IsInSession(const ClusterView& view, const GroupChecks::Pending& order) {
+  const ClusterView::Node* const node = view.FindByUuid(order.datanode);
+  return node != nullptr && node->info->liveness != Liveness::kDead &&
+         node->info->session == order.session;
+}
+
+GroupChecks::Told ToldBy(GroupChecks::Pending order, VerdictResult result, GroupChecks::UnitAt wrong,
+                         std::string reason) {
+  GroupChecks::Look look{.datanode = order.datanode,
+                         .address = order.address,
+                         .result = result,
+                         .wrong = wrong,
+                         .reason = std::move(reason)};
+  return {std::move(order), std::move(look)};
+}
+
+}  // namespace
+
+bool GroupChecks::IsVerifying(absl::string_view datanode) const {
+  return std::any_of(pending_.begin(), pending_.end(),
+                     [&](const auto& entry) { return entry.second.datanode == datanode; });
+}
+
+void GroupChecks::Ordered(Pending order) {
+  const BlockId group = order.group.id;
+  pending_[group] = std::move(order);
+}
+
+bool GroupChecks::TakeVerdict(absl::string_view datanode, uint64_t session,
+                              const GroupVerdict& verdict) {
+  const auto found = pending_.find(verdict.group);
+  if (found == pending_.end()) return false;
+  Pending& order = found->second;
+  if (order.datanode != datanode || order.session != session ||
+      order.group.stamp != verdict.stamp) {
+    return false;
+  }
+  VerdictResult result = verdict.result;
+  UnitAt wrong;
+  if (result == VerdictResult::kOneIsWrong) {
+    const auto unit = std::find_if(order.units.begin(), order.units.end(),
+                                   [&](const UnitAt& at) { return at.unit == verdict.unit; });
+    if (unit == order.units.end()) {
+      result = VerdictResult::kCouldNot;  // there is no such unit: it says nothing
+    } else {
+      wrong = *unit;
+    }
+  }
+  told_.push_back(ToldBy(std::move(order), result, wrong, verdict.reason));
+  pending_.erase(found);
+  return true;
+}
+
+std::vector<GroupChecks::Told> GroupChecks::TakeTold() { return std::exchange(told_, {}); }
+
+std::vector<GroupChecks::Told> GroupChecks::TakeEnded(absl::Duration now, const ClusterView& view) {
+  std::vector<Told> ended;
+  for (auto it = pending_.begin(); it != pending_.end();) {
+    const bool late = it->second.deadline <= now;
+    if (!late && IsInSession(view, it->second)) {
+      ++it;
+      continue;
+    }
+    ended.push_back(ToldBy(std::move(it->second), VerdictResult::kCouldNot, {},
+                           late ? "nothing was heard of it in time" : "its datanode has gone"));
+    it = pending_.erase(it);
+  }
+  return ended;
+}
+
+absl::Duration GroupChecks::PauseAfter(int tries) {
+  if (tries <= 0) return absl::ZeroDuration();
+  return kPauseAfterFailure * (1 << std::min(tries - 1, kMostTries));
+}
+
+bool GroupChecks::LookAgain(Again again) {
+  const bool is_new = !again_.contains(again.group);
+  if (is_new && IsFull()) return false;
+  const BlockId group = again.group;
+  again_[group] = std::move(again);
+  return true;
+}
+
+std::optional<GroupChecks::Again> GroupChecks::TakeDue(absl::Duration now) {
+  for (auto it = again_.begin(); it != again_.end(); ++it) {
+    if (it->second.due > now || pending_.contains(it->first)) continue;
+    Again due = std::move(it->second);
+    again_.erase(it);
+    return due;
+  }
+  return std::nullopt;
+}
+
+void GroupChecks::Learn(BlockId group, Known known) {
+  if (known_.size() >= kMostKnown && !known_.contains(group)) return;
+  known_[group] = std::move(known);
+}
+
+const GroupChecks::Known* GroupChecks::Find(BlockId group) const {
+  const auto found = known_.find(group);
+  return found == known_.end() ? nullptr : &found->second;
+}
+
+void GroupChecks::Forget(BlockId group) {
+  pending_.erase(group);
+  again_.erase(group);
+  known_.erase(group);
+}
+
+Conclusion Conclude(const std::optional<GroupChecks::Look>& before, const GroupChecks::Look& now) {
+  if (now.result == VerdictResult::kCouldNot) {
+    return before.has_value() ? Conclusion::kLookAgain : Conclusion::kSkip;
+  }
+  if (now.result == VerdictResult::kAgree) {
+    return before.has_value() ? Conclusion::kDispute : Conclusion::kAgree;
+  }
+  if (!before.has_value()) return Conclusion::kLookAgain;
+  const bool same = before->result == VerdictResult::kOneIsWrong && now.result == VerdictResult::kOneIsWrong &&
+                    before->wrong == now.wrong;
+  return same ? Conclusion::kOneIsWrong : Conclusion::kContradict;
+}
+
+VerifierChoice ChooseVerifier(const std::vector<GroupChecks::UnitAt>& units,
+                              const std::optional<GroupChecks::Look>& before,
+                              const ClusterView& view,
+                              const std::function<bool(const std::string& datanode)>& is_busy) {
+  VerifierChoice choice;
+  uint64_t least = 0;
+  for (const auto& [unit, storage] : units) {
+    const ClusterView::Node* const node = view.NodeOf(storage);
+    if (node == nullptr || node->info->liveness != Liveness::kLive ||
+        node->info->admin_state != AdminState::kInService) {
+      continue;
+    }
+    if (before.has_value()) {
+      const bool has_it = before->result == VerdictResult::kOneIsWrong && before->wrong.unit == unit;
+      if (has_it || before->datanode == node->info->uuid) continue;
+    }
+    if (is_busy(node->info->uuid)) {
+      choice.busy = true;
+      continue;
+    }
+    const uint64_t load = node->load();
+    if (choice.storage.has_value() && load >= least) continue;
+    choice.storage = storage;
+    least = load;
+  }
+  if (choice.storage.has_value()) choice.busy = false;
+  return choice;
+}
+
+}  // namespace cairn::namenode
