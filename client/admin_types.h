@@ -60,6 +60,9 @@ struct BlockReport {
   // Its writer is gone, and its length cannot be agreed on without this. Or, not under
   // construction: its file is being truncated inside it, and cannot yet be without this.
   std::string recovery_waits_for;
+  // Of a group or unit: the group's units contradict each other, and how. Empty: nobody knows of
+  // it.
+  std::string contradiction;
   bool corrupt = false;  // no good replica is left, and bad ones are; of a group: too few units are
   std::vector<ReplicaReport> replicas;
 
@@ -172,8 +175,9 @@ struct ClusterFacts {
   // Blocks that need something, by Need; none is counted under kNone.
   uint64_t by_need[kNeeds] = {};
   uint64_t corrupt_blocks = 0, missing_single = 0, copies = 0, pending_deletions = 0;
-  bool overflowed = false;  // more is wrong than the namenode remembers
-  bool looking = false;     // it still looks: the counts may grow
+  uint64_t contradicting_groups = 0;  // whose units contradict each other
+  bool overflowed = false;            // more is wrong than the namenode remembers
+  bool looking = false;               // it still looks: the counts may grow
 
   uint64_t descriptor_limit = 0, descriptors_used = 0;  // of the namenode; 0: not known
   std::vector<JournalFacts> journals;                   // told to superusers

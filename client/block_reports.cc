@@ -36,6 +36,7 @@ BlockReport ToBlockReport(const admin::Block& p) {
   b.wanted = p.wanted();
   b.under_construction = p.under_construction();
   b.recovery_waits_for = p.recovery_waits_for();
+  b.contradiction = p.contradiction();
   for (const admin::Replica& replica : p.replicas()) b.replicas.push_back(ToReplicaReport(replica));
   b.corrupt = b.Count(Standing::kCorrupt) > 0 && !b.HasGood();
   const int need = p.need();

@@ -252,6 +252,7 @@ absl::StatusOr<ClusterFacts> ClusterAdmin::DescribeCluster() {
     f.by_need[i] = p.blocks_by_need(i);
   }
   f.corrupt_blocks = p.corrupt_blocks();
+  f.contradicting_groups = p.contradicting_groups();
   f.missing_single = p.missing_single();
   f.copies = p.copies_under_way();
   f.pending_deletions = p.pending_deletions();

@@ -122,6 +122,14 @@ TEST(ConfigKeysTest, WhatTheTableSaysIsWhatTheCodeHasByItself) {
               IsOkAndHolds(balance.interval));
   EXPECT_THAT(config.GetSize("dfs.datanode.balance.bandwidthPerSec"),
               IsOkAndHolds(balance.job_bandwidth));
+  const namenode::GroupScanOptions& scan = options.healing.group_scan;
+  EXPECT_THAT(config.GetDuration("cairn.namenode.erasure.verify.period"),
+              IsOkAndHolds(scan.period));
+  EXPECT_THAT(config.GetSize("cairn.namenode.erasure.verify.bandwidth"),
+              IsOkAndHolds(scan.bandwidth));
+  EXPECT_THAT(config.GetInt("cairn.namenode.erasure.verify.parallel"),
+              IsOkAndHolds(static_cast<int64_t>(scan.parallel)));
+  EXPECT_THAT(config.GetBool("cairn.namenode.erasure.verify.replace"), IsOkAndHolds(scan.replace));
   EXPECT_THAT(config.GetSize("cairn.namenode.inode.cache"), IsOkAndHolds(options.tree.cache_bytes));
   EXPECT_THAT(config.GetSize("cairn.namenode.block.cache"),
               IsOkAndHolds(options.blocks.cache_bytes));

@@ -16,8 +16,8 @@ bool IsInSession(const ClusterView& view, const GroupChecks::Pending& order) {
          node->info->session == order.session;
 }
 
-GroupChecks::Told ToldBy(GroupChecks::Pending order, VerdictResult result, GroupChecks::UnitAt wrong,
-                         std::string reason) {
+GroupChecks::Told ToldBy(GroupChecks::Pending order, VerdictResult result,
+                         GroupChecks::UnitAt wrong, std::string reason) {
   GroupChecks::Look look{.datanode = order.datanode,
                          .address = order.address,
                          .result = result,
@@ -127,8 +127,8 @@ Conclusion Conclude(const std::optional<GroupChecks::Look>& before, const GroupC
     return before.has_value() ? Conclusion::kDispute : Conclusion::kAgree;
   }
   if (!before.has_value()) return Conclusion::kLookAgain;
-  const bool same = before->result == VerdictResult::kOneIsWrong && now.result == VerdictResult::kOneIsWrong &&
-                    before->wrong == now.wrong;
+  const bool same = before->result == VerdictResult::kOneIsWrong &&
+                    now.result == VerdictResult::kOneIsWrong && before->wrong == now.wrong;
   return same ? Conclusion::kOneIsWrong : Conclusion::kContradict;
 }
 
@@ -145,7 +145,8 @@ VerifierChoice ChooseVerifier(const std::vector<GroupChecks::UnitAt>& units,
       continue;
     }
     if (before.has_value()) {
-      const bool has_it = before->result == VerdictResult::kOneIsWrong && before->wrong.unit == unit;
+      const bool has_it =
+          before->result == VerdictResult::kOneIsWrong && before->wrong.unit == unit;
       if (has_it || before->datanode == node->info->uuid) continue;
     }
     if (is_busy(node->info->uuid)) {

@@ -23,9 +23,7 @@ constexpr GenerationStamp kLookedStamp{1001};
 constexpr absl::Duration kLookedAt = absl::Seconds(1000);
 
 // Node u + 1 has unit u.
-std::vector<GroupChecks::UnitAt> FiveUnits() {
-  return {{0, 1}, {1, 2}, {2, 3}, {3, 4}, {4, 5}};
-}
+std::vector<GroupChecks::UnitAt> FiveUnits() { return {{0, 1}, {1, 2}, {2, 3}, {3, 4}, {4, 5}}; }
 
 GroupChecks::Pending OrderTo(uint32_t node, BlockId group = kLooked) {
   return {.group = {group, kLookedStamp, 3 << 20},
@@ -193,9 +191,8 @@ class ChooseVerifierTest : public ::testing::Test {
  protected:
   ChooseVerifierTest() { cluster_.AddMany(6); }
   VerifierChoice Choose(const std::optional<Look>& before = std::nullopt) {
-    return ChooseVerifier(FiveUnits(), before, cluster_.View(), [this](const std::string& node) {
-      return busy_.contains(node);
-    });
+    return ChooseVerifier(FiveUnits(), before, cluster_.View(),
+                          [this](const std::string& node) { return busy_.contains(node); });
   }
   TestCluster cluster_;
   std::set<std::string> busy_;

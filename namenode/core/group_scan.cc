@@ -136,10 +136,10 @@ void NamenodeImpl::Healer::GroupScan::Act(const Inode& file, const GroupChecks::
     case Conclusion::kDispute:
       ++counters_.agree;
       checks_.Unlearn(group.id);
-      LOG_WARN("the units of {} agree, says {}, where {} said: {}; if this happens again, one of "
-               "them computes badly, or its memory is bad",
-               GroupName(group), look.address, told.order.before->address,
-               told.order.before->reason);
+      LOG_WARN(
+          "the units of {} agree, says {}, where {} said: {}; if this happens again, one of "
+          "them computes badly, or its memory is bad",
+          GroupName(group), look.address, told.order.before->address, told.order.before->reason);
       return;
     case Conclusion::kOneIsWrong:
       ++counters_.contradicting;
@@ -186,12 +186,11 @@ void NamenodeImpl::Healer::GroupScan::NameWrong(const Inode& file, const GroupCh
       options_.replace ? "it is taken for corrupt, and computed anew"
                        : "see \"A wrong unit\" in docs/operations.md");
   if (!options_.replace) {
-    checks_.Learn(group.id, {.stamp = group.stamp,
-                             .wrong = told.look.wrong,
-                             .what = absl::StrCat("unit ", number, " (blk_", ToSigned(unit.id),
-                                                  ") on ", at,
-                                                  " is wrong, by what all others say: ",
-                                                  told.look.reason)});
+    checks_.Learn(group.id,
+                  {.stamp = group.stamp,
+                   .wrong = told.look.wrong,
+                   .what = absl::StrCat("unit ", number, " (blk_", ToSigned(unit.id), ") on ", at,
+                                        " is wrong, by what all others say: ", told.look.reason)});
     return;
   }
   // As if its datanode had found it bad; it is the unit's only replica.
@@ -222,8 +221,7 @@ void NamenodeImpl::Healer::GroupScan::TellOfOne(const Inode& file, const BlockVe
 
 // ---- ordering
 
-bool NamenodeImpl::Healer::GroupScan::LookAgainAtSome(const ClusterView& view,
-                                                      absl::Duration now) {
+bool NamenodeImpl::Healer::GroupScan::LookAgainAtSome(const ClusterView& view, absl::Duration now) {
   for (int i = 0; i < kTriesPerStep; ++i) {
     std::optional<GroupChecks::Again> due;
     {
@@ -239,8 +237,8 @@ bool NamenodeImpl::Healer::GroupScan::LookAgainAtSome(const ClusterView& view,
       GiveUp(again);
       continue;
     }
-    again.due = now + (tried == Tried::kBusy ? kBusyVerifierPause
-                                             : GroupChecks::PauseAfter(again.tries));
+    again.due =
+        now + (tried == Tried::kBusy ? kBusyVerifierPause : GroupChecks::PauseAfter(again.tries));
     WriterLock lock(namenode_.mu_);
     checks_.LookAgain(std::move(again));
   }
@@ -299,8 +297,8 @@ void NamenodeImpl::Healer::GroupScan::Begin(absl::Duration now) {
 void NamenodeImpl::Healer::GroupScan::FillCandidates() {
   while (!round_->read && candidates_.empty()) {
     std::vector<BlockId> ids;
-    const absl::StatusOr<bool> more = healer_.ReadIds(std::string(1, keys::kBlockOwner),
-                                                      kGroupsRead, &round_->position, &ids);
+    const absl::StatusOr<bool> more =
+        healer_.ReadIds(std::string(1, keys::kBlockOwner), kGroupsRead, &round_->position, &ids);
     if (!more.ok()) {
       LOG_ERROR("looking for block groups to verify: {}; a new round begins soon",
                 more.status().ToString());
@@ -330,17 +328,17 @@ void NamenodeImpl::Healer::GroupScan::FinishIfDone(absl::Duration now) {
   }
   const absl::Duration took = now - round_->began;
   if (counters.agree + counters.passed_over + counters.contradicting > 0) {
-    LOG_INFO("block groups were verified in {}: {} agree, {} contradict themselves, {} were passed "
-             "over{}",
-             absl::FormatDuration(took), counters.agree, counters.contradicting,
-             counters.passed_over,
-             took > options_.period
-                 ? "; that is longer than cairn.namenode.erasure.verify.period: .bandwidth or "
-                   ".parallel is too low for it"
-                 : "");
+    LOG_INFO(
+        "block groups were verified in {}: {} agree, {} contradict themselves, {} were passed "
+        "over{}",
+        absl::FormatDuration(took), counters.agree, counters.contradicting, counters.passed_over,
+        took > options_.period
+            ? "; that is longer than cairn.namenode.erasure.verify.period: .bandwidth or "
+              ".parallel is too low for it"
+            : "");
   }
-  const absl::Duration next =
-      round_->failed ? now + std::min(options_.period, kFirstPause) : round_->began + options_.period;
+  const absl::Duration next = round_->failed ? now + std::min(options_.period, kFirstPause)
+                                             : round_->began + options_.period;
   next_round_ = std::max(next, now + absl::Seconds(1));
   round_.reset();
 }
@@ -375,9 +373,8 @@ const Inode* NamenodeImpl::Healer::GroupScan::FindOwner(InodeId owner, BlockId g
   return file;
 }
 
-std::optional<std::vector<GroupChecks::UnitAt>>
-NamenodeImpl::Healer::GroupScan::UnitsAtRest(const Inode& file, const BlockVersion& group,
-                                             const ClusterView& view) const {
+std::optional<std::vector<GroupChecks::UnitAt>> NamenodeImpl::Healer::GroupScan::UnitsAtRest(
+    const Inode& file, const BlockVersion& group, const ClusterView& view) const {
   std::vector<GroupChecks::UnitAt> units;
   bool at_rest = true;
   ForEachUnit(file, group, /*final=*/true, [&](uint32_t number, const BlockVersion& unit) {
@@ -427,15 +424,15 @@ NamenodeImpl::Healer::GroupScan::Tried NamenodeImpl::Healer::GroupScan::Order(
   const DatanodeInfo& verifier = *view.NodeOf(*choice.storage)->info;
   if (!namenode_.orders_.Add(verifier.uuid, std::move(order))) return Tried::kBusy;
   const double rate = static_cast<double>(std::max<uint64_t>(options_.bandwidth, 1));
-  checks_.Ordered(
-      {.group = version,
-       .units = *units,
-       .datanode = verifier.uuid,
-       .address = AddressOf(verifier),
-       .session = verifier.session,
-       .deadline = now + kVerifyStart + absl::Seconds(kVerifySlack * static_cast<double>(bytes) / rate),
-       .before = group.before,
-       .tries = group.tries});
+  checks_.Ordered({.group = version,
+                   .units = *units,
+                   .datanode = verifier.uuid,
+                   .address = AddressOf(verifier),
+                   .session = verifier.session,
+                   .deadline = now + kVerifyStart +
+                               absl::Seconds(kVerifySlack * static_cast<double>(bytes) / rate),
+                   .before = group.before,
+                   .tries = group.tries});
   return Tried::kOrdered;
 }
 

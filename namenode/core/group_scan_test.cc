@@ -200,9 +200,10 @@ TEST_F(GroupScanTest, AUnitThatTwoNameIsToldAndNothingIsDoneAboutIt) {
   Pass(kUntilFirst);
   ASSERT_THAT(asked_, SizeIs(2));
   for (const uint32_t unit : {0, 2}) {  // whichever of its units is asked about
-    EXPECT_THAT(Contradiction(unit),
-                AllOf(HasSubstr(absl::StrCat("unit 2 (blk_", ToSigned(Unit(2).id), ") on datanode")),
-                      HasSubstr(absl::StrCat("as dn-", asked_[1].node, " saw"))));
+    EXPECT_THAT(
+        Contradiction(unit),
+        AllOf(HasSubstr(absl::StrCat("unit 2 (blk_", ToSigned(Unit(2).id), ") on datanode")),
+              HasSubstr(absl::StrCat("as dn-", asked_[1].node, " saw"))));
   }
   EXPECT_EQ(Totals().groups.contradicting, 1u);
   ExpectNothingDone();

@@ -120,6 +120,11 @@ absl::Status ReadHealing(const Config& config, HealingOptions* out) {
   ASSIGN_OR_RETURN(balance.job_bandwidth, config.GetSize("dfs.datanode.balance.bandwidthPerSec"));
   ASSIGN_OR_RETURN(balance.moves_per_node,
                    config.GetInt("dfs.datanode.balance.max.concurrent.moves"));
+  GroupScanOptions& scan = out->group_scan;
+  ASSIGN_OR_RETURN(scan.period, config.GetDuration("cairn.namenode.erasure.verify.period"));
+  ASSIGN_OR_RETURN(scan.bandwidth, config.GetSize("cairn.namenode.erasure.verify.bandwidth"));
+  ASSIGN_OR_RETURN(scan.parallel, config.GetInt("cairn.namenode.erasure.verify.parallel"));
+  ASSIGN_OR_RETURN(scan.replace, config.GetBool("cairn.namenode.erasure.verify.replace"));
   ASSIGN_OR_RETURN(out->check_interval,
                    config.GetDuration("cairn.namenode.redundancy.check.interval"));
   return absl::OkStatus();

@@ -225,6 +225,12 @@ class Doctor {
           absl::StrCat(c.corrupt_blocks, " blocks have a replica that is known to be bad"),
           "it is replaced if another replica is good; look at the disk it is on (`cairn why`)");
     }
+    if (c.contradicting_groups > 0) {
+      Add(Severity::kWarning, "blocks",
+          absl::StrCat(c.contradicting_groups,
+                       " block groups have units that contradict each other: some bytes are wrong"),
+          "`cairn why /` names them; see \"A wrong unit\" in docs/operations.md");
+    }
   }
 
   void CheckDatanodes() {

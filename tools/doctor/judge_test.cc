@@ -51,6 +51,15 @@ Finding TheFinding(const DoctorFacts& facts) {
 
 TEST(DoctorTest, AHealthyClusterHasNoFindings) { EXPECT_THAT(Diagnose(Healthy()), IsEmpty()); }
 
+TEST(DoctorTest, BlockGroupsThatContradictThemselvesAreAWarning) {
+  DoctorFacts facts = Healthy();
+  facts.cluster.contradicting_groups = 2;
+  const Finding finding = TheFinding(facts);
+  EXPECT_EQ(finding.severity, Severity::kWarning);
+  EXPECT_EQ(finding.check, "blocks");
+  EXPECT_THAT(finding.what, HasSubstr("2 block groups have units that contradict each other"));
+}
+
 TEST(DoctorTest, ADroppedDirectoryOfTheJournalIsAnError) {
   DoctorFacts facts = Healthy();
   facts.cluster.journals = {{"/a/journal", 20, ""}, {"/b/journal", 17, "No space left on device"}};

@@ -295,6 +295,16 @@ Trouble CutTrouble(const BlockReport& block, const std::string& subject) {
   return t;
 }
 
+// The group can be read, and some of its bytes, or of its parity, are wrong.
+Trouble ContradictionTrouble(const BlockReport& group, const std::string& subject) {
+  Trouble t;
+  t.subject = subject;
+  t.what = group.contradiction;
+  t.doing = "nothing is done about it: the namenode cannot know what was meant to be written";
+  t.expected = "not by itself: see \"A wrong unit\" in docs/operations.md";
+  return t;
+}
+
 // Empty: nothing is wrong with the block, or group.
 std::vector<Trouble> BlockTroubles(const BlockReport& block, const std::string& path,
                                    const ClusterFacts* cluster) {
@@ -306,6 +316,10 @@ std::vector<Trouble> BlockTroubles(const BlockReport& block, const std::string& 
   }
   std::vector<Trouble> troubles;
   if (!block.recovery_waits_for.empty()) troubles.push_back(CutTrouble(block, t.subject));
+  // A unit's is told with its group.
+  if (block.is_group() && !block.contradiction.empty()) {
+    troubles.push_back(ContradictionTrouble(block, t.subject));
+  }
   const Need need = block.is_group() ? NeedOfGroup(block) : NeedOf(block);
   if (need == Need::kNone) return troubles;
   t.data_lost = need == Need::kMissing;

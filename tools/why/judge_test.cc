@@ -192,6 +192,23 @@ TEST(WhyTest, AGroupTellsWhichUnitsAreMissingAndHowManyMoreMayBe) {
   EXPECT_THAT(t.expected, HasSubstr("when the copy is done"));
 }
 
+TEST(WhyTest, AGroupWhoseUnitsContradictEachOtherTellsHow) {
+  BlockReport group = Group({kThere, kThere, kThere, kThere, kThere});
+  group.contradiction = "unit 2 is wrong, by what all others say";
+  for (BlockReport& unit : group.units) unit.contradiction = group.contradiction;
+  const std::vector<Trouble> troubles = ExplainGroup(group).troubles;
+  ASSERT_EQ(troubles.size(), 1u);
+  EXPECT_EQ(troubles[0].subject, "group blk_-9223372036854775792 of /f");
+  EXPECT_EQ(troubles[0].what, "unit 2 is wrong, by what all others say");
+  EXPECT_THAT(troubles[0].expected, HasSubstr("A wrong unit"));
+  EXPECT_FALSE(troubles[0].data_lost);
+
+  client::OwnedBlock owned;
+  owned.path = "/f";
+  owned.block = group.units[1];
+  EXPECT_EQ(ExplainUnit(owned, group, nullptr).troubles.size(), 1u);
+}
+
 TEST(WhyTest, AGroupWithTooFewUnitsIsLostOnce) {
   BlockReport group = Group({kThere,
                              {Need::kMissing, Standing::kDead},

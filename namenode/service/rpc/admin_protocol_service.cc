@@ -73,6 +73,7 @@ void FillBlock(const BlockHealth& health, uint64_t offset, const ClusterView& cl
   out.set_wanted(health.wanted);
   out.set_under_construction(health.under_construction);
   out.set_recovery_waits_for(health.recovery_waits_for);
+  out.set_contradiction(health.contradiction);
   for (const ReplicaHealth& replica : health.replicas) {
     FillReplica(replica, health.under_construction, *out.add_replicas());
   }
@@ -114,6 +115,7 @@ admin::Block ToGroup(const LocatedBlock& group, std::vector<admin::Block> units)
     if (!unit.recovery_waits_for().empty()) {
       out.set_recovery_waits_for(unit.recovery_waits_for());
     }
+    if (!unit.contradiction().empty()) out.set_contradiction(unit.contradiction());
     out.set_need(MoreUrgent(out.need(), unit.need()));
     *out.add_units() = std::move(unit);
   }
@@ -163,6 +165,7 @@ void FillHealth(const HealthTotals& totals, admin::DescribeClusterResponse& out)
   out.add_blocks_by_need(0);  // of Need's "nothing"
   for (const uint64_t count : totals.by_need) out.add_blocks_by_need(count);
   out.set_corrupt_blocks(totals.corrupt_blocks);
+  out.set_contradicting_groups(totals.groups.contradicting);
   out.set_missing_single(totals.missing_single);
   out.set_copies_under_way(totals.copies);
   out.set_pending_deletions(totals.pending_deletions);

@@ -190,6 +190,24 @@ TEST_F(AdminProtocolTest, OfAGroupThatIsBeingWrittenAllUnitsAreWanted) {
   EXPECT_EQ(response.blocks(0).recovery_waits_for(), "unit 3");
 }
 
+TEST_F(AdminProtocolTest, AGroupTellsOfTheContradictionThatItsUnitsTellOf) {
+  AddDatanodes();
+  namenode_.status = SomeFile();
+  LocateGroup(1);
+  AddUnit(0, std::nullopt);
+  namenode_.healths.begin()->second.contradiction = "unit 2 is wrong";
+  namenode_.totals.groups.contradicting = 7;
+  admin::DescribeFileRequest request;
+  request.set_path("/a/f");
+  const auto response = AskAdmin<admin::DescribeFileResponse>("describeFile", request);
+  ASSERT_EQ(response.blocks_size(), 1);
+  EXPECT_EQ(response.blocks(0).contradiction(), "unit 2 is wrong");
+  EXPECT_EQ(response.blocks(0).units(0).contradiction(), "unit 2 is wrong");
+  const auto cluster =
+      AskAdmin<admin::DescribeClusterResponse>("describeCluster", admin::DescribeClusterRequest());
+  EXPECT_EQ(cluster.contradicting_groups(), 7u);
+}
+
 TEST_F(AdminProtocolTest, APageOfGroupsHasAsManyUnitsAsOneOfBlocks) {
   namenode_.status = SomeFile();
   LocateGroup(1);
