@@ -18,7 +18,7 @@ constexpr int kTriesPerStep = 8;    // groups loaded and judged in one
 // Of a cluster in which all groups are passed over, say: each costs a dozen look-ups.
 constexpr double kGroupsPerSecond = 200;
 // A restart begins anew, and other things are more urgent then.
-constexpr absl::Duration kFirstPause = absl::Minutes(10);
+constexpr absl::Duration kPauseAfterStart = absl::Minutes(10);
 // A verification has this long, and then four times what its bytes take at its pace.
 constexpr absl::Duration kVerifyStart = absl::Minutes(1);
 constexpr double kVerifySlack = 4;
@@ -101,7 +101,7 @@ void NamenodeImpl::Healer::GroupScan::ConcludeOne(const GroupChecks::Told& told,
   }
   const std::shared_ptr<const ClusterView> view = namenode_.cluster_.View();
   const auto units = UnitsAtRest(*file, version, *view);
-  Conclusion conclusion = Conclude(told.order.before, told.look);
+  const Conclusion conclusion = Conclude(told.order.before, told.look);
   const bool is_as_it_was = units.has_value() && *units == told.order.units;
   if (!is_as_it_was && conclusion != Conclusion::kSkip && conclusion != Conclusion::kAgree) {
     // What was read may have been of two times. From the beginning, when it is at rest.
@@ -258,7 +258,7 @@ void NamenodeImpl::Healer::GroupScan::GiveUp(const GroupChecks::Again& again) {
 }
 
 bool NamenodeImpl::Healer::GroupScan::Walk(const ClusterView& view, absl::Duration now) {
-  if (!next_round_) next_round_ = now + std::min(options_.period, kFirstPause);
+  if (!next_round_) next_round_ = now + std::min(options_.period, kPauseAfterStart);
   if (!round_ && now < *next_round_) return false;
   if (!round_) Begin(now);
   for (int i = 0; i < kTriesPerStep; ++i) {
@@ -337,7 +337,7 @@ void NamenodeImpl::Healer::GroupScan::FinishIfDone(absl::Duration now) {
               ".parallel is too low for it"
             : "");
   }
-  const absl::Duration next = round_->failed ? now + std::min(options_.period, kFirstPause)
+  const absl::Duration next = round_->failed ? now + std::min(options_.period, kPauseAfterStart)
                                              : round_->began + options_.period;
   next_round_ = std::max(next, now + absl::Seconds(1));
   round_.reset();
