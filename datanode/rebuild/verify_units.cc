@@ -30,8 +30,7 @@ class Verification {
         order_(order.group),
         bytes_per_second_(order.bytes_per_second),
         stopping_(stopping),
-        longest_(order.group.UnitBytes(0)),
-        begin_(SystemClock().Monotonic()) {
+        longest_(order.group.UnitBytes(0)) {
     for (const UnitSource& source : order_.sources) units_.emplace_back(context, order_, source);
   }
 
@@ -58,9 +57,10 @@ class Verification {
     CO_RETURN_IF_ERROR(co_await Begin());
     for (uint64_t offset = 0; offset < longest_; offset += piece_bytes_) {
       const size_t bytes = BytesIn(longest_, offset, piece_bytes_);
+      const absl::Duration began = SystemClock().Monotonic();
       CO_RETURN_IF_ERROR(co_await ReadPiece(offset, bytes));
       CO_RETURN_IF_ERROR(co_await Compare(offset, bytes));
-      CO_RETURN_IF_ERROR(co_await KeepPace());
+      CO_RETURN_IF_ERROR(co_await KeepPace(began));
     }
     co_return absl::OkStatus();
   }
@@ -77,6 +77,7 @@ class Verification {
   }
 
   awaitable<absl::Status> ReadPiece(uint64_t offset, size_t bytes) {
+    read_ = 0;
     for (Reading& unit : units_) {
       CO_RETURN_IF_ERROR(CheckStopping(stopping_));
       const absl::Status status = co_await unit.Fill(offset, bytes);
@@ -137,11 +138,12 @@ class Verification {
     return erasure::FindWrongUnit(*coder_, pieces, bytes);
   }
 
-  // What was read may have been read no sooner than now.
-  awaitable<absl::Status> KeepPace() {
+  // A piece takes as long as its bytes may, or longer: what was waited for a slow datanode is not
+  // caught up with, which would be a burst for all others.
+  awaitable<absl::Status> KeepPace(absl::Duration began) {
     if (bytes_per_second_ == 0) co_return absl::OkStatus();
     const absl::Duration due =
-        begin_ + absl::Seconds(static_cast<double>(read_) / static_cast<double>(bytes_per_second_));
+        began + absl::Seconds(static_cast<double>(read_) / static_cast<double>(bytes_per_second_));
     boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor);
     while (true) {
       CO_RETURN_IF_ERROR(CheckStopping(stopping_));
@@ -162,12 +164,11 @@ class Verification {
   const uint64_t bytes_per_second_;
   const std::function<bool()>& stopping_;
   const uint64_t longest_;  // unit: the first, and all parity
-  const absl::Duration begin_;
   std::unique_ptr<erasure::Coder> coder_;
   size_t piece_bytes_ = 0;
   std::vector<Reading> units_;    // all, without the one that was found wrong
   std::vector<std::byte> zeros_;  // of data units without bytes
-  uint64_t read_ = 0;             // of all units together
+  uint64_t read_ = 0;             // of the piece, of all units together
   bool contradict_ = false;       // that is what ended it
   std::optional<UnitsVerdict> named_;
 };

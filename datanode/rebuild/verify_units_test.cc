@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "common/clock.h"
 #include "datanode/testing/rebuild_fixture.h"
 
@@ -132,6 +133,21 @@ TEST_F(VerifyUnitsTest, NothingIsReadFasterThanOrdered) {
   const absl::Duration begin = SystemClock().Monotonic();
   EXPECT_EQ(Verify(OrderOf(group, /*bytes_per_second=*/5 * kRead)).result, Result::kAgree);
   EXPECT_GE(SystemClock().Monotonic() - begin, absl::Milliseconds(200));
+}
+
+TEST_F(VerifyUnitsTest, ATimeInWhichLittleCameIsNotMadeUpFor) {
+  const CodedGroup group = NewGroup(kLarge);
+  Store(group);
+  constexpr absl::Duration kStall = absl::Milliseconds(300), kPiece = absl::Milliseconds(100);
+  int asked = 0;
+  const std::function<bool()> stopping = [&] {
+    if (++asked == 3) absl::SleepFor(kStall);  // the first piece of unit 0 has been read
+    return false;
+  };
+  const absl::Duration begin = SystemClock().Monotonic();
+  const VerifyOrder order = OrderOf(group, /*bytes_per_second=*/10 * 5 * kRebuildPieceBytes);
+  EXPECT_EQ(Verify(order, stopping).result, Result::kAgree);
+  EXPECT_GE(SystemClock().Monotonic() - begin, kStall + 2 * kPiece) << "for two more pieces";
 }
 
 TEST_F(VerifyUnitsTest, ItEndsAtEveryStepWhenTheDatanodeStops) {

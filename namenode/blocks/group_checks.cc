@@ -1,7 +1,10 @@
 #include "namenode/blocks/group_checks.h"
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
+
+#include "absl/random/uniform_int_distribution.h"
 
 namespace cairn::namenode {
 namespace {
@@ -113,6 +116,16 @@ const GroupChecks::Known* GroupChecks::Find(BlockId group) const {
   return found == known_.end() ? nullptr : &found->second;
 }
 
+void GroupChecks::Disturb(BlockId group) {
+  if (const auto found = pending_.find(group); found != pending_.end()) {
+    found->second.disturbed = true;
+  }
+  for (Told& told : told_) {
+    if (told.order.group.id == group) told.order.disturbed = true;
+  }
+  if (const auto found = again_.find(group); found != again_.end()) found->second.before.reset();
+}
+
 void GroupChecks::Forget(BlockId group) {
   pending_.erase(group);
   again_.erase(group);
@@ -133,30 +146,40 @@ Conclusion Conclude(const std::optional<GroupChecks::Look>& before, const GroupC
 }
 
 VerifierChoice ChooseVerifier(const std::vector<GroupChecks::UnitAt>& units,
-                              const std::optional<GroupChecks::Look>& before,
-                              const ClusterView& view,
-                              const std::function<bool(const std::string& datanode)>& is_busy) {
+                              const GroupChecks::Again& group, const ClusterView& view,
+                              const std::function<bool(const std::string& datanode)>& is_busy,
+                              absl::BitGenRef random) {
+  struct Rank {
+    bool failed = false;
+    uint64_t load = 0;
+    uint32_t draw = 0;
+    bool operator<(const Rank& other) const {
+      return std::tie(failed, load, draw) < std::tie(other.failed, other.load, other.draw);
+    }
+  };
   VerifierChoice choice;
-  uint64_t least = 0;
+  Rank best;
   for (const auto& [unit, storage] : units) {
     const ClusterView::Node* const node = view.NodeOf(storage);
     if (node == nullptr || node->info->liveness != Liveness::kLive ||
         node->info->admin_state != AdminState::kInService) {
       continue;
     }
-    if (before.has_value()) {
+    const std::string& uuid = node->info->uuid;
+    if (const std::optional<GroupChecks::Look>& before = group.before; before.has_value()) {
       const bool has_it =
           before->result == VerdictResult::kOneIsWrong && before->wrong.unit == unit;
-      if (has_it || before->datanode == node->info->uuid) continue;
+      if (has_it || before->datanode == uuid) continue;
     }
-    if (is_busy(node->info->uuid)) {
+    if (is_busy(uuid)) {
       choice.busy = true;
       continue;
     }
-    const uint64_t load = node->load();
-    if (choice.storage.has_value() && load >= least) continue;
+    const Rank rank{uuid == group.failed, node->load(),
+                    absl::uniform_int_distribution<uint32_t>()(random)};
+    if (choice.storage.has_value() && !(rank < best)) continue;
     choice.storage = storage;
-    least = load;
+    best = rank;
   }
   if (choice.storage.has_value()) choice.busy = false;
   return choice;

@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "absl/container/btree_map.h"
+#include "absl/random/bit_gen_ref.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "namenode/blocks/datanode_reports.h"
@@ -59,6 +60,7 @@ class GroupChecks {
     absl::Duration deadline;
     std::optional<Look> before = {};  // what another one has said
     int tries = 0;
+    bool disturbed = false;  // a replica has gone since: what was read may be of two times
   };
   struct Told {
     Pending order;
@@ -69,6 +71,7 @@ class GroupChecks {
     absl::Duration due;
     std::optional<Look> before = {};
     int tries = 0;
+    std::string failed = {};  // uuid of the datanode that could not tell, the last time
   };
   struct Known {
     GenerationStamp stamp{};
@@ -81,6 +84,7 @@ class GroupChecks {
   // ---- orders
   bool HasRoom() const { return pending_.size() + told_.size() < most_; }
   bool IsIdle() const { return pending_.empty() && told_.empty(); }
+  bool HasWork() const { return !IsIdle() || !again_.empty(); }
   bool IsVerifying(absl::string_view datanode) const;
   // The group is ordered, or to be looked at again.
   bool Has(BlockId group) const { return pending_.contains(group) || again_.contains(group); }
@@ -106,6 +110,9 @@ class GroupChecks {
   void Unlearn(BlockId group) { known_.erase(group); }
   const Known* Find(BlockId group) const;
   size_t known() const { return known_.size(); }
+  // A replica of one of its units is gone, or bad: what was said of the group before counts no
+  // more.
+  void Disturb(BlockId group);
   // The group is no more.
   void Forget(BlockId group);
 
@@ -128,15 +135,16 @@ enum class Conclusion : uint8_t {
 Conclusion Conclude(const std::optional<GroupChecks::Look>& before, const GroupChecks::Look& now);
 
 // Whose datanode is to read all `units`: one that has a unit, is in service, verifies nothing and
-// is not busy with repair (`is_busy`, by uuid), the least loaded of them. Not who has spoken
-// `before`, nor who has the unit that is said to be wrong.
+// is not busy with repair (`is_busy`, by uuid), the least loaded of them, and any of those that are
+// loaded alike. Not who has spoken before, nor who has the unit that is said to be wrong; who has
+// `failed` the last time only if there is no other: it may not know the order, or not reach others.
 struct VerifierChoice {
   std::optional<uint32_t> storage;
   bool busy = false;  // none, but there are others, which are busy
 };
 VerifierChoice ChooseVerifier(const std::vector<GroupChecks::UnitAt>& units,
-                              const std::optional<GroupChecks::Look>& before,
-                              const ClusterView& view,
-                              const std::function<bool(const std::string& datanode)>& is_busy);
+                              const GroupChecks::Again& group, const ClusterView& view,
+                              const std::function<bool(const std::string& datanode)>& is_busy,
+                              absl::BitGenRef random);
 
 }  // namespace cairn::namenode

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <optional>
+#include <random>
 #include <set>
 #include <string>
 #include <vector>
@@ -135,6 +136,38 @@ TEST(GroupChecksTest, WhatIsToBeLookedAtAgainComesWhenItIsDueAndNotWhileItIsOrde
   EXPECT_EQ(checks.TakeDue(kLookedAt), std::nullopt);
 }
 
+TEST(GroupChecksTest, WhatWasSaidBeforeAReplicaWentCountsNoMore) {
+  const auto is_disturbed = [](GroupChecks& checks) {
+    EXPECT_TRUE(checks.TakeVerdict("node-1", 101, VerdictThat(Said::kOneIsWrong, 3)));
+    return checks.TakeTold().at(0).order.disturbed;
+  };
+  GroupChecks checks(2);
+  checks.Disturb(kLooked);  // nothing is known of it
+  checks.Ordered(OrderTo(1));
+  checks.Disturb(MakeGroupId(8));
+  EXPECT_FALSE(is_disturbed(checks));
+  checks.Ordered(OrderTo(1));
+  checks.Disturb(kLooked);
+  EXPECT_TRUE(is_disturbed(checks));
+
+  // It has told, and nobody has looked at that yet.
+  checks.Ordered(OrderTo(1));
+  EXPECT_TRUE(checks.TakeVerdict("node-1", 101, VerdictThat(Said::kOneIsWrong, 3)));
+  checks.Disturb(kLooked);
+  EXPECT_TRUE(checks.TakeTold().at(0).order.disturbed);
+
+  // A second one is to be asked: there is no first one any more.
+  EXPECT_TRUE(checks.LookAgain({.group = kLooked,
+                                .due = kLookedAt,
+                                .before = LookOf(1, Said::kOneIsWrong, {3, 4}),
+                                .tries = 2}));
+  checks.Disturb(kLooked);
+  const std::optional<GroupChecks::Again> due = checks.TakeDue(kLookedAt);
+  ASSERT_TRUE(due.has_value());
+  EXPECT_FALSE(due->before.has_value());
+  EXPECT_EQ(due->tries, 2);
+}
+
 TEST(GroupChecksTest, NoMoreAreKeptThanThereIsRoomFor) {
   GroupChecks checks(1);
   for (uint64_t i = 1; i <= GroupChecks::kMostAgain; ++i) {
@@ -190,12 +223,15 @@ TEST(GroupChecksTest, AUnitIsNamedIfTwoNameTheSameReplicaOfIt) {
 class ChooseVerifierTest : public ::testing::Test {
  protected:
   ChooseVerifierTest() { cluster_.AddMany(6); }
-  VerifierChoice Choose(const std::optional<Look>& before = std::nullopt) {
-    return ChooseVerifier(FiveUnits(), before, cluster_.View(),
-                          [this](const std::string& node) { return busy_.contains(node); });
+  VerifierChoice Choose(const std::optional<Look>& before = std::nullopt,
+                        const std::string& failed = "") {
+    return ChooseVerifier(
+        FiveUnits(), {.group = kLooked, .due = {}, .before = before, .failed = failed},
+        cluster_.View(), [this](const std::string& node) { return busy_.contains(node); }, random_);
   }
   TestCluster cluster_;
   std::set<std::string> busy_;
+  std::mt19937_64 random_{1};
 };
 
 TEST_F(ChooseVerifierTest, TheLeastLoadedOneThatHasAUnit) {
@@ -212,6 +248,7 @@ TEST_F(ChooseVerifierTest, TheLeastLoadedOneThatHasAUnit) {
 
 TEST_F(ChooseVerifierTest, TheSecondIsNeitherTheFirstNorTheOneThatIsSaidToBeWrong) {
   const Look first = LookOf(1, Said::kOneIsWrong, {1, 2});
+  for (const uint32_t node : {4, 5}) cluster_.node(node).transfers = 1;
   EXPECT_EQ(Choose(first).storage, 3u);
   busy_ = {"node-3", "node-4", "node-5"};
   EXPECT_EQ(Choose(first).storage, std::nullopt);
@@ -220,6 +257,21 @@ TEST_F(ChooseVerifierTest, TheSecondIsNeitherTheFirstNorTheOneThatIsSaidToBeWron
   for (const uint32_t node : {3, 4, 5}) cluster_.node(node).liveness = Liveness::kDead;
   EXPECT_EQ(Choose(first).storage, std::nullopt);
   EXPECT_FALSE(Choose(first).busy);
+}
+
+TEST_F(ChooseVerifierTest, OfThoseThatAreLoadedAlikeItIsNotAlwaysTheSame) {
+  cluster_.node(5).transfers = 1;
+  std::set<uint32_t> chosen;
+  for (int i = 0; i < 200; ++i) chosen.insert(Choose().storage.value());
+  EXPECT_EQ(chosen, (std::set<uint32_t>{1, 2, 3, 4}));
+}
+
+TEST_F(ChooseVerifierTest, WhoCouldNotIsAskedAgainOnlyIfThereIsNobodyElse) {
+  for (uint32_t node = 1; node <= 5; ++node) cluster_.node(node).transfers = 10 * node;
+  EXPECT_EQ(Choose().storage, 1u);
+  EXPECT_EQ(Choose(std::nullopt, "node-1").storage, 2u) << "though it has more to do";
+  busy_ = {"node-2", "node-3", "node-4", "node-5"};
+  EXPECT_EQ(Choose(std::nullopt, "node-1").storage, 1u);
 }
 
 }  // namespace

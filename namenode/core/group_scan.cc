@@ -19,14 +19,21 @@ constexpr int kTriesPerStep = 8;    // groups loaded and judged in one
 constexpr double kGroupsPerSecond = 200;
 // A restart begins anew, and other things are more urgent then.
 constexpr absl::Duration kPauseAfterStart = absl::Minutes(10);
-// A verification has this long, and then four times what its bytes take at its pace.
+// A verification has this long, and then four times what its bytes take at its pace; or at this
+// one, since a higher limit makes no disk faster.
 constexpr absl::Duration kVerifyStart = absl::Minutes(1);
 constexpr double kVerifySlack = 4;
+constexpr uint64_t kFastestExpected = 16 << 20;
 constexpr absl::Duration kBusyVerifierPause = absl::Seconds(1);
+// What waits longer is passed over: other groups may be on datanodes that have time.
+constexpr absl::Duration kLongestBusy = absl::Hours(1);
 
 std::string GroupName(const BlockVersion& group) {
   return absl::StrCat("block group ", ToSigned(group.id));
 }
+
+// Their owners' records are behind it.
+std::string BelowGroups() { return keys::BlockOwner(BlockId{kGroupBit - 1}); }
 
 }  // namespace
 
@@ -47,10 +54,11 @@ void NamenodeImpl::Healer::GroupScan::Verified(absl::string_view datanode_uuid, 
   }
 }
 
-// The replica that was wrong is no more: what takes its place is looked at once repair is through.
+// If it is the one that was wrong: what takes its place is looked at once repair is through.
 void NamenodeImpl::Healer::GroupScan::ReplicaLost(BlockId unit, uint32_t storage) {
   if (!IsGrouped(unit)) return;
   const BlockId group = GroupOf(unit);
+  checks_.Disturb(group);
   const GroupChecks::Known* const known = checks_.Find(group);
   if (known == nullptr || known->wrong != GroupChecks::UnitAt{UnitNumber(unit), storage}) return;
   checks_.Unlearn(group);
@@ -69,8 +77,15 @@ std::string NamenodeImpl::Healer::GroupScan::Describe(const BlockVersion& unit) 
 bool NamenodeImpl::Healer::GroupScan::Step(const std::shared_ptr<const ClusterView>& view,
                                            absl::Duration now) {
   if (options_.period <= absl::ZeroDuration()) return false;
-  ConcludeAll(*view, now);
-  const bool again = LookAgainAtSome(*view, now);
+  const bool has_work = [&] {
+    ReaderLock lock(namenode_.mu_);  // mostly there is none: nobody is stopped to find that
+    return checks_.HasWork();
+  }();
+  bool again = false;
+  if (has_work) {
+    ConcludeAll(*view, now);
+    again = LookAgainAtSome(*view, now);
+  }
   return Walk(*view, now) || again;
 }
 
@@ -102,7 +117,8 @@ void NamenodeImpl::Healer::GroupScan::ConcludeOne(const GroupChecks::Told& told,
   const std::shared_ptr<const ClusterView> view = namenode_.cluster_.View();
   const auto units = UnitsAtRest(*file, version, *view);
   const Conclusion conclusion = Conclude(told.order.before, told.look);
-  const bool is_as_it_was = units.has_value() && *units == told.order.units;
+  const bool is_as_it_was =
+      units.has_value() && *units == told.order.units && !told.order.disturbed;
   if (!is_as_it_was && conclusion != Conclusion::kSkip && conclusion != Conclusion::kAgree) {
     // What was read may have been of two times. From the beginning, when it is at rest.
     LookAgain(*file, told.order, std::nullopt, now);
@@ -165,10 +181,13 @@ void NamenodeImpl::Healer::GroupScan::LookAgain(const Inode& file,
     if (before.has_value()) TellOfOne(file, order.group, *before);
     return;
   }
-  checks_.LookAgain({.group = order.group.id,
-                     .due = now + GroupChecks::PauseAfter(tries),
-                     .before = before,
-                     .tries = tries});
+  const bool waits = checks_.LookAgain({.group = order.group.id,
+                                        .due = now + GroupChecks::PauseAfter(tries),
+                                        .before = before,
+                                        .tries = tries,
+                                        .failed = is_news ? "" : order.datanode});
+  // As many as may be wait already.
+  if (!waits && before.has_value()) TellOfOne(file, order.group, *before);
 }
 
 void NamenodeImpl::Healer::GroupScan::NameWrong(const Inode& file, const GroupChecks::Told& told) {
@@ -233,28 +252,15 @@ bool NamenodeImpl::Healer::GroupScan::LookAgainAtSome(const ClusterView& view, a
     const Tried tried = Try(view, now, *due);
     if (tried == Tried::kOrdered || tried == Tried::kGone) continue;
     GroupChecks::Again again = *std::move(due);
-    if (tried == Tried::kUnfit && ++again.tries >= GroupChecks::kMostTries) {
-      GiveUp(again);
-      continue;
-    }
+    // It has changed since, or is under repair: what one datanode has said is not worth an alarm
+    // then, and the next round looks anew.
+    if (tried == Tried::kUnfit && ++again.tries >= GroupChecks::kMostTries) continue;
     again.due =
         now + (tried == Tried::kBusy ? kBusyVerifierPause : GroupChecks::PauseAfter(again.tries));
     WriterLock lock(namenode_.mu_);
     checks_.LookAgain(std::move(again));
   }
   return true;
-}
-
-// No second datanode can be asked: what the first one says is told as what it is.
-void NamenodeImpl::Healer::GroupScan::GiveUp(const GroupChecks::Again& again) {
-  if (!again.before.has_value()) return;
-  const absl::StatusOr<InodeId> owner = healer_.LoadOwner(again.group);
-  if (!owner.ok()) return;  // in the next round again
-  WriterLock lock(namenode_.mu_);
-  BlockVersion version;
-  const Inode* const file = FindOwner(*owner, again.group, &version);
-  if (file == nullptr) return;
-  TellOfOne(*file, version, *again.before);
 }
 
 bool NamenodeImpl::Healer::GroupScan::Walk(const ClusterView& view, absl::Duration now) {
@@ -269,28 +275,42 @@ bool NamenodeImpl::Healer::GroupScan::Walk(const ClusterView& view, absl::Durati
     }
     if (!walk_rate_.HasAny(now)) return false;
     {
-      WriterLock lock(namenode_.mu_);
+      ReaderLock lock(namenode_.mu_);
       if (!checks_.HasRoom() || checks_.IsFull()) return false;
       if (checks_.Has(candidates_.front())) {  // its turn comes
+        busy_since_.reset();
         candidates_.pop_front();
         continue;
       }
     }
     walk_rate_.Take(1, now);
     const Tried tried = Try(view, now, {.group = candidates_.front(), .due = now});
-    if (tried == Tried::kBusy) return false;  // it waits, and so do those behind it
+    if (tried == Tried::kBusy && IsWorthWaiting(now)) return false;  // and so do those behind it
+    busy_since_.reset();
     candidates_.pop_front();
-    if (tried != Tried::kUnfit) continue;
+    if (tried != Tried::kUnfit && tried != Tried::kBusy) continue;
     WriterLock lock(namenode_.mu_);
     ++counters_.passed_over;
   }
   return true;
 }
 
+bool NamenodeImpl::Healer::GroupScan::IsWorthWaiting(absl::Duration now) {
+  if (!busy_since_) busy_since_ = now;
+  return now - *busy_since_ < kLongestBusy;
+}
+
+// Between the first group and the end: in a cluster that coded nothing for years most ids are below
+// that group, and most rounds would begin with it.
 void NamenodeImpl::Healer::GroupScan::Begin(absl::Duration now) {
-  WriterLock lock(namenode_.mu_);
-  const uint64_t ids = std::max<uint64_t>(namenode_.next_.block_id, 1);
-  const BlockId first = MakeGroupId(absl::Uniform<uint64_t>(namenode_.RandomBits(), 0, ids));
+  std::string position = BelowGroups();
+  std::vector<BlockId> lowest;
+  // An error: the walk meets it, too, and tells.
+  healer_.ReadIds(std::string(1, keys::kBlockOwner), 1, &position, &lowest).IgnoreError();
+  const uint64_t from = lowest.empty() ? 0 : CounterOf(lowest.front());
+  ReaderLock lock(namenode_.mu_);
+  const uint64_t end = std::max<uint64_t>(namenode_.next_.block_id, from + 1);
+  const BlockId first = MakeGroupId(absl::Uniform<uint64_t>(namenode_.RandomBits(), from, end));
   round_ = RoundOfGroups{.position = keys::BlockOwner(first), .first = first, .began = now};
 }
 
@@ -315,7 +335,7 @@ void NamenodeImpl::Healer::GroupScan::FillCandidates() {
     if (*more) continue;
     round_->read = round_->wrapped;
     round_->wrapped = true;
-    round_->position = keys::BlockOwner(BlockId{kGroupBit - 1});  // groups' ids are behind it
+    round_->position = BelowGroups();
   }
 }
 
@@ -408,7 +428,8 @@ NamenodeImpl::Healer::GroupScan::Tried NamenodeImpl::Healer::GroupScan::Order(
     const PendingCopies::Load& load = healer_.copies_.LoadOf(datanode);
     return checks_.IsVerifying(datanode) || load.copies_in + load.copies_out > 0;
   };
-  const VerifierChoice choice = ChooseVerifier(*units, group.before, view, is_busy);
+  const VerifierChoice choice =
+      ChooseVerifier(*units, group, view, is_busy, namenode_.RandomBits());
   if (!choice.storage) return choice.busy ? Tried::kBusy : Tried::kUnfit;
   VerifyGroupCommand order{.group = version,
                            .schema = file.erasure->schema,
@@ -423,7 +444,8 @@ NamenodeImpl::Healer::GroupScan::Tried NamenodeImpl::Healer::GroupScan::Order(
   }
   const DatanodeInfo& verifier = *view.NodeOf(*choice.storage)->info;
   if (!namenode_.orders_.Add(verifier.uuid, std::move(order))) return Tried::kBusy;
-  const double rate = static_cast<double>(std::max<uint64_t>(options_.bandwidth, 1));
+  const double rate =
+      static_cast<double>(std::clamp<uint64_t>(options_.bandwidth, 1, kFastestExpected));
   checks_.Ordered({.group = version,
                    .units = *units,
                    .datanode = verifier.uuid,

@@ -14,6 +14,8 @@
 // holds under one stamp never changes, so a group that is appended to, truncated or converted
 // meanwhile is another one, or none any more, and is never called wrong.
 //
+// Nor does one during whose reading a replica of the group has gone.
+//
 // What two datanodes have found in the same way is told in the log and by `cairn why`. Only if it
 // is one unit, and the operator has said so (`replace`), something is done: it is marked as
 // corrupt, and repair makes it anew from the others, comparing, and deletes it then. Else nothing
@@ -52,6 +54,7 @@ class NamenodeImpl::Healer::GroupScan {
   // ---- what happened, all [W]
   void Verified(absl::string_view datanode_uuid, uint64_t session,
                 std::span<const GroupVerdict> verdicts);
+  // It is gone, or was found bad.
   void ReplicaLost(BlockId unit, uint32_t storage);
   void BlockRemoved(BlockId block) { checks_.Forget(GroupOf(block)); }
 
@@ -98,8 +101,9 @@ class NamenodeImpl::Healer::GroupScan {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(namenode_.mu_);
   bool LookAgainAtSome(const ClusterView& view, absl::Duration now)
       ABSL_LOCKS_EXCLUDED(namenode_.mu_);
-  void GiveUp(const GroupChecks::Again& again) ABSL_LOCKS_EXCLUDED(namenode_.mu_);
   bool Walk(const ClusterView& view, absl::Duration now) ABSL_LOCKS_EXCLUDED(namenode_.mu_);
+  // The walk waits for the datanodes of the next group, and not for ever.
+  bool IsWorthWaiting(absl::Duration now);
   void FillCandidates() ABSL_LOCKS_EXCLUDED(namenode_.mu_);
   Tried Try(const ClusterView& view, absl::Duration now, const GroupChecks::Again& group)
       ABSL_LOCKS_EXCLUDED(namenode_.mu_);
@@ -126,6 +130,7 @@ class NamenodeImpl::Healer::GroupScan {
   std::optional<RoundOfGroups> round_;
   std::optional<absl::Duration> next_round_;
   std::deque<BlockId> candidates_;
+  std::optional<absl::Duration> busy_since_;  // those of the first candidate
   TokenBucket walk_rate_;
 };
 

@@ -95,9 +95,7 @@ class GroupScanTest : public HealingFixture {
   void AfterMaintenance() override { Tell(); }
   void Tell() {
     for (const auto& [node, verdict] : std::exchange(answers_, {})) {
-      if (dead_.contains(node)) continue;
-      // All orders have just been fetched.
-      EXPECT_THAT(nn_->Heartbeat(node, false, {}, {}, {verdict}), SizeIs(0));
+      if (!dead_.contains(node)) Obey(node, nn_->Heartbeat(node, false, {}, {}, {verdict}));
     }
   }
 
@@ -350,6 +348,51 @@ TEST_F(GroupScanTest, AUnitThatWasElsewhereWhenItWasReadIsLookedAtFromTheBeginni
   EXPECT_THAT(asked_, SizeIs(3)) << "what the first one said does not count";
   EXPECT_EQ(NodeOf(asked_[1].command.sources[2].datanode_uuid), 6);
   EXPECT_EQ(Totals().groups.contradicting, 0u);
+  ExpectNothingDone();
+}
+
+// All units are where they were when it is told.
+TEST_F(GroupScanTest, AUnitThatWasReplacedInItsPlaceWhileItWasReadIsLookedAtFromTheBeginning) {
+  StartWith(7, {.period = kPeriod, .replace = true});
+  for (int step = 0; step < 1000 && asked_.empty(); ++step) Pass(absl::Seconds(3));
+  ASSERT_THAT(asked_, SizeIs(1));
+  EXPECT_OK(nn_->Report(2, Unit(2), ReplicaState::kDeleted));
+  Have(2, group_, 2);
+  answers_.push_back({asked_[0].node,
+                      {.group = group_.id,
+                       .stamp = group_.stamp,
+                       .result = Said::kOneIsWrong,
+                       .unit = 2,
+                       .reason = "it differs"}});
+  Say({{.result = Said::kOneIsWrong, .unit = 2}, {.result = Said::kAgree}});
+  Pass(absl::Minutes(10));
+  EXPECT_THAT(asked_, SizeIs(3)) << "what the first one said does not count";
+  EXPECT_EQ(Totals().groups.contradicting, 0u);
+  ExpectNothingDone();
+}
+
+TEST_F(GroupScanTest, OfAGroupThatIsNotWholeAnyMoreOneDatanodesWordIsNotTold) {
+  StartWith(5, {.period = kPeriod, .replace = true});  // nobody can take another unit
+  Say({{.result = Said::kOneIsWrong, .unit = 2}, {.result = Said::kCouldNot}});
+  for (int step = 0; step < 1000 && asked_.size() < 2; ++step) Pass(absl::Seconds(3));
+  ASSERT_THAT(asked_, SizeIs(2));
+  Kill(3);
+  Pass(absl::Minutes(40));
+  EXPECT_THAT(asked_, SizeIs(2));
+  EXPECT_EQ(Contradiction(), "");
+  EXPECT_EQ(Totals().groups.contradicting, 0u);
+  ExpectNothingDone();
+}
+
+// As one does that is older, and does not know the order.
+TEST_F(GroupScanTest, DatanodesThatNeverAnswerCostTheirGroupsARoundAndNoMore) {
+  StartWith(5);
+  for (int i = 0; i < 10; ++i) WriteGroup(absl::StrCat("/cold/", i));
+  Pass(kPeriod);
+  EXPECT_THAT(asked_, SizeIs(11)) << "each once";
+  AllSay(Said::kAgree);
+  Pass(kPeriod);
+  EXPECT_THAT(asked_, SizeIs(22));
   ExpectNothingDone();
 }
 

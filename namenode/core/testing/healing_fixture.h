@@ -71,8 +71,10 @@ class HealingFixture : public ::testing::Test {
     for (int round = 0; round < 10000 && nn_->impl().RunHealing(); ++round) {
     }
   }
-  void Beat(int node) {
-    for (const DatanodeCommand& command : nn_->Heartbeat(node, failed_.contains(node))) {
+  void Beat(int node) { Obey(node, nn_->Heartbeat(node, failed_.contains(node))); }
+  // What a datanode does that has fetched these.
+  void Obey(int node, const std::vector<DatanodeCommand>& commands) {
+    for (const DatanodeCommand& command : commands) {
       Told(node, command);
       if (const auto* const replicate = std::get_if<ReplicateCommand>(&command)) {
         copies_.push_back({node, *replicate});
