@@ -133,6 +133,7 @@ TEST_F(RebuildCommandTest, WhatComesOfAnOrderToVerifyIsTold) {
   group.units[3][1000] = static_cast<char>(group.units[3][1000] ^ 1);
   ASSERT_OK_AND_ASSIGN(const auto datanode, StartAt("n1"));
   internal::Command command;
+  command.mutable_verify_group()->set_number(12);
   internal::RebuildUnits& order = *command.mutable_verify_group()->mutable_group();
   order = Order(*datanode, {0, 1, 2, 3, 4}).rebuild();
   order.clear_targets();
@@ -150,6 +151,7 @@ TEST_F(RebuildCommandTest, WhatComesOfAnOrderToVerifyIsTold) {
   const internal::GroupVerdict wrong = namenode_.group_verdicts()[0];
   EXPECT_EQ(wrong.block_id(), ToInt(kOther));
   EXPECT_EQ(wrong.generation_stamp(), 1001u);
+  EXPECT_EQ(wrong.number(), 12u);
   EXPECT_EQ(wrong.result(), internal::GroupVerdict::ONE_IS_WRONG);
   EXPECT_EQ(wrong.unit(), 3u);
   EXPECT_THAT(wrong.reason(), ::testing::HasSubstr("at offset 1000"));

@@ -204,6 +204,7 @@ std::optional<internal::GroupVerdict> VerdictOf(const internal::VerifyGroup& ord
   internal::GroupVerdict out;
   out.set_block_id(group.block_id());
   out.set_generation_stamp(group.generation_stamp());
+  out.set_number(order.number());
   out.set_result(static_cast<internal::GroupVerdict::Result>(verdict.result));
   out.set_unit(verdict.unit);
   return out;

@@ -201,6 +201,7 @@ internal::VerifyGroup GoodVerifyOrder() {
     source.mutable_address()->set_transfer_port(1000 + unit);
   }
   order.set_bytes_per_second(123);
+  order.set_number(12);
   return order;
 }
 
@@ -236,6 +237,7 @@ TEST(VerifyOrderTest, AVerdictIsToldOfGroupsAlone) {
   ASSERT_TRUE(told.has_value());
   EXPECT_EQ(told->block_id(), ToInt(MakeGroupId(5)));
   EXPECT_EQ(told->generation_stamp(), 1001u);
+  EXPECT_EQ(told->number(), 12u);
   EXPECT_EQ(told->result(), internal::GroupVerdict::ONE_IS_WRONG);
   EXPECT_EQ(told->unit(), 3u);
   order.mutable_group()->mutable_group()->set_block_id(ToInt(MakeGroupId(5)) + 1);

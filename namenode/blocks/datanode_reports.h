@@ -110,7 +110,8 @@ struct RebuildCommand {
 };
 // Read all units of a group, and say whether they agree.
 struct VerifyGroupCommand {
-  BlockVersion group;  // its length is that of its data
+  uint64_t number = 0;  // by which the verdict names it
+  BlockVersion group;   // its length is that of its data
   erasure::Schema schema;
   uint32_t cell_bytes = 0;
   std::vector<RebuildCommand::Source> sources;  // all units that hold bytes
@@ -146,8 +147,9 @@ struct GroupVerdict {
   };
   BlockId group{};
   GenerationStamp stamp{};
+  uint64_t number = 0;  // the order's
   Result result = Result::kCouldNot;
-  uint32_t unit = 0;        // number
+  uint32_t unit = 0;        // its number
   std::string reason = {};  // one line, printable
 };
 

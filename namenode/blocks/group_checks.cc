@@ -46,7 +46,7 @@ bool GroupChecks::TakeVerdict(absl::string_view datanode, uint64_t session,
   const auto found = pending_.find(verdict.group);
   if (found == pending_.end()) return false;
   Pending& order = found->second;
-  if (order.datanode != datanode || order.session != session ||
+  if (order.datanode != datanode || order.session != session || order.number != verdict.number ||
       order.group.stamp != verdict.stamp) {
     return false;
   }

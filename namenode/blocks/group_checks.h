@@ -53,6 +53,7 @@ class GroupChecks {
     std::string reason;
   };
   struct Pending {
+    uint64_t number = 0;  // NextNumber(), as in the command
     BlockVersion group;
     std::vector<UnitAt> units;  // all that hold bytes
     std::string datanode, address;
@@ -88,9 +89,10 @@ class GroupChecks {
   bool IsVerifying(absl::string_view datanode) const;
   // The group is ordered, or to be looked at again.
   bool Has(BlockId group) const { return pending_.contains(group) || again_.contains(group); }
+  uint64_t NextNumber() { return ++last_number_; }
   // Of a group that has none.
   void Ordered(Pending order);
-  // False: nothing of the kind was ordered from it (in this session), or it was given up.
+  // False: that was not ordered from it (in this session), or it was given up.
   bool TakeVerdict(absl::string_view datanode, uint64_t session, const GroupVerdict& verdict);
   std::vector<Told> TakeTold();
   // Those that nobody will tell of any more, as if they had told that they could not.
@@ -118,6 +120,7 @@ class GroupChecks {
 
  private:
   const size_t most_;
+  uint64_t last_number_ = 0;
   absl::btree_map<BlockId, Pending> pending_;
   std::vector<Told> told_;
   absl::btree_map<BlockId, Again> again_;

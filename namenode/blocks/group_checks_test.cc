@@ -21,13 +21,15 @@ using Said = GroupVerdict::Result;
 
 constexpr BlockId kLooked = MakeGroupId(7);
 constexpr GenerationStamp kLookedStamp{1001};
+constexpr uint64_t kNumber = 12;
 constexpr absl::Duration kLookedAt = absl::Seconds(1000);
 
 // Node u + 1 has unit u.
 std::vector<GroupChecks::UnitAt> FiveUnits() { return {{0, 1}, {1, 2}, {2, 3}, {3, 4}, {4, 5}}; }
 
 GroupChecks::Pending OrderTo(uint32_t node, BlockId group = kLooked) {
-  return {.group = {group, kLookedStamp, 3 << 20},
+  return {.number = kNumber,
+          .group = {group, kLookedStamp, 3 << 20},
           .units = FiveUnits(),
           .datanode = absl::StrCat("node-", node),
           .address = absl::StrCat("10.0.0.", node, ":9866"),
@@ -38,6 +40,7 @@ GroupChecks::Pending OrderTo(uint32_t node, BlockId group = kLooked) {
 GroupVerdict VerdictThat(Said result, uint32_t unit = 0) {
   return {.group = kLooked,
           .stamp = kLookedStamp,
+          .number = kNumber,
           .result = result,
           .unit = unit,
           .reason = "as was seen"};
@@ -63,6 +66,9 @@ TEST(GroupChecksTest, AVerdictIsTakenOnceAndFromTheOneThatWasAsked) {
   GroupVerdict other = verdict;
   other.stamp = GenerationStamp{1002};
   EXPECT_FALSE(checks.TakeVerdict("node-1", 101, other));
+  other = verdict;
+  other.number = kNumber - 1;
+  EXPECT_FALSE(checks.TakeVerdict("node-1", 101, other)) << "of an order that was given up";
   other = verdict;
   other.group = MakeGroupId(8);
   EXPECT_FALSE(checks.TakeVerdict("node-1", 101, other));

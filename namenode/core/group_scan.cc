@@ -431,22 +431,25 @@ NamenodeImpl::Healer::GroupScan::Tried NamenodeImpl::Healer::GroupScan::Order(
   const VerifierChoice choice =
       ChooseVerifier(*units, group, view, is_busy, namenode_.RandomBits());
   if (!choice.storage) return choice.busy ? Tried::kBusy : Tried::kUnfit;
-  VerifyGroupCommand order{.group = version,
+  const uint64_t number = checks_.NextNumber();
+  VerifyGroupCommand order{.number = number,
+                           .group = version,
                            .schema = file.erasure->schema,
                            .cell_bytes = file.erasure->cell_bytes,
                            .sources = {},
                            .bytes_per_second = options_.bandwidth};
   uint64_t bytes = 0;
-  for (const auto& [number, storage] : *units) {
+  for (const auto& [unit, storage] : *units) {
     const DatanodeInfo& node = *view.NodeOf(storage)->info;
-    order.sources.push_back({number, node.address, node.uuid});
-    bytes += UnitVersion(file, version, number).length;
+    order.sources.push_back({unit, node.address, node.uuid});
+    bytes += UnitVersion(file, version, unit).length;
   }
   const DatanodeInfo& verifier = *view.NodeOf(*choice.storage)->info;
   if (!namenode_.orders_.Add(verifier.uuid, std::move(order))) return Tried::kBusy;
   const double rate =
       static_cast<double>(std::clamp<uint64_t>(options_.bandwidth, 1, kFastestExpected));
-  checks_.Ordered({.group = version,
+  checks_.Ordered({.number = number,
+                   .group = version,
                    .units = *units,
                    .datanode = verifier.uuid,
                    .address = AddressOf(verifier),

@@ -89,8 +89,19 @@ class GroupScanTest : public HealingFixture {
     if (!verdict) return;
     verdict->group = verify->group.id;
     verdict->stamp = verify->group.stamp;
+    verdict->number = verify->number;
     verdict->reason = absl::StrCat("as dn-", node, " saw");
     answers_.push_back({node, *verdict});
+  }
+  // In the next heartbeat: that unit 2 is wrong.
+  void AnswerLate(const Asked& asked) {
+    answers_.push_back({asked.node,
+                        {.group = asked.command.group.id,
+                         .stamp = asked.command.group.stamp,
+                         .number = asked.command.number,
+                         .result = Said::kOneIsWrong,
+                         .unit = 2,
+                         .reason = "it differs"}});
   }
   void AfterMaintenance() override { Tell(); }
   void Tell() {
@@ -319,12 +330,7 @@ TEST_F(GroupScanTest, AGroupThatIsDeletedMeanwhileIsNeverCalledWrong) {
   for (int step = 0; step < 1000 && asked_.empty(); ++step) Pass(absl::Seconds(3));
   ASSERT_THAT(asked_, SizeIs(1));
   EXPECT_THAT(nn_->impl().Delete(kSuper, "/cold/f", false).value, IsOkAndHolds(true));
-  answers_.push_back({asked_[0].node,
-                      {.group = group_.id,
-                       .stamp = group_.stamp,
-                       .result = Said::kOneIsWrong,
-                       .unit = 2,
-                       .reason = "it differs"}});
+  AnswerLate(asked_[0]);
   Pass(absl::Minutes(30));
   EXPECT_THAT(asked_, SizeIs(1));
   EXPECT_THAT(rebuilds_, IsEmpty());
@@ -337,12 +343,7 @@ TEST_F(GroupScanTest, AUnitThatWasElsewhereWhenItWasReadIsLookedAtFromTheBeginni
   ASSERT_THAT(asked_, SizeIs(1));
   EXPECT_OK(nn_->Report(2, Unit(2), ReplicaState::kDeleted));
   Have(6, group_, 2);
-  answers_.push_back({asked_[0].node,
-                      {.group = group_.id,
-                       .stamp = group_.stamp,
-                       .result = Said::kOneIsWrong,
-                       .unit = 2,
-                       .reason = "it differs"}});
+  AnswerLate(asked_[0]);
   Say({{.result = Said::kOneIsWrong, .unit = 2}, {.result = Said::kAgree}});
   Pass(absl::Minutes(10));
   EXPECT_THAT(asked_, SizeIs(3)) << "what the first one said does not count";
@@ -358,12 +359,7 @@ TEST_F(GroupScanTest, AUnitThatWasReplacedInItsPlaceWhileItWasReadIsLookedAtFrom
   ASSERT_THAT(asked_, SizeIs(1));
   EXPECT_OK(nn_->Report(2, Unit(2), ReplicaState::kDeleted));
   Have(2, group_, 2);
-  answers_.push_back({asked_[0].node,
-                      {.group = group_.id,
-                       .stamp = group_.stamp,
-                       .result = Said::kOneIsWrong,
-                       .unit = 2,
-                       .reason = "it differs"}});
+  AnswerLate(asked_[0]);
   Say({{.result = Said::kOneIsWrong, .unit = 2}, {.result = Said::kAgree}});
   Pass(absl::Minutes(10));
   EXPECT_THAT(asked_, SizeIs(3)) << "what the first one said does not count";
@@ -402,6 +398,7 @@ TEST_F(GroupScanTest, AnAnswerThatNobodyAskedForIsPassedOver) {
     nn_->Heartbeat(node, false, {}, {},
                    {{.group = group_.id,
                      .stamp = group_.stamp,
+                     .number = 1,
                      .result = Said::kOneIsWrong,
                      .unit = 2,
                      .reason = "it differs"}});

@@ -49,7 +49,7 @@ constexpr ConfigKey kKeys[] = {
      absl::Seconds(1), 1 << 20},
     {"cairn.namenode.erasure.verify.parallel", kInt, "4",
      "groups that are compared at a time in the cluster; a datanode compares one", absl::Seconds(1),
-     1, 10000},
+     1, 1000},
     {"cairn.namenode.erasure.verify.replace", kBool, "false",
      "a unit that two datanodes have found wrong is computed anew, and deleted"},
     {"dfs.namenode.ec.system.default.policy", kString, "RS-6-3-1024k",

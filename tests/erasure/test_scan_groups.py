@@ -202,7 +202,7 @@ class ScanGroups(Case):
                     for form in (("-replicate",), ("-policy", coded.POLICY)):
                         result = self.cluster.cairn("ec", "-convert", *form, path)
                         self.assertEqual(result.returncode, 0, result.stderr.decode())
-                self.cluster.dfs("-rm", "-skipTrash", "/cold/again")
+            self.cluster.dfs("-rm", "-skipTrash", "/cold/again")
         finally:
             writer.kill()
         seen = len(self.rounds())
@@ -211,7 +211,7 @@ class ScanGroups(Case):
         self.eventually(
             lambda: any(agree >= len(files) for agree in self.rounds()[seen:]),
             "all files are verified",
-            60,
+            120,
         )
         self.assertEqual(self.alarms(), [])
         for path, data in files.items():

@@ -172,6 +172,7 @@ absl::StatusOr<GroupVerdict> VerdictFrom(const internal::GroupVerdict& from) {
   if (from.unit() >= erasure::kMaxUnits) return Bad("group_verdicts", "no unit of a group");
   return GroupVerdict{.group = group,
                       .stamp = GenerationStamp{from.generation_stamp()},
+                      .number = from.number(),
                       .result = static_cast<GroupVerdict::Result>(from.result()),
                       .unit = from.unit(),
                       .reason = EscapeForLog(from.reason(), kMaxReasonBytes)};
@@ -241,6 +242,7 @@ struct CommandEncoder {
     internal::VerifyGroup& order = *command.mutable_verify_group();
     FillGroup(from, order.mutable_group());
     order.set_bytes_per_second(from.bytes_per_second);
+    order.set_number(from.number);
   }
 };
 

@@ -207,7 +207,8 @@ TEST(ConvertTest, AnOrderToRebuildSaysAllThatIsNeededForIt) {
 }
 
 TEST(ConvertTest, AnOrderToVerifySaysWhoHasWhichUnit) {
-  VerifyGroupCommand command{.group = {MakeGroupId(3), GenerationStamp{1001}, 1'000'000},
+  VerifyGroupCommand command{.number = 12,
+                             .group = {MakeGroupId(3), GenerationStamp{1001}, 1'000'000},
                              .schema = {erasure::Codec::kXor, 2, 1},
                              .cell_bytes = 65536,
                              .sources = {},
@@ -215,6 +216,7 @@ TEST(ConvertTest, AnOrderToVerifySaysWhoHasWhichUnit) {
   command.sources.push_back({2, {"10.0.0.1", "w1", 9866, 9867, 0}, "node-1"});
   const internal::VerifyGroup order = ToProto(DatanodeCommand(command)).verify_group();
   EXPECT_EQ(order.bytes_per_second(), 77u);
+  EXPECT_EQ(order.number(), 12u);
   EXPECT_EQ(order.group().group().block_id(), ToInt(command.group.id));
   EXPECT_EQ(order.group().group().generation_stamp(), 1001u);
   EXPECT_EQ(order.group().group().length(), 1'000'000u);
@@ -391,6 +393,7 @@ TEST(ConvertTest, VerdictsAreOfGroups) {
   verdict.set_generation_stamp(1001);
   verdict.set_result(internal::GroupVerdict::ONE_IS_WRONG);
   verdict.set_unit(4);
+  verdict.set_number(12);
   verdict.set_reason("not\nwhat the others say");
   const auto heartbeat = FromProto(request);
   ASSERT_OK(heartbeat);
@@ -399,6 +402,7 @@ TEST(ConvertTest, VerdictsAreOfGroups) {
   EXPECT_EQ(heartbeat->group_verdicts[0].stamp, GenerationStamp{1001});
   EXPECT_EQ(heartbeat->group_verdicts[0].result, GroupVerdict::Result::kOneIsWrong);
   EXPECT_EQ(heartbeat->group_verdicts[0].unit, 4u);
+  EXPECT_EQ(heartbeat->group_verdicts[0].number, 12u);
   EXPECT_EQ(heartbeat->group_verdicts[0].reason, "not\\nwhat the others say");
   const auto refused = [](internal::HeartbeatRequest from,
                           const std::function<void(internal::GroupVerdict&)>& spoil) {
