@@ -3,18 +3,21 @@
 #include <algorithm>
 
 #include "absl/strings/strip.h"
+#include "client/copy_name.h"
 #include "client/path.h"
-#include "tools/ec/copy_name.h"
 
 namespace cairn::tools {
 
 Verdict Judge(const client::FileStatus& file, const client::ConversionRule& rule, absl::Time now) {
   if (!file.is_file()) return Verdict::kNotAFile;
-  if (ParseCopyName(client::BaseName(file.path)).has_value()) return Verdict::kCopy;
+  if (client::ParseCopyName(client::BaseName(file.path)).has_value()) return Verdict::kCopy;
   if (file.ec_policy == rule.policy) return Verdict::kAlready;
   if (!file.ec_policy.empty() && !rule.policy.empty()) return Verdict::kOtherPolicy;
   if (file.open.value_or(false)) return Verdict::kOpen;
   if (file.length <= rule.larger_than_bytes) return Verdict::kTooSmall;
+  // It is of that policy already, and is coded when it grows.
+  const bool stays_small = !rule.policy.empty() && file.small_of == rule.policy;
+  if (stays_small && file.length <= file.small_of_cell_bytes) return Verdict::kTooSmall;
   if (now - file.modified < std::max(rule.older_than, kRuleLeastAge)) return Verdict::kTooNew;
   // Access times may be of a clock that is ahead.
   if (rule.unread_for <= absl::ZeroDuration()) return Verdict::kDue;

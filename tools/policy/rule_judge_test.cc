@@ -29,6 +29,17 @@ TEST(RuleJudgeTest, AFileIsDueWhenItIsOldAndLargeEnough) {
   EXPECT_EQ(Judge(FileOf(101, kOld - absl::Milliseconds(1)), kCold, kNow), Verdict::kTooNew);
 }
 
+TEST(RuleJudgeTest, ASmallFileOfThePolicyIsLeftAsLongAsItIsSmall) {
+  const client::ConversionRule at_once = {.policy = "RS-6-3-1024k"};
+  client::FileStatus file = FileOf(1024, absl::Hours(1));
+  file.small_of = at_once.policy;
+  file.small_of_cell_bytes = 1024;
+  EXPECT_EQ(Judge(file, at_once, kNow), Verdict::kTooSmall);
+  EXPECT_EQ(Judge(file, {.policy = "RS-3-2-1024k"}, kNow), Verdict::kDue);
+  file.length = 1025;
+  EXPECT_EQ(Judge(file, at_once, kNow), Verdict::kDue);
+}
+
 TEST(RuleJudgeTest, NoRuleTakesWhatWasWrittenJustNowOrIsEmpty) {
   const client::ConversionRule at_once = {.policy = "RS-6-3-1024k"};
   EXPECT_EQ(Judge(FileOf(1, kRuleLeastAge), at_once, kNow), Verdict::kDue);
