@@ -23,6 +23,7 @@
 #include "fuse/api.h"
 #include "fuse/changes.h"
 #include "fuse/clients.h"
+#include "fuse/held_handles.h"
 #include "fuse/names.h"
 #include "fuse/open_files.h"
 #include "fuse/page_forgetter.h"
@@ -62,6 +63,7 @@ class Mount {
 
   const MountSettings& settings() const { return settings_; }
   OpenFiles& files() { return *files_; }
+  HeldHandles& handles() { return handles_; }
   // Whether bytes before the end of a file can be changed; else it is written at its end only, and
   // no page of it is written. Of an erasure-coded file the cluster is asked.
   absl::StatusOr<bool> CanChangeInPlace(client::FileSystem& fs,
@@ -143,6 +145,7 @@ class Mount {
   PageForgetter forgetter_;
   std::unique_ptr<StageArea> stage_;  // constant once created; null: nothing can be staged
   std::unique_ptr<OpenFiles> files_;  // the same; uses the three before it
+  HeldHandles handles_;               // of files_, and others
 };
 
 }  // namespace cairn::fuse

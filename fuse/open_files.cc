@@ -18,9 +18,10 @@ std::shared_ptr<OpenFile> OpenFiles::Open(uint64_t inode, bool writer) {
 
 void OpenFiles::Close(OpenFile& file, bool writer, client::FileSystem& fs) {
   bool last_writer = false;
-  if (writer) {
+  {
     MutexLock lock(mu_);
-    last_writer = --entries_[file.inode()].writers == 0;
+    if (all_closed_) return;
+    last_writer = writer && --entries_[file.inode()].writers == 0;
   }
   // Before the entry goes: who opens the file meanwhile must find this stream, not a locked file.
   if (last_writer) {
@@ -104,6 +105,8 @@ absl::Status OpenFiles::CloseAll(client::FileSystem& fs) {
     }
     if (entry.hidden_in != 0) RemoveHidden(entry);
   }
+  MutexLock lock(mu_);
+  all_closed_ = true;
   return all;
 }
 

@@ -44,7 +44,8 @@ class OpenFiles {
       ABSL_LOCKS_EXCLUDED(mu_);
 
   // At the end of the mount: completes all that is being written, removes what has no name. Has the
-  // namenode close what cannot be completed, as `fs`, and returns the first such error.
+  // namenode close what cannot be completed, as `fs`, and returns the first such error. A Close
+  // that comes later has nothing left to do.
   absl::Status CloseAll(client::FileSystem& fs) ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
@@ -61,6 +62,7 @@ class OpenFiles {
   const OpenFile::Surroundings around_;
   Mutex mu_;
   absl::flat_hash_map<uint64_t, Entry> entries_ ABSL_GUARDED_BY(mu_);
+  bool all_closed_ ABSL_GUARDED_BY(mu_) = false;
 };
 
 }  // namespace cairn::fuse

@@ -1,6 +1,7 @@
 #include <fcntl.h>
 
 #include <memory>
+#include <utility>
 
 #include "common/status_macros.h"
 #include "fuse/handles.h"
@@ -56,9 +57,9 @@ void Create(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t mode,
     }
     ASSIGN_OR_RETURN(const fuse_entry_param entry, mount.EntryOf(*fs, std::move(status)));
     SetCaching(*info, in_place, /*keep=*/false);
-    info->fh = reinterpret_cast<uint64_t>(handle.get());
+    info->fh = mount.handles().Hold(std::move(handle));
     // If the caller is gone there will be no release.
-    if (fuse_reply_create(req, &entry, info) == 0) handle.release();
+    if (fuse_reply_create(req, &entry, info) != 0) mount.handles().Drop(info->fh);
     return absl::OkStatus();
   });
 }

@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "common/status_macros.h"
 #include "fuse/handles.h"
@@ -28,9 +29,9 @@ void Open(fuse_req_t req, fuse_ino_t ino, fuse_file_info* info) {
     const std::optional<client::ContentsId> contents = handle->contents();
     if (contents.has_value()) handle->file().NoteFound(*contents);
     SetCaching(*info, in_place, contents.has_value() && mount.pages().Found(id, *contents));
-    info->fh = reinterpret_cast<uint64_t>(handle.get());
+    info->fh = mount.handles().Hold(std::move(handle));
     // If the caller is gone there will be no release.
-    if (fuse_reply_open(req, info) == 0) handle.release();
+    if (fuse_reply_open(req, info) != 0) mount.handles().Drop(info->fh);
     return absl::OkStatus();
   });
 }

@@ -19,9 +19,9 @@ void Opendir(fuse_req_t req, fuse_ino_t ino, fuse_file_info* info) {
     auto directory =
         std::make_unique<Directory>(fs, mount.IdOf(ino), mount.changes(), std::move(own));
     RETURN_IF_ERROR(directory->Open());
-    info->fh = reinterpret_cast<uint64_t>(directory.get());
+    info->fh = mount.handles().Hold(std::move(directory));
     // If the caller is gone there will be no release.
-    if (fuse_reply_open(req, info) == 0) directory.release();
+    if (fuse_reply_open(req, info) != 0) mount.handles().Drop(info->fh);
     return absl::OkStatus();
   });
 }
@@ -32,7 +32,7 @@ void Fsyncdir(fuse_req_t req, fuse_ino_t /*ino*/, int /*data_only*/, fuse_file_i
 }
 
 void Releasedir(fuse_req_t req, fuse_ino_t /*ino*/, fuse_file_info* info) {
-  delete &DirectoryOf(*info);
+  MountOf(req).handles().Drop(info->fh);
   fuse_reply_err(req, 0);
 }
 

@@ -8,10 +8,10 @@ namespace cairn::fuse {
 
 // After the last close(2); nobody waits for it.
 void Release(fuse_req_t req, fuse_ino_t /*ino*/, fuse_file_info* info) {
-  FileHandle& handle = FileOf(*info);
+  Mount& mount = MountOf(req);
   std::optional<Changes::UnderWay> change;
-  if (handle.may_write()) change.emplace(MountOf(req).changes());
-  delete &handle;
+  if (FileOf(*info).may_write()) change.emplace(mount.changes());
+  mount.handles().Drop(info->fh);
   fuse_reply_err(req, 0);
 }
 

@@ -103,9 +103,9 @@ void OpenVirtual(fuse_req_t req, fuse_ino_t ino, fuse_file_info* info) {
   // Past the page cache, which knows an end, and would give another open's bytes.
   info->direct_io = true;
   info->noflush = true;
-  info->fh = reinterpret_cast<uint64_t>(file.get());
+  info->fh = mount.handles().Hold(std::move(file));
   // If the caller is gone there will be no release.
-  if (fuse_reply_open(req, info) == 0) file.release();
+  if (fuse_reply_open(req, info) != 0) mount.handles().Drop(info->fh);
 }
 
 void ReadVirtual(fuse_req_t req, fuse_ino_t /*ino*/, size_t size, off_t offset,
@@ -123,7 +123,7 @@ void FsyncVirtual(fuse_req_t req, fuse_ino_t /*ino*/, int /*data_only*/, fuse_fi
 }
 
 void ReleaseVirtual(fuse_req_t req, fuse_ino_t /*ino*/, fuse_file_info* info) {
-  delete &VirtualFileOf(*info);
+  MountOf(req).handles().Drop(info->fh);
   fuse_reply_err(req, 0);
 }
 

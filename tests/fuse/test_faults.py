@@ -259,6 +259,7 @@ class Memory(MountCase):
     limit_seconds = 3600 if env.LONG else 120
 
     def test_many_known_inodes_cost_no_memory(self):
+        self.need(env.SLOW > 1 and "sanitizers have a memory of their own")
         from harness.cluster import resident_bytes
 
         cluster = MiniCluster(datanodes=1)
