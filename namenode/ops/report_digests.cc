@@ -13,7 +13,7 @@ namespace cairn::namenode {
 namespace {
 
 // Compared under one lock: some 100 ns each.
-constexpr size_t kSlice = 1000;
+constexpr size_t kDigestSlice = 1000;
 // More than that, and ranges are no shorter than the list.
 constexpr size_t kMostDiffering = 100'000;
 
@@ -30,7 +30,7 @@ DigestAnswer NamenodeImpl::CompareDigests(uint32_t storage, uint32_t shift,
       return {DigestAnswer::Result::kList, {}};
     }
     if (!digests.complete()) return {DigestAnswer::Result::kLater, {}};
-    next = digests.Compare(storage, theirs, *next, kSlice, &answer.differing);
+    next = digests.Compare(storage, theirs, *next, kDigestSlice, &answer.differing);
   }
   return answer;
 }

@@ -15,7 +15,7 @@ namespace cairn::namenode {
 namespace {
 
 // Replicas judged under one lock: some microseconds each, so far below 1 ms.
-constexpr size_t kSlice = 64;
+constexpr size_t kReportSlice = 64;
 // Records of what a storage held, compared with a full report at a time.
 constexpr size_t kScanPage = 4096;
 constexpr size_t kBucketsSlice = 1000;  // counted under one lock, some 10 ns each
@@ -55,8 +55,9 @@ NamenodeImpl::Reporter::Moves NamenodeImpl::Reporter::FindMoves(
 }
 
 absl::Status NamenodeImpl::Reporter::Process(std::span<const ReportedReplica> replicas) {
-  for (size_t at = 0; at < replicas.size(); at += kSlice) {
-    RETURN_IF_ERROR(ProcessSlice(replicas.subspan(at, std::min(kSlice, replicas.size() - at))));
+  for (size_t at = 0; at < replicas.size(); at += kReportSlice) {
+    RETURN_IF_ERROR(
+        ProcessSlice(replicas.subspan(at, std::min(kReportSlice, replicas.size() - at))));
   }
   return absl::OkStatus();
 }
