@@ -16,23 +16,23 @@ namespace {
 // Replicas that a converted file has, if its replication allows: the old blocks' go soon after.
 constexpr uint32_t kEnoughReplicas = 2;
 
-absl::Status Refuse(absl::string_view why) {
+absl::Status Misfit(absl::string_view why) {
   return MakeFsError(FsError::kIllegalArgument, absl::StrCat("convertFile: ", why));
 }
 
 absl::Status CheckCopy(const Inode& source, const Inode& target, absl::string_view text) {
   const absl::string_view name = ForMessage(text);
-  if (source.is_open()) return Refuse(absl::StrCat("copy ", name, " is open"));
-  if (source.id == target.id) return Refuse(absl::StrCat("copy ", name, " is the file itself"));
+  if (source.is_open()) return Misfit(absl::StrCat("copy ", name, " is open"));
+  if (source.id == target.id) return Misfit(absl::StrCat("copy ", name, " is the file itself"));
   if (source.file->length != target.file->length) {
-    return Refuse(absl::StrCat("copy ", name, " has ", source.file->length, " bytes, the file ",
+    return Misfit(absl::StrCat("copy ", name, " has ", source.file->length, " bytes, the file ",
                                target.file->length));
   }
   // Readers of other makes ask for more blocks of a file that they have open as if these were of
   // the kind that they saw first. One who finds a group in place of a block, or the other way
   // round, fails; groups of another policy he would read, and put together wrongly.
   if ((source.erasure == nullptr) == (target.erasure == nullptr)) {
-    return Refuse(source.erasure == target.erasure
+    return Misfit(source.erasure == target.erasure
                       ? absl::StrCat("copy ", name, " is in the form that the file has")
                       : absl::StrCat("from ", target.erasure->name, " to ", source.erasure->name,
                                      ": make the file replicated first"));
@@ -91,7 +91,7 @@ Outcome<Nothing> NamenodeImpl::ConvertFile(const Caller& caller,
   const absl::StatusOr<Path> source_path = ParsePath(request.source);
   if (!source_path.ok()) return {source_path.status()};
   if (request.expected.size() > options_.max_blocks_per_file) {
-    return {Refuse(absl::StrCat(request.expected.size(), " blocks expected, more than ",
+    return {Misfit(absl::StrCat(request.expected.size(), " blocks expected, more than ",
                                 options_.max_blocks_per_file))};
   }
   return Write<Nothing>(
