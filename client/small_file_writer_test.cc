@@ -363,7 +363,9 @@ TEST_F(SmallFileWriterTest, WhatCannotBeCodedStaysReplicated) {
     namenode_.Refuse({.status = MakeFsError(FsError::kUnsupported, "it is off")});
     const auto out = Create();
     Put(*out, 100);
-    if (flushed) ASSERT_OK(out->Hflush());
+    if (flushed) {
+      ASSERT_OK(out->Hflush());
+    }
     Put(*out, 2 * kStripeBytes);
     ASSERT_OK(out->Hflush());
     Put(*out, kStripeBytes);
@@ -447,7 +449,9 @@ TEST_F(SmallFileWriterTest, AnAnswerThatWasLostIsFoundOut) {
         {.status = MakeFsError(FsError::kIllegalArgument, "it is no small file"), .done = true});
     const auto out = Create();
     Put(*out, 100);
-    if (flushed) ASSERT_OK(out->Hflush());
+    if (flushed) {
+      ASSERT_OK(out->Hflush());
+    }
     const std::string more = RandomBytes(kCell);
     ASSERT_OK(out->Write(more));
     data_ += more;
