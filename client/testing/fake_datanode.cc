@@ -162,7 +162,9 @@ bool FakeCluster::Node::Write(Socket& socket, const hdfs::OpWriteBlockProto& op)
   Reply(socket, reply);
   if (reply.status() != hdfs::STATUS_SUCCESS) return false;
   if (op.stage() == hdfs::OpWriteBlockProto::PIPELINE_CLOSE_RECOVERY) return false;
-  while (StorePacket(socket, id, chain)) {
+  const auto checksum = transfer::DataChecksum::FromProto(op.requestedchecksum());
+  CHECK(checksum.ok()) << checksum.status();
+  while (StorePacket(socket, id, chain, *checksum)) {
   }
   return false;
 }
@@ -222,9 +224,10 @@ bool FakeCluster::Node::AwaitRelease(Socket& socket) {
   }
 }
 
-bool FakeCluster::Node::StorePacket(Socket& socket, uint64_t id, const std::vector<int>& chain) {
+bool FakeCluster::Node::StorePacket(Socket& socket, uint64_t id, const std::vector<int>& chain,
+                                    const transfer::DataChecksum& checksum) {
   if (!AwaitRelease(socket)) return false;
-  const std::optional<FakePacket> packet = TakePacket(socket);
+  const std::optional<FakePacket> packet = TakePacket(socket, checksum);
   if (!packet.has_value()) return false;
   const transfer::PacketHeader& header = packet->header;
   const std::span<const std::byte> data = packet->data();

@@ -39,7 +39,8 @@ class FakeCluster::Node {
   // Until packets are no longer held; gives signs of life meanwhile.
   bool AwaitRelease(Socket& socket);
   // False: that was the last packet, or the end.
-  bool StorePacket(Socket& socket, uint64_t id, const std::vector<int>& chain);
+  bool StorePacket(Socket& socket, uint64_t id, const std::vector<int>& chain,
+                   const transfer::DataChecksum& checksum);
 
   FakeCluster& cluster_;
   const int index_;

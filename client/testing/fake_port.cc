@@ -100,7 +100,7 @@ std::optional<FakeOp> TakeOp(Socket& socket) {
   }
 }
 
-std::optional<FakePacket> TakePacket(Socket& socket) {
+std::optional<FakePacket> TakePacket(Socket& socket, const transfer::DataChecksum& checksum) {
   std::array<std::byte, transfer::kPacketPrefixBytes> prefix_bytes;
   if (!socket.Receive(prefix_bytes).ok()) return std::nullopt;
   const auto prefix = transfer::DecodePacketPrefix(prefix_bytes);
@@ -116,7 +116,7 @@ std::optional<FakePacket> TakePacket(Socket& socket) {
   packet.header = *header;
   const std::span<const std::byte> all = packet.payload;
   const auto checksums = all.first(all.size() - header->data_bytes);
-  CHECK(!transfer::DataChecksum().FindMismatch(packet.data(), checksums).has_value());
+  CHECK(!checksum.FindMismatch(packet.data(), checksums).has_value());
   return packet;
 }
 

@@ -18,6 +18,7 @@
 #include "common/mutex.h"
 #include "google/protobuf/message_lite.h"
 #include "wire/transfer/ack.h"
+#include "wire/transfer/checksum.h"
 #include "wire/transfer/op.h"
 #include "wire/transfer/packet.h"
 
@@ -77,7 +78,7 @@ struct FakePacket {
   std::span<const std::byte> data() const { return std::span(payload).last(header.data_bytes); }
 };
 // nullopt: the client is gone.
-std::optional<FakePacket> TakePacket(Socket& socket);
+std::optional<FakePacket> TakePacket(Socket& socket, const transfer::DataChecksum& checksum = {});
 
 // To a client that may be gone, and then needs no answer.
 void Reply(Socket& socket, const google::protobuf::MessageLite& message);

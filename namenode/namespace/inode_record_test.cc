@@ -48,9 +48,9 @@ store::Inode Directory() {
 }
 
 // What the long way makes of it.
-FileStatus Expected(const store::Inode& record, NameTable& names) {
+FileStatus Expected(const store::Inode& record, const ErasurePolicies& policies, NameTable& names) {
   Inode inode;
-  EXPECT_OK(DecodeInode(record, names, ErasurePolicies(), &inode));
+  EXPECT_OK(DecodeInode(record, names, policies, &inode));
   return StatusOf(inode);
 }
 
@@ -81,7 +81,7 @@ TEST(InodeRecordTest, ShowsWhatTheDecodedInodeShows) {
     FileStatus status;
     uint64_t txid = 0;
     ASSERT_TRUE(reader.Read(record.SerializeAsString(), &status, &txid));
-    ExpectSame(status, Expected(record, names));
+    ExpectSame(status, Expected(record, policies, names));
     EXPECT_EQ(txid, record.txid());
   }
 }
@@ -153,7 +153,7 @@ TEST(InodeRecordTest, FieldsOfALaterVersionAreSkipped) {
   FileStatus status;
   uint64_t txid = 0;
   ASSERT_TRUE(reader.Read(File().SerializeAsString() + later, &status, &txid));
-  ExpectSame(status, Expected(File(), names));
+  ExpectSame(status, Expected(File(), policies, names));
 }
 
 TEST(InodeRecordTest, ACutRecordIsDamagedOrEndsAtAField) {
