@@ -5,6 +5,7 @@
 #include <set>
 #include <span>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 
@@ -85,12 +86,32 @@ void CheckDoubts(client::FileSystem& fs, std::span<const Doubt> doubts, Findings
   }
 }
 
+// Asks for the file until it is closed; false: it is not.
+bool Recover(client::FileSystem& fs, const std::string& path) {
+  const absl::Time until = absl::Now() + kRecoveryLimit;
+  while (!fs.RecoverLease(path).value_or(false)) {
+    if (absl::Now() > until) return false;
+    absl::SleepFor(kRecoveryPoll);
+  }
+  return true;
+}
+
+// Of an erasure-coded file whose writer broke: what its last flush acknowledged is computed from
+// the other units once somebody has it closed, and not before (docs/decisions/0019, "Not yet").
+bool NeedsRecovery(const Thing* thing, absl::string_view trouble) {
+  return thing != nullptr && !thing->closed &&
+         absl::StrContains(trouble, "the stripe is still being written, and lacks");
+}
+
 void CheckPath(client::FileSystem& fs, const Model& model, const std::string& path,
                Findings& findings) {
   const Thing* const thing = model.Find(path);
   ++findings.paths;
-  const std::string trouble =
-      Compare(fs, path, thing == nullptr ? std::nullopt : std::optional(*thing), findings);
+  const auto look = [&] {
+    return Compare(fs, path, thing == nullptr ? std::nullopt : std::optional(*thing), findings);
+  };
+  std::string trouble = look();
+  if (NeedsRecovery(thing, trouble) && Recover(fs, path)) trouble = look();
   if (!trouble.empty()) findings.violations.push_back(absl::StrCat(path, ": ", trouble));
 }
 
