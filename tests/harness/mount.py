@@ -87,7 +87,15 @@ class Mount:
     def terminate(self):
         """SIGTERM; the exit status."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=60 * env.SLOW)
+        return self.ended()
+
+    def ended(self):
+        """Waits; the exit status. libfuse ends its threads by pthread_cancel in the middle of a call,
+        of which ThreadSanitizer makes status 66 ("finished with ignores enabled"). What it finds
+        else is in its reports, which tools/test looks at."""
+        status = self.process.wait(timeout=60 * env.SLOW)
+        under_tsan = "log_path" in os.environ.get("TSAN_OPTIONS", "")
+        return 0 if status == 66 and under_tsan else status
 
     def close(self):
         # Lazily and first: nobody waits for a mount whose cluster is gone.
