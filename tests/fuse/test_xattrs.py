@@ -8,7 +8,8 @@ import re
 from fuse import test_mount
 from fuse.test_mount import shell
 from fuse.test_programs import needs
-from harness import env, hadoop
+from harness import coded, env, hadoop
+from harness.cluster import MiniCluster
 from harness.mount import BLOCK, Mount, read, write
 
 TOLD_OF_ALL = ["user.cairn.inode", "user.cairn.policy"]
@@ -27,6 +28,10 @@ def told(path, name):
 
 class Told(test_mount.OnAMount):
     """user.cairn.*"""
+
+    @classmethod
+    def new_cluster(cls):
+        return MiniCluster(datanodes=3, conf=coded.SWITCH)
 
     def file(self, size=3 * BLOCK + 17):
         path = self.directory() + "/f"
@@ -80,7 +85,8 @@ class Told(test_mount.OnAMount):
         there = self.directory()
         write(there + "/before", b"x")
         for words in (("-enablePolicy",), ("-setPolicy", "-path", self.in_cluster(there))):
-            self.cluster.cairn("ec", *words, "-policy", POLICY)
+            done = self.cluster.cairn("ec", *words, "-policy", POLICY)
+            self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(told(there, "policy"), f"erasure-coded {POLICY}")
         self.assertRegex(told(there + "/before", "policy"), r"^replicated \d$")
         path = there + "/f"
