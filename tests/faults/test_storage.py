@@ -481,7 +481,9 @@ class CrashPoints(Case):
 
     def crash_at(self, cluster, load, name, point):
         """Runs `name` until it dies at `point`, and starts it anew. False: it never came there."""
-        child = cluster.spawn(name, env={**os.environ, "CAIRN_CRASH_POINT": point})
+        child = cluster.spawn(
+            name, may_die=True, env={**os.environ, "CAIRN_CRASH_POINT": point}
+        )
         load.run()
         until = time.monotonic() + 15 * env.SLOW
         while child.poll() is None and time.monotonic() < until:

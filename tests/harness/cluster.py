@@ -167,9 +167,9 @@ class MiniCluster:
         with open(f"/proc/{self.pid(name)}/cmdline", "rb") as file:
             return [word.decode() for word in file.read().split(b"\0")[:-1]]
 
-    def spawn(self, name, command=None, **options):
-        """Starts `name` as a child of this process, so that its exit status can be seen. With a
-        CAIRN_CRASH_POINT in its environment it may have died there before it was ready."""
+    def spawn(self, name, command=None, may_die=False, **options):
+        """Starts `name` as a child of this process, so that its exit status can be seen. `may_die`:
+        it may have killed itself at a CAIRN_CRASH_POINT before it was ready."""
         command = command or self.command(name)
         if self.alive(name):
             self.stop(name)
@@ -182,8 +182,7 @@ class MiniCluster:
         until = time.monotonic() + 30 * env.SLOW
         while not os.path.exists(ports):
             if child.poll() is not None:
-                crashes = "CAIRN_CRASH_POINT" in (options.get("env") or {})
-                if crashes and child.returncode == -signal.SIGKILL:
+                if may_die and child.returncode == -signal.SIGKILL:
                     return child
                 raise Failed(f"{name} ended with {child.returncode}\n{self.tail(name)}")
             if time.monotonic() > until:
