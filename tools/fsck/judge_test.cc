@@ -254,7 +254,7 @@ TEST(FsckTotalsTest, GroupsAndBlocksAreSummedUpApart) {
   FsckTotals totals;
   FileReport coded = CodedFile(
       {Group({there, there, there, there, there}), Group({there, gone, there, there, there})});
-  coded.blocks[1].units[1].repair.emplace();
+  coded.blocks[1].units[1].repair = BlockReport::Repair{};
   totals.Add(coded, Judge(coded, kThreeRacks));
   const FileReport plain = File({Block({Standing::kLive, Standing::kLive, Standing::kLive})});
   totals.Add(plain, Judge(plain, kThreeRacks));
