@@ -293,7 +293,7 @@ class Garbage(Hostile):
             "windows that overflow": frame(window, payload=struct.pack(">I", 0x7FFFFFFF)) * 10,
             "a length that lies": frame(data, stream=1, payload=b"x" * 1000, length=0xFFFFFF),
             "headers without an end": frame(headers, 0, 1, call)
-            + frame(continuation, 0, 1, (b"\x00" + literal(b"n") + literal(b"v")) * 3000) * 400,
+            + frame(continuation, 0, 1, (b"\x00" + literal(b"n") + literal(b"v")) * 3000) * 250,
             "headers that do not parse": frame(headers, whole, 1, random.randbytes(1000)),
             "calls without a message": b"".join(frame(headers, whole, n, call) for n in streams),
             "calls that are taken back": b"".join(
