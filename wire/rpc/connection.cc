@@ -74,6 +74,8 @@ class Connection::Deferred final : public DeferredReply::Impl {
     answer_.error = std::move(error);
     shard_.Deliver(std::move(answer_));
   }
+  // Only the connection's own work keeps it once it is closed, and that ends at once.
+  bool ConnectionGone() const override { return answer_.connection.expired(); }
 
  private:
   const std::shared_ptr<ServerCore> core_;  // keeps the shard

@@ -193,6 +193,7 @@ TEST_F(RpcServerTest, DeferredAnswerComesFromAnotherThread) {
   EXPECT_EQ(client.ReadAnswer().first, 4);
   std::vector<DeferredReply> deferred = service_.TakeDeferred();
   ASSERT_EQ(deferred.size(), 3u);
+  EXPECT_FALSE(deferred[0].ConnectionGone());
   deferred[0].SendAt(9, Text("late"));
   deferred[1].FailAt(0, MakeFsError(FsError::kSafeMode, "no"));
   EXPECT_EQ(client.ReadAnswer().second,
@@ -215,6 +216,7 @@ TEST_F(RpcServerTest, DeferredAnswerMayOutliveConnectionAndServer) {
   }
   std::vector<DeferredReply> deferred = service_.TakeDeferred();
   EVENTUALLY(stats().open_connections.load() == 0);
+  EVENTUALLY(deferred[0].ConnectionGone());
   deferred[0].SendAt(0, Text("x"));
   server_.reset();
   threads_.Stop();

@@ -88,18 +88,27 @@ class DeferredReply {
     virtual ~Impl() = default;
     virtual void SendBytesAt(uint64_t ticket, std::string response) = 0;
     virtual void FailAt(uint64_t ticket, absl::Status error) = 0;
+    virtual bool ConnectionGone() const { return false; }
   };
   explicit DeferredReply(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
   void SendAt(uint64_t ticket, const google::protobuf::MessageLite& response) {
-    std::exchange(impl_, nullptr)->SendBytesAt(ticket, response.SerializeAsString());
+    SendBytesAt(ticket, response.SerializeAsString());
+  }
+  // The same with the response already serialized.
+  void SendBytesAt(uint64_t ticket, std::string response) {
+    std::exchange(impl_, nullptr)->SendBytesAt(ticket, std::move(response));
   }
   void FailAt(uint64_t ticket, const absl::Status& error) {
     std::exchange(impl_, nullptr)->FailAt(ticket, error);
   }
 
+  // The connection was closed: nobody will get the answer. For whoever would do in vain what is
+  // asked; false promises nothing, since it may close at any moment, or have closed unnoticed.
+  bool ConnectionGone() const { return impl_->ConnectionGone(); }
+
  private:
-  std::unique_ptr<Impl> impl_;
+  std::unique_ptr<Impl> impl_;  // null: answered, or moved from
 };
 
 // One protocol (a Java "declaring class") served on a port. Thread-safe: called from all I/O
