@@ -43,7 +43,7 @@ inline constexpr size_t kKeptAnswerBytes = size_t{1} << 20;
 // Lengths, offsets and times are signed in the clients' eyes: a larger number is a negative one.
 inline constexpr uint64_t kMaxSigned = std::numeric_limits<int64_t>::max();
 
-// What all methods work with. Shared, since a waiting complete() may outlive the service.
+// What all methods work with. Shared, since a waiting call may outlive the service.
 struct Edge {
   Edge(Namenode& nn, Scheduler scheduler, ClientProtocolOptions opts);
 
@@ -58,7 +58,8 @@ struct Edge {
   mutable std::atomic<int> waiting_calls = 0;
 };
 
-// The place of a call that waits for a datanode, complete() or truncate(); given back when it ends.
+// The place of a call that waits for a datanode: complete(), addBlock() or truncate(); given back
+// when it ends.
 class WaitingPlace {
  public:
   // nullopt: too many wait already, or such calls are not to wait: answer at once.
@@ -171,11 +172,13 @@ inline void AnswerNothing(const Call& call, const Outcome<Nothing>& outcome) {
   if (Succeeded(call, outcome)) call.reply.SendBytesAt(outcome.ticket, "");
 }
 
-// For responses whose only field is `required bool result = 1`.
+// For responses whose only field is `required bool result = 1`: such a response.
+inline absl::string_view BoolResponse(bool result) {
+  return result ? absl::string_view("\x08\x01", 2) : absl::string_view("\x08\x00", 2);
+}
 inline void AnswerBool(const Call& call, const Outcome<bool>& outcome) {
   if (!Succeeded(call, outcome)) return;
-  call.reply.SendBytesAt(outcome.ticket, *outcome.value ? absl::string_view("\x08\x01", 2)
-                                                        : absl::string_view("\x08\x00", 2));
+  call.reply.SendBytesAt(outcome.ticket, BoolResponse(*outcome.value));
 }
 
 // For responses whose field 1 is a HdfsFileStatusProto without a name.

@@ -1,10 +1,5 @@
 // namenode/service/rpc/complete_call.h - complete(), which closes a file once its last block has
-// its minimum of replicas.
-//
-// Datanodes report a replica about when the client learns that its last packet is safe, so the
-// client's complete() often comes first. Answering false at once would cost it 400 ms (Java) or the
-// whole copy (Go): the call waits for the report instead, up to
-// ClientProtocolOptions::complete_wait.
+// its minimum of replicas, and waits for that (replica_wait.h).
 //
 // Internal to this folder.
 #pragma once

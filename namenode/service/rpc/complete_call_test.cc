@@ -10,32 +10,16 @@ namespace {
 
 class CompleteCallTest : public EdgeTest {
  protected:
-  // As EdgeTest::Call, but the answer may come later.
   std::unique_ptr<FakeReply> Complete(bool with_last = true, absl::string_view path = "/f") {
     hdfs::CompleteRequestProto request;
     request.set_src(std::string(path));
     request.set_clientname("c");
     request.set_fileid(16390);
     if (with_last) SetBlock(*request.mutable_last(), 7, 1001, 10);
-    auto reply = std::make_unique<FakeReply>();
-    service_->Handle({.principal = principal_, .remote_ip = "10.1.2.3", .call_id = 1}, "complete",
-                     request.SerializeAsString(), *reply);
-    return reply;
+    return CallLater("complete", request);
   }
   static bool Result(const FakeReply& reply) {
     return Parse<hdfs::CompleteResponseProto>(reply.answer()).result();
-  }
-  // Runs what is scheduled with `delay`, and forgets it.
-  void Run(absl::Duration delay) {
-    std::vector<Delayed> all;
-    all.swap(scheduled_);
-    for (Delayed& delayed : all) {
-      if (delayed.delay == delay) {
-        delayed.run();
-      } else {
-        scheduled_.push_back(std::move(delayed));
-      }
-    }
   }
 };
 
@@ -66,13 +50,13 @@ TEST_F(CompleteCallTest, WaitsForTheReplicaAndThenAnswersTrue) {
   namenode_.ticket = 8;
   namenode_.on_replica();  // perhaps under the namenode's lock: only schedules
   EXPECT_FALSE(reply->answer().given);
-  Run(absl::ZeroDuration());
+  RunScheduled(absl::ZeroDuration());
   EXPECT_TRUE(Result(*reply));
   EXPECT_EQ(reply->answer().ticket, 8u);
   EXPECT_EQ(namenode_.user, "alice");
   EXPECT_EQ(namenode_.remote_ip, "10.1.2.3");
 
-  Run(absl::Seconds(2));  // the timer comes too late and does nothing
+  RunScheduled(absl::Seconds(2));  // the timer comes too late and does nothing
 }
 
 TEST_F(CompleteCallTest, AnswersFalseWhenTheTimeIsUp) {
@@ -80,16 +64,16 @@ TEST_F(CompleteCallTest, AnswersFalseWhenTheTimeIsUp) {
   namenode_.ticket = 3;
   const auto reply = Complete();
   namenode_.on_replica();
-  Run(absl::ZeroDuration());  // one replica more, but not the last that is needed
+  RunScheduled(absl::ZeroDuration());  // one replica more, but not the last that is needed
   EXPECT_FALSE(reply->answer().given);
   namenode_.ticket = 0;
-  Run(absl::Seconds(2));
+  RunScheduled(absl::Seconds(2));
   EXPECT_FALSE(Result(*reply));
   EXPECT_EQ(reply->answer().ticket, 3u);  // the block was committed by that edit
 
   const size_t calls = namenode_.calls.size();
   namenode_.on_replica();  // later ones find nobody
-  Run(absl::ZeroDuration());
+  RunScheduled(absl::ZeroDuration());
   EXPECT_EQ(namenode_.calls.size(), calls);
 }
 
@@ -98,7 +82,7 @@ TEST_F(CompleteCallTest, AnErrorAtTheSecondTryIsTheAnswer) {
   const auto reply = Complete();
   namenode_.error = MakeFsError(FsError::kLeaseExpired, "gone");
   namenode_.on_replica();
-  Run(absl::ZeroDuration());
+  RunScheduled(absl::ZeroDuration());
   EXPECT_THAT(reply->answer().status, IsFsError(FsError::kLeaseExpired));
 }
 
@@ -117,7 +101,7 @@ TEST_F(CompleteCallTest, BeyondTheLimitNobodyWaits) {
   EXPECT_TRUE(first->answer().deferred);
   EXPECT_FALSE(second->answer().deferred);
   EXPECT_FALSE(Result(*second));
-  Run(absl::Seconds(2));  // the first has its answer: there is room again
+  RunScheduled(absl::Seconds(2));  // the first has its answer: there is room again
   EXPECT_FALSE(Result(*first));
   EXPECT_TRUE(Complete()->answer().deferred);
 }
@@ -132,11 +116,22 @@ TEST_F(CompleteCallTest, AnOverlongPathIsRefusedThoughTheFileIsNamedByItsId) {
   EXPECT_THAT(reply->answer().status, IsFsError(FsError::kInvalidPath));
 }
 
+// It has written all, and asked for no more than that its file be closed.
+TEST_F(CompleteCallTest, AFileIsClosedThoughItsWriterIsGone) {
+  namenode_.result = false;
+  const auto reply = Complete();
+  reply->CloseConnection();
+  namenode_.result = true;
+  namenode_.on_replica();
+  RunScheduled(absl::ZeroDuration());
+  EXPECT_TRUE(Result(*reply));
+}
+
 TEST_F(CompleteCallTest, WaitersMayOutliveTheService) {
   namenode_.result = false;
   const auto reply = Complete();
   service_.reset();
-  Run(absl::Seconds(2));
+  RunScheduled(absl::Seconds(2));
   EXPECT_FALSE(Result(*reply));
 }
 

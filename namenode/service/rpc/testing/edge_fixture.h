@@ -81,6 +81,26 @@ class EdgeTest : public ::testing::Test {
   FakeAnswer Call(absl::string_view method, const google::protobuf::MessageLite& request) {
     return CallBytes(method, request.SerializePartialAsString());
   }
+  // Of a call that may be answered later.
+  std::unique_ptr<FakeReply> CallLater(absl::string_view method,
+                                       const google::protobuf::MessageLite& request) {
+    auto reply = std::make_unique<FakeReply>();
+    service_->Handle({.principal = principal_, .remote_ip = "10.1.2.3", .call_id = 1}, method,
+                     request.SerializeAsString(), *reply);
+    return reply;
+  }
+  // Runs what is scheduled with `delay`, and forgets it.
+  void RunScheduled(absl::Duration delay) {
+    std::vector<Delayed> all;
+    all.swap(scheduled_);
+    for (Delayed& delayed : all) {
+      if (delayed.delay == delay) {
+        delayed.run();
+      } else {
+        scheduled_.push_back(std::move(delayed));
+      }
+    }
+  }
   // The answer, which must be a success, parsed.
   template <typename Response>
   Response Ask(absl::string_view method, const google::protobuf::MessageLite& request) {

@@ -17,6 +17,7 @@ namespace cairn::namenode {
 struct FakeAnswer {
   bool given = false;
   bool deferred = false;
+  bool connection_gone = false;
   uint64_t ticket = 0;
   absl::Status status;
   std::string bytes;
@@ -41,6 +42,7 @@ class FakeReply final : public rpc::RpcReply {
   }
 
   const FakeAnswer& answer() const { return *answer_; }
+  void CloseConnection() { answer_->connection_gone = true; }
 
  private:
   static void Give(FakeAnswer& answer, uint64_t ticket, absl::Status status, std::string bytes) {
@@ -60,6 +62,7 @@ class FakeReply final : public rpc::RpcReply {
     void FailAt(uint64_t ticket, absl::Status error) override {
       Give(*answer_, ticket, std::move(error), "");
     }
+    bool ConnectionGone() const override { return answer_->connection_gone; }
 
    private:
     const std::shared_ptr<FakeAnswer> answer_;
