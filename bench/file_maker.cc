@@ -102,7 +102,7 @@ BlockVersion FileMaker::AddBlock(const std::string& path) {
   namenode::AddBlockRequest request;
   request.path = path;
   request.client_name = client_name_;
-  const auto added = local_.namenode().AddBlock(caller(), request);
+  const auto added = local_.namenode().AddBlock(caller(), request, nullptr);
   CHECK_OK(added.value.status());
   BlockVersion block = added.value->block;
   block.length = kBlockBytes;

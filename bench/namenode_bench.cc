@@ -332,7 +332,7 @@ void Bench::BlockReports() {
     add.path = path;
     add.client_name = "bench";
     add.file = created.value->id;
-    const auto block = nn().AddBlock(caller(), add);
+    const auto block = nn().AddBlock(caller(), add, nullptr);
     Ticket(block, path);
     files.push_back(created.value->id);
     for (uint64_t n = 0; n < flags_.datanodes; ++n) {

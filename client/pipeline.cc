@@ -19,7 +19,8 @@ namespace {
 
 constexpr absl::Duration kFirstPause = absl::Milliseconds(100);
 constexpr absl::Duration kLongestPause = absl::Seconds(3);
-constexpr int kAddBlockTries = 8;  // with doubling pauses about 12 s
+// With doubling pauses about 12 s, and the namenode itself waits for 2 s in each.
+constexpr int kAddBlockTries = 8;
 
 constexpr absl::Duration kExtraPerNode = absl::Seconds(5);  // as HDFS's clients and datanodes
 constexpr absl::Duration kLongestSilence = absl::Seconds(30);

@@ -222,7 +222,11 @@ class Namenode {
                                      const CreateOptions&) = 0;
   virtual Outcome<AppendResult> Append(const Caller&, absl::string_view path,
                                        absl::string_view client_name, bool new_block) = 0;
-  virtual Outcome<LocatedBlock> AddBlock(const Caller&, const AddBlockRequest&) = 0;
+  // FsError::kNotReplicatedYet: the block before the previous one lacks its minimum of replicas;
+  // nothing has changed, ask again. `on_replica`, when not null and this would be the answer, is
+  // called once (any thread) as soon as a repeat may succeed.
+  virtual Outcome<LocatedBlock> AddBlock(const Caller&, const AddBlockRequest&,
+                                         std::function<void()> on_replica) = 0;
   virtual Outcome<Nothing> AbandonBlock(const Caller&, absl::string_view path, InodeId file,
                                         absl::string_view client_name, const BlockVersion&) = 0;
   // False: the last block lacks its minimum of replicas; ask again. `on_replica`, when not null and

@@ -1,17 +1,18 @@
 // namenode/blocks/replica_waiters.h - calls that wait until a block has its minimum of replicas.
 //
-// complete() answers false while the last block lacks it, and the Go client makes an error of one
-// false: so the front end waits a little. It leaves a callback here; the report that brings the
-// replica takes the callbacks out under the namespace lock, and runs them after releasing it.
+// complete() answers false while the last block lacks it, addBlock() NotReplicatedYetException
+// while the one before the last does, and the Go client makes an error of either: so the front end
+// waits a little. It leaves a callback here; the report that brings the replica takes the callbacks
+// out under the namespace lock, and runs them after releasing it.
 //
-//   waiters.Add(block, [call] { call->Retry(); });                 // complete(), under the lock
+//   waiters.Add(block, [call] { call->Retry(); });                 // the call, under the lock
 //   auto ready = waiters.Take(block);                              // report, under the lock
 //   ... release the namespace lock ...
 //   for (auto& wake : ready) wake();
 //
 // Each callback is taken at most once. The front end gives up by time-out on its own; its callback
 // then runs later or never, and must bear both. A block keeps at most kMaxPerBlock of them: a
-// client that repeats complete() again and again pushes out its own older ones.
+// client that repeats its call again and again pushes out its own older ones.
 //
 // Threads: any; own mutex, a leaf of the lock order.
 #pragma once

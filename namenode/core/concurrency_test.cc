@@ -94,7 +94,7 @@ TEST(ConcurrencyTest, RandomCallsFromManyThreads) {
             AddBlockRequest request;
             request.path = path;
             request.client_name = client;
-            const auto block = nn->AddBlock(kSuper, request);
+            const auto block = nn->AddBlock(kSuper, request, nullptr);
             if (block.value.ok()) {
               nn->Fsync(kSuper, path, kNoInode, client, rng() % 1000);
             }

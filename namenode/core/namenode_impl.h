@@ -194,7 +194,8 @@ class NamenodeImpl final : public Namenode, public DatanodeReports, public TreeL
   Outcome<FileStatus> Create(const Caller&, absl::string_view path, const CreateOptions&) override;
   Outcome<AppendResult> Append(const Caller&, absl::string_view path, absl::string_view client_name,
                                bool new_block) override;
-  Outcome<LocatedBlock> AddBlock(const Caller&, const AddBlockRequest&) override;
+  Outcome<LocatedBlock> AddBlock(const Caller&, const AddBlockRequest&,
+                                 std::function<void()> on_replica) override;
   Outcome<Nothing> AbandonBlock(const Caller&, absl::string_view path, InodeId file,
                                 absl::string_view client_name, const BlockVersion&) override;
   Outcome<bool> Complete(const Caller&, absl::string_view path, InodeId file,

@@ -338,7 +338,7 @@ TEST_F(TicketTest, SoIsADeletion) {
   request.path = "/a/f";
   request.file = file;
   request.client_name = "client";
-  ExpectWaits(nn_->AddBlock(kSuper, request));
+  ExpectWaits(nn_->AddBlock(kSuper, request, nullptr));
 }
 
 TEST_F(TicketTest, SoIsTheDeletionOfAnAncestor) {
@@ -379,7 +379,7 @@ TEST_F(TicketTest, APromisedStampWaitsForItsReservation) {
   AddBlockRequest request;
   request.path = "/a/open";
   request.client_name = "client";
-  const BlockVersion block = nn_->AddBlock(kSuper, request).value->block;
+  const BlockVersion block = nn_->AddBlock(kSuper, request, nullptr).value->block;
   nn_.journal().MakeAllDurable();
   nn_.Restart();  // all reserved ids are spent: the next one reserves anew
   const auto promised = nn_->UpdateBlockForPipeline(kSuper, block, "client");

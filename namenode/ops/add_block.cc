@@ -25,7 +25,8 @@ LocatedBlock NamenodeImpl::DescribeNewBlock(const Inode& file, View& view) {
   return out;
 }
 
-Outcome<LocatedBlock> NamenodeImpl::AddBlock(const Caller& caller, const AddBlockRequest& request) {
+Outcome<LocatedBlock> NamenodeImpl::AddBlock(const Caller& caller, const AddBlockRequest& request,
+                                             std::function<void()> on_replica) {
   const std::shared_ptr<const ClusterView> cluster = cluster_.View();
   Outcome<LocatedBlock> outcome = Write<LocatedBlock>(
       caller, What{"add block to ", request.path},
@@ -105,6 +106,7 @@ Outcome<LocatedBlock> NamenodeImpl::AddBlock(const Caller& caller, const AddBloc
           const BlockVersion& before = blocks[count - 2];
           if (!IsResident(*file, before, attempt)) return View::NotLoaded();
           if (!HasMinimum(*file, before)) {
+            if (on_replica) waiters_.Add(before.id, on_replica);
             return MakeFsError(FsError::kNotReplicatedYet,
                                absl::StrCat("Not replicated yet: ", ForMessage(request.path)));
           }

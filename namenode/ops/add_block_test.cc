@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <functional>
 #include <string>
+#include <utility>
 
 #include "namenode/core/testing/test_namenode.h"
 
@@ -22,14 +24,18 @@ class WriterTest : public ::testing::Test {
   WriterTest() { file_ = nn_.Create("/f").id; }
 
   Outcome<LocatedBlock> AddBlock(std::optional<BlockVersion> previous, InodeId file = kNoInode,
-                                 absl::string_view client = "client",
-                                 absl::string_view path = "/f") {
+                                 absl::string_view client = "client", absl::string_view path = "/f",
+                                 std::function<void()> on_replica = nullptr) {
     AddBlockRequest request;
     request.path = path;
     request.file = file;
     request.client_name = client;
     request.previous = previous;
-    return nn_->AddBlock(kSuper, request);
+    return nn_->AddBlock(kSuper, request, std::move(on_replica));
+  }
+  // A call for a third block, which counts in `woken` that it is to be repeated.
+  Outcome<LocatedBlock> AddThird(const BlockVersion& second, std::atomic<int>* woken) {
+    return AddBlock(second, kNoInode, "client", "/f", [woken] { ++*woken; });
   }
   Outcome<bool> Complete(std::optional<BlockVersion> last, InodeId file = kNoInode,
                          absl::string_view client = "client") {
@@ -135,12 +141,86 @@ TEST_F(WriterTest, AThirdBlockWaitsForTheFirstsReplicas) {
   EXPECT_OK(AddBlock(WithLength(second, 100)).value);
 }
 
+TEST_F(WriterTest, WhoWaitsForAThirdBlockIsWokenByTheFirstsReplica) {
+  const BlockVersion first = WithLength(AddBlock(std::nullopt).value->block, 100);
+  const BlockVersion second = WithLength(AddBlock(first).value->block, 100);
+  std::atomic<int> woken{0};
+  EXPECT_THAT(AddThird(second, &woken).value, IsFsError(FsError::kNotReplicatedYet));
+  nn_.ReportFinalized(second);
+  nn_.ReportFinalized(WithLength(first, 99));
+  EXPECT_EQ(woken, 0) << "another block, and a replica that does not count";
+  nn_.ReportFinalized(first, 1, 1);
+  EXPECT_EQ(woken, 1);
+  const auto third = AddThird(second, &woken);
+  ASSERT_OK(third.value);
+  EXPECT_EQ(AddBlock(second).value->block.id, third.value->block.id) << "asked by two at a time";
+  nn_.ReportFinalized(first, 1, 2);
+  EXPECT_EQ(woken, 1) << "who has the block is not called any more";
+}
+
+TEST_F(WriterTest, WhoWaitsIsWokenByTheLastReplicaThatIsNeeded) {
+  TestNamenode::Options options;
+  options.namenode.min_replication = options.namenode.blocks.min_replication = 2;
+  TestNamenode nn(options);
+  nn.Create("/f");
+  AddBlockRequest request;
+  request.path = "/f";
+  request.client_name = "client";
+  const BlockVersion first = WithLength(nn.AddBlock("/f").block, 100);
+  request.previous = WithLength(nn.AddBlock("/f", first).block, 100);
+  int woken = 0;
+  EXPECT_THAT(nn->AddBlock(kSuper, request, [&] { ++woken; }).value,
+              IsFsError(FsError::kNotReplicatedYet));
+  nn.ReportFinalized(first, 1, 0);
+  EXPECT_EQ(woken, 0);
+  nn.ReportFinalized(first, 1, 1);
+  EXPECT_EQ(woken, 1);
+  EXPECT_OK(nn->AddBlock(kSuper, request, nullptr).value);
+}
+
+// Who waits learns by its time-out; nothing is kept for it.
+TEST_F(WriterTest, TheCallBackGoesWithTheFile) {
+  const BlockVersion first = WithLength(AddBlock(std::nullopt).value->block, 100);
+  const BlockVersion second = WithLength(AddBlock(first).value->block, 100);
+  std::atomic<int> woken{0};
+  EXPECT_THAT(AddThird(second, &woken).value, IsFsError(FsError::kNotReplicatedYet));
+  ASSERT_THAT(nn_->Delete(kSuper, "/f", false).value, IsOkAndHolds(true));
+  nn_.ReportFinalized(first);
+  EXPECT_EQ(woken, 0);
+  EXPECT_THAT(AddThird(second, &woken).value, IsFsError(FsError::kFileNotFound));
+}
+
+TEST_F(WriterTest, WhoHasLostItsLeaseMeanwhileGetsNoBlock) {
+  const BlockVersion first = WithLength(AddBlock(std::nullopt).value->block, 100);
+  const BlockVersion second = WithLength(AddBlock(first).value->block, 100);
+  ASSERT_OK(nn_.Report(0, second, ReplicaState::kBeingWritten));
+  std::atomic<int> woken{0};
+  EXPECT_THAT(AddThird(second, &woken).value, IsFsError(FsError::kNotReplicatedYet));
+  ASSERT_THAT(nn_->RecoverLease(kSuper, "/f", "other").value, IsOkAndHolds(false));
+  nn_.ReportFinalized(first);
+  EXPECT_EQ(woken, 1);
+  EXPECT_THAT(AddThird(second, &woken).value, IsFsError(FsError::kLeaseExpired));
+}
+
+TEST_F(WriterTest, InSafeModeNobodyGetsABlockThatWasWaitedFor) {
+  const BlockVersion first = WithLength(AddBlock(std::nullopt).value->block, 100);
+  const BlockVersion second = WithLength(AddBlock(first).value->block, 100);
+  std::atomic<int> woken{0};
+  EXPECT_THAT(AddThird(second, &woken).value, IsFsError(FsError::kNotReplicatedYet));
+  ASSERT_OK(nn_->SafeMode(kSuper, SafeModeAction::kEnter).value);
+  nn_.ReportFinalized(first);
+  EXPECT_EQ(woken, 1);
+  EXPECT_THAT(AddThird(second, &woken).value, IsFsError(FsError::kSafeMode));
+  ASSERT_OK(nn_->SafeMode(kSuper, SafeModeAction::kLeave).value);
+  EXPECT_OK(AddThird(second, &woken).value);
+}
+
 TEST_F(WriterTest, ExcludedDatanodesAreNotGiven) {
   AddBlockRequest request;
   request.path = "/f";
   request.client_name = "client";
   request.excluded = {TestNamenode::DatanodeUuid(0), TestNamenode::DatanodeUuid(2)};
-  const auto block = nn_->AddBlock(kSuper, request);
+  const auto block = nn_->AddBlock(kSuper, request, nullptr);
   ASSERT_OK(block.value);
   EXPECT_THAT(block.value->storages, UnorderedElementsAre(1));
 }
@@ -150,7 +230,7 @@ TEST_F(WriterTest, WithoutADatanodeNoBlockIsAdded) {
   request.path = "/f";
   request.client_name = "client";
   for (int i = 0; i < 3; ++i) request.excluded.push_back(TestNamenode::DatanodeUuid(i));
-  const auto status = nn_->AddBlock(kSuper, request).value.status();
+  const auto status = nn_->AddBlock(kSuper, request, nullptr).value.status();
   EXPECT_THAT(status, IsFsError(FsError::kIo));
   EXPECT_THAT(std::string(status.message()),
               HasSubstr("could only be written to 0 of the 1 minReplication nodes"));
@@ -165,7 +245,7 @@ TEST_F(WriterTest, WithoutADatanodeTheMessageTellsTheMinimumAskedFor) {
   AddBlockRequest request;
   request.path = "/g";
   request.client_name = "client";
-  EXPECT_THAT(std::string(nn->AddBlock(kSuper, request).value.status().message()),
+  EXPECT_THAT(std::string(nn->AddBlock(kSuper, request, nullptr).value.status().message()),
               HasSubstr("could only be written to 0 of the 2 minReplication nodes"));
 }
 
@@ -181,7 +261,7 @@ TEST_F(WriterTest, AFileHasALimitOfBlocks) {
   request.path = "/f";
   request.client_name = "client";
   request.previous = second;
-  EXPECT_THAT(nn->AddBlock(kSuper, request).value, IsFsError(FsError::kIo));
+  EXPECT_THAT(nn->AddBlock(kSuper, request, nullptr).value, IsFsError(FsError::kIo));
 }
 
 // ---- abandonBlock

@@ -97,7 +97,7 @@ TEST_F(AppendTest, WhoHasWrittenABlockHasToNameItForTheNext) {
   AddBlockRequest request;
   request.path = "/f";
   request.client_name = "appender";
-  EXPECT_THAT(nn_->AddBlock(kSuper, request).value, IsFsError(FsError::kIo));
+  EXPECT_THAT(nn_->AddBlock(kSuper, request, nullptr).value, IsFsError(FsError::kIo));
 }
 
 TEST_F(AppendTest, AFullLastBlockIsStillFinishedAfterARestart) {
@@ -238,7 +238,7 @@ TEST_F(AppendTest, NobodyWritesAFileThatIsBeingTruncated) {
   request.client_name = "c";
   request.previous = cut;
   const auto refused = IsFsError(FsError::kLeaseExpired);
-  EXPECT_THAT(nn_->AddBlock(kSuper, request).value, refused);
+  EXPECT_THAT(nn_->AddBlock(kSuper, request, nullptr).value, refused);
   EXPECT_THAT(nn_->Complete(kSuper, "/f", kNoInode, "c", cut, nullptr).value, refused);
   EXPECT_THAT(nn_->Fsync(kSuper, "/f", kNoInode, "c", 20).value, refused);
   EXPECT_THAT(nn_->AbandonBlock(kSuper, "/f", kNoInode, "c", cut).value, refused);

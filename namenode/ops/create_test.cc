@@ -81,7 +81,7 @@ TEST_F(CreateTest, OverwriteTakesAnOpenFileFromItsWriter) {
   AddBlockRequest request;
   request.path = "/f";
   request.client_name = "first";
-  EXPECT_THAT(nn_->AddBlock(kSuper, request).value, IsFsError(FsError::kLeaseExpired));
+  EXPECT_THAT(nn_->AddBlock(kSuper, request, nullptr).value, IsFsError(FsError::kLeaseExpired));
 }
 
 TEST_F(CreateTest, OverwriteAloneNeedsAFile) {
@@ -150,7 +150,7 @@ TEST_F(CreateTest, ASilentWritersFileIsRecoveredAfterTheSoftLimit) {
   AddBlockRequest request;
   request.path = "/f";
   request.client_name = "gone";
-  EXPECT_THAT(nn_->AddBlock(kSuper, request).value, IsFsError(FsError::kLeaseExpired));
+  EXPECT_THAT(nn_->AddBlock(kSuper, request, nullptr).value, IsFsError(FsError::kLeaseExpired));
   nn_.HeartbeatAll();
   nn_->RunMaintenance();
   GenerationStamp stamp{};

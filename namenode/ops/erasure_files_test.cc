@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <set>
 #include <string>
 #include <utility>
@@ -23,12 +24,13 @@ class ErasureFilesTest : public ::testing::Test {
     nn_.Create("/cold/f");
   }
 
-  Outcome<LocatedBlock> AddBlock(std::optional<BlockVersion> previous = {}) {
+  Outcome<LocatedBlock> AddBlock(std::optional<BlockVersion> previous = {},
+                                 std::function<void()> on_replica = nullptr) {
     AddBlockRequest request;
     request.path = "/cold/f";
     request.client_name = "client";
     request.previous = previous;
-    return nn_->AddBlock(kSuper, request);
+    return nn_->AddBlock(kSuper, request, std::move(on_replica));
   }
   Outcome<bool> Complete(const BlockVersion& last, absl::string_view path = "/cold/f") {
     return nn_->Complete(kSuper, path, kNoInode, "client", last, nullptr);
@@ -124,6 +126,29 @@ TEST_F(ErasureFilesTest, AFileIsCompleteWhenItsBytesAreAllThere) {
   EXPECT_EQ(located.blocks[0].block.length, bytes);
   EXPECT_FALSE(located.blocks[0].corrupt);
   nn_.ExpectConsistent();
+}
+
+TEST_F(ErasureFilesTest, WhoWaitsForAThirdGroupIsWokenByEachUnitOfTheFirst) {
+  const uint64_t bytes = 3 * kCell;
+  const LocatedBlock first = *AddBlock().value;
+  const LocatedBlock second = *AddBlock(WithLength(first.block, bytes)).value;
+  int woken = 0;
+  const auto add_third = [&] {
+    return AddBlock(WithLength(second.block, bytes), [&] { ++woken; }).value;
+  };
+  const auto report = [&](uint32_t unit) {
+    ReportUnit(first.block, bytes, unit, static_cast<int>(first.storages[unit]));
+  };
+  EXPECT_THAT(add_third(), IsFsError(FsError::kNotReplicatedYet));
+  report(0);
+  EXPECT_EQ(woken, 1);
+  EXPECT_THAT(add_third(), IsFsError(FsError::kNotReplicatedYet));
+  report(4);
+  EXPECT_EQ(woken, 2);
+  EXPECT_THAT(add_third(), IsFsError(FsError::kNotReplicatedYet));
+  report(2);
+  EXPECT_EQ(woken, 3);
+  EXPECT_OK(add_third());
 }
 
 TEST_F(ErasureFilesTest, AShortGroupNeedsAsManyUnitsAsHoldBytes) {
@@ -371,7 +396,7 @@ TEST(ErasurePlacementTest, WithTooFewDatanodesForTheDataNothingIsWritten) {
   AddBlockRequest request;
   request.path = "/cold/f";
   request.client_name = "client";
-  const auto added = nn->AddBlock(kSuper, request);
+  const auto added = nn->AddBlock(kSuper, request, nullptr);
   EXPECT_THAT(added.value, IsFsError(FsError::kIo));
   EXPECT_THAT(std::string(added.value.status().message()),
               HasSubstr("could only be written to 5 of the 6 required nodes for RS-6-3-1024k"));
@@ -384,7 +409,7 @@ TEST(ErasurePlacementTest, FewerDatanodesThanUnitsAreEnoughForTheData) {
   AddBlockRequest request;
   request.path = "/cold/f";
   request.client_name = "client";
-  const auto added = nn->AddBlock(kSuper, request);
+  const auto added = nn->AddBlock(kSuper, request, nullptr);
   ASSERT_OK(added.value);
   EXPECT_THAT(added.value->units, ElementsAre(0, 1, 2, 3, 4, 5, 6));
 }

@@ -392,7 +392,7 @@ TEST_F(GroupTruncationTest, NobodyElseEndsItOrWritesMeanwhile) {
   add.path = "/cold/f";
   add.client_name = "cutter";
   add.previous = groups_[2];
-  EXPECT_THAT(nn_->AddBlock(kSuper, add).value, IsFsError(FsError::kLeaseExpired));
+  EXPECT_THAT(nn_->AddBlock(kSuper, add, nullptr).value, IsFsError(FsError::kLeaseExpired));
   EXPECT_THAT(nn_->Complete(kSuper, "/cold/f", kNoInode, "cutter", groups_[2], nullptr).value,
               IsFsError(FsError::kLeaseExpired));
   EXPECT_THAT(Truncate(5), IsFsError(FsError::kAlreadyBeingCreated));

@@ -147,7 +147,7 @@ class ReportReplicasTest : public ::testing::Test {
     AddBlockRequest request;
     request.path = path;
     request.client_name = kWriter;
-    const auto block = namenode_->AddBlock(kCaller, request).value;
+    const auto block = namenode_->AddBlock(kCaller, request, nullptr).value;
     EXPECT_OK(block);
     return block.ok() ? block->block : BlockVersion();
   }

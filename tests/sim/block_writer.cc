@@ -287,7 +287,7 @@ absl::StatusOr<PlacedBlock> BlockWriter::AddBlock() {
                          request.previous = previous;
                          request.excluded = excluded;
                          const Outcome<namenode::LocatedBlock> outcome =
-                             namenode.AddBlock(caller, request);
+                             namenode.AddBlock(caller, request, nullptr);
                          if (!outcome.value.ok()) return {outcome.value.status(), outcome.ticket};
                          return {Client::Place(namenode, *outcome.value), outcome.ticket};
                        }));

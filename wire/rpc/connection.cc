@@ -74,7 +74,8 @@ class Connection::Deferred final : public DeferredReply::Impl {
     answer_.error = std::move(error);
     shard_.Deliver(std::move(answer_));
   }
-  // Only the connection's own work keeps it once it is closed, and that ends at once.
+  // Best effort: its own work keeps a closed connection for a moment, and so does an answer that
+  // waits for the journal.
   bool ConnectionGone() const override { return answer_.connection.expired(); }
 
  private:

@@ -490,7 +490,7 @@ std::string AddBlock(TestNamenode& nn, const Op& op) {
   request.path = op.path;
   request.client_name = "client";
   request.previous = LastBlock(nn, op.path);
-  const Outcome<LocatedBlock> added = nn->AddBlock(kSuper, request);
+  const Outcome<LocatedBlock> added = nn->AddBlock(kSuper, request, nullptr);
   if (!added.value.ok()) return ErrorOf(added.value);
   BlockVersion block = added.value->block;
   block.length = op.number;

@@ -272,7 +272,7 @@ LocatedBlock TestNamenode::AddBlock(absl::string_view path, std::optional<BlockV
   request.path = path;
   request.client_name = client;
   request.previous = previous;
-  Outcome<LocatedBlock> outcome = namenode_->AddBlock(kSuper, request);
+  Outcome<LocatedBlock> outcome = namenode_->AddBlock(kSuper, request, nullptr);
   EXPECT_OK(outcome.value) << path;
   return outcome.value.ok() ? *outcome.value : LocatedBlock{};
 }

@@ -11,8 +11,8 @@
 // at-most-once carry the client's id to the namenode, so that a resend is answered as the first
 // was.
 //
-// Threads: Handle from every I/O thread at once. complete() may answer up to `complete_wait` later,
-// on a thread of `schedule`.
+// Threads: Handle from every I/O thread at once. complete() and addBlock() may answer up to
+// `complete_wait` later, on a thread of `schedule`.
 #pragma once
 
 #include <cstdint>
@@ -41,13 +41,14 @@ struct SaveNamespaceRequest {
 };
 
 struct ClientProtocolOptions {
-  // How long complete() waits for replicas before it answers false. The Go client turns one false
-  // into an error, and Java sleeps 400 ms after it.
+  // How long complete() waits for replicas before it answers false, and addBlock() before it
+  // answers NotReplicatedYetException. The Go client turns one of either into an error, and Java
+  // sleeps 400 ms after it.
   absl::Duration complete_wait = absl::Seconds(2);
-  // complete() and truncate() calls that wait at one time, a complete() counted for the whole of
-  // `complete_wait` even if it is answered sooner: this bounds their memory, timers included, since
-  // each keeps a path, a client's name and a user, some 9 KiB at most and 200 bytes as a rule.
-  // Further ones are answered false at once.
+  // complete(), addBlock() and truncate() calls that wait at one time, the first two counted for
+  // the whole of `complete_wait` even if they are answered sooner: this bounds their memory, timers
+  // included, since each keeps a path, a client's name, a user and datanodes that are not wanted,
+  // some 10 KiB at most and 300 bytes as a rule. Further ones are answered "not yet" at once.
   int max_waiting_calls = 65536;
   // Counts every call, if not null; outlives the service.
   OperationCounters* counters = nullptr;

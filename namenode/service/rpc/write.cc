@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "namenode/service/rpc/add_block_call.h"
 #include "namenode/service/rpc/client_protocol_methods.h"
 #include "namenode/service/rpc/complete_call.h"
 
@@ -113,7 +114,7 @@ void AddBlock(const Call& call) {
   WithRequest<hdfs::AddBlockRequestProto>(call, [&](const auto& request) {
     const auto wanted = ToAddBlock(call.edge(), request);
     if (!wanted.ok()) return call.reply.Fail(wanted.status());
-    AnswerLocatedBlock(call, call.namenode().AddBlock(call.caller, *wanted));
+    AddBlockOrWait(call, *wanted);
   });
 }
 

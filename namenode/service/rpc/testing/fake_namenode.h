@@ -64,7 +64,8 @@ class FakeNamenode final : public Namenode {
   ConversionRulePage conversion_rules;
   ConversionRun conversion_run;  // as it was told; answered
   std::string conversion_busy_with;
-  std::function<void()> on_replica;  // the last one given to Complete
+  std::function<void()> on_replica;  // the last one given to Complete or AddBlock
+  std::function<void()> meanwhile;   // runs in the next AddBlock with such a call-back, once
 
   const std::string& last_call() const {
     static const auto* const none = new std::string;
@@ -223,7 +224,12 @@ class FakeNamenode final : public Namenode {
     return Note(c, AppendResult{status.value_or(FileStatus()), append_block}, "Append(%s, %s, %d)",
                 path, client_name, new_block);
   }
-  Outcome<LocatedBlock> AddBlock(const Caller& c, const AddBlockRequest& r) override {
+  Outcome<LocatedBlock> AddBlock(const Caller& c, const AddBlockRequest& r,
+                                 std::function<void()> call_back) override {
+    if (call_back) {
+      on_replica = std::move(call_back);
+      if (meanwhile) std::exchange(meanwhile, nullptr)();
+    }
     return Note(c, block, "AddBlock(%s, %s, file=%d previous=%s excluded=[%s] favored=[%s] %d %d)",
                 r.path, r.client_name, ToInt(r.file), Text(r.previous),
                 absl::StrJoin(r.excluded, " "), absl::StrJoin(r.favored, " "), r.no_local_write,
