@@ -25,21 +25,6 @@ namespace {
 constexpr int kThreads = 4;
 constexpr int64_t kMaxThreads = 256;
 
-absl::Status BadUsage(const EcCall& call, absl::string_view why) {
-  return EndWith(kExitEcUsage, absl::StrCat(why, "\nUsage: ", EcHelp(call.command)));
-}
-
-absl::Status TakeSize(EcCall& call, absl::string_view option, uint64_t* out) {
-  ASSIGN_OR_RETURN(const std::optional<std::string> text, call.TakeOption(option));
-  if (!text.has_value()) return absl::OkStatus();
-  const std::optional<uint64_t> bytes = ParseConfigSize(*text);
-  if (!bytes.has_value()) {
-    return IllegalArgument(absl::StrCat(option, " ", *text, " is no number of bytes"));
-  }
-  *out = *bytes;
-  return absl::OkStatus();
-}
-
 struct Failure {
   std::string path;
   std::string why;
@@ -141,7 +126,7 @@ absl::StatusOr<ConvertArguments> TakeConvertArguments(EcCall& call) {
   const bool replicate = call.TakeFlag("-replicate");
   arguments.as_json = call.TakeFlag("--json");
   if (policy.has_value() == replicate || (policy.has_value() && policy->empty())) {
-    return BadUsage(call, "Please specify either -policy or -replicate.");
+    return call.Misused("Please specify either -policy or -replicate.");
   }
   options.policy = policy.value_or("");
   ASSIGN_OR_RETURN(const std::optional<std::string> parallel, call.TakeOption("-parallel"));
@@ -153,8 +138,8 @@ absl::StatusOr<ConvertArguments> TakeConvertArguments(EcCall& call) {
     }
     options.threads = static_cast<int>(*threads);
   }
-  RETURN_IF_ERROR(TakeSize(call, "-bandwidth", &options.bytes_per_second));
-  RETURN_IF_ERROR(TakeSize(call, "-minSize", &options.min_bytes));
+  RETURN_IF_ERROR(call.TakeSize("-bandwidth", &options.bytes_per_second));
+  RETURN_IF_ERROR(call.TakeSize("-minSize", &options.min_bytes));
   ASSIGN_OR_RETURN(const std::optional<std::string> age, call.TakeOption("-olderThan"));
   if (age.has_value()) {
     const std::optional<absl::Duration> time = ParseConfigDuration(*age, absl::Seconds(1));
@@ -167,9 +152,9 @@ absl::StatusOr<ConvertArguments> TakeConvertArguments(EcCall& call) {
   const auto option = std::find_if(arguments.paths.begin(), arguments.paths.end(),
                                    [](const auto& word) { return absl::StartsWith(word, "-"); });
   if (option != arguments.paths.end()) {
-    return BadUsage(call, absl::StrCat("-", call.command.name, ": Unknown option ", *option));
+    return call.Misused(absl::StrCat("-", call.command.name, ": Unknown option ", *option));
   }
-  if (arguments.paths.empty()) return BadUsage(call, "Please specify a path.");
+  if (arguments.paths.empty()) return call.Misused("Please specify a path.");
   return arguments;
 }
 

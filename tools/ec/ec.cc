@@ -9,6 +9,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "client/path.h"
+#include "common/config_values.h"
 #include "common/status_macros.h"
 #include "tools/cluster_options.h"
 #include "tools/ec/ec_command.h"
@@ -69,6 +70,21 @@ EcCall::EcCall(const EcCommand& row, std::vector<std::string> arguments,
                std::ostream& errors)
     : command(row), args(std::move(arguments)), options(client_options), out(output), err(errors) {}
 
+absl::Status EcCall::Misused(absl::string_view why) const {
+  return EndWith(kExitEcUsage, absl::StrCat(why, "\nUsage: ", EcHelp(command)));
+}
+
+absl::Status EcCall::TakeSize(absl::string_view option, uint64_t* out) {
+  ASSIGN_OR_RETURN(const std::optional<std::string> text, TakeOption(option));
+  if (!text.has_value()) return absl::OkStatus();
+  const std::optional<uint64_t> bytes = ParseConfigSize(*text);
+  if (!bytes.has_value()) {
+    return IllegalArgument(absl::StrCat(option, " ", *text, " is no number of bytes"));
+  }
+  *out = *bytes;
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::optional<std::string>> EcCall::TakeOption(absl::string_view option) {
   const auto found = std::find(args.begin(), args.end(), option);
   if (found == args.end()) return std::nullopt;
@@ -83,7 +99,7 @@ absl::StatusOr<std::optional<std::string>> EcCall::TakeOption(absl::string_view 
 absl::StatusOr<std::string> EcCall::RequireOption(absl::string_view option, absl::string_view why) {
   ASSIGN_OR_RETURN(std::optional<std::string> value, TakeOption(option));
   if (value.has_value()) return *std::move(value);
-  return EndWith(kExitEcUsage, absl::StrCat(why, "\nUsage: ", EcHelp(command)));
+  return Misused(why);
 }
 
 bool EcCall::TakeFlag(absl::string_view flag) {

@@ -6,6 +6,7 @@
 // error is told as Hadoop's tool tells an exception (print.h), with the row's exit code.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <ostream>
@@ -54,12 +55,17 @@ class EcCall {
   std::ostream& err;
   int exit_code = 0;  // when the status is OK
 
+  // The error that says `why`, and the command's usage.
+  absl::Status Misused(absl::string_view why) const;
+
   // ---- Arguments: each takes what it finds out of `args` ----
 
   // An option with a value, wherever it stands. An error: the value is missing.
   absl::StatusOr<std::optional<std::string>> TakeOption(absl::string_view option);
   // The same for one that must be there; without it `why` is said, and the usage.
   absl::StatusOr<std::string> RequireOption(absl::string_view option, absl::string_view why);
+  // One whose value is a number of bytes ("128m"). Without it `*out` stays.
+  absl::Status TakeSize(absl::string_view option, uint64_t* out);
   bool TakeFlag(absl::string_view flag);
   // An error if anything is left.
   absl::Status CheckNoMore() const;

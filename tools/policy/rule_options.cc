@@ -16,21 +16,6 @@ constexpr int64_t kMostRunThreads = 256;
 constexpr absl::Duration kDefaultAge = absl::Hours(24);
 constexpr absl::Duration kShortestInterval = absl::Seconds(1);
 
-absl::Status MisusedRule(const EcCall& call, absl::string_view why) {
-  return EndWith(kExitEcUsage, absl::StrCat(why, "\nUsage: ", EcHelp(call.command)));
-}
-
-absl::Status TakeBytes(EcCall& call, absl::string_view option, uint64_t* out) {
-  ASSIGN_OR_RETURN(const std::optional<std::string> text, call.TakeOption(option));
-  if (!text.has_value()) return absl::OkStatus();
-  const std::optional<uint64_t> bytes = ParseConfigSize(*text);
-  if (!bytes.has_value()) {
-    return IllegalArgument(absl::StrCat(option, " ", *text, " is no number of bytes"));
-  }
-  *out = *bytes;
-  return absl::OkStatus();
-}
-
 absl::Status TakeTime(EcCall& call, absl::string_view option, absl::Duration* out) {
   ASSIGN_OR_RETURN(const std::optional<std::string> text, call.TakeOption(option));
   if (!text.has_value()) return absl::OkStatus();
@@ -46,7 +31,7 @@ absl::Status CheckNoOption(const EcCall& call) {
   const auto option = std::find_if(call.args.begin(), call.args.end(),
                                    [](const auto& word) { return absl::StartsWith(word, "-"); });
   if (option == call.args.end()) return absl::OkStatus();
-  return MisusedRule(call, absl::StrCat("-", call.command.name, ": Unknown option ", *option));
+  return call.Misused(absl::StrCat("-", call.command.name, ": Unknown option ", *option));
 }
 
 }  // namespace
@@ -63,7 +48,7 @@ absl::StatusOr<std::optional<std::string>> TakeOnlyPath(EcCall& call) {
 absl::StatusOr<std::string> RequireOnlyPath(EcCall& call) {
   ASSIGN_OR_RETURN(std::optional<std::string> path, TakeOnlyPath(call));
   if (path.has_value()) return *std::move(path);
-  return MisusedRule(call, "Please specify a path.");
+  return call.Misused("Please specify a path.");
 }
 
 absl::StatusOr<SetRuleArguments> TakeSetRuleArguments(EcCall& call) {
@@ -73,12 +58,12 @@ absl::StatusOr<SetRuleArguments> TakeSetRuleArguments(EcCall& call) {
   ASSIGN_OR_RETURN(const std::optional<std::string> policy, call.TakeOption("-erasure"));
   const bool replicated = call.TakeFlag("-replicated");
   if (policy.has_value() == replicated || (policy.has_value() && policy->empty())) {
-    return MisusedRule(call, "Please specify either -erasure or -replicated.");
+    return call.Misused("Please specify either -erasure or -replicated.");
   }
   rule.policy = policy.value_or("");
   RETURN_IF_ERROR(TakeTime(call, "-olderThan", &rule.older_than));
   RETURN_IF_ERROR(TakeTime(call, "-unreadFor", &rule.unread_for));
-  RETURN_IF_ERROR(TakeBytes(call, "-largerThan", &rule.larger_than_bytes));
+  RETURN_IF_ERROR(call.TakeSize("-largerThan", &rule.larger_than_bytes));
   ASSIGN_OR_RETURN(arguments.path, RequireOnlyPath(call));
   return arguments;
 }
@@ -96,7 +81,7 @@ absl::StatusOr<RunArguments> TakeRunArguments(EcCall& call) {
     }
     arguments.settings.threads = static_cast<int>(*threads);
   }
-  RETURN_IF_ERROR(TakeBytes(call, "-bandwidth", &arguments.settings.bytes_per_second));
+  RETURN_IF_ERROR(call.TakeSize("-bandwidth", &arguments.settings.bytes_per_second));
   RETURN_IF_ERROR(TakeTime(call, "-interval", &arguments.interval));
   RETURN_IF_ERROR(TakeTime(call, "-pause", &arguments.settings.page_pause));
   if (arguments.interval < kShortestInterval) {
