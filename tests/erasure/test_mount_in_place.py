@@ -14,6 +14,7 @@ from fuse.test_in_place import (
     FALLOC_ZERO_RANGE,
     PIECE,
     Bytes,
+    change_at_random,
     fallocate,
 )
 from harness import coded, env, replicas
@@ -230,48 +231,9 @@ class InPlace(test_mount.OnAMount):
         """against a model, read back by all ways"""
         draw = self.random()
         path = self.directory() + "/f"
-        model = Bytes()
-        write(path, b"")
-        file = os.open(path, os.O_RDWR)
-        most = GROUP + STRIPE + 3 * PIECE
-        kinds = ["write"] * 6 + ["append", "truncate", "read", "read", "map", "sync", "reopen", "cat"]
-        for step in range(300 if env.LONG else 60):
-            kind = draw.choice(kinds)
-            offset = draw.choice([draw.randrange(most), draw.randrange(0, most, 4096)])
-            size = draw.choice([1, 10, 4096, 5000, PIECE, draw.randrange(1, STRIPE)])
-            what = f"step {step}: {kind} of {size} at {offset}, {len(model)} bytes"
-            if kind == "write":
-                piece = draw.randbytes(size)
-                self.assertEqual(os.pwrite(file, piece, offset), size, what)
-                model.put(offset, piece)
-            elif kind == "append":
-                piece = draw.randbytes(min(size, 5000))
-                with open(path, "ab", buffering=0) as appender:
-                    appender.write(piece)
-                model.put(len(model), piece)
-            elif kind == "truncate":
-                os.ftruncate(file, offset)
-                model.cut(offset)
-            elif kind == "read":
-                found = os.pread(file, size, offset)
-                self.assertTrue(found == model[offset : offset + size], what)
-            elif kind == "map" and len(model) > 0:
-                with mmap.mmap(file, len(model)) as view:
-                    self.assertTrue(view[:] == model, what)
-                    at = offset % len(model)
-                    piece = draw.randbytes(min(size, len(model) - at))
-                    view[at : at + len(piece)] = piece
-                    model.put(at, piece)
-            elif kind == "sync":
-                os.fsync(file)
-            elif kind == "reopen":
-                os.close(file)
-                file = os.open(path, os.O_RDWR)
-            elif kind == "cat":
-                os.fsync(file)
-                self.assertTrue(self.cat(path) == model, what)
-            self.assertEqual(os.fstat(file).st_size, len(model), what)
-        os.close(file)
+        model = change_at_random(
+            self, path, draw, 300 if env.LONG else 60, most=GROUP + STRIPE + 3 * PIECE, large=STRIPE
+        )
         self.check(path, model)
         self.assertEqual(os.listdir(os.path.dirname(path)), ["f"])
 

@@ -38,6 +38,53 @@ class Bytes(bytearray):
             self.extend(bytes(length - len(self)))
 
 
+def change_at_random(case, path, draw, steps, most, large):
+    """A new file at `path`, as fsx does: against a model, which is returned. Changes are up to `large` bytes
+    long, and begin before `most`."""
+    model = Bytes()
+    write(path, b"")
+    file = os.open(path, os.O_RDWR)
+    kinds = ["write"] * 6 + ["append", "truncate", "read", "read", "map", "sync", "reopen", "cat"]
+    for step in range(steps):
+        kind = draw.choice(kinds)
+        offset = draw.choice([draw.randrange(most), draw.randrange(0, most, 4096)])
+        size = draw.choice([1, 10, 4096, 5000, PIECE, draw.randrange(1, large)])
+        what = f"step {step}: {kind} of {size} at {offset}, {len(model)} bytes"
+        if kind == "write":
+            piece = draw.randbytes(size)
+            case.assertEqual(os.pwrite(file, piece, offset), size, what)
+            model.put(offset, piece)
+        elif kind == "append":
+            piece = draw.randbytes(min(size, 5000))
+            with open(path, "ab", buffering=0) as appender:
+                appender.write(piece)
+            model.put(len(model), piece)
+        elif kind == "truncate":
+            os.ftruncate(file, offset)
+            model.cut(offset)
+        elif kind == "read":
+            found = os.pread(file, size, offset)
+            case.assertTrue(found == model[offset : offset + size], what)
+        elif kind == "map" and len(model) > 0:
+            with mmap.mmap(file, len(model)) as view:
+                case.assertTrue(view[:] == model, what)
+                at = offset % len(model)
+                piece = draw.randbytes(min(size, len(model) - at))
+                view[at : at + len(piece)] = piece
+                model.put(at, piece)
+        elif kind == "sync":
+            os.fsync(file)
+        elif kind == "reopen":
+            os.close(file)
+            file = os.open(path, os.O_RDWR)
+        elif kind == "cat":
+            os.fsync(file)
+            case.assertTrue(case.cat(path) == model, what)
+        case.assertEqual(os.fstat(file).st_size, len(model), what)
+    os.close(file)
+    return model
+
+
 class InPlace(test_mount.OnAMount):
     def blocks(self, path):
         """The ids of the file's blocks."""
@@ -377,48 +424,9 @@ class InPlace(test_mount.OnAMount):
         """as fsx does: against a model, read back by all ways"""
         draw = self.random()
         path = self.directory() + "/f"
-        model = Bytes()
-        write(path, b"")
-        file = os.open(path, os.O_RDWR)
-        most = 2 * BLOCK + 3 * PIECE
-        kinds = ["write"] * 6 + ["append", "truncate", "read", "read", "map", "sync", "reopen", "cat"]
-        for step in range(600 if env.LONG else 120):
-            kind = draw.choice(kinds)
-            offset = draw.choice([draw.randrange(most), draw.randrange(0, most, 4096)])
-            size = draw.choice([1, 10, 4096, 5000, PIECE, draw.randrange(1, BLOCK)])
-            what = f"step {step}: {kind} of {size} at {offset}, {len(model)} bytes"
-            if kind == "write":
-                piece = draw.randbytes(size)
-                self.assertEqual(os.pwrite(file, piece, offset), size, what)
-                model.put(offset, piece)
-            elif kind == "append":
-                piece = draw.randbytes(min(size, 5000))
-                with open(path, "ab", buffering=0) as appender:
-                    appender.write(piece)
-                model.put(len(model), piece)
-            elif kind == "truncate":
-                os.ftruncate(file, offset)
-                model.cut(offset)
-            elif kind == "read":
-                found = os.pread(file, size, offset)
-                self.assertTrue(found == model[offset : offset + size], what)
-            elif kind == "map" and len(model) > 0:
-                with mmap.mmap(file, len(model)) as view:
-                    self.assertTrue(view[:] == model, what)
-                    at = offset % len(model)
-                    piece = draw.randbytes(min(size, len(model) - at))
-                    view[at : at + len(piece)] = piece
-                    model.put(at, piece)
-            elif kind == "sync":
-                os.fsync(file)
-            elif kind == "reopen":
-                os.close(file)
-                file = os.open(path, os.O_RDWR)
-            elif kind == "cat":
-                os.fsync(file)
-                self.assertTrue(self.cat(path) == model, what)
-            self.assertEqual(os.fstat(file).st_size, len(model), what)
-        os.close(file)
+        model = change_at_random(
+            self, path, draw, 600 if env.LONG else 120, most=2 * BLOCK + 3 * PIECE, large=BLOCK
+        )
         self.assertTrue(self.cat(path) == model)
         self.assertTrue(read(path) == model)
         self.assertEqual(self.hidden(os.path.dirname(path)), [])
